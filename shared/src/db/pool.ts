@@ -1,0 +1,270 @@
+/**
+ * The only door to PostgreSQL, and the only importer of the driver.
+ *
+ * Invariants:
+ *  1. A unit of work is one statement; there is no transaction API (driver transactions can cross callers when a
+ *     backend dies: porsager/postgres #1133, #1155, #1208).
+ *  2. Every statement ends: with rows, or with a failure of a kind, at most `deadlineMs` after `run` was called.
+ *     A connection whose statement missed its deadline is destroyed, never reused (#1089).
+ *  3. At most `queueLimit` statements wait; the next is refused at once with `busy`.
+ *  4. Nothing here throws or rejects for what a database can do.
+ */
+import net from "node:net";
+import postgres from "postgres";
+
+/** Why a statement gave no rows. */
+export interface DbFailure {
+  /**
+   *  - `unavailable`: the database could not be reached, or the connection ended or the deadline passed. If the
+   *    statement writes, it may have been committed (`maybeCommitted`): statements are idempotent, or are re-read.
+   *  - `busy`: too many statements wait already; nothing was sent.
+   *  - `rejected`: PostgreSQL answered with an error; nothing was changed.
+   */
+  readonly kind: "unavailable" | "busy" | "rejected";
+  readonly maybeCommitted: boolean;
+  /** SQLSTATE, or the driver's code. */
+  readonly code: string;
+  readonly message: string;
+  /** Name of the violated constraint, where there is one. */
+  readonly constraint: string | null;
+}
+
+export type DbResult<Row> =
+  | { readonly ok: true; readonly rows: readonly Row[] }
+  | { readonly ok: false; readonly failure: DbFailure };
+
+/** What a parameter may be; arrays go through `pgArray`. Timestamps are ISO text. */
+export type Param = string | number | boolean | null;
+
+export interface Pool {
+  /**
+   * Runs one statement.
+   * @param text SQL with $1, $2 …; prepared once per connection
+   * @param options `deadlineMs` shortens the pool's; `simple` sends text without parameters, several statements allowed
+   */
+  run<Row>(text: string, params?: readonly Param[], options?: RunOptions): Promise<DbResult<Row>>;
+  /** Statements waiting for a connection. */
+  waiting(): number;
+  /** Lets running statements end (at most their deadline), refuses new ones, closes every connection. Twice is fine. */
+  stop(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly deadlineMs?: number;
+  readonly simple?: boolean;
+}
+
+export interface PoolOptions {
+  readonly url: string;
+  /** Connections, opened when needed. */
+  readonly size?: number;
+  readonly deadlineMs?: number;
+  readonly queueLimit?: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
+  readonly ca?: string;
+}
+
+interface Job {
+  readonly text: string;
+  readonly params: readonly Param[];
+  readonly simple: boolean;
+  /** Called once, when the deadline passes: while it waits, or while it runs. */
+  onDeadline: () => void;
+  readonly settle: (result: DbResult<unknown>) => void;
+}
+
+/** One connection: an instance of the driver with `max: 1`, replaced after any doubt. */
+interface Slot {
+  sql: postgres.Sql | null;
+  socket: net.Socket | null;
+  busy: boolean;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/** Makes a pool. Nothing connects before the first statement. */
+export function createPool(options: PoolOptions): Pool {
+  const { size = 5, deadlineMs = 3_000, queueLimit = 200 } = options;
+  const slots: Slot[] = Array.from({ length: size }, () => ({ sql: null, socket: null, busy: false }));
+  const queue: Job[] = [];
+  let stopped = false;
+  let idle: (() => void) | null = null;
+
+  function take(): void {
+    for (const slot of slots) {
+      if (slot.busy) continue;
+      const job = queue.shift();
+      if (job === undefined) break;
+      slot.busy = true;
+      void execute(slot, job, options).then((result) => {
+        slot.busy = false;
+        job.settle(result);
+        take();
+      });
+    }
+    if (idle !== null && slots.every((slot) => !slot.busy)) idle();
+  }
+
+  return {
+    run<Row>(text: string, params: readonly Param[] = [], run: RunOptions = {}): Promise<DbResult<Row>> {
+      if (stopped) return Promise.resolve(failed("unavailable", "STOPPED", "the pool is stopped", false));
+      if (queue.length >= queueLimit) {
+        return Promise.resolve(failed("busy", "QUEUE_FULL", `${queueLimit} statements wait already`, false));
+      }
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => job.onDeadline(), run.deadlineMs ?? deadlineMs);
+        const settle = (result: DbResult<unknown>): void => {
+          clearTimeout(timer);
+          resolve(result as DbResult<Row>);
+        };
+        const job: Job = {
+          text,
+          params,
+          simple: run.simple ?? false,
+          settle,
+          onDeadline: () => giveUpWaiting(queue, job),
+        };
+        queue.push(job);
+        take();
+      });
+    },
+    waiting: () => queue.length,
+    async stop(): Promise<void> {
+      stopped = true;
+      for (const job of queue.splice(0)) job.settle(failed("unavailable", "STOPPED", "the pool is stopped", false));
+      if (slots.some((slot) => slot.busy)) await new Promise<void>((resolve) => (idle = resolve));
+      await Promise.all(slots.map((slot) => close(slot)));
+    },
+  };
+}
+
+function giveUpWaiting(queue: Job[], job: Job): void {
+  const at = queue.indexOf(job);
+  if (at >= 0) queue.splice(at, 1);
+  job.settle(failed("unavailable", "DEADLINE", "no connection became free in time", false));
+}
+
+async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbResult<unknown>> {
+  slot.sql ??= open(slot, options);
+  const sql = slot.sql;
+  const overdue = new Promise<"overdue">((resolve) => {
+    job.onDeadline = () => resolve("overdue");
+  });
+  try {
+    const query = job.simple
+      ? sql.unsafe(job.text).simple()
+      : sql.unsafe(job.text, job.params as postgres.ParameterOrJSON<never>[], { prepare: true });
+    const answer = await Promise.race([query, overdue]);
+    if (answer !== "overdue") return { ok: true, rows: answer as unknown as readonly unknown[] };
+    query.catch(() => "its connection is destroyed below; the caller has its answer");
+    discard(slot);
+    return failed("unavailable", "DEADLINE", "the statement took longer than its deadline", true);
+  } catch (error) {
+    return explain(slot, error);
+  }
+}
+
+function explain(slot: Slot, error: unknown): DbResult<never> {
+  const { code = "UNKNOWN", message, severity } = error as Error & { code?: string; severity?: string };
+  const fromServer = severity !== undefined && /^[0-9A-Z]{5}$/.test(code);
+  // 57P0x: the server is going away; 53300: too many connections; 08: connection exceptions; 25006: a standby.
+  const gone = !fromServer || /^(57P|53300|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
+  if (gone) {
+    discard(slot);
+    return failed("unavailable", code, message, true);
+  }
+  const constraint = (error as { constraint_name?: string }).constraint_name ?? null;
+  return { ok: false, failure: { kind: "rejected", code, message, constraint, maybeCommitted: false } };
+}
+
+function open(slot: Slot, options: PoolOptions): postgres.Sql {
+  return postgres(options.url, {
+    max: 1,
+    fetch_types: false,
+    connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
+    ...(options.ca === undefined ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
+    onnotice: () => undefined,
+    connection: {
+      application_name: options.applicationName,
+      TimeZone: "UTC",
+      // The server gives up a little after us, so that nothing of ours runs on unseen.
+      statement_timeout: 60_000,
+      idle_in_transaction_session_timeout: 10_000,
+    },
+    types: {
+      // Microseconds survive only as text (the driver's Date has milliseconds).
+      timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: (text: string) => isoTime(text) },
+    },
+    socket: (target: { host: string[]; port: number[]; path?: string | false }) => connectSocket(slot, target),
+  } as postgres.Options<Record<string, postgres.PostgresType>>);
+}
+
+/** Own socket, because the driver leaves Nagle's algorithm on and cannot destroy a half-open connection. */
+function connectSocket(
+  slot: Slot,
+  target: { host: string[]; port: number[]; path?: string | false },
+): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const where = target.path
+      ? { path: target.path }
+      : { host: target.host[0] ?? "localhost", port: target.port[0] ?? 5432 };
+    const socket = Object.assign(net.connect(where), { host: target.host[0] });
+    slot.socket = socket;
+    socket.setNoDelay(true);
+    const timer = setTimeout(() => socket.destroy(new Error("CONNECT_TIMEOUT")), CONNECT_TIMEOUT_MS);
+    socket.once("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
+      resolve(socket);
+    });
+  });
+}
+
+function discard(slot: Slot): void {
+  const { sql, socket } = slot;
+  slot.sql = null;
+  slot.socket = null;
+  socket?.destroy();
+  sql?.end({ timeout: 0 }).catch(() => "nobody waits for a connection that is thrown away");
+}
+
+async function close(slot: Slot): Promise<void> {
+  const { sql } = slot;
+  slot.sql = null;
+  slot.socket = null;
+  await sql?.end({ timeout: 1 }).catch(() => "already gone");
+}
+
+function failed(kind: DbFailure["kind"], code: string, message: string, maybeCommitted: boolean): DbResult<never> {
+  return { ok: false, failure: { kind, code, message, maybeCommitted, constraint: null } };
+}
+
+/** `2026-11-23 22:30:48.123456+00` → `2026-11-23T22:30:48.123456Z`. */
+function isoTime(text: string): string {
+  return text.replace(" ", "T").replace(/\+00$/, "Z");
+}
+
+/** A PostgreSQL array literal for `$n::type[]`; null stays null. Values are texts, numbers and booleans. */
+export function pgArray(values: readonly Param[]): string {
+  let out = "{";
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0) out += ",";
+    const value = values[i];
+    if (value === null || value === undefined) out += "NULL";
+    else if (typeof value === "string") out += quote(value);
+    else out += String(value);
+  }
+  return `${out}}`;
+}
+
+const NEEDS_ESCAPE = /["\\]/;
+
+function quote(value: string): string {
+  return NEEDS_ESCAPE.test(value) ? `"${value.replace(/["\\]/g, "\\$&")}"` : `"${value}"`;
+}

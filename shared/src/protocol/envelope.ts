@@ -1,0 +1,139 @@
+/**
+ * The message on the wire: JSON, UTF-8, the tutorial's six fields and ours beside them (SPEC 3).
+ *
+ * Invariants:
+ *  1. `decodeEnvelope(encodeEnvelope(m))` gives `m` back.
+ *  2. Decoding never throws and never trusts: what is not an envelope is a value of kind `malformed`.
+ *  3. A checksum that is present and wrong is `corrupt`; it is compared, not only stored (a defect of the tutorial).
+ *  4. Only the six fields of the tutorial are needed, of them only `message_id` and `content` without fail.
+ */
+import { createHash } from "node:crypto";
+
+export type ContentEncoding = "utf8" | "base64";
+
+/** One message as published. Times in seconds, as the tutorial has them. */
+export interface Envelope {
+  readonly message_id: string;
+  readonly content: string;
+  /** Creation of the row, seconds since 1970, fractional. */
+  readonly timestamp: number;
+  readonly requires_ack: boolean;
+  readonly ack_topic: string;
+  /** PUBLISHes before this one; 0 in the first envelope. */
+  readonly retry_count: number;
+  /** `sha256:<hex>` over the content's bytes (decoded when base64); null when the sender gave none. */
+  readonly checksum: string | null;
+  readonly content_encoding: ContentEncoding;
+  readonly content_type: string | null;
+  readonly ordering_key: string | null;
+  /** Changes with every claim; a `rejected` ack must return it. */
+  readonly attempt_token: string | null;
+  /** Seconds of life left when sent; receivers use this, so no two clocks are compared. */
+  readonly expires_in: number | null;
+  readonly traceparent: string | null;
+}
+
+export type Decoded =
+  | { readonly kind: "envelope"; readonly envelope: Envelope }
+  | { readonly kind: "corrupt"; readonly envelope: Envelope; readonly reason: string }
+  | { readonly kind: "malformed"; readonly reason: string };
+
+/** Longest message id taken from a foreign sender; ours have 36 characters. */
+const MAX_ID_LENGTH = 128;
+
+/** The bytes that travel. Fields that are null are left out. */
+export function encodeEnvelope(e: Envelope): string {
+  const wire: Record<string, unknown> = {
+    message_id: e.message_id,
+    content: e.content,
+    timestamp: e.timestamp,
+    requires_ack: e.requires_ack,
+    ack_topic: e.ack_topic,
+    retry_count: e.retry_count,
+    checksum: e.checksum,
+    content_encoding: e.content_encoding,
+  };
+  if (e.content_type !== null) wire["content_type"] = e.content_type;
+  if (e.ordering_key !== null) wire["ordering_key"] = e.ordering_key;
+  if (e.attempt_token !== null) wire["attempt_token"] = e.attempt_token;
+  if (e.expires_in !== null) wire["expires_in"] = e.expires_in;
+  if (e.traceparent !== null) wire["traceparent"] = e.traceparent;
+  return JSON.stringify(wire);
+}
+
+/**
+ * Reads what arrived on a data topic.
+ * @param payload raw bytes of the PUBLISH
+ * @returns `corrupt` when it is an envelope whose checksum is wrong, `malformed` when it is none.
+ */
+export function decodeEnvelope(payload: Uint8Array): Decoded {
+  const json = parseObject(payload);
+  if (typeof json === "string") return { kind: "malformed", reason: json };
+  const id = json["message_id"];
+  if (typeof id !== "string" || id.length === 0 || id.length > MAX_ID_LENGTH) return malformed("message_id");
+  if (/[/+#\s]/.test(id) || !isPlain(id)) return malformed("message_id");
+  const content = json["content"];
+  if (typeof content !== "string") return malformed("content");
+  const encoding = json["content_encoding"] ?? "utf8";
+  if (encoding !== "utf8" && encoding !== "base64") return malformed("content_encoding");
+  const envelope: Envelope = {
+    message_id: id,
+    content,
+    timestamp: typeof json["timestamp"] === "number" ? json["timestamp"] : 0,
+    requires_ack: json["requires_ack"] !== false,
+    ack_topic: typeof json["ack_topic"] === "string" ? json["ack_topic"] : "",
+    retry_count: typeof json["retry_count"] === "number" ? json["retry_count"] : 0,
+    checksum: textOrNull(json["checksum"]),
+    content_encoding: encoding,
+    content_type: textOrNull(json["content_type"]),
+    ordering_key: textOrNull(json["ordering_key"]),
+    attempt_token: textOrNull(json["attempt_token"]),
+    expires_in: typeof json["expires_in"] === "number" ? json["expires_in"] : null,
+    traceparent: textOrNull(json["traceparent"]),
+  };
+  if (envelope.checksum !== null && envelope.checksum !== checksumOf(content, encoding)) {
+    return { kind: "corrupt", envelope, reason: "checksum does not match the content" };
+  }
+  return { kind: "envelope", envelope };
+}
+
+/** `sha256:<hex>` over the content's bytes: those of the text, or those that the base64 stands for. */
+export function checksumOf(content: string, encoding: ContentEncoding): string {
+  const hash = createHash("sha256");
+  if (encoding === "base64") hash.update(Buffer.from(content, "base64"));
+  else hash.update(content, "utf8");
+  return `sha256:${hash.digest("hex")}`;
+}
+
+/** A JSON object in `bytes`, or the reason why it is none. */
+export function parseObject(bytes: Uint8Array): Record<string, unknown> | string {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    return "not UTF-8";
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return "not JSON";
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "not a JSON object";
+  return value as Record<string, unknown>;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function malformed(field: string): Decoded {
+  return { kind: "malformed", reason: `${field} is missing or not valid` };
+}
+
+function isPlain(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
+  return text.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(text);
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

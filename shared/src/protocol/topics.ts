@@ -1,0 +1,115 @@
+/**
+ * MQTT topic names and filters as pure values.
+ *
+ * Invariants:
+ *  1. A topic that `topicFault` passes can be published on any broker: no wildcard, no NUL or control character,
+ *     no lone surrogate, no leading `$`, at most 65,535 bytes and 100 levels (MQTT 5, 4.7; PITFALLS: the driver checks nothing).
+ *  2. Nobody reaches our own ack or presence topics through intake (SPEC 4): `reservedFault` refuses them.
+ */
+
+export const DEFAULT_ACK_PREFIX = "delivery/ack";
+export const DEFAULT_PRESENCE_PREFIX = "delivery/acker";
+
+const MAX_TOPIC_BYTES = 65_535;
+const MAX_TOPIC_LEVELS = 100;
+// C0 and C1 controls and DEL: legal in MQTT, refused by several brokers and by every terminal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/**
+ * Says why `topic` may not be published to.
+ * @returns the reason, or null when the topic is a valid topic name.
+ */
+export function topicFault(topic: string): string | null {
+  if (topic.length === 0) return "is empty";
+  if (topic.startsWith("$")) return "starts with $, which brokers keep for themselves";
+  if (topic.includes("+") || topic.includes("#")) return "contains a wildcard (+ or #)";
+  if (CONTROL.test(topic)) return "contains a control character";
+  if (!topic.isWellFormed()) return "contains a lone surrogate, which is not UTF-8";
+  if (Buffer.byteLength(topic) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`;
+  if (levelCount(topic) > MAX_TOPIC_LEVELS) return `has more than ${MAX_TOPIC_LEVELS} levels`;
+  return null;
+}
+
+/** Says under which of our own prefixes `topic` lies, or null (SPEC 4: nobody forges an ack through our own door). */
+export function reservedFault(topic: string, prefixes: readonly string[]): string | null {
+  const prefix = prefixes.find((p) => isUnder(topic, p));
+  return prefix === undefined ? null : `lies under ${prefix}, which acktor keeps for itself`;
+}
+
+/** True when `topic` is `prefix` or below it. */
+export function isUnder(topic: string, prefix: string): boolean {
+  return topic === prefix || (topic.startsWith(prefix) && topic.charCodeAt(prefix.length) === 47);
+}
+
+/**
+ * Says why `filter` may not be subscribed to.
+ * @returns the reason, or null when the filter is valid (MQTT 5, 4.7.1).
+ */
+export function filterFault(filter: string): string | null {
+  if (filter.length === 0) return "is empty";
+  if (CONTROL.test(filter)) return "contains a control character";
+  if (!filter.isWellFormed()) return "contains a lone surrogate, which is not UTF-8";
+  if (Buffer.byteLength(filter) > MAX_TOPIC_BYTES) return `is longer than ${MAX_TOPIC_BYTES} bytes`;
+  const levels = filter.split("/");
+  for (const [i, level] of levels.entries()) {
+    if (level === "#" && i !== levels.length - 1) return "has a # that is not the last level";
+    if (level !== "#" && level.includes("#")) return "has a # inside a level";
+    if (level !== "+" && level.includes("+")) return "has a + inside a level";
+  }
+  return null;
+}
+
+/** True when `filter` selects `topic` (MQTT 5, 4.7; wildcards do not select topics that begin with `$`). */
+export function filterMatches(filter: string, topic: string): boolean {
+  if (topic.startsWith("$") && !filter.startsWith("$")) return false;
+  const wanted = filter.split("/");
+  const given = topic.split("/");
+  for (const [i, level] of wanted.entries()) {
+    if (level === "#") return true;
+    if (i >= given.length) return false;
+    if (level !== "+" && level !== given[i]) return false;
+  }
+  return wanted.length === given.length;
+}
+
+/**
+ * The regular expression (POSIX, as PostgreSQL's `~` takes it) that selects what `filter` selects.
+ * Used to resume waiting rows in SQL when an acker announces its filters.
+ */
+export function filterToRegex(filter: string): string {
+  const parts = filter.split("/");
+  const quoted = parts.map((level) => (level === "+" ? "[^/]*" : level.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  if (parts.at(-1) !== "#") return `^${quoted.join("/")}$`;
+  const head = quoted.slice(0, -1).join("/");
+  return parts.length === 1 ? "^" : `^${head}(/|$)`;
+}
+
+/** The topic on which the receiver of message `id` answers. */
+export function ackTopic(prefix: string, id: string): string {
+  return `${prefix}/${id}`;
+}
+
+/** The message id of an ack topic, or null when `topic` is not exactly one level below `prefix`. */
+export function ackTopicId(prefix: string, topic: string): string | null {
+  if (!isUnder(topic, prefix) || topic.length <= prefix.length + 1) return null;
+  const id = topic.slice(prefix.length + 1);
+  return id.includes("/") ? null : id;
+}
+
+/** The first `levels` levels of `topic`; 0 means the whole topic. A destination in the sense of SPEC 3. */
+export function destinationOf(topic: string, levels: number): string {
+  if (levels <= 0) return topic;
+  let at = -1;
+  for (let i = 0; i < levels; i++) {
+    at = topic.indexOf("/", at + 1);
+    if (at < 0) return topic;
+  }
+  return topic.slice(0, at);
+}
+
+function levelCount(topic: string): number {
+  let count = 1;
+  for (let i = 0; i < topic.length; i++) if (topic.charCodeAt(i) === 47) count++;
+  return count;
+}
