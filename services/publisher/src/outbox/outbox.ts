@@ -1,0 +1,137 @@
+/**
+ * The outbox as values: what the verbs beside this file take and give. One file a verb, one statement a verb.
+ *
+ * Words: a *lease* is `due_at` in the future with an owner; its *token* rises with every claim and fences late writers
+ * (it is the envelope's `attempt_token`). *Attempt* = one PUBLISH written; `retry_count` = attempts - 1, at least 0.
+ * Durations are milliseconds; the database's clock turns them into times (no clock of ours is stored or compared).
+ */
+import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+
+export type MessageState = "pending" | "sent" | "acknowledged" | "failed" | "expired";
+
+/** A validated message on its way into the outbox. */
+export interface NewMessage {
+  /** UUIDv7, made by the caller. */
+  readonly messageId: string;
+  readonly topic: string;
+  readonly payload: string;
+  readonly contentEncoding: ContentEncoding;
+  readonly contentType: string | null;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly requiresAck: boolean;
+  /** `sha256:<hex>`. */
+  readonly checksum: string;
+  readonly orderingKey: string | null;
+  readonly maxRetries: number | null;
+  readonly ttlMs: number | null;
+  /** ISO 8601, or null for now. */
+  readonly deliverAt: string | null;
+  readonly traceparent: string | null;
+  /** True: the row is born leased to the inserting instance (the fresh path); false: it waits for the claim. */
+  readonly leased: boolean;
+  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+}
+
+export interface InsertOptions {
+  readonly instance: string;
+  readonly leaseMs: number;
+  /** How long idempotency keys hold at least; a longer TTL prolongs it. */
+  readonly idempotencyWindowMs: number;
+}
+
+/** One per message, in the order given. */
+export type Inserted =
+  | { readonly kind: "inserted"; readonly messageId: string; readonly createdAt: number; readonly state: "pending" }
+  | { readonly kind: "same"; readonly messageId: string; readonly state: MessageState };
+
+/** A row that this instance may publish until its lease ends. */
+export interface LeasedMessage {
+  readonly messageId: string;
+  readonly topic: string;
+  readonly payload: string;
+  readonly contentEncoding: ContentEncoding;
+  readonly contentType: string | null;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly requiresAck: boolean;
+  readonly checksum: string;
+  readonly orderingKey: string | null;
+  /** Seconds since 1970, fractional. */
+  readonly createdAt: number;
+  /** Milliseconds of life left when claimed; null = no TTL. */
+  readonly expiresInMs: number | null;
+  /** PUBLISHes written before this one. */
+  readonly attempts: number;
+  readonly maxRetries: number | null;
+  readonly leaseToken: string;
+  readonly traceparent: string | null;
+}
+
+export interface ClaimOptions {
+  readonly instance: string;
+  readonly limit: number;
+  readonly leaseMs: number;
+  /** Where the walk over ordering keys goes on; "" = from the start. */
+  readonly laneCursor: string;
+  /** ISO time: plain rows due before it are passed over (dead index entries of an idle reader); null = none. */
+  readonly lowWater: string | null;
+}
+
+export interface Claimed {
+  readonly messages: readonly LeasedMessage[];
+  readonly nextLaneCursor: string;
+  /** ISO time of the oldest plain row claimed, or null: the next low-water mark is taken from it. */
+  readonly oldestDue: string | null;
+}
+
+/** What became of one PUBLISH, written to the row when no ack came first. */
+export interface AttemptRecord {
+  readonly messageId: string;
+  readonly leaseToken: string;
+  /** `acked` moves pending → sent; the others leave the state. */
+  readonly outcome: "acked" | "lost" | "refused";
+  readonly reasonCode: number | null;
+  readonly breaker: "CLOSED" | "OPEN" | "HALF_OPEN";
+  readonly publishedAgoMs: number;
+  /** The row is due again after this. */
+  readonly nextInMs: number;
+}
+
+/** An ack that passed verification. `attempt` and the two after it fill the row when its `sent` write was saved. */
+export interface AckRecord {
+  readonly messageId: string;
+  readonly clientId: string;
+  readonly checksum: string | null;
+  readonly level: "processed" | "broker";
+  /** Number of the attempt it answers, where this process still knows it. */
+  readonly attempt: number | null;
+  readonly publishedAgoMs: number | null;
+  readonly reasonCode: number | null;
+}
+
+export interface Settled {
+  readonly messageId: string;
+  readonly late: boolean;
+  /** Creation to now by the database's clock, milliseconds. */
+  readonly ageMs: number;
+}
+
+/** Why an ack moved nothing. */
+export type AckLeftover = "duplicate" | "other_client" | "checksum_mismatch" | "unknown";
+
+export interface Rejection {
+  readonly messageId: string;
+  /** As text; only the current token counts. */
+  readonly leaseToken: string;
+  readonly clientId: string;
+  readonly reason: string;
+  readonly retryable: boolean;
+  readonly retryInMs: number;
+}
+
+export interface Release {
+  readonly messageId: string;
+  readonly leaseToken: string;
+  readonly dueInMs: number;
+}
