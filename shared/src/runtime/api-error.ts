@@ -1,0 +1,46 @@
+/**
+ * Errors that a person or program meets over HTTP: `{"error":{"code","message","field"?,"fix"}}` (SPEC 4).
+ * Every code stands in docs/reference/errors.md; a test keeps both in step.
+ */
+
+/** Code → HTTP status and the fix that is told when the caller gives no better one. */
+export const ERROR_CODES = {
+  invalid_json: { status: 400, fix: "Send a JSON object in UTF-8 with Content-Type: application/json." },
+  invalid_field: { status: 400, fix: "Correct the field that is named." },
+  unknown_field: { status: 400, fix: "Remove the field, or correct its name." },
+  invalid_topic: { status: 400, fix: "Use a topic name without wildcards, control characters or a leading $." },
+  reserved_topic: { status: 400, fix: "Publish to a topic outside the ack and presence prefixes." },
+  unauthorized: { status: 401, fix: "Send the header Authorization: Bearer <ACKTOR_API_TOKEN>." },
+  not_found: { status: 404, fix: "Check the path, or the id in GET /v1/messages." },
+  method_not_allowed: { status: 405, fix: "Use the method that the reference gives for this path." },
+  conflict: { status: 409, fix: "Look at the message's state: the operation is not possible from it." },
+  idempotency_conflict: { status: 409, fix: "Use a new Idempotency-Key for a different message." },
+  too_large: { status: 413, fix: "Content may have 262,144 bytes, a request body 8 MiB." },
+  unsupported_media_type: { status: 415, fix: "Send Content-Type: application/json." },
+  high_water: {
+    status: 429,
+    fix: "Wait as long as Retry-After says: the outbox drains when its messages are acknowledged.",
+  },
+  internal: { status: 500, fix: "Look into the service's log at this time, and report it." },
+  database_unavailable: { status: 503, fix: "Try again with the same Idempotency-Key; see /readyz?verbose." },
+  stopping: { status: 503, fix: "The service is stopping: send to another replica, or try again." },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ApiFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field?: string;
+  readonly fix?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+export interface ErrorBody {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly field?: string; readonly fix: string };
+}
+
+export function errorBody(fault: ApiFault): ErrorBody {
+  const { code, message, field, fix = ERROR_CODES[code].fix } = fault;
+  return { error: field === undefined ? { code, message, fix } : { code, message, field, fix } };
+}

@@ -1,0 +1,71 @@
+/**
+ * Collects items into batches: a batch leaves when it is full, or `delayMs` after its first item, or when the previous
+ * one is done and items wait. At light load an item waits at most `delayMs`; under load batches grow by themselves.
+ *
+ * Invariants:
+ *  1. At most `concurrency` batches are under way; items of one batch stay in order.
+ *  2. At most `capacity` items wait; `add` says false for the next one and keeps nothing.
+ *  3. After `drain` resolved nothing is under way, and every item was handed to `work` exactly once.
+ */
+export interface Batcher<T> {
+  /** False when the batcher is full or stopped; the item is then the caller's. */
+  add(item: T): boolean;
+  /** Items that wait, not counting those under way. */
+  size(): number;
+  /** Hands over what waits and resolves when all of it is done; nothing is taken afterwards. Twice is fine. */
+  drain(): Promise<void>;
+}
+
+export interface BatcherOptions<T> {
+  readonly maxBatch: number;
+  readonly delayMs: number;
+  readonly capacity: number;
+  readonly concurrency: number;
+  /** Must not reject: expected failures are its own business. */
+  readonly work: (batch: T[]) => Promise<void>;
+}
+
+export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
+  const { maxBatch, delayMs, capacity, concurrency, work } = options;
+  let waiting: T[] = [];
+  let running = 0;
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+  const onIdle: (() => void)[] = [];
+
+  function flush(): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    while (waiting.length > 0 && running < concurrency) {
+      const batch = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch);
+      waiting = batch === waiting ? [] : waiting.slice(maxBatch);
+      running++;
+      void work(batch).finally(() => {
+        running--;
+        if (waiting.length > 0) flush();
+        else if (running === 0) for (const done of onIdle.splice(0)) done();
+      });
+    }
+  }
+
+  function arm(): void {
+    if (closed || waiting.length >= maxBatch) flush();
+    else timer ??= setTimeout(flush, delayMs);
+  }
+
+  return {
+    add(item) {
+      if (closed || waiting.length >= capacity) return false;
+      waiting.push(item);
+      if (running < concurrency) arm();
+      return true;
+    },
+    size: () => waiting.length,
+    drain() {
+      closed = true;
+      flush();
+      if (running === 0 && waiting.length === 0) return Promise.resolve();
+      return new Promise((resolve) => onIdle.push(resolve));
+    },
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * Configuration by environment: read once at start, all faults listed at once (SPEC 2).
+ *
+ * Invariants:
+ *  1. Reading never throws and never stops at the first fault.
+ *  2. A secret's value is in no fault text.
+ *  3. A name that begins with ACKTOR_ and is not known is a fault: a typo must not fall back to a default in silence.
+ *  4. An empty value counts as not set, so that `NAME=` in an env file switches a setting off.
+ */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One variable: how it is read, and what the reference says about it. */
+export interface Setting<T = unknown> {
+  readonly description: string;
+  /** Shown in the reference and in fault texts. */
+  readonly example: string;
+  /** As it would be written in the environment; absent = optional (null) unless `required`. */
+  readonly fallback?: string;
+  readonly required?: boolean;
+  /** May also be given as NAME_FILE; never printed. */
+  readonly secret?: boolean;
+  readonly schema: z.ZodType<T, string>;
+}
+
+export type Settings = Readonly<Record<string, Setting>>;
+
+/** The type of what a table of settings reads: null where a setting is optional and not set. */
+export type ConfigOf<S extends Settings> = {
+  readonly [K in keyof S]: S[K] extends { required: true } | { fallback: string }
+    ? z.output<S[K]["schema"]>
+    : z.output<S[K]["schema"]> | null;
+};
+
+export type ConfigResult<C> =
+  | { readonly ok: true; readonly config: C }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/**
+ * Reads every setting of `table`.
+ * @param known further names that are no fault (the other service's, the tools')
+ */
+export function readConfig<S extends Settings>(
+  table: S,
+  env: Environment,
+  known: readonly string[] = [],
+): ConfigResult<ConfigOf<S>> {
+  const faults = unknownNames(env, [...Object.keys(table), ...known]);
+  const config: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(table)) {
+    const raw = rawValue(name, setting, env);
+    if (!raw.ok) {
+      faults.push(raw.fault);
+      continue;
+    }
+    if (raw.value === null) {
+      if (setting.required) faults.push(`${name} is required. Example: ${name}=${setting.example}`);
+      config[name] = null;
+      continue;
+    }
+    const parsed = setting.schema.safeParse(raw.value);
+    if (parsed.success) config[name] = parsed.data;
+    else faults.push(describeFault(name, setting, raw.value, parsed.error));
+  }
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, config: config as ConfigOf<S> };
+}
+
+type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };
+
+function rawValue(name: string, setting: Setting, env: Environment): Raw {
+  const given = env[name] || null;
+  const file = setting.secret ? env[`${name}_FILE`] || null : null;
+  if (given !== null && file !== null) {
+    return { ok: false, fault: `${name} and ${name}_FILE are both set. Keep one of them.` };
+  }
+  if (file === null) return { ok: true, value: given ?? setting.fallback ?? null };
+  try {
+    const value = readFileSync(file, "utf8").trim();
+    if (value === "") return { ok: false, fault: `${name}_FILE names an empty file: ${file}` };
+    return { ok: true, value };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { ok: false, fault: `${name}_FILE cannot be read (${code ?? "unknown error"}): ${file}` };
+  }
+}
+
+function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
+  const why = error.issues[0]?.message ?? "is not valid";
+  const shown = setting.secret ? "" : ` (got ${JSON.stringify(raw.slice(0, 80))})`;
+  return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
+}
+
+function unknownNames(env: Environment, names: readonly string[]): string[] {
+  const known = new Set(names.flatMap((name) => [name, `${name}_FILE`]));
+  return Object.keys(env)
+    .filter((name) => name.startsWith("ACKTOR_") && !known.has(name))
+    .map((name) => {
+      const near = nearest(name, names);
+      return `${name} is not a setting of acktor.${near === null ? "" : ` Did you mean ${near}?`}`;
+    });
+}
+
+function nearest(name: string, names: readonly string[]): string | null {
+  let best: { name: string; distance: number } | null = null;
+  for (const candidate of names) {
+    const distance = editDistance(name, candidate);
+    if (distance <= 3 && (best === null || distance < best.distance)) best = { name: candidate, distance };
+  }
+  return best?.name ?? null;
+}
+
+/** Levenshtein distance by one row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `250ms`, `30s`, `5m`, `24h`, `7d` → milliseconds, within bounds (milliseconds). */
+export function duration(min: number, max: number): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+    const value = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN);
+    if (Number.isNaN(value)) return refuse(context, "is not a duration such as 250ms, 30s, 5m, 24h or 7d");
+    if (value < min || value > max) return refuse(context, `must lie between ${spell(min)} and ${spell(max)}`);
+    return value;
+  });
+}
+
+/** Milliseconds in the largest unit that divides them. */
+export function spell(ms: number): string {
+  const unit = ["d", "h", "m", "s"].find((u) => ms > 0 && ms % (UNITS[u] ?? 1) === 0) ?? "ms";
+  return `${ms / (UNITS[unit] ?? 1)}${unit}`;
+}
+
+export function integer(min: number, max: number): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value)) return refuse(context, "is not a whole number");
+    if (value < min || value > max) return refuse(context, `must lie between ${min} and ${max}`);
+    return value;
+  });
+}
+
+export function ratio(): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const value = Number(text);
+    return value > 0 && value <= 1 ? value : refuse(context, "is not a number above 0 and at most 1");
+  });
+}
+
+export function choice<const T extends string>(...values: readonly T[]): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    const value = values.find((v) => v === text);
+    return value ?? refuse(context, `is not one of ${values.join(", ")}`);
+  });
+}
+
+/** A URL of one of the protocols (`mqtt`, `postgres` …), with a host. */
+export function url(...protocols: readonly string[]): z.ZodType<string, string> {
+  return z.string().transform((text, context) => {
+    if (!URL.canParse(text)) return refuse(context, "is not a URL");
+    const parsed = new URL(text);
+    if (!protocols.includes(parsed.protocol.slice(0, -1))) {
+      return refuse(context, `must begin with ${protocols.map((p) => `${p}://`).join(", ")}`);
+    }
+    return parsed.hostname === "" && !parsed.searchParams.has("host") ? refuse(context, "names no host") : text;
+  });
+}
+
+/** A text that `fault` finds nothing wrong with. */
+export function text(fault: (value: string) => string | null = () => null): z.ZodType<string, string> {
+  return z.string().transform((value, context) => {
+    const why = fault(value);
+    return why === null ? value : refuse(context, why);
+  });
+}
+
+/** Comma-separated texts, each of which `fault` finds nothing wrong with. */
+export function list(fault: (value: string) => string | null): z.ZodType<readonly string[], string> {
+  return z.string().transform((value, context) => {
+    const items = value.split(",").map((item) => item.trim());
+    for (const item of items) {
+      const why = fault(item);
+      if (why !== null) return refuse(context, `has an item ${JSON.stringify(item)} that ${why}`);
+    }
+    return items;
+  });
+}
+
+function refuse(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+}

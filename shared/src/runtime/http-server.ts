@@ -1,0 +1,124 @@
+/**
+ * The HTTP server that both services stand on: one error form, bearer token, limits, health and metrics routes.
+ *
+ * Invariants:
+ *  1. Whatever goes wrong, the answer is `{"error":{…}}`; a stack trace never leaves the process.
+ *  2. With a token configured every /v1 route wants it, compared in constant time.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Registry } from "prom-client";
+import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
+import type { Logger } from "./logger.ts";
+
+export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** `ok`, `degraded` (ready, but something is away) or `unavailable`. */
+  readonly status: "ok" | "degraded" | "unavailable";
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+export interface HttpOptions {
+  readonly service: string;
+  readonly version: string;
+  readonly token: string | null;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly readiness: () => Readiness;
+}
+
+/** Makes the server with its health routes; the caller adds routes and listens. */
+export function createHttp(options: HttpOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 30_000,
+    routerOptions: { maxParamLength: 200 },
+    // Requests under way at a stop are answered; idle connections are closed at once.
+    forceCloseConnections: "idle",
+    return503OnClosing: true,
+  });
+  replaceJsonParser(app);
+  if (options.token !== null) requireToken(app, options.token);
+  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
+  app.setNotFoundHandler((request, reply) => {
+    return sendFault(reply, {
+      code: "not_found",
+      message: `nothing at ${request.method} ${request.url.slice(0, 200)}`,
+    });
+  });
+  addHealthRoutes(app, options);
+  return app;
+}
+
+export function sendFault(reply: FastifyReply, fault: ApiFault): FastifyReply {
+  if (fault.retryAfterSeconds !== undefined) reply.header("retry-after", String(fault.retryAfterSeconds));
+  return reply.code(ERROR_CODES[fault.code].status).send(errorBody(fault));
+}
+
+/** The address of a listening server, as a person would type it. */
+export function addressOf(app: FastifyInstance): string {
+  const address = app.addresses()[0];
+  if (address === undefined || typeof address === "string") return "";
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/**
+ * Fastify's own parser refuses `__proto__` with a message that names no field; ours keeps it as an ordinary key,
+ * which validation then refuses by name as unknown. JSON.parse itself sets no prototype.
+ */
+function replaceJsonParser(app: FastifyInstance): void {
+  app.removeContentTypeParser(["application/json", "text/plain"]);
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, body.length === 0 ? undefined : JSON.parse(utf8.decode(body as Buffer)));
+    } catch (error) {
+      done(Object.assign(error as Error, { statusCode: 400, code: "ACKTOR_INVALID_JSON" }));
+    }
+  });
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function requireToken(app: FastifyInstance, token: string): void {
+  const wanted = createHash("sha256").update(`Bearer ${token}`).digest();
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.url.startsWith("/v1")) return;
+    const given = createHash("sha256")
+      .update(request.headers.authorization ?? "")
+      .digest();
+    if (!timingSafeEqual(given, wanted)) {
+      reply.header("www-authenticate", "Bearer");
+      return sendFault(reply, { code: "unauthorized", message: "the bearer token is missing or wrong" });
+    }
+  });
+}
+
+function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
+  const status = error.statusCode ?? 500;
+  if (error.code === "ACKTOR_INVALID_JSON")
+    return sendFault(reply, { code: "invalid_json", message: "the body is not JSON in UTF-8" });
+  if (status === 413) return sendFault(reply, { code: "too_large", message: "the request body is larger than 8 MiB" });
+  if (status === 415)
+    return sendFault(reply, { code: "unsupported_media_type", message: "the body is not application/json" });
+  if (status === 503) return sendFault(reply, { code: "stopping", message: "the service is stopping" });
+  if (status < 500) return sendFault(reply, { code: "invalid_field", message: error.message });
+  logger.error({ err: error, method: request.method, route: request.routeOptions.url }, "request failed");
+  return sendFault(reply, { code: "internal", message: "something went wrong inside acktor" });
+}
+
+function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
+  app.get("/livez", async () => ({ status: "ok" }));
+  app.get("/readyz", async (request, reply) => {
+    const { ready, status, checks } = options.readiness();
+    const verbose = new URL(request.url, "http://localhost").searchParams.has("verbose");
+    return reply.code(ready ? 200 : 503).send(verbose || status !== "ok" ? { status, checks } : { status });
+  });
+  app.get("/version", async () => ({ service: options.service, version: options.version, node: process.version }));
+  app.get("/metrics", async (_request, reply) => {
+    return reply.type(options.registry.contentType).send(await options.registry.metrics());
+  });
+}

@@ -1,0 +1,41 @@
+/** What both services' `main.ts` do: start, say what is wrong with the configuration, stop on a signal. */
+import closeWithGrace from "close-with-grace";
+
+export interface Running {
+  readonly ok: true;
+  /** The HTTP address. */
+  readonly url: string;
+  /** Resolves when the service works; `ok: false` when it never will (for example, a database newer than the code). */
+  readonly started: Promise<{ readonly ok: true } | { readonly ok: false; readonly fault: string }>;
+  /** Drains and closes everything. Twice and early is fine. */
+  stop(): Promise<void>;
+}
+
+export type StartResult = Running | { readonly ok: false; readonly faults: readonly string[] };
+
+const EXIT_CONFIGURATION = 2;
+
+/**
+ * Runs a service until a signal. Exit codes: 0 after SIGTERM or SIGINT, 1 after an uncaught error or a failed start,
+ * 2 for a configuration that cannot work.
+ */
+export async function runService(name: string, start: () => Promise<StartResult>): Promise<void> {
+  const service = await start();
+  if (!service.ok) {
+    const lines = service.faults.map((fault) => `  - ${fault}`);
+    process.stderr.write(`acktor ${name}: the configuration has ${lines.length} fault(s)\n${lines.join("\n")}\n`);
+    process.exitCode = EXIT_CONFIGURATION;
+    return;
+  }
+  // The grace is a little under the five seconds that a supervisor is promised; then the process exits with 1.
+  closeWithGrace({ delay: 4_800, logger: false }, async ({ err, signal }) => {
+    if (err) process.stderr.write(`acktor ${name}: stopping after an uncaught error: ${err.stack ?? err.message}\n`);
+    else process.stderr.write(`acktor ${name}: ${signal ?? "stop"} received, draining\n`);
+    await service.stop();
+  });
+  const started = await service.started;
+  if (started.ok) return;
+  process.stderr.write(`acktor ${name}: ${started.fault}\n`);
+  await service.stop();
+  process.exit(1);
+}

@@ -1,0 +1,333 @@
+/**
+ * Every setting of acktor in one place, so that the reference is generated, an unknown name is noticed in any service,
+ * and one env file can serve both services.
+ */
+import { hostname } from "node:os";
+import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, topicFault } from "../protocol/topics.ts";
+import { type ConfigOf, choice, duration, integer, list, ratio, type Setting, text, url } from "./config.ts";
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+const serverSettings = {
+  DATABASE_URL: {
+    description: "PostgreSQL 15 to 18.",
+    example: "postgres://acktor:secret@127.0.0.1:5432/acktor",
+    required: true,
+    secret: true,
+    schema: url("postgres", "postgresql"),
+  },
+  MQTT_URL: {
+    description: "The broker. MQTT 5 where it is spoken, 3.1.1 otherwise.",
+    example: "mqtt://127.0.0.1:1883",
+    required: true,
+    schema: url("mqtt", "mqtts", "ws", "wss"),
+  },
+  MQTT_USERNAME: { description: "User name at the broker.", example: "publisher", schema: text() },
+  MQTT_PASSWORD: { description: "Password at the broker.", example: "…", secret: true, schema: text() },
+  NATS_URL: {
+    description: "Control plane. Not used by this version: a warning says so at start.",
+    example: "nats://127.0.0.1:4222",
+    schema: url("nats", "tls"),
+  },
+  HTTP_HOST: {
+    description: "Address to listen on. Anything but loopback needs ACKTOR_API_TOKEN.",
+    example: "127.0.0.1",
+    fallback: "127.0.0.1",
+    schema: text(),
+  },
+  LOG_LEVEL: {
+    description: "Least severe level that is logged.",
+    example: "info",
+    fallback: "info",
+    schema: choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+  },
+  ACKTOR_API_TOKEN: {
+    description: "Bearer token that every /v1 route then wants.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_SECRET: {
+    description: "Shared secret of signed acks (HMAC-SHA256). With it, unsigned acks change nothing.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_INSTANCE: {
+    description: "Name of this process among its replicas. Default: host name and port.",
+    example: "acker-1",
+    schema: text((v) => (INSTANCE.test(v) ? null : "is not 1 to 63 letters, digits, dots, dashes or underscores")),
+  },
+  ACKTOR_ACK_PREFIX: {
+    description: "Topic prefix of acks; one for each outbox that shares a broker.",
+    example: "delivery/ack",
+    fallback: DEFAULT_ACK_PREFIX,
+    schema: text(topicFault),
+  },
+  ACKTOR_PRESENCE_PREFIX: {
+    description: "Topic prefix on which ackers announce themselves.",
+    example: "delivery/acker",
+    fallback: DEFAULT_PRESENCE_PREFIX,
+    schema: text(topicFault),
+  },
+  ACKTOR_MIGRATE: {
+    description: "Create and upgrade the schema at start.",
+    example: "off",
+    fallback: "on",
+    schema: choice("on", "off"),
+  },
+  ACKTOR_INBOX_WINDOW: {
+    description: "How long the inbox remembers a message; older ones are not replayed unless forced.",
+    example: "30d",
+    fallback: "30d",
+    schema: duration(HOUR, 3_650 * DAY),
+  },
+} as const satisfies Record<string, Setting>;
+
+const linkSettings = {
+  ACKTOR_MQTT_VERSION: {
+    description: "Protocol version; auto tries 5 and falls back.",
+    example: "auto",
+    fallback: "auto",
+    schema: choice("auto", "5", "3.1.1"),
+  },
+  ACKTOR_KEEPALIVE: {
+    description: "MQTT keepalive; a dead link shows after one and a half of it.",
+    example: "5s",
+    fallback: "5s",
+    schema: duration(1_000, 5 * MINUTE),
+  },
+  ACKTOR_CONNECT_TIMEOUT: {
+    description: "From opening the socket to the last SUBACK.",
+    example: "5s",
+    fallback: "5s",
+    schema: duration(100, MINUTE),
+  },
+  ACKTOR_PUBLISH_DEADLINE: {
+    description: "A PUBLISH without PUBACK for this long is lost.",
+    example: "2s",
+    fallback: "2s",
+    schema: duration(100, MINUTE),
+  },
+  ACKTOR_BACKOFF: {
+    description: "Schedule of reconnects.",
+    example: "full",
+    fallback: "full",
+    schema: choice("full", "equal", "decorrelated"),
+  },
+  ACKTOR_BACKOFF_BASE: {
+    description: "First step of the reconnect schedule.",
+    example: "500ms",
+    fallback: "500ms",
+    schema: duration(10, MINUTE),
+  },
+  ACKTOR_BACKOFF_CAP: {
+    description: "Longest wait of the reconnect schedule; 30s for a fleet.",
+    example: "8s",
+    fallback: "8s",
+    schema: duration(100, HOUR),
+  },
+  ACKTOR_BREAKER_WINDOW: {
+    description: "Time over which the circuit breaker counts.",
+    example: "10s",
+    fallback: "10s",
+    schema: duration(1_000, 10 * MINUTE),
+  },
+  ACKTOR_BREAKER_MIN_CALLS: {
+    description: "Fewer publishes than this in the window never open the breaker.",
+    example: "20",
+    fallback: "20",
+    schema: integer(1, 1_000_000),
+  },
+  ACKTOR_BREAKER_FAILURE_RATIO: {
+    description: "Share of failed publishes that opens the breaker.",
+    example: "0.5",
+    fallback: "0.5",
+    schema: ratio(),
+  },
+} as const satisfies Record<string, Setting>;
+
+const publisherOwn = {
+  HTTP_PORT: {
+    description: "Port to listen on; 0 = any free one.",
+    example: "8080",
+    fallback: "8080",
+    schema: integer(0, 65_535),
+  },
+  ACKTOR_HIGH_WATER: {
+    description: "Waiting rows at which intake answers 429.",
+    example: "1000000",
+    fallback: "1000000",
+    schema: integer(1, 1_000_000_000),
+  },
+  ACKTOR_DEFAULT_TTL: {
+    description: "Life of a message without ttl_seconds. Default: until an acker answers.",
+    example: "3600s",
+    schema: duration(1_000, 3_650 * DAY),
+  },
+  ACKTOR_MAX_RETRIES: {
+    description: "PUBLISHes after the first before a message without max_retries fails. Default: no limit.",
+    example: "10",
+    schema: integer(0, 1_000_000),
+  },
+  ACKTOR_RETENTION: {
+    description: "How long finished rows stay.",
+    example: "7d",
+    fallback: "7d",
+    schema: duration(HOUR, 3_650 * DAY),
+  },
+  ACKTOR_IDEMPOTENCY_WINDOW: {
+    description: "How long an Idempotency-Key holds at least.",
+    example: "24h",
+    fallback: "24h",
+    schema: duration(MINUTE, 365 * DAY),
+  },
+  ACKTOR_WINDOW: {
+    description: "Most un-acked messages at a time; half of the broker's queue per client is a good value.",
+    example: "512",
+    fallback: "512",
+    schema: integer(1, 65_535),
+  },
+  ACKTOR_DESTINATION_LEVELS: {
+    description: "Topic levels that make a destination; 0 = the whole topic.",
+    example: "2",
+    fallback: "0",
+    schema: integer(0, 100),
+  },
+  ACKTOR_LEASE: {
+    description: "How long a row belongs to the publisher that claimed it.",
+    example: "15s",
+    fallback: "15s",
+    schema: duration(5_000, 10 * MINUTE),
+  },
+  ACKTOR_ACK_TIMEOUT_MIN: {
+    description: "Least time to wait for an ack before the message is sent again.",
+    example: "2s",
+    fallback: "2s",
+    schema: duration(100, HOUR),
+  },
+  ACKTOR_ACK_TIMEOUT_MAX: {
+    description: "Most time to wait for an ack.",
+    example: "30s",
+    fallback: "30s",
+    schema: duration(100, DAY),
+  },
+  ACKTOR_RETRY_BASE: {
+    description: "First step of the pause between two PUBLISHes of a message, doubled each time, with full jitter.",
+    example: "1s",
+    fallback: "1s",
+    schema: duration(10, HOUR),
+  },
+  ACKTOR_RETRY_CAP: {
+    description: "Longest such pause.",
+    example: "60s",
+    fallback: "60s",
+    schema: duration(10, DAY),
+  },
+  ACKTOR_POLL: {
+    description: "How often the outbox is looked at for rows that nobody announced.",
+    example: "200ms",
+    fallback: "200ms",
+    schema: duration(20, MINUTE),
+  },
+  ACKTOR_OLD_WAITING: {
+    description: "A message that waits longer raises a warning.",
+    example: "5m",
+    fallback: "5m",
+    schema: duration(1_000, 365 * DAY),
+  },
+} as const satisfies Record<string, Setting>;
+
+const ackerOwn = {
+  HTTP_PORT: {
+    description: "Port to listen on; 0 = any free one.",
+    example: "8081",
+    fallback: "8081",
+    schema: integer(0, 65_535),
+  },
+  ACKTOR_TOPICS: {
+    description: "Filters to subscribe to, separated by commas. Our own prefixes are always left out.",
+    example: "sensors/#,orders/+/created",
+    required: true,
+    schema: list(filterFault),
+  },
+  ACKTOR_GROUP: {
+    description: "Shared subscription group ($share/<group>/…), where the broker has it.",
+    example: "ackers",
+    schema: text((v) => (/^[^/+#\s]{1,100}$/.test(v) ? null : "contains a slash, a wildcard or white space")),
+  },
+  ACKTOR_SHARED_ON_311: {
+    description: "Use the group on MQTT 3.1.1 too. Several 3.1.1 brokers grant it and deliver nothing.",
+    example: "on",
+    fallback: "off",
+    schema: choice("on", "off"),
+  },
+  ACKTOR_HANDLER: {
+    description: "What processes a message: inbox (the row is the effect) or log.",
+    example: "inbox",
+    fallback: "inbox",
+    schema: choice("inbox", "log"),
+  },
+  ACKTOR_QUEUE: {
+    description: "Messages received and not yet in the inbox; more are dropped, and the outbox sends them again.",
+    example: "5000",
+    fallback: "5000",
+    schema: integer(1, 1_000_000),
+  },
+} as const satisfies Record<string, Setting>;
+
+/** Read by the tools around the pair and by the tests; named here so that no service takes them for typos. */
+export const toolSettings = {
+  ACKTOR_DATA_DIR: {
+    description: "Folder of the embedded PostgreSQL of `npm start`.",
+    example: ".acktor",
+    fallback: ".acktor",
+    schema: text(),
+  },
+  ACKTOR_ACKER_HTTP_PORT: {
+    description: "Port of the acker in `npm start`.",
+    example: "8081",
+    fallback: "8081",
+    schema: integer(0, 65_535),
+  },
+  ACKTOR_REQUIRE: {
+    description: "Tests: servers whose absence is a failure.",
+    example: "mosquitto,nats-server",
+    schema: text(),
+  },
+} as const satisfies Record<string, Setting>;
+
+export const publisherSettings = { ...serverSettings, ...publisherOwn, ...linkSettings };
+export const ackerSettings = { ...serverSettings, ...ackerOwn, ...linkSettings };
+
+export type PublisherSettings = ConfigOf<typeof publisherSettings>;
+export type AckerSettings = ConfigOf<typeof ackerSettings>;
+
+/** Every name that some part of acktor reads. */
+export const knownNames: readonly string[] = [
+  ...new Set([publisherSettings, ackerSettings, toolSettings].flatMap((table) => Object.keys(table))),
+  "ACKTOR_TEST_PG15",
+  "ACKTOR_TEST_PG18",
+];
+
+/** The name of this process: as configured, or the host's name and the port, which is stable and unique on a host. */
+export function instanceName(configured: string | null, port: number): string {
+  if (configured !== null) return configured;
+  const host = hostname()
+    .replace(/[^A-Za-z0-9._-]/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, 40);
+  return `${host || "host"}-${port === 0 ? process.pid : port}`;
+}
+
+const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
+
+/** The fault of listening for strangers without a token (SPEC 4), or null. */
+export function exposureFault(host: string, token: string | null): string | null {
+  if (LOOPBACK.test(host) || token !== null) return null;
+  return `HTTP_HOST ${host} is not loopback, so ACKTOR_API_TOKEN is required. Example: ACKTOR_API_TOKEN_FILE=/run/secrets/api-token`;
+}
