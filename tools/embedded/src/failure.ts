@@ -1,0 +1,52 @@
+/** What a person is told when something of the embedded default cannot start: what happened, and what to do about it. */
+
+export interface StartFailure {
+  readonly kind:
+    | "no-binaries"
+    | "port-taken"
+    | "not-writable"
+    | "disk-full"
+    | "wrong-version"
+    | "in-use"
+    | "refused"
+    | "stopped";
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: StartFailure };
+
+export function succeed<T>(value: T): Outcome<T> {
+  return { ok: true, value };
+}
+
+export function fail(kind: StartFailure["kind"], message: string, fix: string): Outcome<never> {
+  return { ok: false, failure: { kind, message, fix } };
+}
+
+/** Two lines for a terminal. */
+export function describeFailure(failure: StartFailure): string {
+  return `${failure.message}\n  fix: ${failure.fix}`;
+}
+
+/** The failure of a file operation below `folder`. Codes that no person can cause are bugs, and are thrown again. */
+export function fileFailure(error: unknown, folder: string): Outcome<never> {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return fail(
+      "disk-full",
+      `No space is left for ${folder}.`,
+      "free some space, or set ACKTOR_DATA_DIR to another disk",
+    );
+  }
+  if (["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG"].includes(code)) {
+    return fail(
+      "not-writable",
+      `The data folder ${folder} cannot be written (${code}).`,
+      "start as the user who made it, or set ACKTOR_DATA_DIR to a folder of your own",
+    );
+  }
+  throw error instanceof Error ? error : new Error(message);
+}

