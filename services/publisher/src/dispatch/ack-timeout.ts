@@ -1,0 +1,34 @@
+/**
+ * How long to wait for an ack: Jacobson/Karels as in RFC 6298, with Karn's rule (the caller gives no samples from
+ * messages that were published more than once, because their ack may answer either PUBLISH).
+ */
+export interface AckTimeout {
+  /** Smoothed round trip and its variation, milliseconds; null before the first sample. */
+  readonly srttMs: number | null;
+  readonly rttvarMs: number;
+}
+
+export interface AckTimeoutBounds {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+
+export const NO_SAMPLES: AckTimeout = { srttMs: null, rttvarMs: 0 };
+
+const ALPHA = 1 / 8;
+const BETA = 1 / 4;
+
+/** The estimate after one more round trip of `sampleMs`. */
+export function withSample(estimate: AckTimeout, sampleMs: number): AckTimeout {
+  if (estimate.srttMs === null) return { srttMs: sampleMs, rttvarMs: sampleMs / 2 };
+  return {
+    srttMs: (1 - ALPHA) * estimate.srttMs + ALPHA * sampleMs,
+    rttvarMs: (1 - BETA) * estimate.rttvarMs + BETA * Math.abs(estimate.srttMs - sampleMs),
+  };
+}
+
+/** A = clamp(SRTT + 4 RTTVAR, min, max), milliseconds. */
+export function ackTimeoutMs(estimate: AckTimeout, bounds: AckTimeoutBounds): number {
+  if (estimate.srttMs === null) return bounds.minMs;
+  return Math.min(bounds.maxMs, Math.max(bounds.minMs, estimate.srttMs + 4 * estimate.rttvarMs));
+}

@@ -1,0 +1,71 @@
+/**
+ * What the dispatcher knows of one destination: its queue, its window, its round trip, and whether it answers.
+ *
+ * Invariants:
+ *  1. A destination never has more messages under way than its own window, so that a slow one takes from no other.
+ *  2. Silence is counted at most once per ack timeout, and forgotten with the first answer.
+ */
+import { type AckTimeout, type AckTimeoutBounds, ackTimeoutMs, NO_SAMPLES, withSample } from "./ack-timeout.ts";
+import { type FlowWindow, grown, halved, INITIAL_WINDOW } from "./flow-window.ts";
+import type { QueuedMessage } from "./in-flight.ts";
+
+/** Ack timeouts in a row after which a destination is parked. */
+export const SILENCE_LIMIT = 3;
+
+export class Destination {
+  readonly name: string;
+  readonly queue: QueuedMessage[] = [];
+  inFlight = 0;
+  parked = false;
+  #window: FlowWindow = INITIAL_WINDOW;
+  #estimate: AckTimeout = NO_SAMPLES;
+  #silences = 0;
+  /** Monotonic milliseconds of the last answer; null = none since this process knows it. */
+  lastAnswerAt: number | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** True when the next queued message may go out. */
+  get ready(): boolean {
+    return this.queue.length > 0 && !this.parked && this.inFlight < Math.floor(this.#window.size);
+  }
+
+  /** True when nothing would be lost by forgetting this destination. */
+  get idle(): boolean {
+    return this.queue.length === 0 && this.inFlight === 0 && !this.parked;
+  }
+
+  get windowSize(): number {
+    return Math.floor(this.#window.size);
+  }
+
+  ackTimeoutMs(bounds: AckTimeoutBounds): number {
+    return ackTimeoutMs(this.#estimate, bounds);
+  }
+
+  /** @param roundTripMs null when the message was published more than once (Karn) */
+  answered(now: number, roundTripMs: number | null, mostWindow: number): void {
+    this.lastAnswerAt = now;
+    this.#silences = 0;
+    this.#window = grown(this.#window, mostWindow);
+    if (roundTripMs !== null) this.#estimate = withSample(this.#estimate, roundTripMs);
+  }
+
+  /** Notes an ack timeout. @returns true when the destination should be parked now. */
+  silent(now: number, bounds: AckTimeoutBounds): boolean {
+    const shrunk = halved(this.#window, now, this.ackTimeoutMs(bounds));
+    if (shrunk === this.#window) return false;
+    this.#window = shrunk;
+    this.#silences++;
+    return this.#silences >= SILENCE_LIMIT && !this.parked;
+  }
+
+  /** Back from parking: starts as an unknown one. */
+  resume(): void {
+    this.parked = false;
+    this.#silences = 0;
+    this.#window = INITIAL_WINDOW;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The dispatcher as a role: its machine says when, the dispatcher says what, the link carries it.
+ *
+ * Gates: the link is CONNECTED, its breaker admits, nobody paused it. A closed gate stops claiming and gives back what
+ * is leased; intake goes on.
+ */
+import { type Actor, createActor, fromPromise } from "xstate";
+import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
+import { type ClaimOutput, dispatcherMachine } from "./dispatcher-machine.ts";
+import { Dispatcher, type DispatcherOptions, type DispatcherSink } from "./dispatcher.ts";
+
+/** Rows of one claim: 9 ms each at most, and a batch that goes out within some tens of milliseconds. */
+const CLAIM_LIMIT = 500;
+const TICK_MS = 50;
+/** Retained rows that were superseded are looked for at least this often. */
+const SUPERSEDE_EVERY_MS = 1_000;
+
+export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
+  readonly sink: Omit<DispatcherSink, "low">;
+  readonly pollMs: number;
+  readonly leaseMs: number;
+  readonly instance: string;
+  readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
+  readonly supersede: () => Promise<unknown>;
+}
+
+export class DispatchRole {
+  readonly dispatcher: Dispatcher;
+  readonly #options: DispatchRoleOptions;
+  readonly #actor: Actor<typeof dispatcherMachine>;
+  readonly #unsubscribe: (() => void)[] = [];
+  #tick: NodeJS.Timeout | null = null;
+  #paused = false;
+  #stopped = false;
+  #laneCursor = "";
+  #lowWater: string | null = null;
+  #supersededAt = Number.NEGATIVE_INFINITY;
+  #supersedeNow = false;
+  #claiming: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DispatchRoleOptions) {
+    this.#options = options;
+    this.dispatcher = new Dispatcher({ ...options, sink: { ...options.sink, low: () => this.#low() } });
+    const claim = fromPromise<ClaimOutput>(() => {
+      // A gate that closed and opened again may leave the previous claim under way: one at a time.
+      const claiming = this.#claiming.then(() => this.#claim());
+      this.#claiming = claiming.catch(() => "the machine hears of it");
+      return claiming;
+    });
+    this.#actor = createActor(dispatcherMachine.provide({ actors: { claim } }), { input: { pollMs: options.pollMs } });
+    this.#actor.subscribe({ error: () => undefined });
+  }
+
+  /** For people who watch: state and context of the machine. */
+  get actor(): Actor<typeof dispatcherMachine> {
+    return this.#actor;
+  }
+
+  start(): void {
+    const { link } = this.#options;
+    this.#actor.start();
+    this.#unsubscribe.push(
+      link.on("link.transition", () => this.#checkGates()),
+      link.on("link.writable", () => this.dispatcher.pump()),
+    );
+    this.#tick = setInterval(() => this.dispatcher.tick(), TICK_MS);
+    this.#checkGates();
+  }
+
+  /** Rows were committed that wait for the claim. */
+  wake(retained = false): void {
+    if (retained) this.#supersedeNow = true;
+    this.#actor.send({ type: "outbox.woken" });
+  }
+
+  setPaused(paused: boolean): void {
+    this.#paused = paused;
+    this.#checkGates();
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Stops claiming and sending, gives back what is leased; what is in flight may still be answered. Twice is fine. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const off of this.#unsubscribe.splice(0)) off();
+    if (this.#tick !== null) clearInterval(this.#tick);
+    this.#tick = null;
+    this.dispatcher.setOpen(false);
+    this.#actor.send({ type: "gates.closed" });
+    await this.#claiming;
+    this.dispatcher.flushRecords();
+    this.#actor.stop();
+  }
+
+  #checkGates(): void {
+    const { link } = this.#options;
+    const { state, breaker } = link.info();
+    const open = state === "CONNECTED" && breaker !== "OPEN" && !this.#paused && !this.#stopped;
+    const isOpen = this.#actor.getSnapshot().value !== "IDLE";
+    this.dispatcher.setOpen(open);
+    if (open !== isOpen) this.#actor.send({ type: open ? "gates.opened" : "gates.closed" });
+  }
+
+  #low(): void {
+    if (this.#actor.getSnapshot().value === "SENDING") this.#actor.send({ type: "queue.low" });
+  }
+
+  async #claim(): Promise<ClaimOutput> {
+    const { instance, leaseMs, claim, now } = this.#options;
+    await this.#supersede();
+    const limit = Math.min(CLAIM_LIMIT, this.dispatcher.room);
+    if (limit === 0) return { claimed: 0, more: true };
+    const startedAt = now();
+    const result = await claim({ instance, limit, leaseMs, laneCursor: this.#laneCursor, lowWater: this.#lowWater });
+    if (!result.ok) throw new Error(`claim failed: ${result.failure.code}`);
+    const { messages, nextLaneCursor, parked } = result.value;
+    this.#laneCursor = nextLaneCursor;
+    if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
+    return { claimed: messages.length, more: messages.length === limit || parked > 0 };
+  }
+
+  async #supersede(): Promise<void> {
+    const now = this.#options.now();
+    if (!this.#supersedeNow && now - this.#supersededAt < SUPERSEDE_EVERY_MS) return;
+    this.#supersedeNow = false;
+    this.#supersededAt = now;
+    await this.#options.supersede();
+  }
+}
+

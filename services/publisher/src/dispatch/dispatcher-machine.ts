@@ -1,0 +1,114 @@
+/**
+ * When the dispatcher looks into the outbox. It knows nothing of messages: those are rows.
+ *
+ *   IDLE      a gate is closed (link not CONNECTED, breaker open, paused): nothing is claimed
+ *   CLAIMING  one claim statement is under way
+ *   SENDING   messages are in memory; the next claim comes when there is room, or with the poll
+ *   WAITING   nothing is due; the next claim comes with a wake or with the poll
+ *
+ * Invariants:
+ *  1. At most one claim is under way.
+ *  2. A wake that comes during a claim is not lost: another claim follows.
+ *  3. With a gate closed nothing is claimed, so no attempt is burnt while offline.
+ */
+import { assign, fromPromise, setup } from "xstate";
+
+export interface ClaimOutput {
+  readonly claimed: number;
+  /** The claim filled its limit, so more is due. */
+  readonly more: boolean;
+}
+
+export type DispatcherEvent =
+  | { readonly type: "gates.opened" }
+  | { readonly type: "gates.closed" }
+  | { readonly type: "outbox.woken" }
+  /** Memory has room again. */
+  | { readonly type: "queue.low" };
+
+export interface DispatcherContext {
+  readonly woken: boolean;
+  readonly more: boolean;
+  readonly failures: number;
+}
+
+export interface DispatcherInput {
+  readonly pollMs: number;
+}
+
+export const dispatcherMachine = setup({
+  types: {
+    context: {} as DispatcherContext & DispatcherInput,
+    events: {} as DispatcherEvent,
+    input: {} as DispatcherInput,
+  },
+  actors: {
+    claim: fromPromise<ClaimOutput>(() => Promise.reject(new Error("the claim is provided by the dispatcher"))),
+  },
+  actions: {
+    noteWake: assign({ woken: true }),
+    forgetWake: assign({ woken: false }),
+    noteClaim: assign({
+      more: (_, params: ClaimOutput) => params.more,
+      failures: 0,
+    }),
+    noteFailure: assign({ more: false, failures: ({ context }) => context.failures + 1 }),
+  },
+  guards: {
+    wasWoken: ({ context }) => context.woken,
+    moreIsDue: ({ context }) => context.more,
+    gotMessages: (_, params: ClaimOutput) => params.claimed > 0,
+  },
+  delays: {
+    /** Doubled with each failed claim, up to 16 times, so that a database that comes back is not met by a storm. */
+    poll: ({ context }) => context.pollMs * 2 ** Math.min(4, context.failures),
+  },
+}).createMachine({
+  id: "dispatcher",
+  context: ({ input }) => ({ ...input, woken: false, more: false, failures: 0 }),
+  initial: "IDLE",
+  on: { "gates.closed": ".IDLE" },
+  states: {
+    IDLE: {
+      on: { "gates.opened": "CLAIMING" },
+    },
+    CLAIMING: {
+      entry: "forgetWake",
+      on: { "outbox.woken": { actions: "noteWake" } },
+      invoke: {
+        id: "claim",
+        src: "claim",
+        onDone: [
+          {
+            guard: { type: "gotMessages", params: ({ event }) => event.output },
+            actions: { type: "noteClaim", params: ({ event }) => event.output },
+            target: "SENDING",
+          },
+          {
+            guard: "wasWoken",
+            actions: { type: "noteClaim", params: ({ event }) => event.output },
+            target: "CLAIMING",
+            reenter: true,
+          },
+          { actions: { type: "noteClaim", params: ({ event }) => event.output }, target: "WAITING" },
+        ],
+        onError: { actions: "noteFailure", target: "WAITING" },
+      },
+    },
+    SENDING: {
+      on: {
+        "outbox.woken": "CLAIMING",
+        "queue.low": [
+          { guard: "moreIsDue", target: "CLAIMING" },
+          { guard: "wasWoken", target: "CLAIMING" },
+          { target: "WAITING" },
+        ],
+      },
+      after: { poll: "CLAIMING" },
+    },
+    WAITING: {
+      on: { "outbox.woken": "CLAIMING" },
+      after: { poll: "CLAIMING" },
+    },
+  },
+});

@@ -1,0 +1,455 @@
+/**
+ * The dispatcher: leased rows in, PUBLISHes out, acks matched, silence noticed.
+ *
+ * Invariants:
+ *  1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
+ *  2. At most `window` messages are un-acked, at most `BUFFER` are leased and waiting: everything else stays in the outbox.
+ *  3. Each PUBLISH that was written ends as an attempt in the row, or with its ack, never as neither.
+ *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
+ *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
+ */
+import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
+import { destinationOf } from "@acktor/shared/protocol/topics";
+import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
+import type { AckTimeoutBounds } from "./ack-timeout.ts";
+import { Destination } from "./destination.ts";
+import type { InFlight, QueuedMessage } from "./in-flight.ts";
+import { Quarantine } from "./quarantine.ts";
+import { type RetrySchedule, retryDelayMs } from "./retry-delay.ts";
+import { toPublish } from "./to-publish.ts";
+
+/** Leased messages that wait in memory. */
+export const BUFFER = 1_024;
+/** Destinations remembered; idle ones beyond it are forgotten, oldest first. */
+const MAX_DESTINATIONS = 10_000;
+/** A lease with less than this left is not used: the PUBLISH and its record must fit in. */
+const LEASE_MARGIN_MS = 3_000;
+/** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
+const RECORD_AFTER_MS = 100;
+
+export interface DispatcherOptions {
+  readonly link: Link;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly ackPrefix: string;
+  readonly window: number;
+  readonly destinationLevels: number;
+  readonly ackTimeout: AckTimeoutBounds;
+  readonly retry: RetrySchedule;
+  /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
+  readonly sink: DispatcherSink;
+}
+
+export interface DispatcherSink {
+  recordAttempts(records: readonly AttemptRecord[], entries: readonly InFlight[]): void;
+  /** PUBACK was all this message asked for (`requires_ack: false`). */
+  brokerAcked(entry: InFlight): void;
+  fail(message: LeasedMessage, reason: string): void;
+  release(messages: readonly LeasedMessage[], dueInMs: number): void;
+  park(destination: string, messages: readonly LeasedMessage[]): void;
+  answered(destination: string, wasParked: boolean): void;
+  /** Room for at least half the buffer. */
+  low(): void;
+}
+
+export interface DispatcherCounts {
+  published: number;
+  republished: number;
+  puback: number;
+  noSubscriber: number;
+  refused: number;
+  lost: number;
+  ackTimeouts: number;
+  leaseMissed: number;
+}
+
+export class Dispatcher {
+  readonly counts: DispatcherCounts = {
+    published: 0,
+    republished: 0,
+    puback: 0,
+    noSubscriber: 0,
+    refused: 0,
+    lost: 0,
+    ackTimeouts: 0,
+    leaseMissed: 0,
+  };
+  readonly #options: DispatcherOptions;
+  readonly #destinations = new Map<string, Destination>();
+  /** Destinations that may send now, served in turn. */
+  readonly #ready = new Set<Destination>();
+  readonly #inFlight = new Map<string, InFlight>();
+  readonly #quarantine = new Quarantine();
+  #queued = 0;
+  #reserved = 0;
+  #open = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  get queued(): number {
+    return this.#queued;
+  }
+
+  get unacked(): number {
+    return this.#inFlight.size;
+  }
+
+  /** How many more leased messages fit into memory. */
+  get room(): number {
+    return Math.max(0, BUFFER - this.#queued - this.#reserved);
+  }
+
+  /** Keeps room for messages that are about to be inserted; false when they must wait in the outbox. */
+  reserve(topic: string): boolean {
+    if (!this.#open || this.room === 0) return false;
+    const destination = this.#destinations.get(destinationOf(topic, this.#options.destinationLevels));
+    // A destination with a full window would fill the buffer with rows that cannot go out.
+    if (destination?.parked || (destination?.queue.length ?? 0) >= this.#shareOfBuffer()) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  unreserve(count: number): void {
+    this.#reserved -= count;
+  }
+
+  /** Opens or closes the gate. Closing gives back what was not sent. */
+  setOpen(open: boolean): void {
+    this.#open = open;
+    if (open) this.pump();
+    else this.#giveBackQueued();
+  }
+
+  /**
+   * Takes leased messages.
+   * @param leaseEndsAt monotonic milliseconds, measured from before the lease was asked for
+   */
+  offer(messages: readonly LeasedMessage[], leaseEndsAt: number, probe = false): void {
+    const now = this.#options.now();
+    const back: LeasedMessage[] = [];
+    const parked = new Map<string, LeasedMessage[]>();
+    for (const message of messages) {
+      const destination = this.#destination(message.topic);
+      if (!this.#open) back.push(message);
+      else if (destination.parked && !probe) group(parked, destination.name, message);
+      else if (destination.queue.length >= this.#shareOfBuffer()) back.push(message);
+      else {
+        const expiresAt = message.expiresInMs === null ? null : now + message.expiresInMs;
+        this.#enqueue(destination, { message, leaseEndsAt, expiresAt, probe });
+      }
+    }
+    if (back.length > 0) this.#options.sink.release(back, this.#open ? 250 : 0);
+    for (const [name, rows] of parked) this.#options.sink.park(name, rows);
+    this.pump();
+  }
+
+  /** Sends what may be sent now. Cheap when there is nothing to do. */
+  pump(): void {
+    if (!this.#open) return;
+    const { link, window } = this.#options;
+    let capacity = link.capacity();
+    while (this.#queued > 0 && capacity > 0 && this.#inFlight.size < window) {
+      const destination = this.#next();
+      const queued = destination?.queue.shift();
+      if (destination === undefined || queued === undefined) break;
+      this.#queued--;
+      if (!this.#send(destination, queued)) break;
+      capacity--;
+      this.#refresh(destination);
+    }
+    if (this.room >= BUFFER / 2) this.#options.sink.low();
+  }
+
+  /**
+   * An answer to this PUBLISH arrived and was verified, processed or rejected: the destination lives, its window moves.
+   */
+  answered(entry: InFlight): void {
+    this.#finish(entry);
+    this.#answered(entry, this.#options.now());
+  }
+
+  /** What is in flight under this id, or null. */
+  inFlight(id: string): InFlight | null {
+    return this.#inFlight.get(id) ?? null;
+  }
+
+  /** Any ack of a message that is no longer in memory still shows that its destination lives. */
+  heardFrom(topic: string): void {
+    const destination = this.#destinations.get(destinationOf(topic, this.#options.destinationLevels));
+    if (destination?.parked) this.unpark((name) => name === destination.name);
+  }
+
+  /** Notes a parked destination that another replica, or an earlier run, has parked. */
+  notePark(name: string): void {
+    this.#destinationByName(name).parked = true;
+  }
+
+  /** Resumes every parked destination that `matches`. @returns their names. */
+  unpark(matches: (name: string) => boolean): string[] {
+    const names: string[] = [];
+    for (const destination of this.#destinations.values()) {
+      if (!destination.parked || !matches(destination.name)) continue;
+      destination.resume();
+      names.push(destination.name);
+      this.#refresh(destination);
+    }
+    return names;
+  }
+
+  /** To be called every few tens of milliseconds: ack timeouts, and records whose ack did not come first. */
+  tick(): void {
+    const now = this.#options.now();
+    const due: InFlight[] = [];
+    for (const entry of this.#inFlight.values()) {
+      if (entry.record === "none" && entry.puback !== null && now - entry.pubackAt >= RECORD_AFTER_MS) due.push(entry);
+      if (entry.record === "written" && now >= entry.timesOutAt) this.#timedOut(entry, now);
+    }
+    if (due.length > 0) this.#record(due, now);
+    this.pump();
+  }
+
+  /** The records of these PUBLISHes are written (or fenced off, when another owner has the row). */
+  recorded(entries: readonly InFlight[], fenced: ReadonlySet<string>): void {
+    for (const entry of entries) {
+      entry.record = "written";
+      if (fenced.has(entry.message.messageId) && !entry.done) this.#finish(entry);
+    }
+  }
+
+  /** For a drain: everything published and not acked, so that its attempt is written before we go. */
+  flushRecords(): void {
+    const now = this.#options.now();
+    const due = [...this.#inFlight.values()].filter((e) => e.record === "none" && e.puback !== null);
+    if (due.length > 0) this.#record(due, now);
+  }
+
+  /** What people look at: one row a destination that has something to say. */
+  destinations(): readonly { name: string; queued: number; unacked: number; window: number; parked: boolean }[] {
+    return [...this.#destinations.values()].map((d) => {
+      return { name: d.name, queued: d.queue.length, unacked: d.inFlight, window: d.windowSize, parked: d.parked };
+    });
+  }
+
+  #send(destination: Destination, queued: QueuedMessage): boolean {
+    const { link, now, sink, ackPrefix, ackTimeout, retry, random } = this.#options;
+    const at = now();
+    const { message } = queued;
+    if (queued.leaseEndsAt - at < LEASE_MARGIN_MS) {
+      this.counts.leaseMissed++;
+      sink.release([message], 0);
+      return true;
+    }
+    if (message.maxRetries !== null && message.attempts > message.maxRetries) {
+      sink.fail(message, "max_retries");
+      return true;
+    }
+    const lifeLeftMs = queued.expiresAt === null ? null : queued.expiresAt - at;
+    // An expired row is the janitor's; its lease simply ends.
+    if (lifeLeftMs !== null && lifeLeftMs <= 0) return true;
+    if (!this.#quarantine.admits(message.messageId, this.#inFlight)) {
+      destination.queue.unshift(queued);
+      this.#queued++;
+      return false;
+    }
+    const timeoutMs = destination.ackTimeoutMs(ackTimeout);
+    const retryInMs = retryDelayMs(retry, timeoutMs, message.attempts, random);
+    const entry: InFlight = {
+      message,
+      destination,
+      attempt: message.attempts + 1,
+      sentAt: at,
+      timesOutAt: at + timeoutMs,
+      retryAt: at + retryInMs,
+      probe: queued.probe,
+      puback: null,
+      pubackAt: at,
+      record: "none",
+      done: false,
+    };
+    this.#inFlight.set(message.messageId, entry);
+    destination.inFlight++;
+    let unsent: PublishOutcome | null = null;
+    link.publish(toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }), (outcome) => {
+      if (outcome.kind === "unsent") unsent = outcome;
+      else this.#ended(entry, outcome);
+    });
+    if (unsent !== null) return this.#notSent(entry, queued, unsent);
+    this.counts.published++;
+    if (entry.attempt > 1) this.counts.republished++;
+    return true;
+  }
+
+  #notSent(entry: InFlight, queued: QueuedMessage, outcome: PublishOutcome & { kind: "unsent" }): boolean {
+    this.#finish(entry);
+    if (outcome.why === "too_large" || outcome.why === "qos_unsupported") {
+      this.#options.sink.fail(entry.message, outcome.why);
+      return true;
+    }
+    entry.destination.queue.unshift(queued);
+    this.#queued++;
+    this.#refresh(entry.destination);
+    return false;
+  }
+
+  #ended(entry: InFlight, outcome: Exclude<PublishOutcome, { kind: "unsent" }>): void {
+    const now = this.#options.now();
+    if (entry.done) return;
+    if (outcome.kind === "acked") {
+      this.#quarantine.passed(entry.message.messageId);
+      entry.puback = outcome.reasonCode;
+      entry.pubackAt = now;
+      this.counts.puback++;
+      if (!entry.message.requiresAck) {
+        this.#finish(entry);
+        entry.destination.answered(now, null, this.#mostWindow());
+        this.#options.sink.brokerAcked(entry);
+      } else if (outcome.reasonCode === 0x10) {
+        this.counts.noSubscriber++;
+        this.#record([entry], now);
+        this.#finish(entry);
+        this.#park(entry.destination);
+      }
+    } else {
+      if (outcome.kind === "refused") this.counts.refused++;
+      else this.counts.lost++;
+      if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(entry);
+      this.#recordAs([entry], outcome, now);
+      this.#finish(entry);
+    }
+    this.pump();
+  }
+
+  /** What the broker hangs up on, again and again, would end every connection for ever. */
+  #suspect(entry: InFlight): void {
+    if (this.#quarantine.lost(entry.message.messageId, this.#options.now() - entry.sentAt)) {
+      this.#options.sink.fail(entry.message, "quarantined: the broker closed the connection each time it was sent");
+    }
+  }
+
+  #timedOut(entry: InFlight, now: number): void {
+    this.counts.ackTimeouts++;
+    this.#finish(entry);
+    if (entry.destination.silent(now, this.#options.ackTimeout)) this.#park(entry.destination);
+  }
+
+  #park(destination: Destination): void {
+    if (destination.parked) return;
+    destination.parked = true;
+    const rows = destination.queue.splice(0).map((queued) => queued.message);
+    this.#queued -= rows.length;
+    this.#ready.delete(destination);
+    this.#options.sink.park(destination.name, rows);
+  }
+
+  #answered(entry: InFlight, now: number): void {
+    const { destination, attempt, sentAt } = entry;
+    const wasParked = destination.parked;
+    if (wasParked) destination.resume();
+    destination.answered(now, attempt === 1 ? now - sentAt : null, this.#mostWindow());
+    this.#options.sink.answered(destination.name, wasParked);
+    this.#refresh(destination);
+    this.pump();
+  }
+
+  #record(entries: readonly InFlight[], now: number): void {
+    this.#recordAs(entries, { kind: "acked" }, now);
+  }
+
+  #recordAs(
+    entries: readonly InFlight[],
+    outcome: { kind: AttemptRecord["outcome"]; reasonCode?: number },
+    now: number,
+  ): void {
+    const breaker: BreakerState = this.#options.link.info().breaker;
+    const records = entries.map((entry): AttemptRecord => {
+      entry.record = "writing";
+      return {
+        messageId: entry.message.messageId,
+        leaseToken: entry.message.leaseToken,
+        outcome: outcome.kind,
+        reasonCode: outcome.kind === "acked" ? entry.puback : (outcome.reasonCode ?? null),
+        breaker,
+        publishedAgoMs: now - entry.sentAt,
+        nextInMs: Math.max(0, entry.retryAt - now),
+      };
+    });
+    this.#options.sink.recordAttempts(records, entries);
+  }
+
+  #finish(entry: InFlight): void {
+    if (entry.done) return;
+    entry.done = true;
+    entry.destination.inFlight--;
+    if (this.#inFlight.get(entry.message.messageId) === entry) this.#inFlight.delete(entry.message.messageId);
+    this.#refresh(entry.destination);
+  }
+
+  #enqueue(destination: Destination, queued: QueuedMessage): void {
+    if (queued.probe) destination.queue.unshift(queued);
+    else destination.queue.push(queued);
+    this.#queued++;
+    if (queued.probe) this.#ready.add(destination);
+    else this.#refresh(destination);
+  }
+
+  /** The destination whose turn it is; a probe may go to a parked one. */
+  #next(): Destination | undefined {
+    for (const destination of this.#ready) {
+      this.#ready.delete(destination);
+      if (destination.ready || destination.queue[0]?.probe) return destination;
+    }
+    return undefined;
+  }
+
+  #refresh(destination: Destination): void {
+    if (destination.ready) this.#ready.add(destination);
+  }
+
+  #giveBackQueued(): void {
+    const rows: LeasedMessage[] = [];
+    for (const destination of this.#destinations.values()) {
+      for (const queued of destination.queue.splice(0)) rows.push(queued.message);
+    }
+    this.#queued = 0;
+    this.#ready.clear();
+    if (rows.length > 0) this.#options.sink.release(rows, 0);
+  }
+
+  #destination(topic: string): Destination {
+    return this.#destinationByName(destinationOf(topic, this.#options.destinationLevels));
+  }
+
+  #destinationByName(name: string): Destination {
+    let destination = this.#destinations.get(name);
+    if (destination === undefined) {
+      destination = new Destination(name);
+      this.#destinations.set(name, destination);
+      if (this.#destinations.size > MAX_DESTINATIONS) this.#forgetIdle();
+    }
+    return destination;
+  }
+
+  #forgetIdle(): void {
+    for (const [name, destination] of this.#destinations) {
+      if (this.#destinations.size <= MAX_DESTINATIONS * 0.9) return;
+      if (destination.idle) this.#destinations.delete(name);
+    }
+  }
+
+  /** One destination alone may have the whole window, several share it. */
+  #mostWindow(): number {
+    return this.#destinations.size <= 1 ? this.#options.window : Math.max(16, Math.floor(this.#options.window / 2));
+  }
+
+  #shareOfBuffer(): number {
+    return this.#destinations.size <= 1 ? BUFFER : BUFFER / 4;
+  }
+}
+
+function group(map: Map<string, LeasedMessage[]>, name: string, message: LeasedMessage): void {
+  const rows = map.get(name);
+  if (rows === undefined) map.set(name, [message]);
+  else rows.push(message);
+}

@@ -1,0 +1,60 @@
+/**
+ * Finds the message that a broker answers by hanging up. A row that was in flight, without PUBACK, when the connection
+ * ended soon after its PUBLISH is a suspect; from the second such end on it goes out alone, so that no innocent row
+ * shares its fate; three ends alone, in a row, convict it. A PUBACK clears it.
+ *
+ * Invariants:
+ *  1. A row that was in flight at two ends goes out alone, so a conviction never hits a bystander.
+ *  2. At most `MAX_SUSPECTS` are remembered.
+ */
+
+const ALONE_AFTER = 2;
+const CONVICTED_AFTER = ALONE_AFTER + 3;
+/** A broker that refuses a message hangs up at once; what comes later is the network. */
+const PROMPT_MS = 1_000;
+const MAX_SUSPECTS = 10_000;
+
+export class Quarantine {
+  /** Message id → ends of a connection that it was in flight at, in a row. */
+  readonly #ends = new Map<string, number>();
+
+  /** True when `id` may go out beside what is in flight. */
+  admits(id: string, inFlight: ReadonlyMap<string, { readonly puback: number | null }>): boolean {
+    if (this.#ends.size === 0) return true;
+    for (const [other, entry] of inFlight) {
+      if (entry.puback === null && (this.#goesAlone(id) || this.#goesAlone(other))) return false;
+    }
+    return true;
+  }
+
+  /**
+   * `id` was in flight when the connection ended.
+   * @param sinceSentMs from its PUBLISH to that end
+   * @returns true when it is convicted.
+   */
+  lost(id: string, sinceSentMs: number): boolean {
+    if (sinceSentMs > PROMPT_MS) return false;
+    const ends = (this.#ends.get(id) ?? 0) + 1;
+    if (ends >= CONVICTED_AFTER) {
+      this.#ends.delete(id);
+      return true;
+    }
+    this.#ends.set(id, ends);
+    if (this.#ends.size > MAX_SUSPECTS) this.#forgetOldest();
+    return false;
+  }
+
+  /** The broker answered: not guilty. */
+  passed(id: string): void {
+    if (this.#ends.size > 0) this.#ends.delete(id);
+  }
+
+  #goesAlone(id: string): boolean {
+    return (this.#ends.get(id) ?? 0) >= ALONE_AFTER;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#ends.keys().next().value;
+    if (oldest !== undefined) this.#ends.delete(oldest);
+  }
+}

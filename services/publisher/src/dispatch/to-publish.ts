@@ -1,0 +1,57 @@
+/** From a row to a PUBLISH: the envelope, and the MQTT 5 properties that say the same (SPEC 3). */
+import type { OutgoingPublish } from "@acktor/shared/link/link";
+import { encodeEnvelope } from "@acktor/shared/protocol/envelope";
+import { ackTopic } from "@acktor/shared/protocol/topics";
+import type { LeasedMessage } from "../outbox/outbox.ts";
+
+/** MQTT 5 keeps expiry in 32 bits. */
+const MAX_EXPIRY_SECONDS = 4_294_967_295;
+
+export interface Outgoing {
+  readonly message: LeasedMessage;
+  readonly ackPrefix: string;
+  /** Milliseconds of life left now; null = no TTL. */
+  readonly lifeLeftMs: number | null;
+  /** Milliseconds to this message's next PUBLISH. */
+  readonly retryInMs: number;
+}
+
+/** Builds the PUBLISH of one attempt. */
+export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }: Outgoing): OutgoingPublish {
+  const answerOn = ackTopic(ackPrefix, message.messageId);
+  const payload = encodeEnvelope({
+    message_id: message.messageId,
+    content: message.payload,
+    timestamp: message.createdAt,
+    requires_ack: message.requiresAck,
+    ack_topic: answerOn,
+    retry_count: message.attempts,
+    checksum: message.checksum,
+    content_encoding: message.contentEncoding,
+    content_type: message.contentType,
+    ordering_key: message.orderingKey,
+    attempt_token: message.leaseToken,
+    expires_in: lifeLeftMs === null ? null : lifeLeftMs / 1_000,
+    traceparent: message.traceparent,
+  });
+  const expirySeconds = expiry(message.retain, lifeLeftMs, retryInMs);
+  return {
+    topic: message.topic,
+    payload,
+    qos: message.qos,
+    retain: message.retain,
+    ...(expirySeconds === null ? {} : { expirySeconds }),
+    ...(message.requiresAck ? { responseTopic: answerOn, correlationData: Buffer.from(message.messageId) } : {}),
+    contentType: "application/json",
+    ...(message.traceparent === null ? {} : { userProperties: { traceparent: message.traceparent } }),
+  };
+}
+
+/**
+ * A copy in the broker's queue dies before the next one is sent, or republishing would fill the queue with duplicates;
+ * a retained copy carries the message's own life instead (SPEC 3).
+ */
+function expiry(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | null {
+  const ms = retain ? lifeLeftMs : Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, retryInMs);
+  return ms === null ? null : Math.min(MAX_EXPIRY_SECONDS, Math.max(1, Math.ceil(ms / 1_000)));
+}

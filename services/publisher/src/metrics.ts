@@ -1,0 +1,106 @@
+/** What Prometheus scrapes. Counters that other parts keep anyway are read at scrape time, so the hot path pays nothing. */
+import type { BreakerState, ConnectionState, Link } from "@acktor/shared/link/link";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { Intake } from "./intake/intake.ts";
+import type { Settled } from "./outbox/outbox.ts";
+import type { Settler } from "./settle/settler.ts";
+
+const CONNECTION: readonly ConnectionState[] = ["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "ERROR"];
+const BREAKER: readonly BreakerState[] = ["CLOSED", "OPEN", "HALF_OPEN"];
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Observes the time from creation to acknowledgment of rows that were just settled. */
+  settled(rows: readonly Settled[]): void;
+  /** Gives the parts whose counters are read at scrape time. */
+  watch(parts: WatchedParts): void;
+}
+
+export interface WatchedParts {
+  readonly link: Link;
+  readonly intake: Intake;
+  readonly dispatcher: Dispatcher;
+  readonly settler: Settler;
+  readonly waiting: () => number | null;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const duration = new Histogram({
+    name: "acktor_delivery_duration_seconds",
+    help: "From the creation of a message to its acknowledgment, by the database's clock.",
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600, 86_400],
+    registers: [registry],
+  });
+  return {
+    registry,
+    settled(rows) {
+      for (const row of rows) duration.observe(row.ageMs / 1_000);
+    },
+    watch: (parts) => watch(registry, parts),
+  };
+}
+
+function watch(registry: Registry, { link, intake, dispatcher, settler, waiting }: WatchedParts): void {
+  counter(registry, "acktor_messages_accepted_total", "Messages committed by the HTTP intake.", () => [[{}, intake.accepted]]);
+  counter(registry, "acktor_publishes_total", "PUBLISHes written, by what became of them.", () => {
+    const c = dispatcher.counts;
+    return [
+      [{ outcome: "acked" }, c.puback],
+      [{ outcome: "no_subscriber" }, c.noSubscriber],
+      [{ outcome: "refused" }, c.refused],
+      [{ outcome: "lost" }, c.lost],
+    ];
+  });
+  counter(registry, "acktor_republishes_total", "PUBLISHes after a message's first.", () => [[{}, dispatcher.counts.republished]]);
+  counter(registry, "acktor_ack_timeouts_total", "PUBLISHes without an ack in time.", () => [[{}, dispatcher.counts.ackTimeouts]]);
+  counter(registry, "acktor_acks_total", "Messages under the ack prefix, by what became of them.", () => {
+    const { received: _, ...outcomes } = settler.counts;
+    return Object.entries(outcomes).map(([outcome, value]) => [{ outcome }, value] as const);
+  });
+  gauge(registry, "acktor_unacked_messages", "Published and not yet acked.", () => [[{}, dispatcher.unacked]]);
+  gauge(registry, "acktor_outbox_waiting_messages", "Rows that are pending or sent, as last counted.", () => {
+    const count = waiting();
+    return count === null ? [] : [[{}, count]];
+  });
+  gauge(registry, "acktor_link_state", "1 for the state that the connection is in.", () => {
+    return CONNECTION.map((state) => [{ state }, link.info().state === state ? 1 : 0] as const);
+  });
+  gauge(registry, "acktor_breaker_state", "1 for the state that the circuit breaker is in.", () => {
+    return BREAKER.map((state) => [{ state }, link.info().breaker === state ? 1 : 0] as const);
+  });
+}
+
+type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
+function counter(registry: Registry, name: string, help: string, read: () => Samples): void {
+  new Counter({
+    name,
+    help,
+    labelNames: labelsOf(read),
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of read()) this.inc(labels, value);
+    },
+  });
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => Samples): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: labelsOf(read),
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of read()) this.set(labels, value);
+    },
+  });
+}
+
+function labelsOf(read: () => Samples): string[] {
+  return Object.keys(read()[0]?.[0] ?? {});
+}

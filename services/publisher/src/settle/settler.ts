@@ -1,0 +1,263 @@
+/**
+ * Acks in, settled rows out.
+ *
+ * Invariants:
+ *  1. Only a well-formed ack of its own topic, signed where a secret is configured, not retained, changes anything.
+ *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory, and again in SQL).
+ *  3. `rejected` counts only with the current attempt token.
+ *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
+ */
+import type { DbResult } from "@acktor/shared/db/pool";
+import type { IncomingMessage } from "@acktor/shared/link/link";
+import { type Ack, decodeAck, isSigned } from "@acktor/shared/protocol/ack";
+import { ackTopicId } from "@acktor/shared/protocol/topics";
+import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import type { InFlight } from "../dispatch/in-flight.ts";
+import type { AckLeftover, AckRecord, Rejection, Settled } from "../outbox/outbox.ts";
+
+const CAPACITY = 20_000;
+const MAX_BATCH = 1_000;
+const BATCH_DELAY_MS = 2;
+const RETRY_PAUSE_MS = 200;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export interface SettlerVerbs {
+  settleAcks(acks: readonly AckRecord[]): Promise<DbResult<Settled>>;
+  classifyAcks(acks: readonly AckRecord[]): Promise<DbResult<{ messageId: string; leftover: AckLeftover }>>;
+  rejectMessages(rejections: readonly Rejection[]): Promise<DbResult<{ messageId: string }>>;
+}
+
+export interface SettlerOptions {
+  readonly verbs: SettlerVerbs;
+  readonly logger: Logger;
+  readonly ackPrefix: string;
+  readonly secret: string | null;
+  readonly now: () => number;
+  /** What the dispatcher has in flight under an id. */
+  readonly inFlight: (id: string) => InFlight | null;
+  /** The dispatcher's window moves. */
+  readonly onAnswer: (entry: InFlight) => void;
+  /** Milliseconds until a retryable rejected message is sent again. */
+  readonly retryInMs: (retries: number) => number;
+  readonly onSettled: (settled: readonly Settled[]) => void;
+  /** A row was settled or rejected whose lane, or whose destination, may have a next one. */
+  readonly onLaneFreed: () => void;
+}
+
+export interface SettlerCounts {
+  received: number;
+  settled: number;
+  late: number;
+  malformed: number;
+  unsigned: number;
+  retained: number;
+  checksumMismatch: number;
+  duplicate: number;
+  otherClient: number;
+  unknown: number;
+  rejected: number;
+  /** Rejected with a token that is not the current one. */
+  stale: number;
+  dropped: number;
+}
+
+export class Settler {
+  readonly counts: SettlerCounts = {
+    received: 0,
+    settled: 0,
+    late: 0,
+    malformed: 0,
+    unsigned: 0,
+    retained: 0,
+    checksumMismatch: 0,
+    duplicate: 0,
+    otherClient: 0,
+    unknown: 0,
+    rejected: 0,
+    stale: 0,
+    dropped: 0,
+  };
+  readonly #options: SettlerOptions;
+  readonly #acks: Batcher<AckRecord>;
+  readonly #rejections: Batcher<Rejection>;
+  #lastComplaintAt = Number.NEGATIVE_INFINITY;
+  #stopping = false;
+  #laneWaits = false;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+    const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
+    this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
+    this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
+  }
+
+  /** Takes what arrived under the ack prefix. Never throws. */
+  receive({ topic, payload, retain }: IncomingMessage): void {
+    this.counts.received++;
+    const id = ackTopicId(this.#options.ackPrefix, topic);
+    if (id === null) {
+      this.#complain(topic, "is not an ack topic");
+      return;
+    }
+    if (retain) {
+      this.counts.retained++;
+      return;
+    }
+    const decoded = decodeAck(id, payload);
+    if (decoded.kind === "malformed") {
+      this.#complain(topic, decoded.reason);
+      return;
+    }
+    // Ids of ours are UUIDs: anything else is of another outbox, and PostgreSQL would refuse it.
+    if (!UUID.test(id)) {
+      this.counts.unknown++;
+      return;
+    }
+    const { secret } = this.#options;
+    if (secret !== null && !isSigned(decoded.ack, secret)) {
+      this.counts.unsigned++;
+      return;
+    }
+    if (decoded.ack.status === "processed") this.#processed(decoded.ack);
+    else this.#rejected(decoded.ack);
+  }
+
+  /** PUBACK was all that this message asked for. */
+  brokerAcked(entry: InFlight): void {
+    this.#add({
+      ...this.#attemptOf(entry),
+      messageId: entry.message.messageId,
+      clientId: "broker",
+      checksum: null,
+      level: "broker",
+    });
+    if (isLane(entry)) this.#laneWaits = true;
+  }
+
+  /** Settles what waits and resolves when it is done. Twice is fine. */
+  async drain(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([this.#acks.drain(), this.#rejections.drain()]);
+  }
+
+  #processed(ack: Ack): void {
+    const entry = this.#options.inFlight(ack.message_id.toLowerCase());
+    if (entry !== null) {
+      if (ack.checksum !== null && ack.checksum !== entry.message.checksum) {
+        this.counts.checksumMismatch++;
+        return;
+      }
+      this.#options.onAnswer(entry);
+    }
+    if (entry === null || isLane(entry)) this.#laneWaits = true;
+    const attempt = entry === null ? { attempt: null, publishedAgoMs: null, reasonCode: null } : this.#attemptOf(entry);
+    this.#add({
+      ...attempt,
+      messageId: ack.message_id.toLowerCase(),
+      clientId: ack.client_id ?? "",
+      checksum: ack.checksum,
+      level: "processed",
+    });
+  }
+
+  #rejected(ack: Ack): void {
+    const entry = this.#options.inFlight(ack.message_id.toLowerCase());
+    if (ack.attempt_token === null || !/^\d{1,18}$/.test(ack.attempt_token)) {
+      this.counts.stale++;
+      return;
+    }
+    if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
+    const rejection: Rejection = {
+      messageId: ack.message_id.toLowerCase(),
+      leaseToken: ack.attempt_token,
+      clientId: ack.client_id ?? "",
+      reason: printable(ack.reason ?? ""),
+      retryable: ack.retryable,
+      retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
+    };
+    if (!this.#rejections.add(rejection)) this.counts.dropped++;
+  }
+
+  #attemptOf(entry: InFlight): Pick<AckRecord, "attempt" | "publishedAgoMs" | "reasonCode"> {
+    return { attempt: entry.attempt, publishedAgoMs: this.#options.now() - entry.sentAt, reasonCode: entry.puback };
+  }
+
+  #add(record: AckRecord): void {
+    if (!this.#acks.add(record)) this.counts.dropped++;
+  }
+
+  async #settle(batch: AckRecord[]): Promise<void> {
+    const result = await this.#persist(() => this.#options.verbs.settleAcks(batch));
+    if (!result.ok) {
+      this.counts.dropped += batch.length;
+      return;
+    }
+    this.counts.settled += result.rows.length;
+    for (const row of result.rows) if (row.late) this.counts.late++;
+    if (result.rows.length > 0) this.#options.onSettled(result.rows);
+    if (this.#laneWaits) {
+      this.#laneWaits = false;
+      this.#options.onLaneFreed();
+    }
+    if (result.rows.length < batch.length) await this.#classify(batch, result.rows);
+  }
+
+  async #classify(batch: readonly AckRecord[], settled: readonly Settled[]): Promise<void> {
+    const moved = new Set(settled.map((row) => row.messageId));
+    const rest = batch.filter((ack) => !moved.has(ack.messageId));
+    this.counts.duplicate += batch.length - rest.length - settled.length;
+    if (rest.length === 0) return;
+    const result = await this.#options.verbs.classifyAcks(rest);
+    if (!result.ok) return;
+    for (const { leftover } of result.rows) {
+      if (leftover === "duplicate") this.counts.duplicate++;
+      else if (leftover === "other_client") this.counts.otherClient++;
+      else if (leftover === "checksum_mismatch") this.counts.checksumMismatch++;
+      else this.counts.unknown++;
+    }
+  }
+
+  async #reject(batch: Rejection[]): Promise<void> {
+    const result = await this.#persist(() => this.#options.verbs.rejectMessages(batch));
+    if (!result.ok) {
+      this.counts.dropped += batch.length;
+      return;
+    }
+    this.counts.rejected += result.rows.length;
+    this.counts.stale += batch.length - result.rows.length;
+    this.#options.onLaneFreed();
+  }
+
+  /** Tries again while the database is away; acks wait behind, up to the capacity. */
+  async #persist<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row>> {
+    for (;;) {
+      const result = await run();
+      if (result.ok || this.#stopping) return result;
+      if (result.failure.kind === "rejected") {
+        this.#options.logger.error(
+          { code: result.failure.code, reason: result.failure.message },
+          "acks could not be settled",
+        );
+        return result;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+
+  /** One line a second at most: whoever sends rubbish does not get to fill the log. */
+  #complain(topic: string, reason: string): void {
+    this.counts.malformed++;
+    const now = this.#options.now();
+    if (now - this.#lastComplaintAt < 1_000) return;
+    this.#lastComplaintAt = now;
+    this.#options.logger.warn(
+      { topic: printable(topic), reason, malformed: this.counts.malformed },
+      "an ack was ignored",
+    );
+  }
+}
+
+function isLane(entry: InFlight): boolean {
+  return entry.message.orderingKey !== null || entry.message.retain;
+}
