@@ -5,7 +5,11 @@
  * (it is the envelope's `attempt_token`). *Attempt* = one PUBLISH written; `retry_count` = attempts - 1, at least 0.
  * Durations are milliseconds; the database's clock turns them into times (no clock of ours is stored or compared).
  */
+import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+
+/** What a verb answers that gives one value; verbs that give rows answer `DbResult`. */
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: DbFailure };
 
 export type MessageState = "pending" | "sent" | "acknowledged" | "failed" | "expired";
 
@@ -38,6 +42,8 @@ export interface InsertOptions {
   readonly leaseMs: number;
   /** How long idempotency keys hold at least; a longer TTL prolongs it. */
   readonly idempotencyWindowMs: number;
+  /** The pool's when left out. */
+  readonly deadlineMs?: number;
 }
 
 /** One per message, in the order given. */
@@ -83,6 +89,10 @@ export interface Claimed {
   readonly nextLaneCursor: string;
   /** ISO time of the oldest plain row claimed, or null: the next low-water mark is taken from it. */
   readonly oldestDue: string | null;
+  /** Due rows set aside because their destination is parked; above 0, claim again at once: others may stand behind. */
+  readonly parked: number;
+  /** When and on which snapshot this claim looked: what `LowWater` needs. */
+  readonly horizon: { readonly at: string; readonly xmin: string; readonly xmax: string };
 }
 
 /** What became of one PUBLISH, written to the row when no ack came first. */

@@ -1,0 +1,94 @@
+/**
+ * Due rows become this instance's for a while: retries, keyed and retained rows, orphans of a dead owner, rows written by SQL.
+ *
+ * Invariants:
+ *  1. A row has one owner at a time; each claim raises its token, which fences the owner before.
+ *  2. Of a lane (ordering key, retained topic) only the oldest live row is taken, and a retained row only when no older
+ *     retained one of its topic is live. A blocked lane hides no other: heads first, then the limit.
+ *  3. Finished rows cost nothing: every scan is on a partial index of live rows, and `lowWater` passes over the dead
+ *     entries that a long-running reader keeps in it.
+ *  4. Rows of a parked destination are set aside on the way, not leased.
+ *
+ * The walk reads lanes in blocks: one ordered scan of BLOCK rows gives up to BLOCK heads, and the next block starts
+ * after the last lane seen, so a lane of 100,000 rows costs one block.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
+import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
+
+const BLOCK = 64;
+const MAX_STEPS = 32;
+
+const CLAIM = `with recursive walk as (
+  select 0 step, $4::text collate "C" last, null::uuid[] heads, false done
+  union all
+  select w.step + 1, coalesce(b.last, ''), b.heads, b.last is null
+  from walk w cross join lateral (
+    select max(h.lane) last, array_agg(h.message_id) filter (where h.due_at <= now() and not h.parked) heads from (
+      select distinct on (r.lane) r.* from (
+        select m.lane, m.seq, m.message_id, m.due_at, m.parked from publisher.message_delivery m
+        where m.due_at is not null and m.lane is not null and m.lane > w.last order by m.lane, m.seq limit ${BLOCK}) r
+      order by r.lane, r.seq) h) b
+  where w.step < ${MAX_STEPS} and not w.done),
+keyed as materialized (
+  select m.message_id, m.due_at, m.topic
+  from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
+  where m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+    and (not m.retain or not exists (
+      select from publisher.message_delivery o
+      where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
+  order by m.due_at limit $1 for update of m skip locked),
+plain as materialized (
+  select m.message_id, m.due_at, m.topic from publisher.message_delivery m
+  where m.due_at is not null and m.lane is null and not m.parked
+    and m.due_at <= now() and m.due_at > coalesce($5::text::timestamptz, '-infinity') and (m.expires_at is null or m.expires_at > now())
+  order by m.due_at limit $1 for update skip locked),
+pick as materialized (
+  select * from (table keyed union all table plain) u order by due_at limit $1),
+silent as materialized (
+  select p.message_id from pick p join publisher.destination d
+    on d.slot = md5(publisher.destination_of(p.topic, (select destination_levels from publisher.outbox)))
+  where (select exists (select from publisher.destination where parked_at is not null)) and d.parked_at is not null
+  for share of d skip locked),
+set_aside as (
+  update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
+  from silent s where m.message_id = s.message_id returning m.message_id),
+leased as (
+  update publisher.message_delivery m
+  set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $3, lease_token = m.lease_token + 1, updated_at = now()
+  from (select * from pick where message_id not in (select message_id from silent)) p
+  where m.message_id = p.message_id
+  returning p.due_at was_due, ${LEASED_COLUMNS})
+select l.*, w.next_lane, f.parked, now() at, pg_snapshot_xmin(pg_current_snapshot())::text xmin, pg_snapshot_xmax(pg_current_snapshot())::text xmax
+from (select case when bool_or(done) then '' else (array_agg(last order by step desc))[1] end next_lane from walk) w
+cross join (select count(*)::int4 parked from set_aside) f
+left join leased l on true order by l.was_due`;
+
+interface ClaimRow extends LeasedRow {
+  readonly message_id: string;
+  readonly was_due: string;
+  readonly next_lane: string;
+  readonly parked: number;
+  readonly at: string;
+  readonly xmin: string;
+  readonly xmax: string;
+}
+
+/** Leases up to `options.limit` due rows, oldest due first. */
+export async function claimDue(pool: Pool, options: ClaimOptions): Promise<Outcome<Claimed>> {
+  const { limit, leaseMs, instance, laneCursor, lowWater } = options;
+  const answer = await pool.run<ClaimRow>(CLAIM, [limit, leaseMs, instance, laneCursor, lowWater]);
+  if (!answer.ok) return answer;
+  const [first] = answer.rows;
+  const rows = answer.rows.filter((row) => row.message_id !== null);
+  return {
+    ok: true,
+    value: {
+      messages: rows.map(toLeased),
+      nextLaneCursor: first?.next_lane ?? "",
+      oldestDue: rows.find((row) => row.ordering_key === null && !row.retain)?.was_due ?? null,
+      parked: first?.parked ?? 0,
+      horizon: { at: first?.at ?? "", xmin: first?.xmin ?? "0", xmax: first?.xmax ?? "0" },
+    },
+  };
+}

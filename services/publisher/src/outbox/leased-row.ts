@@ -1,0 +1,49 @@
+/** A row of `message_delivery` that was just leased, as SQL gives it and as the dispatcher takes it. */
+import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+import type { LeasedMessage } from "./outbox.ts";
+
+/** Columns for RETURNING; `m` is the row. Milliseconds of life left are counted by the database's clock. */
+export const LEASED_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain,
+  m.requires_ack, m.checksum, m.ordering_key, extract(epoch from m.created_at)::float8 created_at,
+  (extract(epoch from m.expires_at - now()) * 1000)::float8 expires_in_ms, m.attempts, m.max_retries,
+  m.lease_token::text lease_token, m.traceparent`;
+
+export interface LeasedRow {
+  readonly message_id: string;
+  readonly topic: string;
+  readonly payload: string;
+  readonly content_encoding: ContentEncoding;
+  readonly content_type: string | null;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly requires_ack: boolean;
+  readonly checksum: string;
+  readonly ordering_key: string | null;
+  readonly created_at: number;
+  readonly expires_in_ms: number | null;
+  readonly attempts: number;
+  readonly max_retries: number | null;
+  readonly lease_token: string;
+  readonly traceparent: string | null;
+}
+
+export function toLeased(row: LeasedRow): LeasedMessage {
+  return {
+    messageId: row.message_id,
+    topic: row.topic,
+    payload: row.payload,
+    contentEncoding: row.content_encoding,
+    contentType: row.content_type,
+    qos: row.qos,
+    retain: row.retain,
+    requiresAck: row.requires_ack,
+    checksum: row.checksum,
+    orderingKey: row.ordering_key,
+    createdAt: row.created_at,
+    expiresInMs: row.expires_in_ms,
+    attempts: row.attempts,
+    maxRetries: row.max_retries,
+    leaseToken: row.lease_token,
+    traceparent: row.traceparent,
+  };
+}

@@ -1,0 +1,11 @@
+/** The schema `publisher`: its migrations lie beside `src` and `dist`, so the same relative path serves both. */
+import { fileURLToPath } from "node:url";
+import { type MigrateResult, migrate } from "@acktor/shared/db/migrate";
+import type { Pool } from "@acktor/shared/db/pool";
+
+const DIRECTORY = fileURLToPath(new URL("../../migrations", import.meta.url));
+
+/** Makes or updates the schema `publisher`. Safe while other services do the same. */
+export function migrateOutbox(pool: Pool): Promise<MigrateResult> {
+  return migrate(pool, { schema: "publisher", directory: DIRECTORY });
+}

@@ -1,0 +1,36 @@
+/**
+ * Leases given back: rows that were claimed and not sent are due again, for whomever claims first.
+ *
+ * Invariant: a lease is given back only by its owner (token, or name), and an attempt that was recorded keeps its due time.
+ */
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import type { Release } from "./outbox.ts";
+import { runBatch } from "./run-batch.ts";
+import { column } from "./sql-arrays.ts";
+
+const RELEASE = `with r as materialized (
+  select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::float8[]) r(message_id, token, due_ms) order by message_id)
+update publisher.message_delivery m
+set due_at = now() + r.due_ms * interval '1 millisecond', lease_owner = null, updated_at = now()
+from r where m.message_id = r.message_id and m.lease_token = r.token and m.lease_owner is not null and m.due_at is not null
+returning m.message_id as "messageId"`;
+
+const RELEASE_INSTANCE = `update publisher.message_delivery m set due_at = now(), lease_owner = null, updated_at = now()
+where m.lease_owner = $1 and m.due_at is not null returning m.message_id as "messageId"`;
+
+/** Gives leases back by token. @returns the rows that were still ours */
+export function releaseLeases(
+  pool: Pool,
+  releases: readonly Release[],
+): Promise<DbResult<{ readonly messageId: string }>> {
+  return runBatch(pool, RELEASE, releases, [
+    column(releases, (r) => r.messageId),
+    column(releases, (r) => r.leaseToken),
+    column(releases, (r) => r.dueInMs),
+  ]);
+}
+
+/** Gives back every lease of an instance: the last step of a clean stop. */
+export function releaseInstance(pool: Pool, instance: string): Promise<DbResult<{ readonly messageId: string }>> {
+  return pool.run(RELEASE_INSTANCE, [instance]);
+}

@@ -1,0 +1,50 @@
+/**
+ * Acks end messages (S15, S16, S19).
+ *
+ * Invariants:
+ *  1. The first `processed` ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`);
+ *     an acknowledged row is left alone. A checksum that is given and differs moves nothing.
+ *  2. The row and its delivery_acknowledgment are written by one statement.
+ *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here.
+ */
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import type { AckRecord, Settled } from "./outbox.ts";
+import { runBatch } from "./run-batch.ts";
+import { column, sparseColumn } from "./sql-arrays.ts";
+
+const SETTLE = `with ack as materialized (
+  select distinct on (message_id) * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[])
+    a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code) order by message_id),
+moved as (
+  update publisher.message_delivery m set
+    state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
+    acknowledged_at = now(), due_at = null, lease_owner = null, parked = false, updated_at = now(),
+    attempts = greatest(m.attempts, a.attempt),
+    sent_at = case when a.attempt > m.attempts then now() - a.ago_ms * interval '1 millisecond' else m.sent_at end,
+    last_outcome = case when a.attempt > m.attempts then 'acked' else m.last_outcome end,
+    last_reason_code = case when a.attempt > m.attempts then a.reason_code else m.last_reason_code end,
+    last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
+  from ack a
+  where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
+  returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, a.client_id),
+put as (
+  insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
+  select message_id, client_id, late, ack_level from moved on conflict do nothing)
+select message_id as "messageId", late, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs" from moved`;
+
+/**
+ * Settles acks that passed verification.
+ * @param acks several for one message are fine; the first client by order wins
+ * @returns one row for each message that this call made acknowledged
+ */
+export function settleAcks(pool: Pool, acks: readonly AckRecord[]): Promise<DbResult<Settled>> {
+  return runBatch(pool, SETTLE, acks, [
+    column(acks, (a) => a.messageId),
+    column(acks, (a) => a.clientId),
+    sparseColumn(acks, (a) => a.checksum),
+    sparseColumn(acks, (a) => (a.level === "processed" ? null : a.level)),
+    sparseColumn(acks, (a) => a.attempt),
+    sparseColumn(acks, (a) => a.publishedAgoMs),
+    sparseColumn(acks, (a) => a.reasonCode),
+  ]);
+}

@@ -1,0 +1,185 @@
+/**
+ * Brings a schema of ours to the state that this code expects. Files `0001_name.sql` … are applied in order, once.
+ *
+ * Invariants:
+ *  1. A file is applied whole or not at all: it travels as one multi-statement simple query, which is one implicit
+ *     transaction, and its row in `<schema>.migration` is written in it.
+ *  2. Any number of services may start at once: every such query begins with an advisory lock, and who comes second
+ *     finds the row (23505), reads again, and goes on.
+ *  3. A database that is newer than the code, or in which a file was applied that has changed since, is a failure that
+ *     says so; nothing is applied then.
+ *  4. Where nothing is to do, nothing is locked or written: a role without DDL rights can start on a migrated database.
+ */
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DbFailure, Pool } from "./pool.ts";
+
+export interface MigrateOptions {
+  /** Schema of the service; made when it is missing. */
+  readonly schema: string;
+  /** Folder with the .sql files, absolute. */
+  readonly directory: string;
+  /** How long one file may take, waiting for other services included. */
+  readonly deadlineMs?: number;
+}
+
+export interface MigrateFailure {
+  /**
+   *  - `newer_database`: it holds migrations that this code does not have.
+   *  - `changed_file`: a file differs from what was applied under its name.
+   *  - `out_of_order`: a file sorts before one that is applied already.
+   *  - `unreadable`: the folder is missing, empty, or has a file with another name.
+   *  - `rejected`, `unavailable`, `busy`: the database's answer, see `DbFailure`.
+   */
+  readonly kind: "newer_database" | "changed_file" | "out_of_order" | "unreadable" | DbFailure["kind"];
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type MigrateResult =
+  | { readonly ok: true; readonly applied: readonly string[] }
+  | { readonly ok: false; readonly failure: MigrateFailure };
+
+interface MigrationFile {
+  readonly name: string;
+  readonly checksum: string;
+  readonly sql: string;
+}
+
+interface AppliedRow {
+  readonly name: string;
+  readonly checksum: string;
+}
+
+const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
+const SCHEMA_NAME = /^[a-z][a-z0-9_]*$/;
+const DEFAULT_DEADLINE_MS = 120_000;
+/** First half of the advisory lock's key; the second is the hash of the schema's name. */
+const LOCK_CLASS = 7;
+
+/**
+ * Applies what is missing.
+ * @returns the names applied by this call; empty when the schema was up to date
+ */
+export async function migrate(pool: Pool, options: MigrateOptions): Promise<MigrateResult> {
+  const { schema, directory, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  if (!SCHEMA_NAME.test(schema)) throw new Error(`not a schema name: ${schema}`);
+  const files = await readFiles(directory);
+  if (typeof files === "string") {
+    return failed("unreadable", files, "Install the package again; its migrations folder belongs to it.");
+  }
+  const applied: string[] = [];
+  for (;;) {
+    const known = await readApplied(pool, schema, deadlineMs);
+    if (!known.ok) return known;
+    const fault = compare(files, known.rows);
+    if (fault !== null) return { ok: false, failure: fault };
+    const next = files[known.rows.length];
+    if (next === undefined) return { ok: true, applied };
+    const answer = await pool.run(script(schema, next), [], { simple: true, deadlineMs });
+    if (answer.ok) applied.push(next.name);
+    else if (answer.failure.constraint !== "migration_pkey") return refused(answer.failure, next.name);
+  }
+}
+
+/** Applied migrations in order; makes schema and table first where they are missing. */
+async function readApplied(
+  pool: Pool,
+  schema: string,
+  deadlineMs: number,
+): Promise<{ ok: true; rows: readonly AppliedRow[] } | { ok: false; failure: MigrateFailure }> {
+  const there = await pool.run<{ there: boolean }>("select to_regclass($1) is not null there", [`${schema}.migration`]);
+  if (!there.ok) return refused(there.failure, "reading the schema");
+  if (there.rows[0]?.there !== true) {
+    const made = await pool.run(foundation(schema), [], { simple: true, deadlineMs });
+    if (!made.ok) return refused(made.failure, "making the schema");
+  }
+  const rows = await pool.run<AppliedRow>(`select name, checksum from ${schema}.migration order by name`);
+  return rows.ok ? rows : refused(rows.failure, "reading what is applied");
+}
+
+function compare(files: readonly MigrationFile[], applied: readonly AppliedRow[]): MigrateFailure | null {
+  const ours = new Map(files.map((file) => [file.name, file.checksum]));
+  const foreign = applied.find((row) => !ours.has(row.name));
+  if (foreign !== undefined) {
+    return fault(
+      "newer_database",
+      `the database has ${foreign.name}, which this version does not know`,
+      "Start the version that made it, or a newer one.",
+    );
+  }
+  const changed = applied.find((row) => ours.get(row.name) !== row.checksum);
+  if (changed !== undefined) {
+    return fault(
+      "changed_file",
+      `${changed.name} was applied with other content`,
+      "Restore the file; put changes into a new one.",
+    );
+  }
+  const late = applied.find((row, at) => files[at]?.name !== row.name);
+  if (late !== undefined) {
+    return fault(
+      "out_of_order",
+      `a file sorts before ${late.name}, which is applied already`,
+      "Give the new file the next number.",
+    );
+  }
+  return null;
+}
+
+const lock = (schema: string): string =>
+  `set local statement_timeout = 0; select pg_advisory_xact_lock(${LOCK_CLASS}, hashtext('migrate ${schema}'));`;
+
+function foundation(schema: string): string {
+  return `${lock(schema)}
+    create schema if not exists ${schema};
+    create table if not exists ${schema}.migration (
+      name text constraint migration_pkey primary key,
+      checksum text not null,
+      applied_at timestamptz not null default now()
+    );`;
+}
+
+/** The row comes before the file's own statements: whoever lost the race ends there, with nothing done. */
+function script(schema: string, file: MigrationFile): string {
+  return `${lock(schema)}
+    insert into ${schema}.migration (name, checksum) values ('${file.name}', '${file.checksum}');
+    ${file.sql}`;
+}
+
+async function readFiles(directory: string): Promise<readonly MigrationFile[] | string> {
+  let names: string[];
+  try {
+    names = (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort();
+  } catch (error) {
+    return `cannot read ${directory}: ${(error as Error).message}`;
+  }
+  const odd = names.find((name) => !FILE_NAME.test(name));
+  if (odd !== undefined) return `${odd} is not named like 0001_name.sql`;
+  if (names.length === 0) return `${directory} has no migrations`;
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(join(directory, name), "utf8");
+      // A checkout with other line ends is the same migration.
+      const checksum = createHash("sha256").update(sql.replaceAll("\r\n", "\n")).digest("hex");
+      return { name, checksum, sql };
+    }),
+  );
+}
+
+function refused(failure: DbFailure, where: string): { ok: false; failure: MigrateFailure } {
+  const fix =
+    failure.kind === "rejected"
+      ? "Check the role's rights on this database, or migrate with an owner's role and start with ACKTOR_MIGRATE=off."
+      : "Check that the database is up and reachable; migrations go on where they stopped.";
+  return failed(failure.kind, `${where}: ${failure.message} (${failure.code})`, fix);
+}
+
+function failed(kind: MigrateFailure["kind"], message: string, fix: string): { ok: false; failure: MigrateFailure } {
+  return { ok: false, failure: fault(kind, message, fix) };
+}
+
+function fault(kind: MigrateFailure["kind"], message: string, fix: string): MigrateFailure {
+  return { kind, message, fix };
+}
