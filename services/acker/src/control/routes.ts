@@ -1,0 +1,48 @@
+/** What the acker shows over HTTP beside health and metrics: its status, and its actors. */
+import type { LinkInfo } from "@acktor/shared/link/link";
+import type { FastifyInstance } from "fastify";
+import type { Counts } from "./counts.ts";
+
+export interface AckerStatus {
+  readonly service: "acker";
+  readonly instance: string;
+  readonly state: string;
+  readonly receiver: string;
+  readonly handler: string;
+  readonly topics: readonly string[];
+  readonly group: string | null;
+  readonly database: { readonly up: boolean; readonly fault: string | null };
+  readonly link: LinkInfo;
+  readonly received: number;
+  readonly messages: Counts["messages"];
+  readonly handled: Counts["handler"];
+  readonly acks: Counts["acks"];
+  /** Messages, except `bytes`. */
+  readonly queue: {
+    readonly held: number;
+    readonly bytes: number;
+    readonly waiting: number;
+    readonly handling: number;
+    readonly acks: number;
+  };
+}
+
+/** One actor as people see it; contexts carry no payloads. */
+export interface ActorView {
+  readonly service: "acker";
+  readonly instance: string;
+  readonly actor: string;
+  readonly machine: string;
+  readonly value: unknown;
+  readonly context: object;
+}
+
+export interface RouteSource {
+  readonly status: () => AckerStatus;
+  readonly actors: () => readonly ActorView[];
+}
+
+export function addRoutes(app: FastifyInstance, source: RouteSource): void {
+  app.get("/v1/status", async () => source.status());
+  app.get("/v1/machines", async () => ({ actors: source.actors() }));
+}

@@ -1,0 +1,57 @@
+/**
+ * The inbox's housekeeping: partitions for the days to come, and an end for what is older than the window.
+ * Every step is one statement that takes locks for at most 100 ms or gives up; the next round tries again.
+ */
+import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+
+export type Kept =
+  | { readonly ok: true; readonly made: number; readonly dropped: readonly string[]; readonly deleted: number }
+  | { readonly ok: false; readonly failure: DbFailure };
+
+/** Partitions are there this many days ahead: an acker that cannot reach the database for so long loses no speed. */
+const DAYS_AHEAD = 3;
+const DELETE_BATCH = 1_000;
+/** Bounds one round; the rest waits for the next. */
+const MAX_STEPS = 1_000;
+
+const DELETE = `
+with old as materialized (
+  select message_id from acker.inbox_default where received_at < now() - $1::float8 * interval '1 millisecond'
+  limit $2::int for update skip locked),
+gone as (delete from acker.inbox_default d using old where d.message_id = old.message_id returning 1)
+select count(*)::int as deleted from gone`;
+
+/** Makes the partitions of yesterday to three days from now. @returns how many were missing */
+export async function ensurePartitions(pool: Pool): Promise<Kept> {
+  const made = await pool.run<{ made: number }>("select acker.ensure_inbox_partitions($1::int) as made", [DAYS_AHEAD]);
+  return made.ok ? { ok: true, made: made.rows[0]?.made ?? 0, dropped: [], deleted: 0 } : made;
+}
+
+/**
+ * One round of all of it.
+ * @param windowMs how long a message is remembered after it was received
+ * @param signal ends the round between two statements
+ */
+export async function keepPartitions(pool: Pool, windowMs: number, signal: AbortSignal): Promise<Kept> {
+  const made = await ensurePartitions(pool);
+  if (!made.ok) return made;
+  const dropped: string[] = [];
+  for (let step = 0; step < MAX_STEPS && !signal.aborted; step++) {
+    const drop = await pool.run<{ name: string | null }>(
+      "select acker.drop_old_inbox_partition($1::float8 * interval '1 millisecond') as name",
+      [windowMs],
+    );
+    if (!drop.ok) return drop;
+    const name = drop.rows[0]?.name ?? null;
+    if (name === null) break;
+    dropped.push(name);
+  }
+  let deleted = 0;
+  for (let step = 0; step < MAX_STEPS && !signal.aborted; step++) {
+    const batch = await pool.run<{ deleted: number }>(DELETE, [windowMs, DELETE_BATCH]);
+    if (!batch.ok) return batch;
+    deleted += batch.rows[0]?.deleted ?? 0;
+    if ((batch.rows[0]?.deleted ?? 0) < DELETE_BATCH) break;
+  }
+  return { ok: true, made: made.made, dropped, deleted };
+}

@@ -1,0 +1,86 @@
+/**
+ * Puts a batch into the inbox: one statement, one commit, and the answer to "is it the first time?".
+ *
+ * Invariants:
+ *  1. The insert is the effect (born `processed`) or takes the message on for a handler (born `received`, with a lease).
+ *  2. A message that is there already has no second effect; only its `deliveries` rise. It is taken on again when its
+ *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
+ *  3. Other content under a known id changes nothing.
+ *  4. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
+ */
+import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { InboxMessage } from "./message.ts";
+
+/** One message of a batch; ids are distinct within it. */
+export interface Incoming {
+  readonly message: InboxMessage;
+  /** How often it stands in the batch. */
+  readonly deliveries: number;
+}
+
+export interface ReceiveOptions {
+  readonly born: "processed" | "received";
+  /** Whose the lease is; unlike that of any other batch. */
+  readonly owner: string;
+  readonly leaseMs: number;
+}
+
+/** What the inbox holds under an id after the statement. */
+export interface Receipt {
+  readonly messageId: string;
+  readonly deliveries: number;
+  readonly status: "received" | "processed" | "rejected";
+  readonly reason: string | null;
+  readonly checksum: string;
+  /** `received`, and leased to the caller. */
+  readonly mine: boolean;
+}
+
+const TAKEN = `i.checksum = excluded.checksum and (
+  (i.status = 'received' and (i.lease_until is null or i.lease_until <= now() or i.lease_owner = excluded.lease_owner))
+  or (i.status = 'rejected' and excluded.status = 'received' and excluded.retry_count = 0
+      and excluded.attempt_token is distinct from i.attempt_token))`;
+
+const ifTaken = (column: string): string =>
+  `${column} = case when ${TAKEN} then excluded.${column} else i.${column} end`;
+
+const RECEIVE = `
+insert into acker.inbox as i (message_id, external_id, topic, content, content_encoding, content_type, checksum,
+  deliveries, attempt_token, retry_count, status, processed_at, lease_until, lease_owner)
+select t.*, $11::text,
+  case when $11 = 'processed' then now() end,
+  case when $11 = 'received' then now() + $12::float8 * interval '1 millisecond' end,
+  case when $11 = 'received' then $13::text end
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
+  $10::int[]) t
+on conflict (message_id) do update set
+  deliveries = i.deliveries + case when i.checksum = excluded.checksum then excluded.deliveries else 0 end,
+  reason = case when ${TAKEN} then null else i.reason end,
+  ${["status", "processed_at", "lease_until", "lease_owner", "attempt_token", "retry_count"].map(ifTaken).join(",\n  ")}
+returning i.message_id as "messageId", i.deliveries, i.status, i.reason, i.checksum,
+  coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine`;
+
+/** Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock. */
+export function receiveMessages(
+  pool: Pool,
+  batch: readonly Incoming[],
+  options: ReceiveOptions,
+): Promise<DbResult<Receipt>> {
+  const sorted = batch.toSorted((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1));
+  const column = <T extends string | number | null>(pick: (item: Incoming) => T): string => pgArray(sorted.map(pick));
+  return pool.run<Receipt>(RECEIVE, [
+    column((item) => item.message.messageId),
+    column((item) => item.message.externalId),
+    column((item) => item.message.topic),
+    column((item) => item.message.content),
+    column((item) => item.message.contentEncoding),
+    column((item) => item.message.contentType),
+    column((item) => item.message.checksum),
+    column((item) => item.deliveries),
+    column((item) => item.message.attemptToken),
+    column((item) => item.message.retryCount),
+    options.born,
+    options.leaseMs,
+    options.owner,
+  ]);
+}

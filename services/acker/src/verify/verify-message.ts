@@ -1,0 +1,131 @@
+/**
+ * From bytes to a message that may have an effect, or to the reason why it may not (SPEC 3).
+ *
+ * Invariants:
+ *  1. Whatever arrives, the answer is a value; nothing throws, nothing is trusted.
+ *  2. What is no envelope, or asks for its ack on a topic that is not `…/<message_id>`, is malformed: no ack, no effect.
+ *     Nobody makes an acker publish to a topic of their choice.
+ *  3. What the wire damaged is refused with the hope of a better copy; what can never be stored is refused for good.
+ *  4. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
+ */
+import { checksumOf, decodeEnvelope, type Envelope } from "@acktor/shared/protocol/envelope";
+import { ackTopic, isUnder, topicFault } from "@acktor/shared/protocol/topics";
+import type { AnswerTo, InboxMessage } from "../inbox/message.ts";
+import { inboxKey } from "./message-id.ts";
+
+/** One PUBLISH as it came in. */
+export interface Arrival {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** Monotonic milliseconds. */
+  readonly arrivedAt: number;
+}
+
+/** To whom a refusal is told, and under which attempt. */
+export interface Refused {
+  readonly answerTo: AnswerTo;
+  readonly attemptToken: string | null;
+}
+
+export type Verdict =
+  | { readonly kind: "message"; readonly message: InboxMessage }
+  | { readonly kind: "malformed"; readonly reason: string }
+  | { readonly kind: "expired" }
+  /** `refused` is null when no ack is wanted. */
+  | { readonly kind: "corrupt"; readonly reason: string; readonly refused: Refused | null }
+  | { readonly kind: "unusable"; readonly reason: string; readonly refused: Refused | null };
+
+export interface VerifyOptions {
+  readonly ackPrefix: string;
+  readonly presencePrefix: string;
+}
+
+/** 256 KiB of content, escaped at worst six bytes for one; what is larger is not parsed. */
+export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
+const MAX_TEXT = 1_024;
+const MAX_RETRY_COUNT = 2_147_483_647;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/**
+ * Checks one arrival.
+ * @param now monotonic milliseconds
+ */
+export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: number): Verdict {
+  if (arrival.payload.byteLength > MAX_PAYLOAD_BYTES) return malformed(`larger than ${MAX_PAYLOAD_BYTES} bytes`);
+  const decoded = decodeEnvelope(arrival.payload);
+  if (decoded.kind === "malformed") return decoded;
+  const { envelope } = decoded;
+  const fault = fieldFault(envelope);
+  if (fault !== null) return malformed(fault);
+  const answerTo = envelope.requires_ack ? answerTarget(envelope, options) : null;
+  if (typeof answerTo === "string") return malformed(answerTo);
+  const refused = answerTo === null ? null : { answerTo, attemptToken: envelope.attempt_token };
+  if (decoded.kind === "corrupt") return { kind: "corrupt", reason: decoded.reason, refused };
+  const expiresAt = envelope.expires_in === null ? null : arrival.arrivedAt + envelope.expires_in * 1_000;
+  if (isExpired({ expiresAt }, now)) return { kind: "expired" };
+  const unusable = contentFault(envelope);
+  if (unusable !== null) return { kind: "unusable", reason: unusable, refused };
+  return { kind: "message", message: toMessage(envelope, arrival.topic, answerTo, expiresAt) };
+}
+
+/** True when the life that the sender gave it is over. */
+export function isExpired(message: { readonly expiresAt: number | null }, now: number): boolean {
+  return message.expiresAt !== null && message.expiresAt <= now;
+}
+
+function toMessage(e: Envelope, topic: string, answerTo: AnswerTo | null, expiresAt: number | null): InboxMessage {
+  const { messageId, externalId } = inboxKey(e.message_id);
+  return {
+    messageId,
+    externalId,
+    topic,
+    content: e.content,
+    contentEncoding: e.content_encoding,
+    contentType: e.content_type,
+    checksum: e.checksum ?? checksumOf(e.content, e.content_encoding),
+    attemptToken: e.attempt_token,
+    retryCount: wholeNumber(e.retry_count),
+    expiresAt,
+    answerTo,
+  };
+}
+
+/**
+ * Where the ack goes: what the envelope says, when its last level is the message id; `<prefix>/<id>` when it says
+ * nothing. Other prefixes are honoured, because outboxes that share a broker have one each; presence is not.
+ * @returns a text when there is no such topic
+ */
+function answerTarget(e: Envelope, options: VerifyOptions): AnswerTo | string {
+  const topic = e.ack_topic === "" ? ackTopic(options.ackPrefix, e.message_id) : e.ack_topic;
+  if (!topic.endsWith(`/${e.message_id}`)) return "ack_topic does not end in the message id";
+  if (topicFault(topic) !== null) return "ack_topic is not a topic name";
+  if (isUnder(topic, options.presencePrefix)) return "ack_topic lies under the presence prefix";
+  return { topic, id: e.message_id };
+}
+
+function fieldFault(e: Envelope): string | null {
+  if (!isPlain(e.attempt_token)) return "attempt_token is not a short plain text";
+  if (!isPlain(e.content_type)) return "content_type is not a short plain text";
+  return null;
+}
+
+/** Content that PostgreSQL cannot hold as it is would have another effect than the one that was sent. */
+function contentFault(e: Envelope): string | null {
+  if (!e.content.isWellFormed()) return "content contains a lone surrogate, which is not UTF-8";
+  if (e.content_encoding === "utf8") return null;
+  return e.content.length % 4 === 0 && BASE64.test(e.content) ? null : "content is not base64";
+}
+
+function isPlain(text: string | null): boolean {
+  return text === null || (text.length <= MAX_TEXT && text.isWellFormed() && !CONTROL.test(text));
+}
+
+function wholeNumber(value: number): number {
+  return Number.isInteger(value) && value >= 0 && value <= MAX_RETRY_COUNT ? value : 0;
+}
+
+function malformed(reason: string): Verdict {
+  return { kind: "malformed", reason };
+}

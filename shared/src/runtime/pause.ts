@@ -1,0 +1,20 @@
+/** A wait that a stop ends. */
+
+/**
+ * Resolves after `ms` milliseconds with true, or with false as soon as `signal` is aborted.
+ * The process may exit meanwhile only when nothing else is under way.
+ */
+export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(true);
+    }, ms);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
