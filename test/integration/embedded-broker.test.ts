@@ -37,7 +37,7 @@ test("stop closes every client, twice is fine, and the port serves again", async
   const silent = net.connect(broker.port, "127.0.0.1");
   t.after(() => silent.destroy());
   await until(() => broker.stats().connections === 2, 2_000, "both connections");
-  const closed = new Promise((resolve) => client.once("close", resolve));
+  const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
   await Promise.all([broker.stop(), broker.stop()]);
   await closed;
   const again = await brokerOn(t, broker.port);

@@ -5,56 +5,17 @@
  * is run alone starts its own at the first call and stops it at its end.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { after, type TestContext } from "node:test";
-import { portIsFree } from "@acktor/embedded/ports";
-import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
-import type { Binaries } from "@acktor/embedded/postgres-binaries";
+import type { EmbeddedPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
 import { createPool } from "@acktor/shared/db/pool";
+import { type PostgresVersion, postgresVersions, startTestServer } from "./test-server.ts";
 import { until } from "./until.ts";
 
-export type PostgresVersion = 15 | 18;
-
-/** Where distributions put PostgreSQL 15. */
-const FOLDERS_OF_15 = ["/usr/lib/postgresql/15/bin", "/usr/pgsql-15/bin", "/opt/homebrew/opt/postgresql@15/bin"];
-
-/** Tests never lose power: nothing is flushed. A server that is killed with -9 keeps its commits all the same. */
-const TEST_SETTINGS = { fsync: "off", full_page_writes: "off", max_connections: "200", shared_buffers: "64MB" };
-
-/** The programs of PostgreSQL 15, or null when there are none. */
-export function binariesOf15(): Binaries | null {
-  const bin = FOLDERS_OF_15.find((folder) => existsSync(path.join(folder, "postgres")));
-  return bin === undefined ? null : { bin, lib: null };
-}
-
-/** The versions to test with on this machine. 15 is left out where it is not installed, unless it is required. */
-export function postgresVersions(): PostgresVersion[] {
-  if (binariesOf15() !== null) return [15, 18];
-  const required = (process.env["ACKTOR_REQUIRE"] ?? "").split(",").map((name) => name.trim());
-  if (required.includes("postgres15")) throw new Error(`ACKTOR_REQUIRE=postgres15: looked in ${FOLDERS_OF_15}`);
-  return [18];
-}
-
-export interface TestServerOptions {
-  readonly version?: PostgresVersion;
-  readonly dataDir: string;
-  readonly port?: number | undefined;
-}
-
-/** Starts a server with the tests' settings; throws with the failure's text. */
-export async function startTestServer(options: TestServerOptions): Promise<EmbeddedPostgres> {
-  const { version = 18, dataDir, port = await anyPort() } = options;
-  const binaries = version === 15 ? binariesOf15() : undefined;
-  if (binaries === null) throw new Error("PostgreSQL 15 is not installed: use postgresVersions()");
-  const own = binaries === undefined ? {} : { binaries };
-  const started = await startPostgres({ dataDir, port, log: () => {}, settings: TEST_SETTINGS, ...own });
-  if (!started.ok) throw new Error(`${started.failure.message} (${started.failure.fix})`);
-  return started.value;
-}
+export { type PostgresVersion, postgresVersions };
 
 interface OwnServer {
   readonly server: EmbeddedPostgres;
@@ -163,12 +124,4 @@ export async function startCluster(t: TestContext, options: { version?: Postgres
 
 function temporaryFolder(): Promise<string> {
   return mkdtemp(path.join(os.tmpdir(), "acktor-test-"));
-}
-
-/** Below the range from which systems take ports for outgoing connections, so that nobody snatches it meanwhile. */
-async function anyPort(): Promise<number> {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
-    if (await portIsFree(port)) return port;
-  }
 }

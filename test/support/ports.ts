@@ -1,0 +1,16 @@
+/** Ports for servers that tests start. */
+import { portIsFree } from "@acktor/embedded/ports";
+
+const LOWEST = 15_000;
+const COUNT = 15_000;
+
+/**
+ * A free port of 127.0.0.1, below the range from which systems take ports for outgoing connections: a server that is
+ * stopped and started again on it finds it free.
+ */
+export async function anyPort(): Promise<number> {
+  for (;;) {
+    const port = LOWEST + Math.floor(Math.random() * COUNT);
+    if (await portIsFree(port)) return port;
+  }
+}

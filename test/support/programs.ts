@@ -1,0 +1,38 @@
+/** Servers that some tests want and a machine may not have. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+
+/** Debian keeps servers where an ordinary user's PATH does not look. */
+const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/homebrew/bin"];
+
+/** Where distributions put PostgreSQL 15. */
+const FOLDERS_OF_POSTGRES_15 = [
+  "/usr/lib/postgresql/15/bin",
+  "/usr/pgsql-15/bin",
+  "/opt/homebrew/opt/postgresql@15/bin",
+];
+
+export const OPTIONAL_SERVERS = ["mosquitto", "nats-server", "postgres15"] as const;
+export type OptionalServer = (typeof OPTIONAL_SERVERS)[number];
+
+/** The server's program, or null where it is not installed. */
+export function findServer(server: OptionalServer): string | null {
+  const [name, folders] = server === "postgres15" ? ["postgres", FOLDERS_OF_POSTGRES_15] : [server, searchPath()];
+  const found = folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file));
+  return found ?? null;
+}
+
+function searchPath(): string[] {
+  return [...(process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder !== ""), ...MORE_FOLDERS];
+}
+
+/** True when ACKTOR_REQUIRE names the server: its absence is then a failure, not a reason to leave tests out. */
+export function isRequired(server: OptionalServer): boolean {
+  return requiredNames().includes(server);
+}
+
+/** What ACKTOR_REQUIRE names, known or not. */
+export function requiredNames(): string[] {
+  const names = (process.env["ACKTOR_REQUIRE"] ?? "").split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "");
+}
