@@ -1,0 +1,282 @@
+/**
+ * The acker's parts, wired. Each knows its step; here they are given to each other.
+ *
+ * Invariants:
+ *  1. Nothing is subscribed and no presence is announced before the inbox can take messages.
+ *  2. A stop: no intake, batches finished, acks sent, presence cleared, then DISCONNECT; within `DRAIN_DEADLINE_MS`.
+ */
+import { randomBytes } from "node:crypto";
+import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
+import type { Link } from "@acktor/shared/link/link";
+import { createHttp } from "@acktor/shared/runtime/http-server";
+import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import { pause } from "@acktor/shared/runtime/pause";
+import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
+import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import type { FastifyInstance } from "fastify";
+import { type AckSender, createAckSender } from "./ack/send-acks.ts";
+import { createCounts } from "./control/counts.ts";
+import { createMetrics } from "./control/metrics.ts";
+import { addRoutes } from "./control/routes.ts";
+import { actorsOf, readinessOf, statusOf, type ViewSource } from "./control/view.ts";
+import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
+import type { Handler } from "./handle/handler.ts";
+import { inboxHandler } from "./handle/inbox-handler.ts";
+import { createLogHandler } from "./handle/log-handler.ts";
+import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
+import { keepHouse } from "./keep-house.ts";
+import { makeLink } from "./make-link.ts";
+import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { prepareInbox } from "./prepare.ts";
+import { createIntake, type Intake } from "./subscribe/intake.ts";
+import { type PresenceOptions, presenceWill } from "./subscribe/presence.ts";
+import { type Receiver, startReceiver } from "./subscribe/start-receiver.ts";
+import { VERSION } from "./version.ts";
+
+export interface AckerParts {
+  readonly config: AckerSettings;
+  readonly instance: string;
+  readonly logger: Logger;
+  /** Null: the built-in one that the configuration names. */
+  readonly handler: Handler | null;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  readonly random: () => number;
+}
+
+/** Bytes of messages that are held at a time, whatever their number. */
+const QUEUE_BYTES = 64 * 1024 * 1024;
+/** Acks that wait for the link's window; more are dropped and asked for again. */
+const ACK_QUEUE = 10_000;
+const HANDLER_CONCURRENCY = 16;
+const HANDLER_TIMEOUT_MS = 30_000;
+/** A crashed acker's messages are free after this; renewed each third of it. */
+const LEASE_MS = 15_000;
+/** Together under the five seconds that a supervisor of processes is promised. */
+const DRAIN_DEADLINE_MS = 4_500;
+const GIVE_UP_AFTER_MS = 2_500;
+const LAST_ACKS_MS = 700;
+const CLEAR_PRESENCE_MS = 400;
+const CLOSE_MS = 500;
+
+export class Acker {
+  readonly http: FastifyInstance;
+  readonly #parts: AckerParts;
+  readonly #counts = createCounts();
+  readonly #throttle: LogThrottle;
+  readonly #pool: Pool;
+  readonly #link: Link;
+  readonly #database: DatabaseWatch;
+  readonly #acks: AckSender;
+  readonly #handler: Handler;
+  readonly #desk: HandlerDesk | null;
+  readonly #intake: Intake;
+  readonly #pipeline: Pipeline;
+  readonly #presence: PresenceOptions;
+  #receiver: Receiver | null = null;
+  #supervisor: Supervisor | null = null;
+
+  constructor(parts: AckerParts) {
+    const { config, instance, logger, now } = parts;
+    this.#parts = parts;
+    this.#throttle = createLogThrottle(now);
+    this.#presence = {
+      prefix: config.ACKTOR_PRESENCE_PREFIX,
+      instance,
+      filters: config.ACKTOR_TOPICS,
+      clock: () => parts.wallClock() / 1_000,
+    };
+    // Stable, so that a restarted acker takes its old connection over.
+    const clientId = `acktor-acker-${instance}`;
+    this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
+    this.#link = makeLink({ config, clientId, will: presenceWill(this.#presence), logger });
+    this.#database = createDatabaseWatch({
+      pool: this.#pool,
+      onReturn: () => this.#onDatabaseReturn(),
+      onLoss: (failure) => logger.error({ code: failure.code, why: failure.message }, "PostgreSQL is away"),
+    });
+    this.#acks = createAckSender({
+      link: this.#link,
+      clientId,
+      secret: config.ACKTOR_ACK_SECRET,
+      limit: ACK_QUEUE,
+      counts: this.#counts,
+    });
+    this.#handler = parts.handler ?? (config.ACKTOR_HANDLER === "log" ? createLogHandler(logger) : inboxHandler);
+    this.#desk = this.#makeDesk();
+    this.#pipeline = this.#makePipeline();
+    this.#intake = createIntake({
+      limit: config.ACKTOR_QUEUE,
+      byteLimit: QUEUE_BYTES,
+      ownPrefixes: [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX],
+      counts: this.#counts,
+      now,
+      forward: (held) => this.#pipeline.take(held),
+    });
+    this.http = this.#makeHttp();
+  }
+
+  /** Starts everything behind HTTP; called once. */
+  supervise(): Supervisor {
+    const { logger, random } = this.#parts;
+    this.#supervisor = startSupervisor({
+      prepare: (signal) => this.#prepare(signal),
+      roles: this.#roles(),
+      drain: () => this.#drain(),
+      pause: () => this.#receiver?.pause(),
+      resume: () => this.#receiver?.resume(),
+      onRoleEnd: (role, error) => logger.error({ actor: role, err: error }, "a role ended; it starts again"),
+      random,
+      drainDeadlineMs: DRAIN_DEADLINE_MS,
+    });
+    return this.#supervisor;
+  }
+
+  /** Closes what the constructor opened. Twice is fine. */
+  async close(): Promise<void> {
+    this.#acks.stop();
+    await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close()]);
+  }
+
+  async #prepare(signal: AbortSignal): Promise<Prepared> {
+    const { config, random, logger } = this.#parts;
+    const migrates = config.ACKTOR_MIGRATE === "on";
+    const options = { pool: this.#pool, database: this.#database, migrates, random, logger };
+    const prepared = await prepareInbox(options, signal);
+    if (!prepared.ok || signal.aborted) return prepared;
+    this.#receiver = startReceiver({
+      link: this.#link,
+      intake: this.#intake,
+      topics: config.ACKTOR_TOPICS,
+      group: config.ACKTOR_GROUP,
+      presence: this.#presence,
+      logger,
+    });
+    const asked = await this.#link.connect();
+    if (!asked.ok) logger.error({ why: asked.reason }, "the link refused to connect");
+    logger.info(
+      { topics: config.ACKTOR_TOPICS, handler: this.#handler.name, version: VERSION },
+      "acker takes messages",
+    );
+    return prepared;
+  }
+
+  #roles(): Record<string, Role> {
+    const { config, random, logger } = this.#parts;
+    const house = { pool: this.#pool, windowMs: config.ACKTOR_INBOX_WINDOW, random, logger };
+    const roles: Record<string, Role> = {
+      database: (signal) => this.#database.watchForever(signal),
+      janitor: (signal) => keepHouse(house, signal),
+    };
+    const desk = this.#desk;
+    if (desk !== null) roles["leases"] = (signal) => desk.renewForever(signal);
+    return roles;
+  }
+
+  /** SIGTERM. Bounded step by step; the supervisor's deadline is the last resort. */
+  async #drain(): Promise<void> {
+    this.#receiver?.drain();
+    const abandon = new AbortController();
+    const timer = setTimeout(() => abandon.abort(), this.#database.isUp() ? GIVE_UP_AFTER_MS : 0);
+    await this.#pipeline.drain(abandon.signal);
+    clearTimeout(timer);
+    await this.#acks.drain(LAST_ACKS_MS);
+    await this.#receiver?.clear(CLEAR_PRESENCE_MS);
+    this.#receiver?.stop();
+    const closed = this.close().then(() => true);
+    const inTime = await Promise.race([closed, pause(CLOSE_MS, new AbortController().signal).then(() => false)]);
+    this.#parts.logger.info({ counts: this.#counts, in_time: inTime }, "acker stopped");
+  }
+
+  #onDatabaseReturn(): void {
+    this.#parts.logger.info({}, "PostgreSQL answers");
+    this.#receiver?.databaseReturned();
+  }
+
+  #onTrouble(failure: DbFailure): void {
+    // `rejected` is an answer: the server is there, its state is wrong (disk full, schema missing).
+    if (failure.kind === "unavailable") this.#database.noteTrouble(failure);
+    const unsaid = this.#throttle.admit(`database ${failure.code}`);
+    if (unsaid === null) return;
+    this.#parts.logger.error({ code: failure.code, why: failure.message, unsaid }, "the inbox waits for PostgreSQL");
+  }
+
+  #makeDesk(): HandlerDesk | null {
+    const handler = this.#handler;
+    if (handler.mode === "row") return null;
+    return createHandlerDesk({
+      pool: this.#pool,
+      acks: this.#acks,
+      handler,
+      concurrency: HANDLER_CONCURRENCY,
+      timeoutMs: HANDLER_TIMEOUT_MS,
+      leaseMs: LEASE_MS,
+      capacity: this.#parts.config.ACKTOR_QUEUE,
+      onTrouble: (failure) => this.#onTrouble(failure),
+      counts: this.#counts,
+    });
+  }
+
+  #makePipeline(): Pipeline {
+    const { config, instance, logger, now, random } = this.#parts;
+    return createPipeline({
+      pool: this.#pool,
+      acks: this.#acks,
+      desk: this.#desk,
+      verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
+      owner: `${instance}/${randomBytes(6).toString("hex")}`,
+      leaseMs: LEASE_MS,
+      capacity: config.ACKTOR_QUEUE,
+      release: (held) => this.#intake.release(held),
+      onTrouble: (failure) => this.#onTrouble(failure),
+      counts: this.#counts,
+      throttle: this.#throttle,
+      logger,
+      now,
+      random,
+    });
+  }
+
+  #makeHttp(): FastifyInstance {
+    const { config, logger } = this.#parts;
+    const view = this.#view();
+    const registry = createMetrics({
+      counts: this.#counts,
+      queue: () => this.#intake.size(),
+      queueBytes: () => this.#intake.bytes(),
+      acksWaiting: () => this.#acks.waiting(),
+      handling: view.handling,
+      stuck: () => this.#desk?.sizes().stuck ?? 0,
+      linkState: () => this.#link.info().state,
+      databaseUp: () => this.#database.isUp(),
+    });
+    const token = config.ACKTOR_API_TOKEN;
+    const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
+    const http = createHttp({ service: "acker", version: VERSION, token, logger, registry, readiness });
+    addRoutes(http, { status: () => statusOf(view), actors: () => actorsOf(view) });
+    return http;
+  }
+
+  #view(): ViewSource {
+    const { config, instance } = this.#parts;
+    return {
+      instance,
+      handler: this.#handler.name,
+      topics: config.ACKTOR_TOPICS,
+      group: config.ACKTOR_GROUP,
+      link: this.#link,
+      counts: this.#counts,
+      database: this.#database,
+      intake: this.#intake,
+      pipeline: this.#pipeline,
+      acks: this.#acks,
+      handling: () => this.#desk?.sizes().handling ?? 0,
+      receiver: () => this.#receiver?.state() ?? "STOPPED",
+      supervisor: () => this.#supervisor,
+    };
+  }
+}

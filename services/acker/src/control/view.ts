@@ -1,0 +1,75 @@
+/** What people see of an acker: is it ready, what does it count, in which states are its actors. */
+import type { Link } from "@acktor/shared/link/link";
+import type { Readiness } from "@acktor/shared/runtime/http-server";
+import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import type { Counts } from "./counts.ts";
+import type { AckerStatus, ActorView } from "./routes.ts";
+
+export interface ViewSource {
+  readonly instance: string;
+  readonly handler: string;
+  readonly topics: readonly string[];
+  readonly group: string | null;
+  readonly link: Link;
+  readonly counts: Counts;
+  readonly database: { isUp(): boolean; fault(): string | null };
+  readonly intake: { size(): number; bytes(): number };
+  readonly pipeline: { waiting(): number };
+  readonly acks: { waiting(): number };
+  readonly handling: () => number;
+  readonly receiver: () => string;
+  /** Null before it starts. */
+  readonly supervisor: () => Supervisor | null;
+}
+
+/** Ready = PostgreSQL answers, the link is CONNECTED, and nobody paused or stops it (SPEC 4). */
+export function readinessOf(source: ViewSource): Readiness {
+  const { database } = source;
+  const mqtt = source.link.info().state;
+  const service = stateOf(source);
+  const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
+  const postgres = database.isUp() ? "ok" : (database.fault() ?? "not asked yet");
+  return { ready, status: ready ? "ok" : "unavailable", checks: { postgres, mqtt, service } };
+}
+
+export function statusOf(source: ViewSource): AckerStatus {
+  const { instance, handler, topics, group, counts, database, intake, acks, pipeline } = source;
+  return {
+    service: "acker",
+    instance,
+    state: stateOf(source),
+    receiver: source.receiver(),
+    handler,
+    topics,
+    group,
+    database: { up: database.isUp(), fault: database.fault() },
+    link: source.link.info(),
+    received: counts.received,
+    messages: counts.messages,
+    handled: counts.handler,
+    acks: counts.acks,
+    queue: {
+      held: intake.size(),
+      bytes: intake.bytes(),
+      waiting: pipeline.waiting(),
+      handling: source.handling(),
+      acks: acks.waiting(),
+    },
+  };
+}
+
+export function actorsOf(source: ViewSource): ActorView[] {
+  const info = source.link.info();
+  const view = (actor: string, value: unknown, context: object): ActorView => {
+    return { service: "acker", instance: source.instance, actor, machine: actor, value, context };
+  };
+  return [
+    view("supervisor", stateOf(source), source.supervisor()?.actor.getSnapshot().context ?? {}),
+    view("link", { connection: info.state, breaker: info.breaker }, info),
+    view("receiver", source.receiver(), { held: source.intake.size(), bytes: source.intake.bytes() }),
+  ];
+}
+
+function stateOf(source: ViewSource): string {
+  return source.supervisor()?.state() ?? "STARTING";
+}

@@ -1,0 +1,5 @@
+/** `npm run start:acker`: the acker as a process of its own, configured by the environment. */
+import { runService } from "@acktor/shared/runtime/main";
+import { startAcker } from "./app.ts";
+
+await runService("acker", () => startAcker(process.env));

@@ -1,0 +1,215 @@
+/**
+ * The way of a message through the acker: verify → inbox → handle → ack, in batches.
+ *
+ * Invariants:
+ *  1. No ack before its commit: an ack is made from what the inbox returned, never from what was sent to it.
+ *  2. Every arrival is released exactly once, when nothing more will happen to it.
+ *  3. One message's trouble is its own; the database's trouble makes everything wait, bounded by the intake.
+ */
+import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import type { AckSender } from "./ack/send-acks.ts";
+import type { Counts } from "./control/counts.ts";
+import type { HandlerDesk } from "./handler-desk.ts";
+import { decide, isFirst } from "./inbox/decide.ts";
+import type { Answer, InboxMessage } from "./inbox/message.ts";
+import type { Incoming, Receipt } from "./inbox/receive-messages.ts";
+import { type Stored, storeBatch } from "./inbox/store-batch.ts";
+import type { Held } from "./subscribe/intake.ts";
+import { isExpired, type VerifyOptions, verifyMessage } from "./verify/verify-message.ts";
+
+export interface Pipeline {
+  /** Takes an arrival over; false when it cannot. */
+  take(held: Held): boolean;
+  waiting(): number;
+  /** Finishes what was taken. What the database has not taken when `abandon` comes is given up: it has no ack. */
+  drain(abandon: AbortSignal): Promise<void>;
+}
+
+export interface PipelineOptions {
+  readonly pool: Pool;
+  readonly acks: AckSender;
+  /** Null: the row is the effect. */
+  readonly desk: HandlerDesk | null;
+  readonly verify: VerifyOptions;
+  /** Unique to this process: leases are taken under it. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly capacity: number;
+  readonly release: (held: Held) => void;
+  readonly onTrouble: (failure: DbFailure) => void;
+  readonly counts: Counts;
+  readonly throttle: LogThrottle;
+  readonly logger: Logger;
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+/** One arrival that is a message. */
+interface Delivery {
+  readonly message: InboxMessage;
+  readonly held: Held;
+}
+
+/** What arrived under one id within a batch (overlapping filters, impatient outboxes); the first stands for them. */
+interface Group extends Incoming {
+  deliveries: number;
+  readonly all: Delivery[];
+}
+
+const MAX_BATCH = 500;
+const BATCH_DELAY_MS = 1;
+/** Of the pool's five connections two are left to leases, housekeeping and the health probe. */
+const BATCHES_UNDER_WAY = 3;
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const abandonment = new AbortController();
+  let batches = 0;
+
+  async function work(arrivals: Held[]): Promise<void> {
+    const groups = verifyAll(arrivals, options);
+    if (groups.length === 0) return;
+    const owner = `${options.owner}/${++batches}`;
+    const born = options.desk === null ? "processed" : "received";
+    const stored = await storeBatch(
+      options.pool,
+      groups,
+      { born, owner, leaseMs: options.leaseMs },
+      {
+        signal: abandonment.signal,
+        random: options.random,
+        isExpired: (group) => group.all.every(({ message }) => isExpired(message, options.now())),
+        onTrouble: options.onTrouble,
+      },
+    );
+    for (const group of groups) conclude(group, stored.get(group.message.messageId), owner, options);
+  }
+
+  const batcher: Batcher<Held> = createBatcher({
+    maxBatch: MAX_BATCH,
+    delayMs: BATCH_DELAY_MS,
+    capacity: options.capacity,
+    concurrency: BATCHES_UNDER_WAY,
+    work,
+  });
+
+  return {
+    take: (held) => batcher.add(held),
+    waiting: () => batcher.size(),
+    async drain(abandon) {
+      if (abandon.aborted) abandonment.abort();
+      abandon.addEventListener("abort", () => abandonment.abort(), { once: true });
+      await batcher.drain();
+      await options.desk?.drain(abandon);
+    },
+  };
+}
+
+/** Verifies a batch and groups what is left by id. Everything else has its end here. */
+function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Group[] {
+  const groups = new Map<string, Group>();
+  for (const held of arrivals) {
+    const message = verifyOne(held, options);
+    if (message === null) {
+      options.release(held);
+      continue;
+    }
+    const group = groups.get(message.messageId);
+    if (group === undefined) {
+      groups.set(message.messageId, { message, deliveries: 1, all: [{ message, held }] });
+    } else {
+      if (group.message.checksum === message.checksum) group.deliveries++;
+      group.all.push({ message, held });
+    }
+  }
+  return [...groups.values()];
+}
+
+/** The message in an arrival, or null after what is wrong with it was counted, said and answered. */
+function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
+  const { counts, acks } = options;
+  const verdict = verifyMessage(held, options.verify, options.now());
+  if (verdict.kind === "message") return verdict.message;
+  counts.messages[verdict.kind]++;
+  if (verdict.kind === "expired") return null;
+  warn(options, verdict.kind, verdict.reason, held.topic);
+  if (verdict.kind === "malformed" || verdict.refused === null) return null;
+  const answer: Answer = { status: "rejected", reason: verdict.reason, retryable: verdict.kind === "corrupt" };
+  acks.send({ ...verdict.refused, answer, checksum: null });
+  return null;
+}
+
+/** What the inbox said about a group becomes acks, work for the handler, or nothing. */
+function conclude(group: Group, stored: Stored | undefined, owner: string, options: PipelineOptions): void {
+  const { messages } = options.counts;
+  if (stored?.kind === "stored") {
+    concludeStored(group, stored.receipt, owner, options);
+    return;
+  }
+  if (stored?.kind === "refused") {
+    const { reason, retryable } = stored;
+    messages.unusable += group.all.length;
+    warn(options, "unusable", reason, group.message.topic);
+    answerAll(group.all, { status: "rejected", reason, retryable }, options);
+  } else {
+    messages[stored?.kind ?? "abandoned"] += group.all.length;
+  }
+  for (const { held } of group.all) options.release(held);
+}
+
+function concludeStored(group: Group, receipt: Receipt, owner: string, options: PipelineOptions): void {
+  const { counts, desk } = options;
+  let fresh = isFirst(receipt, group);
+  const answered: Delivery[] = [];
+  let handled: Delivery | null = null;
+  for (const delivery of group.all) {
+    const decision = decide(receipt, delivery.message);
+    if (decision.kind === "conflict") {
+      counts.messages.conflict++;
+      warn(options, "conflict", decision.answer.status, delivery.message.topic);
+      answerAll([delivery], decision.answer, options);
+      options.release(delivery.held);
+      continue;
+    }
+    if (fresh) counts.messages.first++;
+    else counts.messages.duplicate++;
+    fresh = false;
+    if (decision.kind === "answer") answered.push(delivery);
+    // The newest attempt is the one that a rejection must name.
+    const done: Delivery | null = decision.kind === "handle" ? handled : delivery;
+    if (decision.kind === "handle") handled = delivery;
+    if (done !== null) options.release(done.held);
+  }
+  const [first] = answered;
+  const decision = first === undefined ? null : decide(receipt, first.message);
+  if (decision?.kind === "answer") answerAll(answered, decision.answer, options);
+  if (handled !== null && desk !== null) {
+    const { message, held } = handled;
+    desk.take({ messageId: message.messageId, owner }, message, () => options.release(held));
+  }
+}
+
+/** One ack for each topic that waits for it, under the newest attempt. */
+function answerAll(deliveries: readonly Delivery[], answer: Answer, options: PipelineOptions): void {
+  const [only] = deliveries;
+  if (deliveries.length === 1 && only !== undefined) {
+    answerOne(only.message, answer, options);
+    return;
+  }
+  const newest = new Map<string, InboxMessage>();
+  for (const { message } of deliveries) if (message.answerTo !== null) newest.set(message.answerTo.topic, message);
+  for (const message of newest.values()) answerOne(message, answer, options);
+}
+
+function answerOne(message: InboxMessage, answer: Answer, { acks }: PipelineOptions): void {
+  const { answerTo, attemptToken, checksum } = message;
+  if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
+}
+
+function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string): void {
+  const unsaid = throttle.admit(`${kind}: ${reason}`);
+  if (unsaid === null) return;
+  logger.warn({ kind, reason: printable(reason), topic: printable(topic), unsaid }, "a message was not taken");
+}
