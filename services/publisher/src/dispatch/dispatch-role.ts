@@ -6,6 +6,7 @@
  */
 import { type Actor, createActor, fromPromise } from "xstate";
 import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
+import type { RetainedCursor, Superseded } from "../outbox/supersede-retained.ts";
 import { type ClaimOutput, dispatcherMachine } from "./dispatcher-machine.ts";
 import { Dispatcher, type DispatcherOptions, type DispatcherSink } from "./dispatcher.ts";
 
@@ -21,14 +22,15 @@ export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
   readonly leaseMs: number;
   readonly instance: string;
   readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
-  readonly supersede: () => Promise<unknown>;
+  /** Ends retained rows that have a newer one; `next` is where the scan goes on. */
+  readonly supersede: (from: RetainedCursor | null) => Promise<Outcome<Superseded>>;
 }
 
 export class DispatchRole {
   readonly dispatcher: Dispatcher;
   readonly #options: DispatchRoleOptions;
-  readonly #actor: Actor<typeof dispatcherMachine>;
-  readonly #unsubscribe: (() => void)[] = [];
+  #actor: Actor<typeof dispatcherMachine>;
+  readonly #listeners: (() => void)[] = [];
   #tick: NodeJS.Timeout | null = null;
   #paused = false;
   #stopped = false;
@@ -36,19 +38,13 @@ export class DispatchRole {
   #lowWater: string | null = null;
   #supersededAt = Number.NEGATIVE_INFINITY;
   #supersedeNow = false;
+  #retainedCursor: RetainedCursor | null = null;
   #claiming: Promise<unknown> = Promise.resolve();
 
   constructor(options: DispatchRoleOptions) {
     this.#options = options;
     this.dispatcher = new Dispatcher({ ...options, sink: { ...options.sink, low: () => this.#low() } });
-    const claim = fromPromise<ClaimOutput>(() => {
-      // A gate that closed and opened again may leave the previous claim under way: one at a time.
-      const claiming = this.#claiming.then(() => this.#claim());
-      this.#claiming = claiming.catch(() => "the machine hears of it");
-      return claiming;
-    });
-    this.#actor = createActor(dispatcherMachine.provide({ actors: { claim } }), { input: { pollMs: options.pollMs } });
-    this.#actor.subscribe({ error: () => undefined });
+    this.#actor = this.#makeActor();
   }
 
   /** For people who watch: state and context of the machine. */
@@ -56,15 +52,29 @@ export class DispatchRole {
     return this.#actor;
   }
 
-  start(): void {
+  /** True while messages may be sent. */
+  get open(): boolean {
+    return this.#actor.getSnapshot().value !== "IDLE";
+  }
+
+  /** Works until the signal fires or `stop` is called. Rejects when the machine itself broke; it may run again then. */
+  async run(signal: AbortSignal): Promise<void> {
     const { link } = this.#options;
-    this.#actor.start();
-    this.#unsubscribe.push(
+    const actor = this.#makeActor();
+    this.#actor = actor;
+    const ended = new Promise<void>((resolve, reject) => {
+      actor.subscribe({ error: reject });
+      signal.addEventListener("abort", () => void this.stop().then(resolve), { once: true });
+    });
+    actor.start();
+    this.#release();
+    this.#listeners.push(
       link.on("link.transition", () => this.#checkGates()),
       link.on("link.writable", () => this.dispatcher.pump()),
     );
     this.#tick = setInterval(() => this.dispatcher.tick(), TICK_MS);
     this.#checkGates();
+    await ended;
   }
 
   /** Rows were committed that wait for the claim. */
@@ -85,23 +95,36 @@ export class DispatchRole {
   /** Stops claiming and sending, gives back what is leased; what is in flight may still be answered. Twice is fine. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const off of this.#unsubscribe.splice(0)) off();
-    if (this.#tick !== null) clearInterval(this.#tick);
-    this.#tick = null;
+    this.#release();
     this.dispatcher.setOpen(false);
-    this.#actor.send({ type: "gates.closed" });
+    this.#actor.stop();
     await this.#claiming;
     this.dispatcher.flushRecords();
-    this.#actor.stop();
+  }
+
+  #makeActor(): Actor<typeof dispatcherMachine> {
+    const claim = fromPromise<ClaimOutput>(() => {
+      // A gate that closed and opened again may leave the previous claim under way: one at a time.
+      const claiming = this.#claiming.then(() => this.#claim());
+      this.#claiming = claiming.catch(() => "the machine hears of it");
+      return claiming;
+    });
+    const machine = dispatcherMachine.provide({ actors: { claim } });
+    return createActor(machine, { input: { pollMs: this.#options.pollMs } });
+  }
+
+  #release(): void {
+    for (const off of this.#listeners.splice(0)) off();
+    if (this.#tick !== null) clearInterval(this.#tick);
+    this.#tick = null;
   }
 
   #checkGates(): void {
     const { link } = this.#options;
     const { state, breaker } = link.info();
     const open = state === "CONNECTED" && breaker !== "OPEN" && !this.#paused && !this.#stopped;
-    const isOpen = this.#actor.getSnapshot().value !== "IDLE";
     this.dispatcher.setOpen(open);
-    if (open !== isOpen) this.#actor.send({ type: open ? "gates.opened" : "gates.closed" });
+    if (open !== this.open) this.#actor.send({ type: open ? "gates.opened" : "gates.closed" });
   }
 
   #low(): void {
@@ -127,7 +150,8 @@ export class DispatchRole {
     if (!this.#supersedeNow && now - this.#supersededAt < SUPERSEDE_EVERY_MS) return;
     this.#supersedeNow = false;
     this.#supersededAt = now;
-    await this.#options.supersede();
+    const result = await this.#options.supersede(this.#retainedCursor);
+    if (result.ok) this.#retainedCursor = result.value.next;
   }
 }
 

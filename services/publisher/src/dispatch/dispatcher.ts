@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
- *  2. At most `window` messages are un-acked, at most `BUFFER` are leased and waiting: everything else stays in the outbox.
+ *  2. At most `window` messages are un-acked; leased and waiting are as many as are answered in some seconds, at most
+ *     `LARGEST_BUFFER`: everything else stays in the outbox, and what is leased is sent before its lease ends.
  *  3. Each PUBLISH that was written ends as an attempt in the row, or with its ack, never as neither.
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
  *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
@@ -18,8 +19,12 @@ import { Quarantine } from "./quarantine.ts";
 import { type RetrySchedule, retryDelayMs } from "./retry-delay.ts";
 import { toPublish } from "./to-publish.ts";
 
-/** Leased messages that wait in memory. */
-export const BUFFER = 1_024;
+/** Leased messages that wait in memory, between these bounds. */
+const SMALLEST_BUFFER = 1_024;
+const LARGEST_BUFFER = 10_000;
+/** Seconds of answers that the buffer holds: long enough that claims are rare, short beside a lease. */
+const BUFFER_SECONDS = 2;
+const RATE_EVERY_MS = 500;
 /** Destinations remembered; idle ones beyond it are forgotten, oldest first. */
 const MAX_DESTINATIONS = 10_000;
 /** A lease with less than this left is not used: the PUBLISH and its record must fit in. */
@@ -83,6 +88,9 @@ export class Dispatcher {
   #queued = 0;
   #reserved = 0;
   #open = false;
+  #buffer = SMALLEST_BUFFER;
+  #answers = 0;
+  #ratedAt = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -98,7 +106,7 @@ export class Dispatcher {
 
   /** How many more leased messages fit into memory. */
   get room(): number {
-    return Math.max(0, BUFFER - this.#queued - this.#reserved);
+    return Math.max(0, this.#buffer - this.#queued - this.#reserved);
   }
 
   /** Keeps room for messages that are about to be inserted; false when they must wait in the outbox. */
@@ -159,7 +167,7 @@ export class Dispatcher {
       capacity--;
       this.#refresh(destination);
     }
-    if (this.room >= BUFFER / 2) this.#options.sink.low();
+    if (this.room >= this.#buffer / 2) this.#options.sink.low();
   }
 
   /**
@@ -207,6 +215,7 @@ export class Dispatcher {
       if (entry.record === "written" && now >= entry.timesOutAt) this.#timedOut(entry, now);
     }
     if (due.length > 0) this.#record(due, now);
+    this.#sizeBuffer(now);
     this.pump();
   }
 
@@ -344,9 +353,11 @@ export class Dispatcher {
   }
 
   #answered(entry: InFlight, now: number): void {
-    const { destination, attempt, sentAt } = entry;
-    const wasParked = destination.parked;
-    if (wasParked) destination.resume();
+    const { destination, attempt, sentAt, probe } = entry;
+    this.#answers++;
+    // A probe may be of a destination that another replica parked.
+    const wasParked = destination.parked || probe;
+    if (destination.parked) destination.resume();
     destination.answered(now, attempt === 1 ? now - sentAt : null, this.#mostWindow());
     this.#options.sink.answered(destination.name, wasParked);
     this.#refresh(destination);
@@ -443,8 +454,17 @@ export class Dispatcher {
     return this.#destinations.size <= 1 ? this.#options.window : Math.max(16, Math.floor(this.#options.window / 2));
   }
 
+  #sizeBuffer(now: number): void {
+    const elapsedMs = now - this.#ratedAt;
+    if (elapsedMs < RATE_EVERY_MS) return;
+    const wanted = (this.#answers / elapsedMs) * 1_000 * BUFFER_SECONDS;
+    this.#buffer = Math.min(LARGEST_BUFFER, Math.max(SMALLEST_BUFFER, Math.round(wanted)));
+    this.#answers = 0;
+    this.#ratedAt = now;
+  }
+
   #shareOfBuffer(): number {
-    return this.#destinations.size <= 1 ? BUFFER : BUFFER / 4;
+    return this.#destinations.size <= 1 ? this.#buffer : this.#buffer / 4;
   }
 }
 

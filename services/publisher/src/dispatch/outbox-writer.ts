@@ -8,25 +8,30 @@
 import type { DbResult } from "@acktor/shared/db/pool";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { Logger } from "@acktor/shared/runtime/logger";
+import { pause } from "@acktor/shared/runtime/pause";
 import type { AttemptRecord, LeasedMessage, Release } from "../outbox/outbox.ts";
 import type { InFlight } from "./in-flight.ts";
 
 /** The verbs that the writer needs; `outbox/` has them, tests may stand in. */
 export interface WriterVerbs {
   markSent(records: readonly AttemptRecord[]): Promise<DbResult<{ readonly messageId: string }>>;
-  failMessages(rows: readonly { messageId: string; leaseToken: string; reason: string }[]): Promise<DbResult<unknown>>;
-  releaseLeases(rows: readonly Release[]): Promise<DbResult<unknown>>;
-  parkMessages(destination: string, messageIds: readonly string[]): Promise<DbResult<unknown>>;
+  failMessages(rows: readonly { messageId: string; leaseToken: string; reason: string }[]): Promise<Written>;
+  releaseLeases(rows: readonly Release[]): Promise<Written>;
+  parkDestination(destination: string, messageIds: readonly string[]): Promise<Written>;
+  unparkDestination(destination: string): Promise<Written>;
 }
+
+type Written = DbResult<unknown> | { readonly ok: true; readonly value: unknown };
 
 interface Attempted {
   readonly record: AttemptRecord;
   readonly entry: InFlight;
 }
 
+/** Parking or, without ids, resuming a destination; kept in order, so that the last word wins. */
 interface Parked {
   readonly destination: string;
-  readonly messageIds: readonly string[];
+  readonly messageIds: readonly string[] | null;
 }
 
 const CAPACITY = 10_000;
@@ -80,6 +85,10 @@ export class OutboxWriter {
     this.#parks.add({ destination, messageIds: messages.map((m) => m.messageId) });
   }
 
+  unpark(destination: string): void {
+    this.#parks.add({ destination, messageIds: null });
+  }
+
   /** Writes what waits, then stops. While the database is away it gives up at once. Twice is fine. */
   async drain(): Promise<void> {
     this.#stop.abort();
@@ -97,15 +106,17 @@ export class OutboxWriter {
 
   async #park(batch: Parked | undefined): Promise<void> {
     if (batch === undefined) return;
-    await this.#write("park", () => this.#verbs.parkMessages(batch.destination, batch.messageIds));
+    const { destination, messageIds } = batch;
+    if (messageIds === null) await this.#write("unpark", () => this.#verbs.unparkDestination(destination));
+    else await this.#write("park", () => this.#verbs.parkDestination(destination, messageIds));
   }
 
-  async #write(what: string, run: () => Promise<DbResult<unknown>>): Promise<void> {
+  async #write(what: string, run: () => Promise<Written>): Promise<void> {
     await this.#persist(what, run);
   }
 
   /** Runs a statement until the database answers, or we stop. */
-  async #persist<Row>(what: string, run: () => Promise<DbResult<Row>>): Promise<DbResult<Row>> {
+  async #persist<T extends Written>(what: string, run: () => Promise<T>): Promise<T> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
       const result = await run();
       if (result.ok) return result;
@@ -116,21 +127,7 @@ export class OutboxWriter {
         );
         return result;
       }
-      if (this.#stop.signal.aborted) return result;
-      await pause(pauseMs, this.#stop.signal);
+      if (!(await pause(pauseMs, this.#stop.signal))) return result;
     }
   }
-}
-
-/** Resolves after `ms`, or as soon as `signal` fires. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done);
-  });
 }

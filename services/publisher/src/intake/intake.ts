@@ -36,6 +36,8 @@ export interface IntakeOptions {
   readonly offer: (messages: readonly LeasedMessage[], leaseEndsAt: number) => void;
   /** Rows were committed that wait for the claim. */
   readonly wake: () => void;
+  /** False until the schema is there. */
+  readonly ready: () => boolean;
   /** True at the high-water mark; counts what was accepted since the last look. */
   readonly full: (adding: number) => boolean;
 }
@@ -74,6 +76,9 @@ export class Intake {
   /** Stores the messages of one request, all or none. */
   submit(accepted: readonly AcceptedMessage[]): Promise<IntakeResult> {
     if (this.#stopped) return refused({ code: "stopping", message: "the service is stopping" });
+    if (!this.#options.ready()) {
+      return refused({ code: "database_unavailable", message: "PostgreSQL is not ready yet", retryAfterSeconds: 2 });
+    }
     if (this.#options.full(accepted.length)) {
       return refused({ code: "high_water", message: "the outbox is at its high-water mark", retryAfterSeconds: 5 });
     }

@@ -13,6 +13,7 @@ import { type Ack, decodeAck, isSigned } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import { pause } from "@acktor/shared/runtime/pause";
 import type { InFlight } from "../dispatch/in-flight.ts";
 import type { AckLeftover, AckRecord, Rejection, Settled } from "../outbox/outbox.ts";
 
@@ -82,7 +83,7 @@ export class Settler {
   readonly #acks: Batcher<AckRecord>;
   readonly #rejections: Batcher<Rejection>;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
-  #stopping = false;
+  readonly #stop = new AbortController();
   #laneWaits = false;
 
   constructor(options: SettlerOptions) {
@@ -137,7 +138,7 @@ export class Settler {
 
   /** Settles what waits and resolves when it is done. Twice is fine. */
   async drain(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     await Promise.all([this.#acks.drain(), this.#rejections.drain()]);
   }
 
@@ -233,7 +234,7 @@ export class Settler {
   async #persist<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row>> {
     for (;;) {
       const result = await run();
-      if (result.ok || this.#stopping) return result;
+      if (result.ok) return result;
       if (result.failure.kind === "rejected") {
         this.#options.logger.error(
           { code: result.failure.code, reason: result.failure.message },
@@ -241,7 +242,7 @@ export class Settler {
         );
         return result;
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      if (!(await pause(RETRY_PAUSE_MS, this.#stop.signal))) return result;
     }
   }
 

@@ -1,0 +1,247 @@
+/**
+ * The publisher's parts, wired. Each part knows its step; here they are given to each other.
+ *
+ * Invariants:
+ *  1. Rows are claimed and published only between `start` and `drain`.
+ *  2. After `drain` no row is leased to this process, every accepted request is answered, nothing is under way.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { IncomingMessage, Link } from "@acktor/shared/link/link";
+import { filterMatches } from "@acktor/shared/protocol/topics";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import { pause } from "@acktor/shared/runtime/pause";
+import type { PublisherSettings } from "@acktor/shared/runtime/settings";
+import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import { PresenceWatch } from "./control/presence-watch.ts";
+import { Resumer } from "./control/resumer.ts";
+import { DispatchRole } from "./dispatch/dispatch-role.ts";
+import type { DispatcherSink } from "./dispatch/dispatcher.ts";
+import type { InFlight } from "./dispatch/in-flight.ts";
+import { OutboxWriter } from "./dispatch/outbox-writer.ts";
+import { retryDelayMs } from "./dispatch/retry-delay.ts";
+import { Intake } from "./intake/intake.ts";
+import { Janitor } from "./janitor/janitor.ts";
+import type { Metrics } from "./metrics.ts";
+import { claimDue } from "./outbox/claim-due.ts";
+import { classifyAcks } from "./outbox/classify-acks.ts";
+import { failMessages } from "./outbox/fail-messages.ts";
+import { insertMessages } from "./outbox/insert-messages.ts";
+import { markSent } from "./outbox/mark-sent.ts";
+import { parkDestination } from "./outbox/park-destination.ts";
+import { rejectMessages } from "./outbox/reject-messages.ts";
+import { releaseInstance, releaseLeases } from "./outbox/release-leases.ts";
+import { resumeMatching } from "./outbox/resume-matching.ts";
+import { settleAcks } from "./outbox/settle-acks.ts";
+import { supersedeRetained } from "./outbox/supersede-retained.ts";
+import { unparkDestination } from "./outbox/unpark-destination.ts";
+import { Settler } from "./settle/settler.ts";
+
+/** How long a stop waits for PUBACKs of what is in flight. */
+const LAST_PUBACKS_MS = 500;
+/** Rows resumed by a birth come due spread over this. */
+const SMEAR_MS = 2_000;
+
+export interface PublisherParts {
+  readonly config: PublisherSettings;
+  readonly instance: string;
+  /** Name of this run of the process, under which it leases rows. */
+  readonly owner: string;
+  readonly pool: Pool;
+  readonly link: Link;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  readonly random: () => number;
+  /** True once the schema is there. */
+  readonly prepared: () => boolean;
+}
+
+export class Publisher {
+  readonly intake: Intake;
+  readonly dispatch: DispatchRole;
+  readonly settler: Settler;
+  readonly presence: PresenceWatch;
+  readonly janitor: Janitor;
+  readonly #parts: PublisherParts;
+  readonly #writer: OutboxWriter;
+  readonly #resumer: Resumer;
+  #drained: Promise<void> | null = null;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    this.#writer = this.#makeWriter();
+    this.dispatch = this.#makeDispatch();
+    this.settler = this.#makeSettler();
+    this.janitor = this.#makeJanitor();
+    this.intake = this.#makeIntake();
+    this.#resumer = new Resumer({
+      resume: (regexes) => resumeMatching(parts.pool, { regexes, smearMs: SMEAR_MS }),
+      resumed: () => this.dispatch.wake(),
+      logger: parts.logger,
+    });
+    this.presence = new PresenceWatch({
+      prefix: parts.config.ACKTOR_PRESENCE_PREFIX,
+      now: parts.now,
+      wallClockSeconds: () => parts.wallClock() / 1_000,
+      onBirth: (filters) => this.#onBirth(filters),
+    });
+    parts.link.subscribe({ filter: `${parts.config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
+    parts.link.subscribe({ filter: `${parts.config.ACKTOR_PRESENCE_PREFIX}/+`, qos: 1 });
+    parts.link.on("link.message", (message) => this.#onMessage(message));
+    parts.metrics.watch({
+      link: parts.link,
+      intake: this.intake,
+      dispatcher: this.dispatch.dispatcher,
+      settler: this.settler,
+      waiting: () => this.janitor.waiting,
+    });
+  }
+
+  /** What the supervisor runs, and starts again should one break. */
+  roles(): Record<string, Role> {
+    const roles: Record<string, Role> = { dispatcher: (signal) => this.dispatch.run(signal) };
+    for (const role of this.janitor.roles) roles[role.name] = (signal) => role.run(signal);
+    return roles;
+  }
+
+  /** Ends cleanly; bounded by the deadlines of its statements. Twice and early is fine. */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
+    const { link, pool, owner } = this.#parts;
+    await this.intake.drain();
+    await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
+    await this.#lastPubacks();
+    await link.stop();
+    await this.settler.drain();
+    await this.#writer.drain();
+    await releaseInstance(pool, owner);
+  }
+
+  async #lastPubacks(): Promise<void> {
+    const until = this.#parts.now() + LAST_PUBACKS_MS;
+    const never = new AbortController().signal;
+    while (this.#parts.link.info().inFlight > 0 && this.#parts.now() < until) await pause(10, never);
+  }
+
+  #onMessage(message: IncomingMessage): void {
+    if (this.presence.handles(message.topic)) this.presence.receive(message);
+    else this.settler.receive(message);
+  }
+
+  #onBirth(filters: readonly string[]): void {
+    const { config, logger } = this.#parts;
+    const wholeTopics = config.ACKTOR_DESTINATION_LEVELS === 0;
+    const names = this.dispatch.dispatcher.unpark((name) => !wholeTopics || filters.some((f) => filterMatches(f, name)));
+    logger.info({ filters, resumed_destinations: names.length }, "an acker announced itself; waiting messages are resumed");
+    this.#resumer.add(filters);
+  }
+
+  #makeWriter(): OutboxWriter {
+    const { pool, logger } = this.#parts;
+    const verbs = {
+      markSent: (records: Parameters<typeof markSent>[1]) => markSent(pool, records),
+      failMessages: (rows: Parameters<typeof failMessages>[1]) => failMessages(pool, rows),
+      releaseLeases: (rows: Parameters<typeof releaseLeases>[1]) => releaseLeases(pool, rows),
+      parkDestination: (destination: string, ids: readonly string[]) => parkDestination(pool, destination, ids),
+      unparkDestination: (destination: string) => unparkDestination(pool, { destination, smearMs: SMEAR_MS }),
+    };
+    return new OutboxWriter(verbs, logger, (entries, fenced) => this.dispatch.dispatcher.recorded(entries, fenced));
+  }
+
+  #makeDispatch(): DispatchRole {
+    const { config, pool, link, owner, now, random } = this.#parts;
+    const writer = this.#writer;
+    const sink: Omit<DispatcherSink, "low"> = {
+      recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
+      brokerAcked: (entry) => this.settler.brokerAcked(entry),
+      fail: (message, reason) => writer.fail(message, reason),
+      release: (messages, dueInMs) => writer.release(messages, dueInMs),
+      park: (destination, messages) => writer.park(destination, messages),
+      answered: (destination, wasParked) => {
+        if (wasParked) writer.unpark(destination);
+      },
+    };
+    return new DispatchRole({
+      link,
+      now,
+      random,
+      sink,
+      ackPrefix: config.ACKTOR_ACK_PREFIX,
+      window: config.ACKTOR_WINDOW,
+      destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
+      ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
+      retry: { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP },
+      pollMs: config.ACKTOR_POLL,
+      leaseMs: config.ACKTOR_LEASE,
+      instance: owner,
+      claim: (options) => claimDue(pool, options),
+      supersede: (from) => supersedeRetained(pool, from),
+    });
+  }
+
+  #makeSettler(): Settler {
+    const { config, pool, logger, metrics, now, random } = this.#parts;
+    const retry = { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP };
+    return new Settler({
+      verbs: {
+        settleAcks: (acks) => settleAcks(pool, acks),
+        classifyAcks: (acks) => classifyAcks(pool, acks),
+        rejectMessages: (rejections) => rejectMessages(pool, rejections),
+      },
+      logger,
+      now,
+      ackPrefix: config.ACKTOR_ACK_PREFIX,
+      secret: config.ACKTOR_ACK_SECRET,
+      inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
+      onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
+      retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
+      onSettled: (rows) => metrics.settled(rows),
+      onLaneFreed: () => this.dispatch.wake(),
+    });
+  }
+
+  #makeJanitor(): Janitor {
+    const { config, pool, link, logger, owner, now } = this.#parts;
+    return new Janitor({
+      pool,
+      link,
+      logger,
+      owner,
+      now,
+      leaseMs: config.ACKTOR_LEASE,
+      retentionMs: config.ACKTOR_RETENTION,
+      oldWaitingMs: config.ACKTOR_OLD_WAITING,
+      accepted: () => this.intake.accepted,
+      probing: () => this.dispatch.open,
+      probe: (messages, leaseEndsAt) => this.dispatch.dispatcher.offer(messages, leaseEndsAt, true),
+    });
+  }
+
+  #makeIntake(): Intake {
+    const { config, pool, owner, now, prepared } = this.#parts;
+    const { dispatcher } = this.dispatch;
+    const options = {
+      instance: owner,
+      leaseMs: config.ACKTOR_LEASE,
+      idempotencyWindowMs: config.ACKTOR_IDEMPOTENCY_WINDOW,
+    };
+    return new Intake({
+      now,
+      leaseMs: config.ACKTOR_LEASE,
+      insert: (messages, deadlineMs) => insertMessages(pool, messages, { ...options, deadlineMs }),
+      reserve: (topic) => dispatcher.reserve(topic),
+      unreserve: (count) => dispatcher.unreserve(count),
+      offer: (messages, leaseEndsAt) => dispatcher.offer(messages, leaseEndsAt),
+      wake: () => this.dispatch.wake(true),
+      ready: prepared,
+      full: (adding) => this.janitor.isFull(config.ACKTOR_HIGH_WATER, adding),
+    });
+  }
+}

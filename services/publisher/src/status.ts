@@ -1,0 +1,78 @@
+/** What `/readyz`, `/v1/status` and `/v1/machines` say of this process. */
+import type { Link } from "@acktor/shared/link/link";
+import type { Readiness } from "@acktor/shared/runtime/http-server";
+import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import { connectionInfo, linkStatistics, type MachineView } from "./http/status-routes.ts";
+import type { Publisher } from "./publisher.ts";
+import { VERSION } from "./version.ts";
+
+export interface View {
+  readonly publisher: Publisher;
+  readonly link: Link;
+  readonly instance: string;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly supervisor: () => Supervisor | null;
+  readonly highWater: number;
+}
+
+/** Destinations shown at most, those with something to say first. */
+const DESTINATIONS_SHOWN = 100;
+
+/** Ready without a broker (accepting is the publisher's job), not ready without PostgreSQL (SPEC 4). */
+export function readinessOf({ publisher, link, supervisor }: View): Readiness {
+  const state = supervisor()?.state() ?? "STARTING";
+  const database = state === "RUNNING" || state === "PAUSED" ? publisher.janitor.databaseUp : false;
+  const broker = link.info().state;
+  const checks = { service: state, postgres: database ? "ok" : "unavailable", broker };
+  if (!database) return { ready: false, status: "unavailable", checks };
+  return { ready: true, status: broker === "CONNECTED" ? "ok" : "degraded", checks };
+}
+
+/** S7 and S8 under the tutorial's names, and what the outbox adds. */
+export function statusOf({ publisher, link, instance, startedAt, supervisor, highWater }: View): object {
+  const info = link.info();
+  const { dispatcher } = publisher.dispatch;
+  const { waiting, oldestWaitingMs } = publisher.janitor;
+  return {
+    service: "publisher",
+    instance,
+    version: VERSION,
+    state: supervisor()?.state() ?? "STARTING",
+    uptime_seconds: (performance.now() - startedAt) / 1_000,
+    connection: { ...connectionInfo(info), buffer_size: waiting },
+    statistics: linkStatistics(info),
+    outbox: {
+      waiting,
+      oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+      high_water: highWater,
+      accepted: publisher.intake.accepted,
+    },
+    dispatcher: { queued: dispatcher.queued, unacked: dispatcher.unacked, paused: publisher.dispatch.paused, ...dispatcher.counts },
+    acks: publisher.settler.counts,
+    destinations: dispatcher
+      .destinations()
+      .filter((d) => d.parked || d.queued > 0 || d.unacked > 0)
+      .slice(0, DESTINATIONS_SHOWN),
+    ackers: publisher.presence.list(),
+  };
+}
+
+/** Every actor of this process. */
+export function machineViews({ publisher, link, instance, supervisor }: View): MachineView[] {
+  const view = (actor: string, machine: string, value: unknown, context: unknown): MachineView => {
+    return { service: "publisher", instance, actor, machine, value, context };
+  };
+  const { state, breaker, ...context } = link.info();
+  const dispatcher = publisher.dispatch.actor.getSnapshot();
+  const views = [
+    view("supervisor", "supervisor", supervisor()?.state() ?? "STARTING", {}),
+    view("link", "link", { connection: state, breaker }, context),
+    view("dispatcher", "dispatcher", dispatcher.value, dispatcher.context),
+  ];
+  for (const role of publisher.janitor.roles) {
+    const snapshot = role.actor?.getSnapshot();
+    if (snapshot !== undefined) views.push(view(role.name, "periodic", snapshot.value, snapshot.context));
+  }
+  return views;
+}
