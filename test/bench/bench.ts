@@ -1,0 +1,161 @@
+/**
+ * `npm run bench`: what acktor does in a second, what it costs, and how long one message takes, beside the raw MQTT round
+ * trip of the same run on the same broker.
+ *
+ * Invariants:
+ *  1. Everything is our own: PostgreSQL, broker and services run on free ports of 127.0.0.1 and are gone afterwards.
+ *  2. Raw and end-to-end runs take turns, so that what else the machine does falls on both.
+ *  3. A run that lost or doubled a message is no result: exit 1.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { encodeAck } from "@acktor/shared/protocol/ack";
+import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
+import { ROOT } from "../support/processes.ts";
+import { type BrokerPlan, planBroker } from "./broker.ts";
+import { startDatabaseServer } from "./database.ts";
+import { type Bench, type EndToEndResult, measureEndToEnd } from "./end-to-end.ts";
+import { type LatencyResult, measureLatency } from "./latency.ts";
+import { describeCommit, describeMachine } from "./machine.ts";
+import { type MemoryResult, measureMemory } from "./memory.ts";
+import { type BenchOptions, HELP, parseOptions } from "./options.ts";
+import { measureRaw, type RawResult } from "./raw-round-trip.ts";
+import { type BenchResult, describeResult, faultsOf, targetsOf, writeJson } from "./report.ts";
+import { type Scope, scoped } from "./scope.ts";
+
+const RAW_WARMUP_SHARE = 0.1;
+
+function say(line: string): void {
+  console.error(line);
+}
+
+async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "acktor-bench-"));
+  scope.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const machine = describeMachine();
+  const postgres = await startDatabaseServer(scope, directory);
+  const plan = await planBroker(options.broker, directory);
+  const broker = await plan.start(scope);
+  const bench: Bench = { options, directory, postgres, broker: { url: plan.url, pid: broker.pid } };
+  const { raw, endToEnd } = await runRounds(bench, plan);
+  const latency = await runPhase(options, "latency", () => measureLatency(bench, "bench_latency"));
+  const memory = await runPhase(options, "memory", async () => {
+    return measureMemory(bench, await planBroker(plan.kind, directory), "bench_memory");
+  });
+  return {
+    at: new Date().toISOString(),
+    commit: describeCommit(ROOT),
+    machine,
+    settings: settingsOf(options, plan),
+    raw,
+    endToEnd,
+    latency: latency satisfies LatencyResult | null,
+    memory: memory satisfies MemoryResult | null,
+    claim: null,
+  };
+}
+
+async function runRounds(bench: Bench, plan: BrokerPlan): Promise<{ raw: RawResult[]; endToEnd: EndToEndResult[] }> {
+  const { options, directory } = bench;
+  const { messages, window } = options;
+  const raw: RawResult[] = [];
+  const endToEnd: EndToEndResult[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    const rawRun = await runPhase(options, "raw", () => {
+      const task = { ...sizesOf(options.contentBytes), topics: topicsOf(options.topics), window, cork: true };
+      const warmup = Math.ceil(messages * RAW_WARMUP_SHARE);
+      return measureRaw({ directory, broker: plan, brokerPid: bench.broker.pid, messages, warmup, task });
+    });
+    if (rawRun !== null) raw.push(rawRun);
+    const run = await runPhase(options, "e2e", () => measureEndToEnd(bench, `bench_${round}`));
+    if (run !== null) endToEnd.push(run);
+  }
+  return { raw, endToEnd };
+}
+
+async function runPhase<T>(
+  { phases }: BenchOptions,
+  phase: "raw" | "e2e" | "latency" | "memory",
+  work: () => Promise<T>,
+): Promise<T | null> {
+  if (!phases.has(phase)) return null;
+  const startedAt = performance.now();
+  say(`${phase} …`);
+  const result = await work();
+  say(`${phase} done in ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`);
+  return result;
+}
+
+function topicsOf(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `bench/${i}`);
+}
+
+/** Bytes of the PUBLISH bodies that acktor would send for such a message. */
+function sizesOf(contentBytes: number): { readonly payloadBytes: number; readonly ackBytes: number } {
+  const id = "01234567-89ab-7cde-8f01-23456789abcd";
+  const content = "x".repeat(contentBytes);
+  const checksum = checksumOf(content, "utf8");
+  const envelope = encodeEnvelope({
+    message_id: id,
+    content,
+    timestamp: 1_700_000_000.123456,
+    requires_ack: true,
+    ack_topic: `delivery/ack/${id}`,
+    retry_count: 0,
+    checksum,
+    content_encoding: "utf8",
+    content_type: null,
+    ordering_key: null,
+    attempt_token: "1",
+    expires_in: null,
+    traceparent: null,
+  });
+  const ack = encodeAck({
+    message_id: id,
+    client_id: "bench-acker",
+    status: "processed",
+    reason: null,
+    retryable: true,
+    attempt_token: "1",
+    checksum,
+    signature: null,
+  });
+  return { payloadBytes: Buffer.byteLength(envelope), ackBytes: Buffer.byteLength(ack) };
+}
+
+function settingsOf(options: BenchOptions, plan: BrokerPlan): Record<string, unknown> {
+  const { messages, rounds, window, topics, contentBytes, batch, connections, backlog } = options;
+  return {
+    broker: { kind: plan.kind, MQTT: plan.protocolVersion === 5 ? "5" : "3.1.1", ...plan.settings },
+    postgres: { version: "18 (npm)", fsync: "on", synchronous_commit: "on", shared_buffers: "128MB" },
+    messages: { count: messages, rounds, "content bytes": contentBytes, ...sizesOf(contentBytes), topics, window },
+    intake: { "messages a request": batch, connections, backlog: backlog ?? "all" },
+  };
+}
+
+async function main(): Promise<void> {
+  const parsed = parseOptions(process.argv.slice(2));
+  if (parsed.kind === "help") {
+    console.log(HELP);
+    return;
+  }
+  if (parsed.kind === "fault") {
+    console.error(`${parsed.fault}\n\n${HELP}`);
+    process.exitCode = 2;
+    return;
+  }
+  const { options } = parsed;
+  const result = await scoped(async (scope) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => void scope.close().finally(() => process.exit(1)));
+    }
+    return runAll(scope, options);
+  });
+  console.log(`\n${describeResult(result)}\n`);
+  console.log(`written to ${path.relative(ROOT, writeJson(path.join(ROOT, "bench-results"), result))}`);
+  const missed = targetsOf(result).some((target) => target.met === false);
+  if (faultsOf(result).length > 0 || (options.strict && missed)) process.exitCode = 1;
+}
+
+await main();

@@ -1,0 +1,124 @@
+/**
+ * End to end: from the first intake request to the last row acknowledged, seen from outside by SQL. Every row is durable
+ * before its 201, in the inbox before its ack, and acknowledged durably; the run is worth nothing when one is missing.
+ */
+import { until } from "../support/until.ts";
+import { Database, faultOf, type Tally } from "./database.ts";
+import { batchBodies, Caller, feed } from "./load.ts";
+import type { BenchOptions } from "./options.ts";
+import { type Service, startService } from "./pair.ts";
+import { type CpuReading, cpuPerMessage, type Roots, readCpu } from "./process-meter.ts";
+import { type Scope, scoped } from "./scope.ts";
+
+export interface Bench {
+  readonly options: BenchOptions;
+  readonly directory: string;
+  readonly postgres: { readonly url: string; readonly pid: number };
+  readonly broker: { readonly url: string; readonly pid: number };
+}
+
+export interface EndToEndResult {
+  readonly messagesPerSecond: number;
+  readonly elapsedMs: number;
+  /** Until the last 201. */
+  readonly intakeMs: number;
+  readonly cpuUsPerMessage: CpuReading | null;
+  readonly tally: Tally;
+  readonly fault: string | null;
+}
+
+/** Publisher, acker, database and caller of one run. */
+export interface Rig {
+  readonly database: Database;
+  readonly publisher: Service;
+  readonly acker: Service;
+  readonly caller: Caller;
+  readonly roots: Roots;
+}
+
+const WARMUP_SHARE = 0.1;
+const DRAIN_LIMIT_MS = 300_000;
+
+/** Starts a pair on a database of its own. */
+export async function startRig(scope: Scope, bench: Bench, name: string): Promise<Rig> {
+  const { options, directory, postgres, broker } = bench;
+  const database = await Database.create(scope, postgres.url, name);
+  const common = {
+    directory,
+    databaseUrl: database.url,
+    mqttUrl: broker.url,
+    window: options.window,
+    profileDir: options.profileDir,
+    wantsBroker: true,
+  };
+  const publisher = await startService(scope, { ...common, name: "publisher" });
+  const acker = await startService(scope, { ...common, name: "acker" });
+  const caller = new Caller(publisher.url, options.connections);
+  scope.defer(() => caller.close());
+  const roots = {
+    publisher: publisher.pid,
+    acker: acker.pid,
+    postgres: postgres.pid,
+    broker: broker.pid,
+    caller: process.pid,
+  };
+  return { database, publisher, acker, caller, roots };
+}
+
+export function measureEndToEnd(bench: Bench, name: string): Promise<EndToEndResult> {
+  const { options } = bench;
+  return scoped(async (scope) => {
+    const rig = await startRig(scope, bench, name);
+    const warmup = Math.ceil(options.messages * WARMUP_SHARE);
+    await push(rig, options, warmup);
+    const bodies = batchBodies(options.messages, options.batch, options);
+    const before = readCpu(rig.roots);
+    const { elapsedMs, intakeMs } = await pushBodies(rig, options, bodies);
+    const after = readCpu(rig.roots);
+    const tally = await rig.database.tally();
+    return {
+      elapsedMs,
+      intakeMs,
+      messagesPerSecond: (options.messages / elapsedMs) * 1_000,
+      cpuUsPerMessage: cpuPerMessage(before, after, options.messages),
+      tally,
+      fault: faultOf(tally, options.messages + warmup),
+    };
+  });
+}
+
+/** Sends messages and waits until all are acknowledged. */
+export function push(rig: Rig, options: BenchOptions, messages: number): Promise<{ elapsedMs: number }> {
+  return pushBodies(rig, options, batchBodies(messages, options.batch, options));
+}
+
+async function pushBodies(
+  rig: Rig,
+  options: BenchOptions,
+  bodies: readonly Buffer[],
+): Promise<{ elapsedMs: number; intakeMs: number }> {
+  const { database, caller } = rig;
+  const { connections, backlog, batch } = options;
+  const startedAt = performance.now();
+  await feed({ caller, bodies, connections, mayGoOn: () => backlogBelow(database, backlog, batch) });
+  const intakeMs = performance.now() - startedAt;
+  await drained(rig);
+  return { elapsedMs: performance.now() - startedAt, intakeMs };
+}
+
+async function backlogBelow(database: Database, backlog: number | null, batch: number): Promise<void> {
+  if (backlog === null) return;
+  const fits = async (): Promise<boolean> => (await database.waiting(backlog)) + batch <= backlog;
+  await until(fits, DRAIN_LIMIT_MS, "the backlog to shrink");
+}
+
+/** Resolves when no row waits; looks every ten milliseconds or less often, so it tells the time a little late. */
+export async function drained({ database, publisher, acker }: Rig): Promise<void> {
+  const isDrained = async (): Promise<boolean> => {
+    for (const service of [publisher, acker]) {
+      if (service.ended() !== null) throw new Error(`a service ended: ${service.ended()}\n${service.tail()}`);
+    }
+    return (await database.waiting(1)) === 0;
+  };
+  await until(isDrained, DRAIN_LIMIT_MS, "the last acknowledgment");
+}

@@ -1,0 +1,70 @@
+/** Publisher and acker as they are built, each a process, on a database and a broker of the run. */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { anyPort } from "../support/ports.ts";
+import { ROOT } from "../support/processes.ts";
+import { until } from "../support/until.ts";
+import { type Child, environment, startChild } from "./child.ts";
+import type { Scope } from "./scope.ts";
+
+export interface ServiceOptions {
+  readonly name: "publisher" | "acker";
+  readonly directory: string;
+  readonly databaseUrl: string;
+  readonly mqttUrl: string;
+  readonly window: number;
+  readonly profileDir: string | null;
+  /** False: without a broker it is alive, and that is enough. */
+  readonly wantsBroker: boolean;
+}
+
+export interface Service extends Child {
+  /** http://127.0.0.1:port */
+  readonly url: string;
+}
+
+/** Starts a service and waits until it works. */
+export async function startService(scope: Scope, options: ServiceOptions): Promise<Service> {
+  const { name, directory, profileDir } = options;
+  const port = await anyPort();
+  const program = path.join(ROOT, "services", name, "dist/main.js");
+  const logFile = path.join(directory, `${name}-${port}.log`);
+  const args = [...profileFlags(profileDir, name), program];
+  const env = environment({
+    DATABASE_URL: options.databaseUrl,
+    MQTT_URL: options.mqttUrl,
+    HTTP_PORT: String(port),
+    LOG_LEVEL: "warn",
+    ACKTOR_INSTANCE: `bench-${name}`,
+    ACKTOR_WINDOW: String(options.window),
+    ACKTOR_TOPICS: "bench/#",
+  });
+  const service = {
+    ...startChild(scope, { file: process.execPath, args, env, logFile }),
+    url: `http://127.0.0.1:${port}`,
+  };
+  const isReady = async (): Promise<boolean> => {
+    if (service.ended() !== null) throw new Error(`the ${name} ended: ${service.ended()}\n${service.tail()}`);
+    const status = await readiness(service.url);
+    return status === "ok" || (status === "degraded" && !options.wantsBroker);
+  };
+  await until(isReady, 30_000, `the ${name} to be ready`).catch((error: Error) => {
+    throw new Error(`${error.message}\n${service.tail()}`);
+  });
+  return service;
+}
+
+async function readiness(url: string): Promise<string> {
+  try {
+    const response = await fetch(`${url}/readyz`);
+    return ((await response.json()) as { status?: string }).status ?? "unknown";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function profileFlags(profileDir: string | null, name: string): string[] {
+  if (profileDir === null) return [];
+  mkdirSync(profileDir, { recursive: true });
+  return ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`];
+}
