@@ -1,0 +1,192 @@
+/**
+ * `npm start`: the whole pair in one process, with a PostgreSQL and a broker of our own where none are configured.
+ *
+ * Invariants:
+ *  1. Everything is configured before anything is started; all faults at once, exit 2.
+ *  2. The first URL on the screen is the console's: servers are named as host:port.
+ *  3. Whatever the way out (Ctrl-C, a failed start, an error), parts stop last-started first; the database is last.
+ */
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { startAcker } from "@acktor/acker/app";
+import { startPublisher } from "@acktor/publisher/app";
+import { VERSION } from "@acktor/publisher/version";
+import type { Running, StartResult } from "@acktor/shared/runtime/main";
+import { startBroker } from "./broker.ts";
+import { describeFailure, fail, fileFailure, type Outcome, succeed } from "./failure.ts";
+import { type LogFile, openLogFile } from "./log-file.ts";
+import { ackerEnvironment, type Plan, type PortChoice, readPlan } from "./plan.ts";
+import { freePort, portIsFree } from "./ports.ts";
+import { startPostgres } from "./postgres.ts";
+import { Stack } from "./stack.ts";
+import { listenForStop, type StopRequest } from "./stop-request.ts";
+
+const EXIT_CONFIGURATION = 2;
+/** A service drains for 5 s at most; a little more is no accident yet. */
+const SERVICE_STOP_MS = 6_000;
+const READY_LIMIT_MS = 15_000;
+/** A start that takes longer than this says what it waits for. */
+const PATIENCE_MS = 3_000;
+
+const say = (line: string): void => console.log(line);
+
+interface Pair {
+  readonly publisher: Running;
+  readonly acker: Running;
+}
+
+/** Starts every part in order; what was started is in `stack` also when a later part fails. */
+async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Outcome<Pair>> {
+  const log = await openLog(plan);
+  if (!log.ok) return log;
+  stack.add({ name: "the log", limitMs: 1_000, stop: () => log.value.close() });
+  const database = await provideDatabase(plan, stack, stop);
+  if (!database.ok) return database;
+  const broker = await provideBroker(plan, stack);
+  if (!broker.ok) return broker;
+  const env = { ...plan.env, ...database.value, ...broker.value };
+  const ports = await choosePorts(plan);
+  if (!ports.ok) return ports;
+  const options = { logStream: log.value };
+  const acker = await startAcker(ackerEnvironment(env, String(ports.value.acker)), options);
+  const ackerUp = await addService(stack, "acker", acker, stop);
+  if (!ackerUp.ok) return ackerUp;
+  const publisher = await startPublisher({ ...env, HTTP_PORT: String(ports.value.publisher) }, options);
+  const publisherUp = await addService(stack, "publisher", publisher, stop);
+  if (!publisherUp.ok) return publisherUp;
+  return succeed({ publisher: publisherUp.value, acker: ackerUp.value });
+}
+
+async function openLog(plan: Plan): Promise<Outcome<LogFile>> {
+  const file = path.resolve(plan.dataDir, "acktor.log");
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    const log = openLogFile(file);
+    say(`logs        ${path.relative(process.cwd(), file)}`);
+    return succeed(log);
+  } catch (error) {
+    return fileFailure(error, path.dirname(file));
+  }
+}
+
+type Addresses = Readonly<Record<string, string>>;
+
+async function provideDatabase(plan: Plan, stack: Stack, stop: StopRequest): Promise<Outcome<Addresses>> {
+  if (!plan.ownPostgres) {
+    say("PostgreSQL  as configured");
+    return succeed({});
+  }
+  const dataDir = path.resolve(plan.dataDir, "postgres");
+  const started = await startPostgres({ dataDir, log: say, signal: stop.signal });
+  if (!started.ok) return started;
+  const { url, port, exited } = started.value;
+  stack.add({ name: "PostgreSQL", limitMs: 20_000, stop: () => started.value.stop() });
+  void exited.then(() => stop.ask(1, `PostgreSQL has ended by itself; see ${path.join(dataDir, "postgres.log")}`));
+  say(`PostgreSQL  127.0.0.1:${port}, data in ${path.relative(process.cwd(), dataDir)}`);
+  return succeed({ DATABASE_URL: url });
+}
+
+async function provideBroker(plan: Plan, stack: Stack): Promise<Outcome<Addresses>> {
+  if (!plan.ownBroker) {
+    say("broker      as configured");
+    return succeed({});
+  }
+  const started = await startBroker({ log: say });
+  if (!started.ok) return started;
+  const { url, port } = started.value;
+  stack.add({ name: "the broker", limitMs: 5_000, stop: () => started.value.stop() });
+  say(`broker      127.0.0.1:${port}`);
+  return succeed({ MQTT_URL: url });
+}
+
+async function choosePorts(plan: Plan): Promise<Outcome<{ publisher: number; acker: number }>> {
+  const publisher = await choosePort(plan.publisherPort, plan.httpHost);
+  if (!publisher.ok) return publisher;
+  const acker = await choosePort(plan.ackerPort, plan.httpHost);
+  if (!acker.ok) return acker;
+  return succeed({ publisher: publisher.value, acker: acker.value });
+}
+
+async function choosePort({ variable, port, fixed }: PortChoice, host: string): Promise<Outcome<number>> {
+  if (port === 0 || (await portIsFree(port, host))) return succeed(port);
+  if (fixed) {
+    const fix = `stop what uses it, or set ${variable} to a free port (0 = any)`;
+    return fail("port-taken", `Port ${port} (${variable}) is taken.`, fix);
+  }
+  const other = await freePort();
+  say(`port ${port} is taken: ${variable === "HTTP_PORT" ? "the publisher" : "the acker"} uses ${other}`);
+  return succeed(other);
+}
+
+/** Puts a service on the stack and waits until it works, as long as it takes: a configured database may come late. */
+async function addService(
+  stack: Stack,
+  name: string,
+  service: StartResult,
+  stop: StopRequest,
+): Promise<Outcome<Running>> {
+  if (!service.ok) return fail("refused", `The ${name} did not start.`, service.faults.join("\n  "));
+  stack.add({ name: `the ${name}`, limitMs: SERVICE_STOP_MS, stop: () => service.stop() });
+  const patience = setTimeout(() => say(`the ${name} waits for PostgreSQL; the log says more`), PATIENCE_MS);
+  const started = await Promise.race([service.started, stop.code.then(() => "stopped" as const)]);
+  clearTimeout(patience);
+  if (started === "stopped") return fail("stopped", "Stopped while starting.", "start again");
+  if (!started.ok) return fail("refused", `The ${name} cannot work.`, started.fault);
+  say(`${name.padEnd(11)} ${new URL(service.url).host}`);
+  return succeed(service);
+}
+
+/** Waits until messages can get through. A configured broker that is away delays them; it does not stop the start. */
+async function becomeReady({ acker }: Pair, stop: StopRequest): Promise<void> {
+  const end = performance.now() + READY_LIMIT_MS;
+  while (!stop.signal.aborted && performance.now() < end) {
+    const ready = await fetch(`${acker.url}/readyz`, { signal: stop.signal }).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ready) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  if (!stop.signal.aborted) say("the broker does not answer yet: messages are kept until it does");
+}
+
+/** An address that listens everywhere is reached as this machine. */
+function reachable(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}
+
+function welcome(url: string, needsToken: boolean): void {
+  const token = needsToken ? ` -H "authorization: Bearer $ACKTOR_API_TOKEN"` : "";
+  const body = `-H 'content-type: application/json' -d '{"topic":"greetings","content":"hello"}'`;
+  say("acktor is ready");
+  say(`console     ${url}`);
+  say("\nSend a message, then look at it in the console:\n");
+  say(`curl -sS ${url}/v1/messages${token} ${body}`);
+  say("\nCtrl-C stops everything; the data is kept.");
+}
+
+async function main(): Promise<number> {
+  const read = readPlan(process.env);
+  if (!read.ok) {
+    console.error(`the configuration has ${read.faults.length} fault(s)`);
+    for (const fault of read.faults) console.error(`  - ${fault}`);
+    return EXIT_CONFIGURATION;
+  }
+  say(`acktor ${VERSION}`);
+  const stop = listenForStop(say, () => performance.now());
+  const stack = new Stack(say);
+  const started = await startAll(read.plan, stack, stop);
+  if (started.ok && !stop.signal.aborted) {
+    await becomeReady(started.value, stop);
+    if (!stop.signal.aborted) welcome(reachable(started.value.publisher.url), read.plan.needsToken);
+  } else if (!started.ok && started.failure.kind !== "stopped") {
+    console.error(describeFailure(started.failure));
+    stop.ask(1, "");
+  }
+  const code = await stop.code;
+  const clean = await stack.stop();
+  say("acktor has stopped");
+  return clean ? code : Math.max(code, 1);
+}
+
+process.exit(await main());
