@@ -1,0 +1,195 @@
+/**
+ * A publisher and an acker as real processes, with a database of their own between and beside them: the stage on which
+ * end-to-end tests play. What is true in the end is asked by SQL (checker.ts).
+ */
+import { randomBytes } from "node:crypto";
+import type { TestContext } from "node:test";
+import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
+import type { BrokerCase, TestBroker } from "./brokers.ts";
+import { assertDelivered, type Expectation, installAudit } from "./checker.ts";
+import { anyPort } from "./ports.ts";
+import { testDatabase } from "./postgres.ts";
+import { type Environment, type Service, startService } from "./processes.ts";
+import { until } from "./until.ts";
+
+/** Shorter waits than in production: the logic is the same, and a fault is over in seconds. */
+export const QUICK: Environment = {
+  ACKTOR_ACK_TIMEOUT_MIN: "500ms",
+  ACKTOR_RETRY_BASE: "200ms",
+  ACKTOR_RETRY_CAP: "1s",
+  ACKTOR_BACKOFF_BASE: "100ms",
+  ACKTOR_BACKOFF_CAP: "1s",
+  ACKTOR_KEEPALIVE: "2s",
+  ACKTOR_LEASE: "5s",
+};
+
+export interface Stage {
+  readonly databaseUrl: string;
+  readonly broker: TestBroker;
+  readonly pool: Pool;
+  /** Starts a publisher and waits until it is ready. `env` comes on top of the stage's. */
+  publisher(env?: Environment): Promise<PublisherProcess>;
+  /** Starts an acker of all topics below `e2e/` and waits until it is ready. */
+  acker(env?: Environment): Promise<Service>;
+  /** Rows of a statement that must succeed. */
+  sql<Row = Record<string, unknown>>(text: string, params?: readonly Param[]): Promise<readonly Row[]>;
+  /** Waits until no row of the outbox is live, then judges; a row that does not end shows up as lost. */
+  assertDelivered(expected: Expectation, timeoutMs?: number): Promise<void>;
+}
+
+export interface StageOptions {
+  readonly broker: BrokerCase;
+  /** For every service of the stage, on top of QUICK. */
+  readonly env?: Environment;
+  /** A server of the test's own, to be killed; by default a database on the shared one. */
+  readonly databaseUrl?: string;
+}
+
+/** Sets the stage: database, both schemas, audit, broker. Everything ends with the test. */
+export async function setStage(t: TestContext, options: StageOptions): Promise<Stage> {
+  const databaseUrl = options.databaseUrl ?? (await testDatabase(t)).url;
+  const pool = createPool({ url: databaseUrl, size: 3, applicationName: "acktor-checker", deadlineMs: 10_000 });
+  t.after(() => pool.stop());
+  await installAudit(pool);
+  const broker = await options.broker.start(t);
+  const common: Environment = {
+    DATABASE_URL: databaseUrl,
+    MQTT_URL: broker.url,
+    ...QUICK,
+    ...options.broker.env,
+    ...options.env,
+  };
+  const sql = async <Row>(text: string, params: readonly Param[] = []): Promise<readonly Row[]> => {
+    const result = await pool.run<Row>(text, params);
+    if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
+    return result.rows;
+  };
+  return {
+    databaseUrl,
+    broker,
+    pool,
+    sql,
+    publisher: (env = {}) => startPublisher(t, { ...common, ...env }),
+    async acker(env = {}) {
+      const service = await startService(t, "acker", { ...common, ACKTOR_TOPICS: "e2e/#", ...env });
+      await service.ready();
+      return service;
+    },
+    async assertDelivered(expected, timeoutMs = 30_000) {
+      await allEnded(sql, timeoutMs);
+      await assertDelivered(pool, expected);
+    },
+  };
+}
+
+/** Waits for the last live row to end; what does not is the verdict's to name. */
+async function allEnded(sql: Stage["sql"], timeoutMs: number): Promise<void> {
+  const live = "select count(*)::int4 live from publisher.message_delivery where due_at is not null";
+  const end = performance.now() + timeoutMs;
+  await until(
+    async () => (await sql<{ live: number }>(live))[0]?.live === 0 || performance.now() > end,
+    timeoutMs + 5_000,
+    "every message to end",
+  );
+}
+
+/** What became of one request (FAULTS): `unknown` is neither accepted nor refused. */
+export type Answer =
+  | { readonly kind: "accepted"; readonly status: number; readonly id: string; readonly state: string }
+  | { readonly kind: "refused"; readonly status: number; readonly error: ErrorAnswer; readonly headers: Headers }
+  | { readonly kind: "unknown"; readonly status: number | null; readonly why: string };
+
+export interface ErrorAnswer {
+  readonly code: string;
+  readonly message: string;
+  readonly field?: string;
+  readonly fix: string;
+}
+
+export interface PublisherProcess extends Service {
+  /** POST /v1/messages. */
+  post(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  /** The same, where anything but 201 is a fault of the test. @returns the id */
+  send(body: object): Promise<string>;
+  /** POST of any route with any body; for bodies that are no JSON, give text or bytes. */
+  request(
+    route: string,
+    body: object | string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Reply>;
+  /** The state of a message, as GET /v1/messages/:id has it. */
+  state(id: string): Promise<string>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly headers: Headers;
+}
+
+/** A service that was killed is started again with `env`'s HTTP_PORT, so that its clients find it. */
+async function startPublisher(t: TestContext, env: Environment): Promise<PublisherProcess> {
+  const service = await startService(t, "publisher", { HTTP_PORT: String(await anyPort()), ...env });
+  await service.ready();
+  return withClient(service);
+}
+
+function withClient(service: Service): PublisherProcess {
+  const request: PublisherProcess["request"] = async (route, body, headers = {}) => {
+    const raw = typeof body === "string" || Buffer.isBuffer(body);
+    const response = await fetch(`${service.url}${route}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: raw ? (body as string | Buffer<ArrayBuffer>) : JSON.stringify(body),
+      signal: AbortSignal.timeout(15_000),
+    });
+    return {
+      status: response.status,
+      json: (await response.json()) as Record<string, unknown>,
+      headers: response.headers,
+    };
+  };
+  const post: PublisherProcess["post"] = async (body, headers = {}) => {
+    try {
+      return toAnswer(await request("/v1/messages", body, headers));
+    } catch (error) {
+      return { kind: "unknown", status: null, why: String(error) };
+    }
+  };
+  return {
+    ...service,
+    request,
+    post,
+    async send(body) {
+      const answer = await post(body);
+      if (answer.kind === "accepted") return answer.id;
+      throw new Error(`not accepted: ${JSON.stringify(answer)}\n${service.output()}`);
+    },
+    async state(id) {
+      const response = await fetch(`${service.url}/v1/messages/${id}`);
+      const row = (await response.json()) as { state?: string };
+      return row.state ?? `HTTP ${response.status}`;
+    },
+  };
+}
+
+function toAnswer({ status, json, headers }: Reply): Answer {
+  if (status === 200 || status === 201) {
+    return { kind: "accepted", status, id: String(json["message_id"]), state: String(json["state"]) };
+  }
+  const error = json["error"] as ErrorAnswer;
+  if (status >= 400 && status < 500) return { kind: "refused", status, error, headers };
+  return { kind: "unknown", status, why: JSON.stringify(json) };
+}
+
+/** State of a service's connection: both say it on /v1/status. */
+export async function linkState(service: Service): Promise<string> {
+  const response = await fetch(`${service.url}/v1/status`);
+  const { connection, link } = (await response.json()) as Partial<Record<"connection" | "link", { state: string }>>;
+  return (connection ?? link)?.state ?? "unknown";
+}
+
+/** A topic below `e2e/` that no other test of the run has. */
+export function anyTopic(): string {
+  return `e2e/${randomBytes(4).toString("hex")}`;
+}

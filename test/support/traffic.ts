@@ -1,0 +1,113 @@
+/**
+ * A caller that sends on and on while things break, and remembers what it was told.
+ *
+ * Every third message has an Idempotency-Key; where its answer is unknown it is sent again under that key until it is
+ * known, as a careful caller does. The others are never repeated: an unknown one may be there or not.
+ */
+import { randomUUID } from "node:crypto";
+import type { Answer, PublisherProcess } from "./pair.ts";
+import { anyTopic } from "./pair.ts";
+import { until } from "./until.ts";
+
+export interface TrafficOptions {
+  /** Messages per second. */
+  readonly rate: number;
+  /** Publishers that are asked in turn; looked up at each message, because a killed one is replaced. */
+  readonly publishers: () => readonly PublisherProcess[];
+  /** The body of the n-th message; by default one of ten topics and a text of its own. */
+  readonly body?: (n: number) => object;
+  /** False: no message has an Idempotency-Key. */
+  readonly keys?: boolean;
+}
+
+export interface TrafficReport {
+  /** Ids that were answered with 201, or 200 for a repeated key. */
+  readonly accepted: readonly string[];
+  /** What was sent under each accepted id. */
+  readonly bodies: ReadonlyMap<string, object>;
+  readonly sent: number;
+  readonly refused: number;
+  readonly unknown: number;
+  /** Statuses of what was not accepted, null = no answer. */
+  readonly statuses: ReadonlyMap<number | null, number>;
+  /** Longest wait for any answer, milliseconds. */
+  readonly slowestMs: number;
+}
+
+export interface Traffic {
+  readonly accepted: readonly string[];
+  /** Resolves when `count` more messages are accepted. */
+  more(count: number): Promise<void>;
+  /** Sends no more; resolves when each request has its answer and each key its id. */
+  stop(): Promise<TrafficReport>;
+}
+
+const MOST_UNDER_WAY = 500;
+const KEYED_EVERY = 3;
+/** With the pause between them, half a minute. */
+const MOST_TRIES = 300;
+const BETWEEN_TRIES_MS = 100;
+const MORE_MS = 20_000;
+
+export function startTraffic(options: TrafficOptions): Traffic {
+  const topics = Array.from({ length: 10 }, anyTopic);
+  const body = options.body ?? ((n: number) => ({ topic: topics[n % topics.length], content: `message ${n}` }));
+  const accepted: string[] = [];
+  const bodies = new Map<string, object>();
+  const statuses = new Map<number | null, number>();
+  const underWay = new Set<Promise<void>>();
+  const counts = { sent: 0, refused: 0, unknown: 0, slowestMs: 0 };
+  let stopping = false;
+
+  async function sendOnce(message: object, key: string | null): Promise<Answer> {
+    const all = options.publishers();
+    const publisher = all[counts.sent % all.length];
+    if (publisher === undefined) return { kind: "unknown", status: null, why: "no publisher" };
+    const startedAt = performance.now();
+    const answer = await publisher.post(message, key === null ? {} : { "idempotency-key": key });
+    counts.slowestMs = Math.max(counts.slowestMs, performance.now() - startedAt);
+    if (answer.kind !== "accepted") statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+    return answer;
+  }
+
+  async function send(n: number): Promise<void> {
+    const key = options.keys !== false && n % KEYED_EVERY === 0 ? randomUUID() : null;
+    const message = body(n);
+    let answer = await sendOnce(message, key);
+    for (let tries = 1; key !== null && answer.kind === "unknown" && tries < MOST_TRIES; tries++) {
+      await betweenTries();
+      answer = await sendOnce(message, key);
+    }
+    if (answer.kind !== "accepted") {
+      counts[answer.kind]++;
+      return;
+    }
+    accepted.push(answer.id);
+    bodies.set(answer.id, message);
+  }
+
+  const timer = setInterval(() => {
+    if (stopping || underWay.size >= MOST_UNDER_WAY) return;
+    const sending: Promise<void> = send(counts.sent++).finally(() => underWay.delete(sending));
+    underWay.add(sending);
+  }, 1_000 / options.rate);
+
+  return {
+    accepted,
+    async more(count) {
+      const goal = accepted.length + count;
+      await until(() => accepted.length >= goal, MORE_MS, `${count} more messages to be accepted`);
+    },
+    async stop() {
+      stopping = true;
+      clearInterval(timer);
+      await Promise.all(underWay);
+      return { accepted, bodies, ...counts, statuses };
+    },
+  };
+}
+
+/** A pause between two tries, so that a server that is down is not asked in a tight loop. */
+function betweenTries(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES_MS));
+}
