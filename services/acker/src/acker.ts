@@ -187,6 +187,8 @@ export class Acker {
     await this.#acks.drain(LAST_ACKS_MS);
     await this.#receiver?.clear(CLEAR_PRESENCE_MS);
     this.#receiver?.stop();
+    // With a DISCONNECT the broker keeps our will to itself.
+    await this.#link.disconnect();
     const closed = this.close().then(() => true);
     const inTime = await Promise.race([closed, pause(CLOSE_MS, new AbortController().signal).then(() => false)]);
     this.#parts.logger.info({ counts: this.#counts, in_time: inTime }, "acker stopped");

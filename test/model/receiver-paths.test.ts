@@ -1,0 +1,137 @@
+/** Every shortest path of the receiver machine, replayed on the real thing with a link that is not real. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createCounts } from "@acktor/acker/control/counts";
+import { createIntake } from "@acktor/acker/subscribe/intake";
+import { type ReceiverEvent, receiverMachine } from "@acktor/acker/subscribe/receiver-machine";
+import { startReceiver } from "@acktor/acker/subscribe/start-receiver";
+import { createLogger } from "@acktor/shared/runtime/logger";
+import { initialTransition, transition } from "xstate";
+import { getShortestPaths } from "xstate/graph";
+import { type FakeLink, fakeLink } from "../support/fake-link.ts";
+
+const EVENTS: ReceiverEvent[] = [
+  { type: "link.opened" },
+  { type: "database.returned" },
+  { type: "receiver.pause" },
+  { type: "receiver.resume" },
+  { type: "receiver.drain" },
+  { type: "receiver.drained" },
+];
+
+const MOVES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  LISTENING: { "receiver.pause": "PAUSED", "receiver.drain": "DRAINING" },
+  PAUSED: { "receiver.resume": "LISTENING", "receiver.drain": "DRAINING" },
+  DRAINING: { "receiver.drained": "STOPPED" },
+  STOPPED: {},
+};
+
+function setUp(link: FakeLink, group: string | null = null) {
+  const counts = createCounts();
+  const intake = createIntake({
+    limit: 100,
+    byteLimit: 1_000,
+    ownPrefixes: [],
+    counts,
+    now: () => 0,
+    forward: () => true,
+  });
+  const presence = { prefix: "delivery/acker", instance: "a", filters: ["data/#"], clock: () => 1 };
+  const warnings: string[] = [];
+  const logger = createLogger("acker", "a", "warn", { write: (line) => void warnings.push(line) });
+  return { intake, warnings, receiver: startReceiver({ link, intake, topics: ["data/#"], group, presence, logger }) };
+}
+
+test("from each state each event leads where the table says, and nowhere else", () => {
+  const [first] = initialTransition(receiverMachine);
+  const seen = new Set<string>();
+  for (const { state } of getShortestPaths(receiverMachine, { events: EVENTS })) {
+    const from = String(state.value);
+    seen.add(from);
+    if (state.status !== "active") continue;
+    for (const event of EVENTS) {
+      const to: unknown = transition(receiverMachine, state, event)[0].value;
+      assert.equal(to, MOVES[from]?.[event.type] ?? from, `${from} on ${event.type}`);
+    }
+  }
+  assert.equal(first.value, "LISTENING");
+  assert.deepEqual([...seen].sort(), Object.keys(MOVES).sort());
+});
+
+for (const path of getShortestPaths(receiverMachine, { events: EVENTS })) {
+  const steps = path.steps.map((step): string => step.event.type).filter((type) => type !== "xstate.init");
+  test(`path: ${["start", ...steps].join(" → ")}`, () => {
+    const link = fakeLink();
+    const { receiver, intake } = setUp(link);
+    const act: Readonly<Record<string, () => void>> = {
+      "link.opened": () => link.emit("link.connected", { protocolVersion: 5, broker: "b", clientId: "c" }),
+      "database.returned": () => receiver.databaseReturned(),
+      "receiver.pause": () => receiver.pause(),
+      "receiver.resume": () => receiver.resume(),
+      "receiver.drain": () => receiver.drain(),
+      "receiver.drained": () => receiver.stop(),
+    };
+    for (const step of steps) act[step]?.();
+    const listening = path.state.value === "LISTENING";
+    assert.equal(receiver.state(), path.state.value);
+    assert.deepEqual([...link.subscribed.keys()], listening ? ["data/#"] : []);
+    link.emit("link.message", {
+      topic: "data/a",
+      payload: Buffer.from("x"),
+      qos: 1,
+      retain: false,
+      userProperties: undefined,
+    });
+    assert.equal(intake.size(), listening ? 1 : 0);
+    receiver.stop();
+    receiver.stop();
+  });
+}
+
+test("every connection and every return of the database is announced; a pause withdraws", () => {
+  const link = fakeLink();
+  const { receiver } = setUp(link);
+  const said = (): string[] => link.published.map(({ message }) => (message.payload === "" ? "clear" : "birth"));
+  assert.deepEqual(said(), ["birth"]);
+  link.emit("link.connected", { protocolVersion: 5, broker: "b", clientId: "c" });
+  receiver.databaseReturned();
+  receiver.pause();
+  receiver.databaseReturned();
+  receiver.resume();
+  assert.deepEqual(said(), ["birth", "birth", "birth", "clear", "birth"]);
+  assert.ok(link.published.every(({ message }) => message.retain && message.qos === 1));
+  for (const { settle } of link.published) settle({ kind: "acked", reasonCode: 0 });
+  receiver.stop();
+});
+
+test("a birth that the broker did not take is said again when the link takes publishes", () => {
+  const link = fakeLink();
+  const { receiver } = setUp(link);
+  link.published[0]?.settle({ kind: "unsent", why: "breaker_open" });
+  link.emit("link.writable", {});
+  assert.equal(link.published.length, 2);
+  link.published[1]?.settle({ kind: "acked", reasonCode: 0 });
+  link.emit("link.writable", {});
+  assert.equal(link.published.length, 2);
+  receiver.stop();
+});
+
+test("the group is chosen by what the broker says, each time it connects; its lack is said once", () => {
+  const link = fakeLink();
+  link.state = "DISCONNECTED";
+  const { receiver, warnings } = setUp(link, "g");
+  assert.deepEqual([...link.subscribed.keys()], []);
+  const connect = (shared: boolean): string[] => {
+    link.state = "CONNECTED";
+    link.shared = shared;
+    link.emit("link.connected", { protocolVersion: 5, broker: "b", clientId: "c" });
+    return [...link.subscribed.keys()];
+  };
+  assert.deepEqual(connect(true), ["$share/g/data/#"]);
+  assert.deepEqual(connect(false), ["data/#"]);
+  assert.deepEqual(connect(true), ["$share/g/data/#"]);
+  assert.deepEqual(connect(false), ["data/#"]);
+  assert.equal(warnings.length, 1);
+  for (const { settle } of link.published) settle({ kind: "acked", reasonCode: 0 });
+  receiver.stop();
+});

@@ -1,0 +1,49 @@
+/** A link without a broker: tests say what it answers. Only what the acker's and publisher's steps use. */
+import type { Link, LinkEvents, OutgoingPublish, PublishOutcome, Subscription } from "@acktor/shared/link/link";
+
+export interface FakeLink extends Link {
+  readonly published: { readonly message: OutgoingPublish; readonly settle: (outcome: PublishOutcome) => void }[];
+  readonly subscribed: Map<string, Subscription>;
+  /** How many publishes it takes before `capacity` is 0. */
+  room: number;
+  state: "CONNECTED" | "DISCONNECTED";
+  shared: boolean;
+  emit<K extends keyof LinkEvents>(event: K, fact: LinkEvents[K]): void;
+}
+
+export function fakeLink(): FakeLink {
+  const listeners = new Map<string, Set<(fact: never) => void>>();
+  const published: FakeLink["published"] = [];
+  const subscribed = new Map<string, Subscription>();
+  const link = {
+    published,
+    subscribed,
+    room: 10,
+    state: "CONNECTED",
+    shared: false,
+    capacity: () => (link.state === "CONNECTED" ? link.room : 0),
+    publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void) {
+      if (link.state !== "CONNECTED") {
+        onOutcome({ kind: "unsent", why: "not_connected" });
+        return;
+      }
+      link.room--;
+      published.push({ message, settle: onOutcome });
+    },
+    subscribe: (subscription: Subscription) => void subscribed.set(subscription.filter, subscription),
+    unsubscribe: (filter: string) => void subscribed.delete(filter),
+    on(event: string, listener: (fact: never) => void) {
+      const set = listeners.get(event) ?? new Set();
+      listeners.set(event, set.add(listener));
+      return () => void set.delete(listener);
+    },
+    emit(event: string, fact: unknown) {
+      for (const listener of listeners.get(event) ?? []) (listener as (fact: unknown) => void)(fact);
+    },
+    info: () => ({
+      state: link.state,
+      limits: link.state === "CONNECTED" ? { sharedSubscriptions: link.shared } : null,
+    }),
+  } as unknown as FakeLink;
+  return link;
+}

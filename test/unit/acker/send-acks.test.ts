@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAckSender, type Reply } from "@acktor/acker/ack/send-acks";
+import { createCounts } from "@acktor/acker/control/counts";
+import { decodeAck } from "@acktor/shared/protocol/ack";
+import { type FakeLink, fakeLink } from "../../support/fake-link.ts";
+
+function setUp(link: FakeLink, limit = 100) {
+  const counts = createCounts();
+  return { counts, acks: createAckSender({ link, clientId: "acker", secret: null, limit, counts }) };
+}
+
+const reply = (id: string, answer: Reply["answer"] = { status: "processed" }): Reply => {
+  return { answerTo: { topic: `delivery/ack/${id}`, id }, answer, attemptToken: "4", checksum: "sha256:a" };
+};
+
+test("an ack is QoS 1, never retained, and says what it answers", () => {
+  const link = fakeLink();
+  setUp(link).acks.send(reply("m1", { status: "rejected", reason: `a\ud800${"x".repeat(2_000)}`, retryable: true }));
+  const message = link.published[0]?.message;
+  assert.deepEqual([message?.topic, message?.qos, message?.retain], ["delivery/ack/m1", 1, false]);
+  const decoded = decodeAck("m1", Buffer.from(message?.payload ?? ""));
+  assert.ok(decoded.kind === "ack");
+  const { client_id, status, retryable, attempt_token, reason } = decoded.ack;
+  assert.deepEqual(
+    [client_id, status, retryable, attempt_token, reason?.length],
+    ["acker", "rejected", true, "4", 500],
+  );
+});
+
+test("acks wait for the link's room, up to the limit; the rest is dropped and counted", () => {
+  const link = fakeLink();
+  link.room = 2;
+  const { acks, counts } = setUp(link, 3);
+  for (let i = 0; i < 10; i++) acks.send(reply(`m${i}`));
+  assert.deepEqual([link.published.length, acks.waiting(), counts.acks.dropped], [2, 3, 5]);
+  link.room = 5;
+  link.emit("link.writable", {});
+  assert.equal(acks.waiting(), 0);
+  assert.deepEqual(
+    link.published.map(({ message }) => message.topic.at(-1)),
+    ["0", "1", "2", "3", "4"],
+  );
+});
+
+test("without a connection an ack is dropped, and so is what waited when it broke", () => {
+  const link = fakeLink();
+  link.room = 0;
+  const { acks, counts } = setUp(link);
+  acks.send(reply("m1"));
+  assert.equal(acks.waiting(), 1);
+  link.state = "DISCONNECTED";
+  link.emit("link.disconnected", { expected: false, failure: null });
+  assert.deepEqual([acks.waiting(), counts.acks.dropped], [0, 1]);
+  acks.send(reply("m2"));
+  assert.deepEqual([acks.waiting(), counts.acks.dropped], [0, 2]);
+});
+
+test("every outcome is counted; a drain waits for all of them, but not for ever", async () => {
+  const link = fakeLink();
+  const { acks, counts } = setUp(link);
+  for (let i = 0; i < 4; i++) acks.send(reply(`m${i}`));
+  const drained = acks.drain(10_000);
+  link.published[0]?.settle({ kind: "acked", reasonCode: 0 });
+  link.published[1]?.settle({ kind: "refused", reasonCode: 0x87 });
+  link.published[2]?.settle({ kind: "lost", why: "deadline" });
+  link.published[3]?.settle({ kind: "unsent", why: "too_large" });
+  await drained;
+  assert.deepEqual(counts.acks, { sent: 1, refused: 1, lost: 1, dropped: 1 });
+  acks.send(reply("m9"));
+  await acks.drain(1);
+  acks.stop();
+  acks.stop();
+});
