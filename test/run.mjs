@@ -11,7 +11,7 @@
  * Tests of the pair as a whole (e2e) measure times, so they run after the others and not beside each other.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -185,6 +185,8 @@ async function main() {
   for (const fault of faults) console.error(fault);
   if (faults.length > 0) return 1;
   const folder = mkdtempSync(path.join(os.tmpdir(), "acktor-tests-"));
+  // Tests start servers as other users, who must get through to folders of their own in it.
+  chmodSync(folder, 0o711);
   const id = path.basename(folder);
   const limit = makeLimit();
   const clusters = await startClusters(support, folder);

@@ -12,6 +12,7 @@ import { after, type TestContext } from "node:test";
 import type { EmbeddedPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
 import { createPool } from "@acktor/shared/db/pool";
+import { cleanUp } from "./cleanup.ts";
 import { type PostgresVersion, postgresVersions, startTestServer } from "./test-server.ts";
 import { until } from "./until.ts";
 
@@ -58,7 +59,7 @@ export async function testDatabase(t: TestContext, options: { version?: Postgres
   await administer(shared, `create database ${name}`);
   const url = new URL(shared);
   url.pathname = `/${name}`;
-  t.after(async () => {
+  cleanUp(t, async () => {
     // In Node since 20.12, in its types for 20 not yet.
     const { passed } = t as TestContext & { readonly passed: boolean };
     if (passed) await administer(shared, `drop database if exists ${name} with (force)`);
@@ -96,7 +97,7 @@ export async function startCluster(t: TestContext, options: { version?: Postgres
   const { version = 18 } = options;
   const dataDir = await temporaryFolder();
   let server: EmbeddedPostgres | null = null;
-  t.after(async () => {
+  cleanUp(t, async () => {
     await server?.stop();
     await rm(dataDir, { recursive: true, force: true });
   });
@@ -110,7 +111,6 @@ export async function startCluster(t: TestContext, options: { version?: Postgres
     pid: () => current.pid,
     async kill() {
       process.kill(current.pid, "SIGKILL");
-      await current.exited;
       const data = path.join(dataDir, "data");
       await until(async () => (await processesIn(data)).length === 0, 10_000, "the killed server's children to go");
     },

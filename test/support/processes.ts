@@ -11,6 +11,7 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { findProcess } from "@acktor/embedded/process-table";
+import { cleanUp } from "./cleanup.ts";
 import { anyPort } from "./ports.ts";
 import { until } from "./until.ts";
 
@@ -91,7 +92,7 @@ export function run(t: TestContext, file: string, args: readonly string[], optio
     clearTimeout(timer);
     return result;
   };
-  t.after(() => end("SIGKILL"));
+  cleanUp(t, () => end("SIGKILL"));
   return {
     pid: child.pid ?? 0,
     exited,

@@ -103,7 +103,7 @@ test("all faults of the tools and of both services are found at once, each once"
   });
   assert.ok(!read.ok);
   for (const name of ["HTTP_PORT", "ACKTOR_ACKER_HTTP_PORT", "ACKTOR_WINDOW", "ACKTOR_QUEUE", "ACKTOR_TYPO"]) {
-    const about = read.faults.filter((fault) => fault.startsWith(`${name} `));
+    const about: string[] = read.faults.filter((fault) => fault.startsWith(`${name} `));
     assert.ok(about.length >= 1, `${name}: ${read.faults.join("\n")}`);
     assert.equal(new Set(about).size, about.length);
   }

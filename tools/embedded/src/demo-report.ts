@@ -12,7 +12,7 @@ export function connectionTable({ connection }: PublisherStatus, texts: DemoText
     ...(uptime === null ? [] : [[texts.uptime, texts.seconds(uptime.toFixed(1))]]),
     [texts.retries, String(connection.retry_count)],
     [texts.breaker, connection.breaker],
-    [texts.buffer, String(connection.buffer_size)],
+    [texts.buffer, String(connection.buffer_size ?? "-")],
     ...(connection.last_error === null ? [] : [[texts.lastError, connection.last_error.reason]]),
   ];
   return renderTable(texts.connection, [texts.item, texts.value], rows);

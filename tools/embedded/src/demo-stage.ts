@@ -29,7 +29,8 @@ export interface PublisherStatus {
     readonly uptime_seconds: number | null;
     readonly last_error: { readonly reason: string } | null;
     readonly retry_count: number;
-    readonly buffer_size: number;
+    /** Null until the outbox was counted. */
+    readonly buffer_size: number | null;
   };
   readonly statistics: {
     readonly connection_attempts: number;

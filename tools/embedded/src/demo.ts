@@ -16,9 +16,9 @@ import { listenForStop } from "./stop-request.ts";
 const SENT_IN_EACH_PART = 20;
 const SEND_PAUSE_MS = 200;
 /** Long enough to see the link look for its broker. */
-const OUTAGE_MS = 8_000;
-const NOBODY_MS = 6_000;
-const READING_MS = 3_000;
+const OUTAGE_MS = 12_000;
+const NOBODY_MS = 10_000;
+const READING_MS = 4_000;
 const RECOVERY_LIMIT_MS = 30_000;
 const INTERRUPTED = 130;
 

@@ -13,7 +13,7 @@
  * Nothing is assumed about wrappers: each candidate must run `postgres --version` in the data folder, and the first that
  * can is taken.
  */
-import { lchown, readFile, stat } from "node:fs/promises";
+import { lchown, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { fail, type Outcome, succeed } from "./failure.ts";
 import type { Binaries } from "./postgres-binaries.ts";
@@ -68,9 +68,10 @@ export async function chooseLauncher(options: LauncherOptions): Promise<Outcome<
   let output = "";
   for (const candidate of await candidates(options.data)) {
     if (candidate.owner !== null) await lchown(home, candidate.owner.uid, candidate.owner.gid);
-    const script = 'cd "$1" && : > .probe && rm .probe && exec "$2" --version';
+    const script = 'cd "$1" && : > .probe && exec "$2" --version';
     const probe = invocation(candidate, "/bin/sh", ["-c", script, "sh", home, path.join(binaries.bin, "postgres")]);
     const result = await runCommand({ ...probe, env, cwd: "/", timeoutMs: 10_000, signal: options.signal });
+    await rm(path.join(home, ".probe"), { force: true });
     const version = /\(PostgreSQL\) (\d+)/.exec(result.output)?.[1];
     if (result.code === 0 && version !== undefined) {
       return succeed({ ...candidate, major: Number(version), bin: binaries.bin, env });

@@ -40,13 +40,13 @@ async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Ou
   const log = await openLog(plan);
   if (!log.ok) return log;
   stack.add({ name: "the log", limitMs: 1_000, stop: () => log.value.close() });
+  const ports = await choosePorts(plan);
+  if (!ports.ok) return ports;
   const database = await provideDatabase(plan, stack, stop);
   if (!database.ok) return database;
   const broker = await provideBroker(plan, stack);
   if (!broker.ok) return broker;
   const env = { ...plan.env, ...database.value, ...broker.value };
-  const ports = await choosePorts(plan);
-  if (!ports.ok) return ports;
   const options = { logStream: log.value };
   const acker = await startAcker(ackerEnvironment(env, String(ports.value.acker)), options);
   const ackerUp = await addService(stack, "acker", acker, stop);
