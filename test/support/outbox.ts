@@ -2,7 +2,14 @@
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
-import type { InsertOptions, NewMessage } from "@acktor/publisher/outbox/outbox";
+import type {
+  AckRecord,
+  AttemptRecord,
+  ClaimOptions,
+  InsertOptions,
+  LeasedMessage,
+  NewMessage,
+} from "@acktor/publisher/outbox/outbox";
 import { createPool, type DbResult, type Param, type Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { v7 as uuidv7 } from "uuid";
@@ -51,11 +58,12 @@ export function testPool(t: TestContext, url: string, size = 5): Pool {
 
 export function rowsOf<Row>(result: DbResult<Row>): readonly Row[] {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
-  return result.rows;
+  // A plain array: the driver gives a subclass, which deepEqual tells apart.
+  return Array.from(result.rows);
 }
 
 /** The value of a verb that must succeed. */
-export function valueOf<T>(
+export function given<T>(
   result: { ok: true; value: T } | { ok: false; failure: { code: string; message: string } },
 ): T {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
@@ -89,3 +97,37 @@ export function message(over: Partial<NewMessage> = {}): NewMessage {
 export function messages(count: number, over: (at: number) => Partial<NewMessage> = () => ({})): NewMessage[] {
   return Array.from({ length: count }, (_, at) => message(over(at)));
 }
+
+export const ack = (messageId: string, over: Partial<AckRecord> = {}): AckRecord => ({
+  messageId,
+  clientId: "acker",
+  checksum: null,
+  level: "processed",
+  attempt: null,
+  publishedAgoMs: null,
+  reasonCode: null,
+  ...over,
+});
+
+export const attempt = (
+  row: Pick<LeasedMessage, "messageId" | "leaseToken">,
+  over: Partial<AttemptRecord> = {},
+): AttemptRecord => ({
+  messageId: row.messageId,
+  leaseToken: row.leaseToken,
+  outcome: "acked",
+  reasonCode: 0,
+  breaker: "CLOSED",
+  publishedAgoMs: 5,
+  nextInMs: 0,
+  ...over,
+});
+
+export const claim = (over: Partial<ClaimOptions> = {}): ClaimOptions => ({
+  instance: "one",
+  limit: 100,
+  leaseMs: 15_000,
+  laneCursor: "",
+  lowWater: null,
+  ...over,
+});

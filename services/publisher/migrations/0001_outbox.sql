@@ -29,41 +29,29 @@ create table publisher.outbox (
 insert into publisher.outbox default values;
 
 create table publisher.message_delivery (
-  message_id uuid primary key
-    constraint message_id_is_uuid_v7 check (get_byte(uuid_send(message_id), 6) >> 4 = 7),
-  topic text collate "C" not null
-    -- One expression decides most of it: not empty, no leading $, no wildcard, no control character (NUL cannot be stored).
-    constraint topic_is_publishable check (topic ~ '^[^$+#\u0001-\u001f\u007f-\u009f][^+#\u0001-\u001f\u007f-\u009f]*$')
-    constraint topic_at_most_65535_bytes check (octet_length(topic) <= 65535)
-    constraint topic_at_most_100_levels check (octet_length(topic) < 100 or length(topic) - length(replace(topic, '/', '')) < 100),
-  payload text not null
-    constraint payload_at_most_256_kib check (
-      octet_length(payload) <= 262144
-      or content_encoding = 'base64'
-        and octet_length(payload) / 4 * 3 - octet_length(payload) + octet_length(rtrim(payload, '=')) <= 262144),
-  content_encoding text not null default 'utf8' check (content_encoding in ('utf8', 'base64')),
+  message_id uuid primary key,
+  topic text collate "C" not null,
+  payload text not null,
+  content_encoding text not null default 'utf8',
   content_type text,
-  qos smallint not null default 1 check (qos between 0 and 2),
+  qos smallint not null default 1,
   retain boolean not null default false,
-  requires_ack boolean not null default true
-    constraint broker_ack_needs_qos_1 check (requires_ack or qos >= 1),
-  state text not null default 'pending' check (state in ('pending', 'sent', 'acknowledged', 'failed', 'expired')),
+  -- False: PUBACK ends it, with ack_level broker.
+  requires_ack boolean not null default true,
+  state text not null default 'pending',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   -- PUBLISHes written since creation or replay.
-  attempts integer not null default 0 check (attempts >= 0),
+  attempts integer not null default 0,
   retry_count integer generated always as (greatest(attempts - 1, 0)) stored,
-  max_retries integer check (max_retries >= 0),
-  ttl_ms bigint check (ttl_ms > 0),
-  deliver_at timestamptz
-    constraint deliver_at_without_ordering_key check (deliver_at is null or ordering_key is null),
+  max_retries integer,
+  ttl_ms bigint,
+  deliver_at timestamptz,
   expires_at timestamptz,
   -- sha256:<hex> over the content's bytes (decoded when base64).
-  checksum text not null
-    constraint checksum_is_sha256 check (octet_length(checksum) = 71 and starts_with(checksum, 'sha256:')),
+  checksum text not null,
   reason text,
-  ordering_key text collate "C"
-    constraint ordering_key_1_to_1024_bytes check (octet_length(ordering_key) between 1 and 1024),
+  ordering_key text collate "C",
   -- Rows of one lane go one at a time, in order of `seq`. The topic is hashed because an index entry holds 2,704 bytes.
   lane text collate "C" generated always as (
     case when ordering_key is not null then 'k:' || ordering_key when retain then 'r:' || md5(topic) end) stored,
@@ -77,12 +65,13 @@ create table publisher.message_delivery (
   lease_token bigint not null default 0,
   -- Token of the last attempt written here: makes the `sent` write idempotent.
   sent_token bigint,
+  -- The last attempt.
   sent_at timestamptz,
-  last_outcome text check (last_outcome in ('acked', 'lost', 'refused', 'rejected')),
+  last_outcome text,
   last_reason_code smallint,
   last_breaker text,
   acknowledged_at timestamptz,
-  ack_level text check (ack_level in ('processed', 'broker')),
+  ack_level text,
   late boolean not null default false,
   traceparent text
 ) partition by range (message_id);
@@ -100,7 +89,7 @@ create index message_delivery_retained on publisher.message_delivery ((md5(topic
   where due_at is not null and retain;
 create index message_delivery_expiry on publisher.message_delivery (expires_at)
   where due_at is not null and expires_at is not null;
-create index message_delivery_dead on publisher.message_delivery (message_id)
+create index message_delivery_dead on publisher.message_delivery (state, message_id) include (attempts)
   where state in ('failed', 'expired');
 
 -- Who processed what, and when: one row per message and receiver.
@@ -156,7 +145,8 @@ create table publisher.destination (
   last_answer_at timestamptz
 );
 
--- Counts of finished rows as differences, one row a statement: exact totals without counting the table.
+-- Counts of acknowledged rows, and of whatever was dropped with its partition, as differences: one row a statement, summed
+-- up by the janitor. Exact totals without counting the table.
 create table publisher.tally (
   state text not null,
   ack_level text not null default '',

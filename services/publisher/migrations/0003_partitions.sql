@@ -7,9 +7,9 @@ create function publisher.day_bound(day date) returns uuid language sql immutabl
   select (lpad(to_hex((extract(epoch from day::timestamp) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
--- The time inside a UUIDv7, milliseconds exact.
-create function publisher.id_time(message_id uuid) returns timestamptz language sql immutable parallel safe as $$
-  select to_timestamp(('x' || lpad(substr(replace(message_id::text, '-', ''), 1, 12), 16, '0'))::bit(64)::bigint / 1000.0)
+-- The smallest id of a moment.
+create function publisher.uuid_at(at timestamptz) returns uuid language sql immutable parallel safe as $$
+  select (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
 -- Days (UTC) that have a partition of message_delivery.
@@ -71,6 +71,8 @@ begin
   execute format('update publisher.idempotency i set final_state = m.state from publisher.%I m'
     ' where m.message_id = i.message_id and i.message_id >= %L and i.message_id < %L and i.expires_at > now()',
     part, publisher.day_bound(day), publisher.day_bound(day + 1));
+  execute format('insert into publisher.tally (state, messages, retries) select state, count(*), sum(retry_count)'
+    ' from publisher.%I where state in (''failed'', ''expired'') group by state', part);
   foreach base in array array['delivery_attempt', 'delivery_acknowledgment', 'message_delivery'] loop
     execute format('drop table if exists publisher.%I', base || to_char(day, '_YYYYMMDD'));
   end loop;

@@ -49,6 +49,7 @@ create function publisher.enqueue(
 #variable_conflict use_variable
 declare
   settings publisher.outbox;
+  fault text;
   bytes bytea;
   ttl_ms bigint;
   born timestamptz;
@@ -58,13 +59,8 @@ begin
     perform publisher.refuse_field('fence', 'belongs to another transaction',
       'The connection was lost and this statement runs outside the transaction it belongs to: start the transaction again.');
   end if;
-  if topic is null then perform publisher.refuse_field('topic', 'is null'); end if;
-  if topic = '' then perform publisher.refuse_field('topic', 'is empty'); end if;
-  if starts_with(topic, '$') then perform publisher.refuse_field('topic', 'starts with $, which brokers keep for themselves'); end if;
-  if topic ~ '[+#]' then perform publisher.refuse_field('topic', 'contains a wildcard (+ or #)'); end if;
-  if topic ~ '[\u0001-\u001f\u007f-\u009f]' then perform publisher.refuse_field('topic', 'contains a control character'); end if;
-  if octet_length(topic) > 65535 then perform publisher.refuse_field('topic', 'is longer than 65535 bytes'); end if;
-  if length(topic) - length(replace(topic, '/', '')) >= 100 then perform publisher.refuse_field('topic', 'has more than 100 levels'); end if;
+  fault := publisher.topic_fault(topic);
+  if fault is not null then perform publisher.refuse_field('topic', fault); end if;
   if content is null then perform publisher.refuse_field('content', 'is null'); end if;
   if content_encoding is null or content_encoding not in ('utf8', 'base64') then
     perform publisher.refuse_field('content_encoding', 'is neither utf8 nor base64');

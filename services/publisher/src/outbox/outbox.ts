@@ -145,3 +145,10 @@ export interface Release {
   readonly leaseToken: string;
   readonly dueInMs: number;
 }
+
+/** What an operator's action did. */
+export interface OperatorResult {
+  readonly moved: readonly { readonly messageId: string; readonly state: MessageState }[];
+  /** `why` is a sentence for the operator, or `unknown` when there is no such message. */
+  readonly refused: readonly { readonly messageId: string; readonly why: string }[];
+}

@@ -29,7 +29,10 @@ moved as (
   returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, a.client_id),
 put as (
   insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
-  select message_id, client_id, late, ack_level from moved on conflict do nothing)
+  select message_id, client_id, late, ack_level from moved on conflict do nothing),
+counted as (
+  insert into publisher.tally (state, ack_level, messages, retries)
+  select 'acknowledged', ack_level, count(*), sum(retry_count) from moved group by ack_level)
 select message_id as "messageId", late, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs" from moved`;
 
 /**

@@ -1,0 +1,29 @@
+/** Messages that are wanted no longer: pending or sent → failed, reason `cancelled`, with who did it (SPEC 4). */
+import type { Pool } from "@acktor/shared/db/pool";
+import { idList, toOperatorResult } from "./operator-result.ts";
+import type { OperatorResult, Outcome } from "./outbox.ts";
+
+const CANCEL = `with found as materialized (
+  select m.message_id, m.state from (select id from unnest($1::uuid[]) id order by id) i
+  join publisher.message_delivery m on m.message_id = i.id for update of m),
+moved as (
+  update publisher.message_delivery m
+  set state = 'failed', reason = 'cancelled', due_at = null, lease_owner = null, parked = false, updated_at = now()
+  from (select message_id from found where state in ('pending', 'sent') order by message_id) f
+  where m.message_id = f.message_id returning m.message_id, m.state),
+audit as (
+  insert into publisher.operator_action (who, action, detail, messages)
+  select $2, 'cancel', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)
+select i.id message_id, moved.state,
+  case when f.state is not null then format('the message is %s; only pending and sent ones can be cancelled', f.state) end why
+from unnest($1::uuid[]) i(id) left join moved on moved.message_id = i.id
+left join (select message_id, state from found) f on f.message_id = i.id`;
+
+/** Cancels messages by id. One that is on its way may still arrive; its ack then counts as late. */
+export async function cancelMessages(
+  pool: Pool,
+  messageIds: readonly string[],
+  { who }: { readonly who: string },
+): Promise<Outcome<OperatorResult>> {
+  return toOperatorResult(await pool.run(CANCEL, [idList(messageIds), who]));
+}

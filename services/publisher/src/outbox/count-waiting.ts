@@ -1,0 +1,41 @@
+/** How much waits, and since when: for the high-water mark (S5), the warning about old messages, and the timer of the claim. */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { Outcome } from "./outbox.ts";
+
+/** Counts pending and sent rows, at most `most`: the answer costs what the mark is, not what waits. */
+export async function countWaiting(pool: Pool, most: number): Promise<Outcome<number>> {
+  const answer = await pool.run<{ waiting: number }>(
+    "select count(*)::int4 waiting from (select from publisher.message_delivery where due_at is not null limit $1) w",
+    [most],
+  );
+  return answer.ok ? { ok: true, value: answer.rows[0]?.waiting ?? 0 } : answer;
+}
+
+export interface OldestWaiting {
+  readonly messageId: string;
+  readonly topic: string;
+  /** Since creation, by the database's clock. */
+  readonly ageMs: number;
+}
+
+/** The oldest message that waits, scheduled ones left out; null when none does. */
+export async function oldestWaiting(pool: Pool): Promise<Outcome<OldestWaiting | null>> {
+  const answer = await pool.run<OldestWaiting>(
+    `select message_id as "messageId", topic, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs"
+from publisher.message_delivery where due_at is not null and coalesce(deliver_at <= now(), true) order by message_id limit 1`,
+  );
+  return answer.ok ? { ok: true, value: answer.rows[0] ?? null } : answer;
+}
+
+/**
+ * Milliseconds until the next plain row is due (0 = now), or null when none waits. Rows of lanes are found by the claim's
+ * walk, and rows written by SQL by its poll: this is a hint for a timer, not a promise.
+ */
+export async function nextDue(pool: Pool, lowWater: string | null): Promise<Outcome<number | null>> {
+  const answer = await pool.run<{ due_in_ms: number }>(
+    `select greatest(0, extract(epoch from due_at - now()) * 1000)::float8 due_in_ms from publisher.message_delivery
+where due_at is not null and lane is null and not parked and due_at > coalesce($1::text::timestamptz, '-infinity') order by due_at limit 1`,
+    [lowWater],
+  );
+  return answer.ok ? { ok: true, value: answer.rows[0]?.due_in_ms ?? null } : answer;
+}

@@ -1,0 +1,35 @@
+/** What would only grow: idempotency keys whose time is over, and the tally's differences. Batches, for the janitor. */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { Outcome } from "./outbox.ts";
+
+const KEYS = 1_000;
+const DIFFERENCES = 10_000;
+
+const PURGE = `with old as materialized (
+  select key from publisher.idempotency where expires_at <= now() order by expires_at limit ${KEYS} for update skip locked)
+delete from publisher.idempotency i using old where i.key = old.key returning i.key`;
+
+const SUM_UP = `with gone as (
+  delete from publisher.tally where ctid = any (array(select ctid from publisher.tally limit ${DIFFERENCES} for update skip locked))
+  returning state, ack_level, messages, retries),
+summed as (
+  insert into publisher.tally (state, ack_level, messages, retries)
+  select state, ack_level, sum(messages), sum(retries) from gone group by state, ack_level)
+select count(*)::int4 n from gone`;
+
+/** Forgets one batch of idempotency keys. @returns whether there may be more */
+export async function purgeIdempotencyKeys(
+  pool: Pool,
+): Promise<Outcome<{ readonly deleted: number; readonly more: boolean }>> {
+  const answer = await pool.run(PURGE);
+  if (!answer.ok) return answer;
+  return { ok: true, value: { deleted: answer.rows.length, more: answer.rows.length === KEYS } };
+}
+
+/** Sums the tally up; its total stays what it is. @returns how many rows became few, and whether there may be more */
+export async function sumUpTally(pool: Pool): Promise<Outcome<{ readonly summed: number; readonly more: boolean }>> {
+  const answer = await pool.run<{ n: number }>(SUM_UP);
+  if (!answer.ok) return answer;
+  const summed = answer.rows[0]?.n ?? 0;
+  return { ok: true, value: { summed, more: summed === DIFFERENCES } };
+}

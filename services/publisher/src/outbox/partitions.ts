@@ -1,0 +1,82 @@
+/**
+ * Days come and go: finished messages leave with their day's partitions, never row by row.
+ *
+ * Invariant: nothing waits for a lock longer than 100 ms, or it would queue all traffic behind it; what did not get its
+ * lock is tried again at the next call.
+ */
+import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { Outcome } from "./outbox.ts";
+
+const LOCK_NOT_AVAILABLE = "55P03";
+/** Making or dropping a day may scan its rows. */
+const DEADLINE_MS = 60_000;
+const STRAGGLERS = 1_000;
+
+export interface DaysDone {
+  /** `2026-01-31`, UTC. */
+  readonly done: readonly string[];
+  /** Locked, or (for dropping) with live rows: again later. */
+  readonly waiting: readonly string[];
+}
+
+const MISSING = `select d::date::text as day from generate_series((now() at time zone 'UTC')::date - 1, (now() at time zone 'UTC')::date + 3, interval '1 day') d
+where d::date not in (select publisher.partition_days()) order by 1`;
+
+const OLD = `select day::text as day from publisher.partition_days() day
+where (day + 1)::timestamp at time zone 'UTC' <= now() - $1::float8 * interval '1 millisecond' order by 1`;
+
+// Rows that were born without a partition of their day and finished: by the row, because there is no day to drop.
+const DELETE_STRAGGLERS = `with old as materialized (
+  select message_id from publisher.message_delivery_default
+  where due_at is null and message_id < publisher.uuid_at(now() - $1::float8 * interval '1 millisecond')
+  order by message_id limit ${STRAGGLERS} for update skip locked),
+gone as (delete from publisher.message_delivery_default m using old where m.message_id = old.message_id returning m.state, m.retry_count, m.message_id),
+acks as (delete from publisher.delivery_acknowledgment_default a using old where a.message_id = old.message_id),
+attempts as (delete from publisher.delivery_attempt_default a using old where a.message_id = old.message_id),
+counted as (
+  insert into publisher.tally (state, messages, retries)
+  select state, count(*), sum(retry_count) from gone where state in ('failed', 'expired') group by state)
+select count(*)::int4 deleted from gone`;
+
+/** Makes the partitions of yesterday to three days ahead that are missing. */
+export async function ensurePartitions(pool: Pool): Promise<Outcome<DaysDone>> {
+  const missing = await pool.run<{ day: string }>(MISSING);
+  if (!missing.ok) return missing;
+  return each(pool, "select true as done from publisher.create_partition($1::text::date)", missing.rows);
+}
+
+/**
+ * Drops the days that ended before `retentionMs` ago and have no live row.
+ * @param retentionMs from the end of the day
+ */
+export async function dropOldPartitions(pool: Pool, retentionMs: number): Promise<Outcome<DaysDone>> {
+  const old = await pool.run<{ day: string }>(OLD, [retentionMs]);
+  if (!old.ok) return old;
+  return each(pool, "select publisher.drop_partition($1::text::date) as done", old.rows);
+}
+
+/** Deletes one batch of old finished rows from the default partition. @returns how many; STRAGGLERS = there may be more */
+export async function deleteStragglers(
+  pool: Pool,
+  retentionMs: number,
+): Promise<Outcome<{ readonly deleted: number; readonly more: boolean }>> {
+  const answer = await pool.run<{ deleted: number }>(DELETE_STRAGGLERS, [retentionMs]);
+  if (!answer.ok) return answer;
+  const deleted = answer.rows[0]?.deleted ?? 0;
+  return { ok: true, value: { deleted, more: deleted === STRAGGLERS } };
+}
+
+async function each(pool: Pool, text: string, days: readonly { readonly day: string }[]): Promise<Outcome<DaysDone>> {
+  const done: string[] = [];
+  const waiting: string[] = [];
+  for (const { day } of days) {
+    const answer = await pool.run<{ done: boolean }>(text, [day], { deadlineMs: DEADLINE_MS });
+    if (!answer.ok && !isLocked(answer.failure)) return answer;
+    (answer.ok && answer.rows[0]?.done ? done : waiting).push(day);
+  }
+  return { ok: true, value: { done, waiting } };
+}
+
+function isLocked(failure: DbFailure): boolean {
+  return failure.kind === "rejected" && failure.code === LOCK_NOT_AVAILABLE;
+}

@@ -1,0 +1,73 @@
+/**
+ * Is it there again? One message of each parked destination whose pause is over, across all replicas.
+ *
+ * Invariants:
+ *  1. The pause doubles with each probe, 1 s to 60 s; replicas share it, so a silent destination costs one message a minute.
+ *  2. The message probed stays parked: only an answer, or a birth, brings the destination back.
+ *  3. A destination in which nothing waits any more is forgotten; its next message probes it.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
+import type { LeasedMessage, Outcome } from "./outbox.ts";
+
+const LONGEST_PAUSE_MS = 60_000;
+
+const PARKED_ROWS = `publisher.message_delivery m where m.due_at is not null and m.parked
+  and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
+  and publisher.covers(d.destination, d.covers_below, m.topic)`;
+
+const PROBE = `with d as materialized (
+  select slot, destination, covers_below, pause_ms from publisher.destination
+  where parked_at is not null and probe_at <= now() order by probe_at limit $3 for update skip locked),
+oldest as materialized (
+  select d.destination, r.message_id from d cross join lateral (
+    select m.message_id from ${PARKED_ROWS} and (m.lease_owner is null or m.due_at <= now()) and (m.expires_at is null or m.expires_at > now())
+    order by left(m.topic, 512), m.seq limit 1 for update of m skip locked) r),
+waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
+bumped as (
+  update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond', pause_ms = least(d.pause_ms * 2, ${LONGEST_PAUSE_MS})
+  from d join waits w using (slot) where t.slot = d.slot and w.waits),
+gone as (
+  delete from publisher.destination t using waits w where t.slot = w.slot and not w.waits returning t.destination),
+leased as (
+  update publisher.message_delivery m
+  set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
+  from oldest o where m.message_id = o.message_id returning o.destination, ${LEASED_COLUMNS})
+select l.*, null::text gone from leased l
+union all select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, destination from gone`;
+
+export interface ProbeOptions {
+  readonly instance: string;
+  readonly leaseMs: number;
+  /** Destinations of one call. */
+  readonly limit: number;
+}
+
+export interface Probes {
+  readonly probes: readonly { readonly destination: string; readonly message: LeasedMessage }[];
+  /** Destinations that are parked no longer, because nothing waits in them. */
+  readonly forgotten: readonly string[];
+}
+
+/** Leases one message of each destination that is due for a probe. */
+export async function probeDestinations(pool: Pool, options: ProbeOptions): Promise<Outcome<Probes>> {
+  type Row = LeasedRow & { readonly destination: string; readonly gone: string | null };
+  const answer = await pool.run<Row>(PROBE, [options.instance, options.leaseMs, options.limit]);
+  if (!answer.ok) return answer;
+  const probes = answer.rows.filter((row) => row.gone === null);
+  return {
+    ok: true,
+    value: {
+      probes: probes.map((row) => ({ destination: row.destination, message: toLeased(row) })),
+      forgotten: answer.rows.flatMap((row) => (row.gone === null ? [] : [row.gone])),
+    },
+  };
+}
+
+/** Destinations that are parked now: what a publisher that starts must know. */
+export async function parkedDestinations(pool: Pool): Promise<Outcome<readonly string[]>> {
+  const answer = await pool.run<{ destination: string }>(
+    "select destination from publisher.destination where parked_at is not null order by parked_at limit 10000",
+  );
+  return answer.ok ? { ok: true, value: answer.rows.map((row) => row.destination) } : answer;
+}

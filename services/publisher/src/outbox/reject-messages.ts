@@ -1,0 +1,54 @@
+/**
+ * `rejected` acks: the receiver has the message and will not, or not yet, process it (SPEC 3).
+ *
+ * Invariants:
+ *  1. Only the current attempt token counts, once; nothing here makes a row acknowledged.
+ *  2. Retryable: due again, or failed `max_retries` when there is no try left. Not retryable: failed `rejected: <reason>`.
+ *  3. The rejection is the end of its attempt and stands in delivery_attempt.
+ */
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import type { Rejection } from "./outbox.ts";
+import { runBatch } from "./run-batch.ts";
+import { column } from "./sql-arrays.ts";
+
+const REJECT = `with r as materialized (
+  select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::boolean[], $6::float8[])
+    r(message_id, token, client_id, reason, retryable, retry_ms) order by message_id),
+row as materialized (
+  select m.message_id, m.attempts, m.sent_at, m.last_outcome, m.last_reason_code, m.last_breaker, r.client_id, r.reason, r.retry_ms,
+    r.retryable and (m.max_retries is null or m.attempts + fresh <= m.max_retries) again, r.retryable, fresh
+  from r join publisher.message_delivery m using (message_id)
+  cross join lateral (select case when m.sent_token is distinct from m.lease_token then 1 else 0 end fresh) f
+  where m.lease_token = r.token and m.state in ('pending', 'sent')
+    and not (m.last_outcome is not distinct from 'rejected' and m.sent_token is not distinct from m.lease_token)
+  for update of m),
+kept as (
+  insert into publisher.delivery_attempt (message_id, attempt, outcome, reason_code, breaker, sent_at, client_id, detail)
+  select message_id, attempts, last_outcome, last_reason_code, last_breaker, sent_at, null, null from row
+    where fresh = 1 and attempts > 0 and last_outcome <> 'rejected'
+  union all
+  select message_id, attempts + fresh, 'rejected', case when fresh = 0 then last_reason_code end, last_breaker,
+    case when fresh = 0 then sent_at end, client_id, reason from row)
+update publisher.message_delivery m set
+  state = case when row.again then m.state else 'failed' end,
+  due_at = case when row.again then now() + row.retry_ms * interval '1 millisecond' end,
+  reason = case when not row.again and row.retryable then 'max_retries' else 'rejected: ' || row.reason end,
+  attempts = row.attempts + row.fresh, sent_token = m.lease_token, last_outcome = 'rejected',
+  lease_owner = null, parked = false, updated_at = now()
+from row where m.message_id = row.message_id
+returning m.message_id as "messageId", m.state`;
+
+/** @returns the rows that the rejection counted for, with the state they are in now */
+export function rejectMessages(
+  pool: Pool,
+  rejections: readonly Rejection[],
+): Promise<DbResult<{ readonly messageId: string; readonly state: "pending" | "sent" | "failed" }>> {
+  return runBatch(pool, REJECT, rejections, [
+    column(rejections, (r) => r.messageId),
+    column(rejections, (r) => r.leaseToken),
+    column(rejections, (r) => r.clientId),
+    column(rejections, (r) => r.reason),
+    column(rejections, (r) => r.retryable),
+    column(rejections, (r) => r.retryInMs),
+  ]);
+}

@@ -1,0 +1,59 @@
+/**
+ * A newer retained message of a topic ends the older ones: whoever subscribes later gets the newest (SPEC 3).
+ *
+ * Invariants:
+ *  1. Older rows that wait, or were sent and not acked, end failed `superseded`; one that is leased right now is left
+ *     alone, because its PUBLISH may be on its way: the claim holds the newer one back until then.
+ *  2. One call reads at most SCAN rows of an index that holds live retained rows only; with none it is free.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { Outcome } from "./outbox.ts";
+
+const SCAN = 2_000;
+
+// One ordered scan; each row that has a newer one of its topic after it is superseded. The last row read has none in
+// this block, so the next block starts with it.
+const SUPERSEDE = `with seen as materialized (
+  select md5(topic) slot, seq, topic, message_id, lease_owner is null or due_at <= now() idle from publisher.message_delivery
+  where due_at is not null and retain and (md5(topic), seq) >= ($1::text, $2::int8)
+  order by md5(topic), seq limit ${SCAN}),
+old as materialized (
+  select message_id, idle from (select message_id, idle, lead(seq) over (partition by slot, topic order by seq) newer from seen) s
+  where newer is not null),
+held as materialized (
+  select m.message_id from old o join publisher.message_delivery m using (message_id)
+  where o.idle and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
+  order by m.message_id for update of m skip locked),
+moved as (
+  update publisher.message_delivery m
+  set state = 'failed', reason = 'superseded', due_at = null, lease_owner = null, parked = false, updated_at = now()
+  from held h where m.message_id = h.message_id returning m.message_id)
+select (select coalesce(array_to_json(array_agg(message_id)), '[]')::text from moved) superseded, l.slot, l.seq::text seq
+from (select 1) one left join (select slot, seq from seen order by slot desc, seq desc limit 1) l on (select count(*) from seen) = ${SCAN}`;
+
+/** Where the scan goes on; null = from the start. */
+export interface RetainedCursor {
+  readonly slot: string;
+  readonly seq: string;
+}
+
+export interface Superseded {
+  readonly messageIds: readonly string[];
+  /** Null: the scan is through, the next one starts over. */
+  readonly next: RetainedCursor | null;
+}
+
+/** Ends the older retained messages of topics that have a newer one. */
+export async function supersedeRetained(
+  pool: Pool,
+  cursor: RetainedCursor | null = null,
+): Promise<Outcome<Superseded>> {
+  const answer = await pool.run<{ superseded: string; slot: string | null; seq: string | null }>(SUPERSEDE, [
+    cursor?.slot ?? "",
+    cursor?.seq ?? "0",
+  ]);
+  if (!answer.ok) return answer;
+  const [row] = answer.rows;
+  const next = row?.slot == null || row.seq === null ? null : { slot: row.slot, seq: row.seq };
+  return { ok: true, value: { messageIds: JSON.parse(row?.superseded ?? "[]"), next } };
+}

@@ -1,0 +1,62 @@
+/**
+ * A destination answered: what waited in it becomes due again, smeared, not in a burst (SPEC 3).
+ *
+ * Invariants:
+ *  1. Two steps, two statements: first the destination is released (from then on no claim parks for it), then its
+ *     messages are let go in chunks. In one statement, what a claim parks at that moment would stay parked for ever.
+ *  2. The destination's row leaves only when no message is parked in it, so a crash in between is continued by whoever
+ *     calls `freeReleased` next.
+ */
+import { type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { Outcome } from "./outbox.ts";
+
+/** Messages of one chunk: some 100 ms. */
+const CHUNK = 4_000;
+/** The first ones of a chunk go at once. */
+const AT_ONCE = 64;
+
+const RELEASE = `update publisher.destination d set parked_at = null, last_answer_at = now(), misses = 0
+from (select md5(name) slot from unnest($1::text[]) name order by 1) n
+where d.slot = n.slot and d.parked_at is not null returning d.destination`;
+
+const FREE = `with d as materialized (
+  select slot, destination, covers_below from publisher.destination where parked_at is null order by slot limit 200 for update skip locked),
+share as materialized (select greatest(20, ${CHUNK} / greatest(count(*), 1)) most from d),
+waiting as materialized (
+  select d.slot, r.message_id from d cross join lateral (
+    select m.message_id from publisher.message_delivery m where m.due_at is not null and m.parked
+      and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
+      and publisher.covers(d.destination, d.covers_below, m.topic)
+    order by left(m.topic, 512), m.seq limit (select most from share)) r),
+numbered as materialized (select message_id, row_number() over (order by message_id) n from waiting order by message_id),
+freed as (
+  update publisher.message_delivery m set parked = false, updated_at = now(),
+    due_at = case when m.lease_owner is not null and m.due_at > now() then m.due_at
+      when w.n <= ${AT_ONCE} then now() else now() + random() * $1::float8 * interval '1 millisecond' end
+  from numbered w where m.message_id = w.message_id and m.parked returning m.message_id),
+counts as materialized (select d.slot, count(w.message_id) n from d left join waiting w using (slot) group by d.slot),
+gone as (
+  delete from publisher.destination t using counts c, share where t.slot = c.slot and c.n < share.most and t.parked_at is null returning t.slot)
+select (select count(*) from freed)::int4 freed, (select count(*) from d) > (select count(*) from gone) or (select count(*) from d) = 200 more`;
+
+/** Releases destinations. @returns those that were parked; call `freeReleased` until it says there is no more */
+export async function unparkDestinations(
+  pool: Pool,
+  destinations: readonly string[],
+): Promise<Outcome<readonly string[]>> {
+  const answer = await pool.run<{ destination: string }>(RELEASE, [pgArray(destinations)]);
+  return answer.ok ? { ok: true, value: answer.rows.map((row) => row.destination) } : answer;
+}
+
+/**
+ * Lets one chunk of the released destinations' messages go.
+ * @param smearMs they become due within this time
+ * @returns `more`: call again
+ */
+export async function freeReleased(
+  pool: Pool,
+  smearMs: number,
+): Promise<Outcome<{ readonly freed: number; readonly more: boolean }>> {
+  const answer = await pool.run<{ freed: number; more: boolean }>(FREE, [smearMs]);
+  return answer.ok ? { ok: true, value: answer.rows[0] ?? { freed: 0, more: false } } : answer;
+}
