@@ -5,7 +5,7 @@
  *  1. A unit of work is one statement; there is no transaction API (driver transactions can cross callers when a
  *     backend dies: porsager/postgres #1133, #1155, #1208).
  *  2. Every statement ends: with rows, or with a failure of a kind, at most `deadlineMs` after `run` was called.
- *     A connection whose statement missed its deadline is destroyed, never reused (#1089).
+ *     A connection whose statement missed its deadline is destroyed, never reused (#1089), also while it is being made.
  *  3. At most `queueLimit` statements wait; the next is refused at once with `busy`.
  *  4. Nothing here throws or rejects for what a database can do.
  */
@@ -15,8 +15,8 @@ import postgres from "postgres";
 /** Why a statement gave no rows. */
 export interface DbFailure {
   /**
-   *  - `unavailable`: the database could not be reached, or the connection ended or the deadline passed. If the
-   *    statement writes, it may have been committed (`maybeCommitted`): statements are idempotent, or are re-read.
+   *  - `unavailable`: the database could not be reached, or is out of disk or memory, or the connection ended or the
+   *    deadline passed. If the statement writes, it may have been committed (`maybeCommitted`): statements are idempotent, or are re-read.
    *  - `busy`: too many statements wait already; nothing was sent.
    *  - `rejected`: PostgreSQL answered with an error; nothing was changed.
    */
@@ -75,11 +75,22 @@ interface Job {
   readonly settle: (result: DbResult<unknown>) => void;
 }
 
-/** One connection: an instance of the driver with `max: 1`, replaced after any doubt. */
+/** Place of one connection, which is replaced after any doubt. */
 interface Slot {
-  sql: postgres.Sql | null;
-  socket: net.Socket | null;
+  connection: Connection | null;
   busy: boolean;
+}
+
+/** An instance of the driver with `max: 1`. */
+interface Connection {
+  readonly sql: postgres.Sql;
+  readonly line: Line;
+}
+
+/** Its socket. Once `destroyed`, none is opened any more: the driver connects late, also for a statement given up. */
+interface Line {
+  socket: net.Socket | null;
+  destroyed: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -87,10 +98,10 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** Makes a pool. Nothing connects before the first statement. */
 export function createPool(options: PoolOptions): Pool {
   const { size = 5, deadlineMs = 3_000, queueLimit = 200 } = options;
-  const slots: Slot[] = Array.from({ length: size }, () => ({ sql: null, socket: null, busy: false }));
+  const slots: Slot[] = Array.from({ length: size }, () => ({ connection: null, busy: false }));
   const queue: Job[] = [];
   let stopped = false;
-  let idle: (() => void) | null = null;
+  const onIdle: (() => void)[] = [];
 
   function take(): void {
     for (const slot of slots) {
@@ -104,7 +115,7 @@ export function createPool(options: PoolOptions): Pool {
         take();
       });
     }
-    if (idle !== null && slots.every((slot) => !slot.busy)) idle();
+    if (slots.every((slot) => !slot.busy)) for (const done of onIdle.splice(0)) done();
   }
 
   return {
@@ -134,7 +145,7 @@ export function createPool(options: PoolOptions): Pool {
     async stop(): Promise<void> {
       stopped = true;
       for (const job of queue.splice(0)) job.settle(failed("unavailable", "STOPPED", "the pool is stopped", false));
-      if (slots.some((slot) => slot.busy)) await new Promise<void>((resolve) => (idle = resolve));
+      if (slots.some((slot) => slot.busy)) await new Promise<void>((resolve) => onIdle.push(resolve));
       await Promise.all(slots.map((slot) => close(slot)));
     },
   };
@@ -147,8 +158,8 @@ function giveUpWaiting(queue: Job[], job: Job): void {
 }
 
 async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbResult<unknown>> {
-  slot.sql ??= open(slot, options);
-  const sql = slot.sql;
+  slot.connection ??= open(options);
+  const { sql } = slot.connection;
   const overdue = new Promise<"overdue">((resolve) => {
     job.onDeadline = () => resolve("overdue");
   });
@@ -169,8 +180,9 @@ async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbRe
 function explain(slot: Slot, error: unknown): DbResult<never> {
   const { code = "UNKNOWN", message, severity } = error as Error & { code?: string; severity?: string };
   const fromServer = severity !== undefined && /^[0-9A-Z]{5}$/.test(code);
-  // 57P0x: the server is going away; 53300: too many connections; 08: connection exceptions; 25006: a standby.
-  const gone = !fromServer || /^(57P|53300|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
+  // 57P: the server is going away; 53: out of disk, memory or connections; 58: I/O error; 08: connection exceptions;
+  // 25006: a standby. All of them pass, and none is the statement's fault.
+  const gone = !fromServer || /^(57P|53|58|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
   if (gone) {
     discard(slot);
     return failed("unavailable", code, message, true);
@@ -179,8 +191,9 @@ function explain(slot: Slot, error: unknown): DbResult<never> {
   return { ok: false, failure: { kind: "rejected", code, message, constraint, maybeCommitted: false } };
 }
 
-function open(slot: Slot, options: PoolOptions): postgres.Sql {
-  return postgres(options.url, {
+function open(options: PoolOptions): Connection {
+  const line: Line = { socket: null, destroyed: false };
+  const sql = postgres(options.url, {
     max: 1,
     fetch_types: false,
     connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
@@ -197,27 +210,34 @@ function open(slot: Slot, options: PoolOptions): postgres.Sql {
       // Microseconds survive only as text (the driver's Date has milliseconds).
       timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: (text: string) => isoTime(text) },
     },
-    socket: (target: { host: string[]; port: number[]; path?: string | false }) => connectSocket(slot, target),
+    socket: (target: { host: string[]; port: number[]; path?: string | false }) => connectSocket(line, target),
   } as postgres.Options<Record<string, postgres.PostgresType>>);
+  return { sql, line };
 }
 
 /** Own socket, because the driver leaves Nagle's algorithm on and cannot destroy a half-open connection. */
 function connectSocket(
-  slot: Slot,
+  line: Line,
   target: { host: string[]; port: number[]; path?: string | false },
 ): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
+    if (line.destroyed) {
+      reject(new Error("CONNECTION_DESTROYED"));
+      return;
+    }
     const where = target.path
       ? { path: target.path }
       : { host: target.host[0] ?? "localhost", port: target.port[0] ?? 5432 };
     const socket = Object.assign(net.connect(where), { host: target.host[0] });
-    slot.socket = socket;
+    line.socket = socket;
     socket.setNoDelay(true);
     const timer = setTimeout(() => socket.destroy(new Error("CONNECT_TIMEOUT")), CONNECT_TIMEOUT_MS);
-    socket.once("error", (error) => {
+    const give = (error: Error): void => {
       clearTimeout(timer);
       reject(error);
-    });
+    };
+    socket.once("error", give);
+    socket.once("close", () => give(new Error("CONNECTION_DESTROYED")));
     socket.once("connect", () => {
       clearTimeout(timer);
       socket.removeAllListeners();
@@ -227,18 +247,18 @@ function connectSocket(
 }
 
 function discard(slot: Slot): void {
-  const { sql, socket } = slot;
-  slot.sql = null;
-  slot.socket = null;
-  socket?.destroy();
-  sql?.end({ timeout: 0 }).catch(() => "nobody waits for a connection that is thrown away");
+  const { connection } = slot;
+  slot.connection = null;
+  if (connection === null) return;
+  connection.line.destroyed = true;
+  connection.line.socket?.destroy();
+  connection.sql.end({ timeout: 0 }).catch(() => "nobody waits for a connection that is thrown away");
 }
 
 async function close(slot: Slot): Promise<void> {
-  const { sql } = slot;
-  slot.sql = null;
-  slot.socket = null;
-  await sql?.end({ timeout: 1 }).catch(() => "already gone");
+  const { connection } = slot;
+  slot.connection = null;
+  await connection?.sql.end({ timeout: 1 }).catch(() => "already gone");
 }
 
 function failed(kind: DbFailure["kind"], code: string, message: string, maybeCommitted: boolean): DbResult<never> {
