@@ -11,7 +11,7 @@ import { renewLeases } from "@acktor/acker/inbox/renew-leases";
 import { storeBatch } from "@acktor/acker/inbox/store-batch";
 import { inboxKey } from "@acktor/acker/verify/message-id";
 import { migrate } from "@acktor/shared/db/migrate";
-import type { Pool } from "@acktor/shared/db/pool";
+import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { sql, testPool } from "../support/acker.ts";
 import { type PostgresVersion, postgresVersions, testDatabase } from "../support/postgres.ts";
@@ -224,5 +224,25 @@ for (const version of postgresVersions()) {
     assert.equal(rows.length, 3);
     assert.equal(rows.find((row) => row["message_id"] === straggler)?.["part"], "acker.inbox_default");
     assert.deepEqual((await receive(pool, messageOf(straggler), ROW)).deliveries, 2, "still a duplicate");
+  });
+
+  test(`${pg}: a partition in use is left for later, and nothing waits behind it`, async (t) => {
+    const { url } = await testDatabase(t, { version });
+    const pool = testPool(t, url);
+    assert.ok((await migrate(pool, { schema: "acker", directory })).ok);
+    await sql(
+      pool,
+      "create table acker.inbox_20200102 partition of acker.inbox for values from (acker.uuid_from('2020-01-02Z')) to (acker.uuid_from('2020-01-03Z'))",
+    );
+    const holder = createPool({ url, size: 1, applicationName: "acktor-test-holder" });
+    t.after(() => holder.stop());
+    await holder.run("begin; select count(*) from acker.inbox", [], { simple: true });
+    const never = new AbortController().signal;
+    const held = await keepPartitions(pool, 30 * DAY, never);
+    assert.ok(!held.ok && held.failure.code === "55P03", JSON.stringify(held));
+    assert.equal((await receive(pool, messageOf("meanwhile"), ROW)).status, "processed");
+    await holder.run("commit", [], { simple: true });
+    const free = await keepPartitions(pool, 30 * DAY, never);
+    assert.ok(free.ok && free.dropped[0] === "inbox_20200102", JSON.stringify(free));
   });
 }
