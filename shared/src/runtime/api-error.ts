@@ -5,6 +5,7 @@
 
 /** Code → HTTP status and the fix that is told when the caller gives no better one. */
 export const ERROR_CODES = {
+  bad_request: { status: 400, fix: "Send HTTP/1.1 with a percent-encoded path and headers below 16 KiB." },
   invalid_json: { status: 400, fix: "Send a JSON object in UTF-8 with Content-Type: application/json." },
   invalid_field: { status: 400, fix: "Correct the field that is named." },
   unknown_field: { status: 400, fix: "Remove the field, or correct its name." },

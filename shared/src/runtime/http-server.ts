@@ -3,9 +3,10 @@
  *
  * Invariants:
  *  1. Whatever goes wrong, the answer is `{"error":{…}}`; a stack trace never leaves the process.
- *  2. With a token configured every /v1 route wants it, compared in constant time.
+ *  2. With a token configured every /v1 route wants it, however its path is spelled; compared in constant time.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
@@ -37,18 +38,25 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },
-    // Requests under way at a stop are answered; idle connections are closed at once.
+    // Requests under way at a stop are answered; idle connections are closed at once. What still comes in meanwhile is
+    // answered by its route: Fastify's own 503 has another form.
     forceCloseConnections: "idle",
-    return503OnClosing: true,
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => {
+      return sendFault(reply as FastifyReply, { code: "bad_request", message: error.message });
+    },
+    clientErrorHandler: (_error, socket) => answerSocket(socket),
   });
+  const methodsOf = noteRoutes(app);
   replaceJsonParser(app);
   if (options.token !== null) requireToken(app, options.token);
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
   app.setNotFoundHandler((request, reply) => {
-    return sendFault(reply, {
-      code: "not_found",
-      message: `nothing at ${request.method} ${request.url.slice(0, 200)}`,
-    });
+    const place = `${request.method} ${request.url.slice(0, 200)}`;
+    const methods = methodsOf(request.url);
+    if (methods.length === 0) return sendFault(reply, { code: "not_found", message: `nothing at ${place}` });
+    reply.header("allow", methods.join(", "));
+    return sendFault(reply, { code: "method_not_allowed", message: `nothing at ${place}, but for another method` });
   });
   addHealthRoutes(app, options);
   return app;
@@ -83,10 +91,35 @@ function replaceJsonParser(app: FastifyInstance): void {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** @returns the methods that some route has for a path: tells a wrong method from a wrong path */
+function noteRoutes(app: FastifyInstance): (url: string) => string[] {
+  const routes: { readonly method: string; readonly path: RegExp }[] = [];
+  app.addHook("onRoute", ({ method, url }) => {
+    const pattern = url.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/:[^/]+/g, "[^/]+");
+    for (const one of [method].flat()) routes.push({ method: one, path: new RegExp(`^${pattern}$`) });
+  });
+  return (url) => {
+    const path = url.split("?")[0] ?? "";
+    return [...new Set(routes.filter((route) => route.path.test(path)).map((route) => route.method))];
+  };
+}
+
+/** What cannot be read as HTTP gets our form too; there is no request yet to which one could reply. */
+function answerSocket(socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(errorBody({ code: "bad_request", message: "this is not a request that can be read" }));
+  const head = ["HTTP/1.1 400 Bad Request", "Connection: close", "Content-Type: application/json; charset=utf-8"];
+  socket.end(`${head.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
 function requireToken(app: FastifyInstance, token: string): void {
   const wanted = createHash("sha256").update(`Bearer ${token}`).digest();
   app.addHook("onRequest", async (request, reply) => {
-    if (!request.url.startsWith("/v1")) return;
+    // The route that was matched, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats too.
+    if (!(request.routeOptions.url ?? request.url).startsWith("/v1")) return;
     const given = createHash("sha256")
       .update(request.headers.authorization ?? "")
       .digest();
