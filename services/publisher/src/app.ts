@@ -14,7 +14,7 @@ import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
 import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
-import { startSupervisor, type Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { readPublisherConfig } from "./config.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
@@ -47,8 +47,13 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
-  if (config.NATS_URL !== null) logger.warn({}, "NATS_URL is set, but this version has no control plane yet: it is ignored");
-  const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName: `acktor-publisher ${instance}` });
+  if (config.NATS_URL !== null)
+    logger.warn({}, "NATS_URL is set, but this version has no control plane yet: it is ignored");
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    size: POOL_SIZE,
+    applicationName: `acktor-publisher ${instance}`,
+  });
   const link = makeLink(config, owner, logger);
   const metrics = createMetrics();
   const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
@@ -56,7 +61,14 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
   const publisher = new Publisher({ config, instance, owner, pool, link, logger, metrics, prepared, ...clocks });
   const startedAt = performance.now();
-  const view = { publisher, link, instance, startedAt, supervisor: () => supervisor, highWater: config.ACKTOR_HIGH_WATER };
+  const view = {
+    publisher,
+    link,
+    instance,
+    startedAt,
+    supervisor: () => supervisor,
+    highWater: config.ACKTOR_HIGH_WATER,
+  };
   const app = createHttp({
     service: "publisher",
     version: VERSION,
@@ -66,7 +78,11 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     readiness: () => readinessOf(view),
   });
   addMessageRoutes(app, { pool, intake: publisher.intake, limits: limitsOf(config, clocks.wallClock) });
-  addOperatorRoutes(app, { pool, inboxWindowMs: config.ACKTOR_INBOX_WINDOW, wake: () => publisher.dispatch.wake(true) });
+  addOperatorRoutes(app, {
+    pool,
+    inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
+    wake: () => publisher.dispatch.wake(true),
+  });
   addStatusRoutes(app, { pool, link, status: () => statusOf(view), machines: () => machineViews(view) });
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
@@ -106,12 +122,17 @@ function makeLink(config: PublisherSettings, owner: string, logger: Logger): Lin
     connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,
     publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
   });
-  link.on("link.transition", ({ region, from, to, event }) => logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`));
+  link.on("link.transition", ({ region, from, to, event }) =>
+    logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`),
+  );
   link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
   return link;
 }
 
-function limitsOf(config: PublisherSettings, wallClock: () => number): Parameters<typeof addMessageRoutes>[1]["limits"] {
+function limitsOf(
+  config: PublisherSettings,
+  wallClock: () => number,
+): Parameters<typeof addMessageRoutes>[1]["limits"] {
   return {
     reserved: [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX],
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
@@ -163,7 +184,8 @@ async function prepareOnce(pool: Pool, config: PublisherSettings): Promise<Prepa
     if (step.ok) continue;
     const { kind, message, code } = step.failure;
     if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message };
-    const hint = code === "3F000" || code === "42P01" ? " The schema is missing: start once with ACKTOR_MIGRATE=on." : "";
+    const hint =
+      code === "3F000" || code === "42P01" ? " The schema is missing: start once with ACKTOR_MIGRATE=on." : "";
     return { kind: "never", why: `${message}.${hint}` };
   }
   return { kind: "ready" };
@@ -171,7 +193,9 @@ async function prepareOnce(pool: Pool, config: PublisherSettings): Promise<Prepa
 
 function listenFault(config: PublisherSettings, { code, message }: NodeJS.ErrnoException): string {
   const where = `${config.HTTP_HOST}:${config.HTTP_PORT}`;
-  if (code === "EADDRINUSE") return `HTTP_PORT ${where} is taken. Set HTTP_PORT to a free port, or stop what listens there.`;
-  if (code === "EACCES") return `HTTP_PORT ${where} may not be opened by this user. Set HTTP_PORT to a port above 1023.`;
+  if (code === "EADDRINUSE")
+    return `HTTP_PORT ${where} is taken. Set HTTP_PORT to a free port, or stop what listens there.`;
+  if (code === "EACCES")
+    return `HTTP_PORT ${where} may not be opened by this user. Set HTTP_PORT to a port above 1023.`;
   return `HTTP_HOST ${where} cannot be listened on (${code ?? message}).`;
 }

@@ -17,7 +17,9 @@ function crossFaults(config: PublisherSettings): string[] {
   if (exposed !== null) faults.push(exposed);
   const { ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
   if (isUnder(ack, presence) || isUnder(presence, ack)) {
-    faults.push(`ACKTOR_ACK_PREFIX (${ack}) and ACKTOR_PRESENCE_PREFIX (${presence}) overlap. Choose two separate prefixes.`);
+    faults.push(
+      `ACKTOR_ACK_PREFIX (${ack}) and ACKTOR_PRESENCE_PREFIX (${presence}) overlap. Choose two separate prefixes.`,
+    );
   }
   if (config.ACKTOR_ACK_TIMEOUT_MIN > config.ACKTOR_ACK_TIMEOUT_MAX) {
     faults.push("ACKTOR_ACK_TIMEOUT_MIN is longer than ACKTOR_ACK_TIMEOUT_MAX.");

@@ -1,6 +1,6 @@
 /** What Prometheus scrapes. Counters that other parts keep anyway are read at scrape time, so the hot path pays nothing. */
 import type { BreakerState, ConnectionState, Link } from "@acktor/shared/link/link";
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Intake } from "./intake/intake.ts";
 import type { Settled } from "./outbox/outbox.ts";
@@ -44,7 +44,9 @@ export function createMetrics(): Metrics {
 }
 
 function watch(registry: Registry, { link, intake, dispatcher, settler, waiting }: WatchedParts): void {
-  counter(registry, "acktor_messages_accepted_total", "Messages committed by the HTTP intake.", () => [[{}, intake.accepted]]);
+  counter(registry, "acktor_messages_accepted_total", "Messages committed by the HTTP intake.", () => [
+    [{}, intake.accepted],
+  ]);
   counter(registry, "acktor_publishes_total", "PUBLISHes written, by what became of them.", () => {
     const c = dispatcher.counts;
     return [
@@ -54,8 +56,12 @@ function watch(registry: Registry, { link, intake, dispatcher, settler, waiting 
       [{ outcome: "lost" }, c.lost],
     ];
   });
-  counter(registry, "acktor_republishes_total", "PUBLISHes after a message's first.", () => [[{}, dispatcher.counts.republished]]);
-  counter(registry, "acktor_ack_timeouts_total", "PUBLISHes without an ack in time.", () => [[{}, dispatcher.counts.ackTimeouts]]);
+  counter(registry, "acktor_republishes_total", "PUBLISHes after a message's first.", () => [
+    [{}, dispatcher.counts.republished],
+  ]);
+  counter(registry, "acktor_ack_timeouts_total", "PUBLISHes without an ack in time.", () => [
+    [{}, dispatcher.counts.ackTimeouts],
+  ]);
   counter(registry, "acktor_acks_total", "Messages under the ack prefix, by what became of them.", () => {
     const { received: _, ...outcomes } = settler.counts;
     return Object.entries(outcomes).map(([outcome, value]) => [{ outcome }, value] as const);

@@ -27,13 +27,13 @@ import { classifyAcks } from "./outbox/classify-acks.ts";
 import { failMessages } from "./outbox/fail-messages.ts";
 import { insertMessages } from "./outbox/insert-messages.ts";
 import { markSent } from "./outbox/mark-sent.ts";
-import { parkDestination } from "./outbox/park-destination.ts";
+import { parkMessages } from "./outbox/park-messages.ts";
 import { rejectMessages } from "./outbox/reject-messages.ts";
 import { releaseInstance, releaseLeases } from "./outbox/release-leases.ts";
 import { resumeMatching } from "./outbox/resume-matching.ts";
 import { settleAcks } from "./outbox/settle-acks.ts";
 import { supersedeRetained } from "./outbox/supersede-retained.ts";
-import { unparkDestination } from "./outbox/unpark-destination.ts";
+import { unparkDestinations } from "./outbox/unpark-destinations.ts";
 import { Settler } from "./settle/settler.ts";
 
 /** How long a stop waits for PUBACKs of what is in flight. */
@@ -138,19 +138,24 @@ export class Publisher {
   #onBirth(filters: readonly string[]): void {
     const { config, logger } = this.#parts;
     const wholeTopics = config.ACKTOR_DESTINATION_LEVELS === 0;
-    const names = this.dispatch.dispatcher.unpark((name) => !wholeTopics || filters.some((f) => filterMatches(f, name)));
-    logger.info({ filters, resumed_destinations: names.length }, "an acker announced itself; waiting messages are resumed");
+    const names = this.dispatch.dispatcher.unpark(
+      (name) => !wholeTopics || filters.some((f) => filterMatches(f, name)),
+    );
+    logger.info(
+      { filters, resumed_destinations: names.length },
+      "an acker announced itself; waiting messages are resumed",
+    );
     this.#resumer.add(filters);
   }
 
   #makeWriter(): OutboxWriter {
-    const { pool, logger } = this.#parts;
+    const { pool, logger, owner } = this.#parts;
     const verbs = {
       markSent: (records: Parameters<typeof markSent>[1]) => markSent(pool, records),
       failMessages: (rows: Parameters<typeof failMessages>[1]) => failMessages(pool, rows),
       releaseLeases: (rows: Parameters<typeof releaseLeases>[1]) => releaseLeases(pool, rows),
-      parkDestination: (destination: string, ids: readonly string[]) => parkDestination(pool, destination, ids),
-      unparkDestination: (destination: string) => unparkDestination(pool, { destination, smearMs: SMEAR_MS }),
+      park: (destination: string, ids: readonly string[]) => parkMessages(pool, destination, ids, owner),
+      unpark: (destination: string) => unparkDestinations(pool, [destination]),
     };
     return new OutboxWriter(verbs, logger, (entries, fenced) => this.dispatch.dispatcher.recorded(entries, fenced));
   }
@@ -218,9 +223,12 @@ export class Publisher {
       leaseMs: config.ACKTOR_LEASE,
       retentionMs: config.ACKTOR_RETENTION,
       oldWaitingMs: config.ACKTOR_OLD_WAITING,
+      highWater: config.ACKTOR_HIGH_WATER,
       accepted: () => this.intake.accepted,
       probing: () => this.dispatch.open,
-      probe: (messages, leaseEndsAt) => this.dispatch.dispatcher.offer(messages, leaseEndsAt, true),
+      smearMs: SMEAR_MS,
+      dispatcher: this.dispatch.dispatcher,
+      freed: () => this.dispatch.wake(),
     });
   }
 
@@ -241,7 +249,7 @@ export class Publisher {
       offer: (messages, leaseEndsAt) => dispatcher.offer(messages, leaseEndsAt),
       wake: () => this.dispatch.wake(true),
       ready: prepared,
-      full: (adding) => this.janitor.isFull(config.ACKTOR_HIGH_WATER, adding),
+      full: (adding) => this.janitor.isFull(adding),
     });
   }
 }

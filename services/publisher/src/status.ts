@@ -48,7 +48,12 @@ export function statusOf({ publisher, link, instance, startedAt, supervisor, hig
       high_water: highWater,
       accepted: publisher.intake.accepted,
     },
-    dispatcher: { queued: dispatcher.queued, unacked: dispatcher.unacked, paused: publisher.dispatch.paused, ...dispatcher.counts },
+    dispatcher: {
+      queued: dispatcher.queued,
+      unacked: dispatcher.unacked,
+      paused: publisher.dispatch.paused,
+      ...dispatcher.counts,
+    },
     acks: publisher.settler.counts,
     destinations: dispatcher
       .destinations()

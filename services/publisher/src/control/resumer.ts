@@ -11,7 +11,9 @@ const MAX_FILTERS = 1_000;
 
 export interface ResumerOptions {
   /** Resumes every waiting row whose topic one of the expressions selects, smeared. */
-  readonly resume: (regexes: readonly string[]) => Promise<DbResult<unknown> | { readonly ok: true; readonly value: unknown }>;
+  readonly resume: (
+    regexes: readonly string[],
+  ) => Promise<DbResult<unknown> | { readonly ok: true; readonly value: unknown }>;
   readonly resumed: () => void;
   readonly logger: Logger;
 }
@@ -50,7 +52,10 @@ export class Resumer {
       const result = await this.#options.resume(regexes);
       if (!result.ok) {
         // The rows come due by their own schedule; a birth only makes it sooner.
-        this.#options.logger.warn({ code: result.failure.code }, "waiting messages could not be resumed for a new acker");
+        this.#options.logger.warn(
+          { code: result.failure.code },
+          "waiting messages could not be resumed for a new acker",
+        );
         return;
       }
       this.#options.resumed();

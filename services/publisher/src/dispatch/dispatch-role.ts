@@ -5,10 +5,11 @@
  * is leased; intake goes on.
  */
 import { type Actor, createActor, fromPromise } from "xstate";
+import { LowWater } from "../outbox/low-water.ts";
 import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
 import type { RetainedCursor, Superseded } from "../outbox/supersede-retained.ts";
-import { type ClaimOutput, dispatcherMachine } from "./dispatcher-machine.ts";
 import { Dispatcher, type DispatcherOptions, type DispatcherSink } from "./dispatcher.ts";
+import { type ClaimOutput, dispatcherMachine } from "./dispatcher-machine.ts";
 
 /** Rows of one claim: 9 ms each at most, and a batch that goes out within some tens of milliseconds. */
 const CLAIM_LIMIT = 500;
@@ -35,7 +36,7 @@ export class DispatchRole {
   #paused = false;
   #stopped = false;
   #laneCursor = "";
-  #lowWater: string | null = null;
+  readonly #lowWater: LowWater;
   #supersededAt = Number.NEGATIVE_INFINITY;
   #supersedeNow = false;
   #retainedCursor: RetainedCursor | null = null;
@@ -43,6 +44,7 @@ export class DispatchRole {
 
   constructor(options: DispatchRoleOptions) {
     this.#options = options;
+    this.#lowWater = new LowWater(options.now);
     this.dispatcher = new Dispatcher({ ...options, sink: { ...options.sink, low: () => this.#low() } });
     this.#actor = this.#makeActor();
   }
@@ -137,10 +139,17 @@ export class DispatchRole {
     const limit = Math.min(CLAIM_LIMIT, this.dispatcher.room);
     if (limit === 0) return { claimed: 0, more: true };
     const startedAt = now();
-    const result = await claim({ instance, limit, leaseMs, laneCursor: this.#laneCursor, lowWater: this.#lowWater });
+    const result = await claim({
+      instance,
+      limit,
+      leaseMs,
+      laneCursor: this.#laneCursor,
+      lowWater: this.#lowWater.mark,
+    });
     if (!result.ok) throw new Error(`claim failed: ${result.failure.code}`);
     const { messages, nextLaneCursor, parked } = result.value;
     this.#laneCursor = nextLaneCursor;
+    this.#lowWater.claimed(result.value, messages.length + parked < limit);
     if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
     return { claimed: messages.length, more: messages.length === limit || parked > 0 };
   }
@@ -154,4 +163,3 @@ export class DispatchRole {
     if (result.ok) this.#retainedCursor = result.value.next;
   }
 }
-

@@ -17,8 +17,9 @@ export interface WriterVerbs {
   markSent(records: readonly AttemptRecord[]): Promise<DbResult<{ readonly messageId: string }>>;
   failMessages(rows: readonly { messageId: string; leaseToken: string; reason: string }[]): Promise<Written>;
   releaseLeases(rows: readonly Release[]): Promise<Written>;
-  parkDestination(destination: string, messageIds: readonly string[]): Promise<Written>;
-  unparkDestination(destination: string): Promise<Written>;
+  /** Messages leased by us and not sent are parked with their destination. */
+  park(destination: string, messageIds: readonly string[]): Promise<Written>;
+  unpark(destination: string): Promise<Written>;
 }
 
 type Written = DbResult<unknown> | { readonly ok: true; readonly value: unknown };
@@ -107,8 +108,8 @@ export class OutboxWriter {
   async #park(batch: Parked | undefined): Promise<void> {
     if (batch === undefined) return;
     const { destination, messageIds } = batch;
-    if (messageIds === null) await this.#write("unpark", () => this.#verbs.unparkDestination(destination));
-    else await this.#write("park", () => this.#verbs.parkDestination(destination, messageIds));
+    if (messageIds === null) await this.#write("unpark", () => this.#verbs.unpark(destination));
+    else await this.#write("park", () => this.#verbs.park(destination, messageIds));
   }
 
   async #write(what: string, run: () => Promise<Written>): Promise<void> {

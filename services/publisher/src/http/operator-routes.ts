@@ -1,10 +1,11 @@
 /** What operators do to messages (SPEC 4): replay, cancel, acknowledge; one, or every dead letter that matches. */
-import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
+import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
@@ -17,7 +18,11 @@ export interface OperatorRoutes {
 }
 
 const name = z.string().min(1, "is empty").max(255, "is longer than 255 characters");
-const replayBody = z.strictObject({ force: z.boolean().default(false), out_of_order: z.boolean().default(false), who: name.optional() });
+const replayBody = z.strictObject({
+  force: z.boolean().default(false),
+  out_of_order: z.boolean().default(false),
+  who: name.optional(),
+});
 const cancelBody = z.strictObject({ who: name.optional() });
 const acknowledgeBody = z.strictObject({ client_id: name.optional(), who: name.optional() });
 const deadLettersBody = z.strictObject({
@@ -61,24 +66,23 @@ export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, w
     if (!body.ok) return sendFault(reply, body.fault);
     const { reason, topic, limit, dry_run, force, out_of_order, who } = body.value;
     const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
-    const result = await replayDeadLetters(pool, filter, { inboxWindowMs, force, outOfOrder: out_of_order, who: who ?? "http" });
+    const result = await replayDeadLetters(pool, filter, {
+      inboxWindowMs,
+      force,
+      outOfOrder: out_of_order,
+      who: who ?? "http",
+    });
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     if (!dry_run) wake();
-    return { dry_run, matched: result.value.matched, replayed: result.value.replayed };
+    const { matched, replayed, refused } = result.value;
+    return { dry_run, matched, replayed, refused };
   });
 }
 
 /** What a move of one message gave: the new state, or why not. */
-type Moved =
-  | { readonly ok: true; readonly value: { readonly moved: readonly { readonly messageId: string; readonly state: string }[]; readonly refused: readonly Refusal[] } }
-  | { readonly ok: false; readonly failure: DbFailure };
+type Move = (id: string) => Promise<Outcome<OperatorResult>>;
 
-interface Refusal {
-  readonly messageId: string;
-  readonly why: string;
-}
-
-async function act(request: FastifyRequest, reply: FastifyReply, move: (id: string) => Promise<Moved>): Promise<FastifyReply> {
+async function act(request: FastifyRequest, reply: FastifyReply, move: Move): Promise<FastifyReply> {
   const id = z.uuid().safeParse((request.params as { id?: unknown }).id);
   if (!id.success) return sendFault(reply, { code: "not_found", message: "there is no message under this id" });
   const result = await move(id.data.toLowerCase());

@@ -4,6 +4,7 @@ import type { CommandResult, Link, LinkInfo } from "@acktor/shared/link/link";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { readStats } from "../outbox/read-stats.ts";
+import { StatsCache } from "../outbox/stats-cache.ts";
 import { databaseFault } from "./faults.ts";
 
 /** One actor as `/v1/machines` shows it; contexts hold no payloads and no secrets. */
@@ -24,8 +25,12 @@ export interface StatusRoutes {
 }
 
 export function addStatusRoutes(app: FastifyInstance, { pool, link, status, machines }: StatusRoutes): void {
+  const stats = new StatsCache(
+    () => readStats(pool),
+    () => performance.now(),
+  );
   app.get("/v1/stats", async (_request, reply) => {
-    const result = await readStats(pool);
+    const result = await stats.read();
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
   app.get("/v1/status", async () => status());

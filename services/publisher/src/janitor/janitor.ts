@@ -4,18 +4,25 @@
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
-import { countWaiting } from "../outbox/count-waiting.ts";
+import { countWaiting, oldestWaiting } from "../outbox/count-waiting.ts";
 import { EXPIRE_BATCH, expireDue } from "../outbox/expire-due.ts";
+import { purgeIdempotencyKeys, sumUpTally } from "../outbox/housekeeping.ts";
 import type { LeasedMessage } from "../outbox/outbox.ts";
-import { dropOldPartitions, ensurePartitions } from "../outbox/partitions.ts";
-import { probeDestinations } from "../outbox/probe-destinations.ts";
+import { deleteStragglers, dropOldPartitions, ensurePartitions } from "../outbox/partitions.ts";
+import { parkedDestinations, probeDestinations } from "../outbox/probe-destinations.ts";
+import { freeReleased } from "../outbox/unpark-destinations.ts";
 import type { PeriodicOutput } from "./periodic-machine.ts";
 import { PeriodicRole } from "./periodic-role.ts";
 
 const EXPIRE_EVERY_MS = 1_000;
 const COUNT_EVERY_MS = 1_000;
 const PROBE_EVERY_MS = 500;
+/** Destinations probed by one statement. */
+const PROBES = 100;
+/** Counting stops this far above the high-water mark: more would change no answer. */
+const COUNT_BEYOND = 10_000;
 const RETAIN_EVERY_MS = 600_000;
+const TALLY_EVERY_MS = 10_000;
 const HEALTH_EVERY_MS = 30_000;
 /** S10: a connection that carried nothing for this long is worth a warning. */
 const IDLE_WARNING_MS = 300_000;
@@ -29,11 +36,23 @@ export interface JanitorOptions {
   readonly leaseMs: number;
   readonly retentionMs: number;
   readonly oldWaitingMs: number;
+  readonly highWater: number;
   /** Messages accepted by this process so far. */
   readonly accepted: () => number;
   /** True while messages may be sent. */
   readonly probing: () => boolean;
-  readonly probe: (messages: readonly LeasedMessage[], leaseEndsAt: number) => void;
+  /** Rows of a destination that is back come due within this time. */
+  readonly smearMs: number;
+  readonly dispatcher: Prober;
+  /** Rows are due that nobody announced. */
+  readonly freed: () => void;
+}
+
+/** What the prober asks of the dispatcher. */
+interface Prober {
+  offer(messages: readonly LeasedMessage[], leaseEndsAt: number, probe: boolean): void;
+  notePark(destination: string): void;
+  unpark(matches: (name: string) => boolean): string[];
 }
 
 export class Janitor {
@@ -47,6 +66,7 @@ export class Janitor {
   databaseUp = true;
   #acceptedAtCount = 0;
   #idleSince: number | null = null;
+  #knowsParked = false;
 
   constructor(options: JanitorOptions) {
     this.#options = options;
@@ -57,6 +77,7 @@ export class Janitor {
       role("counter", COUNT_EVERY_MS, () => this.#count()),
       role("prober", PROBE_EVERY_MS, () => this.#probe()),
       role("retention", RETAIN_EVERY_MS, () => this.#retain()),
+      role("tally", TALLY_EVERY_MS, () => this.#tally()),
       role("health", HEALTH_EVERY_MS, () => this.#health()),
     ];
   }
@@ -66,51 +87,69 @@ export class Janitor {
   }
 
   /** True when `adding` more rows would pass the high-water mark: the last count, and what we accepted since. */
-  isFull(highWater: number, adding: number): boolean {
+  isFull(adding: number): boolean {
     if (this.waiting === null) return false;
-    return this.waiting + this.#options.accepted() - this.#acceptedAtCount + adding > highWater;
+    return this.waiting + this.#options.accepted() - this.#acceptedAtCount + adding > this.#options.highWater;
   }
 
   async #expire(): Promise<PeriodicOutput> {
     const result = await expireDue(this.#options.pool);
-    const expired = result.ok ? result.rows.length : valueOf(result);
+    if (!result.ok) throw failureOf(result.failure);
+    const expired = result.rows.length;
     if (expired > 0) this.#options.logger.info({ actor: "expiry", expired }, "messages expired");
     return { more: expired === EXPIRE_BATCH };
   }
 
   async #count(): Promise<PeriodicOutput> {
-    const { pool, accepted } = this.#options;
+    const { pool, accepted, highWater } = this.#options;
     const before = accepted();
-    const outcome = await countWaiting(pool);
-    this.databaseUp = outcome.ok || outcome.failure.kind === "rejected";
-    const counted = valueOf(outcome);
-    this.waiting = counted.waiting;
-    this.oldestWaitingMs = counted.oldestMs;
+    const counted = await countWaiting(pool, highWater + COUNT_BEYOND);
+    this.databaseUp = counted.ok || counted.failure.kind === "rejected";
+    this.waiting = unwrap(counted);
+    this.oldestWaitingMs = unwrap(await oldestWaiting(pool))?.ageMs ?? null;
     this.#acceptedAtCount = before;
     return { more: false };
   }
 
+  /** Frees the rows of destinations that are back, and asks those that are not, one message each. */
   async #probe(): Promise<PeriodicOutput> {
-    const { pool, owner, leaseMs, now, probing, probe } = this.#options;
-    if (!probing()) return { more: false };
+    const { pool, owner, leaseMs, now, probing, dispatcher, smearMs, freed } = this.#options;
+    if (!this.#knowsParked) {
+      for (const name of unwrap(await parkedDestinations(pool))) dispatcher.notePark(name);
+      this.#knowsParked = true;
+    }
+    const free = unwrap(await freeReleased(pool, smearMs));
+    if (free.freed > 0) freed();
+    if (!probing()) return { more: free.more };
     const startedAt = now();
-    const { messages, more } = valueOf(await probeDestinations(pool, { instance: owner, leaseMs, limit: 100 }));
-    if (messages.length > 0) probe(messages, startedAt + leaseMs);
-    return { more };
+    const { probes, forgotten } = unwrap(await probeDestinations(pool, { instance: owner, leaseMs, limit: PROBES }));
+    if (forgotten.length > 0) dispatcher.unpark((name) => forgotten.includes(name));
+    const messages = probes.map((probe) => probe.message);
+    if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs, true);
+    return { more: free.more || probes.length === PROBES };
   }
 
   async #retain(): Promise<PeriodicOutput> {
     const { pool, retentionMs } = this.#options;
-    valueOf(await ensurePartitions(pool));
-    valueOf(await dropOldPartitions(pool, retentionMs));
-    return { more: false };
+    unwrap(await ensurePartitions(pool));
+    unwrap(await dropOldPartitions(pool, retentionMs));
+    const stragglers = unwrap(await deleteStragglers(pool, retentionMs));
+    const keys = unwrap(await purgeIdempotencyKeys(pool));
+    return { more: stragglers.more || keys.more };
+  }
+
+  async #tally(): Promise<PeriodicOutput> {
+    return { more: unwrap(await sumUpTally(this.#options.pool)).more };
   }
 
   async #health(): Promise<PeriodicOutput> {
     const { link, logger, now, oldWaitingMs } = this.#options;
     if (this.oldestWaitingMs !== null && this.oldestWaitingMs > oldWaitingMs) {
       const seconds = Math.round(this.oldestWaitingMs / 1_000);
-      logger.warn({ actor: "health", waiting: this.waiting, oldest_seconds: seconds }, "messages have been waiting for long");
+      logger.warn(
+        { actor: "health", waiting: this.waiting, oldest_seconds: seconds },
+        "messages have been waiting for long",
+      );
     }
     const { state, stats } = link.info();
     const activity = state === "CONNECTED" ? stats.messagesSent + stats.messagesReceived : null;
@@ -125,13 +164,23 @@ export class Janitor {
     else this.#idleSince ??= now;
     this.#lastActivity = activity;
     if (this.#idleSince !== null && now - this.#idleSince >= IDLE_WARNING_MS) {
-      this.#options.logger.warn({ actor: "health", idle_seconds: Math.round((now - this.#idleSince) / 1_000) }, "the connection carries nothing");
+      this.#options.logger.warn(
+        { actor: "health", idle_seconds: Math.round((now - this.#idleSince) / 1_000) },
+        "the connection carries nothing",
+      );
       this.#idleSince = now;
     }
   }
 }
 
-function valueOf<T>(outcome: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: DbFailure }): T {
+function unwrap<T>(
+  outcome: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: DbFailure },
+): T {
   if (outcome.ok) return outcome.value;
-  throw new Error(`${outcome.failure.code}: ${outcome.failure.message}`);
+  throw failureOf(outcome.failure);
+}
+
+/** A role's run ends by a rejection; its machine waits and tries again. */
+function failureOf({ code, message }: DbFailure): Error {
+  return new Error(`${code}: ${message}`);
 }

@@ -64,7 +64,8 @@ export class PeriodicRole {
       this.#failing = false;
       return output;
     } catch (error) {
-      if (!this.#failing) logger.warn({ actor: name, reason: (error as Error).message }, "a role failed; it tries again");
+      if (!this.#failing)
+        logger.warn({ actor: name, reason: (error as Error).message }, "a role failed; it tries again");
       this.#failing = true;
       throw error;
     }
