@@ -32,6 +32,8 @@ update publisher.message_delivery m set
   lease_owner = null, updated_at = now()
 from a where m.message_id = a.message_id and m.lease_token = a.token and m.state in ('pending', 'sent')
   and not (m.last_outcome is not distinct from 'rejected' and m.sent_token is not distinct from m.lease_token)
+  -- Read before the first row is written: a statement does not lock what it has already changed.
+  and (select count(*) >= 0 from past)
 returning m.message_id as "messageId"`;
 
 /**

@@ -5,7 +5,8 @@
  *  1. The first `processed` ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`);
  *     an acknowledged row is left alone. A checksum that is given and differs moves nothing.
  *  2. The row and its delivery_acknowledgment are written by one statement.
- *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here.
+ *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here, and the one before it
+ *     moves to delivery_attempt (`past` reads only retries, before the first row is written).
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AckRecord, Settled } from "./outbox.ts";
@@ -15,6 +16,15 @@ import { column, sparseColumn } from "./sql-arrays.ts";
 const SETTLE = `with ack as materialized (
   select distinct on (message_id) * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[])
     a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code) order by message_id),
+past as materialized (
+  select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
+  from ack a join publisher.message_delivery m using (message_id)
+  where a.attempt > 1 and m.attempts between 1 and a.attempt - 1 and m.last_outcome <> 'rejected'
+    and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
+  for update of m),
+kept as (
+  insert into publisher.delivery_attempt (message_id, attempt, outcome, reason_code, breaker, sent_at)
+  select message_id, attempts, last_outcome, last_reason_code, last_breaker, sent_at from past),
 moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
@@ -26,6 +36,7 @@ moved as (
     last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
   from ack a
   where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
+    and (select count(*) >= 0 from past)
   returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, a.client_id),
 put as (
   insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)

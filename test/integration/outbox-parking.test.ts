@@ -1,0 +1,249 @@
+/** Silent destinations: aside, probed singly, back when somebody answers or is born. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { claimDue } from "@acktor/publisher/outbox/claim-due";
+import { configureOutbox } from "@acktor/publisher/outbox/configure-outbox";
+import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
+import { markSent } from "@acktor/publisher/outbox/mark-sent";
+import type { NewMessage } from "@acktor/publisher/outbox/outbox";
+import { parkMessages } from "@acktor/publisher/outbox/park-messages";
+import { parkedDestinations, probeDestinations } from "@acktor/publisher/outbox/probe-destinations";
+import { resumeMatching } from "@acktor/publisher/outbox/resume-matching";
+import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
+import { freeReleased, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
+import { filterToRegex } from "@acktor/shared/protocol/topics";
+import { ack, attempt, claim, given, INSERT, messages, rowsOf, testOutbox } from "../support/outbox.ts";
+import { postgresVersions } from "../support/postgres.ts";
+
+const PROBE = { instance: "one", leaseMs: 15_000, limit: 100 };
+const SETTINGS = {
+  ackPrefix: "delivery/ack",
+  presencePrefix: "delivery/acker",
+  defaultTtlMs: null,
+  defaultMaxRetries: null,
+  retentionMs: 7 * 86_400_000,
+  destinationLevels: 0,
+};
+
+for (const version of postgresVersions()) {
+  test(`parking, PostgreSQL ${version}`, async (t) => {
+    const { pool, sql } = await testOutbox(t, version);
+    t.beforeEach(async () => {
+      await sql("truncate publisher.message_delivery, publisher.destination");
+      given(await configureOutbox(pool, SETTINGS));
+    });
+    const insert = async (batch: readonly NewMessage[]): Promise<string[]> => {
+      assert.ok((await insertMessages(pool, batch, INSERT)).ok);
+      return batch.map((m) => m.messageId);
+    };
+    const topics = async (): Promise<(string | undefined)[]> => {
+      const { messages: rows, parked } = given(await claimDue(pool, claim()));
+      return [...rows.map((row) => row.topic).sort(), ...(parked > 0 ? [`${parked} parked`] : [])];
+    };
+    const parkedRows = async (): Promise<unknown> =>
+      (await sql<{ n: number }>("select count(*)::int4 n from publisher.message_delivery where parked"))[0]?.n;
+    const probeNow = (): Promise<unknown> =>
+      sql("update publisher.destination set probe_at = now() - interval '1 second'");
+    const free = async (): Promise<number> => {
+      let freed = 0;
+      for (let more = true; more; ) {
+        const chunk = given(await freeReleased(pool, 0));
+        freed += chunk.freed;
+        more = chunk.more;
+      }
+      return freed;
+    };
+
+    await t.test("leased messages go aside; the rest follows as it becomes due; others are not touched", async () => {
+      const [first] = await insert(messages(3, () => ({ topic: "dead/1" })));
+      await insert(messages(1, () => ({ topic: "dead/1/below" })));
+      await insert(messages(2, () => ({ topic: "alive" })));
+      const rows = given(await claimDue(pool, claim({ limit: 1 }))).messages;
+      assert.deepEqual(
+        rows.map((r) => r.messageId),
+        [first],
+      );
+      assert.deepEqual(
+        rowsOf(await parkMessages(pool, "dead/1", [first ?? ""], "two")),
+        [],
+        "not another replica's lease",
+      );
+      assert.equal(rowsOf(await parkMessages(pool, "dead/1", [first ?? ""], "one")).length, 1);
+      assert.deepEqual(await topics(), ["alive", "alive", "dead/1/below", "2 parked"]);
+      assert.equal(await parkedRows(), 3);
+      assert.deepEqual(await topics(), []);
+      assert.deepEqual(given(await parkedDestinations(pool)), ["dead/1"]);
+    });
+
+    await t.test("the first n levels: everything below is one destination", async () => {
+      given(await configureOutbox(pool, { ...SETTINGS, destinationLevels: 2 }));
+      await insert(messages(2, (at) => ({ topic: `plant/7/${at}` })));
+      await insert(messages(1, () => ({ topic: "plant/77/x" })));
+      await insert(messages(1, () => ({ topic: "plant" })));
+      await parkMessages(pool, "plant/7", [], "one");
+      assert.deepEqual(await topics(), ["plant", "plant/77/x", "2 parked"]);
+      await parkMessages(pool, "plant", [], "one");
+      await insert(messages(1, () => ({ topic: "plant/8/x" })));
+      assert.deepEqual(await topics(), ["plant/8/x"], "a destination shorter than n levels is that topic only");
+    });
+
+    await t.test(
+      "a probe is one message of each destination, oldest first, at doubling pauses, once across replicas",
+      async () => {
+        const [oldest] = await insert(messages(3, () => ({ topic: "d/1" })));
+        await insert(messages(1, () => ({ topic: "d/2" })));
+        await parkMessages(pool, "d/1", [], "one");
+        await parkMessages(pool, "d/2", [], "one");
+        await topics();
+        assert.deepEqual(given(await probeDestinations(pool, PROBE)).probes, [], "the first pause is not over");
+        await probeNow();
+        const both = await Promise.all([
+          probeDestinations(pool, PROBE),
+          probeDestinations(pool, { ...PROBE, instance: "two" }),
+        ]);
+        const probes = both.flatMap((result) => [...given(result).probes]);
+        assert.deepEqual(probes.map((p) => p.destination).sort(), ["d/1", "d/2"]);
+        assert.equal(probes.find((p) => p.destination === "d/1")?.message.messageId, oldest);
+        assert.deepEqual(await sql("select distinct pause_ms from publisher.destination"), [{ pause_ms: 2_000 }]);
+        for (let i = 0; i < 7; i++) {
+          await probeNow();
+          given(await probeDestinations(pool, PROBE));
+        }
+        assert.deepEqual(await sql("select distinct pause_ms from publisher.destination"), [{ pause_ms: 60_000 }]);
+      },
+    );
+
+    await t.test("a probe that stays unanswered stays parked, and the same message is probed again", async () => {
+      await insert(messages(2, () => ({ topic: "d/1" })));
+      await parkMessages(pool, "d/1", [], "one");
+      await topics();
+      await probeNow();
+      const [probe] = given(await probeDestinations(pool, PROBE)).probes;
+      assert.ok(probe);
+      await markSent(pool, [attempt(probe.message)]);
+      assert.deepEqual(await topics(), []);
+      await probeNow();
+      assert.equal(given(await probeDestinations(pool, PROBE)).probes[0]?.message.messageId, probe.message.messageId);
+    });
+
+    await t.test("an answer brings everything back, and the destination is forgotten", async () => {
+      await insert(messages(150, () => ({ topic: "d/1" })));
+      await insert(messages(5, () => ({ topic: "d/2" })));
+      await parkMessages(pool, "d/1", [], "one");
+      await parkMessages(pool, "d/2", [], "one");
+      given(await claimDue(pool, claim({ limit: 1_000 })));
+      await probeNow();
+      const probe = given(await probeDestinations(pool, PROBE)).probes.find((p) => p.destination === "d/1");
+      assert.ok(probe);
+      await settleAcks(pool, [ack(probe.message.messageId)]);
+      assert.deepEqual(given(await unparkDestinations(pool, ["d/1", "unknown"])), ["d/1"]);
+      assert.equal(await free(), 149);
+      assert.equal((await topics()).length, 100);
+      assert.deepEqual(await sql("select destination from publisher.destination"), [{ destination: "d/2" }]);
+      assert.equal(await parkedRows(), 5);
+    });
+
+    await t.test("letting go is continued by whoever comes next, in chunks", async () => {
+      await insert(messages(5_000, () => ({ topic: "big" })));
+      await parkMessages(pool, "big", [], "one");
+      await sql("update publisher.message_delivery set parked = true");
+      given(await unparkDestinations(pool, ["big"]));
+      const first = given(await freeReleased(pool, 60_000));
+      assert.deepEqual(first, { freed: 4_000, more: true });
+      const [due] = await sql<{ n: number }>(
+        "select count(*)::int4 n from publisher.message_delivery where not parked and due_at <= now()",
+      );
+      assert.ok((due?.n ?? 0) >= 64 && (due?.n ?? 0) < 200, `${due?.n} at once`);
+      assert.deepEqual(given(await freeReleased(pool, 0)), { freed: 1_000, more: false });
+      assert.deepEqual(given(await freeReleased(pool, 0)), { freed: 0, more: false });
+    });
+
+    await t.test("parked again while it is being let go: it stays parked", async () => {
+      await insert(messages(10, () => ({ topic: "d/1" })));
+      await parkMessages(pool, "d/1", [], "one");
+      await topics();
+      given(await unparkDestinations(pool, ["d/1"]));
+      await parkMessages(pool, "d/1", [], "one");
+      assert.equal(await free(), 0);
+      assert.deepEqual(given(await parkedDestinations(pool)), ["d/1"]);
+    });
+
+    await t.test("a destination in which nothing waits is forgotten at its probe", async () => {
+      await parkMessages(pool, "empty", [], "one");
+      await probeNow();
+      assert.deepEqual(given(await probeDestinations(pool, PROBE)), { probes: [], forgotten: ["empty"] });
+      assert.deepEqual(given(await parkedDestinations(pool)), []);
+    });
+
+    await t.test("a keyed head that is parked holds its key", async () => {
+      const [head, next] = await insert(messages(2, (at) => ({ topic: at === 0 ? "d/1" : "alive", orderingKey: "k" })));
+      await parkMessages(pool, "d/1", [], "one");
+      assert.deepEqual(await topics(), ["1 parked"]);
+      assert.deepEqual(await topics(), []);
+      await settleAcks(pool, [ack(head ?? "")]);
+      assert.deepEqual(
+        given(await claimDue(pool, claim())).messages.map((m) => m.messageId),
+        [next],
+      );
+    });
+
+    await t.test("topics longer than an index entry", async () => {
+      const long = `long/${"x".repeat(60_000)}`;
+      await insert([
+        ...messages(1, () => ({ topic: long })),
+        ...messages(1, () => ({ topic: `${long}y` })),
+        ...messages(2, () => ({ topic: long, retain: true })),
+      ]);
+      await parkMessages(pool, long, [], "one");
+      assert.deepEqual(
+        (await topics()).map((topic) => topic?.length),
+        [60_006, 8],
+      );
+      await probeNow();
+      assert.equal(given(await probeDestinations(pool, PROBE)).probes.length, 1);
+      given(await unparkDestinations(pool, [long]));
+      assert.equal(await free(), 2);
+    });
+
+    await t.test(
+      "a birth resumes what waits for its filters: waiting, parked and keyed rows, nothing else",
+      async () => {
+        const waiting = messages(200, (at) => ({ topic: `a/${at}`, orderingKey: at % 2 === 0 ? `k${at}` : null }));
+        await insert(waiting);
+        await insert(
+          messages(3, () => ({ topic: "a/later", deliverAt: new Date(Date.now() + 3_600_000).toISOString() })),
+        );
+        await insert(messages(2, () => ({ topic: "other" })));
+        await sql("update publisher.message_delivery set due_at = now() + interval '1 hour' where deliver_at is null");
+        await insert(messages(2, () => ({ topic: "a/parked" })));
+        await parkMessages(pool, "a/parked", [], "one");
+        await parkMessages(pool, "b/parked", [], "one");
+        await topics();
+        const resumed = given(await resumeMatching(pool, { regexes: [filterToRegex("a/+")], smearMs: 60_000 }));
+        assert.deepEqual(resumed, { rows: 202, destinations: ["a/parked"] });
+        const [due] = await sql(
+          `select count(*) filter (where due_at <= now())::int4 now, count(*) filter (where due_at > now() and due_at < now() + interval '61 seconds')::int4 soon,
+         count(*) filter (where due_at > now() + interval '61 seconds')::int4 later from publisher.message_delivery`,
+        );
+        const { now, soon, later } = due as { now: number; soon: number; later: number };
+        assert.ok(now >= 64 && now < 90, `${now} at once`);
+        assert.deepEqual([now + soon, later], [202, 5]);
+        assert.deepEqual(given(await parkedDestinations(pool)), ["b/parked"]);
+      },
+    );
+
+    await t.test("a birth below a destination of n levels releases it only when something there matches", async () => {
+      given(await configureOutbox(pool, { ...SETTINGS, destinationLevels: 2 }));
+      await insert(messages(2, (at) => ({ topic: `plant/${at}/temp` })));
+      await parkMessages(pool, "plant/0", [], "one");
+      await parkMessages(pool, "plant/1", [], "one");
+      assert.deepEqual(await topics(), ["2 parked"]);
+      const none = given(await resumeMatching(pool, { regexes: [filterToRegex("plant/+/pressure")], smearMs: 0 }));
+      assert.deepEqual(none, { rows: 0, destinations: [] });
+      const one = given(
+        await resumeMatching(pool, { regexes: [filterToRegex("x/#"), filterToRegex("plant/1/#")], smearMs: 0 }),
+      );
+      assert.deepEqual(one, { rows: 1, destinations: ["plant/1"] });
+    });
+  });
+}
