@@ -2,7 +2,8 @@
  * What the dispatcher knows of one destination: its queue, its window, its round trip, and whether it answers.
  *
  * Invariants:
- *  1. A destination never has more messages under way than its own window, so that a slow one takes from no other.
+ *  1. A destination never has more messages under way than its own window, so that a slow one takes from no other;
+ *     only a probe goes beyond it, and to a parked destination nothing but probes.
  *  2. Silence is counted at most once per ack timeout, and forgotten with the first answer.
  */
 import { type AckTimeout, type AckTimeoutBounds, ackTimeoutMs, NO_SAMPLES, withSample } from "./ack-timeout.ts";
@@ -29,12 +30,14 @@ export class Destination {
 
   /** True when the next queued message may go out. */
   get ready(): boolean {
-    return this.queue.length > 0 && !this.parked && this.inFlight < Math.floor(this.#window.size);
+    const [first] = this.queue;
+    if (first === undefined) return false;
+    return first.probe || (!this.parked && this.inFlight < Math.floor(this.#window.size));
   }
 
-  /** True when nothing would be lost by forgetting this destination. */
+  /** True when nothing of it is in memory but what was learnt. */
   get idle(): boolean {
-    return this.queue.length === 0 && this.inFlight === 0 && !this.parked;
+    return this.queue.length === 0 && this.inFlight === 0;
   }
 
   get windowSize(): number {

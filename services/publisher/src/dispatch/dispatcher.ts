@@ -139,6 +139,8 @@ export class Dispatcher {
     const back: LeasedMessage[] = [];
     const parked = new Map<string, LeasedMessage[]>();
     for (const message of messages) {
+      const before = this.#inFlight.get(message.messageId);
+      if (before !== undefined) this.#overtake(before, now);
       const destination = this.#destination(message.topic);
       if (!this.#open) back.push(message);
       else if (destination.parked && !probe) group(parked, destination.name, message);
@@ -174,6 +176,7 @@ export class Dispatcher {
    * An answer to this PUBLISH arrived and was verified, processed or rejected: the destination lives, its window moves.
    */
   answered(entry: InFlight): void {
+    this.#quarantine.passed(entry.message.messageId);
     this.#finish(entry);
     this.#answered(entry, this.#options.now());
   }
@@ -181,12 +184,6 @@ export class Dispatcher {
   /** What is in flight under this id, or null. */
   inFlight(id: string): InFlight | null {
     return this.#inFlight.get(id) ?? null;
-  }
-
-  /** Any ack of a message that is no longer in memory still shows that its destination lives. */
-  heardFrom(topic: string): void {
-    const destination = this.#destinations.get(destinationOf(topic, this.#options.destinationLevels));
-    if (destination?.parked) this.unpark((name) => name === destination.name);
   }
 
   /** Notes a parked destination that another replica, or an earlier run, has parked. */
@@ -258,8 +255,7 @@ export class Dispatcher {
     // An expired row is the janitor's; its lease simply ends.
     if (lifeLeftMs !== null && lifeLeftMs <= 0) return true;
     if (!this.#quarantine.admits(message.messageId, this.#inFlight)) {
-      destination.queue.unshift(queued);
-      this.#queued++;
+      this.#putBack(destination, queued);
       return false;
     }
     const timeoutMs = destination.ackTimeoutMs(ackTimeout);
@@ -296,17 +292,15 @@ export class Dispatcher {
       this.#options.sink.fail(entry.message, outcome.why);
       return true;
     }
-    entry.destination.queue.unshift(queued);
-    this.#queued++;
-    this.#refresh(entry.destination);
+    this.#putBack(entry.destination, queued);
     return false;
   }
 
   #ended(entry: InFlight, outcome: Exclude<PublishOutcome, { kind: "unsent" }>): void {
     const now = this.#options.now();
+    if (outcome.kind === "acked") this.#quarantine.passed(entry.message.messageId);
     if (entry.done) return;
     if (outcome.kind === "acked") {
-      this.#quarantine.passed(entry.message.messageId);
       entry.puback = outcome.reasonCode;
       entry.pubackAt = now;
       this.counts.puback++;
@@ -335,6 +329,15 @@ export class Dispatcher {
     if (this.#quarantine.lost(entry.message.messageId, this.#options.now() - entry.sentAt)) {
       this.#options.sink.fail(entry.message, "quarantined: the broker closed the connection each time it was sent");
     }
+  }
+
+  /**
+   * A row that is in flight was claimed again: a birth resumed it, or the claim was ahead of our tick. Its next PUBLISH
+   * counts from now on, and its attempt was recorded, or it would not have been due.
+   */
+  #overtake(entry: InFlight, now: number): void {
+    if (now >= entry.timesOutAt) this.#timedOut(entry, now);
+    else this.#finish(entry);
   }
 
   #timedOut(entry: InFlight, now: number): void {
@@ -401,15 +404,21 @@ export class Dispatcher {
     if (queued.probe) destination.queue.unshift(queued);
     else destination.queue.push(queued);
     this.#queued++;
-    if (queued.probe) this.#ready.add(destination);
-    else this.#refresh(destination);
+    this.#refresh(destination);
   }
 
-  /** The destination whose turn it is; a probe may go to a parked one. */
+  /** Not sent after all: it stays the first of its destination. */
+  #putBack(destination: Destination, queued: QueuedMessage): void {
+    destination.queue.unshift(queued);
+    this.#queued++;
+    this.#refresh(destination);
+  }
+
+  /** The destination whose turn it is. */
   #next(): Destination | undefined {
     for (const destination of this.#ready) {
       this.#ready.delete(destination);
-      if (destination.ready || destination.queue[0]?.probe) return destination;
+      if (destination.ready) return destination;
     }
     return undefined;
   }
@@ -435,17 +444,20 @@ export class Dispatcher {
   #destinationByName(name: string): Destination {
     let destination = this.#destinations.get(name);
     if (destination === undefined) {
+      if (this.#destinations.size >= MAX_DESTINATIONS) this.#forgetIdle();
       destination = new Destination(name);
       this.#destinations.set(name, destination);
-      if (this.#destinations.size > MAX_DESTINATIONS) this.#forgetIdle();
     }
     return destination;
   }
 
+  /** Parked ones last: the outbox remembers them too, and the claim sets their rows aside. */
   #forgetIdle(): void {
-    for (const [name, destination] of this.#destinations) {
-      if (this.#destinations.size <= MAX_DESTINATIONS * 0.9) return;
-      if (destination.idle) this.#destinations.delete(name);
+    for (const parked of [false, true]) {
+      for (const [name, destination] of this.#destinations) {
+        if (this.#destinations.size <= MAX_DESTINATIONS * 0.9) return;
+        if (destination.idle && destination.parked === parked) this.#destinations.delete(name);
+      }
     }
   }
 
