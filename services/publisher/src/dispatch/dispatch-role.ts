@@ -65,8 +65,15 @@ export class DispatchRole {
     const actor = this.#makeActor();
     this.#actor = actor;
     const ended = new Promise<void>((resolve, reject) => {
-      actor.subscribe({ error: reject });
-      signal.addEventListener("abort", () => void this.stop().then(resolve), { once: true });
+      const onAbort = (): void => void this.stop().then(resolve);
+      signal.addEventListener("abort", onAbort, { once: true });
+      actor.subscribe({
+        error: (error) => {
+          // Whoever restarts us aborts the signal of the broken run first: that must not stop the next one for good.
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
+        },
+      });
     });
     actor.start();
     this.#release();
@@ -137,7 +144,7 @@ export class DispatchRole {
     const { instance, leaseMs, claim, now } = this.#options;
     await this.#supersede();
     const limit = Math.min(CLAIM_LIMIT, this.dispatcher.room);
-    if (limit === 0) return { claimed: 0, more: true };
+    if (limit === 0) return { claimed: 0, more: true, full: true };
     const startedAt = now();
     const result = await claim({
       instance,
@@ -151,7 +158,7 @@ export class DispatchRole {
     this.#laneCursor = nextLaneCursor;
     this.#lowWater.claimed(result.value, messages.length + parked < limit);
     if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
-    return { claimed: messages.length, more: messages.length === limit || parked > 0 };
+    return { claimed: messages.length, more: messages.length === limit || parked > 0, full: false };
   }
 
   async #supersede(): Promise<void> {

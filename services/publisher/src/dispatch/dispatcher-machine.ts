@@ -10,13 +10,16 @@
  *  1. At most one claim is under way.
  *  2. A wake that comes during a claim is not lost: another claim follows.
  *  3. With a gate closed nothing is claimed, so no attempt is burnt while offline.
+ *  4. Rows of silent destinations hold nobody up: a claim that only set such rows aside is followed by the next at once.
  */
 import { assign, fromPromise, setup } from "xstate";
 
 export interface ClaimOutput {
   readonly claimed: number;
-  /** The claim filled its limit, so more is due. */
+  /** The claim filled its limit, or set rows of parked destinations aside: more may be due behind them. */
   readonly more: boolean;
+  /** Memory had no room, so nothing was asked for. */
+  readonly full: boolean;
 }
 
 export type DispatcherEvent =
@@ -57,7 +60,8 @@ export const dispatcherMachine = setup({
   guards: {
     wasWoken: ({ context }) => context.woken,
     moreIsDue: ({ context }) => context.more,
-    gotMessages: (_, params: ClaimOutput) => params.claimed > 0,
+    hasMessages: (_, params: ClaimOutput) => params.claimed > 0 || params.full,
+    onlySetAside: (_, params: ClaimOutput) => params.more,
   },
   delays: {
     /** Doubled with each failed claim, up to 16 times, so that a database that comes back is not met by a storm. */
@@ -80,9 +84,15 @@ export const dispatcherMachine = setup({
         src: "claim",
         onDone: [
           {
-            guard: { type: "gotMessages", params: ({ event }) => event.output },
+            guard: { type: "hasMessages", params: ({ event }) => event.output },
             actions: { type: "noteClaim", params: ({ event }) => event.output },
             target: "SENDING",
+          },
+          {
+            guard: { type: "onlySetAside", params: ({ event }) => event.output },
+            actions: { type: "noteClaim", params: ({ event }) => event.output },
+            target: "CLAIMING",
+            reenter: true,
           },
           {
             guard: "wasWoken",
