@@ -118,6 +118,7 @@ export class Publisher {
     await this.intake.drain();
     await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
     await this.#lastPubacks();
+    this.dispatch.dispatcher.flushRecords();
     await link.stop();
     await this.settler.drain();
     await this.#writer.drain();
