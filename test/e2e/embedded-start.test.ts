@@ -1,0 +1,141 @@
+/**
+ * `npm start` as people meet it: from a fresh checkout with a space in its path, in a home of mode 0700, as root and as
+ * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and beside servers that have the standard ports.
+ */
+import assert from "node:assert/strict";
+import net from "node:net";
+import path from "node:path";
+import test, { type TestContext } from "node:test";
+import { type Account, type Checkout, copyCheckout } from "../support/checkout.ts";
+import { cleanUp } from "../support/cleanup.ts";
+import { anyPort } from "../support/ports.ts";
+import { type Environment, processesUnder, type Running, run } from "../support/processes.ts";
+import { until } from "../support/until.ts";
+
+const AS_ROOT = process.getuid?.() === 0;
+/** `nobody`: has no home, owns nothing. */
+const ORDINARY: Account = { uid: 65_534, gid: 65_534 };
+
+async function freePorts(): Promise<Environment> {
+  return { HTTP_PORT: String(await anyPort()), ACKTOR_ACKER_HTTP_PORT: String(await anyPort()) };
+}
+
+/** Waits for the welcome, and checks what SPEC 2 says of it. Returns the console's address. */
+async function welcomed(acktor: Running): Promise<string> {
+  await acktor.says(/Ctrl-C stops everything/, 60_000);
+  const output = acktor.output();
+  const [first = ""] = /\b[a-z]+:\/\/[^\s]+/.exec(output) ?? [];
+  assert.match(output, new RegExp(`acktor is ready\\n[^\\n]*${first}\\n`), "the first URL is the console's");
+  assert.match(first, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.equal(output.match(/^curl .*$/gm)?.length, 1, output);
+  return first;
+}
+
+/** Runs the printed line as a person would, and waits until the message is acknowledged. Returns its id. */
+async function tryCurl(t: TestContext, acktor: Running, url: string): Promise<string> {
+  const line = /^curl .*$/m.exec(acktor.output())?.[0] ?? "";
+  const curl = run(t, "sh", ["-c", line]);
+  const [, id = ""] = await curl.says(/"message_id":"([0-9a-f-]{36})"/, 10_000);
+  await until(async () => (await stateOf(url, id)) === "acknowledged", 10_000, "the acknowledgment");
+  return id;
+}
+
+async function stateOf(url: string, id: string): Promise<string | undefined> {
+  const response = await fetch(`${url}/v1/messages/${id}`);
+  return ((await response.json()) as { state?: string }).state;
+}
+
+async function assertNothingRuns({ folder }: Checkout): Promise<void> {
+  await until(async () => (await processesUnder(folder)).length === 0, 15_000, "every process to end");
+}
+
+function launch(t: TestContext, { folder }: Checkout, env: Environment, user?: Account): Running {
+  const program = [process.execPath, path.join(folder, "tools/embedded/launch.mjs"), "start"];
+  const change = user ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
+  const [file = "", ...args] = [...change, ...program];
+  return run(t, file, args, { cwd: folder, env, group: true });
+}
+
+test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data again, ends with npm", async (t) => {
+  const checkout = await copyCheckout(t);
+  const env = { ...(await freePorts()), HOME: checkout.home };
+  const options = { cwd: checkout.folder, env, group: true };
+  const first = run(t, "npm", ["start"], options);
+  const id = await tryCurl(t, first, await welcomed(first));
+  // What a terminal does at Ctrl-C: everybody in the foreground gets it, npm too, which passes it on and ends by it.
+  process.kill(-first.pid, "SIGINT");
+  await first.exited;
+  assert.match(first.output(), /acktor has stopped/);
+  await assertNothingRuns(checkout);
+
+  const second = run(t, "npm", ["start"], options);
+  const url = await welcomed(second);
+  assert.doesNotMatch(second.output(), /making a new PostgreSQL/);
+  assert.equal(await stateOf(url, id), "acknowledged");
+  await second.kill();
+  await assertNothingRuns(checkout);
+});
+
+test("killed by -9 in mid-run and interrupted in mid-start, it leaves no process", async (t) => {
+  const checkout = await copyCheckout(t, { built: true });
+  const env = await freePorts();
+  const early = launch(t, checkout, env);
+  await early.says(/making a new PostgreSQL/);
+  process.kill(-early.pid, "SIGINT");
+  assert.deepEqual(await early.exited, { code: 0, signal: null });
+  await assertNothingRuns(checkout);
+
+  const killed = launch(t, checkout, env);
+  await welcomed(killed);
+  await killed.kill();
+  await assertNothingRuns(checkout);
+});
+
+/** Makes sure that a standard port is taken; somebody else may have it already. */
+function occupy(t: TestContext, port: number): Promise<void> {
+  const server = net.createServer();
+  cleanUp(t, () => server.close());
+  return new Promise((resolve) => {
+    server.once("error", () => resolve());
+    server.listen(port, "127.0.0.1", () => resolve());
+  });
+}
+
+async function standardPortsTaken(t: TestContext, user: Account | undefined): Promise<void> {
+  const checkout = await copyCheckout(t, user ? { built: true, owner: user } : { built: true });
+  for (const port of [5432, 1883, 8080, 8081]) await occupy(t, port);
+  const acktor = launch(t, checkout, { HOME: checkout.home }, user);
+  const url = await welcomed(acktor);
+  for (const who of ["5432 is taken: PostgreSQL", "1883 is taken: the MQTT broker", "8080 is taken: the publisher"]) {
+    assert.match(acktor.output(), new RegExp(`port ${who} uses \\d+`));
+  }
+  await tryCurl(t, acktor, url);
+  acktor.signal("SIGTERM");
+  assert.deepEqual(await acktor.exited, { code: 0, signal: null });
+  await assertNothingRuns(checkout);
+}
+
+if (AS_ROOT) {
+  test("as an ordinary user, beside servers that have the standard ports", (t) => standardPortsTaken(t, ORDINARY));
+} else {
+  test("beside servers that have the standard ports", (t) => standardPortsTaken(t, undefined));
+}
+
+test("a port that was configured and is taken: nothing is started, and the fix is told", async (t) => {
+  const checkout = await copyCheckout(t, { built: true });
+  const env = await freePorts();
+  await occupy(t, Number(env["HTTP_PORT"]));
+  const acktor = launch(t, checkout, env);
+  assert.deepEqual(await acktor.exited, { code: 1, signal: null });
+  assert.match(acktor.output(), new RegExp(`Port ${env["HTTP_PORT"]} \\(HTTP_PORT\\) is taken\\.\\n +fix: `));
+  assert.doesNotMatch(acktor.output(), /PostgreSQL/);
+});
+
+test("configuration that cannot work: all faults at once, exit 2", async (t) => {
+  const checkout = await copyCheckout(t, { built: true });
+  const acktor = launch(t, checkout, { HTTP_PORT: "x", ACKTOR_QUEUE: "0", ACKTOR_TYPO: "1", LOG_LEVEL: "loud" });
+  assert.deepEqual(await acktor.exited, { code: 2, signal: null });
+  for (const name of ["HTTP_PORT", "ACKTOR_QUEUE", "ACKTOR_TYPO", "LOG_LEVEL"]) {
+    assert.match(acktor.output(), new RegExp(`- ${name} `));
+  }
+});
