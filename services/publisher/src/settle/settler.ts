@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  1. Only a well-formed ack of its own topic, signed where a secret is configured, not retained, changes anything.
- *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory, and again in SQL).
+ *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory, and for `processed`
+ *     again in SQL: what is no longer in memory has only its token to say that a rejection is meant for it).
  *  3. `rejected` counts only with the current attempt token.
  *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
  */
@@ -27,6 +28,12 @@ export interface SettlerVerbs {
   settleAcks(acks: readonly AckRecord[]): Promise<DbResult<Settled>>;
   classifyAcks(acks: readonly AckRecord[]): Promise<DbResult<{ messageId: string; leftover: AckLeftover }>>;
   rejectMessages(rejections: readonly Rejection[]): Promise<DbResult<{ messageId: string }>>;
+}
+
+interface WaitingAck {
+  readonly record: AckRecord;
+  /** A next row of its lane may be due once it is settled. */
+  readonly freesLane: boolean;
 }
 
 export interface SettlerOptions {
@@ -80,11 +87,10 @@ export class Settler {
     dropped: 0,
   };
   readonly #options: SettlerOptions;
-  readonly #acks: Batcher<AckRecord>;
+  readonly #acks: Batcher<WaitingAck>;
   readonly #rejections: Batcher<Rejection>;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
-  #laneWaits = false;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -126,14 +132,14 @@ export class Settler {
 
   /** PUBACK was all that this message asked for. */
   brokerAcked(entry: InFlight): void {
-    this.#add({
+    const record: AckRecord = {
       ...this.#attemptOf(entry),
       messageId: entry.message.messageId,
       clientId: "broker",
       checksum: null,
       level: "broker",
-    });
-    if (isLane(entry)) this.#laneWaits = true;
+    };
+    this.#add(record, isLane(entry));
   }
 
   /** Settles what waits and resolves when it is done. Twice is fine. */
@@ -144,22 +150,17 @@ export class Settler {
 
   #processed(ack: Ack): void {
     const entry = this.#options.inFlight(ack.message_id.toLowerCase());
-    if (entry !== null) {
-      if (ack.checksum !== null && ack.checksum !== entry.message.checksum) {
-        this.counts.checksumMismatch++;
-        return;
-      }
-      this.#options.onAnswer(entry);
-    }
-    if (entry === null || isLane(entry)) this.#laneWaits = true;
+    if (this.#isOfOtherContent(ack, entry)) return;
     const attempt = entry === null ? { attempt: null, publishedAgoMs: null, reasonCode: null } : this.#attemptOf(entry);
-    this.#add({
+    if (entry !== null) this.#options.onAnswer(entry);
+    const record: AckRecord = {
       ...attempt,
       messageId: ack.message_id.toLowerCase(),
       clientId: ack.client_id ?? "",
       checksum: ack.checksum,
       level: "processed",
-    });
+    };
+    this.#add(record, entry === null || isLane(entry));
   }
 
   #rejected(ack: Ack): void {
@@ -168,6 +169,7 @@ export class Settler {
       this.counts.stale++;
       return;
     }
+    if (this.#isOfOtherContent(ack, entry)) return;
     if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
     const rejection: Rejection = {
       messageId: ack.message_id.toLowerCase(),
@@ -180,16 +182,23 @@ export class Settler {
     if (!this.#rejections.add(rejection)) this.counts.dropped++;
   }
 
+  #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
+    if (ack.checksum === null || entry === null || ack.checksum === entry.message.checksum) return false;
+    this.counts.checksumMismatch++;
+    return true;
+  }
+
   #attemptOf(entry: InFlight): Pick<AckRecord, "attempt" | "publishedAgoMs" | "reasonCode"> {
     return { attempt: entry.attempt, publishedAgoMs: this.#options.now() - entry.sentAt, reasonCode: entry.puback };
   }
 
-  #add(record: AckRecord): void {
-    if (!this.#acks.add(record)) this.counts.dropped++;
+  #add(record: AckRecord, freesLane: boolean): void {
+    if (!this.#acks.add({ record, freesLane })) this.counts.dropped++;
   }
 
-  async #settle(batch: AckRecord[]): Promise<void> {
-    const result = await this.#persist(() => this.#options.verbs.settleAcks(batch));
+  async #settle(batch: WaitingAck[]): Promise<void> {
+    const acks = batch.map((waiting) => waiting.record);
+    const result = await this.#persist(() => this.#options.verbs.settleAcks(acks));
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
@@ -197,26 +206,27 @@ export class Settler {
     this.counts.settled += result.rows.length;
     for (const row of result.rows) if (row.late) this.counts.late++;
     if (result.rows.length > 0) this.#options.onSettled(result.rows);
-    if (this.#laneWaits) {
-      this.#laneWaits = false;
-      this.#options.onLaneFreed();
-    }
-    if (result.rows.length < batch.length) await this.#classify(batch, result.rows);
+    if (batch.some((waiting) => waiting.freesLane)) this.#options.onLaneFreed();
+    if (result.rows.length < batch.length) await this.#classify(acks, result.rows);
   }
 
+  /** Counts what settling left over; of several receivers of a message that was settled, it records the others. */
   async #classify(batch: readonly AckRecord[], settled: readonly Settled[]): Promise<void> {
     const moved = new Set(settled.map((row) => row.messageId));
-    const rest = batch.filter((ack) => !moved.has(ack.messageId));
-    this.counts.duplicate += batch.length - rest.length - settled.length;
-    if (rest.length === 0) return;
-    const result = await this.#options.verbs.classifyAcks(rest);
-    if (!result.ok) return;
-    for (const { leftover } of result.rows) {
-      if (leftover === "duplicate") this.counts.duplicate++;
-      else if (leftover === "other_client") this.counts.otherClient++;
+    const several = ofSeveralClients(batch);
+    const rest = batch.filter((ack) => !moved.has(ack.messageId) || several.has(ack.messageId));
+    const result = rest.length === 0 ? null : await this.#options.verbs.classifyAcks(rest);
+    if (result !== null && !result.ok) return;
+    // Whatever settled nothing and is none of these said something again.
+    let duplicates = batch.length - settled.length;
+    for (const { leftover } of result?.rows ?? []) {
+      if (leftover === "duplicate") continue;
+      duplicates--;
+      if (leftover === "other_client") this.counts.otherClient++;
       else if (leftover === "checksum_mismatch") this.counts.checksumMismatch++;
       else this.counts.unknown++;
     }
+    this.counts.duplicate += duplicates;
   }
 
   async #reject(batch: Rejection[]): Promise<void> {
@@ -257,6 +267,18 @@ export class Settler {
       "an ack was ignored",
     );
   }
+}
+
+/** Ids of messages that more than one client acked. */
+function ofSeveralClients(acks: readonly AckRecord[]): Set<string> {
+  const clients = new Map<string, string>();
+  const several = new Set<string>();
+  for (const { messageId, clientId } of acks) {
+    const first = clients.get(messageId);
+    if (first === undefined) clients.set(messageId, clientId);
+    else if (first !== clientId) several.add(messageId);
+  }
+  return several;
 }
 
 function isLane(entry: InFlight): boolean {
