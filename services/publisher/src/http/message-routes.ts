@@ -44,7 +44,7 @@ export function addMessageRoutes(app: FastifyInstance, { pool, intake, limits }:
   app.post("/v1/messages/batch", async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await intake.submit(validated.value);
+    const result = await intake.submit(validated.value, (index) => `messages[${index}].idempotency_key`);
     if (!result.ok) return sendFault(reply, result.fault);
     return reply.code(201).send({ message_ids: result.messages.map((m) => m.messageId) });
   });

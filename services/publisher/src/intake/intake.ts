@@ -55,6 +55,7 @@ export type IntakeResult =
 
 interface Request {
   readonly accepted: readonly AcceptedMessage[];
+  readonly keyField: (index: number) => string;
   readonly arrivedAt: number;
   readonly answer: (result: IntakeResult) => void;
 }
@@ -73,8 +74,14 @@ export class Intake {
     this.#options = options;
   }
 
-  /** Stores the messages of one request, all or none. */
-  submit(accepted: readonly AcceptedMessage[]): Promise<IntakeResult> {
+  /**
+   * Stores the messages of one request, all or none.
+   * @param keyField the name that the caller knows for the idempotency key of its message `index`
+   */
+  submit(
+    accepted: readonly AcceptedMessage[],
+    keyField: (index: number) => string = () => "Idempotency-Key",
+  ): Promise<IntakeResult> {
     if (this.#stopped) return refused({ code: "stopping", message: "the service is stopping" });
     if (!this.#options.ready()) {
       return refused({ code: "database_unavailable", message: "PostgreSQL is not ready yet", retryAfterSeconds: 2 });
@@ -87,7 +94,7 @@ export class Intake {
     }
     this.#waitingMessages += accepted.length;
     return new Promise((answer) => {
-      this.#waiting.push({ accepted, arrivedAt: this.#options.now(), answer });
+      this.#waiting.push({ accepted, keyField, arrivedAt: this.#options.now(), answer });
       this.#schedule();
     });
   }
@@ -204,8 +211,7 @@ function toLeased(message: NewMessage, createdAt: number): LeasedMessage {
 }
 
 function conflictFault(request: Request, index: number): ApiFault {
-  const single = request.accepted.length === 1;
-  const field = single ? "Idempotency-Key" : `messages[${index}].idempotency_key`;
+  const field = request.keyField(index);
   return { code: "idempotency_conflict", field, message: `${field} was used for a different message` };
 }
 

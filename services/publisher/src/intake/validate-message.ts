@@ -160,7 +160,7 @@ function accept(
     orderingKey: message.ordering_key ?? null,
     maxRetries: message.max_retries === undefined ? limits.defaultMaxRetries : message.max_retries,
     ttlMs,
-    deliverAt: message.deliver_at ?? null,
+    deliverAt: message.deliver_at == null ? null : normalTime(message.deliver_at),
     idempotency: null,
   };
   if (idempotencyKey === null) return { ok: true, value: accepted };
@@ -193,6 +193,11 @@ function relatedFault(
     return { field: "deliver_at", why: "lies further ahead than the retention (ACKTOR_RETENTION)" };
   }
   return null;
+}
+
+/** ISO 8601 allows years, offsets and fractions that PostgreSQL refuses. What has been is due at once, however long ago. */
+function normalTime(text: string): string {
+  return new Date(Math.max(0, Date.parse(text))).toISOString();
 }
 
 /** Equal for requests that ask for the same message, whatever the order of their fields. */
