@@ -1,31 +1,24 @@
 /** The publisher's configuration: the settings, and the faults between them. */
-import { isUnder } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
-import { exposureFault, knownNames, type PublisherSettings, publisherSettings } from "@acktor/shared/runtime/settings";
+import { knownNames, type PublisherSettings, publisherSettings, sharedFaults } from "@acktor/shared/runtime/settings";
 
 /** Reads and cross-checks the environment; all faults at once. */
 export function readPublisherConfig(env: Environment): ConfigResult<PublisherSettings> {
-  const result = readConfig(publisherSettings, env, knownNames);
-  if (!result.ok) return result;
-  const faults = crossFaults(result.config);
-  return faults.length > 0 ? { ok: false, faults } : result;
+  return readConfig(publisherSettings, env, knownNames, crossFaults);
 }
 
-function crossFaults(config: PublisherSettings): string[] {
-  const faults: string[] = [];
-  const exposed = exposureFault(config.HTTP_HOST, config.ACKTOR_API_TOKEN);
-  if (exposed !== null) faults.push(exposed);
-  const { ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
-  if (isUnder(ack, presence) || isUnder(presence, ack)) {
-    faults.push(
-      `ACKTOR_ACK_PREFIX (${ack}) and ACKTOR_PRESENCE_PREFIX (${presence}) overlap. Choose two separate prefixes.`,
-    );
-  }
-  if (config.ACKTOR_ACK_TIMEOUT_MIN > config.ACKTOR_ACK_TIMEOUT_MAX) {
+function crossFaults(config: Partial<PublisherSettings>): string[] {
+  const faults = sharedFaults(config);
+  if (exceeds(config.ACKTOR_ACK_TIMEOUT_MIN, config.ACKTOR_ACK_TIMEOUT_MAX)) {
     faults.push("ACKTOR_ACK_TIMEOUT_MIN is longer than ACKTOR_ACK_TIMEOUT_MAX.");
   }
-  if (config.ACKTOR_DEFAULT_TTL !== null && config.ACKTOR_DEFAULT_TTL > config.ACKTOR_RETENTION) {
+  if (exceeds(config.ACKTOR_DEFAULT_TTL, config.ACKTOR_RETENTION)) {
     faults.push("ACKTOR_DEFAULT_TTL is longer than ACKTOR_RETENTION.");
   }
   return faults;
+}
+
+/** False also where one of them is not set, or could not be read. */
+function exceeds(value: number | null | undefined, limit: number | undefined): boolean {
+  return typeof value === "number" && limit !== undefined && value > limit;
 }

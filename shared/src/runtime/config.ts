@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  1. Reading never throws and never stops at the first fault.
- *  2. A secret's value is in no fault text.
+ *  2. A secret's value is in no fault text, nor is what a URL carries before its @.
  *  3. A name that begins with ACKTOR_ and is not known is a fault: a typo must not fall back to a default in silence.
  *  4. An empty value counts as not set, so that `NAME=` in an env file switches a setting off.
  */
@@ -41,13 +41,15 @@ export type ConfigResult<C> =
 /**
  * Reads every setting of `table`.
  * @param known further names that are no fault (the other service's, the tools')
+ * @param cross faults between settings; a setting that has a fault of its own is left out of what it is given
  */
 export function readConfig<S extends Settings>(
   table: S,
   env: Environment,
   known: readonly string[] = [],
+  cross: (config: Partial<ConfigOf<S>>) => readonly string[] = () => [],
 ): ConfigResult<ConfigOf<S>> {
-  const faults = unknownNames(env, [...Object.keys(table), ...known]);
+  const faults = unknownNames(env, [...namesOf(table), ...known]);
   const config: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(table)) {
     const raw = rawValue(name, setting, env);
@@ -57,14 +59,20 @@ export function readConfig<S extends Settings>(
     }
     if (raw.value === null) {
       if (setting.required) faults.push(`${name} is required. Example: ${name}=${setting.example}`);
-      config[name] = null;
+      else config[name] = null;
       continue;
     }
     const parsed = setting.schema.safeParse(raw.value);
     if (parsed.success) config[name] = parsed.data;
     else faults.push(describeFault(name, setting, raw.value, parsed.error));
   }
+  faults.push(...cross(config as Partial<ConfigOf<S>>));
   return faults.length > 0 ? { ok: false, faults } : { ok: true, config: config as ConfigOf<S> };
+}
+
+/** The variables that a table reads: its names, and NAME_FILE of its secrets. */
+export function namesOf(table: Settings): string[] {
+  return Object.entries(table).flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]));
 }
 
 type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };
@@ -88,12 +96,17 @@ function rawValue(name: string, setting: Setting, env: Environment): Raw {
 
 function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
   const why = error.issues[0]?.message ?? "is not valid";
-  const shown = setting.secret ? "" : ` (got ${JSON.stringify(raw.slice(0, 80))})`;
+  const shown = setting.secret ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
   return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
 }
 
+/** Also of what is no URL yet: the greedy match takes passwords with a slash or an @ in them too. */
+function withoutCredentials(raw: string): string {
+  return raw.replace(/:\/\/.*@/s, "://…@");
+}
+
 function unknownNames(env: Environment, names: readonly string[]): string[] {
-  const known = new Set(names.flatMap((name) => [name, `${name}_FILE`]));
+  const known = new Set(names);
   return Object.keys(env)
     .filter((name) => name.startsWith("ACKTOR_") && !known.has(name))
     .map((name) => {

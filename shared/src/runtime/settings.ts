@@ -3,8 +3,8 @@
  * and one env file can serve both services.
  */
 import { hostname } from "node:os";
-import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, topicFault } from "../protocol/topics.ts";
-import { type ConfigOf, choice, duration, integer, list, ratio, type Setting, text, url } from "./config.ts";
+import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
+import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -309,7 +309,7 @@ export type AckerSettings = ConfigOf<typeof ackerSettings>;
 
 /** Every name that some part of acktor reads. */
 export const knownNames: readonly string[] = [
-  ...new Set([publisherSettings, ackerSettings, toolSettings].flatMap((table) => Object.keys(table))),
+  ...new Set([publisherSettings, ackerSettings, toolSettings].flatMap((table) => namesOf(table))),
   "ACKTOR_TEST_PG15",
   "ACKTOR_TEST_PG18",
 ];
@@ -325,6 +325,28 @@ export function instanceName(configured: string | null, port: number): string {
 }
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
+
+/** What both services cross-check; a setting that could not be read takes part in nothing. */
+interface SharedSettings {
+  readonly HTTP_HOST?: string;
+  readonly ACKTOR_API_TOKEN?: string | null;
+  readonly ACKTOR_ACK_PREFIX?: string;
+  readonly ACKTOR_PRESENCE_PREFIX?: string;
+}
+
+/** Faults between the settings that both services have. */
+export function sharedFaults(config: SharedSettings): string[] {
+  const { HTTP_HOST: host, ACKTOR_API_TOKEN: token, ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
+  const faults: string[] = [];
+  const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
+  if (exposed !== null) faults.push(exposed);
+  if (ack !== undefined && presence !== undefined && (isUnder(ack, presence) || isUnder(presence, ack))) {
+    faults.push(
+      `ACKTOR_ACK_PREFIX (${ack}) and ACKTOR_PRESENCE_PREFIX (${presence}) overlap. Choose two separate prefixes.`,
+    );
+  }
+  return faults;
+}
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */
 export function exposureFault(host: string, token: string | null): string | null {
