@@ -3,13 +3,15 @@
  * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and beside servers that have the standard ports.
  */
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
+import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { type Account, type Checkout, copyCheckout } from "../support/checkout.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { anyPort } from "../support/ports.ts";
-import { type Environment, processesUnder, type Running, run } from "../support/processes.ts";
+import { type Environment, processesUnder, ROOT, type Running, run } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
 const AS_ROOT = process.getuid?.() === 0;
@@ -122,20 +124,19 @@ if (AS_ROOT) {
 }
 
 test("a port that was configured and is taken: nothing is started, and the fix is told", async (t) => {
-  const checkout = await copyCheckout(t, { built: true });
-  const env = await freePorts();
+  const home = await mkdtemp(path.join(os.tmpdir(), "acktor-data-"));
+  cleanUp(t, () => rm(home, { recursive: true, force: true }));
+  const env: Environment = { ...(await freePorts()), ACKTOR_DATA_DIR: home };
   await occupy(t, Number(env["HTTP_PORT"]));
-  const acktor = launch(t, checkout, env);
+  const acktor = launch(t, { home, folder: ROOT }, env);
   assert.deepEqual(await acktor.exited, { code: 1, signal: null });
   assert.match(acktor.output(), new RegExp(`Port ${env["HTTP_PORT"]} \\(HTTP_PORT\\) is taken\\.\\n +fix: `));
   assert.doesNotMatch(acktor.output(), /PostgreSQL/);
 });
 
 test("configuration that cannot work: all faults at once, exit 2", async (t) => {
-  const checkout = await copyCheckout(t, { built: true });
-  const acktor = launch(t, checkout, { HTTP_PORT: "x", ACKTOR_QUEUE: "0", ACKTOR_TYPO: "1", LOG_LEVEL: "loud" });
+  const wrong = { HTTP_PORT: "x", ACKTOR_QUEUE: "0", ACKTOR_TYPO: "1", LOG_LEVEL: "loud" };
+  const acktor = launch(t, { home: ROOT, folder: ROOT }, wrong);
   assert.deepEqual(await acktor.exited, { code: 2, signal: null });
-  for (const name of ["HTTP_PORT", "ACKTOR_QUEUE", "ACKTOR_TYPO", "LOG_LEVEL"]) {
-    assert.match(acktor.output(), new RegExp(`- ${name} `));
-  }
+  for (const name of Object.keys(wrong)) assert.match(acktor.output(), new RegExp(`- ${name} `));
 });

@@ -137,17 +137,27 @@ async function addService(
 }
 
 /** Waits until messages can get through. A configured broker that is away delays them; it does not stop the start. */
-async function becomeReady({ acker }: Pair, stop: StopRequest): Promise<void> {
+async function becomeReady({ publisher, acker }: Pair, stop: StopRequest): Promise<void> {
   const end = performance.now() + READY_LIMIT_MS;
+  const services = [publisher, acker];
   while (!stop.signal.aborted && performance.now() < end) {
-    const ready = await fetch(`${acker.url}/readyz`, { signal: stop.signal }).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (ready) return;
+    const ready = await Promise.all(services.map(({ url }) => isReady(reachable(url), stop.signal)));
+    if (ready.every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   if (!stop.signal.aborted) say("the broker does not answer yet: messages are kept until it does");
+}
+
+/** True when nothing that the service needs is away; the publisher calls itself ready without a broker. */
+async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal });
+    const { status } = (await response.json()) as { status?: string };
+    return status === "ok";
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError || signal.aborted) return false;
+    throw error;
+  }
 }
 
 /** An address that listens everywhere is reached as this machine. */
