@@ -1,2 +1,199 @@
+/**
+ * What went wrong, in the five types of the tutorial (S2), and what the link does about it.
+ *
+ * Pure: from errno, CONNACK, SUBACK, PUBACK and DISCONNECT codes of MQTT 3.1.1 and 5, and from our own deadlines.
+ */
+import type { LinkFailure } from "./link.ts";
+
 /** The tutorial's five error types (S2). */
 export type ErrorType = "network" | "authentication" | "timeout" | "protocol" | "application";
+
+/** What a session saw. Codes are those of the wire. */
+export type FailureInput =
+  | { readonly kind: "error"; readonly code: string | null; readonly message: string }
+  | { readonly kind: "closed"; readonly beforeConnack: boolean }
+  | { readonly kind: "connack"; readonly protocolVersion: 4 | 5; readonly code: number }
+  | { readonly kind: "suback"; readonly protocolVersion: 4 | 5; readonly code: number; readonly filter: string }
+  | { readonly kind: "puback"; readonly code: number }
+  | { readonly kind: "disconnect"; readonly code: number }
+  | { readonly kind: "malformed"; readonly message: string }
+  | { readonly kind: "deadline"; readonly of: Deadline; readonly afterMs: number }
+  | { readonly kind: "bug"; readonly message: string };
+
+/** What took too long: the way to CONNECTED, one SUBACK, one PUBACK, any byte while one is owed, any byte at all. */
+export type Deadline = "connect" | "suback" | "puback" | "silence" | "keepalive";
+
+/**
+ * What the link does after a session ended:
+ *  - `retry`: the backoff;
+ *  - `busy`: the backoff, from its fifth step at least;
+ *  - `older_version`: once again as 3.1.1, because the broker said so; without an older version, the operator;
+ *  - `maybe_older_version`: the same, because the broker closed before CONNACK; without an older version, the backoff;
+ *  - `operator`: ERROR, probed singly.
+ */
+export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "operator";
+
+interface CodeMeaning {
+  readonly text: string;
+  readonly type: ErrorType;
+  readonly remedy: "retry" | "busy" | "older_version" | "operator";
+}
+
+/** CONNACK of 3.1.1. */
+const CONNACK_311: Readonly<Record<number, CodeMeaning>> = {
+  1: { text: "unacceptable protocol version", type: "protocol", remedy: "older_version" },
+  2: { text: "client identifier rejected", type: "authentication", remedy: "operator" },
+  3: { text: "server unavailable", type: "network", remedy: "busy" },
+  4: { text: "bad user name or password", type: "authentication", remedy: "operator" },
+  5: { text: "not authorized", type: "authentication", remedy: "operator" },
+};
+
+/** Reason codes of MQTT 5, in CONNACK and DISCONNECT. Unknown ones are retried. */
+const REASONS: Readonly<Record<number, CodeMeaning>> = {
+  0: { text: "the broker said goodbye", type: "network", remedy: "retry" },
+  128: { text: "unspecified error", type: "network", remedy: "retry" },
+  129: { text: "malformed packet", type: "protocol", remedy: "retry" },
+  130: { text: "protocol error", type: "protocol", remedy: "retry" },
+  131: { text: "implementation specific error", type: "application", remedy: "retry" },
+  132: { text: "unsupported protocol version", type: "protocol", remedy: "older_version" },
+  133: { text: "client identifier not valid", type: "authentication", remedy: "operator" },
+  134: { text: "bad user name or password", type: "authentication", remedy: "operator" },
+  135: { text: "not authorized", type: "authentication", remedy: "operator" },
+  136: { text: "server unavailable", type: "network", remedy: "busy" },
+  137: { text: "server busy", type: "network", remedy: "busy" },
+  138: { text: "banned", type: "authentication", remedy: "operator" },
+  139: { text: "server shutting down", type: "network", remedy: "retry" },
+  140: { text: "bad authentication method", type: "authentication", remedy: "operator" },
+  141: { text: "keepalive timeout", type: "timeout", remedy: "retry" },
+  142: { text: "session taken over by another client of this id", type: "authentication", remedy: "operator" },
+  143: { text: "topic filter invalid", type: "protocol", remedy: "operator" },
+  144: { text: "topic name invalid", type: "application", remedy: "retry" },
+  145: { text: "packet identifier in use", type: "protocol", remedy: "retry" },
+  147: { text: "receive maximum exceeded", type: "protocol", remedy: "retry" },
+  148: { text: "topic alias invalid", type: "protocol", remedy: "retry" },
+  149: { text: "packet too large", type: "application", remedy: "retry" },
+  150: { text: "message rate too high", type: "network", remedy: "busy" },
+  151: { text: "quota exceeded", type: "network", remedy: "busy" },
+  152: { text: "administrative action", type: "network", remedy: "busy" },
+  153: { text: "payload format invalid", type: "application", remedy: "retry" },
+  154: { text: "retain not supported", type: "protocol", remedy: "operator" },
+  155: { text: "QoS not supported", type: "protocol", remedy: "operator" },
+  156: { text: "use another server", type: "network", remedy: "busy" },
+  157: { text: "server moved", type: "protocol", remedy: "operator" },
+  158: { text: "shared subscriptions not supported", type: "protocol", remedy: "operator" },
+  159: { text: "connection rate exceeded", type: "network", remedy: "busy" },
+  160: { text: "maximum connect time", type: "network", remedy: "retry" },
+  161: { text: "subscription identifiers not supported", type: "protocol", remedy: "operator" },
+  162: { text: "wildcard subscriptions not supported", type: "protocol", remedy: "operator" },
+};
+
+/**
+ * Some brokers hang up on a message that they do not want. The next connection is fine; were these the operator's, one
+ * message would stop all of them for a minute. Credentials that were revoked show at the next CONNACK.
+ */
+const HUNG_UP_ON_A_MESSAGE: ReadonlySet<number> = new Set([0x87, 0x9a, 0x9b]);
+
+const UNKNOWN: CodeMeaning = { text: "unknown reason code", type: "protocol", remedy: "retry" };
+
+/** A certificate that does not verify: no retry mends it, a person does. */
+const CERTIFICATE =
+  /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY|DECRYPT|DECODE)|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
+const TLS_PROTOCOL = /^(EPROTO$|ERR_SSL_)/;
+const TIMED_OUT = /^(ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_CONNECTION_TIMEOUT)$/;
+
+/** PUBACK and PUBREC codes that speak of the broker's state, not of the one message. They count against the breaker. */
+const BROKER_TROUBLE: ReadonlySet<number> = new Set([0x97]);
+
+const DEADLINES: Readonly<Record<Deadline, string>> = {
+  connect: "no connection with its subscriptions",
+  suback: "no SUBACK",
+  puback: "no PUBACK",
+  silence: "a PUBLISH is outstanding and nothing came",
+  keepalive: "nothing came, not even a PINGRESP",
+};
+
+/** Sorts a failure into one of the five types. `retryable`: trying again without a person may help. */
+export function classifyFailure(input: FailureInput): LinkFailure {
+  const { type, reason, code } = describe(input);
+  return { type, retryable: remedyFor(input) !== "operator", reason: oneLine(reason), code };
+}
+
+/** What the link is to do when a session ended this way. */
+export function remedyFor(input: FailureInput): Remedy {
+  switch (input.kind) {
+    case "connack":
+    case "suback":
+      return meaningOf(input).remedy;
+    case "disconnect":
+      return HUNG_UP_ON_A_MESSAGE.has(input.code) ? "retry" : meaningOf(input).remedy;
+    case "closed":
+      return input.beforeConnack ? "maybe_older_version" : "retry";
+    case "error":
+      return CERTIFICATE.test(input.code ?? "") ? "operator" : "retry";
+    case "puback":
+    case "malformed":
+    case "deadline":
+    case "bug":
+      return "retry";
+  }
+}
+
+/** True when a refused PUBLISH says that the broker is in trouble, false when it speaks of that one message. */
+export function isBrokerTrouble(reasonCode: number): boolean {
+  return BROKER_TROUBLE.has(reasonCode);
+}
+
+function describe(input: FailureInput): Omit<LinkFailure, "retryable"> {
+  switch (input.kind) {
+    case "error":
+      return { type: typeOfErrno(input.code), reason: input.message, code: input.code };
+    case "closed":
+      return {
+        type: "network",
+        reason: input.beforeConnack ? "closed before CONNACK" : "connection closed",
+        code: null,
+      };
+    case "connack":
+      return { type: meaningOf(input).type, reason: `refused: ${meaningOf(input).text}`, code: input.code };
+    case "suback": {
+      const { type, text } = meaningOf(input);
+      return { type, reason: `subscription to ${input.filter} refused: ${text}`, code: input.code };
+    }
+    case "puback": {
+      const { type, text } = REASONS[input.code] ?? UNKNOWN;
+      return { type, reason: `message refused: ${text}`, code: input.code };
+    }
+    case "disconnect":
+      return { type: meaningOf(input).type, reason: `disconnected: ${meaningOf(input).text}`, code: input.code };
+    case "malformed":
+      return { type: "protocol", reason: `malformed packet: ${input.message}`, code: null };
+    case "deadline":
+      return { type: "timeout", reason: `${DEADLINES[input.of]} for ${input.afterMs} ms`, code: null };
+    case "bug":
+      return { type: "application", reason: input.message, code: null };
+  }
+}
+
+type CodedInput = Extract<FailureInput, { kind: "connack" | "suback" | "disconnect" }>;
+
+function meaningOf(input: CodedInput): CodeMeaning {
+  // A broker that speaks 3.1.1 only answers a CONNECT of version 5 in its own tongue: code 1 is no code of version 5.
+  if (input.kind === "connack" && input.code < 0x80) return CONNACK_311[input.code] ?? UNKNOWN;
+  const meaning = REASONS[input.code] ?? UNKNOWN;
+  if (input.kind !== "suback") return meaning;
+  // 3.1.1 has one code for every refusal, and what it nearly always means is the access list.
+  if (input.protocolVersion === 4) return { text: "refused", type: "authentication", remedy: "operator" };
+  return meaning;
+}
+
+function typeOfErrno(code: string | null): ErrorType {
+  if (code === null) return "network";
+  if (CERTIFICATE.test(code)) return "authentication";
+  if (TLS_PROTOCOL.test(code)) return "protocol";
+  return TIMED_OUT.test(code) ? "timeout" : "network";
+}
+
+/** Reasons go into logs and pages: one line, bounded, without control characters. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 300);
+}

@@ -1,86 +1,282 @@
-import mqtt from "mqtt";
-import type { BrokerLimits, ConnectionState, Link, LinkEvents, LinkInfo, OutgoingPublish, PublishOutcome, Subscription } from "./link.ts";
+/**
+ * A link: the machine that decides, the transport that carries, the gate of the breaker, and the listeners, joined (S9).
+ *
+ * Invariants:
+ *  1. Every `publish` gets exactly one outcome. No message goes through the machine's event queue, in or out.
+ *  2. A listener, or an `onOutcome`, that throws hurts nobody else.
+ *  3. After `stop` resolved there is no client, timer or socket; stopped twice, or before it was ever connected, as well.
+ *  4. Credentials are in no fact, no reason and no info.
+ */
+import { type Actor, createActor, fromCallback } from "xstate";
+import { classifyFailure, remedyFor } from "./classify-failure.ts";
+import type {
+  CommandResult,
+  IncomingMessage,
+  Link,
+  LinkEvents,
+  LinkInfo,
+  OutgoingPublish,
+  PublishOutcome,
+  Subscription,
+} from "./link.ts";
+import type { LinkContext, LinkFact, OperatorEvent, SessionEvent, SessionInput } from "./link-context.ts";
+import { linkMachine } from "./link-machine.ts";
+import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
+import { LinkStats, nextAttemptAt } from "./link-stats.ts";
+import { Listeners } from "./listeners.ts";
+import { type MqttTransport, openTransport, type TransportHandlers, type UnsentReason } from "./mqtt-transport.ts";
+import type { OutstandingPublish } from "./outstanding.ts";
+import { PublishGate } from "./publish-gate.ts";
 
-export interface LinkOptions {
-  readonly url: string;
-  readonly username?: string | null;
-  readonly password?: string | null;
-  readonly clientId: string;
-  readonly version?: "auto" | "5" | "3.1.1";
-  readonly keepaliveSeconds?: number;
-  readonly connectTimeoutMs?: number;
-  readonly publishDeadlineMs?: number;
-  readonly will?: { topic: string; payload: string; qos: 0 | 1; retain: boolean };
+const STOPPED: CommandResult = { ok: false, reason: "the link is stopped" };
+
+/** Makes a link, DISCONNECTED. Throws on a URL that is none. */
+export function createLink(options: LinkOptions): Link {
+  return new MachineLink(resolveLinkOptions(options), options.inspect);
 }
 
-/** Interim: the walking skeleton's link, replaced by the link machine. */
-export function createLink(options: LinkOptions): Link {
-  const listeners = new Map<string, Set<(fact: never) => void>>();
-  const subscriptions = new Map<string, Subscription>();
-  let state: ConnectionState = "DISCONNECTED";
-  let client: mqtt.MqttClient | null = null;
-  let version: 4 | 5 = options.version === "3.1.1" ? 4 : 5;
-  let stopped = false;
-  let timer: NodeJS.Timeout | null = null;
-  const pending = new Set<(o: PublishOutcome) => void>();
-  const emit = <K extends keyof LinkEvents>(name: K, fact: LinkEvents[K]): void => {
-    for (const l of listeners.get(name) ?? []) (l as (f: LinkEvents[K]) => void)(fact);
-  };
-  const move = (to: ConnectionState): void => {
-    const from = state;
-    state = to;
-    emit("link.transition", { region: "connection", from, to, event: "interim" });
-  };
-  const open = (): void => {
-    if (stopped) return;
-    move("CONNECTING");
-    const c = mqtt.connect(options.url, {
-      reconnectPeriod: 0, protocolVersion: version, clean: true, clientId: options.clientId, keepalive: options.keepaliveSeconds ?? 5,
-      ...(options.username ? { username: options.username } : {}), ...(options.password ? { password: options.password } : {}),
-      ...(options.will ? { will: { ...options.will, payload: Buffer.from(options.will.payload) } } : {}),
+class MachineLink implements Link {
+  readonly #options: ResolvedLinkOptions;
+  readonly #stats = new LinkStats();
+  readonly #listeners: Listeners<LinkEvents>;
+  readonly #gate: PublishGate;
+  readonly #actor: Actor<typeof linkMachine>;
+  readonly #wanted = new Map<string, Subscription>();
+  readonly #closing = new Set<Promise<void>>();
+  #transport: MqttTransport | null = null;
+  /** The session is being ended by us: what is lost with it counts against nobody. */
+  #isLeaving = false;
+  /** `capacity` was found to be 0: somebody waits for `link.writable`. */
+  #isAwaited = false;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: ResolvedLinkOptions, inspect: LinkOptions["inspect"]) {
+    this.#options = options;
+    this.#listeners = new Listeners(options.onListenerError);
+    this.#gate = new PublishGate(options.policy.breaker, {
+      tripped: (by) => this.#actor.send({ type: "breaker.tripped", by }),
+      proved: () => this.#actor.send({ type: "breaker.proved" }),
+      relapsed: (by) => this.#actor.send({ type: "breaker.relapsed", by }),
     });
-    client = c;
-    c.on("error", (e) => { if (String(e).includes("rotocol")) version = 4; c.end(true); });
-    c.on("connect", () => {
-      const wanted = Object.fromEntries([...subscriptions.values()].map((s) => [s.filter, { qos: s.qos }]));
-      const done = (): void => { move("CONNECTED"); emit("link.connected", { protocolVersion: version, broker: options.url, clientId: options.clientId }); emit("link.writable", {}); };
-      if (Object.keys(wanted).length > 0) c.subscribe(wanted, done); else done();
+    const { policy, address, clientId, now, random } = options;
+    const session = fromCallback<{ type: string }, SessionInput>(({ input, sendBack }) =>
+      this.#openSession(input, sendBack),
+    );
+    this.#actor = createActor(linkMachine.provide({ actors: { session } }), {
+      input: { policy, broker: address.shown, clientId, now, random },
+      ...(inspect === undefined ? {} : { inspect }),
     });
-    c.on("message", (topic, payload, p) => emit("link.message", { topic, payload, qos: p.qos, retain: p.retain, userProperties: undefined }));
-    c.on("close", () => {
-      if (client !== c) return;
-      client = null;
-      for (const p of [...pending]) p({ kind: "lost", why: "disconnected" });
-      if (stopped) { move("DISCONNECTED"); return; }
-      move("RECONNECTING");
-      timer = setTimeout(open, 500);
-    });
-  };
-  const limits: BrokerLimits = { receiveMaximum: 2000, maximumPacketSize: 268435455, maximumQos: 2, retainAvailable: true, sharedSubscriptions: true };
-  return {
-    async connect() { if (state === "DISCONNECTED") open(); return { ok: true }; },
-    async disconnect() { client?.end(true); return { ok: true }; },
-    reset: () => ({ ok: true }), openBreaker: () => ({ ok: true }), closeBreaker: () => ({ ok: true }),
-    capacity: () => (state === "CONNECTED" ? 2000 - pending.size : 0),
-    publish(m: OutgoingPublish, onOutcome) {
-      if (state !== "CONNECTED" || client === null) { onOutcome({ kind: "unsent", why: "not_connected" }); return; }
-      const end = (o: PublishOutcome): void => { if (pending.delete(end)) onOutcome(o); };
-      pending.add(end);
-      client.publish(m.topic, m.payload, { qos: m.qos, retain: m.retain }, (err, p) => {
-        end(err ? { kind: "lost", why: "disconnected" } : { kind: "acked", reasonCode: (p as { reasonCode?: number } | undefined)?.reasonCode ?? 0 });
+    this.#actor.on("*", (fact) => this.#heard(fact));
+    this.#actor.subscribe({ error: (error) => options.onListenerError(error, "link machine") });
+    this.#actor.start();
+  }
+
+  async connect(options: { readonly waitMs?: number } = {}): Promise<CommandResult> {
+    const { waitMs } = options;
+    const asked = this.#command({ type: "link.connect" });
+    if (waitMs === undefined || this.#stopping !== null) return asked;
+    if (!asked.ok && this.#context().at.connection === "ERROR") return asked;
+    return (await this.#becomesConnected(waitMs))
+      ? { ok: true }
+      : { ok: false, reason: `not CONNECTED within ${waitMs} ms; the link is ${this.#context().at.connection}` };
+  }
+
+  async disconnect(): Promise<CommandResult> {
+    const result = this.#command({ type: "link.disconnect" });
+    await Promise.all(this.#closing);
+    return result;
+  }
+
+  reset(): CommandResult {
+    return this.#command({ type: "link.reset" });
+  }
+
+  openBreaker(): CommandResult {
+    return this.#command({ type: "breaker.open" });
+  }
+
+  closeBreaker(): CommandResult {
+    return this.#command({ type: "breaker.close" });
+  }
+
+  capacity(): number {
+    const capacity = Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
+    if (capacity === 0) this.#isAwaited = true;
+    return capacity;
+  }
+
+  publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): void {
+    const why = this.#take(message, onOutcome);
+    if (why === null) {
+      this.#stats.messagesSent++;
+      return;
+    }
+    if (why === "window_full" || why === "breaker_open") this.#isAwaited = true;
+    this.#listeners.guard("publish outcome", onOutcome, { kind: "unsent", why });
+  }
+
+  subscribe(subscription: Subscription): void {
+    const known = this.#wanted.get(subscription.filter);
+    if (known?.qos === subscription.qos) return;
+    this.#wanted.set(subscription.filter, subscription);
+    this.#transport?.subscribe([subscription]);
+  }
+
+  unsubscribe(filter: string): void {
+    if (this.#wanted.delete(filter)) this.#transport?.unsubscribe(filter);
+  }
+
+  on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void {
+    return this.#listeners.on(event, listener);
+  }
+
+  info(): LinkInfo {
+    const context = this.#context();
+    const { at, version, attempt, limits } = context;
+    const { connectedAt, disconnectedAt, lastError } = this.#stats;
+    const isConnected = at.connection === "CONNECTED";
+    return {
+      state: at.connection,
+      breaker: at.breaker,
+      broker: context.broker,
+      clientId: context.clientId,
+      protocolVersion: isConnected ? version.speak : null,
+      uptimeMs: isConnected && connectedAt !== null ? Date.now() - connectedAt : null,
+      connectedAt,
+      disconnectedAt,
+      lastActivityAt: this.#lastActivityAt(),
+      lastError,
+      retryCount: attempt,
+      nextAttemptAt: nextAttemptAt(context),
+      inFlight: this.#transport?.inFlight ?? 0,
+      stats: this.#stats.read(),
+      limits: isConnected ? limits : null,
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#actor.send({ type: "link.disconnect" });
+    this.#actor.stop();
+    await Promise.all(this.#closing);
+    this.#listeners.clear();
+  }
+
+  #take(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): UnsentReason | null {
+    const transport = this.#transport;
+    if (transport === null || !transport.isReady) return "not_connected";
+    if (this.#gate.admits() <= 0) return "breaker_open";
+    const why = transport.publish(message, this.#gate.tag, onOutcome);
+    if (why === null) this.#gate.take();
+    return why;
+  }
+
+  #command(event: OperatorEvent): CommandResult {
+    if (this.#stopping !== null) return STOPPED;
+    const snapshot = this.#actor.getSnapshot();
+    if (!snapshot.can(event)) {
+      const { connection, breaker } = snapshot.context.at;
+      return { ok: false, reason: `${event.type} is not possible: the link is ${connection}, its breaker ${breaker}` };
+    }
+    this.#actor.send(event);
+    return { ok: true };
+  }
+
+  #becomesConnected(waitMs: number): Promise<boolean> {
+    if (this.#context().at.connection === "CONNECTED") return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const done = (connected: boolean): void => {
+        clearTimeout(timer);
+        off();
+        resolve(connected);
+      };
+      const timer = setTimeout(() => done(false), waitMs);
+      const off = this.on("link.transition", ({ region, to }) => {
+        if (region !== "connection") return;
+        if (to === "CONNECTED") done(true);
+        else if (to === "DISCONNECTED") done(false);
       });
-    },
-    subscribe(s) { subscriptions.set(s.filter, s); if (state === "CONNECTED") client?.subscribe(s.filter, { qos: s.qos }); },
-    unsubscribe(f) { subscriptions.delete(f); if (state === "CONNECTED") client?.unsubscribe(f); },
-    on(event, listener) {
-      const set = listeners.get(event) ?? new Set();
-      listeners.set(event, set);
-      set.add(listener as (fact: never) => void);
-      return () => set.delete(listener as (fact: never) => void);
-    },
-    info(): LinkInfo {
-      return { state, breaker: "CLOSED", broker: options.url, clientId: options.clientId, protocolVersion: version, uptimeMs: null, connectedAt: null, disconnectedAt: null, lastActivityAt: null, lastError: null, retryCount: 0, nextAttemptAt: null, inFlight: pending.size, stats: { connectionAttempts: 0, successfulConnections: 0, disconnections: 0, messagesSent: 0, messagesReceived: 0, breakerOpenings: 0, errorsByType: {} }, limits };
-    },
-    async stop() { stopped = true; if (timer) clearTimeout(timer); const c = client; if (c) await c.endAsync(true).catch(() => undefined); },
-  };
+    });
+  }
+
+  #openSession(input: SessionInput, tell: (event: SessionEvent) => void): () => void {
+    const { policy, will, ...rest } = this.#options;
+    this.#stats.connectionAttempts++;
+    this.#isLeaving = false;
+    const transport = openTransport(
+      {
+        ...rest,
+        protocolVersion: input.protocolVersion,
+        connectTimeoutMs: policy.connectTimeoutMs,
+        will: will(),
+        subscriptions: () => [...this.#wanted.values()],
+      },
+      this.#handlers(tell),
+    );
+    this.#transport = transport;
+    return () => this.#closeSession(transport);
+  }
+
+  #closeSession(transport: MqttTransport): void {
+    this.#isLeaving = true;
+    this.#noteActivity(transport);
+    if (this.#transport === transport) this.#transport = null;
+    const closing = transport.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #handlers(tell: (event: SessionEvent) => void): TransportHandlers {
+    return {
+      ready: (limits) => tell({ type: "session.connected", limits }),
+      ended: (input) => tell({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input) }),
+      message: (message) => this.#received(message),
+      settled: (entry, outcome, at) => this.#settled(entry, outcome, at),
+      turn: () => this.#checkWritable(),
+    };
+  }
+
+  #received(message: IncomingMessage): void {
+    this.#stats.messagesReceived++;
+    this.#listeners.tell("link.message", message);
+  }
+
+  #settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void {
+    this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
+    this.#stats.publishEnded(outcome);
+    this.#listeners.guard("publish outcome", entry.onOutcome, outcome);
+  }
+
+  #checkWritable(): void {
+    if (!this.#isAwaited || this.capacity() === 0) return;
+    this.#isAwaited = false;
+    this.#listeners.tell("link.writable", {});
+  }
+
+  #heard(heard: LinkFact): void {
+    if (heard.type === "link.transition" && heard.fact.region === "breaker")
+      this.#gate.moved(this.#context().at.breaker);
+    this.#stats.heard(heard);
+    this.#listeners.tell(heard.type, heard.fact);
+    if (heard.type !== "link.transition") return;
+    // A move of either region may have made room.
+    this.#isAwaited = true;
+    this.#checkWritable();
+  }
+
+  #lastActivityAt(): number | null {
+    if (this.#transport !== null) this.#noteActivity(this.#transport);
+    return this.#stats.lastActivityAt;
+  }
+
+  #noteActivity(transport: MqttTransport): void {
+    this.#stats.lastActivityAt = Math.round(Date.now() - (this.#options.now() - transport.activeAt));
+  }
+
+  #context(): LinkContext {
+    return this.#actor.getSnapshot().context;
+  }
 }

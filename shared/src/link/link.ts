@@ -34,7 +34,13 @@ export type PublishOutcome =
   | { readonly kind: "lost"; readonly why: "disconnected" | "deadline" }
   | {
       readonly kind: "unsent";
-      readonly why: "not_connected" | "breaker_open" | "window_full" | "too_large" | "qos_unsupported";
+      readonly why:
+        | "not_connected"
+        | "breaker_open"
+        | "window_full"
+        | "too_large"
+        | "qos_unsupported"
+        | "retain_unsupported";
     };
 
 export interface IncomingMessage {

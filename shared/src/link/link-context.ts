@@ -1,0 +1,173 @@
+/**
+ * What the link machine knows, and how that changes. Pure: each function takes the context and gives what is new in it.
+ */
+import { BUSY_STEP, backoffMs } from "./backoff.ts";
+import { classifyFailure, type Remedy } from "./classify-failure.ts";
+import type { BreakerState, BrokerLimits, ConnectionState, LinkEvents, LinkFailure } from "./link.ts";
+import type { LinkPolicy } from "./link-policy.ts";
+
+export interface LinkInput {
+  readonly policy: LinkPolicy;
+  /** Broker's address without credentials. */
+  readonly broker: string;
+  readonly clientId: string;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Who opened the breaker. `connect`: connects, or publishes that ended with their connection. */
+export type OpenedBy = "connect" | "publish" | "operator";
+
+export interface LinkContext extends LinkInput {
+  /** Where both regions are, for facts that name both ends of a move. */
+  readonly at: { readonly connection: ConnectionState; readonly breaker: BreakerState };
+  /**
+   * What the next session speaks. `certain`: it is known that the broker does not speak 5. `suspicions`: connections
+   * that worked as 3.1.1 right after the broker had closed on 5 without a word.
+   */
+  readonly version: { readonly speak: 4 | 5; readonly certain: boolean; readonly suspicions: number };
+  /** Attempts since the connection last held: the n of the backoff. */
+  readonly attempt: number;
+  readonly failedConnects: number;
+  readonly failure: LinkFailure | null;
+  readonly limits: BrokerLimits | null;
+  /** The wait of RECONNECTING or ERROR: its length, its end (monotonic milliseconds), and whether it is over. */
+  readonly wait: { readonly ms: number; readonly until: number; readonly over: boolean };
+  /** Why and how long the breaker is open, and how often it was opened since it was closed. */
+  readonly opened: {
+    readonly by: OpenedBy | null;
+    readonly ms: number;
+    readonly until: number;
+    readonly times: number;
+  };
+  /** Monotonic milliseconds of the last loss of a connection; null before the first one. */
+  readonly lostAt: number | null;
+}
+
+export interface SessionInput {
+  readonly protocolVersion: 4 | 5;
+}
+
+export type SessionEvent =
+  | { readonly type: "session.connected"; readonly limits: BrokerLimits }
+  | { readonly type: "session.ended"; readonly failure: LinkFailure; readonly remedy: Remedy };
+
+export type OperatorEvent =
+  | { readonly type: "link.connect" }
+  | { readonly type: "link.disconnect" }
+  | { readonly type: "link.reset" }
+  | { readonly type: "breaker.open" }
+  | { readonly type: "breaker.close" };
+
+export type LinkEvent =
+  | SessionEvent
+  | OperatorEvent
+  /** The window of publishes says that the breaker should open. */
+  | { readonly type: "breaker.tripped"; readonly by: "connect" | "publish" }
+  /** The probes of HALF_OPEN all succeeded, or one failed. */
+  | { readonly type: "breaker.proved" }
+  | { readonly type: "breaker.relapsed"; readonly by: "connect" | "publish" }
+  /** From region to region, never from outside. */
+  | { readonly type: "connect.succeeded" }
+  | { readonly type: "connect.failed" }
+  | { readonly type: "xstate.error.actor.session"; readonly error: unknown };
+
+type FactName = Exclude<keyof LinkEvents, "link.message" | "link.writable">;
+export type LinkFact = { [K in FactName]: { readonly type: K; readonly fact: LinkEvents[K] } }[FactName];
+
+type News = Partial<LinkContext>;
+
+const NO_WAIT = { ms: 0, until: 0, over: true } as const;
+const NOT_OPENED = { by: null, ms: 0, until: 0, times: 0 } as const;
+
+/** Connections as 3.1.1 after a close on 5, until it is believed. One may have been a broker that was just starting. */
+const SUSPICIONS_BELIEVED = 2;
+
+export function initialContext(input: LinkInput): LinkContext {
+  return {
+    ...input,
+    at: { connection: "DISCONNECTED", breaker: "CLOSED" },
+    version: firstVersion(input.policy),
+    attempt: 0,
+    failedConnects: 0,
+    failure: null,
+    limits: null,
+    wait: NO_WAIT,
+    opened: NOT_OPENED,
+    lostAt: null,
+  };
+}
+
+/** A new attempt speaks 5 again unless it is known that the broker does not. */
+export function chooseVersion({ policy, version }: LinkContext): News {
+  if (version.certain || policy.version !== "auto") return {};
+  return { version: { ...version, speak: 5 } };
+}
+
+/** The broker did not take 5. */
+export function fallBack({ version }: LinkContext, remedy: Remedy): News {
+  return { version: { ...version, speak: 4, certain: remedy === "older_version" } };
+}
+
+export function noteConnected(context: LinkContext, limits: BrokerLimits): News {
+  const { version, policy } = context;
+  const suspicious = policy.version === "auto" && version.speak === 4 && !version.certain;
+  const suspicions = suspicious ? version.suspicions + 1 : version.suspicions;
+  const certain = version.certain || suspicions >= SUSPICIONS_BELIEVED;
+  return { limits, failedConnects: 0, version: { ...version, suspicions, certain } };
+}
+
+export function noteFailedConnect(context: LinkContext, failure: LinkFailure): News {
+  return { failure, failedConnects: context.failedConnects + 1, limits: null };
+}
+
+export function noteLoss(context: LinkContext, failure: LinkFailure | null): News {
+  return { failure: failure ?? context.failure, limits: null, lostAt: context.now() };
+}
+
+/** Plans the wait of RECONNECTING. */
+export function planRetry(context: LinkContext, remedy: Remedy): News {
+  const { policy, random, now, wait, attempt } = context;
+  const n = remedy === "busy" ? Math.max(attempt, BUSY_STEP) : attempt;
+  const ms = backoffMs(policy.backoff, n, attempt === 0 ? 0 : wait.ms, random);
+  return { attempt: n + 1, wait: { ms, until: now() + ms, over: false } };
+}
+
+/** Plans the wait of ERROR. */
+export function planProbe({ policy, random, now, attempt }: LinkContext): News {
+  const [from, to] = policy.errorWaitMs;
+  const ms = from + random() * (to - from);
+  return { attempt: attempt + 1, wait: { ms, until: now() + ms, over: false } };
+}
+
+/** A person's word: as if nothing had failed yet. */
+export function startAfresh({ policy }: LinkContext): News {
+  return { attempt: 0, failedConnects: 0, wait: NO_WAIT, version: firstVersion(policy) };
+}
+
+/** Plans how long the breaker stays open. An operator's opening lasts until an operator closes it. */
+export function planOpening({ policy, random, now, opened }: LinkContext, by: OpenedBy): News {
+  const { openBaseMs, openCapMs, connectOpenCapMs } = policy.breaker;
+  const cap = by === "connect" ? Math.min(openCapMs, connectOpenCapMs) : openCapMs;
+  const ms = (0.5 + random() / 2) * Math.min(cap, openBaseMs * 2 ** opened.times);
+  return {
+    opened: { by, ms, until: by === "operator" ? Number.POSITIVE_INFINITY : now() + ms, times: opened.times + 1 },
+  };
+}
+
+/** Closed: by proof, or because a person said so. */
+export function forgetOpening(): News {
+  return { opened: NOT_OPENED, failedConnects: 0 };
+}
+
+export function failureOf(event: LinkEvent): LinkFailure {
+  if (event.type === "session.ended") return event.failure;
+  const error = event.type === "xstate.error.actor.session" ? event.error : null;
+  return classifyFailure({ kind: "bug", message: error instanceof Error ? error.message : String(error) });
+}
+
+function firstVersion(policy: LinkPolicy): LinkContext["version"] {
+  return { speak: policy.version === "3.1.1" ? 4 : 5, certain: policy.version !== "auto", suspicions: 0 };
+}

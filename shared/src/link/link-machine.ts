@@ -1,0 +1,258 @@
+/**
+ * The link: its connection and its circuit breaker, one parallel machine (S1, S4).
+ *
+ *   connection  DISCONNECTED → CONNECTING → CONNECTED | RECONNECTING | ERROR; RECONNECTING | ERROR → CONNECTING
+ *   breaker     CLOSED → OPEN → HALF_OPEN → CLOSED | OPEN
+ *
+ * Invariants:
+ *  1. There is at most one session (one client object), and none in DISCONNECTED, RECONNECTING and ERROR. It outlives
+ *     CONNECTING, so it is spawned and stopped, not invoked: an invocation of CONNECTING would die on the way out.
+ *  2. It never gives up: RECONNECTING and ERROR always end in another attempt, unless a person disconnects.
+ *  3. RECONNECTING waits for the backoff *and* for the breaker, at the same time. ERROR waits long and tries once.
+ *  4. The breaker never ends a connection; one that a person opened holds back publishes only, not connects.
+ *  5. A failed connect counts against the breaker, whatever the reason; a fallback to the older version does not.
+ *  6. The backoff starts again only after a connection that held, or by a person's word.
+ *
+ * Time, randomness and sockets come from outside: the actor's clock, `input.now`, `input.random`, the actor `session`.
+ */
+import {
+  and,
+  assign,
+  emit,
+  enqueueActions,
+  fromCallback,
+  not,
+  or,
+  raise,
+  setup,
+  spawnChild,
+  stateIn,
+  stopChild,
+} from "xstate";
+import { classifyFailure } from "./classify-failure.ts";
+import type { BreakerState, ConnectionState } from "./link.ts";
+import type { LinkContext, LinkEvent, LinkFact, LinkInput, SessionInput } from "./link-context.ts";
+import * as change from "./link-context.ts";
+
+/** Node fires a longer timer at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+const linkSetup = setup({
+  types: {
+    context: {} as LinkContext,
+    events: {} as LinkEvent,
+    emitted: {} as LinkFact,
+    input: {} as LinkInput,
+    children: {} as { session: "session" },
+  },
+  actors: { session: fromCallback<{ type: string }, SessionInput>(() => undefined) },
+  delays: {
+    backoff: ({ context }) => Math.min(MAX_DELAY_MS, context.wait.ms),
+    errorWait: ({ context }) => Math.min(MAX_DELAY_MS, context.wait.ms),
+    breakerWait: ({ context }) => Math.min(MAX_DELAY_MS, context.opened.ms),
+    connectTimeout: ({ context }) => context.policy.connectTimeoutMs,
+    held: ({ context }) => context.policy.heldMs,
+  },
+  guards: {
+    hasOlderVersion: ({ context, event }) =>
+      event.type === "session.ended" &&
+      (event.remedy === "older_version" || event.remedy === "maybe_older_version") &&
+      context.policy.version === "auto" &&
+      context.version.speak === 5,
+    needsOperator: ({ event }) =>
+      event.type === "session.ended" && (event.remedy === "operator" || event.remedy === "older_version"),
+    waitIsOver: ({ context }) => context.wait.over,
+    openedByFailures: ({ context }) => context.opened.by !== null && context.opened.by !== "operator",
+    openedByConnects: ({ context }) => context.opened.by === "connect",
+    released: ({ context }) => context.opened.by === null,
+    tooManyConnectsFailed: ({ context }) => context.failedConnects >= context.policy.breaker.connectFailures,
+    breakerIsOpen: stateIn({ breaker: "OPEN" }),
+    isDisconnected: stateIn({ connection: "DISCONNECTED" }),
+    isReconnecting: stateIn({ connection: "RECONNECTING" }),
+    isInError: stateIn({ connection: "ERROR" }),
+    mayConnect: and(["waitIsOver", not(and(["breakerIsOpen", "openedByFailures"]))]),
+    connectIsAsked: and(["openedByFailures", or(["isDisconnected", "isInError"])]),
+    resetIsAsked: or(["isReconnecting", "isInError"]),
+  },
+  actions: {
+    arrive: enqueueActions(
+      (
+        { context, event, enqueue },
+        params: { readonly connection: ConnectionState } | { readonly breaker: BreakerState },
+      ) => {
+        const region = "connection" in params ? "connection" : "breaker";
+        const to = "connection" in params ? params.connection : params.breaker;
+        const from = context.at[region];
+        // The initial states are arrived at without a move.
+        if (from === to) return;
+        enqueue.assign({ at: { ...context.at, ...params } });
+        enqueue.emit({ type: "link.transition", fact: { region, from, to, event: event.type } });
+      },
+    ),
+    chooseVersion: assign(({ context }) => change.chooseVersion(context)),
+    fallBack: assign(({ context, event }) =>
+      event.type === "session.ended" ? change.fallBack(context, event.remedy) : {},
+    ),
+    openSession: spawnChild("session", {
+      id: "session",
+      input: ({ context }) => ({ protocolVersion: context.version.speak }),
+    }),
+    closeSession: stopChild("session"),
+    noteConnected: assign(({ context, event }) =>
+      event.type === "session.connected" ? change.noteConnected(context, event.limits) : {},
+    ),
+    noteFailedConnect: assign(({ context, event }) => change.noteFailedConnect(context, change.failureOf(event))),
+    noteConnectTimeout: assign(({ context }) => {
+      const afterMs = context.policy.connectTimeoutMs;
+      return change.noteFailedConnect(context, classifyFailure({ kind: "deadline", of: "connect", afterMs }));
+    }),
+    noteLoss: assign(({ context, event }) => change.noteLoss(context, change.failureOf(event))),
+    noteGoodbye: assign(({ context }) => change.noteLoss(context, null)),
+    noteHeld: assign({ attempt: 0 }),
+    planRetry: assign(({ context, event }) =>
+      change.planRetry(context, event.type === "session.ended" ? event.remedy : "retry"),
+    ),
+    planProbe: assign(({ context }) => change.planProbe(context)),
+    noteWaitOver: assign(({ context }) => ({ wait: { ...context.wait, over: true } })),
+    startAfresh: assign(({ context }) => change.startAfresh(context)),
+    planOpening: assign(({ context, event }) => change.planOpening(context, openedBy(event))),
+    pinOpening: assign(({ context }) => change.planOpening(context, "operator")),
+    forgetOpening: assign(() => change.forgetOpening()),
+    tellConnectSucceeded: raise({ type: "connect.succeeded" }),
+    tellConnectFailed: raise({ type: "connect.failed" }),
+    announceConnected: enqueueActions(({ context, enqueue }) => {
+      const { broker, clientId, version, lostAt, now } = context;
+      const fact = { protocolVersion: version.speak, broker, clientId };
+      enqueue.emit({ type: "link.connected", fact });
+      if (lostAt !== null) enqueue.emit({ type: "link.reconnected", fact: { afterMs: now() - lostAt } });
+    }),
+    announceLoss: emit(({ context }) => ({
+      type: "link.disconnected" as const,
+      fact: { expected: false, failure: context.failure },
+    })),
+    announceGoodbye: emit({ type: "link.disconnected", fact: { expected: true, failure: null } }),
+    announceFailure: enqueueActions(({ context, enqueue }) => {
+      if (context.failure !== null) enqueue.emit({ type: "link.error", fact: context.failure });
+    }),
+  },
+});
+
+/** Every opening has an author: the operator, the publishes, or, for what is left, the connects. */
+function openedBy(event: LinkEvent): change.OpenedBy {
+  if (event.type === "breaker.open") return "operator";
+  return event.type === "breaker.tripped" || event.type === "breaker.relapsed" ? event.by : "connect";
+}
+
+const connection = linkSetup.createStateConfig({
+  initial: "DISCONNECTED",
+  states: {
+    DISCONNECTED: {
+      entry: ["closeSession", { type: "arrive", params: { connection: "DISCONNECTED" } }],
+      on: { "link.connect": { target: "CONNECTING", actions: "startAfresh" } },
+    },
+    CONNECTING: {
+      entry: ["chooseVersion", "openSession", { type: "arrive", params: { connection: "CONNECTING" } }],
+      on: {
+        "session.connected": { target: "CONNECTED", actions: ["noteConnected", "tellConnectSucceeded"] },
+        "session.ended": [
+          { guard: "hasOlderVersion", actions: ["fallBack", "closeSession", "openSession"] },
+          {
+            guard: "needsOperator",
+            target: "ERROR",
+            actions: ["noteFailedConnect", "announceFailure", "tellConnectFailed"],
+          },
+          { target: "RECONNECTING", actions: ["noteFailedConnect", "announceFailure", "tellConnectFailed"] },
+        ],
+        "xstate.error.actor.session": {
+          target: "RECONNECTING",
+          actions: ["noteFailedConnect", "announceFailure", "tellConnectFailed"],
+        },
+        "link.disconnect": { target: "DISCONNECTED" },
+      },
+      after: {
+        connectTimeout: {
+          target: "RECONNECTING",
+          actions: ["noteConnectTimeout", "announceFailure", "tellConnectFailed"],
+        },
+      },
+    },
+    CONNECTED: {
+      entry: [{ type: "arrive", params: { connection: "CONNECTED" } }, "announceConnected"],
+      on: {
+        "session.ended": [
+          { guard: "needsOperator", target: "ERROR", actions: ["noteLoss", "announceLoss", "announceFailure"] },
+          { target: "RECONNECTING", actions: ["noteLoss", "announceLoss", "announceFailure"] },
+        ],
+        "xstate.error.actor.session": {
+          target: "RECONNECTING",
+          actions: ["noteLoss", "announceLoss", "announceFailure"],
+        },
+        "link.disconnect": { target: "DISCONNECTED", actions: ["noteGoodbye", "announceGoodbye"] },
+      },
+      after: { held: { actions: "noteHeld" } },
+    },
+    RECONNECTING: {
+      entry: ["closeSession", "planRetry", { type: "arrive", params: { connection: "RECONNECTING" } }],
+      after: { backoff: { actions: "noteWaitOver" } },
+      always: { guard: "mayConnect", target: "CONNECTING" },
+      on: {
+        "link.reset": { target: "CONNECTING", actions: "startAfresh" },
+        "link.disconnect": { target: "DISCONNECTED" },
+      },
+    },
+    ERROR: {
+      entry: ["closeSession", "planProbe", { type: "arrive", params: { connection: "ERROR" } }],
+      after: { errorWait: { target: "CONNECTING" } },
+      on: {
+        "link.connect": { target: "CONNECTING", actions: "startAfresh" },
+        "link.reset": { target: "CONNECTING", actions: "startAfresh" },
+        "link.disconnect": { target: "DISCONNECTED" },
+      },
+    },
+  },
+});
+
+const breaker = linkSetup.createStateConfig({
+  initial: "CLOSED",
+  states: {
+    CLOSED: {
+      entry: ["forgetOpening", { type: "arrive", params: { breaker: "CLOSED" } }],
+      on: {
+        "breaker.tripped": { target: "OPEN", actions: "planOpening" },
+        "breaker.open": { target: "OPEN", actions: "planOpening" },
+        "connect.failed": { guard: "tooManyConnectsFailed", target: "OPEN", actions: "planOpening" },
+      },
+    },
+    OPEN: {
+      entry: { type: "arrive", params: { breaker: "OPEN" } },
+      after: { breakerWait: { guard: "openedByFailures", target: "HALF_OPEN" } },
+      on: {
+        "breaker.open": { guard: "openedByFailures", actions: "pinOpening" },
+        "breaker.close": { target: "HALF_OPEN", actions: "forgetOpening" },
+        "link.reset": { guard: "resetIsAsked", target: "HALF_OPEN", actions: "forgetOpening" },
+        "link.connect": { guard: "connectIsAsked", target: "HALF_OPEN" },
+      },
+    },
+    HALF_OPEN: {
+      entry: { type: "arrive", params: { breaker: "HALF_OPEN" } },
+      // A person's word needs no probe; the way through HALF_OPEN keeps the moves those of the design.
+      always: { guard: "released", target: "CLOSED" },
+      on: {
+        "connect.succeeded": { guard: "openedByConnects", target: "CLOSED" },
+        "connect.failed": { target: "OPEN", actions: "planOpening" },
+        "breaker.proved": { target: "CLOSED" },
+        "breaker.relapsed": { target: "OPEN", actions: "planOpening" },
+        "breaker.open": { target: "OPEN", actions: "planOpening" },
+        "breaker.close": { target: "CLOSED" },
+        "link.reset": { guard: "resetIsAsked", target: "CLOSED" },
+      },
+    },
+  },
+});
+
+export const linkMachine = linkSetup.createMachine({
+  id: "link",
+  type: "parallel",
+  context: ({ input }) => change.initialContext(input),
+  states: { connection, breaker },
+});

@@ -1,0 +1,54 @@
+/**
+ * Packet ids of one connection, for publishes and for the driver's SUBSCRIBEs alike.
+ *
+ * Invariants:
+ *  1. An id is handed out only while it is free; ids go round, so a freed one is used again as late as possible.
+ *  2. At most 65,535 are out; then `allocate` gives null.
+ */
+
+const LAST = 65_535;
+
+/** Has the shape that the driver asks of a message id provider. */
+export class PacketIds {
+  readonly #used = new Uint8Array(LAST + 1);
+  #last = 0;
+  #out = 0;
+
+  allocate(): number | null {
+    if (this.#out === LAST) return null;
+    let id = this.#last;
+    do id = id === LAST ? 1 : id + 1;
+    while (this.#used[id] === 1);
+    this.#take(id);
+    return id;
+  }
+
+  getLastAllocated(): number | null {
+    return this.#last === 0 ? null : this.#last;
+  }
+
+  /** Marks an id as used; false when it is already. */
+  register(id: number): boolean {
+    if (this.#used[id] === 1) return false;
+    this.#take(id);
+    return true;
+  }
+
+  deallocate(id: number): void {
+    if (this.#used[id] !== 1) return;
+    this.#used[id] = 0;
+    this.#out--;
+  }
+
+  clear(): void {
+    this.#used.fill(0);
+    this.#last = 0;
+    this.#out = 0;
+  }
+
+  #take(id: number): void {
+    this.#used[id] = 1;
+    this.#last = id;
+    this.#out++;
+  }
+}
