@@ -1,6 +1,5 @@
 /** `POST /v1/messages`, `POST /v1/messages/batch`: the way in. `GET`: what became of it (SPEC 4). */
 import type { Pool } from "@acktor/shared/db/pool";
-import { topicFault } from "@acktor/shared/protocol/topics";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
@@ -8,7 +7,7 @@ import type { Intake } from "../intake/intake.ts";
 import { type IntakeLimits, validateBatch, validateMessage } from "../intake/validate-message.ts";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
-import { databaseFault, parseQuery } from "./faults.ts";
+import { databaseFault, parseQuery, topicName } from "./faults.ts";
 
 export interface MessageRoutes {
   readonly pool: Pool;
@@ -20,10 +19,7 @@ const idParams = z.object({ id: z.uuid("is not a message id (a UUID)") });
 
 const listQuery = z.strictObject({
   state: z.enum(["pending", "sent", "acknowledged", "failed", "expired"], "is not a state").optional(),
-  topic: z
-    .string()
-    .refine((topic) => topicFault(topic) === null, "is not a topic name")
-    .optional(),
+  topic: topicName.optional(),
   before: z.uuid("is not a message id").optional(),
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(50),
 });

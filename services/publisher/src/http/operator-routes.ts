@@ -3,12 +3,13 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { label as name } from "../intake/validate-message.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
 import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
-import { databaseFault, parseQuery } from "./faults.ts";
+import { databaseFault, parseQuery, topicName } from "./faults.ts";
 
 export interface OperatorRoutes {
   readonly pool: Pool;
@@ -17,7 +18,6 @@ export interface OperatorRoutes {
   readonly wake: () => void;
 }
 
-const name = z.string().min(1, "is empty").max(255, "is longer than 255 characters");
 const replayBody = z.strictObject({
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
@@ -27,7 +27,7 @@ const cancelBody = z.strictObject({ who: name.optional() });
 const acknowledgeBody = z.strictObject({ client_id: name.optional(), who: name.optional() });
 const deadLettersBody = z.strictObject({
   reason: name.optional(),
-  topic: z.string().min(1, "is empty").optional(),
+  topic: topicName.optional(),
   limit: z.int().min(1).max(100_000).default(1_000),
   dry_run: z.boolean().default(false),
   force: z.boolean().default(false),

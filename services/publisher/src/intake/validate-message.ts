@@ -27,7 +27,7 @@ const storable = z
   .refine((v) => v.isWellFormed(), "contains a lone surrogate, which is not UTF-8");
 
 /** A name that people read in lists and logs: no control characters at all. */
-const label = storable
+export const label = storable
   .min(1, "is empty")
   .max(MAX_KEY_LENGTH, `is longer than ${MAX_KEY_LENGTH} characters`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
