@@ -78,7 +78,7 @@ export class Publisher {
     this.janitor = this.#makeJanitor();
     this.intake = this.#makeIntake();
     this.#resumer = new Resumer({
-      resume: (regexes) => resumeMatching(parts.pool, { regexes, smearMs: SMEAR_MS }),
+      resume: (regexes, signal) => resumeMatching(parts.pool, { regexes, smearMs: SMEAR_MS, signal }),
       resumed: () => this.dispatch.wake(),
       logger: parts.logger,
     });

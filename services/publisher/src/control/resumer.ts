@@ -1,7 +1,9 @@
 /**
  * Makes waiting rows due when an acker appears, in chunks, one resume at a time.
  *
- * Invariant: at most `MAX_FILTERS` filters wait; more are merged into "everything", which is late for nobody.
+ * Invariants:
+ *  1. At most `MAX_FILTERS` filters wait; more are merged into "everything", which is late for nobody.
+ *  2. A stop waits for one chunk, not for all rows that wait.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
 import { filterToRegex } from "@acktor/shared/protocol/topics";
@@ -10,9 +12,10 @@ import type { Logger } from "@acktor/shared/runtime/logger";
 const MAX_FILTERS = 1_000;
 
 export interface ResumerOptions {
-  /** Resumes every waiting row whose topic one of the expressions selects, smeared. */
+  /** Resumes every waiting row whose topic one of the expressions selects, smeared; ends between chunks by the signal. */
   readonly resume: (
     regexes: readonly string[],
+    signal: AbortSignal,
   ) => Promise<DbResult<unknown> | { readonly ok: true; readonly value: unknown }>;
   readonly resumed: () => void;
   readonly logger: Logger;
@@ -22,7 +25,7 @@ export class Resumer {
   readonly #options: ResumerOptions;
   readonly #waiting = new Set<string>();
   #running: Promise<void> | null = null;
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: ResumerOptions) {
     this.#options = options;
@@ -41,15 +44,15 @@ export class Resumer {
 
   /** Lets the chunk under way end. Twice and early is fine. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.size > 0 && !this.#stopped) {
+    while (this.#waiting.size > 0 && !this.#stop.signal.aborted) {
       const regexes = [...this.#waiting].map(filterToRegex);
       this.#waiting.clear();
-      const result = await this.#options.resume(regexes);
+      const result = await this.#options.resume(regexes, this.#stop.signal);
       if (!result.ok) {
         // The rows come due by their own schedule; a birth only makes it sooner.
         this.#options.logger.warn(

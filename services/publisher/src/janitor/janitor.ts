@@ -106,8 +106,8 @@ export class Janitor {
     const counted = await countWaiting(pool, highWater + COUNT_BEYOND);
     this.databaseUp = counted.ok || counted.failure.kind === "rejected";
     this.waiting = unwrap(counted);
-    this.oldestWaitingMs = unwrap(await oldestWaiting(pool))?.ageMs ?? null;
     this.#acceptedAtCount = before;
+    this.oldestWaitingMs = unwrap(await oldestWaiting(pool))?.ageMs ?? null;
     return { more: false };
   }
 
