@@ -7,7 +7,7 @@ import { Database, faultOf, type Tally } from "./database.ts";
 import { batchBodies, Caller, feed } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { type Service, startService } from "./pair.ts";
-import { type CpuReading, cpuPerMessage, type Roots, readCpu } from "./process-meter.ts";
+import { type CpuCost, meterCpu, type Roots } from "./process-meter.ts";
 import { type Scope, scoped } from "./scope.ts";
 
 export interface Bench {
@@ -22,7 +22,7 @@ export interface EndToEndResult {
   readonly elapsedMs: number;
   /** Until the last 201. */
   readonly intakeMs: number;
-  readonly cpuUsPerMessage: CpuReading | null;
+  readonly cpu: CpuCost | null;
   readonly tally: Tally;
   readonly fault: string | null;
 }
@@ -72,15 +72,15 @@ export function measureEndToEnd(bench: Bench, name: string): Promise<EndToEndRes
     const warmup = Math.ceil(options.messages * WARMUP_SHARE);
     await push(rig, options, warmup);
     const bodies = batchBodies(options.messages, options.batch, options);
-    const before = readCpu(rig.roots);
+    const cost = meterCpu(rig.roots);
     const { elapsedMs, intakeMs } = await pushBodies(rig, options, bodies);
-    const after = readCpu(rig.roots);
+    const cpu = cost(options.messages);
     const tally = await rig.database.tally();
     return {
       elapsedMs,
       intakeMs,
       messagesPerSecond: (options.messages / elapsedMs) * 1_000,
-      cpuUsPerMessage: cpuPerMessage(before, after, options.messages),
+      cpu,
       tally,
       fault: faultOf(tally, options.messages + warmup),
     };

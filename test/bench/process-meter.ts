@@ -22,7 +22,7 @@ export type Roots = Readonly<Record<string, number>>;
 export type CpuReading = Readonly<Record<string, number>>;
 
 /** CPU microseconds used so far by each tree, or null where the system does not tell. */
-export function readCpu(roots: Roots): CpuReading | null {
+function readCpu(roots: Roots): CpuReading | null {
   if (TICK_US === null) return null;
   const times = readAll();
   const children = new Map<number, number[]>();
@@ -38,14 +38,31 @@ export function readCpu(roots: Roots): CpuReading | null {
   return Object.fromEntries(Object.entries(roots).map(([name, pid]) => [name, sum(pid) * TICK_US]));
 }
 
-/** CPU microseconds between two readings, divided by `messages`. */
-export function cpuPerMessage(
-  before: CpuReading | null,
-  after: CpuReading | null,
-  messages: number,
-): CpuReading | null {
-  if (before === null || after === null) return null;
-  return Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - (before[name] ?? 0)) / messages]));
+/** What a run cost, and how much of the machine it did not have. */
+export interface CpuCost {
+  /** CPU microseconds per message, by process. */
+  readonly usPerMessage: CpuReading;
+  /** Share of all cores' time that other processes used, or that the host gave to other machines: 0 to 1. */
+  readonly taken: number;
+}
+
+/** Measures the processes below `roots` until the function that it returns is called. */
+export function meterCpu(roots: Roots): (messages: number) => CpuCost | null {
+  const before = readCpu(roots);
+  const machineBefore = readMachine();
+  return (messages) => {
+    const after = readCpu(roots);
+    const machineAfter = readMachine();
+    if (before === null || after === null) return null;
+    const spent = Object.entries(after).map(([name, us]) => [name, us - (before[name] ?? 0)] as const);
+    const ours = spent.reduce((total, [, us]) => total + us, 0);
+    const busy = machineAfter.busyUs - machineBefore.busyUs;
+    const all = machineAfter.allUs - machineBefore.allUs;
+    return {
+      usPerMessage: Object.fromEntries(spent.map(([name, us]) => [name, us / messages])),
+      taken: Math.max(0, (busy - ours) / Math.max(1, all)),
+    };
+  };
 }
 
 /** Bytes of memory that a process holds now, and held at most, or null where the system does not tell. */
@@ -53,6 +70,16 @@ export function readMemory(pid: number): { readonly now: number; readonly peak: 
   const text = textOf(`/proc/${pid}/status`);
   const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "")?.[1]);
   return text === null ? null : { now: kib("VmRSS") * 1024, peak: kib("VmHWM") * 1024 };
+}
+
+/** Time of all cores together since the system began; busy includes what the host has stolen. */
+function readMachine(): { readonly busyUs: number; readonly allUs: number } {
+  const line = textOf("/proc/stat")?.split("\n", 1)[0] ?? "";
+  // user nice system idle iowait irq softirq steal; guest time is part of user time.
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const all = ticks.reduce((total, value) => total + value, 0);
+  const idle = (ticks[3] ?? 0) + (ticks[4] ?? 0);
+  return { busyUs: (all - idle) * (TICK_US ?? 0), allUs: all * (TICK_US ?? 0) };
 }
 
 function readAll(): Map<number, Times> {

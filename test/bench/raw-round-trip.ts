@@ -6,14 +6,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BrokerPlan } from "./broker.ts";
 import { type Child, environment, startChild } from "./child.ts";
-import { type CpuReading, cpuPerMessage, readCpu } from "./process-meter.ts";
+import { type CpuCost, meterCpu } from "./process-meter.ts";
 import type { RawOrder, RawReport, RawTask } from "./raw-peer.ts";
 import { scoped } from "./scope.ts";
 
 export interface RawResult {
   readonly messagesPerSecond: number;
   readonly elapsedMs: number;
-  readonly cpuUsPerMessage: CpuReading | null;
+  readonly cpu: CpuCost | null;
 }
 
 export interface RawOptions {
@@ -42,15 +42,15 @@ export function measureRaw(options: RawOptions): Promise<RawResult> {
     await ask(publisher, { kind: "task", task: { ...common, role: "publisher" } });
     await ask(publisher, { kind: "run", messages: warmup });
     const roots = { publisher: publisher.pid, acker: acker.pid, broker: brokerPid };
-    const before = readCpu(roots);
+    const cost = meterCpu(roots);
     const done = await ask(publisher, { kind: "run", messages });
-    const after = readCpu(roots);
+    const cpu = cost(messages);
     if (done.kind !== "done") throw new Error(`the raw publisher answered ${done.kind}`);
     const { elapsedMs } = done;
     return {
       elapsedMs,
       messagesPerSecond: (messages / elapsedMs) * 1_000,
-      cpuUsPerMessage: cpuPerMessage(before, after, messages),
+      cpu,
     };
   });
 }

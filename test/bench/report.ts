@@ -6,7 +6,7 @@ import type { EndToEndResult } from "./end-to-end.ts";
 import type { LatencyResult } from "./latency.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryResult } from "./memory.ts";
-import type { CpuReading } from "./process-meter.ts";
+import type { CpuCost } from "./process-meter.ts";
 import type { RawResult } from "./raw-round-trip.ts";
 
 export interface BenchResult {
@@ -123,20 +123,13 @@ function throughputTable({ raw, endToEnd }: BenchResult): string | null {
   const rows: string[][] = [];
   for (let i = 0; i < Math.max(raw.length, endToEnd.length); i++) {
     const [rawRun, run] = [raw[i], endToEnd[i]];
-    if (rawRun !== undefined) rows.push([`${i + 1} raw`, rate(rawRun), "", ...cpu(rawRun.cpuUsPerMessage), "", ""]);
+    if (rawRun !== undefined) rows.push([`${i + 1} raw`, rate(rawRun), "", ...cpuCells(rawRun.cpu), "", ""]);
     if (run === undefined) continue;
     const share = rawRun === undefined ? "" : (run.messagesPerSecond / rawRun.messagesPerSecond).toFixed(2);
     const { retries, duplicates } = run.tally;
-    rows.push([
-      `${i + 1} end to end`,
-      rate(run),
-      share,
-      ...cpu(run.cpuUsPerMessage),
-      String(retries),
-      String(duplicates),
-    ]);
+    rows.push([`${i + 1} end to end`, rate(run), share, ...cpuCells(run.cpu), String(retries), String(duplicates)]);
   }
-  const columns = ["run", "msgs/s", "ratio", "CPU µs/msg", ...TREES, "retries", "duplicates"];
+  const columns = ["run", "msgs/s", "ratio", "others", "CPU µs/msg", ...TREES, "retries", "duplicates"];
   return table(columns, rows);
 }
 
@@ -144,11 +137,16 @@ function rate({ messagesPerSecond }: { readonly messagesPerSecond: number }): st
   return Math.round(messagesPerSecond).toString();
 }
 
-function cpu(reading: CpuReading | null): string[] {
-  if (reading === null) return ["-", ...TREES.map(() => "-")];
+function cpuCells(cost: CpuCost | null): string[] {
+  if (cost === null) return ["-", "-", ...TREES.map(() => "-")];
+  const { usPerMessage, taken } = cost;
   // The caller is the benchmark itself: it stands beside the sum, not in it.
-  const sum = Object.entries(reading).reduce((total, [name, us]) => total + (name === "caller" ? 0 : us), 0);
-  return [sum.toFixed(0), ...TREES.map((name) => reading[name]?.toFixed(0) ?? "")];
+  const sum = Object.entries(usPerMessage).reduce((total, [name, us]) => total + (name === "caller" ? 0 : us), 0);
+  return [
+    `${(taken * 100).toFixed(0)} %`,
+    sum.toFixed(0),
+    ...TREES.map((name) => usPerMessage[name]?.toFixed(0) ?? ""),
+  ];
 }
 
 function latencyTable(latency: LatencyResult | null): string | null {
