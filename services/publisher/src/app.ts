@@ -20,6 +20,8 @@ import { readPublisherConfig } from "./config.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
 import { addStatusRoutes } from "./http/status-routes.ts";
+import { addIntakeRoutes } from "./intake/intake-routes.ts";
+import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
@@ -77,7 +79,8 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     registry: metrics.registry,
     readiness: () => readinessOf(view),
   });
-  addMessageRoutes(app, { pool, intake: publisher.intake, limits: limitsOf(config, clocks.wallClock) });
+  addIntakeRoutes(app, publisher.intake, limitsOf(config, clocks.wallClock));
+  addMessageRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
@@ -129,10 +132,7 @@ function makeLink(config: PublisherSettings, owner: string, logger: Logger): Lin
   return link;
 }
 
-function limitsOf(
-  config: PublisherSettings,
-  wallClock: () => number,
-): Parameters<typeof addMessageRoutes>[1]["limits"] {
+function limitsOf(config: PublisherSettings, wallClock: () => number): IntakeLimits {
   return {
     reserved: [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX],
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,

@@ -3,12 +3,12 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { label as name } from "../intake/validate-message.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
 import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
+import { label } from "../outbox/storable-text.ts";
 import { databaseFault, parseQuery, topicName } from "./faults.ts";
 
 export interface OperatorRoutes {
@@ -21,18 +21,18 @@ export interface OperatorRoutes {
 const replayBody = z.strictObject({
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
-  who: name.optional(),
+  who: label.optional(),
 });
-const cancelBody = z.strictObject({ who: name.optional() });
-const acknowledgeBody = z.strictObject({ client_id: name.optional(), who: name.optional() });
+const cancelBody = z.strictObject({ who: label.optional() });
+const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 const deadLettersBody = z.strictObject({
-  reason: name.optional(),
+  reason: label.optional(),
   topic: topicName.optional(),
   limit: z.int().min(1).max(100_000).default(1_000),
   dry_run: z.boolean().default(false),
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
-  who: name.optional(),
+  who: label.optional(),
 });
 
 export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, wake }: OperatorRoutes): void {

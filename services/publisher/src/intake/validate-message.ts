@@ -11,27 +11,14 @@ import { type ContentEncoding, checksumOf } from "@acktor/shared/protocol/envelo
 import { reservedFault, topicFault } from "@acktor/shared/protocol/topics";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import { z } from "zod";
+import { label, storable } from "../outbox/storable-text.ts";
 
 export const MAX_CONTENT_BYTES = 256 * 1024;
 export const MAX_BATCH = 10_000;
-const MAX_KEY_LENGTH = 255;
 /** A century: longer than any retention, short enough for every timestamp. */
 const MAX_TTL_SECONDS = 3_155_760_000;
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-/** Text that PostgreSQL can keep: no NUL, no lone surrogate. */
-const storable = z
-  .string()
-  .refine((v) => !v.includes("\u0000"), "contains NUL; send such content as content_base64")
-  .refine((v) => v.isWellFormed(), "contains a lone surrogate, which is not UTF-8");
-
-/** A name that people read in lists and logs: no control characters at all. */
-export const label = storable
-  .min(1, "is empty")
-  .max(MAX_KEY_LENGTH, `is longer than ${MAX_KEY_LENGTH} characters`)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
-  .refine((v) => !/[\u0000-\u001f\u007f-\u009f]/.test(v), "contains a control character");
 
 export const messageSchema = z.strictObject({
   topic: z.string(),

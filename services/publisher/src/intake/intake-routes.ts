@@ -1,0 +1,27 @@
+/** `POST /v1/messages`, `POST /v1/messages/batch`: the way in (SPEC 4). */
+import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance } from "fastify";
+import type { Intake } from "./intake.ts";
+import { type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
+
+export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits): void {
+  app.post("/v1/messages", async (request, reply) => {
+    const header = request.headers["idempotency-key"];
+    const key = header === undefined ? null : String(header);
+    const validated = validateMessage(request.body, key, limits);
+    if (!validated.ok) return sendFault(reply, validated.fault);
+    const result = await intake.submit([validated.value]);
+    if (!result.ok) return sendFault(reply, result.fault);
+    const [message] = result.messages;
+    if (message === undefined) return sendFault(reply, { code: "internal", message: "the outbox gave no answer" });
+    return reply.code(message.fresh ? 201 : 200).send({ message_id: message.messageId, state: message.state });
+  });
+
+  app.post("/v1/messages/batch", async (request, reply) => {
+    const validated = validateBatch(request.body, limits);
+    if (!validated.ok) return sendFault(reply, validated.fault);
+    const result = await intake.submit(validated.value, (index) => `messages[${index}].idempotency_key`);
+    if (!result.ok) return sendFault(reply, result.fault);
+    return reply.code(201).send({ message_ids: result.messages.map((m) => m.messageId) });
+  });
+}
