@@ -74,7 +74,18 @@ export interface PlainClient {
 /** A client without our code: what the tutorial's sender is. Hears everything unless told otherwise. */
 export async function plainClient(t: TestContext, url: string, filters: string[] = ["#"]): Promise<PlainClient> {
   const spy = await startSpy(t, url, filters);
-  const on = (topic: string): Sighting[] => spy.seen.filter((message) => message.topic === topic);
+  const byTopic = new Map<string, Sighting[]>();
+  let indexed = 0;
+  const on = (topic: string): Sighting[] => {
+    for (; indexed < spy.seen.length; indexed++) {
+      const sighting = spy.seen[indexed];
+      if (sighting === undefined) break;
+      const known = byTopic.get(sighting.topic);
+      if (known === undefined) byTopic.set(sighting.topic, [sighting]);
+      else known.push(sighting);
+    }
+    return byTopic.get(topic) ?? [];
+  };
   return {
     on,
     async send(topic, payload, retain = false) {

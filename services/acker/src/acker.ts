@@ -31,7 +31,7 @@ import { makeLink } from "./make-link.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import { prepareInbox } from "./prepare.ts";
 import { createIntake, type Intake } from "./subscribe/intake.ts";
-import { type PresenceOptions, presenceWill } from "./subscribe/presence.ts";
+import { type PresenceOptions, presenceWill, type Will } from "./subscribe/presence.ts";
 import { type Receiver, startReceiver } from "./subscribe/start-receiver.ts";
 import { VERSION } from "./version.ts";
 
@@ -93,7 +93,8 @@ export class Acker {
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
     this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
-    this.#link = makeLink({ config, clientId, will: presenceWill(this.#presence), logger });
+    const will = (): Will => presenceWill(this.#presence);
+    this.#link = makeLink({ config, clientId, will, logger, random: parts.random });
     this.#database = createDatabaseWatch({
       pool: this.#pool,
       onReturn: () => this.#onDatabaseReturn(),
