@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { type TestContext, test } from "node:test";
+import { ERROR_CODES, errorBody } from "@acktor/shared/runtime/api-error";
+import {
+  addressOf,
+  createHttp,
+  type HttpOptions,
+  MAX_BODY_BYTES,
+  type Readiness,
+  sendFault,
+} from "@acktor/shared/runtime/http-server";
+import { createLogger } from "@acktor/shared/runtime/logger";
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
+import { Registry } from "prom-client";
+import { until } from "../../support/until.ts";
+
+const TOKEN = "a token of more than sixteen";
+const READY: Readiness = { ready: true, status: "ok", checks: { postgres: "ok" } };
+
+function server(t: TestContext, over: Partial<HttpOptions> = {}): { app: FastifyInstance; lines: string[] } {
+  const lines: string[] = [];
+  const app = createHttp({
+    service: "publisher",
+    version: "1.2.3",
+    token: null,
+    logger: createLogger("publisher", "one", "debug", { write: (line: string) => void lines.push(line) }),
+    registry: new Registry(),
+    readiness: () => READY,
+    ...over,
+  });
+  app.post("/v1/echo", async (request) => ({ body: request.body ?? null, keys: Object.keys(request.body ?? {}) }));
+  app.get("/v1/items/:id", async () => ({ item: 1 }));
+  app.get("/v1/fails", async () => {
+    throw new Error("a secret of the inside");
+  });
+  t.after(() => app.close());
+  return { app, lines };
+}
+
+/** Asserts the one form of errors. */
+function assertFault(response: LightMyRequestResponse, status: number, code: string): void {
+  assert.equal(response.statusCode, status, response.body);
+  const body = response.json<Record<string, Record<string, unknown>>>();
+  assert.deepEqual(Object.keys(body), ["error"]);
+  assert.equal(body["error"]?.["code"], code);
+  for (const field of ["message", "fix"]) assert.match(String(body["error"]?.[field]), /\S/);
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+const FAULTS: readonly (readonly [what: string, request: InjectOptions, status: number, code: string])[] = [
+  ["an unknown path", { url: "/nowhere" }, 404, "not_found"],
+  ["an unknown path under /v1", { method: "POST", url: "/v1/nowhere?a=1", payload: {} }, 404, "not_found"],
+  ["a wrong method", { method: "DELETE", url: "/v1/items/7?a=1" }, 405, "method_not_allowed"],
+  ["a path whose encoding is broken", { url: "/v1/items/%zz" }, 400, "bad_request"],
+  ["a parameter beyond measure", { url: `/v1/items/${"a".repeat(201)}` }, 400, "bad_request"],
+  ["malformed JSON", { method: "POST", url: "/v1/echo", payload: "{", headers: JSON_TYPE }, 400, "invalid_json"],
+  [
+    "JSON that is not UTF-8",
+    { method: "POST", url: "/v1/echo", payload: Buffer.from([0x22, 0xff, 0x22]), headers: JSON_TYPE },
+    400,
+    "invalid_json",
+  ],
+  [
+    "another media type",
+    { method: "POST", url: "/v1/echo", payload: "<a/>", headers: { "content-type": "text/xml" } },
+    415,
+    "unsupported_media_type",
+  ],
+  [
+    "plain text",
+    { method: "POST", url: "/v1/echo", payload: "{}", headers: { "content-type": "text/plain" } },
+    415,
+    "unsupported_media_type",
+  ],
+  [
+    "a body beyond 8 MiB",
+    { method: "POST", url: "/v1/echo", payload: `"${"a".repeat(MAX_BODY_BYTES)}"`, headers: JSON_TYPE },
+    413,
+    "too_large",
+  ],
+  ["an error inside", { url: "/v1/fails" }, 500, "internal"],
+];
+for (const [what, request, status, code] of FAULTS) {
+  test(`${what}: ${status} ${code}, in our form`, async (t) => {
+    const { app } = server(t);
+    assertFault(await app.inject(request), status, code);
+  });
+}
+
+test("an error inside is logged, and tells the caller nothing of itself", async (t) => {
+  const { app, lines } = server(t);
+  const response = await app.inject("/v1/fails");
+  assert.ok(!response.body.includes("secret"));
+  assert.match(lines.join(), /a secret of the inside/);
+});
+
+test("a wrong method is answered with the right ones", async (t) => {
+  const { app } = server(t);
+  const response = await app.inject({ method: "PUT", url: "/v1/items/7" });
+  assert.deepEqual(String(response.headers["allow"]).split(", ").sort(), ["GET", "HEAD"]);
+});
+
+test("__proto__ is a key like any other, and an empty body is none", async (t) => {
+  const { app } = server(t);
+  const send = (payload: string) => app.inject({ method: "POST", url: "/v1/echo", payload, headers: JSON_TYPE });
+  assert.deepEqual((await send('{"__proto__":{"a":1}}')).json<{ keys: string[] }>().keys, ["__proto__"]);
+  assert.equal((await send("")).json<{ body: unknown }>().body, null);
+});
+
+test("with a token every /v1 route wants it, and nothing else does", async (t) => {
+  const { app } = server(t, { token: TOKEN });
+  const withHeader = (authorization?: string): InjectOptions => {
+    return { url: "/v1/items/1", headers: authorization === undefined ? {} : { authorization } };
+  };
+  for (const wrong of [undefined, "", "Bearer", `Bearer ${TOKEN}x`, TOKEN, `bearer ${TOKEN}`, `Bearer  ${TOKEN}`]) {
+    const response = await app.inject(withHeader(wrong));
+    assertFault(response, 401, "unauthorized");
+    assert.equal(response.headers["www-authenticate"], "Bearer");
+  }
+  assert.equal((await app.inject(withHeader(`Bearer ${TOKEN}`))).statusCode, 200);
+  for (const url of ["/livez", "/readyz", "/version", "/metrics"])
+    assert.equal((await app.inject(url)).statusCode, 200);
+  assertFault(await app.inject("/v1/nowhere"), 401, "unauthorized");
+});
+
+/** What a socket gets for what it sends. */
+function exchange(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      answer += chunk;
+    });
+    socket.on("close", () => resolve(answer)).on("error", reject);
+  });
+}
+
+async function listen(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  return Number(new URL(addressOf(app)).port);
+}
+
+test("no spelling of a path gets round the token", async (t) => {
+  const { app } = server(t, { token: TOKEN });
+  const port = await listen(app);
+  for (const target of ["/v1/items/1", "/%761/items/1", "/%76%31/items/1", "http://elsewhere/v1/items/1"]) {
+    const answer = await exchange(port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 401 /, target);
+  }
+});
+
+test("what is no HTTP request is answered in our form too", async (t) => {
+  const { app } = server(t);
+  const port = await listen(app);
+  for (const bytes of ["GARBAGE\r\n\r\n", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(20_000)}\r\n\r\n`]) {
+    const [head = "", body = ""] = (await exchange(port, bytes)).split("\r\n\r\n");
+    assert.match(head, /^HTTP\/1\.1 400 /);
+    assert.equal((JSON.parse(body) as { error: { code: string } }).error.code, "bad_request");
+  }
+});
+
+test("a request that comes while the server closes is answered by its route", async (t) => {
+  const { app } = server(t);
+  const closing = new Promise<void>((resolve) => {
+    app.addHook("preClose", async () => resolve());
+  });
+  const port = await listen(app);
+  const socket = net.connect(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  let answers = "";
+  socket.setEncoding("utf8").on("data", (chunk: string) => {
+    answers += chunk;
+  });
+  const ended = new Promise<void>((resolve) => socket.on("close", () => resolve()));
+  // One request, and the beginning of the next: such a connection is not idle.
+  socket.write("GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/items/1 HTTP/1.1\r\nHost: a\r\n");
+  await until(() => answers.includes('"ok"'), 5_000, "the first answer");
+  const closed = app.close();
+  await closing;
+  socket.write("\r\n");
+  await ended;
+  assert.match(answers, /200 OK[\s\S]*"item":1/);
+  await closed;
+});
+
+test("ready says what is away, and 503 when it is the database", async (t) => {
+  let readiness = READY;
+  const { app } = server(t, { readiness: () => readiness });
+  assert.deepEqual((await app.inject("/readyz")).json(), { status: "ok" });
+  assert.deepEqual((await app.inject("/readyz?verbose")).json(), { status: "ok", checks: { postgres: "ok" } });
+  readiness = { ready: true, status: "degraded", checks: { broker: "RECONNECTING" } };
+  const degraded = await app.inject("/readyz");
+  assert.equal(degraded.statusCode, 200);
+  assert.deepEqual(degraded.json(), { status: "degraded", checks: { broker: "RECONNECTING" } });
+  readiness = { ready: false, status: "unavailable", checks: {} };
+  assert.equal((await app.inject("/readyz")).statusCode, 503);
+  assert.equal((await app.inject("/livez")).statusCode, 200);
+});
+
+test("version and metrics", async (t) => {
+  const { app } = server(t);
+  assert.deepEqual((await app.inject("/version")).json(), {
+    service: "publisher",
+    version: "1.2.3",
+    node: process.version,
+  });
+  assert.match(String((await app.inject("/metrics")).headers["content-type"]), /text\/plain/);
+});
+
+test("a fault has its code's status, its own fix where it has one, and says when to come again", async (t) => {
+  const { app } = server(t);
+  app.get("/full", async (_request, reply) => {
+    return sendFault(reply, { code: "high_water", message: "full", retryAfterSeconds: 5 });
+  });
+  const response = await app.inject("/full");
+  assertFault(response, 429, "high_water");
+  assert.equal(response.headers["retry-after"], "5");
+  assert.deepEqual(errorBody({ code: "conflict", message: "m", field: "f", fix: "x" }), {
+    error: { code: "conflict", message: "m", field: "f", fix: "x" },
+  });
+  assert.equal(errorBody({ code: "conflict", message: "m" }).error.fix, ERROR_CODES.conflict.fix);
+  assert.ok(!("field" in errorBody({ code: "conflict", message: "m" }).error));
+});

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readPublisherConfig } from "@acktor/publisher/config";
+import type { Settings } from "@acktor/shared/runtime/config";
+import {
+  ackerSettings,
+  exposureFault,
+  instanceName,
+  knownNames,
+  publisherSettings,
+  toolSettings,
+} from "@acktor/shared/runtime/settings";
+
+const GOOD = { DATABASE_URL: "postgres://u:p@127.0.0.1/d", MQTT_URL: "mqtt://127.0.0.1" };
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  const result = readPublisherConfig({ ...GOOD, ...env });
+  return result.ok ? [] : result.faults;
+}
+
+for (const [name, setting] of Object.entries<Settings[string]>({
+  ...publisherSettings,
+  ...ackerSettings,
+  ...toolSettings,
+})) {
+  test(`${name}: its fallback and its example are values that it takes`, () => {
+    for (const value of [setting.fallback, setting.example === "…" ? undefined : setting.example]) {
+      if (value !== undefined) assert.equal(setting.schema.safeParse(value).success, true, value);
+    }
+    assert.notEqual(setting.description, "");
+  });
+}
+
+test("one environment serves both services", () => {
+  assert.deepEqual(
+    faultsOf({ ACKTOR_TOPICS: "a/#", ACKTOR_GROUP: "g", ACKTOR_DATA_DIR: "/d", ACKTOR_REQUIRE: "x" }),
+    [],
+  );
+  assert.ok(knownNames.includes("ACKTOR_API_TOKEN_FILE"));
+  assert.match(faultsOf({ ACKTOR_TOPICZ: "a/#" }).join(), /Did you mean ACKTOR_TOPICS\?/);
+});
+
+test("listening for strangers needs a token", () => {
+  for (const host of ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+    assert.equal(exposureFault(host, null), null, host);
+  for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org", "example.org", "localhost.example.org"]) {
+    assert.match(exposureFault(host, null) ?? "", /ACKTOR_API_TOKEN is required/, host);
+    assert.equal(exposureFault(host, "a token of sixteen"), null, host);
+  }
+});
+
+test("faults between settings are told beside the faults of others", () => {
+  const faults = faultsOf({
+    HTTP_HOST: "0.0.0.0",
+    ACKTOR_WINDOW: "many",
+    ACKTOR_ACK_PREFIX: "delivery",
+    ACKTOR_ACK_TIMEOUT_MIN: "31s",
+    ACKTOR_DEFAULT_TTL: "8d",
+  });
+  assert.equal(faults.length, 5);
+  for (const name of [/ACKTOR_WINDOW/, /HTTP_HOST/, /overlap/, /ACK_TIMEOUT_MIN is longer/, /DEFAULT_TTL is longer/]) {
+    assert.match(faults.join("\n"), name);
+  }
+});
+
+test("a token that is too short is one fault, not two", () => {
+  const faults = faultsOf({ HTTP_HOST: "0.0.0.0", ACKTOR_API_TOKEN: "short" });
+  assert.equal(faults.length, 1);
+  assert.match(faults[0] ?? "", /^ACKTOR_API_TOKEN is shorter/);
+});
+
+test("prefixes overlap when one is, or lies under, the other", () => {
+  const overlap = (ack: string, presence: string): boolean => {
+    return faultsOf({ ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence }).join().includes("overlap");
+  };
+  assert.equal(overlap("a", "a"), true);
+  assert.equal(overlap("a", "a/b"), true);
+  assert.equal(overlap("a/b", "a"), true);
+  assert.equal(overlap("a/b", "a/bc"), false);
+});
+
+test("prefixes are topic names", () => {
+  for (const bad of ["a/#", "$SYS", "a\tb"]) assert.equal(faultsOf({ ACKTOR_ACK_PREFIX: bad }).length, 1, bad);
+});
+
+test("a process is named as configured, or by host and port", () => {
+  assert.equal(instanceName("acker-1", 8080), "acker-1");
+  assert.match(instanceName(null, 8080), /^[A-Za-z0-9][A-Za-z0-9._-]*-8080$/);
+  assert.match(instanceName(null, 0), new RegExp(`-${process.pid}$`));
+});
