@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import { type RunningAcker, type StartOptions, startAcker } from "@acktor/acker/app";
 import { type EmbeddedBroker, startBroker } from "@acktor/embedded/broker";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
+import { cleanUp } from "./cleanup.ts";
 import { objectOf, type Sighting, startSpy } from "./spy.ts";
 import { until } from "./until.ts";
 
@@ -12,7 +13,7 @@ export type Rows = Record<string, unknown>;
 export async function testBroker(t: TestContext, port = 0): Promise<EmbeddedBroker> {
   const started = await startBroker({ port, log: () => undefined });
   if (!started.ok) throw new Error(started.failure.message);
-  t.after(() => started.value.stop());
+  cleanUp(t, () => started.value.stop());
   return started.value;
 }
 
@@ -35,7 +36,7 @@ export async function testAcker(
     { logStream, ...options },
   );
   if (!running.ok) throw new Error(running.faults.join("\n"));
-  t.after(() => running.stop());
+  cleanUp(t, () => running.stop());
   if (options.wait !== false) await ready(running.url);
   return {
     running,
@@ -59,7 +60,7 @@ export async function sql(pool: Pool, text: string, params: readonly Param[] = [
 
 export function testPool(t: TestContext, url: string): Pool {
   const pool = createPool({ url, size: 4, applicationName: "acktor-test" });
-  t.after(() => pool.stop());
+  cleanUp(t, () => pool.stop());
   return pool;
 }
 
