@@ -27,7 +27,7 @@ export interface Stage {
   readonly databaseUrl: string;
   readonly broker: TestBroker;
   readonly pool: Pool;
-  /** Starts a publisher and waits until it is ready. `env` comes on top of the stage's. */
+  /** Starts a publisher and waits until it is ready and connected. `env` comes on top of the stage's. */
   publisher(env?: Environment): Promise<PublisherProcess>;
   /** Starts an acker of all topics below `e2e/` and waits until it is ready. */
   acker(env?: Environment): Promise<Service>;
@@ -62,7 +62,7 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
   const sql = async <Row>(text: string, params: readonly Param[] = []): Promise<readonly Row[]> => {
     const result = await pool.run<Row>(text, params);
     if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
-    return result.rows;
+    return [...result.rows];
   };
   return {
     databaseUrl,
@@ -127,10 +127,12 @@ export interface Reply {
   readonly headers: Headers;
 }
 
-/** A service that was killed is started again with `env`'s HTTP_PORT, so that its clients find it. */
+/** One that was killed is started again with `env`'s HTTP_PORT, so that its callers find it. */
 async function startPublisher(t: TestContext, env: Environment): Promise<PublisherProcess> {
   const service = await startService(t, "publisher", { HTTP_PORT: String(await anyPort()), ...env });
   await service.ready();
+  // A publisher is ready without a broker; an ack that a test gives too early would not be heard.
+  await until(async () => (await linkState(service)) === "CONNECTED", 10_000, "the publisher to be CONNECTED");
   return withClient(service);
 }
 
