@@ -61,7 +61,7 @@ testWithBrokers(
       const births = () => ackers.every(({ running }) => client.on(`delivery/acker/${running.instance}`).length > 0);
       await until(births, 5_000, "the births");
       await client.send("data/a", { message_id: id, content: "x" });
-      await client.hears(`delivery/ack/${id}`);
+      await client.hears(`delivery/ack/${id}`, acks);
       const said = ackers.map(
         ({ log }) => log.filter((line) => String(line["msg"]).includes("no shared subscriptions")).length,
       );
