@@ -18,15 +18,12 @@ export const MAX_BATCH = 10_000;
 /** A century: longer than any retention, short enough for every timestamp. */
 const MAX_TTL_SECONDS = 3_155_760_000;
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
 export const messageSchema = z.strictObject({
   topic: z.string(),
   content: storable.optional(),
-  content_base64: z
-    .string()
-    .refine((v) => BASE64.test(v), "is not base64")
-    .optional(),
+  content_base64: z.string().refine(isBase64, "is not base64").optional(),
   content_type: label.optional(),
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)], { error: "is not 0, 1 or 2" }).default(1),
   retain: z.boolean().default(false),
@@ -180,6 +177,13 @@ function relatedFault(
     return { field: "deliver_at", why: "lies further ahead than the retention (ACKTOR_RETENTION)" };
   }
   return null;
+}
+
+/** With its padding. One expression for the whole would overflow the stack on the megabytes that a body may have. */
+function isBase64(text: string): boolean {
+  if (text.length % 4 !== 0) return false;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return !NOT_BASE64.test(text.slice(0, text.length - padding));
 }
 
 /** ISO 8601 allows years, offsets and fractions that PostgreSQL refuses. What has been is due at once, however long ago. */
