@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { toPublish } from "@acktor/publisher/dispatch/to-publish";
+import { decodeEnvelope } from "@acktor/shared/protocol/envelope";
+import fc from "fast-check";
+import { leased } from "../../support/leased.ts";
+
+const ms = fc.double({ min: 0.001, max: 1e13, noNaN: true });
+
+function expiryOf(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | undefined {
+  return toPublish({ message: leased({ retain }), ackPrefix: "delivery/ack", lifeLeftMs, retryInMs }).expirySeconds;
+}
+
+test("a copy in the broker's queue dies with the second in which the next one is sent, and not after the message", () => {
+  fc.assert(
+    fc.property(fc.option(ms), ms, (lifeLeftMs, retryInMs) => {
+      const seconds = expiryOf(false, lifeLeftMs, retryInMs) ?? Number.NaN;
+      assert.ok(Number.isInteger(seconds) && seconds >= 1 && seconds <= 4_294_967_295);
+      const wanted = Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, retryInMs) / 1_000;
+      assert.ok(seconds === 1 || seconds < wanted + 1);
+    }),
+  );
+});
+
+test("a retained copy carries the message's own life, whenever the next one is sent", () => {
+  assert.equal(expiryOf(true, 60_000, 3_000), 60);
+  assert.equal(expiryOf(true, null, 3_000), undefined);
+  fc.assert(
+    fc.property(ms, ms, (lifeLeftMs, retryInMs) => {
+      const wanted = Math.min(4_294_967_295, Math.max(1, Math.ceil(lifeLeftMs / 1_000)));
+      assert.equal(expiryOf(true, lifeLeftMs, retryInMs), wanted);
+    }),
+  );
+});
+
+test("the envelope says what the row says, and how long it lives", () => {
+  const message = leased({
+    payload: "aGVsbG8=",
+    contentEncoding: "base64",
+    contentType: "text/plain",
+    orderingKey: "k",
+    attempts: 3,
+    leaseToken: "9",
+    createdAt: 1_700_000_000.25,
+    traceparent: "00-a-b-01",
+  });
+  const publish = toPublish({ message, ackPrefix: "my/ack", lifeLeftMs: 1_500, retryInMs: 9_000 });
+  const decoded = decodeEnvelope(Buffer.from(publish.payload));
+  assert.deepEqual(decoded, {
+    kind: "envelope",
+    envelope: {
+      message_id: message.messageId,
+      content: "aGVsbG8=",
+      timestamp: 1_700_000_000.25,
+      requires_ack: true,
+      ack_topic: `my/ack/${message.messageId}`,
+      retry_count: 3,
+      checksum: message.checksum,
+      content_encoding: "base64",
+      content_type: "text/plain",
+      ordering_key: "k",
+      attempt_token: "9",
+      expires_in: 1.5,
+      traceparent: "00-a-b-01",
+    },
+  });
+  assert.equal(publish.topic, message.topic);
+  assert.equal(publish.contentType, "application/json");
+  assert.deepEqual(publish.userProperties, { traceparent: "00-a-b-01" });
+});
+
+test("MQTT 5 says where the answer goes, only where one is wanted", () => {
+  const make = (requiresAck: boolean) =>
+    toPublish({ message: leased({ requiresAck }), ackPrefix: "delivery/ack", lifeLeftMs: null, retryInMs: 1 });
+  const { responseTopic, correlationData } = make(true);
+  assert.equal(responseTopic, `delivery/ack/${correlationData?.toString()}`);
+  assert.equal("responseTopic" in make(false), false);
+  assert.equal("correlationData" in make(false), false);
+  assert.equal("userProperties" in make(true), false);
+});
