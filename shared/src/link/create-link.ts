@@ -24,9 +24,10 @@ import { linkMachine } from "./link-machine.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
 import { LinkStats, nextAttemptAt } from "./link-stats.ts";
 import { Listeners } from "./listeners.ts";
-import { type MqttTransport, openTransport, type TransportHandlers, type UnsentReason } from "./mqtt-transport.ts";
+import { type MqttTransport, openTransport } from "./mqtt-transport.ts";
 import type { OutstandingPublish } from "./outstanding.ts";
 import { PublishGate } from "./publish-gate.ts";
+import type { TransportHandlers, UnsentReason } from "./transport-options.ts";
 
 const STOPPED: CommandResult = { ok: false, reason: "the link is stopped" };
 

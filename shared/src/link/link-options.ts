@@ -9,7 +9,7 @@ import {
   type LinkPolicy,
   type VersionPolicy,
 } from "./link-policy.ts";
-import type { TlsOptions, Will } from "./mqtt-transport.ts";
+import type { TlsOptions, Will } from "./transport-options.ts";
 
 export interface LinkOptions {
   /** mqtt://, mqtts://, ws:// or wss://; credentials in it are used, and never shown. */
@@ -30,7 +30,7 @@ export interface LinkOptions {
   readonly connectTimeoutMs?: number;
   /** Milliseconds from a PUBLISH to its PUBACK (PUBCOMP at QoS 2). Default 2,000. */
   readonly publishDeadlineMs?: number;
-  /** Milliseconds without a byte from the broker, while a PUBLISH waits, that end the connection. Default 2,000. */
+  /** Milliseconds without a byte from the broker, while a PUBLISH waits, that end the connection. Default: as above. */
   readonly silenceMs?: number;
   /** Most publishes without their PUBACK; the broker's Receive Maximum where that is less. Default 2,000. */
   readonly sendQuota?: number;
@@ -88,7 +88,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     clientId: options.clientId ?? newClientId(options.name ?? "acktor", options.instance, random),
     keepaliveSeconds: options.keepaliveSeconds ?? 5,
     publishDeadlineMs: options.publishDeadlineMs ?? 2_000,
-    silenceMs: options.silenceMs ?? 2_000,
+    silenceMs: options.silenceMs ?? options.publishDeadlineMs ?? 2_000,
     sendQuota: options.sendQuota ?? 2_000,
     sharedSubscriptionsOn311: options.sharedSubscriptionsOn311 ?? false,
     will: typeof will === "function" ? will : () => will ?? null,

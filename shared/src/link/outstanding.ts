@@ -46,15 +46,9 @@ export class Outstanding {
     return this.#open.has(packetId) || this.#expired.has(packetId);
   }
 
-  /** An answer came. @returns the entry, or null when its outcome was given before. */
-  settle(packetId: number): OutstandingPublish | null {
-    const entry = this.#open.get(packetId);
-    if (entry === undefined) {
-      this.#expired.delete(packetId);
-      return null;
-    }
-    this.#open.delete(packetId);
-    return entry;
+  /** An answer came, in time or late. @returns false when none was awaited */
+  settle(packetId: number): boolean {
+    return this.#open.delete(packetId) || this.#expired.delete(packetId);
   }
 
   /** When the oldest open entry was sent (monotonic milliseconds), or null. */

@@ -1,0 +1,12 @@
+/** What a test needs and a machine may not have: skipped aloud, or failed where ACKTOR_REQUIRE names it. */
+import type { TestContext } from "node:test";
+import { findServer, isRequired, type OptionalServer } from "./programs.ts";
+
+/** The path of a server's program, or null after the test was skipped for want of it. */
+export function need(server: OptionalServer, t: TestContext): string | null {
+  const program = findServer(server);
+  if (program !== null) return program;
+  if (isRequired(server)) throw new Error(`${server} is not installed, and ACKTOR_REQUIRE names it`);
+  t.skip(`${server} is not installed`);
+  return null;
+}
