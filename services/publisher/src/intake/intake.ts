@@ -9,8 +9,8 @@
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
-import { v7 as uuidv7 } from "uuid";
 import type { Inserted, LeasedMessage, MessageState, NewMessage } from "../outbox/outbox.ts";
+import { nextMessageId } from "./message-id.ts";
 import type { AcceptedMessage } from "./validate-message.ts";
 
 /** A little under the two seconds that a caller is promised (SPEC 4: 503 in 2 s). */
@@ -162,7 +162,7 @@ export class Intake {
       message.orderingKey !== null || message.retain || message.deliverAt !== null || message.idempotency !== null;
     return {
       ...message,
-      messageId: uuidv7(),
+      messageId: nextMessageId(),
       traceparent: null,
       leased: !waits && this.#options.reserve(message.topic),
     };
