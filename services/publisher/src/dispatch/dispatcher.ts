@@ -32,6 +32,9 @@ const LEASE_MARGIN_MS = 3_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
 const RECORD_AFTER_MS = 100;
 
+/** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
+const PASSING: ReadonlySet<string> = new Set(["not_connected", "breaker_open", "window_full"]);
+
 export interface DispatcherOptions {
   readonly link: Link;
   readonly now: () => number;
@@ -288,7 +291,7 @@ export class Dispatcher {
 
   #notSent(entry: InFlight, queued: QueuedMessage, outcome: PublishOutcome & { kind: "unsent" }): boolean {
     this.#finish(entry);
-    if (outcome.why === "too_large" || outcome.why === "qos_unsupported") {
+    if (!PASSING.has(outcome.why)) {
       this.#options.sink.fail(entry.message, outcome.why);
       return true;
     }
