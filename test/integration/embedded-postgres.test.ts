@@ -140,6 +140,14 @@ test("a data folder that is a file", async (t) => {
   assert.match(text, /ACKTOR_DATA_DIR/);
 });
 
+if (ON_LINUX) {
+  test("a data folder where none can be made, though its parent is there", async () => {
+    const { kind, text } = await failureOf({ dataDir: "/proc/none" });
+    assert.equal(kind, "not-writable");
+    assert.match(text, /ACKTOR_DATA_DIR/);
+  });
+}
+
 if (AS_ROOT && ON_LINUX) {
   test("a full disk", async (t) => {
     const dataDir = await temporaryFolder(t);

@@ -84,6 +84,7 @@ class Demo {
     say(`\n${this.#texts.ackerLate}`);
     await this.#stage.startAcker();
     await this.#allAcknowledged();
+    await this.#pause(READING_MS);
   }
 
   async #send(topic: string): Promise<void> {

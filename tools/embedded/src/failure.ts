@@ -31,9 +31,10 @@ export function describeFailure(failure: StartFailure): string {
   return `${failure.message}\n  fix: ${failure.fix}`;
 }
 
-/** The failure of a file operation below `folder`. Codes that no person can cause are bugs, and are thrown again. */
+/** The failure of a file operation below `folder`. What is no fault of the system's is a bug, and is thrown again. */
 export function fileFailure(error: unknown, folder: string): Outcome<never> {
-  const { code = "", message } = error as NodeJS.ErrnoException;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return fail(
       "disk-full",
@@ -41,12 +42,9 @@ export function fileFailure(error: unknown, folder: string): Outcome<never> {
       "free some space, or set ACKTOR_DATA_DIR to another disk",
     );
   }
-  if (["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG"].includes(code)) {
-    return fail(
-      "not-writable",
-      `The data folder ${folder} cannot be written (${code}).`,
-      "start as the user who made it, or set ACKTOR_DATA_DIR to a folder of your own",
-    );
-  }
-  throw error instanceof Error ? error : new Error(message);
+  return fail(
+    "not-writable",
+    `The data folder ${folder} cannot be written (${code}).`,
+    "start as the user who made it, or set ACKTOR_DATA_DIR to a folder of your own",
+  );
 }

@@ -5,10 +5,11 @@
  * install script makes the links that the loader looks for (`libicuuc.so.60`); with `npm ci --ignore-scripts` they are
  * missing, so all links are made once more, in a folder of ours that only PostgreSQL's own processes are told about.
  */
-import { mkdir, readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fail, type Outcome, succeed } from "./failure.ts";
+import { makeFolder } from "./make-folder.ts";
 
 export interface Binaries {
   /** Folder of `postgres` and `initdb`. */
@@ -50,7 +51,7 @@ export function findBinaries(): Outcome<Binaries> {
 export async function linkLibraries(binaries: Binaries, folder: string): Promise<void> {
   const { lib } = binaries;
   if (lib === null) return;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files = (await readdir(lib)).filter((name) => /\.(so|dylib)(\.|$)/.test(name));
   const links = new Map(files.map((name) => [name, path.join(lib, name)]));
   for (const { source, target } of await shippedLinks(lib)) {

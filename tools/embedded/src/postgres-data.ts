@@ -13,9 +13,10 @@
  *  3. Only a server whose starter is dead is stopped; a live one of somebody else is left alone.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, lchown, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, lchown, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fail, fileFailure, type Outcome, succeed } from "./failure.ts";
+import { makeFolder } from "./make-folder.ts";
 import { invoke, type Launcher } from "./postgres-launcher.ts";
 import { findProcess, processesIn } from "./process-table.ts";
 import { runCommand } from "./run-command.ts";
@@ -49,7 +50,7 @@ export function homeAt(folder: string): Home {
 /** Makes the folder, readable by its owner alone. */
 export async function makeHome(home: Home): Promise<Outcome<null>> {
   try {
-    await mkdir(home.folder, { recursive: true });
+    await makeFolder(home.folder);
     await chmod(home.folder, 0o700);
     return succeed(null);
   } catch (error) {

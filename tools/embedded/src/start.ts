@@ -6,7 +6,6 @@
  *  2. The first URL on the screen is the console's: servers are named as host:port.
  *  3. Whatever the way out (Ctrl-C, a failed start, an error), parts stop last-started first; the database is last.
  */
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { startAcker } from "@acktor/acker/app";
 import { startPublisher } from "@acktor/publisher/app";
@@ -15,6 +14,7 @@ import type { Running, StartResult } from "@acktor/shared/runtime/main";
 import { startBroker } from "./broker.ts";
 import { describeFailure, fail, fileFailure, type Outcome, succeed } from "./failure.ts";
 import { type LogFile, openLogFile } from "./log-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { ackerEnvironment, type Plan, type PortChoice, readPlan } from "./plan.ts";
 import { freePort, portIsFree } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
@@ -29,6 +29,12 @@ const READY_LIMIT_MS = 15_000;
 const PATIENCE_MS = 3_000;
 
 const say = (line: string): void => console.log(line);
+
+/** A path as a person reads it: relative where it lies below the working directory. */
+function shown(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith("..") ? file : relative;
+}
 
 interface Pair {
   readonly publisher: Running;
@@ -60,9 +66,9 @@ async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Ou
 async function openLog(plan: Plan): Promise<Outcome<LogFile>> {
   const file = path.resolve(plan.dataDir, "acktor.log");
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     const log = openLogFile(file);
-    say(`logs        ${path.relative(process.cwd(), file)}`);
+    say(`logs        ${shown(file)}`);
     return succeed(log);
   } catch (error) {
     return fileFailure(error, path.dirname(file));
@@ -82,7 +88,7 @@ async function provideDatabase(plan: Plan, stack: Stack, stop: StopRequest): Pro
   const { url, port, exited } = started.value;
   stack.add({ name: "PostgreSQL", limitMs: 20_000, stop: () => started.value.stop() });
   void exited.then(() => stop.ask(1, `PostgreSQL has ended by itself; see ${path.join(dataDir, "postgres.log")}`));
-  say(`PostgreSQL  127.0.0.1:${port}, data in ${path.relative(process.cwd(), dataDir)}`);
+  say(`PostgreSQL  127.0.0.1:${port}, data in ${shown(dataDir)}`);
   return succeed({ DATABASE_URL: url });
 }
 
@@ -175,6 +181,19 @@ function welcome(url: string, needsToken: boolean): void {
   say("\nCtrl-C stops everything; the data is kept.");
 }
 
+/** Starts, welcomes, and returns when it is time to stop, with the exit code. */
+async function runUntilStop(plan: Plan, stack: Stack, stop: StopRequest): Promise<number> {
+  const started = await startAll(plan, stack, stop);
+  if (started.ok) {
+    await becomeReady(started.value, stop);
+    if (!stop.signal.aborted) welcome(reachable(started.value.publisher.url), plan.needsToken);
+  } else if (started.failure.kind !== "stopped") {
+    console.error(describeFailure(started.failure));
+    stop.ask(1, "");
+  }
+  return stop.code;
+}
+
 async function main(): Promise<number> {
   const read = readPlan(process.env);
   if (!read.ok) {
@@ -185,18 +204,16 @@ async function main(): Promise<number> {
   say(`acktor ${VERSION}`);
   const stop = listenForStop(say, () => performance.now());
   const stack = new Stack(say);
-  const started = await startAll(read.plan, stack, stop);
-  if (started.ok && !stop.signal.aborted) {
-    await becomeReady(started.value, stop);
-    if (!stop.signal.aborted) welcome(reachable(started.value.publisher.url), read.plan.needsToken);
-  } else if (!started.ok && started.failure.kind !== "stopped") {
-    console.error(describeFailure(started.failure));
-    stop.ask(1, "");
+  try {
+    const code = await runUntilStop(read.plan, stack, stop);
+    return (await stack.stop()) ? code : Math.max(code, 1);
+  } catch (error) {
+    console.error(error);
+    await stack.stop();
+    return 1;
+  } finally {
+    say("acktor has stopped");
   }
-  const code = await stop.code;
-  const clean = await stack.stop();
-  say("acktor has stopped");
-  return clean ? code : Math.max(code, 1);
 }
 
 process.exit(await main());
