@@ -191,3 +191,18 @@ test("a start that can never be says why, and drains", async () => {
   await supervisor.stop();
   assert.equal(drained, 1);
 });
+
+test("after STOPPED no timer is left, whatever was delayed", async () => {
+  const supervisor = startSupervisor({
+    prepare: async () => ({ ok: true }),
+    roles: { shaky: async () => undefined, steady: () => new Promise(() => undefined) },
+    drain: async () => undefined,
+    onRoleEnd: () => undefined,
+    random: () => 1,
+  });
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  await supervisor.started;
+  await until(() => supervisor.actor.getSnapshot().context.failures["shaky"] === 1, 1_000, "a delayed restart");
+  await supervisor.stop();
+  await until(() => timers() <= 1, 1_000, "only the timer of this wait");
+});

@@ -89,12 +89,6 @@ export const supervisorMachine = setup({
     forgiveRole: assign(({ context, event }) => {
       return { failures: { ...context.failures, [roleOf(event)]: 0 } };
     }),
-    cancelRestarts: enqueueActions(({ context, enqueue }) => {
-      for (const role of context.roles) {
-        enqueue.cancel(restartId(role));
-        enqueue.cancel(steadyId(role));
-      }
-    }),
     stopRoles: enqueueActions(({ context, enqueue }) => {
       for (const role of context.roles) enqueue.stopChild(role);
     }),
@@ -141,11 +135,10 @@ export const supervisorMachine = setup({
       },
     },
     DRAINING: {
-      entry: "cancelRestarts",
       invoke: { id: "drain", src: "drain", onDone: "STOPPED", onError: "STOPPED" },
       after: { drainDeadline: "STOPPED" },
       on: {
-        // Its work is being ended: nothing is started again.
+        // Its work is being ended: nothing is started again, also by a delay that was under way.
         "role.ended": { actions: "reportRole" },
       },
     },
