@@ -232,6 +232,24 @@ test("SIGTERM under load: exit 0 in five seconds, what was taken is acked, prese
   assert.equal(client.on("delivery/acker/s").at(-1)?.text, "");
 });
 
+test("SIGTERM while PostgreSQL hangs: exit 0 in five seconds, nothing acked that is not stored", async (t) => {
+  const [broker, cluster] = await Promise.all([testBroker(t), startCluster(t)]);
+  const env = { DATABASE_URL: cluster.url, MQTT_URL: broker.url, ACKTOR_TOPICS: "data/#", ACKTOR_INSTANCE: "h" };
+  const acker = await startService(t, "acker", env);
+  await acker.ready();
+  const client = await plainClient(t, broker.url);
+  const locker = testPool(t, cluster.url);
+  // A lock that nobody gives back stops every insert, as a server that hangs does.
+  await locker.run("begin; lock table acker.inbox", [], { simple: true });
+  for (let i = 0; i < 50; i++) await client.send("data/a", { message_id: `m${i}`, content: "x" });
+  const begun = performance.now();
+  const exit = await acker.stop();
+  assert.equal(exit.code, 0, acker.output());
+  assert.ok(performance.now() - begun < 5_000, `${performance.now() - begun} ms`);
+  for (let i = 0; i < 50; i++) assert.equal(client.on(`delivery/ack/m${i}`).length, 0);
+  assert.equal(client.on("delivery/acker/h").at(-1)?.text, "");
+});
+
 test("a configuration that cannot work: every fault at once, nothing is opened", async () => {
   const result = await startAcker({
     MQTT_URL: "http://x",

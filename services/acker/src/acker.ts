@@ -58,7 +58,7 @@ const HANDLER_TIMEOUT_MS = 30_000;
 const LEASE_MS = 15_000;
 /** Together under the five seconds that a supervisor of processes is promised. */
 const DRAIN_DEADLINE_MS = 4_500;
-const GIVE_UP_AFTER_MS = 2_500;
+const GIVE_UP_AFTER_MS = 2_000;
 const LAST_ACKS_MS = 700;
 const CLEAR_PRESENCE_MS = 400;
 const CLOSE_MS = 500;

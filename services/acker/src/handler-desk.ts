@@ -8,7 +8,7 @@
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { createBatcher } from "@acktor/shared/runtime/batcher";
-import { pause } from "@acktor/shared/runtime/pause";
+import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { AfterHandler, HandleResult } from "./handle/handler.ts";
@@ -54,12 +54,15 @@ interface Done extends Task {
 
 const MAX_BATCH = 500;
 const RETRY_MS = 250;
+const GIVE_BACK_MS = 800;
 
 export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   const { pool, acks, counts } = options;
   const runner = createHandlerRunner(options);
   const tasks = new Set<Task>();
   const abandonment = new AbortController();
+  /** Comes a little after the abandonment, which leaves time to give back what is unfinished. */
+  const lastCall = new AbortController();
   let onEmpty: (() => void) | null = null;
 
   const finishing = createBatcher<Done>({
@@ -79,16 +82,17 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   /** Tries until the database has it, or the stop gives up: then the lease ends by itself. */
   async function finish(batch: Done[]): Promise<void> {
     const records = batch.map((done) => done.finished);
-    let answer = await finishMessages(pool, records);
-    while (!answer.ok) {
+    let answer = await unlessAborted(finishMessages(pool, records), lastCall.signal);
+    while (answer !== null && !answer.ok) {
       options.onTrouble(answer.failure);
       if (!(await pause(RETRY_MS, abandonment.signal))) break;
-      answer = await finishMessages(pool, records);
+      answer = await unlessAborted(finishMessages(pool, records), lastCall.signal);
     }
-    const written = new Set(answer.ok ? answer.rows.map((row) => row.messageId) : []);
+    const written = new Set(answer?.ok ? answer.rows.map((row) => row.messageId) : []);
     for (const done of batch) {
-      if (!written.has(done.lease.messageId)) counts.handler.fenced++;
-      else tell(done);
+      if (written.has(done.lease.messageId)) tell(done);
+      else if (answer?.ok) counts.handler.fenced++;
+      else counts.messages.abandoned++;
       end(done);
     }
   }
@@ -125,9 +129,11 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       }
     },
     async drain(abandon) {
+      let timer: NodeJS.Timeout | undefined;
       const giveUp = (): void => {
         runner.stop();
         abandonment.abort();
+        timer = setTimeout(() => lastCall.abort(), GIVE_BACK_MS);
       };
       if (abandon.aborted) giveUp();
       abandon.addEventListener("abort", giveUp, { once: true });
@@ -139,6 +145,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       runner.stop();
       await finishing.drain();
       abandon.removeEventListener("abort", giveUp);
+      clearTimeout(timer);
     },
   };
 }

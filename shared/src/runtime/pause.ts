@@ -1,4 +1,4 @@
-/** A wait that a stop ends. */
+/** Waits that a stop ends. */
 
 /**
  * Resolves after `ms` milliseconds with true, or with false as soon as `signal` is aborted.
@@ -16,5 +16,18 @@ export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
       resolve(true);
     }, ms);
     signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** What `work` resolves to, or null as soon as `signal` is aborted; `work` itself goes on, and must not reject. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  if (signal.aborted) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    const onAbort = (): void => resolve(null);
+    signal.addEventListener("abort", onAbort, { once: true });
+    void work.then((result) => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(result);
+    });
   });
 }

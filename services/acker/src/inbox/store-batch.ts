@@ -9,7 +9,7 @@
  *     one in 500, where one by one would be 500).
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
-import { pause } from "@acktor/shared/runtime/pause";
+import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import { judgeFailure } from "./judge-failure.ts";
 import { type Incoming, type Receipt, type ReceiveOptions, receiveMessages } from "./receive-messages.ts";
 
@@ -67,7 +67,11 @@ async function storeGroup<T extends Incoming>(
   for (let tries = 0; ; tries++) {
     dropExpired(group, control, results);
     if (group.length === 0) return null;
-    const answer = await receiveMessages(pool, group, options);
+    // What is under way when waiting ends may be committed all the same: without an ack it is sent again, and known.
+    const answer = control.signal.aborted
+      ? null
+      : await unlessAborted(receiveMessages(pool, group, options), control.signal);
+    if (answer === null) break;
     if (answer.ok) {
       for (const receipt of answer.rows) results.set(receipt.messageId, { kind: "stored", receipt });
       return null;
@@ -76,10 +80,10 @@ async function storeGroup<T extends Incoming>(
     if (blame.kind === "message") return { reason: blame.reason, retryable: blame.retryable };
     control.onTrouble(answer.failure);
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(tries, 10));
-    if (await pause(wait * (0.5 + control.random() / 2), control.signal)) continue;
-    for (const item of group) results.set(item.message.messageId, { kind: "abandoned" });
-    return null;
+    if (!(await pause(wait * (0.5 + control.random() / 2), control.signal))) break;
   }
+  for (const item of group) results.set(item.message.messageId, { kind: "abandoned" });
+  return null;
 }
 
 /** Removes from `group` what has outlived itself. */

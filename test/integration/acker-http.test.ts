@@ -1,0 +1,61 @@
+/** The acker's HTTP: what people and machines read of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { plainClient, testAcker, testBroker } from "../support/acker.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+const TOKEN = "a-token-of-more-than-16";
+
+test("status, machines, metrics, health and version; /v1 wants the token", async (t) => {
+  const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
+  const env = { DATABASE_URL: database.url, MQTT_URL: broker.url, ACKTOR_API_TOKEN: TOKEN };
+  const { running } = await testAcker(t, env);
+  const client = await plainClient(t, broker.url);
+  await client.send("data/a", { message_id: "m1", content: "x" });
+  await client.hears("delivery/ack/m1");
+  await client.send("data/a", "not JSON");
+  await client.send("data/a", { message_id: "m2", content: "x" });
+  await client.hears("delivery/ack/m2");
+
+  assert.equal((await fetch(`${running.url}/v1/status`)).status, 401);
+  const get = async (path: string): Promise<Response> => {
+    return fetch(`${running.url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  };
+  const json = async (path: string): Promise<Record<string, unknown>> => {
+    return (await (await get(path)).json()) as Record<string, unknown>;
+  };
+  const status = await json("/v1/status");
+  assert.deepEqual([status["service"], status["instance"], status["state"]], ["acker", "acker-1", "RUNNING"]);
+  assert.deepEqual([status["receiver"], status["handler"], status["received"]], ["LISTENING", "inbox", 3]);
+  const messages = status["messages"] as Record<string, number>;
+  assert.deepEqual([messages["first"], messages["malformed"]], [2, 1]);
+  assert.equal((status["acks"] as Record<string, number>)["sent"], 2);
+  assert.equal((status["link"] as Record<string, unknown>)["state"], "CONNECTED");
+  assert.ok(!JSON.stringify(status).includes(new URL(database.url).password));
+
+  const { actors } = (await json("/v1/machines")) as { actors: Record<string, unknown>[] };
+  assert.deepEqual(
+    actors.map(({ actor, value }) => [actor, value]),
+    [
+      ["supervisor", "RUNNING"],
+      ["link", { connection: "CONNECTED", breaker: "CLOSED" }],
+      ["receiver", "LISTENING"],
+    ],
+  );
+  const metrics = await (await get("/metrics")).text();
+  assert.match(metrics, /acktor_acker_messages_total\{outcome="first"\} 2/);
+  assert.match(metrics, /acktor_acker_messages_total\{outcome="malformed"\} 1/);
+  assert.match(metrics, /acktor_acker_acks_total\{outcome="sent"\} 2/);
+  assert.match(metrics, /acktor_acker_link_state\{state="CONNECTED"\} 1/);
+  assert.match(metrics, /acktor_acker_queue_messages 0/);
+  assert.match(metrics, /acktor_acker_database_up 1/);
+
+  assert.deepEqual(await json("/readyz?verbose"), {
+    status: "ok",
+    checks: { postgres: "ok", mqtt: "CONNECTED", service: "RUNNING" },
+  });
+  assert.deepEqual(await json("/livez"), { status: "ok" });
+  assert.equal((await json("/version"))["service"], "acker");
+  await broker.stop();
+  assert.equal((await get("/livez")).status, 200);
+});
