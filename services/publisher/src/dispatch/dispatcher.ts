@@ -86,6 +86,8 @@ export class Dispatcher {
   readonly #destinations = new Map<string, Destination>();
   /** Destinations that may send now, served in turn. */
   readonly #ready = new Set<Destination>();
+  /** The one whose next message waits for the PUBACKs of what is in flight. */
+  #held: Destination | null = null;
   readonly #inFlight = new Map<string, InFlight>();
   readonly #quarantine = new Quarantine();
   #queued = 0;
@@ -259,6 +261,8 @@ export class Dispatcher {
     if (lifeLeftMs !== null && lifeLeftMs <= 0) return true;
     if (!this.#quarantine.admits(message.messageId, this.#inFlight)) {
       this.#putBack(destination, queued);
+      // Its turn stays its turn: what is in flight ends within a publish deadline, busy neighbours never do.
+      this.#held = destination;
       return false;
     }
     const timeoutMs = destination.ackTimeoutMs(ackTimeout);
@@ -419,6 +423,12 @@ export class Dispatcher {
 
   /** The destination whose turn it is. */
   #next(): Destination | undefined {
+    const held = this.#held;
+    this.#held = null;
+    if (held?.ready) {
+      this.#ready.delete(held);
+      return held;
+    }
     for (const destination of this.#ready) {
       this.#ready.delete(destination);
       if (destination.ready) return destination;
