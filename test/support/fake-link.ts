@@ -1,5 +1,14 @@
 /** A link without a broker: tests say what it answers. Only what the acker's and publisher's steps use. */
-import type { Link, LinkEvents, OutgoingPublish, PublishOutcome, Subscription } from "@acktor/shared/link/link";
+import type {
+  BreakerState,
+  Link,
+  LinkEvents,
+  OutgoingPublish,
+  PublishOutcome,
+  Subscription,
+} from "@acktor/shared/link/link";
+
+type Unsent = Extract<PublishOutcome, { kind: "unsent" }>["why"];
 
 export interface FakeLink extends Link {
   readonly published: { readonly message: OutgoingPublish; readonly settle: (outcome: PublishOutcome) => void }[];
@@ -7,6 +16,9 @@ export interface FakeLink extends Link {
   /** How many publishes it takes before `capacity` is 0. */
   room: number;
   state: "CONNECTED" | "DISCONNECTED";
+  breaker: BreakerState;
+  /** Why it does not write a message, or null. */
+  refuses: (message: OutgoingPublish) => Unsent | null;
   shared: boolean;
   emit<K extends keyof LinkEvents>(event: K, fact: LinkEvents[K]): void;
 }
@@ -20,11 +32,14 @@ export function fakeLink(): FakeLink {
     subscribed,
     room: 10,
     state: "CONNECTED",
+    breaker: "CLOSED",
+    refuses: () => null,
     shared: false,
     capacity: () => (link.state === "CONNECTED" ? link.room : 0),
     publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void) {
-      if (link.state !== "CONNECTED") {
-        onOutcome({ kind: "unsent", why: "not_connected" });
+      const why = link.state === "CONNECTED" ? link.refuses(message) : "not_connected";
+      if (why !== null) {
+        onOutcome({ kind: "unsent", why });
         return;
       }
       link.room--;
@@ -42,6 +57,7 @@ export function fakeLink(): FakeLink {
     },
     info: () => ({
       state: link.state,
+      breaker: link.breaker,
       limits: link.state === "CONNECTED" ? { sharedSubscriptions: link.shared } : null,
     }),
   } as unknown as FakeLink;
