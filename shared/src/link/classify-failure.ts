@@ -112,10 +112,12 @@ const DEADLINES: Readonly<Record<Deadline, string>> = {
   keepalive: "nothing came, not even a PINGRESP",
 };
 
-/** Sorts a failure into one of the five types. `retryable`: trying again without a person may help. */
+/** Sorts a failure into one of the five types. `retryable`: the same again, without a person, may help. */
 export function classifyFailure(input: FailureInput): LinkFailure {
   const { type, reason, code } = describe(input);
-  return { type, retryable: remedyFor(input) !== "operator", reason: oneLine(reason), code };
+  const remedy = remedyFor(input);
+  const retryable = remedy !== "operator" && remedy !== "older_version";
+  return { type, retryable, reason: oneLine(reason), code };
 }
 
 /** What the link is to do when a session ended this way. */

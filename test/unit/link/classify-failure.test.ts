@@ -63,7 +63,7 @@ for (const [what, input, type, remedy] of TABLE) {
     const failure = classifyFailure(input);
     assert.equal(failure.type, type);
     assert.equal(remedyFor(input), remedy);
-    assert.equal(failure.retryable, remedy !== "operator");
+    assert.equal(failure.retryable, remedy !== "operator" && remedy !== "older_version");
     assert.notEqual(failure.reason, "");
   });
 }
