@@ -1,6 +1,6 @@
-/** The link of an acker: its settings, its will, and its facts in the log. */
-import { createLink } from "@acktor/shared/link/create-link";
+/** The link of an acker: its will, and `$share` on 3.1.1 where configured, beside what every service's link has. */
 import type { Link } from "@acktor/shared/link/link";
+import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import type { Will } from "./subscribe/presence.ts";
@@ -15,35 +15,7 @@ export interface AckerLinkOptions {
 }
 
 /** Makes it; nothing connects before `connect`. */
-export function makeLink(options: AckerLinkOptions): Link {
-  const { config, clientId, will, logger, random } = options;
-  const link = createLink({
-    url: config.MQTT_URL,
-    username: config.MQTT_USERNAME,
-    password: config.MQTT_PASSWORD,
-    clientId,
-    will,
-    version: config.ACKTOR_MQTT_VERSION,
-    keepaliveSeconds: Math.ceil(config.ACKTOR_KEEPALIVE / 1_000),
-    connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,
-    publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
-    sharedSubscriptionsOn311: config.ACKTOR_SHARED_ON_311 === "on",
-    backoff: {
-      kind: config.ACKTOR_BACKOFF,
-      baseMs: config.ACKTOR_BACKOFF_BASE,
-      capMs: config.ACKTOR_BACKOFF_CAP,
-    },
-    breaker: {
-      windowMs: config.ACKTOR_BREAKER_WINDOW,
-      minCalls: config.ACKTOR_BREAKER_MIN_CALLS,
-      failureRatio: config.ACKTOR_BREAKER_FAILURE_RATIO,
-    },
-    onListenerError: (error, event) => logger.error({ err: error, event }, "a listener of the link failed"),
-    random,
-  });
-  link.on("link.transition", ({ region, from, to, event }) => {
-    logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`);
-  });
-  link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
-  return link;
+export function makeLink({ config, clientId, will, logger, random }: AckerLinkOptions): Link {
+  const sharedSubscriptionsOn311 = config.ACKTOR_SHARED_ON_311 === "on";
+  return makeServiceLink(config, logger, { clientId, will, random, sharedSubscriptionsOn311 });
 }

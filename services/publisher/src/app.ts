@@ -6,8 +6,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
-import { createLink } from "@acktor/shared/link/create-link";
 import type { Link } from "@acktor/shared/link/link";
+import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
@@ -56,7 +56,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     size: POOL_SIZE,
     applicationName: `acktor-publisher ${instance}`,
   });
-  const link = makeLink(config, owner, logger);
+  const link = makeServiceLink(config, logger, { clientId: `acktor-publisher-${owner.replace("/", "-")}` });
   const metrics = createMetrics();
   const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
   let supervisor: Supervisor | null = null;
@@ -112,24 +112,6 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
   const { started, stop } = supervisor;
   return { ok: true, url: addressOf(app), started, stop };
-}
-
-function makeLink(config: PublisherSettings, owner: string, logger: Logger): Link {
-  const link = createLink({
-    url: config.MQTT_URL,
-    username: config.MQTT_USERNAME,
-    password: config.MQTT_PASSWORD,
-    clientId: `acktor-publisher-${owner.replace("/", "-")}`,
-    version: config.ACKTOR_MQTT_VERSION,
-    keepaliveSeconds: Math.ceil(config.ACKTOR_KEEPALIVE / 1_000),
-    connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,
-    publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
-  });
-  link.on("link.transition", ({ region, from, to, event }) =>
-    logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`),
-  );
-  link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
-  return link;
 }
 
 function limitsOf(config: PublisherSettings, wallClock: () => number): IntakeLimits {

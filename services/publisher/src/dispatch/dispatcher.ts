@@ -21,9 +21,9 @@ import { toPublish } from "./to-publish.ts";
 
 /** Leased messages that wait in memory, between these bounds. */
 const SMALLEST_BUFFER = 1_024;
-const LARGEST_BUFFER = 10_000;
+const LARGEST_BUFFER = 20_000;
 /** Seconds of answers that the buffer holds: long enough that claims are rare, short beside a lease. */
-const BUFFER_SECONDS = 2;
+const BUFFER_SECONDS = 5;
 const RATE_EVERY_MS = 500;
 /** Destinations remembered; idle ones beyond it are forgotten, oldest first. */
 const MAX_DESTINATIONS = 10_000;

@@ -24,7 +24,14 @@ export interface StatusRoutes {
   readonly machines: () => readonly MachineView[];
 }
 
+/** Where to look: what a person who opens the printed address gets. */
+const INDEX = {
+  service: "acktor publisher",
+  look: ["/v1/status", "/v1/stats", "/v1/messages", "/v1/machines", "/readyz?verbose", "/metrics", "/version"],
+};
+
 export function addStatusRoutes(app: FastifyInstance, { pool, link, status, machines }: StatusRoutes): void {
+  app.get("/", async () => INDEX);
   const stats = new StatsCache(
     () => readStats(pool),
     () => performance.now(),
@@ -44,7 +51,10 @@ export function addStatusRoutes(app: FastifyInstance, { pool, link, status, mach
 }
 
 function answer(reply: FastifyReply, result: CommandResult, link: Link): FastifyReply {
-  if (!result.ok) return sendFault(reply, { code: "conflict", message: result.reason });
+  if (!result.ok) {
+    const fix = "Look at the states in GET /v1/status: this command is not possible from them.";
+    return sendFault(reply, { code: "conflict", message: result.reason, fix });
+  }
   const { state, breaker } = link.info();
   return reply.send({ state, breaker });
 }

@@ -9,6 +9,7 @@
  */
 import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
 import type { Inserted, InsertOptions, MessageState, NewMessage } from "./outbox.ts";
+import { runBatch } from "./run-batch.ts";
 import { column, sparseColumn } from "./sql-arrays.ts";
 
 export type InsertResult =
@@ -102,9 +103,9 @@ export async function insertMessages(
   const keyed = sent.some((m) => m.idempotency !== null || isLane(m));
   const params = parameters(sent, options, keyed);
   const run = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
-  let answer = await pool.run<Answer>(keyed ? ORDERED : PLAIN, params, run);
+  let answer = await runBatch<Answer>(pool, keyed ? ORDERED : PLAIN, sent, params, run);
   if (!answer.ok && isRepeat(answer.failure)) {
-    answer = await pool.run<Answer>(keyed ? ORDERED_AGAIN : PLAIN_AGAIN, params, run);
+    answer = await runBatch<Answer>(pool, keyed ? ORDERED_AGAIN : PLAIN_AGAIN, sent, params, run);
   }
   if (!answer.ok) return conflictOf(answer.failure, sent, messages) ?? { ok: false, failure: answer.failure };
   return { ok: true, inserted: inserted(messages, sent, first, answer.rows) };

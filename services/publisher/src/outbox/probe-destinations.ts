@@ -4,13 +4,16 @@
  * Invariants:
  *  1. The pause doubles with each probe, 1 s to 60 s; replicas share it, so a silent destination costs one message a minute.
  *  2. The message probed stays parked: only an answer, or a birth, brings the destination back.
- *  3. A destination in which nothing waits any more is forgotten; its next message probes it.
+ *  3. A destination in which nothing waits any more is forgotten, though not before what was in flight when it was
+ *     parked had the time to come due; its next message probes it.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { LeasedMessage, Outcome } from "./outbox.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
+/** What was in flight when its destination was parked comes due, and is set aside, within its retry pause. */
+const SETTLING_MS = 120_000;
 
 const PARKED_ROWS = `publisher.message_delivery m where m.due_at is not null and m.parked
   and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
@@ -25,10 +28,12 @@ oldest as materialized (
     order by left(m.topic, 512), m.seq limit 1 for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 bumped as (
-  update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond', pause_ms = least(d.pause_ms * 2, ${LONGEST_PAUSE_MS})
-  from d join waits w using (slot) where t.slot = d.slot and w.waits),
+  update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond',
+    pause_ms = case when w.waits then least(d.pause_ms * 2, ${LONGEST_PAUSE_MS}) else d.pause_ms end
+  from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
-  delete from publisher.destination t using waits w where t.slot = w.slot and not w.waits returning t.destination),
+  delete from publisher.destination t using waits w
+  where t.slot = w.slot and not w.waits and t.parked_at <= now() - interval '${SETTLING_MS} milliseconds' returning t.destination),
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()

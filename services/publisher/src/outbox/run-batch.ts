@@ -1,22 +1,24 @@
 /** One batch, one statement. */
-import type { DbResult, Param, Pool } from "@acktor/shared/db/pool";
+import type { DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
 
 const DEADLOCK = "40P01";
 const TRIES = 3;
 
 /**
- * Runs a batch verb; an empty batch asks nobody. Batches lock their rows sorted by id, so deadlocks are not expected;
- * where a plan breaks that order PostgreSQL ends one of the two (nothing changed), and it runs again.
+ * Runs a batch verb; an empty batch asks nobody. Batches lock their rows sorted by id, and their lanes sorted by hash, so
+ * two of ours do not deadlock. A caller's own transaction that enqueues to several keys in another order may deadlock with
+ * us: PostgreSQL then ends one of the two (nothing changed), and ours runs again.
  */
 export async function runBatch<Row>(
   pool: Pool,
   text: string,
   batch: readonly unknown[],
   params: readonly Param[],
+  options: RunOptions = {},
 ): Promise<DbResult<Row>> {
   if (batch.length === 0) return { ok: true, rows: [] };
   for (let tries = 1; ; tries++) {
-    const result = await pool.run<Row>(text, params);
+    const result = await pool.run<Row>(text, params, options);
     if (result.ok || result.failure.code !== DEADLOCK || tries === TRIES) return result;
   }
 }
