@@ -176,9 +176,8 @@ function welcome(url: string, needsToken: boolean): void {
   const body = `-H 'content-type: application/json' -d '{"topic":"greetings","content":"hello"}'`;
   say("acktor is ready");
   say(`console     ${url}`);
-  say("\nSend a message, then look at what became of it:\n");
+  say("\nSend a message; what became of it stands under /v1/messages/<message_id>:\n");
   say(`curl -sS ${url}/v1/messages${token} ${body}`);
-  say(`curl -sS '${url}/v1/messages?limit=1'${token}`);
   say("\nCtrl-C stops everything; the data is kept.");
 }
 
