@@ -15,8 +15,15 @@ interface Scene {
   readonly topic: string;
 }
 
-testWithBrokers("the tutorial's acks, and foreign ones, are accepted", ALL_BROKERS, async (t, broker) => {
-  const { stage, publisher, receiver, topic } = await setScene(t, broker);
+testWithBrokers("acks from somebody who has nothing of our code", ALL_BROKERS, async (t, broker) => {
+  const scene = await setScene(t, broker);
+  await t.test("the tutorial's forms, and foreign ones, are accepted", () => tutorialForms(scene));
+  await t.test("what is no ack of the message changes nothing", () => noAcks(scene));
+  await t.test("refusals: again, for good, and a late ack after one", () => refusals(scene));
+  await t.test("before the message was sent, and after it expired", () => earlyAndLate(scene));
+});
+
+async function tutorialForms({ stage, publisher, receiver, topic }: Scene): Promise<void> {
   const forms = ['{"client_id":"tutorial"}', "{}", '{"status":"processed"}', '{"client_id":null,"more":[1,2]}'];
   const accepted: string[] = [];
   for (const form of forms) {
@@ -43,10 +50,9 @@ testWithBrokers("the tutorial's acks, and foreign ones, are accepted", ALL_BROKE
     ["second", "tutorial"],
   );
   await stage.assertDelivered({ accepted, foreign: new Set(accepted) });
-});
+}
 
-testWithBrokers("what is no ack of the message changes nothing", ALL_BROKERS, async (t, broker) => {
-  const { stage, publisher, receiver, topic } = await setScene(t, broker);
+async function noAcks({ stage, publisher, receiver, topic }: Scene): Promise<void> {
   const id = await publisher.send({ topic, content: "nobody has processed this" });
   const envelope = await arrival(receiver, id);
   const own = `delivery/ack/${id}`;
@@ -100,7 +106,7 @@ testWithBrokers("what is no ack of the message changes nothing", ALL_BROKERS, as
   assert.ok(complaints.length >= 1 && complaints.length <= 5, `said ${complaints.length} times`);
   await receiver.publish(own, "{}");
   await stage.assertDelivered({ accepted: [id, last], foreign: new Set([id, last]) });
-});
+}
 
 testWithBrokers("an ack that lies retained on the broker changes nothing", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker });
@@ -120,8 +126,7 @@ testWithBrokers("an ack that lies retained on the broker changes nothing", ALL_B
   await stage.assertDelivered({ accepted: [id, last], foreign: new Set([id, last]) });
 });
 
-testWithBrokers("refusals: again, for good, and late acks after them", ALL_BROKERS, async (t, broker) => {
-  const { stage, publisher, receiver, topic } = await setScene(t, broker);
+async function refusals({ stage, publisher, receiver, topic }: Scene): Promise<void> {
   const again = await publisher.send({ topic, content: "not yet" });
   const first = await arrival(receiver, again);
   await reject(receiver, first, { retryable: true, reason: "busy" });
@@ -152,10 +157,9 @@ testWithBrokers("refusals: again, for good, and late acks after them", ALL_BROKE
   assert.equal(flag?.late, true);
   const endsAs = new Map([[never, "failed"] as const]);
   await stage.assertDelivered({ accepted: [again, never, late], endsAs, foreign: new Set([again, late]) });
-});
+}
 
-testWithBrokers("an ack before the message was sent, and one after it expired", ALL_BROKERS, async (t, broker) => {
-  const { stage, publisher, receiver, topic } = await setScene(t, broker);
+async function earlyAndLate({ stage, publisher, receiver, topic }: Scene): Promise<void> {
   const deliverAt = new Date(Date.now() + 3_600_000).toISOString();
   const early = await publisher.send({ topic, content: "acked in advance", deliver_at: deliverAt });
   await receiver.publish(`delivery/ack/${early}`, '{"client_id":"clairvoyant"}');
@@ -179,7 +183,7 @@ testWithBrokers("an ack before the message was sent, and one after it expired", 
   );
   const endsAs = new Map([[forGood, "expired"] as const]);
   await stage.assertDelivered({ accepted: [early, expired, forGood], endsAs, foreign: new Set([early, expired]) });
-});
+}
 
 testWithBrokers("with a secret only signed acks count", [AEDES], async (t, broker) => {
   const secret = "a secret of sixteen or more";

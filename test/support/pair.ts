@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
 import type { BrokerCase, TestBroker } from "./brokers.ts";
-import { assertDelivered, type Expectation, installAudit } from "./checker.ts";
+import { assertDelivered, type Expectation, type FinalState, installAudit } from "./checker.ts";
 import { anyPort } from "./ports.ts";
 import { testDatabase } from "./postgres.ts";
 import { type Environment, type Service, startService } from "./processes.ts";
@@ -33,7 +33,10 @@ export interface Stage {
   acker(env?: Environment): Promise<Service>;
   /** Rows of a statement that must succeed. */
   sql<Row = Record<string, unknown>>(text: string, params?: readonly Param[]): Promise<readonly Row[]>;
-  /** Waits until no row of the outbox is live, then judges; a row that does not end shows up as lost. */
+  /**
+   * Waits until no row of the outbox is live, then judges; a row that does not end shows up as lost. What was expected
+   * before stays expected, so that several scenes can play on one stage.
+   */
   assertDelivered(expected: Expectation, timeoutMs?: number): Promise<void>;
 }
 
@@ -64,6 +67,7 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
     if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
     return [...result.rows];
   };
+  const sofar = { accepted: [] as string[], endsAs: new Map<string, FinalState>(), foreign: new Set<string>() };
   return {
     databaseUrl,
     broker,
@@ -75,9 +79,12 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
       await service.ready();
       return service;
     },
-    async assertDelivered(expected, timeoutMs = 30_000) {
+    async assertDelivered({ accepted, endsAs = new Map(), foreign = new Set() }, timeoutMs = 30_000) {
+      sofar.accepted.push(...accepted);
+      for (const [id, state] of endsAs) sofar.endsAs.set(id, state);
+      for (const id of foreign) sofar.foreign.add(id);
       await allEnded(sql, timeoutMs);
-      await assertDelivered(pool, expected);
+      await assertDelivered(pool, sofar);
     },
   };
 }

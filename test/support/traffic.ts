@@ -47,7 +47,7 @@ const KEYED_EVERY = 3;
 /** With the pause between them, half a minute. */
 const MOST_TRIES = 300;
 const BETWEEN_TRIES_MS = 100;
-const MORE_MS = 20_000;
+const MORE_MS = 30_000;
 
 export function startTraffic(options: TrafficOptions): Traffic {
   const topics = Array.from({ length: 10 }, anyTopic);
