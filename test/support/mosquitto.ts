@@ -51,7 +51,8 @@ function settings(port: number): string[] {
     "set_tcp_nodelay true",
     "max_inflight_messages 2000",
     "max_queued_messages 100000",
-    "log_dest stdout",
+    // Standard output is buffered when it is no terminal.
+    "log_dest stderr",
     "log_type all",
   ];
 }
