@@ -53,7 +53,7 @@ test("what the broker hangs up on five times ends", () => {
   assert.match(rig.told.failed[0]?.reason ?? "", /^quarantined/);
 });
 
-test("an ack clears a suspect too, and a PUBACK after it", () => {
+test("an ack clears a suspect too, with its PUBACK still to come", () => {
   const rig = dispatcherRig();
   const fine = leased();
   rig.offer(fine);

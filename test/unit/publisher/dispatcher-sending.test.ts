@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
-import { dispatcherRig, LEASE_MS } from "../../support/dispatcher-rig.ts";
+import { dispatcherRig, LEASE_MS, type Rig } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
 
 function some(count: number, topic = "plant/1"): LeasedMessage[] {
@@ -202,19 +202,31 @@ test("one of several destinations has at most a quarter of memory; the rest wait
   assert.equal(rig.told.released[0]?.dueInMs, 250);
 });
 
-test("memory grows with the rate of answers and shrinks with it", () => {
-  const rig = dispatcherRig();
-  const least = rig.dispatcher.room;
-  for (let i = 0; i < 400; i++) {
+/** Messages answered within half a second. */
+function answer(rig: Rig, count: number): void {
+  for (let i = 0; i < count; i++) {
     const message = leased();
     rig.offer(message);
     rig.ack(message.messageId);
-    if (i % 10 === 9) rig.pass(1);
   }
   rig.pass(500);
-  assert.ok(rig.dispatcher.room > least && rig.dispatcher.room <= 10_000, String(rig.dispatcher.room));
-  rig.pass(1_000);
-  assert.equal(rig.dispatcher.room, least);
+}
+
+test("memory holds the answers of some seconds, within its bounds", () => {
+  const rig = dispatcherRig();
+  const least = rig.dispatcher.room;
+  const roomAt = (perHalfSecond: number): number => {
+    answer(rig, perHalfSecond);
+    return rig.dispatcher.room;
+  };
+  rig.pass(500);
+  const [slow, faster] = [roomAt(600), roomAt(900)];
+  assert.ok(slow > least);
+  assert.equal(faster, slow * 1.5);
+  const most = roomAt(5_000);
+  assert.equal(roomAt(10_000), most);
+  assert.ok(most < 5_000 * 2 * 12, "what waits is sent before its lease ends");
+  assert.equal(roomAt(0), least);
 });
 
 test("it says that memory is low while at least half is free", () => {

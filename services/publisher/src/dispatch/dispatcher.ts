@@ -305,9 +305,9 @@ export class Dispatcher {
 
   #ended(entry: InFlight, outcome: Exclude<PublishOutcome, { kind: "unsent" }>): void {
     const now = this.#options.now();
-    if (outcome.kind === "acked") this.#quarantine.passed(entry.message.messageId);
     if (entry.done) return;
     if (outcome.kind === "acked") {
+      this.#quarantine.passed(entry.message.messageId);
       entry.puback = outcome.reasonCode;
       entry.pubackAt = now;
       this.counts.puback++;
