@@ -3,8 +3,8 @@
  *
  * Invariants:
  *  1. Only a well-formed ack of its own topic, signed where a secret is configured, not retained, changes anything.
- *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory, and for `processed`
- *     again in SQL: what is no longer in memory has only its token to say that a rejection is meant for it).
+ *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory where the message
+ *     is in flight, by the statement where it is not; a rejection then has only its token).
  *  3. `rejected` counts only with the current attempt token.
  *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
  */
@@ -69,6 +69,9 @@ export interface SettlerCounts {
   stale: number;
   dropped: number;
 }
+
+/** An ack of a message that this process does not have in flight. */
+const UNKNOWN_ATTEMPT = { attempt: null, publishedAgoMs: null, reasonCode: null } as const;
 
 export class Settler {
   readonly counts: SettlerCounts = {
@@ -149,16 +152,20 @@ export class Settler {
   }
 
   #processed(ack: Ack): void {
-    const entry = this.#options.inFlight(ack.message_id.toLowerCase());
+    const messageId = ack.message_id.toLowerCase();
+    const entry = this.#options.inFlight(messageId);
     if (this.#isOfOtherContent(ack, entry)) return;
-    const attempt = entry === null ? { attempt: null, publishedAgoMs: null, reasonCode: null } : this.#attemptOf(entry);
+    const known = entry === null ? UNKNOWN_ATTEMPT : this.#attemptOf(entry);
     if (entry !== null) this.#options.onAnswer(entry);
     const record: AckRecord = {
-      ...attempt,
-      messageId: ack.message_id.toLowerCase(),
+      messageId,
       clientId: ack.client_id ?? "",
-      checksum: ack.checksum,
+      // Compared above where the message is in memory; what is not is compared by the statement.
+      checksum: entry === null ? ack.checksum : null,
       level: "processed",
+      attempt: known.attempt,
+      publishedAgoMs: known.publishedAgoMs,
+      reasonCode: known.reasonCode,
     };
     this.#add(record, entry === null || isLane(entry));
   }
