@@ -138,10 +138,11 @@ export class Publisher {
 
   #onBirth(filters: readonly string[]): void {
     const { config, logger } = this.#parts;
+    const { dispatcher } = this.dispatch;
     const wholeTopics = config.ACKTOR_DESTINATION_LEVELS === 0;
-    const names = this.dispatch.dispatcher.unpark(
-      (name) => !wholeTopics || filters.some((f) => filterMatches(f, name)),
-    );
+    const isHis = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic));
+    const names = dispatcher.unpark((name) => !wholeTopics || isHis(name));
+    dispatcher.hurry(isHis);
     logger.info(
       { filters, resumed_destinations: names.length },
       "an acker announced itself; waiting messages are resumed",

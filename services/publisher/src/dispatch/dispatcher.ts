@@ -208,6 +208,18 @@ export class Dispatcher {
     return names;
   }
 
+  /**
+   * Somebody is there now for the topics that `matches`. What was published before may have reached nobody, and is
+   * leased, so that nobody resumes it in the outbox: it comes due as soon as its ack is late, without the backoff.
+   */
+  hurry(matches: (topic: string) => boolean): void {
+    for (const entry of this.#inFlight.values()) {
+      if (entry.retryAt <= entry.timesOutAt || !matches(entry.message.topic)) continue;
+      entry.retryAt = entry.timesOutAt;
+      entry.hurried = entry.record === "writing";
+    }
+  }
+
   /** To be called every few tens of milliseconds: ack timeouts, and records whose ack did not come first. */
   tick(): void {
     const now = this.#options.now();
@@ -223,10 +235,15 @@ export class Dispatcher {
 
   /** The records of these PUBLISHes are written (or fenced off, when another owner has the row). */
   recorded(entries: readonly InFlight[], fenced: ReadonlySet<string>): void {
+    const again: InFlight[] = [];
     for (const entry of entries) {
       entry.record = "written";
-      if (fenced.has(entry.message.messageId) && !entry.done) this.#finish(entry);
+      if (entry.done) continue;
+      if (fenced.has(entry.message.messageId)) this.#finish(entry);
+      else if (entry.hurried) again.push(entry);
+      entry.hurried = false;
     }
+    if (again.length > 0) this.#record(again, this.#options.now());
   }
 
   /** For a drain: everything published and not acked, so that its attempt is written before we go. */
@@ -278,6 +295,7 @@ export class Dispatcher {
       puback: null,
       pubackAt: at,
       record: "none",
+      hurried: false,
       done: false,
     };
     this.#inFlight.set(message.messageId, entry);

@@ -23,13 +23,15 @@ export interface InFlight {
   /** No ack by then: the destination was silent. */
   readonly timesOutAt: number;
   /** The row is due again then. */
-  readonly retryAt: number;
+  retryAt: number;
   readonly probe: boolean;
   /** Reason code of PUBACK; null until it comes. */
   puback: number | null;
   pubackAt: number;
   /** `writing` while the `sent` write is under way. */
   record: "none" | "writing" | "written";
+  /** `retryAt` was brought forward while the record was under way, so it is written once more. */
+  hurried: boolean;
   /** The ack came; whatever still happens to the PUBLISH does not matter. */
   done: boolean;
 }

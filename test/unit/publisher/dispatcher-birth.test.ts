@@ -1,0 +1,64 @@
+/** An acker appears while messages are under way: what was sent just before it may have reached nobody. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { dispatcherRig, PUBACK } from "../../support/dispatcher-rig.ts";
+import { leased } from "../../support/leased.ts";
+
+/** After nine tries the backoff is a minute: 2 s of ack timeout and half of 60 s here (`random` is 0.5). */
+const LATE = { attempts: 9 };
+const BACKOFF_MS = 32_000;
+const ACK_TIMEOUT_MS = 2_000;
+
+test("without a birth a message waits out its backoff", () => {
+  const rig = dispatcherRig();
+  const message = leased(LATE);
+  rig.offer(message);
+  rig.settle(message.messageId, PUBACK);
+  rig.pass(100);
+  assert.equal(rig.told.records[0]?.nextInMs, BACKOFF_MS - 100);
+});
+
+test("what is in flight at a birth comes due with its ack timeout", () => {
+  const rig = dispatcherRig();
+  const [his, other] = [leased({ ...LATE, topic: "plant/1" }), leased({ ...LATE, topic: "plant/2" })];
+  rig.offer(his, other);
+  rig.settle(his.messageId, PUBACK);
+  rig.settle(other.messageId, PUBACK);
+  rig.dispatcher.hurry((topic) => topic === "plant/1");
+  rig.pass(100);
+  const next = new Map(rig.told.records.map((record) => [record.messageId, record.nextInMs]));
+  assert.equal(next.get(his.messageId), ACK_TIMEOUT_MS - 100);
+  assert.equal(next.get(other.messageId), BACKOFF_MS - 100);
+});
+
+test("a birth during the write of the record has it written once more", () => {
+  const rig = dispatcherRig();
+  const message = leased(LATE);
+  rig.offer(message);
+  rig.settle(message.messageId, PUBACK);
+  rig.pass(100);
+  rig.dispatcher.hurry(() => true);
+  rig.confirm();
+  assert.deepEqual(
+    rig.told.records.map((record) => record.nextInMs),
+    [BACKOFF_MS - 100, ACK_TIMEOUT_MS - 100],
+  );
+  assert.equal(rig.told.records[1]?.leaseToken, message.leaseToken, "the same attempt, which counts once");
+  rig.confirm();
+  assert.equal(rig.told.records.length, 2, "once");
+});
+
+test("a birth after the record, or after the ack, changes nothing here", () => {
+  const rig = dispatcherRig();
+  const [written, acked] = [leased(LATE), leased(LATE)];
+  rig.offer(written, acked);
+  rig.settle(written.messageId, PUBACK);
+  rig.settle(acked.messageId, PUBACK);
+  rig.pass(100);
+  rig.ack(acked.messageId);
+  rig.dispatcher.hurry((topic) => topic === "nobody");
+  rig.confirm();
+  rig.dispatcher.hurry(() => true);
+  rig.pass(100);
+  assert.equal(rig.told.records.length, 2);
+});
