@@ -11,6 +11,7 @@ import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { startBroker } from "@acktor/embedded/broker";
+import { cleanUp } from "./cleanup.ts";
 import { anyPort } from "./ports.ts";
 import { type Environment, type Running, run } from "./processes.ts";
 import { findServer, isRequired } from "./programs.ts";
@@ -73,7 +74,7 @@ async function startAedes(t: TestContext): Promise<TestBroker> {
   };
   const port = await anyPort();
   let broker = await open(port);
-  t.after(() => broker.stop());
+  cleanUp(t, () => broker.stop());
   const stop = (): Promise<void> => broker.stop();
   return {
     url: broker.url,
@@ -89,7 +90,7 @@ async function startAedes(t: TestContext): Promise<TestBroker> {
 async function startMosquitto(t: TestContext, program: string): Promise<TestBroker> {
   const port = await anyPort();
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-mosquitto-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  cleanUp(t, () => rm(folder, { recursive: true, force: true }));
   const config = path.join(folder, "mosquitto.conf");
   await writeFile(config, MOSQUITTO_SETTINGS(port));
   let running: Running | null = null;

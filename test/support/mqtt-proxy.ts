@@ -10,6 +10,7 @@
 import net from "node:net";
 import type { TestContext } from "node:test";
 import mqttPacket, { type IPublishPacket, type Packet } from "mqtt-packet";
+import { cleanUp } from "./cleanup.ts";
 
 /** `to_broker`: from the client that connected to the proxy. */
 export type Direction = "to_broker" | "to_client";
@@ -57,7 +58,7 @@ export async function startMqttProxy(t: TestContext, brokerPort: number): Promis
   const cut = (): void => {
     for (const connection of pairs) connection.end();
   };
-  t.after(() => {
+  cleanUp(t, () => {
     server.close();
     cut();
   });

@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
 import type { BrokerCase, TestBroker } from "./brokers.ts";
 import { assertDelivered, type Expectation, type FinalState, installAudit } from "./checker.ts";
+import { cleanUp } from "./cleanup.ts";
 import { anyPort } from "./ports.ts";
 import { testDatabase } from "./postgres.ts";
 import { type Environment, type Service, startService } from "./processes.ts";
@@ -52,7 +53,7 @@ export interface StageOptions {
 export async function setStage(t: TestContext, options: StageOptions): Promise<Stage> {
   const databaseUrl = options.databaseUrl ?? (await testDatabase(t)).url;
   const pool = createPool({ url: databaseUrl, size: 3, applicationName: "acktor-checker", deadlineMs: 10_000 });
-  t.after(() => pool.stop());
+  cleanUp(t, () => pool.stop());
   await installAudit(pool);
   const broker = await options.broker.start(t);
   const common: Environment = {

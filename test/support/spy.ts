@@ -2,6 +2,7 @@
 import type { TestContext } from "node:test";
 import { parseObject } from "@acktor/shared/protocol/envelope";
 import mqtt from "mqtt";
+import { cleanUp } from "./cleanup.ts";
 import { until } from "./until.ts";
 
 export interface Sighting {
@@ -29,7 +30,7 @@ export interface Spy {
 /** Connects and subscribes. MQTT 3.1.1, which every broker speaks; gone with the test. */
 export async function startSpy(t: TestContext, url: string, filters: readonly string[]): Promise<Spy> {
   const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 200, connectTimeout: 5_000 });
-  t.after(() => client.endAsync(true));
+  cleanUp(t, () => client.endAsync(true));
   const seen: Sighting[] = [];
   const listeners: ((sighting: Sighting) => void)[] = [];
   // What a fault does to a spy is no finding.
