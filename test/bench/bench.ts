@@ -15,16 +15,14 @@ import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ROOT } from "../support/processes.ts";
 import { type BrokerPlan, planBroker } from "./broker.ts";
 import { startDatabaseServer } from "./database.ts";
-import { type Bench, type EndToEndResult, measureEndToEnd } from "./end-to-end.ts";
+import { type Bench, measureEndToEnd } from "./end-to-end.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
 import { describeCommit, describeMachine } from "./machine.ts";
 import { type MemoryResult, measureMemory } from "./memory.ts";
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
-import { measureRaw, type RawResult } from "./raw-round-trip.ts";
-import { type BenchResult, describeResult, faultsOf, targetsOf, writeJson } from "./report.ts";
+import { measureRaw, type RawOptions } from "./raw-round-trip.ts";
+import { type BenchResult, describeResult, faultsOf, type Round, targetsOf, writeJson } from "./report.ts";
 import { type Scope, scoped } from "./scope.ts";
-
-const RAW_WARMUP_SHARE = 0.1;
 
 function say(line: string): void {
   console.error(line);
@@ -38,7 +36,7 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
   const plan = await planBroker(options.broker, directory);
   const broker = await plan.start(scope);
   const bench: Bench = { options, directory, postgres, broker: { url: plan.url, pid: broker.pid } };
-  const { raw, endToEnd } = await runRounds(bench, plan);
+  const rounds = await runRounds(bench, plan);
   const latency = await runPhase(options, "latency", () => measureLatency(bench, "bench_latency"));
   const memory = await runPhase(options, "memory", async () => {
     return measureMemory(bench, await planBroker(plan.kind, directory), "bench_memory");
@@ -48,30 +46,30 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
     commit: describeCommit(ROOT),
     machine,
     settings: settingsOf(options, plan),
-    raw,
-    endToEnd,
+    rounds,
     latency: latency satisfies LatencyResult | null,
     memory: memory satisfies MemoryResult | null,
     claim: null,
   };
 }
 
-async function runRounds(bench: Bench, plan: BrokerPlan): Promise<{ raw: RawResult[]; endToEnd: EndToEndResult[] }> {
-  const { options, directory } = bench;
-  const { messages, window } = options;
-  const raw: RawResult[] = [];
-  const endToEnd: EndToEndResult[] = [];
-  for (let round = 1; round <= options.rounds; round++) {
-    const rawRun = await runPhase(options, "raw", () => {
-      const task = { ...sizesOf(options.contentBytes), topics: topicsOf(options.topics), window, cork: true };
-      const warmup = Math.ceil(messages * RAW_WARMUP_SHARE);
-      return measureRaw({ directory, broker: plan, brokerPid: bench.broker.pid, messages, warmup, task });
+async function runRounds(bench: Bench, plan: BrokerPlan): Promise<Round[]> {
+  const { options } = bench;
+  const rounds: Round[] = [];
+  for (let number = 1; number <= options.rounds; number++) {
+    rounds.push({
+      raw: await runPhase(options, "raw", () => measureRaw(rawOptions(bench, plan, false))),
+      corked: await runPhase(options, "raw", () => measureRaw(rawOptions(bench, plan, true))),
+      endToEnd: await runPhase(options, "e2e", () => measureEndToEnd(bench, `bench_${number}`)),
     });
-    if (rawRun !== null) raw.push(rawRun);
-    const run = await runPhase(options, "e2e", () => measureEndToEnd(bench, `bench_${round}`));
-    if (run !== null) endToEnd.push(run);
   }
-  return { raw, endToEnd };
+  return rounds;
+}
+
+function rawOptions({ options, directory, broker }: Bench, plan: BrokerPlan, cork: boolean): RawOptions {
+  const { messages, warmup, window, topics, contentBytes } = options;
+  const task = { ...sizesOf(contentBytes), topics: topicsOf(topics), window, cork };
+  return { directory, broker: plan, brokerPid: broker.pid, messages, warmup, task };
 }
 
 async function runPhase<T>(
@@ -125,12 +123,20 @@ function sizesOf(contentBytes: number): { readonly payloadBytes: number; readonl
 }
 
 function settingsOf(options: BenchOptions, plan: BrokerPlan): Record<string, unknown> {
-  const { messages, rounds, window, topics, contentBytes, batch, connections, backlog } = options;
+  const { messages, warmup, rounds, window, topics, contentBytes, batch, connections, backlog } = options;
   return {
     broker: { kind: plan.kind, MQTT: plan.protocolVersion === 5 ? "5" : "3.1.1", ...plan.settings },
     postgres: { version: "18 (npm)", fsync: "on", synchronous_commit: "on", shared_buffers: "128MB" },
-    messages: { count: messages, rounds, "content bytes": contentBytes, ...sizesOf(contentBytes), topics, window },
-    intake: { "messages a request": batch, connections, backlog: backlog ?? "all" },
+    messages: {
+      count: messages,
+      "after a warm-up of": warmup,
+      rounds,
+      "content bytes": contentBytes,
+      ...sizesOf(contentBytes),
+      topics,
+      window,
+    },
+    intake: { "messages a request": batch, connections, "not acknowledged at most": backlog ?? "all" },
   };
 }
 

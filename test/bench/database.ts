@@ -79,6 +79,13 @@ export class Database {
     return this.value(`select count(*)::int4 as value from (${live}) live`, [most]);
   }
 
+  /** Messages acknowledged so far, without counting them: each settling statement leaves its number behind. */
+  acknowledged(): Promise<number> {
+    return this.value(
+      "select coalesce(sum(messages), 0)::int4 as value from publisher.tally where state = 'acknowledged'",
+    );
+  }
+
   async tally(): Promise<Tally> {
     const [row] = await this.rows<Tally>(`select
       (select count(*)::int4 from publisher.message_delivery) as rows,

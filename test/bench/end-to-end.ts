@@ -3,6 +3,7 @@
  * before its 201, in the inbox before its ack, and acknowledged durably; the run is worth nothing when one is missing.
  */
 import { until } from "../support/until.ts";
+import { Backlog } from "./backlog.ts";
 import { Database, faultOf, type Tally } from "./database.ts";
 import { batchBodies, Caller, feed } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
@@ -36,7 +37,6 @@ export interface Rig {
   readonly roots: Roots;
 }
 
-const WARMUP_SHARE = 0.1;
 const DRAIN_LIMIT_MS = 300_000;
 
 /** Starts a pair on a database of its own. */
@@ -69,7 +69,7 @@ export function measureEndToEnd(bench: Bench, name: string): Promise<EndToEndRes
   const { options } = bench;
   return scoped(async (scope) => {
     const rig = await startRig(scope, bench, name);
-    const warmup = Math.ceil(options.messages * WARMUP_SHARE);
+    const { warmup } = options;
     await push(rig, options, warmup);
     const bodies = batchBodies(options.messages, options.batch, options);
     const cost = meterCpu(rig.roots);
@@ -98,18 +98,13 @@ async function pushBodies(
   bodies: readonly Buffer[],
 ): Promise<{ elapsedMs: number; intakeMs: number }> {
   const { database, caller } = rig;
-  const { connections, backlog, batch } = options;
+  const { connections, batch } = options;
+  const backlog = await Backlog.start(database, options.backlog);
   const startedAt = performance.now();
-  await feed({ caller, bodies, connections, mayGoOn: () => backlogBelow(database, backlog, batch) });
+  await feed({ caller, bodies, connections, mayGoOn: () => backlog.admit(batch) });
   const intakeMs = performance.now() - startedAt;
   await drained(rig);
   return { elapsedMs: performance.now() - startedAt, intakeMs };
-}
-
-async function backlogBelow(database: Database, backlog: number | null, batch: number): Promise<void> {
-  if (backlog === null) return;
-  const fits = async (): Promise<boolean> => (await database.waiting(backlog)) + batch <= backlog;
-  await until(fits, DRAIN_LIMIT_MS, "the backlog to shrink");
 }
 
 /** Resolves when no row waits; looks every ten milliseconds or less often, so it tells the time a little late. */

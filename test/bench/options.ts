@@ -6,6 +6,8 @@ export type Phase = (typeof PHASES)[number];
 
 export interface BenchOptions {
   readonly messages: number;
+  /** Sent before the clock starts, so that code is compiled and caches are filled. */
+  readonly warmup: number;
   readonly rounds: number;
   readonly phases: ReadonlySet<Phase>;
   /** Also measure the claim with 0 and 1,000,000 finished rows. */
@@ -19,7 +21,7 @@ export interface BenchOptions {
   readonly batch: number;
   /** Intake requests under way at a time. */
   readonly connections: number;
-  /** Rows that may wait while intake goes on; null = no limit, so that all of them wait at first. */
+  /** Messages that may be sent and not acknowledged while intake goes on; null = no limit: most of them wait at first. */
   readonly backlog: number | null;
   readonly latencySeconds: number;
   readonly latencyRate: number;
@@ -33,6 +35,7 @@ export interface BenchOptions {
 
 export const HELP = `npm run bench -- [options]
   --messages 60000     messages of each raw and end-to-end run
+  --warmup 20000       messages before the clock starts
   --rounds 2           raw and end-to-end runs, in turns
   --only raw,e2e       of raw, e2e, latency, memory; default all
   --skip memory        all but these
@@ -43,7 +46,7 @@ export const HELP = `npm run bench -- [options]
   --bytes 256          content of a message
   --batch 500          messages of an intake request
   --connections 4      intake requests under way at a time
-  --backlog none       rows that may wait while intake goes on
+  --backlog 5000       rows that may wait while intake goes on; none = no limit
   --seconds 20         length of the latency run
   --rate 200           messages a second of the latency run
   --waiting 200000     rows that wait while memory is measured
@@ -58,7 +61,18 @@ export type ParsedOptions =
 export function parseOptions(args: readonly string[]): ParsedOptions {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
-  const numbers = ["messages", "rounds", "window", "topics", "bytes", "batch", "connections", "seconds", "rate"];
+  const numbers = [
+    "messages",
+    "warmup",
+    "rounds",
+    "window",
+    "topics",
+    "bytes",
+    "batch",
+    "connections",
+    "seconds",
+    "rate",
+  ];
   const options = {
     ...Object.fromEntries(
       [...numbers, "waiting", "backlog", "only", "skip", "broker", "profile"].map((n) => [n, text]),
@@ -78,9 +92,9 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
 function read(values: Values): BenchOptions {
-  const backlog = values["backlog"] ?? "none";
   return {
     messages: count(values, "messages", 60_000),
+    warmup: count(values, "warmup", 20_000),
     rounds: count(values, "rounds", 2),
     phases: phasesOf(values),
     claim: values["claim"] === true,
@@ -90,7 +104,7 @@ function read(values: Values): BenchOptions {
     contentBytes: count(values, "bytes", 256),
     batch: count(values, "batch", 500),
     connections: count(values, "connections", 4),
-    backlog: backlog === "none" ? null : count(values, "backlog", 0),
+    backlog: values["backlog"] === "none" ? null : count(values, "backlog", 5_000),
     latencySeconds: count(values, "seconds", 20),
     latencyRate: count(values, "rate", 200),
     waiting: count(values, "waiting", 200_000),

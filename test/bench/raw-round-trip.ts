@@ -11,6 +11,7 @@ import type { RawOrder, RawReport, RawTask } from "./raw-peer.ts";
 import { scoped } from "./scope.ts";
 
 export interface RawResult {
+  readonly corked: boolean;
   readonly messagesPerSecond: number;
   readonly elapsedMs: number;
   readonly cpu: CpuCost | null;
@@ -48,6 +49,7 @@ export function measureRaw(options: RawOptions): Promise<RawResult> {
     if (done.kind !== "done") throw new Error(`the raw publisher answered ${done.kind}`);
     const { elapsedMs } = done;
     return {
+      corked: options.task.cork,
       elapsedMs,
       messagesPerSecond: (messages / elapsedMs) * 1_000,
       cpu,

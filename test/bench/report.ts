@@ -9,13 +9,20 @@ import type { MemoryResult } from "./memory.ts";
 import type { CpuCost } from "./process-meter.ts";
 import type { RawResult } from "./raw-round-trip.ts";
 
+/** Runs that took place one after the other, so that they are comparable; null = left out. */
+export interface Round {
+  readonly raw: RawResult | null;
+  /** mqtt.js as it is, but with one write to the socket per turn of the event loop, as acktor's own link does it. */
+  readonly corked: RawResult | null;
+  readonly endToEnd: EndToEndResult | null;
+}
+
 export interface BenchResult {
   readonly at: string;
   readonly commit: string | null;
   readonly machine: Machine;
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly raw: readonly RawResult[];
-  readonly endToEnd: readonly EndToEndResult[];
+  readonly rounds: readonly Round[];
   readonly latency: LatencyResult | null;
   readonly memory: MemoryResult | null;
   readonly claim: unknown;
@@ -35,18 +42,18 @@ const MOST_P50_MS = 8;
 const MOST_P99_MS = 30;
 const MOST_RSS = 256 * MIB;
 
-/** Median of the rounds' own ratios: each end-to-end run is compared with the raw run right before it. */
-export function ratioOf({ raw, endToEnd }: BenchResult): number {
-  const ratios = endToEnd.flatMap((run, i) => {
-    const beside = raw[i];
-    return beside === undefined ? [] : [run.messagesPerSecond / beside.messagesPerSecond];
-  });
-  return median(ratios);
+/** Median of the rounds' own ratios: each end-to-end run is compared with the raw run of its round. */
+export function ratioOf({ rounds }: BenchResult, yardstick: "raw" | "corked"): number {
+  return median(
+    rounds.flatMap(({ endToEnd, [yardstick]: raw }) =>
+      endToEnd === null || raw === null ? [] : [endToEnd.messagesPerSecond / raw.messagesPerSecond],
+    ),
+  );
 }
 
 export function targetsOf(result: BenchResult): Target[] {
   const { latency, memory } = result;
-  const ratio = ratioOf(result);
+  const ratio = ratioOf(result, "raw");
   const peak = memory === null ? null : memory.intakePeak;
   return [
     {
@@ -72,15 +79,24 @@ function most(name: string, value: number | undefined, limit: number, unit: stri
 }
 
 /** Every fault of correctness; none means that each message arrived and was acknowledged, once. */
-export function faultsOf({ endToEnd, latency, memory }: BenchResult): string[] {
-  const faults = [...endToEnd.map((run) => run.fault), latency?.fault ?? null, memory?.fault ?? null];
+export function faultsOf({ rounds, latency, memory }: BenchResult): string[] {
+  const faults = [
+    ...rounds.map(({ endToEnd }) => endToEnd?.fault ?? null),
+    latency?.fault ?? null,
+    memory?.fault ?? null,
+  ];
   return faults.filter((fault) => fault !== null);
 }
 
 export function writeJson(folder: string, result: BenchResult): string {
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, `${result.at.replace(/[:.]/g, "-")}.json`);
-  const summary = { ratio: ratioOf(result), targets: targetsOf(result), faults: faultsOf(result) };
+  const summary = {
+    ratio: ratioOf(result, "raw"),
+    ratioCorked: ratioOf(result, "corked"),
+    targets: targetsOf(result),
+    faults: faultsOf(result),
+  };
   writeFileSync(file, `${JSON.stringify({ ...result, summary }, null, 2)}\n`);
   return file;
 }
@@ -118,19 +134,21 @@ function describeSetting(value: unknown): string {
 
 const TREES = ["publisher", "acker", "postgres", "broker", "caller"] as const;
 
-function throughputTable({ raw, endToEnd }: BenchResult): string | null {
-  if (raw.length + endToEnd.length === 0) return null;
-  const rows: string[][] = [];
-  for (let i = 0; i < Math.max(raw.length, endToEnd.length); i++) {
-    const [rawRun, run] = [raw[i], endToEnd[i]];
-    if (rawRun !== undefined) rows.push([`${i + 1} raw`, rate(rawRun), "", ...cpuCells(rawRun.cpu), "", ""]);
-    if (run === undefined) continue;
-    const share = rawRun === undefined ? "" : (run.messagesPerSecond / rawRun.messagesPerSecond).toFixed(2);
-    const { retries, duplicates } = run.tally;
-    rows.push([`${i + 1} end to end`, rate(run), share, ...cpuCells(run.cpu), String(retries), String(duplicates)]);
-  }
+function throughputTable({ rounds }: BenchResult): string | null {
+  if (rounds.every(({ raw, endToEnd }) => raw === null && endToEnd === null)) return null;
+  const rows = rounds.flatMap(({ raw, corked, endToEnd }, i): string[][] => [
+    ...(raw === null ? [] : [[`${i + 1} raw`, rate(raw), "", ...cpuCells(raw.cpu), "", ""]]),
+    ...(corked === null ? [] : [[`${i + 1} raw, one write a turn`, rate(corked), "", ...cpuCells(corked.cpu), "", ""]]),
+    ...(endToEnd === null ? [] : [[`${i + 1} end to end`, ...endToEndCells(endToEnd, raw)]]),
+  ]);
   const columns = ["run", "msgs/s", "ratio", "others", "CPU µs/msg", ...TREES, "retries", "duplicates"];
   return table(columns, rows);
+}
+
+function endToEndCells(run: EndToEndResult, raw: RawResult | null): string[] {
+  const { retries, duplicates } = run.tally;
+  const ratio = raw === null ? "" : (run.messagesPerSecond / raw.messagesPerSecond).toFixed(2);
+  return [rate(run), ratio, ...cpuCells(run.cpu), String(retries), String(duplicates)];
 }
 
 function rate({ messagesPerSecond }: { readonly messagesPerSecond: number }): string {
