@@ -6,7 +6,7 @@
  *  1. Every publish that was taken is settled exactly once: by its answer, its deadline, or the end of the connection.
  *  2. At most `min(Receive Maximum, sendQuota)` publishes wait for an answer, and about `HIGH_WATER_BYTES` in the socket.
  *  3. Nothing larger than the broker's Maximum Packet Size is written, no QoS that it has not, no retain where it has none.
- *  4. The packets of one event-loop turn leave as one piece, at its end.
+ *  4. The packets of one event-loop turn leave as one piece, at its end; PUBACKs wait a little for company.
  */
 import { sizeOfPublish } from "./encode-publish.ts";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "./link.ts";
@@ -33,6 +33,8 @@ export interface PipeOptions {
   readonly buffered: () => number;
   /** Something was gathered or settled: `flush` is owed before the event-loop turn ends. */
   readonly wake: () => void;
+  /** PUBACKs were gathered: `flush` is owed soon. */
+  readonly linger: () => void;
   readonly settled: (entry: OutstandingPublish, outcome: PublishOutcome, at: number) => void;
 }
 
@@ -48,7 +50,7 @@ export class PublishPipe {
 
   constructor(options: PipeOptions) {
     this.#options = options;
-    this.#writer = new PacketWriter(options.write, options.wake);
+    this.#writer = new PacketWriter(options.write, options.wake, options.linger);
   }
 
   /** Publishes that wait for an answer. */

@@ -1,0 +1,44 @@
+/** What the driver is told: to be a driver, and nothing more. Its own reconnect, stores, queues and timers are off. */
+import type { PacketIds } from "./packet-ids.ts";
+import type { TransportOptions } from "./transport-options.ts";
+
+/** So that no message can fill our memory; a broker of MQTT 5 is told. */
+export const MAX_INCOMING_BYTES = 16 * 1_024 * 1_024;
+
+/** The driver's keepalive sets a timer anew on every packet; ours is part of the sweep. */
+const NO_TIMERS = { set: () => 0, clear: () => undefined };
+
+export type DriverOptions = ReturnType<typeof driverOptions>;
+
+/** @param ids shared with our own publishes */
+export function driverOptions(options: TransportOptions, ids: PacketIds) {
+  const { address, protocolVersion, connectTimeoutMs, will, tls } = options;
+  const isWebSocket = address.protocol === "ws" || address.protocol === "wss";
+  const properties = { sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES };
+  return {
+    protocol: address.protocol,
+    host: address.host,
+    hostname: address.host,
+    port: address.port,
+    ...(isWebSocket ? { path: address.path } : {}),
+    ...(address.protocol === "wss" ? { ...tls, rejectUnauthorized: true } : {}),
+    ...(options.username === null ? {} : { username: options.username }),
+    ...(options.password === null ? {} : { password: options.password }),
+    ...(will === null ? {} : { will: { ...will, payload: Buffer.from(will.payload) } }),
+    ...(protocolVersion === 5 ? { properties } : {}),
+    protocolId: "MQTT" as const,
+    protocolVersion,
+    clientId: options.clientId,
+    clean: true,
+    keepalive: options.keepaliveSeconds,
+    reschedulePings: false,
+    timerVariant: NO_TIMERS,
+    connectTimeout: connectTimeoutMs,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    writeCache: false,
+    messageIdProvider: ids,
+    log: () => undefined,
+  };
+}
