@@ -175,6 +175,51 @@ test("a claim that is ahead of the tick does not hide a silence", () => {
   ]);
 });
 
+test("a birth brings forward what is in flight, to when its ack is late", () => {
+  const rig = dispatcherRig();
+  const [fresh, written, other] = [leased(), leased(), leased({ topic: "other" })];
+  for (const message of [written, other]) {
+    rig.offer(message);
+    rig.settle(message.messageId, PUBACK);
+  }
+  rig.pass(100);
+  rig.confirm();
+  rig.offer(fresh);
+  rig.settle(fresh.messageId, PUBACK);
+  rig.dispatcher.hurry((topic) => topic === "plant/1");
+  rig.pass(100);
+  // What is written is leased no more: the outbox itself resumes it. The fresh one is recorded without its backoff.
+  assert.deepEqual(
+    rig.told.records.map((r) => [r.messageId, r.nextInMs]),
+    [
+      [written.messageId, 2_400],
+      [other.messageId, 2_400],
+      [fresh.messageId, 1_900],
+    ],
+  );
+});
+
+test("a birth while the record is under way has it written once more", () => {
+  const rig = dispatcherRig();
+  const [message, acked] = [leased(), leased()];
+  rig.offer(message, acked);
+  for (const { messageId } of [message, acked]) rig.settle(messageId, PUBACK);
+  rig.pass(100);
+  rig.dispatcher.hurry(() => true);
+  rig.ack(acked.messageId);
+  rig.confirm();
+  assert.deepEqual(
+    rig.told.records.map((r) => [r.messageId, r.nextInMs]),
+    [
+      [message.messageId, 2_400],
+      [acked.messageId, 2_400],
+      [message.messageId, 1_900],
+    ],
+  );
+  rig.confirm();
+  assert.equal(rig.told.records.length, 3);
+});
+
 test("before it goes, a publisher records what has a PUBACK and no record", () => {
   const rig = dispatcherRig();
   const [done, waiting, written] = [leased(), leased(), leased()];

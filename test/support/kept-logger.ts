@@ -1,0 +1,16 @@
+/** A logger whose lines the test reads. */
+import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
+
+export interface KeptLogger {
+  readonly logger: Logger;
+  /** As written. */
+  readonly lines: string[];
+  /** Their messages. */
+  messages(): string[];
+}
+
+export function keptLogger(level = "debug"): KeptLogger {
+  const lines: string[] = [];
+  const logger = createLogger("publisher", "one", level, { write: (line: string) => void lines.push(line) });
+  return { logger, lines, messages: () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg) };
+}

@@ -1,0 +1,260 @@
+/** The dispatcher as a role: gates, claims, and its end. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { DispatchRole } from "@acktor/publisher/dispatch/dispatch-role";
+import type { Claimed, ClaimOptions, LeasedMessage, Outcome, Release } from "@acktor/publisher/outbox/outbox";
+import { AWAY } from "../../support/db-results.ts";
+import { fakeLink } from "../../support/fake-link.ts";
+import { leased } from "../../support/leased.ts";
+import { until } from "../../support/until.ts";
+
+const HORIZON = { at: "2026-06-01T00:00:00.000000Z", xmin: "1", xmax: "1" };
+
+function claimed(messages: readonly LeasedMessage[], over: Partial<Claimed> = {}): Outcome<Claimed> {
+  return { ok: true, value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, horizon: HORIZON, ...over } };
+}
+
+function rig(t: TestContext, pollMs = 60_000) {
+  const link = fakeLink();
+  link.room = 1_000;
+  const state = {
+    claims: [] as ClaimOptions[],
+    supersedes: 0,
+    released: [] as Release["messageId"][],
+    answer: (_options: ClaimOptions): Outcome<Claimed> | Promise<Outcome<Claimed>> => claimed([]),
+  };
+  const role = new DispatchRole({
+    link,
+    now: () => performance.now(),
+    random: () => 0.5,
+    ackPrefix: "delivery/ack",
+    window: 512,
+    destinationLevels: 0,
+    ackTimeout: { minMs: 2_000, maxMs: 30_000 },
+    retry: { baseMs: 1_000, capMs: 60_000 },
+    pollMs,
+    leaseMs: 15_000,
+    instance: "one/1",
+    sink: {
+      recordAttempts: () => undefined,
+      brokerAcked: () => undefined,
+      fail: () => undefined,
+      release: (messages) => state.released.push(...messages.map((m) => m.messageId)),
+      park: () => undefined,
+      answered: () => undefined,
+    },
+    claim: async (options) => {
+      state.claims.push(options);
+      return state.answer(options);
+    },
+    supersede: async () => {
+      state.supersedes++;
+      return { ok: true, value: { messageIds: [], next: null } };
+    },
+  });
+  const abort = new AbortController();
+  t.after(() => role.stop());
+  return { role, link, state, abort, claims: (count: number) => until(() => state.claims.length >= count, 5_000) };
+}
+
+function connect(link: ReturnType<typeof fakeLink>, state: "CONNECTED" | "DISCONNECTED"): void {
+  link.state = state;
+  link.emit("link.transition", { region: "connection", from: "x", to: state, event: "x" });
+}
+
+test("it claims while the link is CONNECTED, and gives back when it is not", async (t) => {
+  const { role, link, state, abort, claims } = rig(t);
+  connect(link, "DISCONNECTED");
+  link.room = 0;
+  const ran = role.run(abort.signal);
+  assert.equal(role.open, false);
+  role.wake();
+  const message = leased();
+  state.answer = () => claimed([message]);
+  connect(link, "CONNECTED");
+  await claims(1);
+  assert.deepEqual(
+    [state.claims[0]?.instance, state.claims[0]?.leaseMs, state.claims[0]?.limit],
+    ["one/1", 15_000, 500],
+  );
+  await until(() => role.dispatcher.queued === 1, 2_000);
+  connect(link, "DISCONNECTED");
+  assert.deepEqual([role.open, role.dispatcher.queued, state.released], [false, 0, [message.messageId]]);
+  abort.abort();
+  await ran;
+});
+
+test("an open breaker and a pause close the gate too", async (t) => {
+  const { role, link, abort } = rig(t);
+  const ran = role.run(abort.signal);
+  const breaker = (to: "CLOSED" | "OPEN" | "HALF_OPEN"): void => {
+    link.breaker = to;
+    link.emit("link.transition", { region: "breaker", from: "x", to, event: "x" });
+  };
+  assert.equal(role.open, true);
+  breaker("OPEN");
+  assert.equal(role.open, false);
+  breaker("HALF_OPEN");
+  assert.equal(role.open, true);
+  role.setPaused(true);
+  assert.deepEqual([role.open, role.paused], [false, true]);
+  role.setPaused(false);
+  assert.equal(role.open, true);
+  abort.abort();
+  await ran;
+});
+
+test("a claim that only set rows of parked destinations aside is followed by the next at once", async (t) => {
+  const { role, state, abort, claims } = rig(t);
+  const message = leased();
+  state.answer = () => (state.claims.length < 5 ? claimed([], { parked: 500 }) : claimed([message]));
+  const ran = role.run(abort.signal);
+  await claims(5);
+  await until(() => role.dispatcher.unacked === 1, 2_000);
+  assert.equal(state.claims.length, 5);
+  abort.abort();
+  await ran;
+});
+
+test("a claim that filled its limit is followed by the next when memory is low, from where the walk stopped", async (t) => {
+  const { role, state, abort, claims } = rig(t);
+  state.answer = ({ limit }) => {
+    return state.claims.length === 1
+      ? claimed(
+          Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` })),
+          { nextLaneCursor: "k:m" },
+        )
+      : claimed([]);
+  };
+  const ran = role.run(abort.signal);
+  await claims(2);
+  assert.deepEqual(
+    state.claims.slice(0, 2).map((c) => c.laneCursor),
+    ["", "k:m"],
+  );
+  abort.abort();
+  await ran;
+});
+
+test("with memory full nothing is asked for, and the claim goes on when there is room", async (t) => {
+  const { role, link, state, abort, claims } = rig(t);
+  link.room = 0;
+  state.answer = ({ limit }) => claimed(Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` })));
+  const ran = role.run(abort.signal);
+  for (let wakes = 0; role.dispatcher.room > 0; wakes++) {
+    await claims(wakes + 1);
+    await until(() => role.actor.getSnapshot().value === "SENDING", 2_000);
+    role.wake();
+    assert.ok(wakes < 10);
+  }
+  const full = state.claims.length;
+  await until(() => role.actor.getSnapshot().value === "SENDING", 2_000);
+  assert.equal(state.claims.length, full);
+  state.answer = () => claimed([]);
+  link.room = 10_000;
+  link.emit("link.writable", {});
+  for (let turn = 0; turn < 200 && state.claims.length === full; turn++) {
+    for (const { message } of link.published.splice(0)) {
+      const entry = role.dispatcher.inFlight(message.correlationData?.toString() ?? "");
+      if (entry !== null) role.dispatcher.answered(entry);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(state.claims.length > full);
+  abort.abort();
+  await ran;
+});
+
+test("a wake looks for superseded retained rows at once; without one, once a second", async (t) => {
+  const { role, state, abort, claims } = rig(t, 20);
+  const ran = role.run(abort.signal);
+  await claims(4);
+  assert.equal(state.supersedes, 1);
+  role.wake(true);
+  await until(() => state.supersedes === 2, 2_000);
+  abort.abort();
+  await ran;
+});
+
+test("a failed claim does not end the role; it claims again later", async (t) => {
+  const { role, state, abort, claims } = rig(t, 20);
+  state.answer = () => AWAY;
+  const ran = role.run(abort.signal);
+  await claims(3);
+  state.answer = () => claimed([leased()]);
+  await until(() => role.dispatcher.unacked === 1, 5_000);
+  abort.abort();
+  await ran;
+});
+
+test("a stop waits for the claim under way and gives its rows back; twice and early is fine", async (t) => {
+  const early = rig(t);
+  await Promise.all([early.role.stop(), early.role.stop()]);
+  const { role, state, abort, claims } = rig(t);
+  let end: (result: Outcome<Claimed>) => void = () => undefined;
+  state.answer = () => new Promise((resolve) => (end = resolve));
+  const ran = role.run(abort.signal);
+  await claims(1);
+  let stopped = false;
+  const stop = Promise.all([role.stop(), role.stop()]).then(() => {
+    stopped = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(stopped, false);
+  const message = leased();
+  end(claimed([message]));
+  await stop;
+  assert.deepEqual(state.released, [message.messageId]);
+  abort.abort();
+  await ran;
+});
+
+test("no two claims are under way, also when the gate closes and opens during one", async (t) => {
+  const { role, link, state, abort, claims } = rig(t);
+  let running = 0;
+  const ends: (() => void)[] = [];
+  state.answer = () => {
+    running++;
+    assert.equal(running, 1);
+    return new Promise((resolve) => {
+      ends.push(() => {
+        running--;
+        resolve(claimed([]));
+      });
+    });
+  };
+  const ran = role.run(abort.signal);
+  await claims(1);
+  connect(link, "DISCONNECTED");
+  connect(link, "CONNECTED");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(state.claims.length, 1);
+  ends[0]?.();
+  await claims(2);
+  ends[1]?.();
+  abort.abort();
+  await ran;
+});
+
+test("a run whose machine broke rejects; started again it works, whenever the broken run's signal is aborted", async (t) => {
+  const { role, state, abort, claims } = rig(t);
+  const broken = role.run(abort.signal);
+  await claims(1);
+  const failure = new Error("broken by the test");
+  // An event that cannot even be looked at does to the machine what an action that throws does.
+  const poison = Object.defineProperty({ type: "outbox.woken" as const }, "type", {
+    get() {
+      throw failure;
+    },
+  });
+  role.actor.send(poison);
+  await assert.rejects(broken, failure);
+  abort.abort();
+  const again = new AbortController();
+  const ran = role.run(again.signal);
+  assert.equal(role.open, true);
+  const before = state.claims.length;
+  await claims(before + 1);
+  again.abort();
+  await ran;
+});

@@ -1,0 +1,105 @@
+/** Who is there to answer, and when what waits for them is resumed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PresenceWatch } from "@acktor/publisher/control/presence-watch";
+import { encodePresence, type Presence } from "@acktor/shared/protocol/presence";
+
+const WALL_CLOCK = 1_800_000_000;
+
+function rig() {
+  const births: (readonly string[])[] = [];
+  const clock = { now: 0 };
+  const watch = new PresenceWatch({
+    prefix: "delivery/acker",
+    now: () => clock.now,
+    wallClockSeconds: () => WALL_CLOCK,
+    onBirth: (filters) => void births.push(filters),
+  });
+  const say = (over: Partial<Presence> & { retain?: boolean; on?: string } = {}): void => {
+    const { retain = false, on = over.instance ?? "one", ...rest } = over;
+    const record = { instance: "one", status: "online", filters: ["a/#"], since: WALL_CLOCK, ...rest } as const;
+    receive(`delivery/acker/${on}`, encodePresence(record), retain);
+  };
+  const receive = (topic: string, payload: string, retain = false): void => {
+    watch.receive({ topic, payload: Buffer.from(payload), qos: 1, retain, userProperties: undefined });
+  };
+  return { watch, births, clock, say, receive };
+}
+
+test("a live birth resumes what waits for its filters", () => {
+  const { watch, births, say } = rig();
+  say({ filters: ["a/#", "b/+"] });
+  assert.deepEqual(births, [["a/#", "b/+"]]);
+  assert.deepEqual(watch.list(), [{ instance: "one", filters: ["a/#", "b/+"], online: true }]);
+});
+
+test("a retained birth, and a loss, only say who is there", () => {
+  const { watch, births, say } = rig();
+  say({ retain: true });
+  say({ instance: "two", status: "lost", filters: [] });
+  assert.deepEqual(births, []);
+  assert.deepEqual(
+    watch.list().map(({ instance, online }) => [instance, online]),
+    [
+      ["one", true],
+      ["two", false],
+    ],
+  );
+});
+
+test("a clean stop clears the record", () => {
+  const { watch, say, receive } = rig();
+  say();
+  receive("delivery/acker/one", "", true);
+  assert.deepEqual(watch.list(), []);
+  assert.equal(watch.ignored, 0);
+});
+
+test("an acker that flaps resumes once a second, each acker for itself", () => {
+  const { births, clock, say } = rig();
+  for (let i = 0; i < 10; i++) {
+    say();
+    say({ status: "lost" });
+    clock.now += 99;
+  }
+  assert.equal(births.length, 1);
+  say({ instance: "two" });
+  assert.equal(births.length, 2);
+  clock.now += 10;
+  say();
+  assert.equal(births.length, 3);
+});
+
+test("records older than 24 hours, of another instance, or of no form are ignored", () => {
+  const { watch, births, say, receive } = rig();
+  say({ since: WALL_CLOCK - 24 * 3_600 - 1 });
+  say({ instance: "two", on: "one" });
+  receive("delivery/acker/one", "[]");
+  receive("delivery/acker/one", '{"instance":"one","status":"online","filters":["a/#/b"],"since":1800000000}');
+  assert.deepEqual([births, watch.list(), watch.ignored], [[], [], 4]);
+  say({ since: WALL_CLOCK - 24 * 3_600 });
+  assert.equal(births.length, 1);
+});
+
+test("an acker whose clock is ahead counts", () => {
+  const { births, say } = rig();
+  say({ since: WALL_CLOCK + 3_600 });
+  assert.equal(births.length, 1);
+});
+
+test("the number of ackers remembered is bounded; the one not heard of for longest goes", () => {
+  const { watch, say } = rig();
+  for (let i = 0; i <= 10_000; i++) say({ instance: `i${i}`, retain: true });
+  say({ instance: "i1", retain: true });
+  say({ instance: "new", retain: true });
+  const names = watch.list().map((acker) => acker.instance);
+  assert.equal(names.length, 10_000);
+  assert.deepEqual([names.includes("i0"), names.includes("i2"), names.includes("i1")], [false, false, true]);
+});
+
+test("it takes the topics of presence and no others", () => {
+  const { watch } = rig();
+  assert.equal(watch.handles("delivery/acker/one"), true);
+  assert.equal(watch.handles("delivery/ack/one"), false);
+  assert.equal(watch.handles("delivery/ackers/one"), false);
+});

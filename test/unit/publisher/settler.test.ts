@@ -1,0 +1,194 @@
+/** Acks in, settled rows out: what counts, what changes nothing, and what is told. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { IncomingMessage } from "@acktor/shared/link/link";
+import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
+import fc from "fast-check";
+import { settlerRig } from "../../support/settler-rig.ts";
+
+const SECRET = "a secret of more than sixteen";
+const OTHER_CHECKSUM = `sha256:${"f".repeat(64)}`;
+
+test("a tutorial-form ack settles its message and moves the window", async () => {
+  const rig = settlerRig();
+  const { id, entry } = rig.publish();
+  rig.now += 40;
+  rig.receive(id, '{"client_id":"c1"}');
+  assert.deepEqual(rig.answers, [entry]);
+  await rig.settler.drain();
+  assert.deepEqual(rig.settled, [
+    [
+      {
+        messageId: id,
+        clientId: "c1",
+        checksum: null,
+        level: "processed",
+        attempt: 1,
+        publishedAgoMs: 40,
+        reasonCode: 0,
+      },
+    ],
+  ]);
+  assert.equal(rig.settler.counts.settled, 1);
+});
+
+test("an ack of what is no longer in memory is settled all the same", async () => {
+  const rig = settlerRig();
+  const { id } = rig.publish();
+  rig.forget(id);
+  rig.receive(id, "{}");
+  await rig.settler.drain();
+  assert.deepEqual(rig.answers, []);
+  assert.equal(rig.settled[0]?.[0]?.attempt, null);
+  assert.equal(rig.settled[0]?.[0]?.clientId, "");
+});
+
+test("an id in capitals is the same id", async () => {
+  const rig = settlerRig();
+  const { id } = rig.publish();
+  rig.receive(id.toUpperCase(), "{}");
+  await rig.settler.drain();
+  assert.equal(rig.answers.length, 1);
+  assert.equal(rig.settled[0]?.[0]?.messageId, id);
+});
+
+const NOTHING: readonly (readonly [what: string, change: Partial<IncomingMessage>, counter: string])[] = [
+  ["an array", { payload: Buffer.from("[]") }, "malformed"],
+  ["no JSON", { payload: Buffer.from("ok") }, "malformed"],
+  ["a payload bomb", { payload: Buffer.alloc(100_000, 32) }, "malformed"],
+  ["an envelope on the ack topic", { payload: Buffer.from('{"message_id":"m","content":"x"}') }, "malformed"],
+  ["a retained ack", { retain: true }, "retained"],
+  ["a topic below an ack topic", { topic: "delivery/ack/a/b" }, "malformed"],
+  ["the prefix itself", { topic: "delivery/ack" }, "malformed"],
+  ["an id that is not ours", { topic: "delivery/ack/42" }, "unknown"],
+  ["another content's checksum", { payload: Buffer.from(`{"checksum":"${OTHER_CHECKSUM}"}`) }, "checksumMismatch"],
+  ["a rejection without a token", { payload: Buffer.from('{"status":"rejected"}') }, "stale"],
+  [
+    "a rejection with a token that is no number",
+    { payload: Buffer.from('{"status":"rejected","attempt_token":"1; drop"}') },
+    "stale",
+  ],
+  [
+    "a rejection with a token beyond int8",
+    { payload: Buffer.from(`{"status":"rejected","attempt_token":"${"9".repeat(19)}"}`) },
+    "stale",
+  ],
+  [
+    "a rejection of another content",
+    { payload: Buffer.from(`{"status":"rejected","attempt_token":"1","checksum":"${OTHER_CHECKSUM}"}`) },
+    "checksumMismatch",
+  ],
+];
+for (const [what, change, counter] of NOTHING) {
+  test(`${what} changes nothing and is counted (${counter})`, async () => {
+    const rig = settlerRig();
+    const { id } = rig.publish();
+    const plain = { topic: `delivery/ack/${id}`, payload: Buffer.from("{}"), qos: 1, retain: false } as const;
+    rig.settler.receive({ ...plain, userProperties: undefined, ...change });
+    await rig.settler.drain();
+    assert.deepEqual([rig.settled, rig.rejected, rig.answers], [[], [], []]);
+    const { received, ...counts } = rig.settler.counts;
+    assert.equal(received, 1);
+    assert.deepEqual(
+      Object.entries(counts).filter(([, count]) => count > 0),
+      [[counter, 1]],
+    );
+  });
+}
+
+test("with a secret only signed acks count, processed and rejected", async () => {
+  const rig = settlerRig({ secret: SECRET });
+  const { id } = rig.publish();
+  const ack: Ack = {
+    message_id: id,
+    client_id: "c1",
+    status: "processed",
+    reason: null,
+    retryable: true,
+    attempt_token: "1",
+    checksum: null,
+    signature: null,
+  };
+  const forged: Ack[] = [
+    ack,
+    { ...ack, signature: "hmac-sha256:00" },
+    { ...ack, signature: signAck(ack, "another secret of sixteen") },
+    { ...ack, client_id: "c2", signature: signAck(ack, SECRET) },
+    { ...ack, status: "rejected", signature: signAck(ack, SECRET) },
+  ];
+  for (const one of forged) rig.receive(id, encodeAck(one));
+  assert.deepEqual([rig.settler.counts.unsigned, rig.answers.length], [5, 0]);
+  rig.receive(id, encodeAck({ ...ack, signature: signAck(ack, SECRET) }));
+  await rig.settler.drain();
+  assert.equal(rig.settled.flat().length, 1);
+  assert.deepEqual(rig.rejected, []);
+});
+
+test("a rejection with the current token moves the window and is written with its reason made safe", async () => {
+  const rig = settlerRig();
+  const { id, entry } = rig.publish({ leaseToken: "7", attempts: 2 });
+  const ack = { status: "rejected", reason: "no\ndisk", retryable: false, attempt_token: "7", client_id: "c1" };
+  rig.receive(id, JSON.stringify(ack));
+  await rig.settler.drain();
+  assert.deepEqual(rig.answers, [entry]);
+  assert.deepEqual(rig.rejected.flat(), [
+    { messageId: id, leaseToken: "7", clientId: "c1", reason: "no\\u000adisk", retryable: false, retryInMs: 2_000 },
+  ]);
+  assert.deepEqual([rig.settler.counts.rejected, rig.lanesFreed], [1, 1]);
+});
+
+test("a rejection with an earlier token moves no window, and the database says that it is stale", async () => {
+  const rig = settlerRig();
+  const { id } = rig.publish({ leaseToken: "7" });
+  rig.answerRejections = () => [];
+  rig.receive(id, '{"status":"rejected","attempt_token":"6"}');
+  await rig.settler.drain();
+  assert.deepEqual([rig.answers, rig.settler.counts.stale, rig.settler.counts.rejected], [[], 1, 0]);
+});
+
+test("a PUBACK settles what asked for no more", async () => {
+  const rig = settlerRig();
+  const { id, entry } = rig.publish({ requiresAck: false });
+  rig.settler.brokerAcked(entry);
+  await rig.settler.drain();
+  assert.equal(rig.settled[0]?.[0]?.messageId, id);
+  assert.deepEqual([rig.settled[0]?.[0]?.level, rig.settled[0]?.[0]?.clientId], ["broker", "broker"]);
+});
+
+test("rubbish is logged once a second, in one line, with how much there was", () => {
+  const rig = settlerRig();
+  for (let i = 0; i < 50; i++) rig.receive("a\u001b[31m", "[]");
+  assert.equal(rig.log.lines.length, 1);
+  rig.now += 999;
+  rig.receive("x", "[]");
+  assert.equal(rig.log.lines.length, 1);
+  rig.now += 1;
+  rig.receive("x", "[]");
+  assert.equal(rig.log.lines.length, 2);
+  assert.match(rig.log.lines[0] ?? "", /\\\\u001b/);
+  assert.equal((JSON.parse(rig.log.lines[1] ?? "") as { malformed: number }).malformed, 52);
+});
+
+test("receiving never throws, and what is not valid reaches no statement", async () => {
+  const topic = fc.oneof(
+    fc.string(),
+    fc.constantFrom("delivery/ack/", "delivery/ack"),
+    fc.uuid().map((id) => `delivery/ack/${id}`),
+  );
+  const payload = fc.oneof(
+    fc.uint8Array(),
+    fc.json().map((json) => Buffer.from(json)),
+  );
+  await fc.assert(
+    fc.asyncProperty(topic, payload, fc.boolean(), async (to, bytes, retain) => {
+      const rig = settlerRig();
+      rig.settler.receive({ topic: to, payload: Buffer.from(bytes), qos: 1, retain, userProperties: undefined });
+      await rig.settler.drain();
+      for (const { messageId, clientId } of [...rig.settled.flat(), ...rig.rejected.flat()]) {
+        assert.match(messageId, /^[0-9a-f-]{36}$/);
+        assert.ok(!clientId.includes("\u0000") && clientId.isWellFormed());
+        assert.equal(retain, false);
+      }
+    }),
+  );
+});
