@@ -119,6 +119,20 @@ test("no SUBACK: not CONNECTED, and RECONNECTING after the connect timeout", asy
   await reaches("CONNECTED");
 });
 
+test("a SUBACK that takes its time is waited for", async (t) => {
+  const broker = await startFakeBroker(t, (packet) => packet.cmd === "subscribe");
+  const { link, reaches, facts } = testLink(t, { url: broker.url, connectTimeoutMs: 5_000, publishDeadlineMs: 100 });
+  link.subscribe({ filter: "a", qos: 1 });
+  const connecting = link.connect({ waitMs: 500 });
+  const connection = await broker.connection(0);
+  const [subscribe] = await connection.received("subscribe");
+  // Half a second: several looks at the deadlines.
+  assert.equal((await connecting).ok, false);
+  connection.send({ cmd: "suback", messageId: subscribe?.messageId ?? 0, granted: [1] });
+  await reaches("CONNECTED");
+  assert.deepEqual(facts("link.error"), []);
+});
+
 test("no SUBACK for a subscription of a live connection: it ends, and all are asked for again", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, reaches } = await connectedLink(t, { url: broker.url, connectTimeoutMs: 300 });

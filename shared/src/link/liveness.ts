@@ -76,7 +76,8 @@ export class Liveness {
     if (owed.answers > 0 && now - silentSince >= silenceMs) {
       return { kind: "deadline", of: "silence", afterMs: silenceMs };
     }
-    if (owed.overdueAnswers >= Math.ceil(owed.quota / 2)) {
+    // Before the connection is ready there is no quota, and nothing is owed.
+    if (owed.overdueAnswers > 0 && owed.overdueAnswers >= Math.ceil(owed.quota / 2)) {
       return { kind: "deadline", of: "puback", afterMs: publishDeadlineMs };
     }
     const deadAfterMs = this.#keepaliveMs * 1.5;

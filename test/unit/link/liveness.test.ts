@@ -42,6 +42,10 @@ test("half of the window without answers is the end, though other bytes come", (
   assert.equal(why(liveness, 100_001, { answers: 1, overdueAnswers: 1, quota: 1 }), "puback");
 });
 
+test("before there is a quota, nothing is missing", () => {
+  assert.equal(why(fresh(), 100, { quota: 0, subscribedAt: 0 }), null);
+});
+
 test("a SUBACK that does not come is the end", () => {
   const liveness = fresh();
   liveness.received(6_000);
