@@ -168,20 +168,14 @@ for (const version of postgresVersions()) {
       ]);
       const all = async (filter: Partial<ListFilter>): Promise<string[]> => {
         const seen: string[] = [];
-        let page: MessagePage | null = null;
+        let before: string | null = null;
         do {
-          page = given(
-            await listMessages(pool, {
-              state: null,
-              topic: null,
-              before: page?.nextBefore ?? null,
-              limit: 2,
-              ...filter,
-              ...(page ? { before: page.nextBefore } : {}),
-            }),
+          const page: MessagePage = given(
+            await listMessages(pool, { state: null, topic: null, before, limit: 2, ...filter }),
           );
           seen.push(...page.messages.map((m) => m.message_id));
-        } while (page.nextBefore !== null && seen.length < 20);
+          before = page.nextBefore;
+        } while (before !== null && seen.length < 20);
         return seen;
       };
       const newest = ids.toReversed();

@@ -291,11 +291,15 @@ for (const version of postgresVersions()) {
         )
       ).ok,
     );
+    // No vacuum and no new statistics: the plans are those that were made while the tables were empty.
+    const parts = await sql<{ name: string }>(
+      "select inhrelid::regclass::text name from pg_inherits where inhparent = 'publisher.message_delivery'::regclass",
+    );
+    for (const { name } of parts) await sql(`alter table ${name} set (autovacuum_enabled = off)`);
     const before = await least();
     await sql(`insert into publisher.message_delivery (message_id, topic, payload, checksum, ordering_key)
       select publisher.uuid_v7(), 'old', 'x', 'sha256:' || repeat('0', 64), case when n % 2 = 0 then 'k' || n % 1000 end from generate_series(1, 100000) n`);
     await sql("update publisher.message_delivery set state = 'acknowledged', due_at = null where topic = 'old'");
-    await sql("vacuum analyze publisher.message_delivery");
     const after = await least();
     t.diagnostic(`pages of a claim of 200: ${before}, with 100,000 finished rows ${after}`);
     // The primary key is one or two levels deeper; reading the finished rows would be 10,000 pages more.

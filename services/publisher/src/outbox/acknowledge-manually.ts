@@ -2,16 +2,17 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const ACKNOWLEDGE = `with found as materialized (
-  select m.message_id, m.state from (select id from unnest($1::uuid[]) id order by id) i
+  select m.message_id, m.state from (select id from unnest($1::uuid[]) id where ${few("id")} order by id) i
   join publisher.message_delivery m on m.message_id = i.id for update of m),
 moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = f.state in ('failed', 'expired'), ack_level = 'operator', acknowledged_at = now(),
     due_at = null, lease_owner = null, parked = false, updated_at = now()
   from (select message_id, state from found where state <> 'acknowledged' order by message_id) f
-  where m.message_id = f.message_id returning m.message_id, m.state, m.late, m.retry_count),
+  where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state, m.late, m.retry_count),
 put as (
   insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
   select message_id, $2, late, 'operator' from moved on conflict do nothing),

@@ -2,15 +2,16 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const CANCEL = `with found as materialized (
-  select m.message_id, m.state from (select id from unnest($1::uuid[]) id order by id) i
+  select m.message_id, m.state from (select id from unnest($1::uuid[]) id where ${few("id")} order by id) i
   join publisher.message_delivery m on m.message_id = i.id for update of m),
 moved as (
   update publisher.message_delivery m
   set state = 'failed', reason = 'cancelled', due_at = null, lease_owner = null, parked = false, updated_at = now()
   from (select message_id from found where state in ('pending', 'sent') order by message_id) f
-  where m.message_id = f.message_id returning m.message_id, m.state),
+  where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state),
 audit as (
   insert into publisher.operator_action (who, action, detail, messages)
   select $2, 'cancel', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)

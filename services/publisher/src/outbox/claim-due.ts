@@ -15,6 +15,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const BLOCK = 64;
 const MAX_STEPS = 32;
@@ -33,7 +34,7 @@ const CLAIM = `with recursive walk as (
 keyed as materialized (
   select m.message_id, m.due_at, m.topic
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
-  where m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+  where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
     and (not m.retain or not exists (
       select from publisher.message_delivery o
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
@@ -52,12 +53,12 @@ silent as materialized (
   for share of d skip locked),
 set_aside as (
   update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
-  from silent s where m.message_id = s.message_id returning m.message_id),
+  from silent s where m.message_id = s.message_id and ${few("s.message_id")} returning m.message_id),
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $3, lease_token = m.lease_token + 1, updated_at = now()
   from (select * from pick where message_id not in (select message_id from silent)) p
-  where m.message_id = p.message_id
+  where m.message_id = p.message_id and ${few("p.message_id")}
   returning p.due_at was_due, ${LEASED_COLUMNS})
 select l.*, w.next_lane, f.parked, now() at, pg_snapshot_xmin(pg_current_snapshot())::text xmin, pg_snapshot_xmax(pg_current_snapshot())::text xmax
 from (select case when bool_or(done) then '' else (array_agg(last order by step desc))[1] end next_lane from walk) w

@@ -15,7 +15,8 @@ const CLASSIFY = `with ack as materialized (
 found as materialized (
   select a.message_id, a.client_id, coalesce(a.level, 'processed') level, m.late, m.state,
     m.message_id is not null known, m.checksum <> coalesce(a.checksum, m.checksum) mismatch
-  from ack a left join publisher.message_delivery m using (message_id)),
+  from ack a left join lateral (
+    select * from publisher.message_delivery m where m.message_id = a.message_id limit 1) m on true),
 put as (
   insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
   select message_id, client_id, late, level from found where known and not mismatch and state = 'acknowledged'

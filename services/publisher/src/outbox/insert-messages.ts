@@ -72,7 +72,7 @@ put as (
     where lanes.locked and coalesce(c.agreed and c.owner = i.message_id, true) order by i.ord) i ${onConflict})
 select ${createdAt} created_at, c.ord::int4 ord, c.owner, coalesce(m.state, c.final_state, 'pending') state
 from (select 1) one left join checked c on c.agreed
-left join publisher.message_delivery m on m.message_id = c.owner`;
+left join lateral (select m.state from publisher.message_delivery m where m.message_id = c.owner limit 1) m on true`;
 
 const PLAIN = plain("", NOW);
 const ORDERED = ordered("", NOW);

@@ -43,7 +43,8 @@ last as (
   select case when (select count(*) from hits) = $4 then (select min(message_id::text) from hits)
     when (select count(*) from seen) = ${SCAN} then (select min(message_id::text) from seen) end next_before)
 select ${MESSAGE_COLUMNS}, last.next_before from last
-left join (hits join publisher.message_delivery m using (message_id)) on true order by m.message_id desc`;
+left join (hits join lateral (
+  select * from publisher.message_delivery m where m.message_id = hits.message_id limit 1) m on true) on true order by m.message_id desc`;
 }
 
 /** One page of messages, newest first. */

@@ -10,11 +10,12 @@
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AttemptRecord } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
-import { column, sparseColumn } from "./sql-arrays.ts";
+import { column, few, sparseColumn } from "./sql-arrays.ts";
 
 const MARK = `with a as materialized (
   select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::text[], $4::int2[], $5::text[], $6::float8[], $7::float8[])
-    a(message_id, token, outcome, reason_code, breaker, ago_ms, next_ms) order by message_id),
+    a(message_id, token, outcome, reason_code, breaker, ago_ms, next_ms)
+  where ${few("message_id")} order by message_id),
 past as materialized (
   select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
   from a join publisher.message_delivery m using (message_id)

@@ -6,6 +6,7 @@
  *  2. The rest of the destination's messages is parked by the claim, as they become due: nothing here scans for them.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import { few } from "./sql-arrays.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 
@@ -17,7 +18,7 @@ const PARK = `with parked as (
     parked_at = coalesce(d.parked_at, excluded.parked_at), misses = d.misses + 1,
     probe_at = case when d.parked_at is null then excluded.probe_at else d.probe_at end,
     pause_ms = case when d.parked_at is null then excluded.pause_ms else d.pause_ms end),
-id as materialized (select distinct id from unnest($2::uuid[]) id order by id)
+id as materialized (select distinct id from unnest($2::uuid[]) id where ${few("id")} order by id)
 update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
 from id where m.message_id = id.id and m.due_at is not null and m.lease_owner = $3
 returning m.message_id as "messageId"`;

@@ -10,6 +10,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { LeasedMessage, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
 /** What was in flight when its destination was parked comes due, and is set aside, within its retry pause. */
@@ -37,7 +38,7 @@ gone as (
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
-  from oldest o where m.message_id = o.message_id returning o.destination, ${LEASED_COLUMNS})
+  from oldest o where m.message_id = o.message_id and ${few("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
 select l.*, null::text gone from leased l
 union all select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, destination from gone`;
 

@@ -9,11 +9,12 @@
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { Rejection } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
-import { column } from "./sql-arrays.ts";
+import { column, few } from "./sql-arrays.ts";
 
 const REJECT = `with r as materialized (
   select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::boolean[], $6::float8[])
-    r(message_id, token, client_id, reason, retryable, retry_ms) order by message_id),
+    r(message_id, token, client_id, reason, retryable, retry_ms)
+  where ${few("message_id")} order by message_id),
 row as materialized (
   select m.message_id, m.attempts, m.sent_at, m.last_outcome, m.last_reason_code, m.last_breaker, r.client_id, r.reason, r.retry_ms,
     r.retryable and (m.max_retries is null or m.attempts + fresh <= m.max_retries) again, r.retryable, fresh
@@ -35,7 +36,7 @@ update publisher.message_delivery m set
   reason = case when not row.again and row.retryable then 'max_retries' else 'rejected: ' || row.reason end,
   attempts = row.attempts + row.fresh, sent_token = m.lease_token, last_outcome = 'rejected',
   lease_owner = null, parked = false, updated_at = now()
-from row where m.message_id = row.message_id
+from row where m.message_id = row.message_id and ${few("row.message_id")}
 returning m.message_id as "messageId", m.state`;
 
 /** @returns the rows that the rejection counted for, with the state they are in now */

@@ -6,10 +6,10 @@
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { Release } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
-import { column } from "./sql-arrays.ts";
+import { column, few } from "./sql-arrays.ts";
 
 const RELEASE = `with r as materialized (
-  select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::float8[]) r(message_id, token, due_ms) order by message_id)
+  select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::float8[]) r(message_id, token, due_ms) where ${few("message_id")} order by message_id)
 update publisher.message_delivery m
 set due_at = now() + r.due_ms * interval '1 millisecond', lease_owner = null, updated_at = now()
 from r where m.message_id = r.message_id and m.lease_token = r.token and m.lease_owner is not null and m.due_at is not null

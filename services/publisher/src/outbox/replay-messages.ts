@@ -10,6 +10,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 export interface ReplayOptions {
   readonly inboxWindowMs: number;
@@ -20,7 +21,7 @@ export interface ReplayOptions {
 
 const REPLAY = `with found as materialized (
   select m.message_id, m.state, m.topic, m.retain, m.ordering_key, m.created_at, m.attempts, m.sent_at, m.last_outcome, m.last_reason_code, m.last_breaker
-  from (select id from unnest($1::uuid[]) id order by id) i join publisher.message_delivery m on m.message_id = i.id for update of m),
+  from (select id from unnest($1::uuid[]) id where ${few("id")} order by id) i join publisher.message_delivery m on m.message_id = i.id for update of m),
 verdict as materialized (
   select f.*, case
       when state not in ('failed', 'expired') then format('the message is %s; only failed and expired ones can be replayed', state)
@@ -42,7 +43,7 @@ moved as (
     expires_at = now() + m.ttl_ms * interval '1 millisecond', lease_owner = null, lease_token = m.lease_token + 1, sent_token = null,
     sent_at = null, last_outcome = null, last_reason_code = null, last_breaker = null, updated_at = now()
   from (select message_id from verdict cross join lanes where locked and why is null order by message_id) v
-  where m.message_id = v.message_id returning m.message_id, m.state),
+  where m.message_id = v.message_id and ${few("v.message_id")} returning m.message_id, m.state),
 audit as (
   insert into publisher.operator_action (who, action, detail, messages)
   select $5, 'replay', jsonb_build_object('message_ids', jsonb_agg(message_id), 'force', $3::boolean, 'out_of_order', $4::boolean), count(*)

@@ -7,6 +7,7 @@
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 import { freeReleased } from "./unpark-destinations.ts";
 
 /** Live rows read by one statement. */
@@ -31,7 +32,7 @@ hit as materialized (
 moved as (
   update publisher.message_delivery m set updated_at = now(),
     due_at = case when h.n <= ${AT_ONCE} then now() else least(m.due_at, now() + random() * $3::float8 * interval '1 millisecond') end
-  from hit h where m.message_id = h.message_id and m.due_at > now() and m.lease_owner is null returning m.message_id)
+  from hit h where m.message_id = h.message_id and ${few("h.message_id")} and m.due_at > now() and m.lease_owner is null returning m.message_id)
 select (select count(*) from moved)::int4 moved,
   (select max(message_id::text) from seen having count(*) = ${CHUNK}) next`;
 

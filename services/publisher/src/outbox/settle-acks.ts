@@ -11,7 +11,7 @@
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AckRecord, Settled } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
-import { column, sparseColumn } from "./sql-arrays.ts";
+import { column, few, sparseColumn } from "./sql-arrays.ts";
 
 /** Stands for a PUBACK that had not come when the ack did. */
 const NO_PUBACK = -1;
@@ -21,7 +21,8 @@ const SETTLE = `with ack as materialized (
   select distinct on (message_id) message_id, client_id, checksum, level, ago_ms,
     case when ago_ms is not null then coalesce(attempt, 1) end attempt, nullif(coalesce(reason_code, 0), ${NO_PUBACK}) reason_code
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[])
-    a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code) order by message_id),
+    a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code)
+  where ${few("message_id")} order by message_id),
 past as materialized (
   select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
   from ack a join publisher.message_delivery m using (message_id)

@@ -8,6 +8,7 @@
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const SCAN = 2_000;
 
@@ -22,12 +23,12 @@ old as materialized (
   where newer is not null),
 held as materialized (
   select m.message_id from old o join publisher.message_delivery m using (message_id)
-  where o.idle and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
+  where o.idle and ${few("o.message_id")} and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
   order by m.message_id for update of m skip locked),
 moved as (
   update publisher.message_delivery m
   set state = 'failed', reason = 'superseded', due_at = null, lease_owner = null, parked = false, updated_at = now()
-  from held h where m.message_id = h.message_id returning m.message_id)
+  from held h where m.message_id = h.message_id and ${few("h.message_id")} returning m.message_id)
 select (select coalesce(array_to_json(array_agg(message_id)), '[]')::text from moved) superseded, l.slot, l.seq::text seq
 from (select 1) one left join (select slot, seq from seen order by slot desc, seq desc limit 1) l on (select count(*) from seen) = ${SCAN}`;
 

@@ -9,6 +9,7 @@
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 /** Messages of one chunk: some 100 ms. */
 const CHUNK = 4_000;
@@ -33,7 +34,7 @@ freed as (
   update publisher.message_delivery m set parked = false, updated_at = now(),
     due_at = case when m.lease_owner is not null and m.due_at > now() then m.due_at
       when w.n <= ${AT_ONCE} then now() else now() + random() * $1::float8 * interval '1 millisecond' end
-  from numbered w where m.message_id = w.message_id and m.parked returning m.message_id),
+  from numbered w where m.message_id = w.message_id and ${few("w.message_id")} and m.parked returning m.message_id),
 counts as materialized (select d.slot, count(w.message_id) n from d left join waiting w using (slot) group by d.slot),
 gone as (
   delete from publisher.destination t using counts c, share where t.slot = c.slot and c.n < share.most and t.parked_at is null returning t.slot)
