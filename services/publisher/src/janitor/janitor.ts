@@ -105,6 +105,8 @@ export class Janitor {
     const before = accepted();
     const counted = await countWaiting(pool, highWater + COUNT_BEYOND);
     this.databaseUp = counted.ok || counted.failure.kind === "rejected";
+    // Away is no failure of this role: readiness follows the database within a second, not within the role's backoff.
+    if (!this.databaseUp) return { more: false };
     this.waiting = unwrap(counted);
     this.#acceptedAtCount = before;
     this.oldestWaitingMs = unwrap(await oldestWaiting(pool))?.ageMs ?? null;
