@@ -1,0 +1,192 @@
+/** The janitor's roles on a real outbox: counting, expiry, probing, health. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { Janitor, type JanitorOptions } from "@acktor/publisher/janitor/janitor";
+import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
+import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
+import { parkMessages } from "@acktor/publisher/outbox/park-messages";
+import type { DbFailure, DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
+import type { LinkInfo } from "@acktor/shared/link/link";
+import { AWAY } from "../support/db-results.ts";
+import { fakeLink } from "../support/fake-link.ts";
+import { keptLogger } from "../support/kept-logger.ts";
+import { INSERT, message, messages, type TestOutbox, testOutbox } from "../support/outbox.ts";
+import { until } from "../support/until.ts";
+
+/** The pool of an outbox, which a test may take away. */
+function breakable(pool: Pool) {
+  const state = { failure: null as { readonly ok: false; readonly failure: DbFailure } | null };
+  const breaks: Pool = {
+    ...pool,
+    run: async <Row>(text: string, params?: readonly Param[], options?: RunOptions): Promise<DbResult<Row>> => {
+      return state.failure ?? pool.run<Row>(text, params, options);
+    },
+  };
+  return { state, pool: breaks };
+}
+
+async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
+  const outbox = await testOutbox(t, 18);
+  const { state, pool } = breakable(outbox.pool);
+  const log = keptLogger();
+  const link = fakeLink();
+  const told = {
+    accepted: 0,
+    offered: [] as { readonly messages: readonly LeasedMessage[]; readonly probe: boolean }[],
+    noted: [] as string[],
+    unparked: [] as string[],
+    freed: 0,
+    now: 0,
+    probing: true,
+  };
+  const janitor = new Janitor({
+    pool,
+    link,
+    logger: log.logger,
+    owner: "one",
+    now: () => told.now,
+    leaseMs: 15_000,
+    retentionMs: 7 * 86_400_000,
+    oldWaitingMs: 60_000,
+    highWater: 100,
+    accepted: () => told.accepted,
+    probing: () => told.probing,
+    smearMs: 0,
+    dispatcher: {
+      offer: (rows, _leaseEndsAt, probe) => void told.offered.push({ messages: rows, probe }),
+      notePark: (name) => void told.noted.push(name),
+      unpark: (matches) => {
+        told.unparked.push(...told.noted.filter(matches));
+        return [];
+      },
+    },
+    freed: () => {
+      told.freed++;
+    },
+    ...over,
+  });
+  /** Starts one role; it works at once, and again when told. */
+  const run = (name: string) => {
+    const role = janitor.roles.find((one) => one.name === name);
+    if (role === undefined) throw new Error(`no role ${name}`);
+    const abort = new AbortController();
+    const ended = role.run(abort.signal);
+    t.after(async () => {
+      abort.abort();
+      await ended;
+    });
+    return role;
+  };
+  return { ...outbox, state, log, link, told, janitor, run };
+}
+
+async function insert({ pool }: TestOutbox, rows: ReturnType<typeof messages>): Promise<void> {
+  const result = await insertMessages(pool, rows, INSERT);
+  assert.equal(result.ok, true);
+}
+
+test("full is the last count and what was accepted since", async (t) => {
+  const { janitor, told, run, ...outbox } = await rig(t);
+  assert.equal(janitor.isFull(1_000_000), false);
+  await insert(outbox, messages(90));
+  told.accepted = 90;
+  const counter = run("counter");
+  await until(() => janitor.waiting === 90, 5_000);
+  assert.deepEqual([janitor.isFull(10), janitor.isFull(11)], [false, true]);
+  told.accepted = 95;
+  assert.deepEqual([janitor.isFull(5), janitor.isFull(6)], [false, true]);
+  await outbox.sql("update publisher.message_delivery set state = 'acknowledged', due_at = null");
+  counter.now();
+  await until(() => janitor.waiting === 0, 5_000);
+  assert.deepEqual([janitor.isFull(100), janitor.isFull(101)], [false, true]);
+});
+
+test("whether the database is there is known within a second, both ways", async (t) => {
+  const { janitor, state, run } = await rig(t);
+  const counter = run("counter");
+  await until(() => janitor.waiting === 0, 5_000);
+  state.failure = AWAY;
+  counter.now();
+  await until(() => !janitor.databaseUp, 2_000);
+  // Several looks fail; the next one is a second away all the same.
+  for (let look = 0; look < 5; look++) {
+    const before = counter.actor?.getSnapshot().context.runs ?? 0;
+    counter.now();
+    await until(() => (counter.actor?.getSnapshot().context.runs ?? 0) > before, 2_000);
+  }
+  state.failure = null;
+  await until(() => janitor.databaseUp, 1_500);
+});
+
+test("what has outlived its time expires", async (t) => {
+  const { run, log, ...outbox } = await rig(t);
+  await insert(outbox, [message({ ttlMs: 1 }), message({ ttlMs: 60_000 }), message()]);
+  run("expiry");
+  await until(async () => {
+    const [row] = await outbox.sql<{ n: number }>(
+      "select count(*)::int4 n from publisher.message_delivery where state = 'expired'",
+    );
+    return row?.n === 1;
+  }, 10_000);
+  assert.ok(log.messages().includes("messages expired"));
+});
+
+test("parked destinations are known from the start, and probed by one message while messages may be sent", async (t) => {
+  const { told, run, ...outbox } = await rig(t);
+  const rows = messages(3, () => ({ topic: "silent", leased: true }));
+  await insert(outbox, rows);
+  const parked = await parkMessages(
+    outbox.pool,
+    "silent",
+    rows.map((row) => row.messageId),
+    INSERT.instance,
+  );
+  assert.equal(parked.ok && parked.rows.length, 3);
+  told.probing = false;
+  const prober = run("prober");
+  await until(() => told.noted.includes("silent"), 5_000);
+  assert.equal(told.offered.length, 0);
+  told.probing = true;
+  await outbox.sql("update publisher.destination set probe_at = now()");
+  prober.now();
+  await until(() => told.offered.length > 0, 5_000);
+  assert.equal(told.offered[0]?.messages.length, 1);
+  assert.equal(told.offered[0]?.probe, true);
+  assert.equal(told.noted.length, 1);
+});
+
+test("health: old messages and a connection that carries nothing are worth a line", async (t) => {
+  const { janitor, told, link, log, run } = await rig(t);
+  let sent = 1;
+  const stats = () => ({ messagesSent: sent, messagesReceived: 0 });
+  link.info = () => ({ state: link.state, stats: stats() }) as unknown as LinkInfo;
+  const health = run("health");
+  const look = async (): Promise<string[]> => {
+    const before = health.actor?.getSnapshot().context.runs ?? 0;
+    const lines = log.lines.length;
+    health.now();
+    await until(() => (health.actor?.getSnapshot().context.runs ?? 0) > before, 2_000);
+    return log.messages().slice(lines);
+  };
+  await until(() => health.actor?.getSnapshot().value === "WAITING", 2_000);
+  janitor.oldestWaitingMs = 60_001;
+  assert.deepEqual(await look(), ["messages have been waiting for long"]);
+  janitor.oldestWaitingMs = 60_000;
+  told.now = 299_999;
+  assert.deepEqual(await look(), []);
+  told.now = 300_000;
+  assert.deepEqual(await look(), ["the connection carries nothing"]);
+  told.now = 599_999;
+  assert.deepEqual(await look(), []);
+  sent++;
+  told.now = 600_000;
+  assert.deepEqual(await look(), []);
+  link.state = "DISCONNECTED";
+  told.now = 2_000_000;
+  assert.deepEqual(await look(), []);
+});
+
+test("all roles stop, twice and early too", async (t) => {
+  const { janitor } = await rig(t);
+  await Promise.all([janitor.stop(), janitor.stop()]);
+});

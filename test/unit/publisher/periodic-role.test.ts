@@ -1,0 +1,104 @@
+/** A periodic role: its runs, its failures in the log, its end. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PeriodicRole } from "@acktor/publisher/janitor/periodic-role";
+import { keptLogger } from "../../support/kept-logger.ts";
+import { until } from "../../support/until.ts";
+
+function rig(work: () => Promise<{ more: boolean }>, intervalMs = 1) {
+  const log = keptLogger();
+  return {
+    log,
+    abort: new AbortController(),
+    role: new PeriodicRole({ name: "expiry", intervalMs, logger: log.logger, work }),
+  };
+}
+
+test("it works again and again until its signal", async () => {
+  let runs = 0;
+  const { role, abort } = rig(async () => {
+    runs++;
+    return { more: false };
+  });
+  assert.equal(role.actor, null);
+  const ran = role.run(abort.signal);
+  await until(() => runs >= 3, 5_000);
+  abort.abort();
+  await ran;
+  const ended = runs;
+  role.now();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(runs, ended);
+});
+
+test("a row of failures is one line in the log, and the next row is another", async () => {
+  let runs = 0;
+  const { role, abort, log } = rig(async () => {
+    runs++;
+    if (runs === 4) return { more: false };
+    throw new Error(`no ${runs}`);
+  });
+  const ran = role.run(abort.signal);
+  await until(() => runs >= 6, 5_000);
+  abort.abort();
+  await ran;
+  assert.deepEqual(
+    log.lines.map((line) => (JSON.parse(line) as { reason: string }).reason),
+    ["no 1", "no 5"],
+  );
+});
+
+test("it can be told to work now", async () => {
+  let runs = 0;
+  const { role, abort } = rig(async () => {
+    runs++;
+    return { more: false };
+  }, 60_000);
+  const ran = role.run(abort.signal);
+  await until(() => role.actor?.getSnapshot().value === "WAITING", 2_000);
+  role.now();
+  await until(() => runs === 2, 2_000);
+  abort.abort();
+  await ran;
+});
+
+test("a stop lets the run under way end; twice and early is fine", async () => {
+  const ends: (() => void)[] = [];
+  const { role, abort } = rig(() => new Promise((resolve) => ends.push(() => resolve({ more: true }))));
+  await role.stop();
+  const ran = role.run(abort.signal);
+  let stopped = false;
+  const stops = Promise.all([role.stop(), role.stop()]).then(() => {
+    stopped = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([stopped, ends.length], [false, 1]);
+  ends[0]?.();
+  await stops;
+  assert.equal(ends.length, 1);
+  abort.abort();
+  await ran;
+});
+
+test("a role whose machine broke can be started again", async () => {
+  let runs = 0;
+  const { role, abort } = rig(async () => {
+    runs++;
+    return { more: false };
+  }, 60_000);
+  const failure = new Error("broken by the test");
+  const broken = role.run(abort.signal);
+  const poison = Object.defineProperty({ type: "work.now" as const }, "type", {
+    get() {
+      throw failure;
+    },
+  });
+  role.actor?.send(poison);
+  await assert.rejects(broken, failure);
+  abort.abort();
+  const again = new AbortController();
+  const ran = role.run(again.signal);
+  await until(() => runs === 2, 2_000);
+  again.abort();
+  await ran;
+});

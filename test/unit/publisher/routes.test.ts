@@ -1,0 +1,183 @@
+/** The publisher's routes without a database: bad input, and what each answer of the intake and the pool becomes. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { addMessageRoutes } from "@acktor/publisher/http/message-routes";
+import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
+import { addStatusRoutes } from "@acktor/publisher/http/status-routes";
+import { addIntakeRoutes } from "@acktor/publisher/intake/intake-routes";
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import { createHttp } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance, InjectOptions } from "fastify";
+import { Registry } from "prom-client";
+import { AWAY, REFUSED } from "../../support/db-results.ts";
+import { fakeLink } from "../../support/fake-link.ts";
+import { insertedRow, intakeRig } from "../../support/intake-rig.ts";
+import { keptLogger } from "../../support/kept-logger.ts";
+
+const ID = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/** A pool that has one answer for everything. */
+function poolThat(answer: DbResult<never>, asked: { statements: number }): Pool {
+  return {
+    run: async () => {
+      asked.statements++;
+      return answer;
+    },
+    waiting: () => 0,
+    stop: async () => undefined,
+  };
+}
+
+function service(t: TestContext, answer: DbResult<never> = AWAY) {
+  const log = keptLogger();
+  const intake = intakeRig();
+  const asked = { statements: 0, wakes: 0 };
+  const readiness = () => ({ ready: true, status: "ok", checks: {} }) as const;
+  const app = createHttp({
+    service: "publisher",
+    version: "1",
+    token: null,
+    logger: log.logger,
+    registry: new Registry(),
+    readiness,
+  });
+  const pool = poolThat(answer, asked);
+  const limits = {
+    reserved: ["delivery/ack"],
+    defaultTtlMs: null,
+    defaultMaxRetries: null,
+    retentionMs: 1e9,
+    wallClock: () => 0,
+  };
+  addIntakeRoutes(app, intake.intake, limits);
+  addMessageRoutes(app, pool);
+  addOperatorRoutes(app, { pool, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
+  const link = fakeLink();
+  addStatusRoutes(app, { pool, link, status: () => ({ here: true }), machines: () => [] });
+  t.after(() => app.close());
+  return { app, intake, asked, link };
+}
+
+async function answerOf(app: FastifyInstance, request: InjectOptions | string): Promise<string> {
+  const response = await app.inject(request);
+  if (response.statusCode < 300) return String(response.statusCode);
+  const { code, field } = response.json<{ error: { code: string; field?: string } }>().error;
+  return [response.statusCode, code, ...(field === undefined ? [] : [field])].join(" ");
+}
+
+const post = (url: string, payload: object, headers: Record<string, string> = {}): InjectOptions => {
+  return { method: "POST", url, payload, headers };
+};
+const good = { topic: "a", content: "x" };
+
+test("a new message is 201 with its id; a repeated key is 200 with the row that is there", async (t) => {
+  const { app, intake } = service(t);
+  const created = await app.inject(post("/v1/messages", good));
+  const [row] = intake.inserts[0]?.messages ?? [];
+  assert.equal(created.statusCode, 201);
+  assert.deepEqual(created.json(), { message_id: row?.messageId, state: "pending" });
+  intake.answer = () => ({ ok: true, inserted: [{ kind: "same", messageId: ID, state: "sent" }] });
+  const repeated = await app.inject(post("/v1/messages", good, { "idempotency-key": "k1" }));
+  assert.equal(repeated.statusCode, 200);
+  assert.deepEqual(repeated.json(), { message_id: ID, state: "sent" });
+  assert.equal(intake.inserts[1]?.messages[0]?.idempotency?.key, "k1");
+});
+
+test("a batch is 201 with the ids in its order", async (t) => {
+  const { app, intake } = service(t);
+  const response = await app.inject(post("/v1/messages/batch", { messages: [good, good, good] }));
+  assert.equal(response.statusCode, 201);
+  assert.deepEqual(response.json(), { message_ids: intake.inserts[0]?.messages.map((m) => m.messageId) });
+});
+
+test("what the intake refuses: conflicts by the caller's own names, high water with when to come again", async (t) => {
+  const { app, intake } = service(t);
+  intake.answer = ({ messages }) => ({ ok: false, conflict: { index: messages.length - 1 } });
+  const key = { "idempotency-key": "k" };
+  assert.equal(await answerOf(app, post("/v1/messages", good, key)), "409 idempotency_conflict Idempotency-Key");
+  const batch = { messages: [{ ...good, idempotency_key: "k" }] };
+  assert.equal(
+    await answerOf(app, post("/v1/messages/batch", batch)),
+    "409 idempotency_conflict messages[0].idempotency_key",
+  );
+  intake.full = () => true;
+  const full = await app.inject(post("/v1/messages", good));
+  assert.deepEqual([full.statusCode, full.headers["retry-after"]], [429, "5"]);
+  intake.full = () => false;
+  intake.answer = () => AWAY;
+  const away = await app.inject(post("/v1/messages", good));
+  assert.deepEqual([away.statusCode, away.headers["retry-after"]], [503, "2"]);
+  intake.answer = ({ messages }) => ({ ok: true, inserted: messages.map(insertedRow) });
+  assert.equal(await answerOf(app, post("/v1/messages", good)), "201");
+});
+
+const BAD: readonly (readonly [request: InjectOptions | string, answer: string])[] = [
+  [post("/v1/messages", { topic: "a/#", content: "x" }), "400 invalid_topic topic"],
+  [post("/v1/messages", { topic: "delivery/ack/1", content: "x" }), "400 reserved_topic topic"],
+  [post("/v1/messages", { ...good, qoss: 1 }), "400 unknown_field qoss"],
+  [post("/v1/messages", good, { "idempotency-key": "\u0085" }), "400 invalid_field Idempotency-Key"],
+  [{ method: "POST", url: "/v1/messages" }, "400 invalid_field body"],
+  [post("/v1/messages/batch", { messages: [good, {}] }), "400 invalid_field messages[1].topic"],
+  ["/v1/messages/42", "404 not_found"],
+  ["/v1/messages?state=done", "400 invalid_field state"],
+  ["/v1/messages?limit=0", "400 invalid_field limit"],
+  ["/v1/messages?limit=many", "400 invalid_field limit"],
+  ["/v1/messages?before=x", "400 invalid_field before"],
+  ["/v1/messages?topic=a%00", "400 invalid_field topic"],
+  ["/v1/messages?topic=a&topic=b", "400 invalid_field topic"],
+  ["/v1/messages?sort=up", "400 unknown_field sort"],
+  ["/v1/messages?__proto__=1", "400 unknown_field __proto__"],
+  [post("/v1/messages/42/replay", {}), "404 not_found"],
+  [post(`/v1/messages/${ID}/replay`, { force: "yes" }), "400 invalid_field force"],
+  [post(`/v1/messages/${ID}/cancel`, { reason: "x" }), "400 unknown_field reason"],
+  [post(`/v1/messages/${ID}/cancel`, { who: "a\u0000" }), "400 invalid_field who"],
+  [post(`/v1/messages/${ID}/acknowledge`, { who: "\ud800" }), "400 invalid_field who"],
+  [post(`/v1/messages/${ID}/acknowledge`, { client_id: "" }), "400 invalid_field client_id"],
+  [post("/v1/dead-letters/replay", { topic: "a\u0000" }), "400 invalid_field topic"],
+  [post("/v1/dead-letters/replay", { reason: "a\u0000" }), "400 invalid_field reason"],
+  [post("/v1/dead-letters/replay", { limit: 0 }), "400 invalid_field limit"],
+  [post("/v1/dead-letters/replay", [] as object), "400 invalid_field body"],
+];
+for (const [request, answer] of BAD) {
+  const shown = typeof request === "string" ? request : `${request.url} ${JSON.stringify(request.payload ?? null)}`;
+  test(`${shown}: ${answer}, and the database is not asked`, async (t) => {
+    const { app, intake, asked } = service(t);
+    assert.equal(await answerOf(app, request), answer);
+    assert.deepEqual([intake.inserts.length, asked.statements], [0, 0]);
+  });
+}
+
+const ASKING: readonly (InjectOptions | string)[] = [
+  "/v1/messages",
+  `/v1/messages/${ID}`,
+  "/v1/stats",
+  post(`/v1/messages/${ID}/replay`, {}),
+  { method: "POST", url: `/v1/messages/${ID}/cancel` },
+  post(`/v1/messages/${ID}/acknowledge`, { who: "me" }),
+  post("/v1/dead-letters/replay", { dry_run: true }),
+];
+for (const request of ASKING) {
+  const shown = typeof request === "string" ? request : String(request.url);
+  test(`${shown} is 503 without the database, and 500 when it refuses; nobody is woken`, async (t) => {
+    const away = service(t);
+    assert.equal(await answerOf(away.app, request), "503 database_unavailable");
+    assert.ok(away.asked.statements > 0);
+    const refused = service(t, REFUSED);
+    assert.equal(await answerOf(refused.app, request), "500 internal");
+    assert.deepEqual([away.asked.wakes, refused.asked.wakes], [0, 0]);
+  });
+}
+
+test("an operator's command that the link refuses is 409 with its reason", async (t) => {
+  const { app, link } = service(t);
+  link.reset = () => ({ ok: false, reason: "the link is CONNECTED" });
+  const refused = await app.inject({ method: "POST", url: "/v1/link/reset" });
+  assert.equal(refused.statusCode, 409);
+  assert.equal(refused.json<{ error: { message: string } }>().error.message, "the link is CONNECTED");
+  link.openBreaker = () => ({ ok: true });
+  link.breaker = "OPEN";
+  const opened = await app.inject({ method: "POST", url: "/v1/breaker/open" });
+  assert.deepEqual(opened.json(), { state: "CONNECTED", breaker: "OPEN" });
+  assert.deepEqual((await app.inject("/v1/status")).json(), { here: true });
+  assert.deepEqual((await app.inject("/v1/machines")).json(), { actors: [] });
+});
