@@ -76,6 +76,17 @@ test("refusals of one message do not open it, a quota does", async (t) => {
   assert.equal(world.link.info().stats.errorsByType["authentication"], 100);
 });
 
+test("what is lost by a disconnect that was asked for counts against nobody", async (t) => {
+  const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
+  const world = await connectedLink(t, { url: broker.url });
+  const outcomes: PublishOutcome[] = [];
+  publishAll(world, outcomes, 100);
+  await world.link.disconnect();
+  assert.equal(outcomes.length, 100);
+  assert.deepEqual(outcomes[0], { kind: "lost", why: "disconnected" });
+  assert.equal(world.link.info().breaker, "CLOSED");
+});
+
 test("an operator opens and closes it; what cannot be done is refused with the reason", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, publish } = await connectedLink(t, { url: broker.url });

@@ -151,6 +151,17 @@ test("waits for ever in end(): here stop ends, though the broker reads and close
   await until(() => broker.open() === 0, 5_000, "the socket to be gone");
 });
 
+test("waits for ever for the other side's goodbye: here stop has an end, and then there is no socket of ours", async (t) => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+  const broker = await startFakeBroker(t);
+  const { link } = await connectedLink(t, { url: broker.url });
+  const connected = sockets();
+  // It sees no FIN, so it sends none.
+  (await broker.connection(0)).freeze();
+  await link.stop();
+  assert.equal(sockets(), connected - 1);
+});
+
 test("sends any topic, and the broker hangs up: here that costs this one message, and the link comes back", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "publish" && packet.topic.includes("#")) from.end();

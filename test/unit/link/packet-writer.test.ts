@@ -1,0 +1,55 @@
+/** The packets of a turn as one piece, and pieces that nobody writes to again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodePublish } from "@acktor/shared/link/decode-publish";
+import { sizeOfPublish } from "@acktor/shared/link/encode-publish";
+import { FrameSplitter } from "@acktor/shared/link/frame-splitter";
+import type { OutgoingPublish } from "@acktor/shared/link/link";
+import { PacketWriter } from "@acktor/shared/link/packet-writer";
+
+const message = (payload: string): OutgoingPublish => ({ topic: "a", payload, qos: 0, retain: false });
+
+function writer() {
+  const pieces: Buffer[] = [];
+  const made = new PacketWriter(
+    (bytes) => pieces.push(bytes),
+    () => undefined,
+    () => undefined,
+  );
+  const publish = (payload: string) => made.publish(message(payload), 4, 0, sizeOfPublish(message(payload), 4));
+  return { writer: made, pieces, publish };
+}
+
+test("a piece that was handed over keeps its bytes, however much is written afterwards", () => {
+  const { writer: made, pieces, publish } = writer();
+  const copies: Buffer[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    publish(String(i).repeat(100));
+    made.flush();
+    copies.push(Buffer.from(pieces.at(-1) ?? []));
+  }
+  assert.equal(pieces.length, 1_000);
+  assert.deepEqual(pieces, copies);
+});
+
+test("a packet larger than the slab goes out whole, after what was gathered before it", () => {
+  const { writer: made, pieces, publish } = writer();
+  publish("before");
+  publish("x".repeat(200_000));
+  publish("after");
+  made.flush();
+  made.flush();
+  assert.equal(made.size, 0);
+  const expected = ["before", "x".repeat(200_000), "after"];
+  const found: string[] = [];
+  const splitter = new FrameSplitter(
+    1_000_000,
+    (bytes, start, body, end) => {
+      const decoded = decodePublish(bytes, start, body, end, 4);
+      found.push(decoded.ok ? decoded.message.payload.toString() : decoded.why);
+    },
+    assert.fail,
+  );
+  for (const piece of pieces) splitter.push(piece);
+  assert.deepEqual(found, expected);
+});
