@@ -8,7 +8,7 @@ import { startTraffic } from "../support/traffic.ts";
 import { until } from "../support/until.ts";
 
 const RATE = 150;
-const KILLS = 3;
+const KILLS = 2;
 /** SPEC 4: Postgres away → 503 in 2 s; a little for the way there and back on a busy machine. */
 const REFUSED_WITHIN_MS = 2_000 + 200;
 

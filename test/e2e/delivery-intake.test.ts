@@ -212,7 +212,8 @@ test("at the high-water mark intake answers 429, and takes again when it has fal
   for (let n = 0; n < 80; n++) answers.push(await publisher.post({ topic, content: `${n}` }));
   const accepted = answers.flatMap((answer) => (answer.kind === "accepted" ? [answer.id] : []));
   const refused = answers.filter((answer) => answer.kind === "refused");
-  assert.ok(accepted.length >= 50 && refused.length > 0, `${accepted.length} accepted, ${refused.length} refused`);
+  // Counted once a second, and what was accepted since is added: what falls between the two may count twice.
+  assert.ok(accepted.length > 40 && accepted.length <= 50, `${accepted.length} accepted, ${refused.length} refused`);
   for (const { status, error, headers } of refused) {
     assert.deepEqual([status, error.code], [429, "high_water"]);
     assert.ok(Number(headers.get("retry-after")) > 0, "Retry-After");

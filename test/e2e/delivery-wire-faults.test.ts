@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { AEDES, ALL_BROKERS, MOSQUITTO_5, testWithBrokers } from "../support/brokers.ts";
 import { type MqttProxy, type PublishRule, startMqttProxy } from "../support/mqtt-proxy.ts";
 import { anyTopic, type PublisherProcess, type Stage, setStage } from "../support/pair.ts";
+import type { Service } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
 const MESSAGES = 100;
@@ -13,6 +14,7 @@ const isMessage = (topic: string): boolean => topic.startsWith("e2e/");
 interface Scene {
   readonly stage: Stage;
   readonly publisher: PublisherProcess;
+  readonly acker: Service;
   /** Between publisher and broker. */
   readonly before: MqttProxy;
   /** Between broker and acker. */
@@ -23,8 +25,8 @@ testWithBrokers("faults on the wire", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker });
   const [before, behind] = [await startMqttProxy(t, stage.broker.port), await startMqttProxy(t, stage.broker.port)];
   const publisher = await stage.publisher({ MQTT_URL: before.url });
-  await stage.acker({ MQTT_URL: behind.url });
-  const scene = { stage, publisher, before, behind };
+  const acker = await stage.acker({ MQTT_URL: behind.url });
+  const scene = { stage, publisher, acker, before, behind };
   await t.test("acks that are lost are given again, without a second effect", () => lostAcks(scene));
   await t.test("packets that come twice have one effect", () => doubled(scene));
   await t.test("altered packets change nothing", () => altered(scene));
@@ -64,7 +66,7 @@ async function doubled({ stage, publisher, before, behind }: Scene): Promise<voi
 }
 
 /** The first copy of each message arrives with other content, the first good ack with another checksum. */
-async function altered({ stage, publisher, before, behind }: Scene): Promise<void> {
+async function altered({ stage, publisher, acker, before, behind }: Scene): Promise<void> {
   const spoilt = new Set<string>();
   const first = (key: string): boolean => spoilt.size < spoilt.add(key).size;
   behind.setRule(({ topic, payload, direction }) => {
@@ -84,12 +86,15 @@ async function altered({ stage, publisher, before, behind }: Scene): Promise<voi
   behind.setRule(null);
   assert.equal(behind.counts.altered, MESSAGES, "messages altered");
   assert.equal(before.counts.altered, MESSAGES, "acks altered");
+  const status = (await (await fetch(`${acker.url}/v1/status`)).json()) as { messages: { corrupt: number } };
+  assert.equal(status.messages.corrupt, MESSAGES, "each altered copy was refused by the acker");
   const refused = await stage.sql(
     `select distinct message_id from publisher.delivery_attempt
      where outcome = 'rejected' and message_id = any($1::uuid[])`,
     [`{${accepted}}`],
   );
-  assert.equal(refused.length, MESSAGES, "each altered copy was refused by the acker, and that is in the timeline");
+  // Not each: a refusal that comes after the message was sent again names an attempt that is over.
+  assert.ok(refused.length > 0, "refusals are in the timeline");
 }
 
 testWithBrokers("no ack at all comes through, and nothing ends; then everything does", [AEDES], async (t, broker) => {
