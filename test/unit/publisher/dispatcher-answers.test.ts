@@ -178,14 +178,15 @@ test("a claim that is ahead of the tick does not hide a silence", () => {
 test("a birth brings forward what is in flight, to when its ack is late", () => {
   const rig = dispatcherRig();
   const [fresh, written, other] = [leased(), leased(), leased({ topic: "other" })];
+  const elsewhere = leased({ topic: "other" });
   for (const message of [written, other]) {
     rig.offer(message);
     rig.settle(message.messageId, PUBACK);
   }
   rig.pass(100);
   rig.confirm();
-  rig.offer(fresh);
-  rig.settle(fresh.messageId, PUBACK);
+  rig.offer(fresh, elsewhere);
+  for (const { messageId } of [fresh, elsewhere]) rig.settle(messageId, PUBACK);
   rig.dispatcher.hurry((topic) => topic === "plant/1");
   rig.pass(100);
   // What is written is leased no more: the outbox itself resumes it. The fresh one is recorded without its backoff.
@@ -195,6 +196,7 @@ test("a birth brings forward what is in flight, to when its ack is late", () => 
       [written.messageId, 2_400],
       [other.messageId, 2_400],
       [fresh.messageId, 1_900],
+      [elsewhere.messageId, 2_400],
     ],
   );
 });

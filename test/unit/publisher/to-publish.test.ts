@@ -22,6 +22,10 @@ test("a copy in the broker's queue dies with the second in which the next one is
   );
 });
 
+test("a message that is due again at once still lives for a second, for 0 would be no life at all", () => {
+  assert.equal(expiryOf(false, null, 0), 1);
+});
+
 test("a retained copy carries the message's own life, whenever the next one is sent", () => {
   assert.equal(expiryOf(true, 60_000, 3_000), 60);
   assert.equal(expiryOf(true, null, 3_000), undefined);

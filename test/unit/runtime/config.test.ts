@@ -97,6 +97,7 @@ test("a secret and its file are not both given", (t) => {
 test("a file that is missing or empty is a fault that names it", (t) => {
   const file = temporaryFile(t, " \n");
   assert.match(faultsOf({ ...GOOD, ACKTOR_TOKEN_FILE: file }).join(), /names an empty file/);
+  assert.equal(faultsOf({ ACKTOR_TOKEN_FILE: file }).length, 3);
   assert.match(
     faultsOf({ ...GOOD, ACKTOR_TOKEN_FILE: `${file}-not` }).join(),
     /cannot be read \(ENOENT\): .*secret-not/,
