@@ -66,6 +66,8 @@ export function insertedRow({ messageId }: NewMessage) {
   return { kind: "inserted", messageId, createdAt: 1_700_000_000.5, state: "pending" } as const;
 }
 
+const HELLO = checksumOf("hello", "utf8");
+
 /** A validated message; its payload is what tests tell it by. */
 export function acceptedMessage(over: Partial<AcceptedMessage> = {}): AcceptedMessage {
   const payload = over.payload ?? "hello";
@@ -77,7 +79,7 @@ export function acceptedMessage(over: Partial<AcceptedMessage> = {}): AcceptedMe
     qos: 1,
     retain: false,
     requiresAck: true,
-    checksum: checksumOf(payload, "utf8"),
+    checksum: payload === "hello" ? HELLO : checksumOf(payload, "utf8"),
     orderingKey: null,
     maxRetries: null,
     ttlMs: null,

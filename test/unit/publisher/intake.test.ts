@@ -225,12 +225,12 @@ test("a drain answers everything that was taken, and takes nothing more", async 
 
 test("whatever the database answers, every request is answered once, and every reservation is given back", async () => {
   const answer = fc.constantFrom("ok" as const, "away" as const, "refused" as const, "conflict" as const);
-  const requests = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 12 });
+  const requests = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(
       requests,
       fc.array(answer, { minLength: 1 }),
-      fc.nat({ max: 500 }),
+      fc.nat({ max: 400 }),
       async (sizes, answers, room) => {
         const rig = intakeRig();
         rig.room = room;
