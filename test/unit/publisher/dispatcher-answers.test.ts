@@ -201,27 +201,6 @@ test("a birth brings forward what is in flight, to when its ack is late", () => 
   );
 });
 
-test("a birth while the record is under way has it written once more", () => {
-  const rig = dispatcherRig();
-  const [message, acked] = [leased(), leased()];
-  rig.offer(message, acked);
-  for (const { messageId } of [message, acked]) rig.settle(messageId, PUBACK);
-  rig.pass(100);
-  rig.dispatcher.hurry(() => true);
-  rig.ack(acked.messageId);
-  rig.confirm();
-  assert.deepEqual(
-    rig.told.records.map((r) => [r.messageId, r.nextInMs]),
-    [
-      [message.messageId, 2_400],
-      [acked.messageId, 2_400],
-      [message.messageId, 1_900],
-    ],
-  );
-  rig.confirm();
-  assert.equal(rig.told.records.length, 3);
-});
-
 test("before it goes, a publisher records what has a PUBACK and no record", () => {
   const rig = dispatcherRig();
   const [done, waiting, written] = [leased(), leased(), leased()];

@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogThrottle } from "@acktor/shared/runtime/log-throttle";
-import { createLogger, printable } from "@acktor/shared/runtime/logger";
+import { printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import fc from "fast-check";
-
-/** A logger whose lines are kept. */
-function keptLogger(level = "debug") {
-  const lines: string[] = [];
-  const logger = createLogger("publisher", "one", level, { write: (line: string) => void lines.push(line) });
-  return { logger, lines };
-}
+import { keptLogger } from "../../support/kept-logger.ts";
 
 test("a line is JSON with level, time, service and instance", () => {
   const { logger, lines } = keptLogger();
