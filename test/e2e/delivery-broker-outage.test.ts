@@ -12,8 +12,7 @@ const RECOVERY_MS = 10_000;
 
 testWithBrokers("a broker that stops, and one that is killed, lose nothing", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  const acker = await stage.acker();
+  const [publisher, acker] = await Promise.all([stage.publisher(), stage.acker()]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   await traffic.more(100);
   for (const end of [stage.broker.stop, stage.broker.kill]) {

@@ -14,8 +14,7 @@ const REFUSED_WITHIN_MS = 2_000 + 200;
 
 testWithBrokers("a publisher that is killed in mid-traffic", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  let publisher = await stage.publisher();
-  await stage.acker();
+  let [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   for (let kill = 0; kill < KILLS; kill++) {
     await traffic.more(100);
@@ -31,8 +30,7 @@ testWithBrokers("a publisher that is killed in mid-traffic", [AEDES, MOSQUITTO_5
 
 testWithBrokers("an acker that is killed in mid-traffic", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  let acker = await stage.acker({ ACKTOR_INSTANCE: "killed" });
+  let [publisher, acker] = await Promise.all([stage.publisher(), stage.acker({ ACKTOR_INSTANCE: "killed" })]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   for (let kill = 0; kill < KILLS; kill++) {
     await traffic.more(100);
@@ -49,8 +47,7 @@ testWithBrokers("an acker that is killed in mid-traffic", [AEDES, MOSQUITTO_5], 
 test("a PostgreSQL that is killed in mid-traffic", { timeout: TEST_LIMIT_MS }, async (t) => {
   const cluster = await startCluster(t);
   const stage = await setStage(t, { broker: AEDES, databaseUrl: cluster.url });
-  const publisher = await stage.publisher();
-  const acker = await stage.acker();
+  const [publisher, acker] = await Promise.all([stage.publisher(), stage.acker()]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   await traffic.more(100);
   for (let kill = 0; kill < 2; kill++) {

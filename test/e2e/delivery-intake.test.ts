@@ -141,8 +141,7 @@ test("what cannot be delivered is refused at the door, by name", TIMEOUT, async 
 
 test("what is unusual and right is taken", TIMEOUT, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
-  const publisher = await stage.publisher();
-  await stage.acker();
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
   const topic = anyTopic();
   const accepted = await Promise.all(
     [
@@ -167,8 +166,7 @@ test("what is unusual and right is taken", TIMEOUT, async (t) => {
 
 test("an Idempotency-Key makes one message of many requests", TIMEOUT, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
-  const publisher = await stage.publisher();
-  await stage.acker();
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
   const topic = anyTopic();
   const key = { "idempotency-key": randomUUID() };
   const body = { topic, content: "once", qos: 1 };

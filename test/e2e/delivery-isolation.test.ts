@@ -16,8 +16,7 @@ const MEASUREMENTS = 3;
 testWithBrokers("a silent destination does not slow the nine others", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const env = { ACKTOR_ACK_TIMEOUT_MIN: "2s", ACKTOR_RETRY_BASE: "1s", ACKTOR_RETRY_CAP: "60s" };
   const stage = await setStage(t, { broker, env });
-  const publisher = await stage.publisher();
-  await stage.acker({ ACKTOR_TOPICS: NINE.join(",") });
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker({ ACKTOR_TOPICS: NINE.join(",") })]);
   const warmUp = await round(publisher, NINE, QUIET_MESSAGES / 2);
   const rounds = [warmUp];
   let ratio = Number.POSITIVE_INFINITY;

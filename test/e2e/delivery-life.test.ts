@@ -143,8 +143,7 @@ testWithBrokers("dead letters: no try left, expired, replayed, cancelled", [AEDE
 
 testWithBrokers("poison is refused for good, and holds up nobody", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  const acker = await stage.acker();
+  const [publisher, acker] = await Promise.all([stage.publisher(), stage.acker()]);
   const topic = anyTopic();
   const spy = await startSpy(t, stage.broker.url, ["delivery/ack/+"]);
   const poison = [

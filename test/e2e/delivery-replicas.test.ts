@@ -34,8 +34,7 @@ testWithBrokers("two publishers on one outbox, one of them killed", [AEDES, MOSQ
 
 testWithBrokers("two ackers on one inbox, each with every message", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  await stage.acker({ ACKTOR_INSTANCE: "one" });
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker({ ACKTOR_INSTANCE: "one" })]);
   await stage.acker({ ACKTOR_INSTANCE: "two" });
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   await traffic.more(300);

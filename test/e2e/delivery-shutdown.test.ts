@@ -10,8 +10,7 @@ const STOPPED_WITHIN_MS = 5_000;
 
 testWithBrokers("a publisher that is told to stop under load", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  await stage.acker();
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher], keys: false });
   await traffic.more(300);
   await assertStops(t, publisher);
@@ -61,8 +60,7 @@ testWithBrokers("a publisher whose broker is away", [AEDES], async (t, broker) =
 
 testWithBrokers("an acker that is told to stop under load", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const publisher = await stage.publisher();
-  const first = await stage.acker({ ACKTOR_INSTANCE: "first" });
+  const [publisher, first] = await Promise.all([stage.publisher(), stage.acker({ ACKTOR_INSTANCE: "first" })]);
   const traffic = startTraffic({ rate: RATE, publishers: () => [publisher] });
   await traffic.more(300);
   await assertStops(t, first);

@@ -24,8 +24,10 @@ interface Scene {
 testWithBrokers("faults on the wire", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker });
   const [before, behind] = [await startMqttProxy(t, stage.broker.port), await startMqttProxy(t, stage.broker.port)];
-  const publisher = await stage.publisher({ MQTT_URL: before.url });
-  const acker = await stage.acker({ MQTT_URL: behind.url });
+  const [publisher, acker] = await Promise.all([
+    stage.publisher({ MQTT_URL: before.url }),
+    stage.acker({ MQTT_URL: behind.url }),
+  ]);
   const scene = { stage, publisher, acker, before, behind };
   await t.test("acks that are lost are given again, without a second effect", () => lostAcks(scene));
   await t.test("packets that come twice have one effect", () => doubled(scene));
@@ -100,8 +102,7 @@ async function altered({ stage, publisher, acker, before, behind }: Scene): Prom
 testWithBrokers("no ack at all comes through, and nothing ends; then everything does", [AEDES], async (t, broker) => {
   const stage = await setStage(t, { broker });
   const proxy = await startMqttProxy(t, stage.broker.port);
-  const publisher = await stage.publisher();
-  await stage.acker({ MQTT_URL: proxy.url });
+  const [publisher] = await Promise.all([stage.publisher(), stage.acker({ MQTT_URL: proxy.url })]);
   proxy.setRule(({ topic, direction }) => (direction === "to_broker" && isAck(topic) ? "lose" : "pass"));
   const accepted = await sendMany(publisher);
   const parked = "select from publisher.destination where parked_at is not null";
@@ -115,8 +116,7 @@ testWithBrokers("an ack that comes before the PUBACK settles the message", [AEDE
   // A withheld PUBACK is a dead connection after the publish deadline; here it is only late.
   const stage = await setStage(t, { broker, env: { ACKTOR_PUBLISH_DEADLINE: "20s", ACKTOR_ACK_TIMEOUT_MIN: "20s" } });
   const proxy = await startMqttProxy(t, stage.broker.port);
-  const publisher = await stage.publisher({ MQTT_URL: proxy.url });
-  await stage.acker();
+  const [publisher] = await Promise.all([stage.publisher({ MQTT_URL: proxy.url }), stage.acker()]);
   await publisher.send({ topic: anyTopic(), content: "message to warm up" });
   proxy.holdPubacks(true);
   // Below the first window of a destination, which PUBACKs do not limit.

@@ -2,6 +2,7 @@
  * A publisher and an acker as real processes, with a database of their own between and beside them: the stage on which
  * end-to-end tests play. What is true in the end is asked by SQL (checker.ts).
  */
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
@@ -24,6 +25,9 @@ export const QUICK: Environment = {
   ACKTOR_LEASE: "5s",
 };
 
+/** What a fault of the world never makes a service say; FAULTS I9: no uncaught errors. */
+const OWN_ERROR = /uncaught|unhandled|(Type|Reference|Range|Syntax)Error|ended by an error|a role ended/i;
+
 export interface Stage {
   readonly databaseUrl: string;
   readonly broker: TestBroker;
@@ -36,7 +40,7 @@ export interface Stage {
   sql<Row = Record<string, unknown>>(text: string, params?: readonly Param[]): Promise<readonly Row[]>;
   /**
    * Waits until no row of the outbox is live, then judges; a row that does not end shows up as lost. What was expected
-   * before stays expected, so that several scenes can play on one stage.
+   * before stays expected, so that several scenes can play on one stage. No service may have met an error of its own.
    */
   assertDelivered(expected: Expectation, timeoutMs?: number): Promise<void>;
 }
@@ -68,15 +72,20 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
     if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
     return [...result.rows];
   };
+  const services: Service[] = [];
+  const started = <S extends Service>(service: S): S => {
+    services.push(service);
+    return service;
+  };
   const sofar = { accepted: [] as string[], endsAs: new Map<string, FinalState>(), foreign: new Set<string>() };
   return {
     databaseUrl,
     broker,
     pool,
     sql,
-    publisher: (env = {}) => startPublisher(t, { ...common, ...env }),
+    publisher: async (env = {}) => started(await startPublisher(t, { ...common, ...env })),
     async acker(env = {}) {
-      const service = await startService(t, "acker", { ...common, ACKTOR_TOPICS: "e2e/#", ...env });
+      const service = started(await startService(t, "acker", { ...common, ACKTOR_TOPICS: "e2e/#", ...env }));
       await service.ready();
       return service;
     },
@@ -86,6 +95,7 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
       for (const id of foreign) sofar.foreign.add(id);
       await allEnded(sql, timeoutMs);
       await assertDelivered(pool, sofar);
+      for (const service of services) assert.doesNotMatch(service.output(), OWN_ERROR);
     },
   };
 }
