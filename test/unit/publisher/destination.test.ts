@@ -65,7 +65,7 @@ test("back from parking it is as new, but for what it has learnt of the round tr
   destination.answered(0, 5_000, 512);
   for (const now of [0, 20_000, 40_000]) destination.silent(now, BOUNDS);
   destination.parked = true;
-  destination.resume();
+  destination.resume(50_000);
   assert.equal(destination.parked, false);
   assert.equal(destination.windowSize, 16);
   assert.equal(destination.ackTimeoutMs(BOUNDS), 15_000);

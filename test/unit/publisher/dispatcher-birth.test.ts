@@ -62,3 +62,39 @@ test("a birth after the record, or after the ack, changes nothing here", () => {
   rig.pass(100);
   assert.equal(rig.told.records.length, 2);
 });
+
+test("what was sent before a birth and stays unanswered does not park who was born", () => {
+  const rig = dispatcherRig();
+  const send = () => {
+    const message = leased();
+    rig.offer(message);
+    rig.settle(message.messageId, PUBACK);
+    rig.pass(100);
+    rig.confirm();
+    return message;
+  };
+  send();
+  rig.pass(2_100);
+  send();
+  rig.pass(2_100);
+  assert.equal(rig.dispatcher.counts.ackTimeouts, 2, "on the way to be parked");
+  send();
+  assert.deepEqual(
+    rig.dispatcher.unpark(() => true),
+    [],
+    "nothing was parked",
+  );
+  rig.pass(2_100);
+  assert.equal(rig.dispatcher.counts.ackTimeouts, 3);
+  assert.deepEqual(rig.told.parked, []);
+  assert.equal(rig.dispatcher.destinations()[0]?.window, 16, "and its window is a new one's");
+  // Silence from now on counts again.
+  for (let silence = 0; silence < 3; silence++) {
+    send();
+    rig.pass(2_100);
+  }
+  assert.deepEqual(
+    rig.told.parked.map((parked) => parked.destination),
+    ["plant/1"],
+  );
+});

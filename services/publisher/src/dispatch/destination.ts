@@ -4,7 +4,8 @@
  * Invariants:
  *  1. A destination never has more messages under way than its own window, so that a slow one takes from no other;
  *     only a probe goes beyond it, and to a parked destination nothing but probes.
- *  2. Silence is counted at most once per ack timeout, and forgotten with the first answer.
+ *  2. Silence is counted at most once per ack timeout, and forgotten with the first answer, or when somebody announces
+ *     himself: what was sent before that says nothing of him.
  */
 import { type AckTimeout, type AckTimeoutBounds, ackTimeoutMs, NO_SAMPLES, withSample } from "./ack-timeout.ts";
 import { type FlowWindow, grown, halved, INITIAL_WINDOW } from "./flow-window.ts";
@@ -21,6 +22,7 @@ export class Destination {
   #window: FlowWindow = INITIAL_WINDOW;
   #estimate: AckTimeout = NO_SAMPLES;
   #silences = 0;
+  #resumedAt = Number.NEGATIVE_INFINITY;
   /** Monotonic milliseconds of the last answer; null = none since this process knows it. */
   lastAnswerAt: number | null = null;
 
@@ -56,8 +58,13 @@ export class Destination {
     if (roundTripMs !== null) this.#estimate = withSample(this.#estimate, roundTripMs);
   }
 
-  /** Notes an ack timeout. @returns true when the destination should be parked now. */
-  silent(now: number, bounds: AckTimeoutBounds): boolean {
+  /**
+   * Notes an ack timeout.
+   * @param sentAt when what was not answered was sent
+   * @returns true when the destination should be parked now
+   */
+  silent(now: number, bounds: AckTimeoutBounds, sentAt = now): boolean {
+    if (sentAt < this.#resumedAt) return false;
     const shrunk = halved(this.#window, now, this.ackTimeoutMs(bounds));
     if (shrunk === this.#window) return false;
     this.#window = shrunk;
@@ -65,9 +72,15 @@ export class Destination {
     return this.#silences >= SILENCE_LIMIT && !this.parked;
   }
 
-  /** Back from parking: starts as an unknown one. */
-  resume(): void {
+  /** True when it is parked or on the way there. */
+  get isSilent(): boolean {
+    return this.parked || this.#silences > 0;
+  }
+
+  /** Back from silence: starts as an unknown one. */
+  resume(now: number): void {
     this.parked = false;
+    this.#resumedAt = now;
     this.#silences = 0;
     this.#window = INITIAL_WINDOW;
   }

@@ -196,13 +196,14 @@ export class Dispatcher {
     this.#destinationByName(name).parked = true;
   }
 
-  /** Resumes every parked destination that `matches`. @returns their names. */
+  /** Resumes every destination that `matches` and was silent. @returns the names of those that were parked. */
   unpark(matches: (name: string) => boolean): string[] {
     const names: string[] = [];
+    const now = this.#options.now();
     for (const destination of this.#destinations.values()) {
-      if (!destination.parked || !matches(destination.name)) continue;
-      destination.resume();
-      names.push(destination.name);
+      if (!destination.isSilent || !matches(destination.name)) continue;
+      if (destination.parked) names.push(destination.name);
+      destination.resume(now);
       this.#refresh(destination);
     }
     return names;
@@ -368,7 +369,7 @@ export class Dispatcher {
   #timedOut(entry: InFlight, now: number): void {
     this.counts.ackTimeouts++;
     this.#finish(entry);
-    if (entry.destination.silent(now, this.#options.ackTimeout)) this.#park(entry.destination);
+    if (entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt)) this.#park(entry.destination);
   }
 
   #park(destination: Destination): void {
@@ -385,7 +386,7 @@ export class Dispatcher {
     this.#answers++;
     // A probe may be of a destination that another replica parked.
     const wasParked = destination.parked || probe;
-    if (destination.parked) destination.resume();
+    if (destination.parked) destination.resume(now);
     destination.answered(now, attempt === 1 ? now - sentAt : null, this.#mostWindow());
     this.#options.sink.answered(destination.name, wasParked);
     this.#refresh(destination);
