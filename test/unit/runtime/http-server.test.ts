@@ -88,6 +88,22 @@ for (const [what, request, status, code] of FAULTS) {
   });
 }
 
+test("who sends too much hears why, and is not cut off while sending", async (t) => {
+  const { app } = server(t);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const body = `"${"a".repeat(MAX_BODY_BYTES * 1.5)}"`;
+  const ways: readonly RequestInit[] = [{ body }, { body: new Blob([body]).stream(), duplex: "half" }];
+  for (const way of ways) {
+    // The answer was lost in 6 of 40 trials.
+    for (let trial = 0; trial < 20; trial++) {
+      const response = await fetch(`${addressOf(app)}/v1/echo`, { method: "POST", headers: JSON_TYPE, ...way });
+      assert.equal(response.status, 413);
+      assert.equal(((await response.json()) as { error: { code: string } }).error.code, "too_large");
+      if (way.duplex !== undefined) break;
+    }
+  }
+});
+
 test("an error inside is logged, and tells the caller nothing of itself", async (t) => {
   const { app, lines } = server(t);
   const response = await app.inject("/v1/fails");
