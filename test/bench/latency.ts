@@ -9,6 +9,7 @@ import { faultOf } from "./database.ts";
 import { type Distribution, distributionOf } from "./distribution.ts";
 import { type Bench, drained, push, type Rig, startRig } from "./end-to-end.ts";
 import { Caller, messageOf } from "./load.ts";
+import { type CpuCost, meterCpu } from "./process-meter.ts";
 import { scoped } from "./scope.ts";
 
 export interface LatencyResult {
@@ -21,6 +22,7 @@ export interface LatencyResult {
   readonly intake: Distribution;
   /** How late the caller itself was, milliseconds. */
   readonly lateness: Distribution;
+  readonly cpu: CpuCost | null;
   readonly fault: string | null;
 }
 
@@ -35,8 +37,10 @@ export function measureLatency(bench: Bench, name: string): Promise<LatencyResul
     await push(rig, bench.options, WARMUP);
     const sender = new Caller(rig.publisher.url, CONNECTIONS);
     scope.defer(() => sender.close());
+    const cost = meterCpu(rig.roots);
     const run = await send(rig, sender, bench);
     await drained(rig);
+    const cpu = cost(run.sent);
     const ages = await rig.database.rows<{ ms: number }>(
       `select (extract(epoch from acknowledged_at - created_at) * 1000)::float8 as ms
        from publisher.message_delivery where topic like 'bench/%' and content_type = '${MARK}'`,
@@ -48,6 +52,7 @@ export function measureLatency(bench: Bench, name: string): Promise<LatencyResul
       outside: distributionOf(run.outside),
       intake: distributionOf(run.intake),
       lateness: distributionOf(run.lateness),
+      cpu,
       fault: faultOf(tally, run.sent + WARMUP),
     };
   });

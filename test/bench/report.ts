@@ -174,15 +174,18 @@ function latencyTable(latency: LatencyResult | null): string | null {
     String(d.count),
     ...[d.p50, d.p99, d.max].map((ms) => ms.toFixed(1)),
   ];
-  return table(
-    [`latency at ${latency.ratePerSecond} msgs/s, ms`, "count", "p50", "p99", "max"],
+  const { ratePerSecond, outside, byRows, intake, lateness, cpu } = latency;
+  const times = table(
+    [`latency at ${ratePerSecond} msgs/s, ms`, "count", "p50", "p99", "max"],
     [
-      row("POST → acknowledged, from outside", latency.outside),
-      row("created → acknowledged, by the rows", latency.byRows),
-      row("POST → 201", latency.intake),
-      row("caller was late by", latency.lateness),
+      row("POST → acknowledged, from outside", outside),
+      row("created → acknowledged, by the rows", byRows),
+      row("POST → 201", intake),
+      row("caller was late by", lateness),
     ],
   );
+  const cost = table(["", "others", "CPU µs/msg", ...TREES], [["at this rate", ...cpuCells(cpu)]]);
+  return `${times}\n\n${cost}`;
 }
 
 function memoryTable(memory: MemoryResult | null): string | null {
