@@ -187,3 +187,21 @@ test("one silent destination of ten slows the other nine by nothing", () => {
   // The silent one holds 16 of the 64 places until it is parked: a third more at worst.
   assert.ok(beside <= Math.ceil(alone * 1.34), `${beside} ticks beside a silent one, ${alone} without`);
 });
+
+test("the first PUBLISH of a retained message goes to a parked destination too, its retries do not", () => {
+  const rig = dispatcherRig();
+  const retained = leased({ topic: "a", retain: true });
+  const messages = [...some(16, "a"), leased({ topic: "a" }), retained];
+  rig.offer(...messages);
+  rig.settle(messages[0]?.messageId ?? "", NOBODY);
+  assert.deepEqual(rig.told.parked, [{ destination: "a", messages: [messages[16]] }]);
+  assert.equal(rig.published().at(-1), retained.messageId, "queued when its destination was parked");
+  const next = leased({ topic: "a", retain: true });
+  rig.offer(next);
+  assert.equal(rig.published().at(-1), next.messageId, "claimed when its destination was parked");
+  rig.settle(next.messageId, NOBODY);
+  const again = { ...next, attempts: 1, leaseToken: "2" };
+  rig.offer(again);
+  assert.equal(rig.dispatcher.inFlight(next.messageId), null);
+  assert.deepEqual(rig.told.parked.at(-1), { destination: "a", messages: [again] });
+});

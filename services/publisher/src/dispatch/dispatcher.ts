@@ -148,11 +148,11 @@ export class Dispatcher {
       if (before !== undefined) this.#overtake(before, now);
       const destination = this.#destination(message.topic);
       if (!this.#open) back.push(message);
-      else if (destination.parked && !probe) group(parked, destination.name, message);
+      else if (destination.parked && !probe && !isForLater(message)) group(parked, destination.name, message);
       else if (destination.queue.length >= this.#shareOfBuffer()) back.push(message);
       else {
         const expiresAt = message.expiresInMs === null ? null : now + message.expiresInMs;
-        this.#enqueue(destination, { message, leaseEndsAt, expiresAt, probe });
+        this.#enqueue(destination, { message, leaseEndsAt, expiresAt, probe: probe || destination.parked });
       }
     }
     if (back.length > 0) this.#options.sink.release(back, this.#open ? 250 : 0);
@@ -375,9 +375,14 @@ export class Dispatcher {
   #park(destination: Destination): void {
     if (destination.parked) return;
     destination.parked = true;
-    const rows = destination.queue.splice(0).map((queued) => queued.message);
+    const rows: LeasedMessage[] = [];
+    for (const queued of destination.queue.splice(0)) {
+      if (isForLater(queued.message)) destination.queue.push({ ...queued, probe: true });
+      else rows.push(queued.message);
+    }
     this.#queued -= rows.length;
     this.#ready.delete(destination);
+    this.#refresh(destination);
     this.#options.sink.park(destination.name, rows);
   }
 
@@ -510,6 +515,11 @@ export class Dispatcher {
   #shareOfBuffer(): number {
     return this.#destinations.size <= 1 ? this.#buffer : this.#buffer / 4;
   }
+}
+
+/** The first PUBLISH of a retained message: the broker keeps it, whoever is there (the claim lets it through, too). */
+function isForLater(message: LeasedMessage): boolean {
+  return message.retain && message.attempts === 0;
 }
 
 function group(map: Map<string, LeasedMessage[]>, name: string, message: LeasedMessage): void {

@@ -7,7 +7,8 @@
  *     retained one of its topic is live. A blocked lane hides no other: heads first, then the limit.
  *  3. Finished rows cost nothing: every scan is on a partial index of live rows, and `lowWater` passes over the dead
  *     entries that a long-running reader keeps in it.
- *  4. Rows of a parked destination are set aside on the way, not leased.
+ *  4. Rows of a parked destination are set aside on the way, not leased; but for the first PUBLISH of a retained one: the
+ *     broker keeps it for those who come later, and until it is there they get the one before.
  *
  * The walk reads lanes in blocks: one ordered scan of BLOCK rows gives up to BLOCK heads, and the next block starts
  * after the last lane seen, so a lane of 100,000 rows costs one block.
@@ -32,7 +33,7 @@ const CLAIM = `with recursive walk as (
       order by r.lane, r.seq) h) b
   where w.step < ${MAX_STEPS} and not w.done),
 keyed as materialized (
-  select m.message_id, m.due_at, m.topic
+  select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
   where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
     and (not m.retain or not exists (
@@ -40,7 +41,7 @@ keyed as materialized (
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
   order by m.due_at limit $1 for update of m skip locked),
 plain as materialized (
-  select m.message_id, m.due_at, m.topic from publisher.message_delivery m
+  select m.message_id, m.due_at, m.topic, false for_later from publisher.message_delivery m
   where m.due_at is not null and m.lane is null and not m.parked
     and m.due_at <= now() and m.due_at > coalesce($5::text::timestamptz, '-infinity') and (m.expires_at is null or m.expires_at > now())
   order by m.due_at limit $1 for update skip locked),
@@ -50,6 +51,7 @@ silent as materialized (
   select p.message_id from pick p join publisher.destination d
     on d.slot = md5(publisher.destination_of(p.topic, (select destination_levels from publisher.outbox)))
   where (select exists (select from publisher.destination where parked_at is not null)) and d.parked_at is not null
+    and not p.for_later
   for share of d skip locked),
 set_aside as (
   update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
