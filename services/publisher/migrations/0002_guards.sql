@@ -27,9 +27,13 @@ end $$;
 create trigger born_pending before insert on publisher.message_delivery
   for each row when (new.state <> 'pending' or new.attempts <> 0) execute function publisher.refuse_birth();
 
+-- The two functions below are plpgsql because the trigger's WHEN calls them: a SQL function would be parsed and inlined
+-- there by each statement, whether it is called or not.
+
 -- Why a topic may not be published to, or null: the rules of shared/src/protocol/topics.ts. NUL cannot be stored.
-create function publisher.topic_fault(topic text) returns text language sql immutable parallel safe as $$
-  select case
+create function publisher.topic_fault(topic text) returns text language plpgsql immutable parallel safe as $$
+begin
+  return case
     when topic is null then 'is null'
     when topic = '' then 'is empty'
     when starts_with(topic, '$') then 'starts with $, which brokers keep for themselves'
@@ -37,15 +41,16 @@ create function publisher.topic_fault(topic text) returns text language sql immu
     when topic ~ '[\u0001-\u001f\u007f-\u009f]' then 'contains a control character'
     when octet_length(topic) > 65535 then 'is longer than 65535 bytes'
     when length(topic) - length(replace(topic, '/', '')) >= 100 then 'has more than 100 levels'
-  end
-$$;
+  end;
+end $$;
 
 -- Bytes that a content stands for.
-create function publisher.content_bytes(payload text, content_encoding text) returns integer language sql immutable parallel safe as $$
-  select case when content_encoding = 'base64'
+create function publisher.content_bytes(payload text, content_encoding text) returns integer language plpgsql immutable parallel safe as $$
+begin
+  return case when content_encoding = 'base64'
     then octet_length(payload) / 4 * 3 - octet_length(payload) + octet_length(rtrim(payload, '='))
-    else octet_length(payload) end
-$$;
+    else octet_length(payload) end;
+end $$;
 
 create function publisher.refuse_content() returns trigger language plpgsql as $$
 declare

@@ -157,6 +157,10 @@ function giveUpWaiting(queue: Job[], job: Job): void {
   job.settle(failed("unavailable", "DEADLINE", "no connection became free in time", false));
 }
 
+// Without `simple` (which its types leave out) the driver would send a statement without parameters as text, to be planned
+// anew each time: 10 ms for a sweep over 36 days that finds nothing.
+const PREPARED = { prepare: true, simple: false };
+
 async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbResult<unknown>> {
   slot.connection ??= open(options);
   const { sql } = slot.connection;
@@ -166,7 +170,7 @@ async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbRe
   try {
     const query = job.simple
       ? sql.unsafe(job.text).simple()
-      : sql.unsafe(job.text, job.params as postgres.ParameterOrJSON<never>[], { prepare: true });
+      : sql.unsafe(job.text, job.params as postgres.ParameterOrJSON<never>[], PREPARED);
     const answer = await Promise.race([query, overdue]);
     if (answer !== "overdue") return { ok: true, rows: answer as unknown as readonly unknown[] };
     query.catch(() => "its connection is destroyed below; the caller has its answer");

@@ -17,22 +17,13 @@ import { column, few, sparseColumn } from "./sql-arrays.ts";
 const NO_PUBACK = -1;
 
 // Reading an array costs about 1 µs an element, so what nearly every ack has (attempt 1, PUBACK 0) is not sent.
-const SETTLE = `with ack as materialized (
+const statement = (past: string, guard: string): string => `with ack as materialized (
   select distinct on (message_id) message_id, client_id, checksum, level, ago_ms,
     case when ago_ms is not null then coalesce(attempt, 1) end attempt, nullif(coalesce(reason_code, 0), ${NO_PUBACK}) reason_code
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[])
     a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code)
   where ${few("message_id")} order by message_id),
-past as materialized (
-  select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
-  from ack a join publisher.message_delivery m using (message_id)
-  where a.attempt > 1 and m.attempts between 1 and a.attempt - 1 and m.last_outcome <> 'rejected'
-    and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
-  for update of m),
-kept as (
-  insert into publisher.delivery_attempt (message_id, attempt, outcome, reason_code, breaker, sent_at)
-  select message_id, attempts, last_outcome, last_reason_code, last_breaker, sent_at from past),
-moved as (
+${past}moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
     acknowledged_at = now(), due_at = null, lease_owner = null, parked = false, updated_at = now(),
@@ -42,8 +33,7 @@ moved as (
     last_reason_code = case when a.attempt > m.attempts then a.reason_code else m.last_reason_code end,
     last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
   from ack a
-  where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
-    and (select count(*) >= 0 from past)
+  where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)${guard}
   returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, a.client_id),
 put as (
   insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
@@ -53,13 +43,28 @@ counted as (
   select 'acknowledged', ack_level, count(*), sum(retry_count) from moved group by ack_level)
 select message_id as "messageId", late, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs" from moved`;
 
+// Only retries have an attempt before: with these two parts in it, the statement of the others would cost some 0.2 ms more.
+const PAST = `past as materialized (
+  select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
+  from ack a join publisher.message_delivery m using (message_id)
+  where a.attempt > 1 and m.attempts between 1 and a.attempt - 1 and m.last_outcome <> 'rejected'
+    and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
+  for update of m),
+kept as (
+  insert into publisher.delivery_attempt (message_id, attempt, outcome, reason_code, breaker, sent_at)
+  select message_id, attempts, last_outcome, last_reason_code, last_breaker, sent_at from past),
+`;
+const SETTLE = statement("", "");
+const SETTLE_RETRIES = statement(PAST, " and (select count(*) >= 0 from past)");
+
 /**
  * Settles acks that passed verification.
  * @param acks several for one message are fine; the first client by order wins
  * @returns one row for each message that this call made acknowledged
  */
 export function settleAcks(pool: Pool, acks: readonly AckRecord[]): Promise<DbResult<Settled>> {
-  return runBatch(pool, SETTLE, acks, [
+  const retries = acks.some((a) => a.attempt !== null && a.attempt > 1);
+  return runBatch(pool, retries ? SETTLE_RETRIES : SETTLE, acks, [
     column(acks, (a) => a.messageId),
     column(acks, (a) => a.clientId),
     sparseColumn(acks, (a) => a.checksum),
