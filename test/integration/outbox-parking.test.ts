@@ -14,6 +14,7 @@ import { freeReleased, unparkDestinations } from "@acktor/publisher/outbox/unpar
 import { filterToRegex } from "@acktor/shared/protocol/topics";
 import { ack, attempt, claim, given, INSERT, messages, rowsOf, testOutbox } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const PROBE = { instance: "one", leaseMs: 15_000, limit: 100 };
 const SETTINGS = {
@@ -166,6 +167,29 @@ for (const version of postgresVersions()) {
       await parkMessages(pool, "d/1", [], "one");
       assert.equal(await free(), 0);
       assert.deepEqual(given(await parkedDestinations(pool)), ["d/1"]);
+    });
+
+    await t.test("let go while a claim sets its rows aside: none stays behind", async (s) => {
+      await sql(
+        `create function slow_park() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return new; end'`,
+      );
+      await sql(`create trigger slow_park before update of parked on publisher.message_delivery
+        for each row when (new.parked and not old.parked) execute function slow_park()`);
+      s.after(() => sql("drop function slow_park cascade"));
+      await insert(messages(10, () => ({ topic: "d/1" })));
+      await parkMessages(pool, "d/1", [], "one");
+      const claiming = topics();
+      await until(
+        async () =>
+          (await sql("select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"))
+            .length > 0,
+        5_000,
+      );
+      given(await unparkDestinations(pool, ["d/1"]));
+      await free();
+      await claiming;
+      await free();
+      assert.equal(await parkedRows(), 0);
     });
 
     await t.test("a destination in which nothing waits is forgotten at its probe", async () => {

@@ -70,17 +70,23 @@ for (const version of postgresVersions()) {
   test(`keys keep their order under three claimers, two settlers and four writers, PostgreSQL ${version}`, async (t) => {
     const { sql, url } = await testOutbox(t, version);
     const random = sequence(version + 100);
-    const KEYS = 12;
+    const KEYS = 24;
     const PER_WRITER = 400;
     const total = 4 * PER_WRITER;
     const order = new Map<string, string[]>();
     const open = new Map<string, string>();
     const toSettle: LeasedMessage[] = [];
     let settled = 0;
+    let writtenInAll = 0;
     let doubles = 0;
+    /** Few rows wait, so that claimers look where the writers write. */
+    const room = async (): Promise<void> => {
+      while (writtenInAll - settled > 30) await new Promise((resolve) => setImmediate(resolve));
+    };
 
     const writer = async (own: Pool, bySql: boolean): Promise<void> => {
       for (let written = 0; written < PER_WRITER; ) {
+        await room();
         const count = Math.min(PER_WRITER - written, 1 + Math.floor(random() * 8));
         const keys = Array.from({ length: count }, () => `key ${Math.floor(random() * KEYS)}`);
         if (bySql) {
@@ -97,6 +103,7 @@ for (const version of postgresVersions()) {
           assert.ok(result.ok, JSON.stringify(result));
         }
         written += count;
+        writtenInAll += count;
       }
     };
     const claimer = async (own: Pool, instance: string): Promise<void> => {
