@@ -1,5 +1,5 @@
 /** Publisher and acker as they are built, each a process, on a database and a broker of the run. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { anyPort } from "../support/ports.ts";
 import { ROOT } from "../support/processes.ts";
@@ -23,12 +23,16 @@ export interface Service extends Child {
   readonly url: string;
 }
 
-/** Starts a service and waits until it works. */
+/** Log lines that are shown; more of them say the same. */
+const SHOWN_LINES = 10;
+
+/** Starts a service and waits until it works. At its end, what it warned of is shown. */
 export async function startService(scope: Scope, options: ServiceOptions): Promise<Service> {
   const { name, directory, profileDir } = options;
   const port = await anyPort();
   const program = path.join(ROOT, "services", name, "dist/main.js");
   const logFile = path.join(directory, `${name}-${port}.log`);
+  scope.defer(() => showWarnings(name, logFile));
   const args = [...profileFlags(profileDir, name), program];
   const env = environment({
     DATABASE_URL: options.databaseUrl,
@@ -52,6 +56,15 @@ export async function startService(scope: Scope, options: ServiceOptions): Promi
     throw new Error(`${error.message}\n${service.tail()}`);
   });
   return service;
+}
+
+/** Services run at level `warn`, so a quiet log is an empty one. */
+function showWarnings(name: string, logFile: string): void {
+  const lines = readFileSync(logFile, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("{"));
+  if (lines.length === 0) return;
+  console.error([`the ${name} warned ${lines.length} times:`, ...lines.slice(0, SHOWN_LINES)].join("\n  "));
 }
 
 async function readiness(url: string): Promise<string> {
