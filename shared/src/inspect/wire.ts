@@ -1,0 +1,197 @@
+/**
+ * What an instance tells about its actors: the wire format of inspection, version 1, in JSON, on the bus and in
+ * `GET /v1/events`. Types alone, so that the console shares them.
+ *
+ * Invariants:
+ *  1. Nothing of a message's content and no secret is in it: contexts are cleaned before they leave the process.
+ *  2. `seq` rises by one per event of an instance's boot; a reader sees a hole where something was lost.
+ *  3. Every event carries the whole state of its actor, so that a reader who lost some is right again with the next.
+ */
+export const WIRE_VERSION = 1;
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** As XState has it: a state's key, or the keys of the regions with their states. */
+export type StateValue = string | { readonly [region: string]: StateValue };
+
+export type ServiceName = "publisher" | "acker";
+
+interface Stamp {
+  readonly v: typeof WIRE_VERSION;
+  /** Rises by one per event of this boot, from 1. */
+  readonly seq: number;
+  /** Milliseconds since 1970, by the instance's clock. */
+  readonly ts: number;
+  readonly service: ServiceName;
+  /** `ACKTOR_INSTANCE`: what people call the replica. */
+  readonly instance: string;
+  /** Differs with every start of the process. */
+  readonly boot: string;
+}
+
+/** An actor moved, began, ended, or (kind `context`, ten times a second at most) changed its context alone. */
+export interface ActorEvent extends Stamp {
+  readonly kind: "started" | "transition" | "context" | "stopped";
+  /** Name of the role: `link`, `dispatcher`, `expiry` … unique in its instance. */
+  readonly actor: string;
+  /** Which chart it runs: a `MachineDefinition.id`. */
+  readonly machine: string;
+  /** Type of the event that was taken; null for `started`, `context` and `stopped`. */
+  readonly event: string | null;
+  /** `EdgeDefinition.id` of the transitions taken, in order; without targets too. */
+  readonly edges: readonly string[];
+  readonly value: StateValue;
+  readonly context: Json;
+  /** Delays that run now. */
+  readonly delays: readonly RunningDelay[];
+  /** Operator's commands that the state allows now, as `connect`, `breaker.open`, `pause`. */
+  readonly can: readonly Command[];
+}
+
+/** What happened to messages since the last one, ten times a second at most. */
+export interface DeliveriesEvent extends Stamp {
+  readonly kind: "deliveries";
+  /** How often each step was taken; complete. */
+  readonly counts: Readonly<Partial<Record<DeliveryStep, number>>>;
+  /** Single steps, oldest first, at most `MAX_STEPS`; what does not fit is in the counts alone. */
+  readonly steps: readonly DeliveryEntry[];
+}
+
+export const MAX_STEPS = 50;
+
+/** Publisher: accepted … expired. Acker: received, processed, duplicate, refused. */
+export type DeliveryStep =
+  | "accepted"
+  | "published"
+  | "puback"
+  | "publish_failed"
+  | "ack_timeout"
+  | "acknowledged"
+  | "rejected"
+  | "received"
+  | "processed"
+  | "duplicate"
+  | "refused";
+
+export interface DeliveryEntry {
+  readonly step: DeliveryStep;
+  readonly message_id: string;
+  /** Milliseconds since 1970. */
+  readonly ts: number;
+  readonly topic: string;
+  /** PUBLISHes written so far, where it is known. */
+  readonly attempt?: number;
+  /** Of PUBACK, or why a message was rejected. */
+  readonly detail?: string | number;
+}
+
+export type InspectEvent = ActorEvent | DeliveriesEvent;
+
+export interface RunningDelay {
+  /** `StateDefinition.id` of the state that waits. */
+  readonly state: string;
+  /** Name of the delay, as the edges have it. */
+  readonly delay: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endsAt: number;
+}
+
+/** An actor as it stands: what a viewer who comes late asks for. */
+export type ActorSnapshot = Omit<ActorEvent, "kind" | "seq" | "v" | "boot"> & {
+  readonly status: "active" | "done" | "error";
+};
+
+/** An instance as it stands. */
+export interface InstanceSnapshot {
+  readonly v: typeof WIRE_VERSION;
+  readonly service: ServiceName;
+  readonly instance: string;
+  readonly boot: string;
+  readonly version: string;
+  /** `seq` of the last event before it was taken. */
+  readonly seq: number;
+  readonly ts: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly actors: readonly ActorSnapshot[];
+  /** What the overview shows of it; a subset of /v1/status without lists of topics. */
+  readonly summary: { readonly [key: string]: Json };
+  /** The newest events, oldest first, up to the 2,000 that are kept; only where they were asked for. */
+  readonly recent?: readonly InspectEvent[];
+}
+
+/** Operator's commands; the last word of the subject and, with `/` for `.`, of the route. */
+export const COMMANDS = [
+  "connect",
+  "disconnect",
+  "reset",
+  "breaker.open",
+  "breaker.close",
+  "pause",
+  "resume",
+  "drain",
+  "replay",
+] as const;
+
+export type Command = (typeof COMMANDS)[number];
+
+export interface CommandRequest {
+  readonly v: typeof WIRE_VERSION;
+  /** Who asks; stands in the audit table. */
+  readonly who: string;
+  /** Same text as the bearer token of HTTP; needed where one is configured. */
+  readonly token?: string;
+  /** `replay` takes the body of POST /v1/dead-letters/replay. */
+  readonly args?: { readonly [key: string]: Json };
+}
+
+export interface CommandReply {
+  readonly v: typeof WIRE_VERSION;
+  readonly service: ServiceName;
+  readonly instance: string;
+  readonly ok: boolean;
+  /** Why not; a sentence. */
+  readonly reason?: string;
+  /** 401: no or a wrong token. 409: the state does not allow it. 400: not understood. 503: PostgreSQL is away. */
+  readonly code?: 400 | 401 | 409 | 503;
+  readonly result?: Json;
+}
+
+/** A chart as data: everything that a picture of it needs. */
+export interface MachineDefinition {
+  /** `link`, `dispatcher`, … */
+  readonly id: string;
+  readonly states: readonly StateDefinition[];
+  readonly edges: readonly EdgeDefinition[];
+}
+
+export interface StateDefinition {
+  /** As in XState: `link.connection.CONNECTED`; the root has the machine's id. */
+  readonly id: string;
+  readonly key: string;
+  /** Null for the root. */
+  readonly parent: string | null;
+  readonly type: "atomic" | "compound" | "parallel" | "final";
+  /** Id of the child that is entered first. */
+  readonly initial: string | null;
+  readonly entry: readonly string[];
+  readonly exit: readonly string[];
+  /** Names of the actors that live while the state is active. */
+  readonly invoke: readonly string[];
+}
+
+export interface EdgeDefinition {
+  /** `<source>#<event>#<place among the transitions of that event>`; stable as long as the machine is. */
+  readonly id: string;
+  readonly source: string;
+  /** Null: it runs actions and stays. */
+  readonly target: string | null;
+  readonly kind: "event" | "always" | "after" | "done" | "error";
+  /** For people: the event's type, the delay's name, the actor's name. */
+  readonly label: string;
+  readonly guard: string | null;
+  readonly actions: readonly string[];
+  /** Name of the delay of kind `after`, else null. */
+  readonly delay: string | null;
+}
