@@ -70,7 +70,9 @@ create table publisher.message_delivery (
   last_outcome text,
   last_reason_code smallint,
   last_breaker text,
+  -- The first ack, which made it acknowledged; further receivers stand in further_acknowledgment.
   acknowledged_at timestamptz,
+  acked_by text collate "C" check (octet_length(acked_by) <= 1024),
   ack_level text,
   late boolean not null default false,
   traceparent text
@@ -92,8 +94,8 @@ create index message_delivery_expiry on publisher.message_delivery (expires_at)
 create index message_delivery_dead on publisher.message_delivery (state, message_id) include (attempts)
   where state in ('failed', 'expired');
 
--- Who processed what, and when: one row per message and receiver.
-create table publisher.delivery_acknowledgment (
+-- Receivers after the first one.
+create table publisher.further_acknowledgment (
   message_id uuid not null,
   client_id text collate "C" not null check (octet_length(client_id) <= 1024),
   acknowledged_at timestamptz not null default now(),
@@ -101,6 +103,14 @@ create table publisher.delivery_acknowledgment (
   level text not null default 'processed' check (level in ('processed', 'broker', 'operator')),
   primary key (message_id, client_id)
 ) partition by range (message_id);
+
+-- Who processed what, and when: one row per message and receiver. A view, because nearly every message has one receiver,
+-- whose ack updates the row anyway: a row of its own beside it cost 6 of a settle's 20 µs.
+create view publisher.delivery_acknowledgment as
+  select message_id, acked_by client_id, acknowledged_at, late, ack_level level
+  from publisher.message_delivery where acknowledged_at is not null
+  union all
+  select message_id, client_id, acknowledged_at, late, level from publisher.further_acknowledgment;
 
 -- Attempts before the last one, refusals and rejections. The last attempt lives in the row itself, so that a message
 -- that is delivered at once costs two writes.
@@ -119,7 +129,7 @@ create table publisher.delivery_attempt (
 ) partition by range (message_id);
 
 create table publisher.message_delivery_default partition of publisher.message_delivery default with (fillfactor = 50);
-create table publisher.delivery_acknowledgment_default partition of publisher.delivery_acknowledgment default;
+create table publisher.further_acknowledgment_default partition of publisher.further_acknowledgment default;
 create table publisher.delivery_attempt_default partition of publisher.delivery_attempt default;
 
 -- Keys outlive rows: `final_state` is what the row ended as when its partition was dropped.

@@ -1,4 +1,4 @@
--- Days of message_delivery, delivery_acknowledgment and delivery_attempt. One call makes or drops one day, because the
+-- Days of message_delivery, further_acknowledgment and delivery_attempt. One call makes or drops one day, because the
 -- locks last until its statement ends. What has no partition yet (a sender whose clock is days wrong) falls into the
 -- default partition, and moves to its day when that is made.
 
@@ -31,7 +31,7 @@ declare
   upper_bound uuid := publisher.day_bound(day + 1);
 begin
   perform pg_advisory_xact_lock(7, hashtext('publisher.partitions'));
-  foreach base in array array['message_delivery', 'delivery_acknowledgment', 'delivery_attempt'] loop
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
     part := base || to_char(day, '_YYYYMMDD');
     continue when to_regclass('publisher.' || part) is not null;
     execute format('create table publisher.%I (like publisher.%I including defaults including generated including constraints including indexes)',
@@ -73,7 +73,7 @@ begin
     part, publisher.day_bound(day), publisher.day_bound(day + 1));
   execute format('insert into publisher.tally (state, messages, retries) select state, count(*), sum(retry_count)'
     ' from publisher.%I where state in (''failed'', ''expired'') group by state', part);
-  foreach base in array array['delivery_attempt', 'delivery_acknowledgment', 'message_delivery'] loop
+  foreach base in array array['delivery_attempt', 'further_acknowledgment', 'message_delivery'] loop
     execute format('drop table if exists publisher.%I', base || to_char(day, '_YYYYMMDD'));
   end loop;
   return true;
