@@ -1,11 +1,11 @@
 /** Days of the outbox: made ahead, dropped behind, stragglers between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { classifyAcks } from "@acktor/publisher/outbox/classify-acks";
 import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { deleteStragglers, dropOldPartitions, ensurePartitions } from "@acktor/publisher/outbox/partitions";
 import { readStats } from "@acktor/publisher/outbox/read-stats";
-import { classifyAcks } from "@acktor/publisher/outbox/classify-acks";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import { v7 as uuidv7 } from "uuid";
 import { ack, given, INSERT, message, testOutbox } from "../support/outbox.ts";
