@@ -155,6 +155,12 @@ create table publisher.destination (
   last_answer_at timestamptz
 );
 
+-- Publishers that work on this outbox now: they share the window of un-acked messages.
+create table publisher.replica (
+  owner text collate "C" primary key,
+  seen_at timestamptz not null default now()
+);
+
 -- Counts of acknowledged rows, and of whatever was dropped with its partition, as differences: one row a statement, summed
 -- up by the janitor. Exact totals without counting the table.
 create table publisher.tally (

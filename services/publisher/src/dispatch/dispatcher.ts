@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
- *  2. At most `window` messages are un-acked; leased and waiting are as many as are answered in some seconds, at most
+ *  2. At most `window` messages, divided by the replicas, are un-acked; leased and waiting are as many as are answered in some seconds, at most
  *     `LARGEST_BUFFER`: everything else stays in the outbox, and what is leased is sent before its lease ends.
  *  3. Each PUBLISH that was written ends as an attempt in the row, or with its ack, never as neither.
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
@@ -93,12 +93,14 @@ export class Dispatcher {
   #queued = 0;
   #reserved = 0;
   #open = false;
+  #window: number;
   #buffer = SMALLEST_BUFFER;
   #answers = 0;
   #ratedAt = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#window = options.window;
   }
 
   get queued(): number {
@@ -126,6 +128,14 @@ export class Dispatcher {
 
   unreserve(count: number): void {
     this.#reserved -= count;
+  }
+
+  /**
+   * The window is the receivers': so many un-acked messages a broker queues for each of them. Publishers of one outbox
+   * share it. What is in flight beyond a smaller share stays in flight.
+   */
+  shareWindow(replicas: number): void {
+    this.#window = Math.max(1, Math.floor(this.#options.window / Math.max(1, replicas)));
   }
 
   /** Opens or closes the gate. Closing gives back what was not sent. */
@@ -163,9 +173,8 @@ export class Dispatcher {
   /** Sends what may be sent now. Cheap when there is nothing to do. */
   pump(): void {
     if (!this.#open) return;
-    const { link, window } = this.#options;
-    let capacity = link.capacity();
-    while (this.#queued > 0 && capacity > 0 && this.#inFlight.size < window) {
+    let capacity = this.#options.link.capacity();
+    while (this.#queued > 0 && capacity > 0 && this.#inFlight.size < this.#window) {
       const destination = this.#next();
       const queued = destination?.queue.shift();
       if (destination === undefined || queued === undefined) break;
@@ -500,7 +509,7 @@ export class Dispatcher {
 
   /** One destination alone may have the whole window, several share it. */
   #mostWindow(): number {
-    return this.#destinations.size <= 1 ? this.#options.window : Math.max(16, Math.floor(this.#options.window / 2));
+    return this.#destinations.size <= 1 ? this.#window : Math.max(16, Math.floor(this.#window / 2));
   }
 
   #sizeBuffer(now: number): void {
