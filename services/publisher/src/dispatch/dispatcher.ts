@@ -27,8 +27,8 @@ const BUFFER_SECONDS = 5;
 const RATE_EVERY_MS = 500;
 /** Destinations remembered; idle ones beyond it are forgotten, oldest first. */
 const MAX_DESTINATIONS = 10_000;
-/** A lease with less than this left is not used: the PUBLISH and its record must fit in. */
-const LEASE_MARGIN_MS = 3_000;
+/** A lease with less than the publish deadline and this left is not used: the PUBLISH and its record must fit in. */
+const RECORD_MARGIN_MS = 1_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
 const RECORD_AFTER_MS = 100;
 
@@ -42,6 +42,8 @@ export interface DispatcherOptions {
   readonly ackPrefix: string;
   readonly window: number;
   readonly destinationLevels: number;
+  /** A PUBLISH ends within this, with PUBACK or without. */
+  readonly publishDeadlineMs: number;
   readonly ackTimeout: AckTimeoutBounds;
   readonly retry: RetrySchedule;
   /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
@@ -274,7 +276,7 @@ export class Dispatcher {
     const { link, now, sink, ackPrefix, ackTimeout, retry, random } = this.#options;
     const at = now();
     const { message } = queued;
-    if (queued.leaseEndsAt - at < LEASE_MARGIN_MS) {
+    if (queued.leaseEndsAt - at < this.#options.publishDeadlineMs + RECORD_MARGIN_MS) {
       this.counts.leaseMissed++;
       sink.release([message], 0);
       return true;
