@@ -5,9 +5,13 @@ import { h } from "preact";
 import { renderToString } from "preact-render-to-string";
 import type { Chart } from "../../services/publisher/console/src/chart/layout.ts";
 import { Statechart } from "../../services/publisher/console/src/chart/statechart.tsx";
+import { type ChartWords, ENGLISH } from "../../services/publisher/console/src/chart/words.ts";
 import { ROOT } from "./write-or-check.ts";
 
 const STYLE = "services/publisher/console/src/chart/chart.css";
+
+/** It stands for every actor that runs the machine, so nothing is said of one. */
+const WORDS: ChartWords = { ...ENGLISH, chartOf: (machine) => `Statechart of ${machine}` };
 
 /**
  * The picture of a machine that stands still.
@@ -21,7 +25,7 @@ export function toSvg({ definition, layout }: Chart, what: string): string {
     h("style", { dangerouslySetInnerHTML: { __html: `\n${style}` } }),
     h("rect", { class: "chart-ground", width: layout.width, height: layout.height }),
   ];
-  const svg = renderToString(h(Statechart, { definition, layout, snapshot: null, children: head }));
+  const svg = renderToString(h(Statechart, { definition, layout, snapshot: null, words: WORDS, children: head }));
   // A line for each element, so that a change is seen in what changed.
   return `${svg.replaceAll("><", ">\n<")}\n`;
 }

@@ -42,3 +42,11 @@ function found(element: Element): Found {
     click: () => void element.dispatchEvent(new window.MouseEvent("click", { bubbles: true }) as unknown as Event),
   };
 }
+
+/** A document of XML. Throws where it is not well-formed. */
+export function parseXml(text: string): Pick<Page, "all"> {
+  const parsed = new window.DOMParser().parseFromString(text, "application/xml") as unknown as Document;
+  const fault = parsed.querySelector("parsererror");
+  if (fault !== null) throw new Error(fault.textContent ?? "not well-formed");
+  return { all: (selector) => [...parsed.querySelectorAll(selector)].map(found) };
+}

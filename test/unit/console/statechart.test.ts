@@ -65,6 +65,12 @@ test("each transition is drawn once, with its guard and actions; the one just ta
   }
 });
 
+test("the lines that lead out of active states are lit", (t) => {
+  const page = show(t, h(Statechart, { ...link, snapshot, now }));
+  // RECONNECTING → CONNECTING and DISCONNECTED, OPEN → HALF_OPEN.
+  assert.equal(page.all(".chart-open").length, 3);
+});
+
 test("what is cut in the picture is whole in its title", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   const title = page.all(`[data-edge-id="${LOST}"] > title`)[0];

@@ -20,7 +20,7 @@ import type { ComponentChildren, VNode } from "preact";
 import { activeStates } from "./active-states.ts";
 import { chartAlternative } from "./alternative.ts";
 import { EdgeLabel } from "./edge-label.tsx";
-import type { ChartLayout, Mark, PlacedEdge } from "./layout.ts";
+import type { ChartLayout, Mark, PlacedEdge, PlacedState } from "./layout.ts";
 import { LABEL_PADDING } from "./metrics.ts";
 import { arrowPath, linePath } from "./route-path.ts";
 import { StateBox } from "./state-box.tsx";
@@ -53,45 +53,65 @@ export interface StatechartProps {
 }
 
 export function Statechart(props: StatechartProps): VNode {
-  const { layout, definition, snapshot, last = [], selected, now = Date.now, words = ENGLISH, onSelect } = props;
-  const active = snapshot === null ? new Set<string>() : activeStates(definition, snapshot.value);
-  const isSelected = (kind: Selected["kind"], id: string): boolean => selected?.kind === kind && selected.id === id;
-  const boxes = layout.states.flatMap((box) => {
-    const state = definition.states.find(({ id }) => id === box.id);
-    return state === undefined ? [] : [{ box, state }];
-  });
-  const drawBox = ({ box, state }: (typeof boxes)[number]): VNode => (
-    <StateBox
-      key={state.id}
-      box={box}
-      state={state}
-      active={active.has(state.id)}
-      selected={isSelected("state", state.id)}
-      count={props.counts?.[state.id]}
-      delay={firstDelay(snapshot?.delays ?? [], state.id)}
-      now={now}
-      words={words}
-      onSelect={onSelect && ((id) => onSelect({ kind: "state", id }))}
-    />
-  );
+  const { layout, definition, snapshot, words = ENGLISH } = props;
+  const active = snapshot === null ? null : activeStates(definition, snapshot.value);
+  const drawn = { ...props, words, active: active ?? NOTHING };
   return (
     <svg
       xmlns="http://www.w3.org/2000/svg"
       class="chart"
       role="img"
-      aria-label={chartAlternative(definition, snapshot === null ? null : active, words)}
+      aria-label={chartAlternative(definition, active, words)}
       data-machine={definition.id}
       viewBox={`0 0 ${layout.width} ${layout.height}`}
       width={layout.width}
       height={layout.height}
     >
       {props.children}
-      {boxes.filter(({ box }) => box.kind !== "leaf").map(drawBox)}
-      <Routes layout={layout} last={last} />
-      {boxes.filter(({ box }) => box.kind === "leaf").map(drawBox)}
+      <StateBoxes {...drawn} which={(kind) => kind !== "leaf"} />
+      <Routes {...drawn} />
+      <StateBoxes {...drawn} which={(kind) => kind === "leaf"} />
       {layout.marks.map((mark) => (
         <StartMark key={`${mark.of} ${mark.kind}`} mark={mark} words={words} />
       ))}
+      <EdgeLabels {...drawn} />
+    </svg>
+  );
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+type Drawn = StatechartProps & { readonly words: ChartWords; readonly active: ReadonlySet<string> };
+
+function StateBoxes(props: Drawn & { readonly which: (kind: PlacedState["kind"]) => boolean }): VNode {
+  const { layout, definition, snapshot, active, selected, counts, now = Date.now, words, onSelect } = props;
+  return (
+    <>
+      {layout.states.map((box) => {
+        const state = definition.states.find(({ id }) => id === box.id);
+        if (state === undefined || !props.which(box.kind)) return null;
+        return (
+          <StateBox
+            key={box.id}
+            box={box}
+            state={state}
+            active={active.has(box.id)}
+            selected={selected?.kind === "state" && selected.id === box.id}
+            count={counts?.[box.id]}
+            delay={firstDelay(snapshot?.delays ?? [], box.id)}
+            now={now}
+            words={words}
+            onSelect={onSelect && ((id) => onSelect({ kind: "state", id }))}
+          />
+        );
+      })}
+    </>
+  );
+}
+
+function EdgeLabels({ layout, definition, active, last = [], selected, onSelect }: Drawn): VNode {
+  return (
+    <>
       {layout.edges.map((box) => {
         const edge = definition.edges.find(({ id }) => id === box.id);
         if (edge === undefined) return null;
@@ -102,12 +122,12 @@ export function Statechart(props: StatechartProps): VNode {
             edge={edge}
             active={active.has(edge.source)}
             last={last.includes(box.id)}
-            selected={isSelected("edge", box.id)}
+            selected={selected?.kind === "edge" && selected.id === box.id}
             onSelect={onSelect && ((id) => onSelect({ kind: "edge", id }))}
           />
         );
       })}
-    </svg>
+    </>
   );
 }
 
@@ -115,19 +135,24 @@ function firstDelay(delays: readonly RunningDelay[], state: string): RunningDela
   return delays.filter((delay) => delay.state === state).toSorted((a, b) => a.endsAt - b.endsAt)[0];
 }
 
-/** All lines; those that were just taken come last, above the others. */
-function Routes({ layout, last }: { readonly layout: ChartLayout; readonly last: readonly string[] }): VNode {
-  const taken = new Set(layout.edges.filter(({ id }) => last.includes(id)).map(({ route }) => route));
-  const drawn = layout.routes.map(({ points }, at) => ({ points, at, isTaken: taken.has(at) }));
+/** All lines; those that can be taken now, and those that just were, come last, above the others. */
+function Routes({ layout, definition, active, last = [] }: Drawn): VNode {
+  const sources = new Map(definition.edges.map(({ id, source }) => [id, source]));
+  const routes = layout.routes.map(({ points }, at) => {
+    const edges = layout.edges.filter(({ route }) => route === at);
+    const isTaken = edges.some(({ id }) => last.includes(id));
+    const isOpen = edges.some(({ id }) => active.has(sources.get(id) ?? ""));
+    return { at, points, edges, rank: isTaken ? 2 : isOpen ? 1 : 0 };
+  });
   return (
     <>
-      {drawn
-        .toSorted((a, b) => Number(a.isTaken) - Number(b.isTaken))
-        .map(({ points, at, isTaken }) => (
-          <g key={at} class={isTaken ? "chart-route chart-taken" : "chart-route"}>
+      {routes
+        .toSorted((a, b) => a.rank - b.rank)
+        .map(({ at, points, edges, rank }) => (
+          <g key={at} class={["chart-route", "chart-route chart-open", "chart-route chart-taken"][rank]}>
             <path class="chart-line" d={linePath(points)} />
             <path class="chart-arrow" d={arrowPath(points)} />
-            <LabelCard edges={layout.edges.filter(({ route }) => route === at)} />
+            <LabelCard edges={edges} />
           </g>
         ))}
     </>
