@@ -9,6 +9,8 @@
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
  *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
  */
+import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
+import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
@@ -41,6 +43,8 @@ export interface DispatcherOptions {
   readonly retry: RetrySchedule;
   /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
   readonly sink: DispatcherSink;
+  /** For viewers. */
+  readonly deliveries?: DeliveryNotes;
 }
 
 export interface DispatcherSink {
@@ -78,6 +82,7 @@ export class Dispatcher {
     leaseMissed: 0,
   };
   readonly #options: DispatcherOptions;
+  readonly #deliveries: DeliveryNotes;
   readonly #destinations: Destinations;
   readonly #buffer = new LeaseBuffer();
   readonly #inFlight = new Map<string, InFlight>();
@@ -89,6 +94,7 @@ export class Dispatcher {
     this.#options = options;
     this.#window = options.window;
     this.#destinations = new Destinations(options.destinationLevels);
+    this.#deliveries = options.deliveries ?? UNWATCHED;
   }
 
   get queued(): number {
@@ -306,6 +312,7 @@ export class Dispatcher {
     if (unsent !== null) return this.#notSent(entry, queued, unsent);
     this.counts.published++;
     if (entry.attempt > 1) this.counts.republished++;
+    if (this.#deliveries.watched) this.#note("published", entry);
     return true;
   }
 
@@ -327,6 +334,7 @@ export class Dispatcher {
       entry.puback = outcome.reasonCode;
       entry.pubackAt = now;
       this.counts.puback++;
+      if (this.#deliveries.watched) this.#note("puback", entry, outcome.reasonCode);
       if (!entry.message.requiresAck) {
         this.#finish(entry);
         entry.destination.answered(now, null, this.#mostWindow());
@@ -340,6 +348,9 @@ export class Dispatcher {
     } else {
       if (outcome.kind === "refused") this.counts.refused++;
       else this.counts.lost++;
+      if (this.#deliveries.watched) {
+        this.#note("publish_failed", entry, outcome.kind === "refused" ? outcome.reasonCode : outcome.why);
+      }
       if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(entry);
       this.#recordAs([entry], outcome, now);
       this.#finish(entry);
@@ -365,6 +376,7 @@ export class Dispatcher {
 
   #timedOut(entry: InFlight, now: number): void {
     this.counts.ackTimeouts++;
+    if (this.#deliveries.watched) this.#note("ack_timeout", entry);
     this.#finish(entry);
     if (entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt)) this.#park(entry.destination);
   }
@@ -393,6 +405,10 @@ export class Dispatcher {
     this.#options.sink.answered(destination.name, wasParked);
     this.#destinations.refresh(destination);
     this.pump();
+  }
+
+  #note(step: DeliveryStep, { message, attempt }: InFlight, detail?: string | number): void {
+    this.#deliveries.note(step, message.messageId, message.topic, attempt, detail);
   }
 
   #record(entries: readonly InFlight[], now: number): void {
