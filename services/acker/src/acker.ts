@@ -18,6 +18,7 @@ import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runt
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
+import { ackSigner } from "./ack/ack-signer.ts";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
 import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
@@ -111,7 +112,7 @@ export class Acker {
     this.#acks = createAckSender({
       link: this.#link,
       clientId,
-      secret: config.ACKTOR_ACK_SECRET,
+      sign: ackSigner(config),
       limit: ACK_QUEUE,
       counts: this.#counts,
     });

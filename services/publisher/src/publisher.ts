@@ -8,6 +8,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
+import { ackTrust } from "@acktor/shared/protocol/ack-signature";
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -219,7 +220,7 @@ export class Publisher {
       logger,
       now,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
-      secret: config.ACKTOR_ACK_SECRET,
+      trust: ackTrust([config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD], config.ACKTOR_ACK_PUBLIC_KEYS ?? []),
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),

@@ -22,6 +22,8 @@ export interface Setting<T = unknown> {
   readonly required?: boolean;
   /** May also be given as NAME_FILE; never printed. */
   readonly secret?: boolean;
+  /** May also be given as NAME_FILE, though it is no secret. */
+  readonly file?: boolean;
   readonly schema: z.ZodType<T, string>;
 }
 
@@ -72,14 +74,18 @@ export function readConfig<S extends Settings>(
 
 /** The variables that a table reads: its names, and NAME_FILE of its secrets. */
 export function namesOf(table: Settings): string[] {
-  return Object.entries(table).flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]));
+  return Object.entries(table).flatMap(([name, setting]) => (mayBeFile(setting) ? [name, `${name}_FILE`] : [name]));
+}
+
+function mayBeFile({ secret, file }: Setting): boolean {
+  return secret === true || file === true;
 }
 
 type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };
 
 function rawValue(name: string, setting: Setting, env: Environment): Raw {
   const given = env[name] || null;
-  const file = setting.secret ? env[`${name}_FILE`] || null : null;
+  const file = mayBeFile(setting) ? env[`${name}_FILE`] || null : null;
   if (given !== null && file !== null) {
     return { ok: false, fault: `${name} and ${name}_FILE are both set. Keep one of them.` };
   }
@@ -197,6 +203,14 @@ export function text(fault: (value: string) => string | null = () => null): z.Zo
   return z.string().transform((value, context) => {
     const why = fault(value);
     return why === null ? value : refuse(context, why);
+  });
+}
+
+/** What `read` makes of a text; a text that it gives back says what is wrong. */
+export function readBy<T extends object>(read: (value: string) => T | string): z.ZodType<T, string> {
+  return z.string().transform((value, context) => {
+    const made = read(value);
+    return typeof made === "string" ? refuse(context, made) : made;
   });
 }
 

@@ -4,8 +4,21 @@
  */
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
+import { readPrivateKey, readPublicKeys } from "../protocol/ack-signature.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
-import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
+import {
+  type ConfigOf,
+  choice,
+  duration,
+  integer,
+  list,
+  namesOf,
+  ratio,
+  readBy,
+  type Setting,
+  text,
+  url,
+} from "./config.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -60,7 +73,8 @@ const serverSettings = {
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
   },
   ACKTOR_ACK_SECRET: {
-    description: "Shared secret of signed acks (HMAC-SHA256). With it, unsigned acks change nothing.",
+    description:
+      "Shared secret of signed acks (HMAC-SHA256): the acker signs with it, and with it unsigned acks change nothing.",
     example: "…",
     secret: true,
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
@@ -166,6 +180,19 @@ const publisherOwn = {
     fallback: "8080",
     schema: integer(0, 65_535),
   },
+  ACKTOR_ACK_SECRET_OLD: {
+    description: "A second secret whose signatures still count, while ACKTOR_ACK_SECRET is changed on the ackers.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_PUBLIC_KEYS: {
+    description:
+      "Ed25519 public keys of the ackers, in PEM, one after the other. With them, acks that no key signed change nothing.",
+    example: "…",
+    file: true,
+    schema: readBy(readPublicKeys),
+  },
   ACKTOR_HIGH_WATER: {
     description: "Waiting rows at which intake answers 429.",
     example: "1000000",
@@ -262,6 +289,13 @@ const ackerOwn = {
     example: "sensors/#,orders/+/created",
     required: true,
     schema: list(filterFault),
+  },
+  ACKTOR_ACK_PRIVATE_KEY: {
+    description:
+      "Ed25519 private key (PKCS #8, PEM) with which this acker signs its acks, instead of ACKTOR_ACK_SECRET.",
+    example: "…",
+    secret: true,
+    schema: readBy(readPrivateKey),
   },
   ACKTOR_GROUP: {
     description: "Shared subscription group ($share/<group>/…), where the broker has it.",
