@@ -13,7 +13,7 @@ import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
-import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { type AckerSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
@@ -291,7 +291,15 @@ export class Acker {
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
-    const http = createHttp({ service: "acker", version: VERSION, token, logger, registry, readiness });
+    const http = createHttp({
+      service: "acker",
+      version: VERSION,
+      token,
+      requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
+      logger,
+      registry,
+      readiness,
+    });
     addRoutes(http, {
       status: () => statusOf(view),
       machines: (recent) => this.#control.machines(actorsOf(view), recent),

@@ -14,7 +14,7 @@ import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
-import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
+import { instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
@@ -160,6 +160,7 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
     service: "publisher",
     version: VERSION,
     token: config.ACKTOR_API_TOKEN,
+    requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
     logger,
     registry: metrics.registry,
     readiness: () => readinessOf(view),

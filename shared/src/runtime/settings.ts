@@ -60,6 +60,12 @@ const serverSettings = {
     fallback: "127.0.0.1",
     schema: text(),
   },
+  ACKTOR_RATE_LIMIT: {
+    description:
+      "Most requests a second from one address, health routes left out; 0 = no limit. Default: none on loopback, 1000 elsewhere.",
+    example: "1000",
+    schema: integer(0, 1_000_000),
+  },
   LOG_LEVEL: {
     description: "Least severe level that is logged.",
     example: "info",
@@ -388,6 +394,14 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+const DEFAULT_RATE_LIMIT = 1_000;
+
+/** Requests a second from one address; null: no limit. */
+export function requestsPerSecond(host: string, configured: number | null): number | null {
+  if (configured === null) return LOOPBACK.test(host) ? null : DEFAULT_RATE_LIMIT;
+  return configured === 0 ? null : configured;
 }
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */
