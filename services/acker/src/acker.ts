@@ -284,10 +284,13 @@ export class Acker {
       acksWaiting: () => this.#acks.waiting(),
       handling: view.handling,
       stuck: () => this.#desk?.sizes().stuck ?? 0,
-      linkState: () => this.#link.info().state,
+      service: "acker",
+      version: VERSION,
+      link: this.#link,
+      pool: this.#pool,
       databaseUp: () => this.#database.isUp(),
-      busConnected: () => this.#control.plane.bus.connected,
-      busIgnored: () => this.#control.malformed,
+      bus: this.#control.plane.bus,
+      malformed: () => this.#control.malformed,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);

@@ -179,7 +179,16 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
-  metrics.watchControl({ bus: control.plane.bus, stream, malformed: () => control.malformed });
+  metrics.watchControl({
+    service: "publisher",
+    version: VERSION,
+    link: view.link,
+    pool,
+    databaseUp: () => publisher.janitor.databaseUp,
+    bus: control.plane.bus,
+    malformed: () => control.malformed,
+    stream,
+  });
   return app;
 }
 

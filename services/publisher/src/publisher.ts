@@ -104,11 +104,12 @@ export class Publisher {
     parts.link.subscribe({ filter: `${parts.config.ACKTOR_PRESENCE_PREFIX}/+`, qos: 1 });
     parts.link.on("link.message", (message) => this.#onMessage(message));
     parts.metrics.watch({
-      link: parts.link,
       intake: this.intake,
       dispatcher: this.dispatch.dispatcher,
       settler: this.settler,
       waiting: () => this.janitor.waiting,
+      oldestWaitingMs: () => this.janitor.oldestWaitingMs,
+      highWater: parts.config.ACKTOR_HIGH_WATER,
     });
   }
 

@@ -105,6 +105,11 @@ export class Dispatcher {
     return this.#inFlight.size;
   }
 
+  /** Most messages that may be un-acked now: our share. */
+  get window(): number {
+    return this.#window;
+  }
+
   /** How many more leased messages fit into memory. */
   get room(): number {
     return this.#buffer.room;

@@ -77,6 +77,11 @@ export class Intake {
     this.#options = options;
   }
 
+  /** Messages that wait for their INSERT. */
+  get waiting(): number {
+    return this.#waitingMessages;
+  }
+
   /**
    * Stores the messages of one request, all or none.
    * @param keyField the name that the caller knows for the idempotency key of its message `index`

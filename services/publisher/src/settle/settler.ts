@@ -126,6 +126,11 @@ export class Settler {
     this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
   }
 
+  /** Acks that wait to be written. */
+  get waiting(): number {
+    return this.#acks.size() + this.#strangers.size() + this.#rejections.size();
+  }
+
   /** Takes what arrived under the ack prefix. Never throws. */
   receive({ topic, payload, retain }: IncomingMessage): void {
     this.counts.received++;
