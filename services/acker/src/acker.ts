@@ -16,6 +16,7 @@ import { pause } from "@acktor/shared/runtime/pause";
 import { type AckerSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
 import { ackSigner } from "./ack/ack-signer.ts";
@@ -50,6 +51,7 @@ export interface AckerParts {
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly random: () => number;
+  readonly tracing: Tracing;
   /** A bus that several services of this process share, or null. */
   readonly bus: Bus | null;
 }
@@ -151,7 +153,8 @@ export class Acker {
   /** Closes what the constructor opened. Twice is fine. */
   async close(): Promise<void> {
     this.#acks.stop();
-    await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close(), this.#control.plane.stop()]);
+    const parts = [this.#link, this.#pool, this.#control.plane, this.#parts.tracing];
+    await Promise.all([...parts.map((part) => part.stop()), this.http.close()]);
   }
 
   async #prepare(signal: AbortSignal): Promise<Prepared> {
@@ -234,6 +237,7 @@ export class Acker {
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       deliveries: this.#control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 
@@ -265,6 +269,7 @@ export class Acker {
       capacity: config.ACKTOR_QUEUE,
       release: (held) => this.#intake.release(held),
       deliveries: this.#control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       throttle: this.#throttle,

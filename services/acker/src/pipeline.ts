@@ -11,6 +11,7 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import { NO_TRACING, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
@@ -48,6 +49,7 @@ export interface PipelineOptions {
   readonly random: () => number;
   /** For viewers. */
   readonly deliveries: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 /** One arrival that is a message. */
@@ -191,8 +193,11 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
       if (!fresh) deliveries.note("duplicate", messageId, topic);
       else if (decision.kind === "answer") deliveries.note("processed", messageId, topic);
     }
+    if (decision.kind === "answer") {
+      answered.push(delivery);
+      trace(delivery, fresh ? decision.answer.status : "duplicate", options);
+    }
     fresh = false;
-    if (decision.kind === "answer") answered.push(delivery);
     // The newest attempt is the one that a rejection must name.
     const done: Delivery | null = decision.kind === "handle" ? handled : delivery;
     if (decision.kind === "handle") handled = delivery;
@@ -222,6 +227,16 @@ function answerAll(deliveries: readonly Delivery[], answer: Answer, options: Pip
 function answerOne(message: InboxMessage, answer: Answer, { acks }: PipelineOptions): void {
   const { answerTo, attemptToken, checksum } = message;
   if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
+}
+
+/** Where the row is the effect: from the arrival to its commit. What a handler does is traced by the desk. */
+function trace({ message, held }: Delivery, outcome: string, { tracing = NO_TRACING, now }: PipelineOptions): void {
+  if (!tracing.on) return;
+  const { messageId, topic, traceparent = null, retryCount } = message;
+  const startedAgoMs = now() - held.arrivedAt;
+  tracing
+    .begin({ name: "process", parent: traceparent, messageId, topic, attempt: retryCount + 1, startedAgoMs })
+    .end({ outcome, failed: outcome === "rejected" });
 }
 
 function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string): void {

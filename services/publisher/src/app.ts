@@ -17,6 +17,7 @@ import { pause } from "@acktor/shared/runtime/pause";
 import { instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
@@ -54,12 +55,16 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const read = readPublisherConfig(env);
   if (!read.ok) return read;
   const { config } = read;
-  const parts = assemble(config, options);
-  const { app, control, publisher, pool, link, logger } = parts;
+  const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
+  const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
+  const parts = assemble({ config, instance, logger, tracing }, options);
+  const { app, control, publisher, pool, link } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
-    await Promise.all([link.stop(), pool.stop(), control.stop()]);
+    await Promise.all([link.stop(), pool.stop(), control.stop(), tracing.stop()]);
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
   const supervisor = startSupervisor({
@@ -79,22 +84,27 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   return { ok: true, url: addressOf(app), started, stop, stopped };
 }
 
+interface Base {
+  readonly config: PublisherSettings;
+  readonly instance: string;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+}
+
 interface Assembled {
   readonly app: FastifyInstance;
   readonly control: PublisherControl;
   readonly publisher: Publisher;
   readonly pool: Pool;
   readonly link: Link;
-  readonly logger: Logger;
+  readonly tracing: Tracing;
   /** Gives the supervisor, which is started last, to those who look at it. */
   readonly supervise: (supervisor: Supervisor) => void;
 }
 
 /** Every part, wired; nothing is connected and nothing listens yet. */
-function assemble(config: PublisherSettings, options: StartOptions): Assembled {
-  const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
+function assemble({ config, instance, logger, tracing }: Base, options: StartOptions): Assembled {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
-  const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
@@ -124,6 +134,7 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
     link,
     logger,
     metrics,
+    tracing,
     prepared,
     control,
     ...CLOCKS,
@@ -140,7 +151,7 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, pool, link, logger, supervise };
+  return { app, control, publisher, pool, link, tracing, supervise };
 }
 
 interface HttpParts {
@@ -192,7 +203,7 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
   return app;
 }
 
-async function drain({ app, control, publisher, pool }: Assembled): Promise<void> {
+async function drain({ app, control, publisher, pool, tracing }: Assembled): Promise<void> {
   control.leave();
   // Requests under way are answered while the intake drains; then nothing is accepted any more.
   const closing = app.close();
@@ -200,6 +211,7 @@ async function drain({ app, control, publisher, pool }: Assembled): Promise<void
   await closing;
   await control.stop();
   await pool.stop();
+  await tracing.stop();
 }
 
 function limitsOf(config: PublisherSettings): IntakeLimits {

@@ -7,8 +7,8 @@ import {
   createRegistry,
   type HistogramMetric,
   type Metric,
+  type Registry,
 } from "@acktor/shared/runtime/metric-table";
-import type { Registry } from "prom-client";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Intake } from "./intake/intake.ts";
 import type { Settled } from "./outbox/outbox.ts";

@@ -14,6 +14,7 @@ import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { AnyActor } from "xstate";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
@@ -53,6 +54,7 @@ export interface PublisherParts {
   readonly link: Link;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -205,6 +207,7 @@ export class Publisher {
       claim: (options) => claimDue(pool, options),
       supersede: (from) => supersedeRetained(pool, from),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
       onActor: (actor) => this.#parts.control.followDispatcher(actor),
     });
   }
@@ -228,6 +231,7 @@ export class Publisher {
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 
@@ -271,6 +275,7 @@ export class Publisher {
       ready: prepared,
       full: (adding) => this.janitor.isFull(adding),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 }

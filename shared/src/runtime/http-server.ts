@@ -9,10 +9,10 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Registry } from "prom-client";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
 import { addGuard, RATE_LIMITED } from "./http-guard.ts";
 import type { Logger } from "./logger.ts";
+import type { Registry } from "./metric-table.ts";
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Of a body beyond the limit, what is read so that its sender hears why; beyond that the connection is closed on him. */

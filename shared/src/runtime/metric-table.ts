@@ -8,6 +8,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
+export type { Registry };
+
 export type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 
 export interface Metric<Source> {

@@ -72,6 +72,12 @@ const serverSettings = {
     fallback: "info",
     schema: choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    description:
+      "Where spans go (OpenTelemetry, OTLP over HTTP). Without it nothing is traced, and nothing of it is loaded.",
+    example: "http://127.0.0.1:4318",
+    schema: url("http", "https"),
+  },
   ACKTOR_API_TOKEN: {
     description: "Bearer token that every /v1 route then wants.",
     example: "…",

@@ -1,7 +1,6 @@
 /** What Prometheus scrapes of the acker, beside what both services have (`shared/src/inspect/service-metrics.ts`). */
 import { SERVICE_METRICS, type ServiceMetricsSource } from "@acktor/shared/inspect/service-metrics";
-import { addMetrics, byLabel, createRegistry, type Metric } from "@acktor/shared/runtime/metric-table";
-import type { Registry } from "prom-client";
+import { addMetrics, byLabel, createRegistry, type Metric, type Registry } from "@acktor/shared/runtime/metric-table";
 import type { Counts } from "./counts.ts";
 
 export interface AckerMetricsSource extends ServiceMetricsSource {

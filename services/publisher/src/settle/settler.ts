@@ -18,6 +18,7 @@ import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
+import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { InFlight } from "../dispatch/in-flight.ts";
 import type { AckLeftover, AckRecord, Rejection, Settled } from "../outbox/outbox.ts";
 import { createVerifyBudget, type VerifyBudget } from "./verify-budget.ts";
@@ -40,11 +41,14 @@ interface WaitingAck {
   readonly freesLane: boolean;
   /** What this process has in flight of it, or null. */
   readonly entry: InFlight | null;
+  /** Where tracing is on, and the message is in flight here. */
+  readonly span: OpenSpan | null;
 }
 
 interface WaitingRejection {
   readonly rejection: Rejection;
   readonly entry: InFlight | null;
+  readonly span: OpenSpan | null;
 }
 
 export interface SettlerOptions {
@@ -65,6 +69,7 @@ export interface SettlerOptions {
   readonly onLaneFreed: () => void;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 export interface SettlerCounts {
@@ -112,6 +117,7 @@ export class Settler {
   readonly #strangers: Batcher<WaitingAck>;
   readonly #rejections: Batcher<WaitingRejection>;
   readonly #deliveries: DeliveryNotes;
+  readonly #tracing: Tracing;
   readonly #budget: VerifyBudget;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
@@ -119,6 +125,7 @@ export class Settler {
   constructor(options: SettlerOptions) {
     this.#options = options;
     this.#deliveries = options.deliveries ?? UNWATCHED;
+    this.#tracing = options.tracing ?? NO_TRACING;
     const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
     this.#budget = createVerifyBudget(options.now);
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
@@ -226,7 +233,7 @@ export class Settler {
       retryable: ack.retryable,
       retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
     };
-    if (!this.#rejections.add({ rejection, entry })) this.counts.dropped++;
+    if (!this.#rejections.add({ rejection, entry, span: this.#beginSpan(entry) })) this.counts.dropped++;
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
@@ -241,12 +248,19 @@ export class Settler {
 
   #add(record: AckRecord, freesLane: boolean, entry: InFlight | null): void {
     const batcher = entry === null ? this.#strangers : this.#acks;
-    if (!batcher.add({ record, freesLane, entry })) this.counts.dropped++;
+    if (!batcher.add({ record, freesLane, entry, span: this.#beginSpan(entry) })) this.counts.dropped++;
+  }
+
+  #beginSpan(entry: InFlight | null): OpenSpan | null {
+    if (!this.#tracing.on || entry === null) return null;
+    const { messageId, topic, traceparent } = entry.message;
+    return this.#tracing.begin({ name: "settle", parent: traceparent, messageId, topic, attempt: entry.attempt });
   }
 
   async #settle(batch: WaitingAck[]): Promise<void> {
     const acks = batch.map((waiting) => waiting.record);
     const result = await this.#persist(() => this.#options.verbs.settleAcks(acks));
+    if (this.#tracing.on) endSpans(batch, result.ok ? "acknowledged" : "dropped", !result.ok);
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
@@ -289,6 +303,7 @@ export class Settler {
   async #reject(batch: WaitingRejection[]): Promise<void> {
     const rejections = batch.map(({ rejection }) => rejection);
     const result = await this.#persist(() => this.#options.verbs.rejectMessages(rejections));
+    if (this.#tracing.on) endSpans(batch, result.ok ? "rejected" : "dropped", !result.ok);
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
@@ -335,6 +350,10 @@ export class Settler {
       "an ack was ignored",
     );
   }
+}
+
+function endSpans(batch: readonly { readonly span: OpenSpan | null }[], outcome: string, failed: boolean): void {
+  for (const { span } of batch) span?.end({ outcome, failed });
 }
 
 /** Ids of messages that more than one client acked. */
