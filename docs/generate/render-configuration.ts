@@ -48,7 +48,11 @@ function row(name: string, setting: Setting): string[] {
   return [
     code(name),
     setting.required ? "**required**" : fallback,
-    `${cell(setting.description)}${setting.secret ? " _Secret._" : ""}${setting.file ? " _File._" : ""}`,
+    [
+      cell(setting.description),
+      ...(setting.secret ? ["_Secret._"] : []),
+      ...(setting.fromFile ? ["_File._"] : []),
+    ].join(" "),
     setting.example === "…" ? "" : code(setting.example),
   ];
 }

@@ -22,8 +22,8 @@ export interface Setting<T = unknown> {
   readonly required?: boolean;
   /** May also be given as NAME_FILE; never printed. */
   readonly secret?: boolean;
-  /** May also be given as NAME_FILE, though it is no secret. */
-  readonly file?: boolean;
+  /** May also be given as NAME_FILE, being long rather than secret: a certificate. */
+  readonly fromFile?: boolean;
   readonly schema: z.ZodType<T, string>;
 }
 
@@ -72,13 +72,14 @@ export function readConfig<S extends Settings>(
   return faults.length > 0 ? { ok: false, faults } : { ok: true, config: config as ConfigOf<S> };
 }
 
-/** The variables that a table reads: its names, and NAME_FILE of its secrets. */
+/** The variables that a table reads: its names, and NAME_FILE of what may be a file. */
 export function namesOf(table: Settings): string[] {
   return Object.entries(table).flatMap(([name, setting]) => (mayBeFile(setting) ? [name, `${name}_FILE`] : [name]));
 }
 
-function mayBeFile({ secret, file }: Setting): boolean {
-  return secret === true || file === true;
+/** Whether a setting may be given as NAME_FILE. */
+function mayBeFile({ secret = false, fromFile = false }: Setting): boolean {
+  return secret || fromFile;
 }
 
 type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };

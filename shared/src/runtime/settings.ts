@@ -202,7 +202,7 @@ const publisherOwn = {
     description:
       "Ed25519 public keys of the ackers, in PEM, one after the other. With them, acks that no key signed change nothing.",
     example: "…",
-    file: true,
+    fromFile: true,
     schema: readBy(readPublicKeys),
   },
   ACKTOR_HIGH_WATER: {
