@@ -8,7 +8,8 @@
  *  2. What it started is stopped, and what the tests left running is found, ended, and counted as a failure.
  *  3. A server that is not installed is named; with ACKTOR_REQUIRE=<its name> it is a failure.
  *
- * Tests of the pair as a whole (e2e) measure times, so they run after the others and not beside each other.
+ * Tests of strangers (security) and of the pair as a whole (e2e) measure times, so they run after the others and not beside
+ * each other.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -24,6 +25,7 @@ const CORES = os.availableParallelism();
 
 const PHASES = [
   { name: "unit, model, integration", folders: ["unit", "model", "integration"], atOnce: Math.min(CORES, 4) },
+  { name: "security", folders: ["security"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
   { name: "end to end", folders: ["e2e"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
 ];
 

@@ -10,7 +10,8 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { ackTrust } from "@acktor/shared/protocol/ack-signature";
 import { filterMatches } from "@acktor/shared/protocol/topics";
-import type { Logger } from "@acktor/shared/runtime/logger";
+import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/start-supervisor";
@@ -44,6 +45,9 @@ import { Settler } from "./settle/settler.ts";
 const LAST_PUBACKS_MS = 500;
 /** Rows resumed by a birth come due spread over this. */
 const SMEAR_MS = 2_000;
+/** One line about births in this time, with so many of its filters at most. */
+const BIRTH_LOG_MS = 1_000;
+const BIRTH_FILTERS = 20;
 
 export interface PublisherParts {
   readonly config: PublisherSettings;
@@ -81,11 +85,13 @@ export class Publisher {
   readonly janitor: Janitor;
   readonly #parts: PublisherParts;
   readonly #writer: OutboxWriter;
+  readonly #births: LogThrottle;
   readonly #resumer: Resumer;
   #drained: Promise<void> | null = null;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#births = createLogThrottle(parts.now, BIRTH_LOG_MS);
     this.#writer = this.#makeWriter();
     this.dispatch = this.#makeDispatch();
     this.settler = this.#makeSettler();
@@ -158,10 +164,17 @@ export class Publisher {
     const isHis = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic));
     const names = dispatcher.unpark((name) => !wholeTopics || isHis(name));
     dispatcher.hurry(isHis);
-    logger.info(
-      { filters, resumed_destinations: names.length },
-      "an acker announced itself; waiting messages are resumed",
-    );
+    // Whoever may publish presence could fill the log otherwise.
+    const unsaid = this.#births.admit("birth");
+    if (unsaid !== null)
+      logger.info(
+        {
+          filters: filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter)),
+          resumed_destinations: names.length,
+          unsaid,
+        },
+        "an acker announced itself; waiting messages are resumed",
+      );
     this.#resumer.add(filters);
   }
 

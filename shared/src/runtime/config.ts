@@ -103,7 +103,8 @@ function rawValue(name: string, setting: Setting, env: Environment): Raw {
 
 function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
   const why = error.issues[0]?.message ?? "is not valid";
-  const shown = setting.secret ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
+  // Whoever mistakes one file for another has a private key where a public one belongs.
+  const shown = mayBeFile(setting) ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
   return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
 }
 
