@@ -24,6 +24,7 @@ import { type AckSender, createAckSender } from "./ack/send-acks.ts";
 import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
 import { createMetrics } from "./control/metrics.ts";
+import { ACKER_DOCS } from "./control/route-docs.ts";
 import { addRoutes } from "./control/routes.ts";
 import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
@@ -307,6 +308,7 @@ export class Acker {
       logger,
       registry,
       readiness,
+      docs: ACKER_DOCS,
     });
     addRoutes(http, {
       status: () => statusOf(view),

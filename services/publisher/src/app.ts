@@ -19,6 +19,7 @@ import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-s
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
+import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
 import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
@@ -175,6 +176,7 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
     logger,
     registry: metrics.registry,
     readiness: () => readinessOf(view),
+    docs: PUBLISHER_DOCS,
     onUnauthorized: (request) => {
       const record = refusedCommand(request, instance);
       if (record !== null) void auditor.record(record);

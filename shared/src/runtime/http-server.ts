@@ -13,6 +13,7 @@ import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
 import { addGuard, RATE_LIMITED } from "./http-guard.ts";
 import type { Logger } from "./logger.ts";
 import type { Registry } from "./metric-table.ts";
+import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Of a body beyond the limit, what is read so that its sender hears why; beyond that the connection is closed on him. */
@@ -38,6 +39,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly readiness: () => Readiness;
+  /** What is said of the service's own routes, in `/openapi.json`. */
+  readonly docs?: RouteDocs;
   /** Told of each request whose token was missing or wrong, after it was refused. */
   readonly onUnauthorized?: (request: FastifyRequest) => void;
 }
@@ -74,6 +77,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     reply.header("allow", methods.join(", "));
     return sendFault(reply, { code: "method_not_allowed", message: `nothing at ${place}, but for another method` });
   });
+  addOpenApi(app, options);
   addHealthRoutes(app, options);
   return app;
 }
@@ -200,5 +204,18 @@ function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.get("/version", async () => ({ service: options.service, version: options.version, node: process.version }));
   app.get("/metrics", async (_request, reply) => {
     return reply.type(options.registry.contentType).send(await options.registry.metrics());
+  });
+}
+
+/** Made when it is first asked for: every route is registered by then. */
+function addOpenApi(app: FastifyInstance, { service, version, docs = {} }: HttpOptions): void {
+  const routes: Route[] = [];
+  let document: object | null = null;
+  app.addHook("onRoute", ({ method, url }) => {
+    for (const one of [method].flat()) if (one !== "HEAD") routes.push({ method: one, path: url });
+  });
+  app.get("/openapi.json", async () => {
+    document ??= openApiDocument({ title: `acktor ${service}`, version, docs, routes });
+    return document;
   });
 }

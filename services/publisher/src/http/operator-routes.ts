@@ -18,13 +18,13 @@ export interface OperatorRoutes {
   readonly wake: () => void;
 }
 
-const replayBody = z.strictObject({
+export const replayBody = z.strictObject({
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
   who: label.optional(),
 });
-const cancelBody = z.strictObject({ who: label.optional() });
-const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
+export const cancelBody = z.strictObject({ who: label.optional() });
+export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, wake }: OperatorRoutes): void {
   app.post("/v1/messages/:id/replay", async (request, reply) => {
