@@ -144,7 +144,8 @@ function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
   }
   counts.messages[verdict.kind]++;
   if (verdict.kind === "expired") return null;
-  warn(options, verdict.kind, verdict.reason, held.topic);
+  const id = verdict.kind === "malformed" ? undefined : verdict.refused?.answerTo.id;
+  warn(options, verdict.kind, verdict.reason, held.topic, id);
   if (verdict.kind === "malformed" || verdict.refused === null) return null;
   if (deliveries.watched) {
     deliveries.note("refused", verdict.refused.answerTo.id, held.topic, undefined, printable(verdict.reason));
@@ -164,7 +165,7 @@ function conclude(group: Group, stored: Stored | undefined, owner: string, optio
   if (stored?.kind === "refused") {
     const { reason, retryable } = stored;
     messages.unusable += group.all.length;
-    warn(options, "unusable", reason, group.message.topic);
+    warn(options, "unusable", reason, group.message.topic, group.message.messageId);
     answerAll(group.all, { status: "rejected", reason, retryable }, options);
   } else {
     messages[stored?.kind ?? "abandoned"] += group.all.length;
@@ -181,7 +182,7 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
     const decision = decide(receipt, delivery.message);
     if (decision.kind === "conflict") {
       counts.messages.conflict++;
-      warn(options, "conflict", decision.answer.status, delivery.message.topic);
+      warn(options, "conflict", decision.answer.status, delivery.message.topic, delivery.message.messageId);
       answerAll([delivery], decision.answer, options);
       options.release(delivery.held);
       continue;
@@ -239,8 +240,9 @@ function trace({ message, held }: Delivery, outcome: string, { tracing = NO_TRAC
     .end({ outcome, failed: outcome === "rejected" });
 }
 
-function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string): void {
+function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string, id?: string): void {
   const unsaid = throttle.admit(`${kind}: ${reason}`);
   if (unsaid === null) return;
-  logger.warn({ kind, reason: printable(reason), topic: printable(topic), unsaid }, "a message was not taken");
+  const fields = { kind, reason: printable(reason), topic: printable(topic), unsaid };
+  logger.warn(id === undefined ? fields : { message_id: printable(id), ...fields }, "a message was not taken");
 }

@@ -45,8 +45,8 @@ import { Settler } from "./settle/settler.ts";
 const LAST_PUBACKS_MS = 500;
 /** Rows resumed by a birth come due spread over this. */
 const SMEAR_MS = 2_000;
-/** One line about births in this time, with so many of its filters at most. */
-const BIRTH_LOG_MS = 1_000;
+/** What others make us say is said once in this time: a birth (so many of its filters at most), a message that failed. */
+const SAID_ONCE_IN_MS = 1_000;
 const BIRTH_FILTERS = 20;
 
 export interface PublisherParts {
@@ -85,13 +85,13 @@ export class Publisher {
   readonly janitor: Janitor;
   readonly #parts: PublisherParts;
   readonly #writer: OutboxWriter;
-  readonly #births: LogThrottle;
+  readonly #throttle: LogThrottle;
   readonly #resumer: Resumer;
   #drained: Promise<void> | null = null;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
-    this.#births = createLogThrottle(parts.now, BIRTH_LOG_MS);
+    this.#throttle = createLogThrottle(parts.now, SAID_ONCE_IN_MS);
     this.#writer = this.#makeWriter();
     this.dispatch = this.#makeDispatch();
     this.settler = this.#makeSettler();
@@ -165,7 +165,7 @@ export class Publisher {
     const names = dispatcher.unpark((name) => !wholeTopics || isHis(name));
     dispatcher.hurry(isHis);
     // Whoever may publish presence could fill the log otherwise.
-    const unsaid = this.#births.admit("birth");
+    const unsaid = this.#throttle.admit("birth");
     if (unsaid !== null)
       logger.info(
         {
@@ -176,6 +176,12 @@ export class Publisher {
         "an acker announced itself; waiting messages are resumed",
       );
     this.#resumer.add(filters);
+  }
+
+  #sayFailed(messageId: string, reason: string): void {
+    const unsaid = this.#throttle.admit(`failed ${reason}`);
+    if (unsaid === null) return;
+    this.#parts.logger.warn({ message_id: messageId, reason, unsaid }, "a message cannot be delivered; it ends failed");
   }
 
   #makeWriter(): OutboxWriter {
@@ -196,7 +202,10 @@ export class Publisher {
     const sink: Omit<DispatcherSink, "low"> = {
       recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
       brokerAcked: (entry) => this.settler.brokerAcked(entry),
-      fail: (message, reason) => writer.fail(message, reason),
+      fail: (message, reason) => {
+        this.#sayFailed(message.messageId, reason);
+        writer.fail(message, reason);
+      },
       release: (messages, dueInMs) => writer.release(messages, dueInMs),
       park: (destination, messages) => writer.park(destination, messages),
       answered: (destination, wasParked) => {
