@@ -22,7 +22,7 @@ const tables: readonly Pick<Metric<never>, "name" | "kind" | "help" | "labels">[
 const known = new Set([...tables.map(({ name }) => name), DELIVERY_SECONDS.name]);
 
 /** Where names of metrics are used by people: pages, alert rules, dashboards. */
-const USERS = ["docs", "deploy", "observability", "compose", "README.md", "README.ja.md"];
+const USERS = ["docs", "tools/compose/servers", "README.md", "README.ja.md"];
 
 test("names are in base units, counters alone end in _total, no label can grow", () => {
   const labels = new Set(["state", "outcome", "type", "service", "version"]);

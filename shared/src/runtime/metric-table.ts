@@ -80,8 +80,11 @@ function addGauge<Source>(registry: Registry, metric: Metric<Source>, source: So
     labelNames: [...labels],
     registers: [registry],
     collect() {
+      const samples = samplesOf(read(source));
       this.reset();
-      for (const [at, value] of samplesOf(read(source))) this.set(at, value);
+      // Of a gauge without labels a reset makes 0, which would be a claim.
+      if (samples.length === 0) this.remove();
+      for (const [at, value] of samples) this.set(at, value);
     },
   });
 }
