@@ -17,15 +17,19 @@ import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/set
 import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { readPublisherConfig } from "./config.ts";
+import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
-import { addStatusRoutes } from "./http/status-routes.ts";
+import { addOverviewRoutes } from "./http/overview-routes.ts";
+import { addStatusRoutes, INDEX } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
+import { LatencyWindow } from "./overview/latency-window.ts";
+import { Overview } from "./overview/overview.ts";
 import { Publisher } from "./publisher.ts";
 import { machineViews, readinessOf, statusOf } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -57,8 +61,9 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     applicationName: `acktor-publisher ${instance}`,
   });
   const link = makeServiceLink(config, logger, { clientId: `acktor-publisher-${owner.replace("/", "-")}` });
-  const metrics = createMetrics();
   const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
+  const latencies = new LatencyWindow(clocks.now);
+  const metrics = createMetrics(latencies);
   let supervisor: Supervisor | null = null;
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
   const publisher = new Publisher({ config, instance, owner, pool, link, logger, metrics, prepared, ...clocks });
@@ -71,6 +76,13 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     supervisor: () => supervisor,
     highWater: config.ACKTOR_HIGH_WATER,
   };
+  const overview = new Overview({
+    ...{ pool, link, publisher, latencies, instance, version: VERSION, ...clocks },
+    highWater: config.ACKTOR_HIGH_WATER,
+    oldWaitingMs: config.ACKTOR_OLD_WAITING,
+    state: () => supervisor?.state() ?? "STARTING",
+    nats: () => "off",
+  });
   const app = createHttp({
     service: "publisher",
     version: VERSION,
@@ -86,6 +98,8 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
   });
+  addOverviewRoutes(app, { pool, overview: () => overview.read() });
+  addConsoleRoutes(app, INDEX);
   addStatusRoutes(app, { pool, link, status: () => statusOf(view), machines: () => machineViews(view) });
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
@@ -94,6 +108,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
 
+  overview.start();
   supervisor = startSupervisor({
     prepare: (signal) => prepare(pool, config, logger, signal, link),
     roles: publisher.roles(),
@@ -102,6 +117,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     drain: async () => {
       // Requests under way are answered while the intake drains; then nothing is accepted any more.
       const closing = app.close();
+      overview.stop();
       await publisher.drain();
       await closing;
       await pool.stop();

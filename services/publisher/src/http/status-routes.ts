@@ -24,14 +24,22 @@ export interface StatusRoutes {
   readonly machines: () => readonly MachineView[];
 }
 
-/** Where to look: what a person who opens the printed address gets. */
-const INDEX = {
+/** Where to look: what a program that asks for `/` gets. */
+export const INDEX = {
   service: "acktor publisher",
-  look: ["/v1/status", "/v1/stats", "/v1/messages", "/v1/machines", "/readyz?verbose", "/metrics", "/version"],
+  look: [
+    "/v1/overview",
+    "/v1/status",
+    "/v1/stats",
+    "/v1/messages",
+    "/v1/machines",
+    "/readyz?verbose",
+    "/metrics",
+    "/version",
+  ],
 };
 
 export function addStatusRoutes(app: FastifyInstance, { pool, link, status, machines }: StatusRoutes): void {
-  app.get("/", async () => INDEX);
   const stats = new StatsCache(
     () => readStats(pool),
     () => performance.now(),

@@ -1,0 +1,17 @@
+/** What may be wider or higher than its place: it scrolls by itself, also by keyboard. */
+import type { ComponentChildren } from "preact";
+
+interface ScrollBoxProps {
+  readonly class: "scroll" | "scroll-x";
+  readonly label: string;
+  readonly children: ComponentChildren;
+}
+
+export function ScrollBox({ class: name, label, children }: ScrollBoxProps) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no pointer scrolls by the keys
+    <section class={name} aria-label={label} tabIndex={0}>
+      {children}
+    </section>
+  );
+}
