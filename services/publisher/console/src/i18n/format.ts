@@ -14,8 +14,15 @@ export function decimal(value: number): string {
   return new Intl.NumberFormat(LOCALES[language.value], { maximumFractionDigits: digits }).format(value);
 }
 
+/** A share of 100, with as many decimals as tell 99.998 from all. */
+export function percent(value: number): string {
+  const text = new Intl.NumberFormat(LOCALES[language.value], { maximumFractionDigits: 3 }).format(value);
+  return `${text} %`;
+}
+
 /** Milliseconds, in the unit in which one reads them. */
 export function duration(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
   if (ms < 60_000) return `${Math.round(ms / 1_000)} s`;

@@ -2,7 +2,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { clockTime } from "../i18n/format.ts";
 import { theme } from "../state/preferences.ts";
+
+/** What is shown, whatever is known of it: the line moves in from the right. */
+const SPAN_S = 300;
 
 export interface Series {
   readonly label: string;
@@ -67,9 +71,12 @@ function options(element: HTMLElement, series: readonly Series[], height: number
     legend: { show: false },
     cursor: { show: false },
     padding: [8, 4, 0, 0],
-    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+    scales: {
+      x: { range: (_, __, last) => [last - SPAN_S, last] },
+      y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
+    },
     axes: [
-      { ...axis, font, ticks: { show: false }, space: 90 },
+      { ...axis, font, ticks: { show: false }, space: 90, values: (_, times) => times.map(clockOf) },
       { ...axis, font, ticks: { show: false }, size: 44, space: 28 },
     ],
     series: [
@@ -83,6 +90,11 @@ function options(element: HTMLElement, series: readonly Series[], height: number
       })),
     ],
   };
+}
+
+/** Hours to seconds of a time in seconds since 1970. */
+function clockOf(time: number): string {
+  return clockTime(time * 1_000).slice(0, 8);
 }
 
 /** A canvas knows no custom properties; what one stands for is read from an element that has it. */

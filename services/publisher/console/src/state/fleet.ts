@@ -6,7 +6,13 @@
  *  2. An instance that stops being told of is `stopped`, and stays to be seen for KEEP_MS; a new boot of it takes its row.
  *  3. At most MAX_INSTANCES are kept, those heard of last.
  */
-import type { ActorEvent, ActorSnapshot, InspectEvent, InstanceSnapshot } from "@acktor/shared/inspect/wire";
+import type {
+  ActorEvent,
+  ActorSnapshot,
+  InspectEvent,
+  InstanceGone,
+  InstanceSnapshot,
+} from "@acktor/shared/inspect/wire";
 
 const KEEP_MS = 600_000;
 const MAX_INSTANCES = 500;
@@ -54,6 +60,17 @@ export class Fleet {
       else if (now - instance.stoppedAt > KEEP_MS) this.#instances.delete(key);
     }
     this.#forgetMost();
+  }
+
+  takeInstance(snapshot: InstanceSnapshot): void {
+    this.#take(snapshot);
+    this.#forgetMost();
+  }
+
+  takeGone(gone: InstanceGone): void {
+    const known = this.#instances.get(keyOf(gone));
+    if (known?.boot !== gone.boot || known.stoppedAt !== null) return;
+    this.#instances.set(known.key, { ...known, stoppedAt: gone.ts });
   }
 
   takeEvent(event: InspectEvent): void {

@@ -51,6 +51,16 @@ export class Journal {
     return true;
   }
 
+  /** What came up to an event is known otherwise: its absence is no loss. */
+  skipTo(boot: string, seq: number): void {
+    this.#seen.set(boot, Math.max(seq, this.#seen.get(boot) ?? 0));
+  }
+
+  /** Whether some event of a boot was seen. */
+  knows(boot: string): boolean {
+    return this.#seen.has(boot);
+  }
+
   /** A tenth is forgotten at a time, so that a row costs no move of all others. */
   #forgetOldest(): void {
     let rows = 0;

@@ -4,11 +4,17 @@
  * Invariants:
  *  1. What is shown changes with `pulse`, at most once a frame.
  *  2. While the stream is away everything stays to be seen, marked as stale since then.
- *  3. What is not understood is counted and passed over.
+ *  3. What is not understood is passed over.
  */
-import type { InspectEvent, InstanceSnapshot, MachineDefinition } from "@acktor/shared/inspect/wire";
+import type {
+  BusView,
+  InspectEvent,
+  InstanceGone,
+  InstanceSnapshot,
+  MachineDefinition,
+  MachinesView,
+} from "@acktor/shared/inspect/wire";
 import { effect, signal } from "@preact/signals";
-import { get } from "../api/client.ts";
 import { readEvents } from "../api/event-stream.ts";
 import { Fleet } from "./fleet.ts";
 import { drawer } from "./frames.ts";
@@ -16,31 +22,15 @@ import { Journal } from "./journal.ts";
 import { isEvent } from "./recording.ts";
 import { isRefused, logins } from "./session.ts";
 
-/** How often the whole is asked for beside the stream: who died says nothing. */
-const LOOK_EVERY_MS = 3_000;
-
-export interface BusState {
-  readonly kind: "local" | "nats";
-  readonly connected: boolean;
-  readonly partial: boolean;
-}
-
 export type StreamState = { readonly kind: "connecting" | "live" } | { readonly kind: "stale"; readonly since: number };
-
-interface Machines {
-  readonly instances?: readonly InstanceSnapshot[];
-  readonly definitions?: readonly MachineDefinition[];
-  readonly bus?: BusState;
-}
 
 export const fleet = new Fleet();
 export const journal = new Journal();
 export const definitions = signal<ReadonlyMap<string, MachineDefinition>>(new Map());
-export const bus = signal<BusState | null>(null);
+export const bus = signal<BusView | null>(null);
 export const stream = signal<StreamState>({ kind: "connecting" });
 /** Rises when fleet or journal changed. */
 export const pulse = signal(0);
-export const ignored = signal(0);
 
 const changed = drawer(() => {
   pulse.value++;
@@ -51,7 +41,7 @@ export function followEvents(): () => void {
   return effect(() => {
     logins.value;
     if (isRefused.value) return;
-    const stop = readEvents("/v1/events", {
+    return readEvents("/v1/events", {
       onEvent: take,
       onOpen: () => {
         stream.value = { kind: "live" };
@@ -60,52 +50,45 @@ export function followEvents(): () => void {
         if (stream.peek().kind !== "stale") stream.value = { kind: "stale", since: Date.now() };
       },
     });
-    const timer = setInterval(() => void look(), LOOK_EVERY_MS);
-    return () => {
-      stop();
-      clearInterval(timer);
-    };
   });
 }
 
-async function look(): Promise<void> {
-  if (document.hidden) return;
-  const answer = await get<Machines>("/v1/machines");
-  if (answer.ok) takeMachines(answer.value);
+function take(type: string, data: string): void {
+  const value = objectOf(data);
+  if (value === null) return;
+  if (type === "snapshot") takeMachines(value as unknown as MachinesView);
+  else if (type === "bus") bus.value = value as unknown as BusView;
+  else if (type === "inspect") takeInspect(value);
+  else if (type === "instance") fleet.takeInstance(value as unknown as InstanceSnapshot);
+  else if (type === "gone") fleet.takeGone(value as unknown as InstanceGone);
+  changed();
 }
 
-function take(type: string, data: string): void {
-  let value: unknown;
+function objectOf(data: string): Record<string, unknown> | null {
   try {
-    value = JSON.parse(data);
+    const value: unknown = JSON.parse(data);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
-    ignored.value++;
-    return;
+    return null;
   }
-  if (typeof value !== "object" || value === null) ignored.value++;
-  else if (type === "snapshot") takeMachines(value as Machines);
-  else if (type === "bus") bus.value = value as BusState;
-  else if (type === "inspect") takeInspect(value as Record<string, unknown>);
 }
 
 function takeInspect(value: Record<string, unknown>): void {
-  if (!isEvent(value)) {
-    ignored.value++;
-    return;
-  }
+  if (!isEvent(value)) return;
   const event = value as unknown as InspectEvent;
-  if (!journal.add(event)) return;
-  fleet.takeEvent(event);
-  changed();
+  if (journal.add(event)) fleet.takeEvent(event);
 }
 
-function takeMachines({ instances = [], definitions: charts = [], bus: state }: Machines): void {
-  if (state !== undefined) bus.value = state;
-  if (charts.length > 0 && charts.length !== definitions.peek().size) {
-    definitions.value = new Map(charts.map((chart) => [chart.id, chart]));
-  }
+function takeMachines({ instances, definitions: charts, bus: state }: MachinesView): void {
+  bus.value = state;
+  definitions.value = new Map(charts.map((chart: MachineDefinition) => [chart.id, chart]));
   const recent = instances.flatMap((instance) => instance.recent ?? []);
-  for (const event of [...recent].sort((a, b) => a.ts - b.ts || a.seq - b.seq)) journal.add(event, 0);
-  fleet.takeAll(instances, Date.now(), state?.partial ?? false);
-  changed();
+  // Steps and contexts may have been left out of what is kept: holes among them are no losses. What is missing since the
+  // stream was lost is one.
+  const missed = new Set(instances.map(({ boot }) => boot).filter((boot) => journal.knows(boot)));
+  for (const event of [...recent].sort((a, b) => a.ts - b.ts || a.seq - b.seq)) {
+    if (journal.add(event, missed.has(event.boot) ? undefined : 0)) missed.delete(event.boot);
+  }
+  for (const { boot, seq } of instances) journal.skipTo(boot, seq);
+  fleet.takeAll(instances, Date.now(), state.partial);
 }

@@ -1,7 +1,7 @@
 /** The figures that one looks at first: messages by state, what waits, how long it takes. */
 import type { ComponentChildren } from "preact";
 import { MESSAGE_STATES, type Overview } from "../../api/types.ts";
-import { count, decimal, duration } from "../../i18n/format.ts";
+import { count, duration, percent } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { linkTo } from "../../state/router.ts";
@@ -30,7 +30,7 @@ export function Figures({ overview }: { readonly overview: Overview | null }) {
       <Figure name={t("figures.endToEnd")} value={show(latency?.p50_ms, duration)}>
         {t("figures.p95", { time: show(latency?.p95_ms, duration) })}
       </Figure>
-      <Figure name={t("figures.success")} value={percent(overview?.success_rate)}>
+      <Figure name={t("figures.success")} value={show(overview?.success_rate, percent)}>
         {t("figures.successOf")}
       </Figure>
       <Figure name={t("figures.breaker")} value={show(overview?.breaker.openings, count)}>
@@ -58,8 +58,4 @@ function Figure({ name, value, children }: FigureProps) {
 
 function show(value: number | null | undefined, format: (value: number) => string): string {
   return value === null || value === undefined ? "–" : format(value);
-}
-
-function percent(value: number | null | undefined): string {
-  return value === null || value === undefined ? "–" : `${decimal(value)} %`;
 }
