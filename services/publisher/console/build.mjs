@@ -73,6 +73,7 @@ export async function buildConsole({ force = false } = {}) {
     jsx: "automatic",
     jsxImportSource: "preact",
     conditions: ["source"],
+    charset: "utf8",
     legalComments: "none",
     define: { "process.env.NODE_ENV": '"production"' },
     logLevel: "warning",

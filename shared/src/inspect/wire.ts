@@ -125,6 +125,26 @@ export interface InstanceSnapshot {
   readonly recent?: readonly InspectEvent[];
   /** Its last: the instance was told to stop. */
   readonly stopping?: boolean;
+  /** The charts that its actors run; only on the bus, where they were asked for. */
+  readonly definitions?: readonly MachineDefinition[];
+}
+
+/** On `inspect.watch`, every few seconds: somebody looks, so tell. Who is not heard of for a while has left. */
+export interface WatchBeat {
+  readonly v: typeof WIRE_VERSION;
+  /** `boot` of the process that has the viewers. */
+  readonly viewer: string;
+  readonly leaves?: boolean;
+}
+
+/** To `snapshot.<service>`. */
+export interface SnapshotRequest {
+  readonly v: typeof WIRE_VERSION;
+  /** `boot` of who asks: it does not answer itself. */
+  readonly viewer: string;
+  /** Bytes of `recent` that the answer may have; left out, it has none. */
+  readonly recentBytes?: number;
+  readonly definitions?: boolean;
 }
 
 /** How often an instance announces itself, and how long it may be silent before it counts as gone. */
@@ -197,6 +217,10 @@ export interface CommandRequest {
   readonly token?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */
   readonly args?: { readonly [key: string]: Json };
+  /** Where he asked, for the audit: an address, as the publisher that passes the command on saw it. */
+  readonly from?: string;
+  /** `boot` of the publisher that passes it on: it has obeyed a command to `all` already. */
+  readonly origin?: string;
 }
 
 export interface CommandReply {

@@ -1,6 +1,7 @@
 /** The console's beginning: what runs in the browser. */
 import { render } from "preact";
 import "./styles/base.css";
+import "./chart/chart.css";
 import "./styles/frame.css";
 import "./styles/parts.css";
 import "./styles/views.css";

@@ -5,8 +5,8 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { cancelWaiting } from "../outbox/cancel-waiting.ts";
 import { countDeadLetters } from "../outbox/count-dead-letters.ts";
-import { label } from "../outbox/storable-text.ts";
-import { databaseFault, parseQuery, topicName } from "./faults.ts";
+import { label, topicName } from "../outbox/storable-text.ts";
+import { databaseFault, parseQuery } from "./faults.ts";
 
 export interface OverviewRoutes {
   readonly pool: Pool;

@@ -7,6 +7,7 @@
  *  3. Rates, percentiles and the account of an outage are those of this process; counts and destinations those of the outbox.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import type { BusView } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
 import { type DeliveryStats, readStats } from "../outbox/read-stats.ts";
@@ -33,8 +34,7 @@ export interface OverviewParts {
   readonly oldWaitingMs: number;
   /** State of the service. */
   readonly state: () => string;
-  /** The control plane: `off` where none is configured. */
-  readonly nats: () => "off" | "ok" | "away";
+  readonly bus: () => BusView;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -144,13 +144,14 @@ export class Overview {
   }
 
   #dependencies(): object[] {
-    const { publisher, link, nats } = this.#parts;
+    const { publisher, link, bus } = this.#parts;
+    const { kind, connected } = bus();
     const { state, broker, lastError } = link.info();
     const detail = state === "CONNECTED" ? null : (lastError?.reason ?? null);
     return [
       { name: "postgres", status: publisher.janitor.databaseUp ? "ok" : "away", state: null, detail: null },
       { name: "broker", status: state === "CONNECTED" ? "ok" : "away", state, detail, address: broker },
-      { name: "nats", status: nats(), state: null, detail: null },
+      { name: "nats", status: kind === "local" ? "off" : connected ? "ok" : "away", state: null, detail: null },
     ];
   }
 

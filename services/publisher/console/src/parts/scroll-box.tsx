@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 
 interface ScrollBoxProps {
-  readonly class: "scroll" | "scroll-x";
+  readonly class: "scroll" | "scroll-x" | "picture";
   readonly label: string;
   readonly children: ComponentChildren;
 }

@@ -58,10 +58,15 @@ export function open(opened: Recording | null): void {
   recording.value = opened;
 }
 
-/** An actor as it stood at the frozen row; null when no event of it is kept from before. */
+/**
+ * An actor as it stood at the frozen row; null when that cannot be known. Where no event of it is kept at all it has not
+ * moved since, and stands as it stands now.
+ */
 function actorAtFrozen(key: string, row: Row): LiveActor | null {
   const event = stateAt(rows.value, key, row.number);
-  return event === null ? null : actorOf(event);
+  if (event !== null) return actorOf(event);
+  const hasMoved = stateAt(rows.value, key, Number.POSITIVE_INFINITY) !== null;
+  return hasMoved || recording.value !== null ? null : actorNow(key);
 }
 
 /** The actor that a row is about; null for messages and gaps. */
@@ -82,7 +87,10 @@ export const seenFleet = computed<Fleet>(() => {
 /** An actor as it is to be shown: at the frozen row, or as last heard of. */
 export function actorSeen(key: string): LiveActor | null {
   const row = frozen.value;
-  if (row !== null) return actorAtFrozen(key, row);
+  return row === null ? actorNow(key) : actorAtFrozen(key, row);
+}
+
+function actorNow(key: string): LiveActor | null {
   const place = key.lastIndexOf("/");
   return seenFleet.value.get(key.slice(0, place))?.actors.get(key.slice(place + 1)) ?? null;
 }

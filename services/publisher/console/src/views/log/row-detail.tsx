@@ -36,7 +36,7 @@ export function RowDetail({ row }: { readonly row: Row }) {
               <StateBadge key={name} state={name} />
             ))}
           </p>
-          {definition !== undefined && <Picture definition={definition} actor={actor} isPast={true} at={row.ts} />}
+          {definition !== undefined && <Picture definition={definition} actor={actor} at={row.ts} />}
           <h3>{t("actor.context")}</h3>
           <ContextView value={actor.context} />
         </>

@@ -1,14 +1,14 @@
 /** The selected actor: its chart, what it may be told now, its context, the same chart as an outline. */
-import type { Command } from "@acktor/shared/inspect/wire";
+import type { Command, StateValue } from "@acktor/shared/inspect/wire";
 import { useState } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { ContextView } from "../../parts/context-view.tsx";
 import { StateBadge, stateNames } from "../../parts/state-badge.tsx";
-import { OutlinePicture, Picture } from "../../parts/state-picture.tsx";
+import { Picture } from "../../parts/state-picture.tsx";
 import type { LiveActor } from "../../state/fleet.ts";
 import { linkTo } from "../../state/router.ts";
-import { charts, frozen, recording } from "../../state/viewpoint.ts";
+import { charts, frozen, recording, seenFleet } from "../../state/viewpoint.ts";
 import { CommandDialog } from "./command-dialog.tsx";
 
 interface ActorDetailProps {
@@ -19,6 +19,7 @@ interface ActorDetailProps {
 
 export function ActorDetail({ actorKey, actor, stoppedAt }: ActorDetailProps) {
   const definition = charts.value.get(actor.machine);
+  const past = frozen.value === null ? {} : { at: frozen.value.ts };
   const isPast = frozen.value !== null || recording.value !== null || stoppedAt !== null;
   return (
     <section class="card actor" aria-label={actorKey} data-detail={actorKey}>
@@ -45,20 +46,31 @@ export function ActorDetail({ actorKey, actor, stoppedAt }: ActorDetailProps) {
       {definition === undefined ? (
         <p class="dim">{t("actor.noChart")}</p>
       ) : (
-        <Picture definition={definition} actor={actor} isPast={isPast} />
+        <Picture definition={definition} actor={actor} counts={countsOf(actor.machine)} hasOutline={true} {...past} />
       )}
       <details open>
         <summary>{t("actor.context")}</summary>
         <ContextView value={actor.context} />
       </details>
-      {definition !== undefined && (
-        <details>
-          <summary>{t("actor.outline")}</summary>
-          <OutlinePicture definition={definition} actor={actor} />
-        </details>
-      )}
     </section>
   );
+}
+
+/** How many live actors of a machine are in each state; one alone needs no counting. */
+function countsOf(machine: string): Record<string, number> {
+  const live = seenFleet.value.list().filter((instance) => instance.stoppedAt === null);
+  const actors = live.flatMap(({ actors: all }) => [...all.values()].filter((one) => one.machine === machine));
+  const counts: Record<string, number> = {};
+  if (actors.length < 2) return counts;
+  for (const { value } of actors) {
+    for (const path of pathsOf(value)) counts[`${machine}.${path}`] = (counts[`${machine}.${path}`] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function pathsOf(value: StateValue): string[] {
+  if (typeof value === "string") return [value];
+  return Object.entries(value).flatMap(([key, inner]) => pathsOf(inner).map((path) => `${key}.${path}`));
 }
 
 function Commands({ actor }: { readonly actor: LiveActor }) {
