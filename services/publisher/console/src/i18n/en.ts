@@ -17,7 +17,7 @@ export const en = {
 
   "stream.live": "Live",
   "stream.connecting": "Connecting",
-  "stream.stale": "Stale since {ago}",
+  "stream.stale": "Stale since {time}",
   "stream.partial": "Partial view",
   "stream.partialWhy": "The control plane (NATS) is away: other instances cannot be seen.",
   "stream.recording": "Recording {name}, read only",
@@ -34,7 +34,7 @@ export const en = {
   "overview.loading": "Asking the publisher …",
   "warnings.label": "Warnings",
   "warnings.none": "Nothing needs attention.",
-  "warnings.since": "since {ago}",
+  "warnings.since": "for {time}",
   "warning.postgres_away": "PostgreSQL is away: nothing is accepted.",
   "warning.broker_away": "The broker is away ({state}): messages are kept. {reason}",
   "warning.breaker_open": "The circuit breaker is open: nothing is published.",

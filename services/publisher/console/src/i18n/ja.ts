@@ -19,7 +19,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
 
   "stream.live": "ライブ",
   "stream.connecting": "接続中",
-  "stream.stale": "{ago}から更新なし",
+  "stream.stale": "{time} から更新なし",
   "stream.partial": "一部のみ表示",
   "stream.partialWhy": "コントロールプレーン (NATS) に接続できないため、他のインスタンスは見えません。",
   "stream.recording": "記録 {name} (読み取り専用)",
@@ -36,7 +36,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "overview.loading": "パブリッシャーに問い合わせています…",
   "warnings.label": "警告",
   "warnings.none": "対応が必要なことはありません。",
-  "warnings.since": "{ago}から",
+  "warnings.since": "{time} 継続",
   "warning.postgres_away": "PostgreSQL に接続できません。受け付けは停止しています。",
   "warning.broker_away": "ブローカーに接続できません ({state})。メッセージは保管されています。{reason}",
   "warning.breaker_open": "サーキットブレーカーが開いています。送信は停止しています。",

@@ -1,7 +1,6 @@
 /** Name, navigation, whether what is seen is live and whole, language, light or dark. */
-import { ago } from "../i18n/format.ts";
+import { clockTime } from "../i18n/format.ts";
 import { type Key, t } from "../i18n/text.ts";
-import { now } from "../state/clock.ts";
 import { bus, stream } from "../state/live.ts";
 import { chooseLanguage, chooseTheme, type Language, language, type Theme, theme } from "../state/preferences.ts";
 import { route } from "../state/router.ts";
@@ -73,7 +72,7 @@ function StreamPill() {
       {state.kind === "stale" && (
         <span class="pill tone-bad" data-stream="stale">
           <Shape tone="bad" />
-          {t("stream.stale", { ago: ago(now.value - state.since) })}
+          {t("stream.stale", { time: clockTime(state.since).slice(0, 8) })}
         </span>
       )}
       {isPartial && (

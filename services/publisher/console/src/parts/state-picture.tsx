@@ -12,6 +12,9 @@ import type { LiveActor } from "../state/fleet.ts";
 import { language } from "../state/preferences.ts";
 import { ScrollBox } from "./scroll-box.tsx";
 
+/** Smaller than this its labels cannot be read. */
+const LEAST_SCALE = 0.75;
+
 interface PictureProps {
   readonly definition: MachineDefinition;
   readonly actor: LiveActor;
@@ -48,7 +51,7 @@ export function Picture({ definition, actor, at, counts, hasOutline = false }: D
   return (
     <>
       {chart !== null && (
-        <ScrollBox class="picture" label={t("actor.chart")}>
+        <ScrollBox class="picture" label={t("actor.chart")} leastWidth={LEAST_SCALE * chart.layout.width}>
           <Statechart {...shown} layout={chart.layout} counts={counts} />
         </ScrollBox>
       )}

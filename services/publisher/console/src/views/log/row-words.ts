@@ -24,7 +24,7 @@ export function wordsOf(row: Row): RowWords {
   if (event.kind === "deliveries")
     return { who: instance, what: t("log.untold", { count: count(untold(event)) }), where: "" };
   return {
-    who: `${instance}/${event.actor}`,
+    who: `${event.actor} · ${instance}`,
     what: eventWords(event.kind, event.event),
     where: stateNames(event.value).join(" · "),
   };

@@ -1,6 +1,6 @@
 /** What needs a person, in plain words; and that nothing does. */
 import type { Warning } from "../../api/types.ts";
-import { ago, count, duration } from "../../i18n/format.ts";
+import { count, duration } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
 import { Shape } from "../../parts/state-badge.tsx";
 import type { Tone } from "../../parts/tone.ts";
@@ -12,6 +12,9 @@ const TONES: Readonly<Record<string, Tone>> = {
   breaker_open: "bad",
   high_water: "bad",
 };
+
+/** Their words say for how long. */
+const TELL_TIME: ReadonlySet<string> = new Set(["no_acker", "old_waiting"]);
 
 export function Warnings({ warnings }: { readonly warnings: readonly Warning[] | null }) {
   if (warnings === null) return <p class="notice calm">{t("overview.loading")}</p>;
@@ -29,7 +32,9 @@ export function Warnings({ warnings }: { readonly warnings: readonly Warning[] |
           <li key={warning.code} class={`notice tone-${tone}`} data-warning={warning.code}>
             <Shape tone={tone} />
             <span>{wordsOf(warning)}</span>
-            <span class="dim">{t("warnings.since", { ago: ago(now.value - warning.since) })}</span>
+            {!TELL_TIME.has(warning.code) && (
+              <span class="dim">{t("warnings.since", { time: duration(Math.max(0, now.value - warning.since)) })}</span>
+            )}
           </li>
         );
       })}
