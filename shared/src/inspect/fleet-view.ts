@@ -111,7 +111,7 @@ export class FleetView {
   listen(listener: FleetListener): () => void {
     if (this.#stopped) return () => undefined;
     this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#watch();
+    if (this.#watching.length === 0) this.#watch();
     return () => {
       if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#unwatch();
     };

@@ -87,9 +87,8 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
  * @returns null for every other route
  */
 export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
-  const route = request.routeOptions.url ?? "";
-  const isOperators = request.method === "POST" && !/^\/v1\/messages(\/batch)?$/.test(route);
-  if (!isOperators) return null;
+  const route = request.routeOptions.url;
+  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/batch)?$/.test(route)) return null;
   return {
     who: request.ip,
     from: request.ip,
