@@ -14,6 +14,7 @@ import { encodeAck } from "@acktor/shared/protocol/ack";
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ROOT } from "../support/processes.ts";
 import { type BrokerPlan, planBroker } from "./broker.ts";
+import { type ClaimLine, measureClaims } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
@@ -41,6 +42,7 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
   const memory = await runPhase(options, "memory", async () => {
     return measureMemory(bench, await planBroker(plan.kind, directory), "bench_memory");
   });
+  const claim = options.claim ? await timed("claim", () => measureClaims(postgres.url)) : null;
   return {
     at: new Date().toISOString(),
     commit: describeCommit(ROOT),
@@ -49,7 +51,7 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
     rounds,
     latency: latency satisfies LatencyResult | null,
     memory: memory satisfies MemoryResult | null,
-    claim: null,
+    claim: claim satisfies readonly ClaimLine[] | null,
   };
 }
 
@@ -77,7 +79,10 @@ async function runPhase<T>(
   phase: "raw" | "e2e" | "latency" | "memory",
   work: () => Promise<T>,
 ): Promise<T | null> {
-  if (!phases.has(phase)) return null;
+  return phases.has(phase) ? timed(phase, work) : null;
+}
+
+async function timed<T>(phase: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();
   say(`${phase} …`);
   const result = await work();

@@ -1,6 +1,7 @@
 /** The result of a run as JSON, and as the tables that people read. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import type { ClaimLine } from "./claim-growth.ts";
 import { type Distribution, median } from "./distribution.ts";
 import type { EndToEndResult } from "./end-to-end.ts";
 import type { LatencyResult } from "./latency.ts";
@@ -25,7 +26,7 @@ export interface BenchResult {
   readonly rounds: readonly Round[];
   readonly latency: LatencyResult | null;
   readonly memory: MemoryResult | null;
-  readonly claim: unknown;
+  readonly claim: readonly ClaimLine[] | null;
 }
 
 /** A measured value beside what it must be; `met` null = not measured. */
@@ -119,6 +120,7 @@ export function describeResult(result: BenchResult): string {
     throughputTable(result),
     latencyTable(result.latency),
     memoryTable(result.memory),
+    claimTable(result.claim),
     table(["target", "measured", "wanted", "met"], targets),
     ...faultsOf(result).map((fault) => `WRONG: ${fault}`),
   ];
@@ -198,6 +200,12 @@ function memoryTable(memory: MemoryResult | null): string | null {
       ["broker back, drain", memory.drainPerSecond.toFixed(0), "", mib(memory.drainPeak)],
     ],
   );
+}
+
+function claimTable(claim: readonly ClaimLine[] | null): string | null {
+  if (claim === null) return null;
+  const rows = claim.map((line) => [line.case, line.medianMs.toFixed(1), line.cpuMs.toFixed(1)]);
+  return table(["claim of 500 rows, ms", "median", "CPU"], rows);
 }
 
 function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
