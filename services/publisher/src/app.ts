@@ -174,6 +174,9 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
+    refused: (asked) => {
+      void auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 });
+    },
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
