@@ -14,8 +14,10 @@ import { encodeAck } from "@acktor/shared/protocol/ack";
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ROOT } from "../support/processes.ts";
 import { type BrokerPlan, planBroker } from "./broker.ts";
+import { type ClaimLine, measureClaims } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
+import { measureInspection } from "./inspect.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
 import { describeCommit, describeMachine } from "./machine.ts";
 import { type MemoryResult, measureMemory } from "./memory.ts";
@@ -36,11 +38,15 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
   const plan = await planBroker(options.broker, directory);
   const broker = await plan.start(scope);
   const bench: Bench = { options, directory, postgres, broker: { url: plan.url, pid: broker.pid } };
+  const inspect = options.inspect
+    ? await timed("inspect", () => measureInspection(scope, bench, options.rounds))
+    : null;
   const rounds = await runRounds(bench, plan);
   const latency = await runPhase(options, "latency", () => measureLatency(bench, "bench_latency"));
   const memory = await runPhase(options, "memory", async () => {
     return measureMemory(bench, await planBroker(plan.kind, directory), "bench_memory");
   });
+  const claim = options.claim ? await timed("claim", () => measureClaims(postgres.url)) : null;
   return {
     at: new Date().toISOString(),
     commit: describeCommit(ROOT),
@@ -49,7 +55,8 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
     rounds,
     latency: latency satisfies LatencyResult | null,
     memory: memory satisfies MemoryResult | null,
-    claim: null,
+    claim: claim satisfies readonly ClaimLine[] | null,
+    inspect,
   };
 }
 
@@ -73,11 +80,14 @@ function rawOptions({ options, directory, broker }: Bench, plan: BrokerPlan, cor
 }
 
 async function runPhase<T>(
-  { phases }: BenchOptions,
+  { phases, inspect }: BenchOptions,
   phase: "raw" | "e2e" | "latency" | "memory",
   work: () => Promise<T>,
 ): Promise<T | null> {
-  if (!phases.has(phase)) return null;
+  return phases.has(phase) && !inspect ? timed(phase, work) : null;
+}
+
+async function timed<T>(phase: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();
   say(`${phase} …`);
   const result = await work();

@@ -1,17 +1,10 @@
 /**
  * Does the claim grow with what is finished, with keys, with days, or behind a reader that stays open?
  *
- *   node --import tsx --conditions=source test/bench/claim-growth.ts [--finished 1000000]
- *
- * A PostgreSQL of its own, durable as by default. Each line is 30 claims of 500 due rows (half of them keyed), whose leases
- * are given back before the next one: the median, and the CPU time of the backend, which other work on the machine does
- * not lengthen (Linux only). Prints a table.
+ * Each line is 30 claims of 500 due rows (half of them keyed), whose leases are given back before the next one: the
+ * median, and the CPU time of the backend, which other work on the machine does not lengthen (Linux only).
  */
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
-import path from "node:path";
-import { parseArgs } from "node:util";
 import { claimDue } from "@acktor/publisher/outbox/claim-due";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { LowWater } from "@acktor/publisher/outbox/low-water";
@@ -19,17 +12,15 @@ import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
 import { releaseLeases } from "@acktor/publisher/outbox/release-leases";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { claim, given, INSERT, messages, rowsOf } from "../support/outbox.ts";
-import { startDatabaseServer } from "./database.ts";
 import { type Scope, scoped } from "./scope.ts";
 
 const CLAIMS = 30;
 const LIMIT = 500;
 const DEADLINE_MS = 900_000;
 
-const { values } = parseArgs({ options: { finished: { type: "string", default: "1000000" } } });
-const FINISHED = Number(values.finished);
+const FINISHED = 1_000_000;
 
-interface Line {
+export interface ClaimLine {
   readonly case: string;
   readonly medianMs: number;
   /** Mean. */
@@ -51,7 +42,7 @@ function cpuMsOf(pid: number): number {
   return existsSync(file) ? Number(readFileSync(file, "utf8").split(" ")[0]) / 1e6 : Number.NaN;
 }
 
-async function measure(name: string, pool: Pool, lowWater: string | null = null): Promise<Line> {
+async function measure(name: string, pool: Pool, lowWater: string | null = null): Promise<ClaimLine> {
   const times: number[] = [];
   const [backend] = rowsOf(await pool.run<{ pid: number }>("select pg_backend_pid() pid"));
   const pid = backend?.pid ?? 0;
@@ -110,7 +101,7 @@ from generate_series(1, $1::int4) n`,
     );
     rowsOf(
       await pool.run(
-        "update publisher.message_delivery set state = 'acknowledged', due_at = null where topic = 'old' and due_at is not null",
+        "update publisher.message_delivery set state = 'acknowledged', acknowledged_at = now(), acked_by = '', due_at = null where topic = 'old' and due_at is not null",
       ),
     );
   }
@@ -127,13 +118,14 @@ select publisher.uuid_v7(), 'keyed', 'x', 'sha256:' || repeat('0', 64), $1 || n 
 }
 
 /** A server that has just started is slower at everything. */
-async function warmUp(scope: Scope, serverUrl: string): Promise<void> {
+async function warmUp(scope: Scope, serverUrl: string): Promise<ClaimLine[]> {
   const pool = await database(scope, serverUrl, "warm");
   await addDue(pool);
   await measure("warm", pool);
+  return [];
 }
 
-async function growth(scope: Scope, serverUrl: string): Promise<Line[]> {
+async function growth(scope: Scope, serverUrl: string): Promise<ClaimLine[]> {
   const pool = await database(scope, serverUrl, "growth");
   await addDue(pool);
   const lines = [await measure("0 finished rows", pool)];
@@ -153,7 +145,7 @@ async function growth(scope: Scope, serverUrl: string): Promise<Line[]> {
   return lines;
 }
 
-async function keys(scope: Scope, serverUrl: string): Promise<Line[]> {
+async function keys(scope: Scope, serverUrl: string): Promise<ClaimLine[]> {
   const pool = await database(scope, serverUrl, "keys");
   await addKeys(pool, "k", 100_000, 100_000);
   const lines = [await measure("100,000 keys with one row each", pool)];
@@ -163,7 +155,7 @@ async function keys(scope: Scope, serverUrl: string): Promise<Line[]> {
 }
 
 /** A REPEATABLE READ reader that keeps every dead index entry alive. */
-async function idleReader(scope: Scope, serverUrl: string): Promise<Line[]> {
+async function idleReader(scope: Scope, serverUrl: string): Promise<ClaimLine[]> {
   const pool = await database(scope, serverUrl, "reader");
   const { default: postgres } = await import("postgres");
   const url = new URL(serverUrl);
@@ -195,16 +187,10 @@ async function idleReader(scope: Scope, serverUrl: string): Promise<Line[]> {
   return lines;
 }
 
-await scoped(async (scope) => {
-  const directory = await mkdtemp(path.join(os.tmpdir(), "acktor-claim-growth-"));
-  scope.defer(() => rm(directory, { recursive: true, force: true }));
-  const server = await startDatabaseServer(scope, directory);
-  await scoped((own) => warmUp(own, server.url));
-  const lines = [
-    ...(await growth(scope, server.url)),
-    ...(await keys(scope, server.url)),
-    ...(await idleReader(scope, server.url)),
-  ];
-  console.log(`${os.availableParallelism()} cores, load ${os.loadavg()[0]?.toFixed(1)}; claims of ${LIMIT}`);
-  console.table(lines.map((line) => ({ ...line, medianMs: line.medianMs.toFixed(1), cpuMs: line.cpuMs.toFixed(1) })));
-});
+/** Measures on databases of its own. */
+export async function measureClaims(serverUrl: string): Promise<ClaimLine[]> {
+  const cases = [warmUp, growth, keys, idleReader];
+  const lines: ClaimLine[] = [];
+  for (const measured of cases) lines.push(...(await scoped((scope) => measured(scope, serverUrl))));
+  return lines;
+}

@@ -30,7 +30,7 @@ test("status, machines, metrics, health and version; /v1 wants the token", async
   const messages = status["messages"] as Record<string, number>;
   assert.deepEqual([messages["first"], messages["malformed"]], [2, 1]);
   assert.equal((status["acks"] as Record<string, number>)["sent"], 2);
-  assert.equal((status["link"] as Record<string, unknown>)["state"], "CONNECTED");
+  assert.equal((status["connection"] as Record<string, unknown>)["state"], "CONNECTED");
   assert.ok(!JSON.stringify(status).includes(new URL(database.url).password));
 
   const { actors } = (await json("/v1/machines")) as { actors: Record<string, unknown>[] };

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Finished, finishMessages } from "@acktor/acker/inbox/finish-messages";
 import { keepPartitions } from "@acktor/acker/inbox/keep-partitions";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
-import { type Receipt, type ReceiveOptions, receiveMessages } from "@acktor/acker/inbox/receive-messages";
+import { Newness, type Receipt, type ReceiveOptions, receiveMessages } from "@acktor/acker/inbox/receive-messages";
 import { renewLeases } from "@acktor/acker/inbox/renew-leases";
 import { storeBatch } from "@acktor/acker/inbox/store-batch";
 import { inboxKey } from "@acktor/acker/verify/message-id";
@@ -84,6 +84,49 @@ for (const version of postgresVersions()) {
     const rows = await sql(pool, "select content, attempt_token, tableoid::regclass::text as part from acker.inbox");
     const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
     assert.deepEqual(rows, [{ content: "x", attempt_token: "1", part: `acker.inbox_${day}` }]);
+  });
+
+  test(`${pg}: a batch that looks new and is not says of each message what the inbox holds`, async (t) => {
+    const pool = await inbox(t, version);
+    const newness = new Newness();
+    const options = { ...ROW, newness };
+    const [old, fresh, later] = [0, 1, 2].map((i) => ({ message: messageOf(uuidAt(Date.now() + i)), deliveries: 1 }));
+    assert.ok(old && fresh && later);
+    const receipts = async (batch: (typeof old)[]): Promise<[string, number, string][]> => {
+      const answer = await receiveMessages(pool, batch, options);
+      assert.ok(answer.ok, JSON.stringify(answer));
+      return answer.rows.map((r) => [r.messageId, r.deliveries, r.status]);
+    };
+    assert.deepEqual(await receipts([old]), [[old.message.messageId, 1, "processed"]]);
+    assert.ok(newness.expects([fresh]));
+    assert.deepEqual(await receipts([fresh, old]), [
+      [old.message.messageId, 2, "processed"],
+      [fresh.message.messageId, 1, "processed"],
+    ]);
+    assert.ok(!newness.expects([later]), "after a conflict batches are looked at for a while");
+    assert.deepEqual(await receipts([later]), [[later.message.messageId, 1, "processed"]]);
+    const handled = await receiveMessages(pool, [{ message: messageOf(uuidAt(Date.now())), deliveries: 1 }], {
+      ...AFTER,
+      newness: new Newness(),
+    });
+    assert.ok(handled.ok);
+    assert.deepEqual(
+      handled.rows.map((r) => [r.status, r.mine]),
+      [["received", true]],
+    );
+    const [sum] = await sql(pool, "select count(*)::int as rows, sum(deliveries)::int as deliveries from acker.inbox");
+    assert.deepEqual(sum, { rows: 4, deliveries: 5 });
+  });
+
+  test(`${pg}: what was sent before, or stands twice in its batch, is not taken for new`, () => {
+    const newness = new Newness();
+    const message = messageOf(uuidAt(Date.now()));
+    assert.ok(newness.expects([{ message, deliveries: 1 }]));
+    assert.ok(!newness.expects([{ message, deliveries: 2 }]));
+    assert.ok(!newness.expects([{ message: { ...message, retryCount: 1 }, deliveries: 1 }]));
+    newness.wasWrong();
+    for (let i = 0; i < 200; i++) assert.ok(!newness.expects([{ message, deliveries: 1 }]));
+    assert.ok(newness.expects([{ message, deliveries: 1 }]));
   });
 
   test(`${pg}: two ackers with the same 500 ids at once: each id once, no deadlock`, async (t) => {

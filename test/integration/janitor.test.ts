@@ -5,6 +5,7 @@ import { Janitor, type JanitorOptions } from "@acktor/publisher/janitor/janitor"
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { parkMessages } from "@acktor/publisher/outbox/park-messages";
+import { releaseInstance } from "@acktor/publisher/outbox/release-leases";
 import type { DbFailure, DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
 import type { LinkInfo } from "@acktor/shared/link/link";
 import { AWAY } from "../support/db-results.ts";
@@ -34,6 +35,7 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     accepted: 0,
     offered: [] as { readonly messages: readonly LeasedMessage[]; readonly probe: boolean }[],
     noted: [] as string[],
+    shares: [] as number[],
     unparked: [] as string[],
     freed: 0,
     now: 0,
@@ -54,6 +56,7 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     smearMs: 0,
     dispatcher: {
       offer: (rows, _leaseEndsAt, probe) => void told.offered.push({ messages: rows, probe }),
+      shareWindow: (replicas) => void told.shares.push(replicas),
       notePark: (name) => void told.noted.push(name),
       unpark: (matches) => {
         told.unparked.push(...told.noted.filter(matches));
@@ -154,6 +157,18 @@ test("parked destinations are known from the start, and probed by one message wh
   assert.equal(told.offered[0]?.messages.length, 1);
   assert.equal(told.offered[0]?.probe, true);
   assert.equal(told.noted.length, 1);
+});
+
+test("replicas are counted by their signs of life, and forgotten when they are silent or stop", async (t) => {
+  const { told, run, pool, sql } = await rig(t);
+  await sql("insert into publisher.replica values ('two', now()), ('dead', now() - interval '1 minute')");
+  const role = run("replicas");
+  await until(() => told.shares.length === 1, 5_000);
+  assert.equal((await releaseInstance(pool, "two")).ok, true);
+  role.now();
+  await until(() => told.shares.length === 2, 5_000);
+  assert.deepEqual(told.shares, [2, 1]);
+  assert.deepEqual(await sql("select owner from publisher.replica"), [{ owner: "one" }]);
 });
 
 test("health: old messages and a connection that carries nothing are worth a line", async (t) => {

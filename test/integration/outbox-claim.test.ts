@@ -30,7 +30,7 @@ for (const version of postgresVersions()) {
     const { pool, sql } = await testOutbox(t, version);
     const clear = (): Promise<unknown> =>
       sql(
-        "truncate publisher.message_delivery, publisher.delivery_acknowledgment, publisher.delivery_attempt, publisher.destination",
+        "truncate publisher.message_delivery, publisher.further_acknowledgment, publisher.delivery_attempt, publisher.destination",
       );
     t.beforeEach(clear);
 

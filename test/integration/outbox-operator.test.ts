@@ -26,7 +26,7 @@ for (const version of postgresVersions()) {
     const { pool, sql } = await testOutbox(t, version);
     t.beforeEach(() =>
       sql(
-        "truncate publisher.message_delivery, publisher.delivery_acknowledgment, publisher.delivery_attempt, publisher.tally, publisher.operator_action",
+        "truncate publisher.message_delivery, publisher.further_acknowledgment, publisher.delivery_attempt, publisher.tally, publisher.operator_action",
       ),
     );
     const insert = async (batch: readonly NewMessage[]): Promise<string[]> => {

@@ -1,6 +1,7 @@
 /** Days of the outbox: made ahead, dropped behind, stragglers between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { classifyAcks } from "@acktor/publisher/outbox/classify-acks";
 import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { deleteStragglers, dropOldPartitions, ensurePartitions } from "@acktor/publisher/outbox/partitions";
@@ -123,6 +124,10 @@ for (const version of postgresVersions()) {
         ).ok,
       );
       await settleAcks(pool, [ack(old[0] ?? ""), ack(old[1] ?? ""), ack(young)]);
+      await classifyAcks(
+        pool,
+        [old[0] ?? "", young].map((id) => ({ ...ack(id), clientId: "another" })),
+      );
       assert.deepEqual(given(await deleteStragglers(pool, 7 * DAY_MS)), { deleted: 2, more: false });
       const left = await sql<{ message_id: string }>(
         "select message_id from publisher.message_delivery_default order by 1",
@@ -131,7 +136,7 @@ for (const version of postgresVersions()) {
         left.map((row) => row.message_id),
         [old[2], young],
       );
-      assert.equal((await sql("select from publisher.delivery_acknowledgment_default")).length, 1);
+      assert.equal((await sql("select from publisher.further_acknowledgment_default")).length, 1);
     });
   });
 }

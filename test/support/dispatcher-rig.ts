@@ -56,6 +56,7 @@ export function dispatcherRig(over: Partial<Omit<DispatcherOptions, "sink" | "li
     ackPrefix: "delivery/ack",
     window: 512,
     destinationLevels: 0,
+    publishDeadlineMs: 2_000,
     ackTimeout: { minMs: 2_000, maxMs: 30_000 },
     retry: { baseMs: 1_000, capMs: 60_000 },
     ...over,

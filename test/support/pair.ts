@@ -205,8 +205,8 @@ function toAnswer({ status, json, headers }: Reply): Answer {
 /** State of a service's connection: both say it on /v1/status. */
 export async function linkState(service: Service): Promise<string> {
   const response = await fetch(`${service.url}/v1/status`);
-  const { connection, link } = (await response.json()) as Partial<Record<"connection" | "link", { state: string }>>;
-  return (connection ?? link)?.state ?? "unknown";
+  const { connection } = (await response.json()) as { connection?: { state: string } };
+  return connection?.state ?? "unknown";
 }
 
 /** A topic below `e2e/` that no other test of the run has. */

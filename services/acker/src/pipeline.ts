@@ -16,7 +16,7 @@ import type { Counts } from "./control/counts.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
 import { decide, isFirst } from "./inbox/decide.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
-import type { Incoming, Receipt } from "./inbox/receive-messages.ts";
+import { type Incoming, Newness, type Receipt } from "./inbox/receive-messages.ts";
 import { type Stored, storeBatch } from "./inbox/store-batch.ts";
 import type { Held } from "./subscribe/intake.ts";
 import { isExpired, type VerifyOptions, verifyMessage } from "./verify/verify-message.ts";
@@ -69,6 +69,7 @@ const BATCHES_UNDER_WAY = 3;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const abandonment = new AbortController();
+  const newness = new Newness();
   let batches = 0;
 
   async function work(arrivals: Held[]): Promise<void> {
@@ -79,7 +80,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const stored = await storeBatch(
       options.pool,
       groups,
-      { born, owner, leaseMs: options.leaseMs },
+      { born, owner, leaseMs: options.leaseMs, newness },
       {
         signal: abandonment.signal,
         random: options.random,

@@ -1,4 +1,4 @@
--- Days of message_delivery, delivery_acknowledgment and delivery_attempt. One call makes or drops one day, because the
+-- Days of message_delivery, further_acknowledgment and delivery_attempt. One call makes or drops one day, because the
 -- locks last until its statement ends. What has no partition yet (a sender whose clock is days wrong) falls into the
 -- default partition, and moves to its day when that is made.
 
@@ -31,7 +31,7 @@ declare
   upper_bound uuid := publisher.day_bound(day + 1);
 begin
   perform pg_advisory_xact_lock(7, hashtext('publisher.partitions'));
-  foreach base in array array['message_delivery', 'delivery_acknowledgment', 'delivery_attempt'] loop
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
     part := base || to_char(day, '_YYYYMMDD');
     continue when to_regclass('publisher.' || part) is not null;
     execute format('create table publisher.%I (like publisher.%I including defaults including generated including constraints including indexes)',
@@ -63,17 +63,17 @@ declare
 begin
   perform pg_advisory_xact_lock(7, hashtext('publisher.partitions'));
   if to_regclass('publisher.' || part) is null then return false; end if;
-  execute format('select exists (select from publisher.%I where due_at is not null)', part) into live;
+  execute format('select exists (select from publisher.%I where coalesce(due_at, due_at) is not null)', part) into live;
   if live then return false; end if;
   execute format('lock table publisher.%I in share row exclusive mode', part);
-  execute format('select exists (select from publisher.%I where due_at is not null)', part) into live;
+  execute format('select exists (select from publisher.%I where coalesce(due_at, due_at) is not null)', part) into live;
   if live then return false; end if;
   execute format('update publisher.idempotency i set final_state = m.state from publisher.%I m'
     ' where m.message_id = i.message_id and i.message_id >= %L and i.message_id < %L and i.expires_at > now()',
     part, publisher.day_bound(day), publisher.day_bound(day + 1));
   execute format('insert into publisher.tally (state, messages, retries) select state, count(*), sum(retry_count)'
     ' from publisher.%I where state in (''failed'', ''expired'') group by state', part);
-  foreach base in array array['delivery_attempt', 'delivery_acknowledgment', 'message_delivery'] loop
+  foreach base in array array['delivery_attempt', 'further_acknowledgment', 'message_delivery'] loop
     execute format('drop table if exists publisher.%I', base || to_char(day, '_YYYYMMDD'));
   end loop;
   return true;

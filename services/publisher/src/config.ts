@@ -7,6 +7,9 @@ export function readPublisherConfig(env: Environment): ConfigResult<PublisherSet
   return readConfig(publisherSettings, env, knownNames, crossFaults);
 }
 
+/** To wait for one's turn, and to write what became of the PUBLISH. */
+const LEASE_BEYOND_DEADLINE_MS = 3_000;
+
 function crossFaults(config: Partial<PublisherSettings>): string[] {
   const faults = sharedFaults(config);
   if (exceeds(config.ACKTOR_ACK_TIMEOUT_MIN, config.ACKTOR_ACK_TIMEOUT_MAX)) {
@@ -14,6 +17,12 @@ function crossFaults(config: Partial<PublisherSettings>): string[] {
   }
   if (exceeds(config.ACKTOR_DEFAULT_TTL, config.ACKTOR_RETENTION)) {
     faults.push("ACKTOR_DEFAULT_TTL is longer than ACKTOR_RETENTION.");
+  }
+  const { ACKTOR_LEASE: leaseMs, ACKTOR_PUBLISH_DEADLINE: deadlineMs } = config;
+  if (leaseMs !== undefined && deadlineMs !== undefined && deadlineMs + LEASE_BEYOND_DEADLINE_MS > leaseMs) {
+    faults.push(
+      "ACKTOR_LEASE is shorter than ACKTOR_PUBLISH_DEADLINE and 3s: a PUBLISH and its record would not fit into it.",
+    );
   }
   return faults;
 }

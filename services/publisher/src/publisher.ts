@@ -194,6 +194,7 @@ export class Publisher {
       ackPrefix: config.ACKTOR_ACK_PREFIX,
       window: config.ACKTOR_WINDOW,
       destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
+      publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
       ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
       retry: { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP },
       pollMs: config.ACKTOR_POLL,

@@ -2,9 +2,11 @@
 
 import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
+import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
+import { snakeCase } from "@acktor/shared/runtime/snake-case";
 import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
-import { connectionInfo, linkStatistics, type MachineView } from "./http/status-routes.ts";
+import type { MachineView } from "./http/status-routes.ts";
 import type { Publisher } from "./publisher.ts";
 import { VERSION } from "./version.ts";
 
@@ -54,9 +56,9 @@ export function statusOf({ publisher, link, instance, startedAt, supervisor, hig
       queued: dispatcher.queued,
       unacked: dispatcher.unacked,
       paused: publisher.dispatch.paused,
-      ...dispatcher.counts,
+      ...snakeCase(dispatcher.counts),
     },
-    acks: publisher.settler.counts,
+    acks: snakeCase(publisher.settler.counts),
     destinations: dispatcher
       .destinations()
       .filter((d) => d.parked || d.queued > 0 || d.unacked > 0)

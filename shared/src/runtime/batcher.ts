@@ -1,6 +1,7 @@
 /**
- * Collects items into batches: a batch leaves when it is full, or `delayMs` after its first item, or when the previous
- * one is done and items wait. At light load an item waits at most `delayMs`; under load batches grow by themselves.
+ * Collects items into batches: a batch leaves at the end of the event-loop turn when nothing is under way; else when it is
+ * full, or `delayMs` after its first item, or when the previous one is done. At light load an item waits for nobody; under
+ * load batches grow by themselves.
  *
  * Invariants:
  *  1. At most `concurrency` batches are under way; items of one batch stay in order.
@@ -30,12 +31,15 @@ export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
   let waiting: T[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | null = null;
+  let turn: NodeJS.Immediate | null = null;
   let closed = false;
   const onIdle: (() => void)[] = [];
 
   function flush(): void {
     if (timer !== null) clearTimeout(timer);
+    if (turn !== null) clearImmediate(turn);
     timer = null;
+    turn = null;
     while (waiting.length > 0 && running < concurrency) {
       const batch = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch);
       waiting = batch === waiting ? [] : waiting.slice(maxBatch);
@@ -50,6 +54,7 @@ export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
 
   function arm(): void {
     if (closed || waiting.length >= maxBatch) flush();
+    else if (running === 0) turn ??= setImmediate(flush);
     else timer ??= setTimeout(flush, delayMs);
   }
 

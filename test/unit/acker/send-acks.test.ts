@@ -14,7 +14,7 @@ const reply = (id: string, answer: Reply["answer"] = { status: "processed" }): R
   return { answerTo: { topic: `delivery/ack/${id}`, id }, answer, attemptToken: "4", checksum: "sha256:a" };
 };
 
-test("an ack is QoS 1, never retained, and says what it answers", () => {
+test("a single ack is QoS 1, never retained, and says what it answers", () => {
   const link = fakeLink();
   setUp(link).acks.send(reply("m1", { status: "rejected", reason: `a\ud800${"x".repeat(2_000)}`, retryable: true }));
   const message = link.published[0]?.message;
@@ -26,6 +26,21 @@ test("an ack is QoS 1, never retained, and says what it answers", () => {
     [client_id, status, retryable, attempt_token, reason?.length],
     ["acker", "rejected", true, "4", 500],
   );
+});
+
+test("of acks that are under way together one is QoS 1; when it is answered, however, the next one is", () => {
+  const link = fakeLink();
+  const { acks, counts } = setUp(link);
+  const qos = () => link.published.map(({ message }) => message.qos);
+  for (let i = 0; i < 3; i++) acks.send(reply(`m${i}`));
+  assert.deepEqual(qos(), [1, 0, 0]);
+  link.published[1]?.settle({ kind: "acked", reasonCode: 0 });
+  acks.send(reply("m3"));
+  assert.deepEqual(qos(), [1, 0, 0, 0], "the one at QoS 0 proves nothing");
+  link.published[0]?.settle({ kind: "refused", reasonCode: 0x87 });
+  acks.send(reply("m4"));
+  assert.deepEqual(qos(), [1, 0, 0, 0, 1]);
+  assert.deepEqual([counts.acks.sent, counts.acks.refused], [1, 1]);
 });
 
 test("acks wait for the link's room, up to the limit; the rest is dropped and counted", () => {

@@ -30,6 +30,7 @@ function rig(t: TestContext, pollMs = 60_000) {
     ackPrefix: "delivery/ack",
     window: 512,
     destinationLevels: 0,
+    publishDeadlineMs: 2_000,
     ackTimeout: { minMs: 2_000, maxMs: 30_000 },
     retry: { baseMs: 1_000, capMs: 60_000 },
     pollMs,

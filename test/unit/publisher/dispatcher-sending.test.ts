@@ -19,6 +19,23 @@ test("no more messages are un-acked than the window holds, all destinations toge
   assert.equal(rig.dispatcher.queued, 20);
 });
 
+test("replicas share the window; what is in flight beyond a smaller share stays there", () => {
+  const rig = dispatcherRig({ window: 20 });
+  for (const topic of ["a", "b", "c"]) rig.offer(...some(15, topic));
+  rig.dispatcher.shareWindow(3);
+  const sent = rig.published();
+  for (const id of sent.slice(0, 14)) rig.ack(id);
+  assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 20], "above the share nothing goes out");
+  rig.ack(sent[14] ?? "");
+  assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 21]);
+  rig.dispatcher.shareWindow(1);
+  rig.dispatcher.pump();
+  assert.equal(rig.dispatcher.unacked, 20);
+  rig.dispatcher.shareWindow(1_000);
+  for (const id of rig.published()) rig.ack(id);
+  assert.equal(rig.dispatcher.unacked, 1, "a share is never nothing");
+});
+
 test("a destination starts with sixteen, and its window grows with its acks", () => {
   const rig = dispatcherRig();
   rig.offer(...some(100));

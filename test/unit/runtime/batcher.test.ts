@@ -33,13 +33,27 @@ test("a full batch leaves at once, the rest waits for it", async () => {
   assert.deepEqual(batches, [[1, 2, 3], [4]]);
 });
 
-test("a batch that is not full leaves after the delay", async () => {
-  const { batcher, batches, begun } = scripted();
+test("with nothing under way a batch leaves at the end of the turn, whatever the delay", async () => {
+  const { batcher, batches } = scripted({ delayMs: 60_000 });
   batcher.add(1);
   batcher.add(2);
   assert.deepEqual(batches, []);
-  await begun(1);
+  await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(batches, [[1, 2]]);
+});
+
+test("beside one that is under way a batch that is not full leaves after the delay", async () => {
+  const { batcher, batches, begun } = scripted({ concurrency: 2, delayMs: 20 });
+  batcher.add(1);
+  await begun(1);
+  const startedAt = performance.now();
+  batcher.add(2);
+  await new Promise((resolve) => setImmediate(resolve));
+  batcher.add(3);
+  assert.deepEqual(batches, [[1]]);
+  await begun(2);
+  assert.deepEqual(batches, [[1], [2, 3]]);
+  assert.ok(performance.now() - startedAt >= 19);
 });
 
 test("what comes above the capacity is refused and not kept", async () => {

@@ -56,11 +56,12 @@ test("faults between settings are told beside the faults of others", () => {
     ACKTOR_ACK_PREFIX: "delivery",
     ACKTOR_ACK_TIMEOUT_MIN: "31s",
     ACKTOR_DEFAULT_TTL: "8d",
+    ACKTOR_PUBLISH_DEADLINE: "12001ms",
   });
-  assert.equal(faults.length, 5);
-  for (const name of [/ACKTOR_WINDOW/, /HTTP_HOST/, /overlap/, /ACK_TIMEOUT_MIN is longer/, /DEFAULT_TTL is longer/]) {
-    assert.match(faults.join("\n"), name);
-  }
+  const wanted = [/ACKTOR_WINDOW/, /HTTP_HOST/, /overlap/, /ACK_TIMEOUT_MIN is longer/, /DEFAULT_TTL is longer/];
+  assert.equal(faults.length, 6);
+  for (const name of [...wanted, /ACKTOR_LEASE is shorter/]) assert.match(faults.join("\n"), name);
+  assert.deepEqual(faultsOf({ ACKTOR_PUBLISH_DEADLINE: "12s" }), []);
 });
 
 test("a token that is too short is one fault, not two", () => {

@@ -1,11 +1,13 @@
 /**
- * Publishes acks, QoS 1, after the commit that they report.
+ * Publishes acks after the commit that they report: one at a time at QoS 1, those beside it at QoS 0 (ADR 6).
  *
  * Invariants:
  *  1. An ack is an answer, not a store: while there is no connection, or the queue is full, it is dropped and counted.
  *     The outbox sends the message again, and the duplicate is answered from the inbox.
  *  2. At most `limit` acks wait for the link's window; nothing is published that the link has no room for.
  *  3. After `drain` nothing waits and nothing is under way, or its time was over.
+ *  4. While acks flow one of them waits for its PUBACK: it tells a dead connection and a refused topic. The others need
+ *     none: an ack that is lost is asked for again, at either QoS, because both ends have clean sessions.
  */
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
 import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
@@ -48,6 +50,8 @@ export function createAckSender(options: AckSenderOptions): AckSender {
   const queue: Reply[] = [];
   let head = 0;
   let underWay = 0;
+  /** An ack of QoS 1 is not answered yet. */
+  let confirming = false;
   let onIdle: (() => void) | null = null;
   // Followed by its facts: `info()` builds a large value, and is asked for each ack otherwise.
   let connected = link.info().state === "CONNECTED";
@@ -85,11 +89,13 @@ export function createAckSender(options: AckSenderOptions): AckSender {
 
   function publish(reply: Reply): void {
     underWay++;
+    const qos = confirming ? 0 : 1;
+    if (qos === 1) confirming = true;
     link.publish(
       {
         topic: reply.answerTo.topic,
         payload: encodeReply(reply, options),
-        qos: 1,
+        qos,
         retain: false,
         expirySeconds: EXPIRY_SECONDS,
         correlationData: Buffer.from(reply.answerTo.id),
@@ -97,6 +103,7 @@ export function createAckSender(options: AckSenderOptions): AckSender {
       },
       (outcome) => {
         underWay--;
+        if (qos === 1) confirming = false;
         count(outcome);
         checkIdle();
       },

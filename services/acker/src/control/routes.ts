@@ -1,19 +1,21 @@
 /** What the acker shows over HTTP beside health and metrics: its status, and its actors. */
 import type { MachinesView } from "@acktor/shared/inspect/wire";
-import type { LinkInfo } from "@acktor/shared/link/link";
 import type { FastifyInstance } from "fastify";
 import type { Counts } from "./counts.ts";
 
 export interface AckerStatus {
   readonly service: "acker";
   readonly instance: string;
+  readonly version: string;
   readonly state: string;
   readonly receiver: string;
   readonly handler: string;
   readonly topics: readonly string[];
   readonly group: string | null;
   readonly database: { readonly up: boolean; readonly fault: string | null };
-  readonly link: LinkInfo;
+  /** S8 and S7, as the publisher has them. */
+  readonly connection: object;
+  readonly statistics: object;
   readonly received: number;
   readonly messages: Counts["messages"];
   readonly handled: Counts["handler"];

@@ -1,8 +1,10 @@
 /** What people see of an acker: is it ready, what does it count, in which states are its actors. */
 import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
+import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
 import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import { VERSION } from "../version.ts";
 import type { Counts } from "./counts.ts";
 import type { AckerStatus, ActorView } from "./routes.ts";
 
@@ -35,16 +37,19 @@ export function readinessOf(source: ViewSource): Readiness {
 
 export function statusOf(source: ViewSource): AckerStatus {
   const { instance, handler, topics, group, counts, database, intake, acks, pipeline } = source;
+  const info = source.link.info();
   return {
     service: "acker",
     instance,
+    version: VERSION,
     state: stateOf(source),
     receiver: source.receiver(),
     handler,
     topics,
     group,
     database: { up: database.isUp(), fault: database.fault() },
-    link: source.link.info(),
+    connection: connectionInfo(info),
+    statistics: linkStatistics(info),
     received: counts.received,
     messages: counts.messages,
     handled: counts.handler,

@@ -7,8 +7,12 @@
  *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
  *  3. Other content under a known id changes nothing.
  *  4. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
+ *
+ * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
+ * server process, batches of 1,000, PostgreSQL 18: plain insert 7.4, `on conflict do update` 10.3. Most batches hold only
+ * messages that nobody has seen, so a batch that looks new is inserted plainly, and again with the look when it was not.
  */
-import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import { type DbResult, type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { InboxMessage } from "./message.ts";
 
 /** One message of a batch; ids are distinct within it. */
@@ -23,6 +27,29 @@ export interface ReceiveOptions {
   /** Whose the lease is; unlike that of any other batch. */
   readonly owner: string;
   readonly leaseMs: number;
+  /** What earlier batches were like; without it every batch is taken for one with known messages. */
+  readonly newness?: Newness;
+}
+
+/** Batches that are looked at for conflicts after one that had some: another acker may receive all that we do. */
+const LOOK_AFTER_CONFLICT = 200;
+const ALREADY_THERE = "23505";
+
+/** Whether the next batch is likely to be new as a whole. */
+export class Newness {
+  #looks = 0;
+
+  expects(batch: readonly Incoming[]): boolean {
+    if (this.#looks > 0) {
+      this.#looks--;
+      return false;
+    }
+    return batch.every(({ message, deliveries }) => message.retryCount === 0 && deliveries === 1);
+  }
+
+  wasWrong(): void {
+    this.#looks = LOOK_AFTER_CONFLICT;
+  }
 }
 
 /** What the inbox holds under an id after the statement. */
@@ -44,7 +71,7 @@ const TAKEN = `i.checksum = excluded.checksum and (
 const ifTaken = (column: string): string =>
   `${column} = case when ${TAKEN} then excluded.${column} else i.${column} end`;
 
-const RECEIVE = `
+const INSERT = `
 insert into acker.inbox as i (message_id, external_id, topic, content, content_encoding, content_type, checksum,
   deliveries, attempt_token, retry_count, status, processed_at, lease_until, lease_owner)
 select t.*, $11::text,
@@ -52,7 +79,9 @@ select t.*, $11::text,
   case when $11 = 'received' then now() + $12::float8 * interval '1 millisecond' end,
   case when $11 = 'received' then $13::text end
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
-  $10::int[]) t
+  $10::int[]) t`;
+
+const RECEIVE = `${INSERT}
 on conflict (message_id) do update set
   deliveries = i.deliveries + case when i.checksum = excluded.checksum then excluded.deliveries else 0 end,
   reason = case when ${TAKEN} then null else i.reason end,
@@ -61,14 +90,30 @@ returning i.message_id as "messageId", i.deliveries, i.status, i.reason, i.check
   coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine`;
 
 /** Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock. */
-export function receiveMessages(
+export async function receiveMessages(
   pool: Pool,
   batch: readonly Incoming[],
   options: ReceiveOptions,
 ): Promise<DbResult<Receipt>> {
   const sorted = batch.toSorted((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1));
+  const params = parameters(sorted, options);
+  if (options.newness?.expects(sorted)) {
+    const answer = await pool.run<never>(INSERT, params);
+    if (answer.ok) return { ok: true, rows: sorted.map((item) => firstReceipt(item, options)) };
+    if (answer.failure.code !== ALREADY_THERE) return answer;
+    options.newness.wasWrong();
+  }
+  return pool.run<Receipt>(RECEIVE, params);
+}
+
+function firstReceipt({ message, deliveries }: Incoming, { born }: ReceiveOptions): Receipt {
+  const { messageId, checksum } = message;
+  return { messageId, deliveries, status: born, reason: null, checksum, mine: born === "received" };
+}
+
+function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
   const column = <T extends string | number | null>(pick: (item: Incoming) => T): string => pgArray(sorted.map(pick));
-  return pool.run<Receipt>(RECEIVE, [
+  return [
     column((item) => item.message.messageId),
     column((item) => item.message.externalId),
     column((item) => item.message.topic),
@@ -82,5 +127,5 @@ export function receiveMessages(
     options.born,
     options.leaseMs,
     options.owner,
-  ]);
+  ];
 }

@@ -1,6 +1,5 @@
 /** What people look at: `/v1/stats` (S22) and `/v1/status` (S7, S8). */
 import type { Pool } from "@acktor/shared/db/pool";
-import type { LinkInfo } from "@acktor/shared/link/link";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { readStats } from "../outbox/read-stats.ts";
@@ -49,41 +48,4 @@ export function addStatusRoutes(app: FastifyInstance, { pool, status }: StatusRo
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
   app.get("/v1/status", async () => status());
-}
-
-/** S8 under the tutorial's names, more beside them. */
-export function connectionInfo(info: LinkInfo): object {
-  return {
-    state: info.state,
-    breaker: info.breaker,
-    broker: info.broker,
-    client_id: info.clientId,
-    protocol_version: info.protocolVersion,
-    uptime_seconds: info.uptimeMs === null ? null : info.uptimeMs / 1_000,
-    connected_at: isoOrNull(info.connectedAt),
-    disconnected_at: isoOrNull(info.disconnectedAt),
-    last_activity_at: isoOrNull(info.lastActivityAt),
-    last_error: info.lastError === null ? null : { ...info.lastError, at: isoOrNull(info.lastError.at) },
-    retry_count: info.retryCount,
-    next_attempt_at: isoOrNull(info.nextAttemptAt),
-    in_flight: info.inFlight,
-    limits: info.limits,
-  };
-}
-
-/** S7 under the tutorial's names. */
-export function linkStatistics({ stats }: LinkInfo): object {
-  return {
-    connection_attempts: stats.connectionAttempts,
-    successful_connections: stats.successfulConnections,
-    disconnections: stats.disconnections,
-    messages_sent: stats.messagesSent,
-    messages_received: stats.messagesReceived,
-    breaker_openings: stats.breakerOpenings,
-    errors_by_type: stats.errorsByType,
-  };
-}
-
-function isoOrNull(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -1,10 +1,11 @@
 /**
- * What keeps the outbox tidy, one periodic role each: expiry, retention, counting, probing, health (S10, S21).
+ * What keeps the outbox tidy, one periodic role each: expiry, retention, counting, probing, replicas, health (S10, S21).
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AnyActor } from "xstate";
+import { countReplicas } from "../outbox/count-replicas.ts";
 import { countWaiting, oldestWaiting } from "../outbox/count-waiting.ts";
 import { EXPIRE_BATCH, expireDue } from "../outbox/expire-due.ts";
 import { purgeIdempotencyKeys, sumUpTally } from "../outbox/housekeeping.ts";
@@ -25,6 +26,7 @@ const PROBES = 100;
 const COUNT_BEYOND = 10_000;
 const RETAIN_EVERY_MS = 600_000;
 const TALLY_EVERY_MS = 10_000;
+const REPLICAS_EVERY_MS = 3_000;
 const HEALTH_EVERY_MS = 30_000;
 /** S10: a connection that carried nothing for this long is worth a warning. */
 const IDLE_WARNING_MS = 300_000;
@@ -57,6 +59,7 @@ interface Prober {
   offer(messages: readonly LeasedMessage[], leaseEndsAt: number, probe: boolean): void;
   notePark(destination: string): void;
   unpark(matches: (name: string) => boolean): string[];
+  shareWindow(replicas: number): void;
 }
 
 export class Janitor {
@@ -88,6 +91,7 @@ export class Janitor {
       role("prober", PROBE_EVERY_MS, () => this.#probe()),
       role("retention", RETAIN_EVERY_MS, () => this.#retain()),
       role("tally", TALLY_EVERY_MS, () => this.#tally()),
+      role("replicas", REPLICAS_EVERY_MS, () => this.#countReplicas()),
       role("health", HEALTH_EVERY_MS, () => this.#health()),
     ];
   }
@@ -153,6 +157,12 @@ export class Janitor {
 
   async #tally(): Promise<PeriodicOutput> {
     return { more: unwrap(await sumUpTally(this.#options.pool)).more };
+  }
+
+  async #countReplicas(): Promise<PeriodicOutput> {
+    const { pool, owner, dispatcher } = this.#options;
+    dispatcher.shareWindow(unwrap(await countReplicas(pool, owner)));
+    return { more: false };
   }
 
   async #health(): Promise<PeriodicOutput> {

@@ -10,12 +10,9 @@ const ACKNOWLEDGE = `with found as materialized (
 moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = f.state in ('failed', 'expired'), ack_level = 'operator', acknowledged_at = now(),
-    due_at = null, lease_owner = null, parked = false, updated_at = now()
+    acked_by = $2, due_at = null, lease_owner = null, parked = false, updated_at = now()
   from (select message_id, state from found where state <> 'acknowledged' order by message_id) f
-  where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state, m.late, m.retry_count),
-put as (
-  insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
-  select message_id, $2, late, 'operator' from moved on conflict do nothing),
+  where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state, m.retry_count),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
   select 'acknowledged', 'operator', count(*), sum(retry_count) from moved having count(*) > 0),

@@ -13,13 +13,14 @@ const CLASSIFY = `with ack as materialized (
   select distinct on (message_id, client_id) * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
     a(message_id, client_id, checksum, level) order by message_id, client_id),
 found as materialized (
-  select a.message_id, a.client_id, coalesce(a.level, 'processed') level, m.late, m.state,
+  select a.message_id, a.client_id, coalesce(a.level, 'processed') level, m.late, m.state, m.acked_by,
     m.message_id is not null known, m.checksum <> coalesce(a.checksum, m.checksum) mismatch
   from ack a left join lateral (
     select * from publisher.message_delivery m where m.message_id = a.message_id limit 1) m on true),
 put as (
-  insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
-  select message_id, client_id, late, level from found where known and not mismatch and state = 'acknowledged'
+  insert into publisher.further_acknowledgment (message_id, client_id, late, level)
+  select message_id, client_id, late, level from found
+  where known and not mismatch and state = 'acknowledged' and client_id is distinct from acked_by
   on conflict do nothing returning message_id, client_id)
 select f.message_id as "messageId", case
     when not f.known then 'unknown' when f.mismatch then 'checksum_mismatch'

@@ -31,7 +31,7 @@ const DELETE_STRAGGLERS = `with old as materialized (
   where due_at is null and message_id < publisher.uuid_at(now() - $1::float8 * interval '1 millisecond')
   order by message_id limit ${STRAGGLERS} for update skip locked),
 gone as (delete from publisher.message_delivery_default m using old where m.message_id = old.message_id returning m.state, m.retry_count, m.message_id),
-acks as (delete from publisher.delivery_acknowledgment_default a using old where a.message_id = old.message_id),
+acks as (delete from publisher.further_acknowledgment_default a using old where a.message_id = old.message_id),
 attempts as (delete from publisher.delivery_attempt_default a using old where a.message_id = old.message_id),
 counted as (
   insert into publisher.tally (state, messages, retries)

@@ -15,7 +15,8 @@ set due_at = now() + r.due_ms * interval '1 millisecond', lease_owner = null, up
 from r where m.message_id = r.message_id and m.lease_token = r.token and m.lease_owner is not null and m.due_at is not null
 returning m.message_id as "messageId"`;
 
-const RELEASE_INSTANCE = `update publisher.message_delivery m set due_at = now(), lease_owner = null, updated_at = now()
+const RELEASE_INSTANCE = `with gone as (delete from publisher.replica where owner = $1)
+update publisher.message_delivery m set due_at = now(), lease_owner = null, updated_at = now()
 where m.lease_owner = $1 and m.due_at is not null returning m.message_id as "messageId"`;
 
 /** Gives leases back by token. @returns the rows that were still ours */
@@ -30,7 +31,7 @@ export function releaseLeases(
   ]);
 }
 
-/** Gives back every lease of an instance: the last step of a clean stop. */
+/** Gives back every lease of an instance, and its share of the window: the last step of a clean stop. */
 export function releaseInstance(pool: Pool, instance: string): Promise<DbResult<{ readonly messageId: string }>> {
   return pool.run(RELEASE_INSTANCE, [instance]);
 }

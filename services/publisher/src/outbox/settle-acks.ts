@@ -4,7 +4,7 @@
  * Invariants:
  *  1. The first `processed` ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`);
  *     an acknowledged row is left alone. A checksum that is given and differs moves nothing.
- *  2. The row and its delivery_acknowledgment are written by one statement.
+ *  2. Who acked first, and when, stands in the row; further receivers are `classifyAcks`'s.
  *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here, and the one before it
  *     moves to delivery_attempt (`past` reads only retries, before the first row is written).
  */
@@ -26,7 +26,7 @@ const statement = (past: string, guard: string): string => `with ack as material
 ${past}moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
-    acknowledged_at = now(), due_at = null, lease_owner = null, parked = false, updated_at = now(),
+    acknowledged_at = now(), acked_by = a.client_id, due_at = null, lease_owner = null, parked = false, updated_at = now(),
     attempts = greatest(m.attempts, a.attempt),
     sent_at = case when a.attempt > m.attempts then now() - a.ago_ms * interval '1 millisecond' else m.sent_at end,
     last_outcome = case when a.attempt > m.attempts then 'acked' else m.last_outcome end,
@@ -34,10 +34,7 @@ ${past}moved as (
     last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
   from ack a
   where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)${guard}
-  returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, a.client_id),
-put as (
-  insert into publisher.delivery_acknowledgment (message_id, client_id, late, level)
-  select message_id, client_id, late, ack_level from moved on conflict do nothing),
+  returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
   select 'acknowledged', ack_level, count(*), sum(retry_count) from moved group by ack_level)
