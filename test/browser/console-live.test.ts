@@ -99,6 +99,32 @@ test("a message that went through an outage shows its attempts", LIMIT, async (t
   scene.assertClean();
 });
 
+test("after an outage the overview gives account of it: everything accepted was acknowledged", LIMIT, async (t) => {
+  const scene = await openScene(t, "/overview");
+  if (scene === null) return;
+  const { page, stage, publisher } = scene;
+  const { broker } = stage;
+  await stage.acker();
+  await page.locator('[data-mini="publisher/link"]').waitFor();
+  await broker.stop();
+  await page.locator('[data-warning="broker_away"]').waitFor();
+  await page.locator('[data-outage="open"]').waitFor();
+  const ids: string[] = [];
+  for (let sent = 0; sent < 25; sent++) ids.push(await publisher.send({ topic: anyTopic(), content: "meanwhile" }));
+  await broker.start();
+  const account = page.locator('[data-outage="settled"]');
+  await account.waitFor();
+  assert.match((await account.textContent()) ?? "", /Accepted 25, acknowledged 25,/);
+  await page.locator('[data-warning="broker_away"]').waitFor({ state: "detached" });
+  await acknowledged(page, 25);
+  await page.getByRole("button", { name: "Send 100" }).click();
+  await page.locator("dialog input").fill(anyTopic());
+  await page.locator("dialog .primary").click();
+  await acknowledged(page, 125);
+  await stage.assertDelivered({ accepted: ids, foreign: await othersThan(stage, ids) });
+  scene.assertClean();
+});
+
 test(
   "three publishers and two ackers are five rows; one that is killed is stopped within ten seconds",
   LIMIT,
@@ -108,7 +134,10 @@ test(
     const scene = await openScene(t, "/machines", { NATS_URL: nats.url });
     if (scene === null) return;
     const { page, stage } = scene;
-    const [killed] = await Promise.all([stage.publisher(), stage.publisher(), stage.acker(), stage.acker()]);
+    const killed = await stage.publisher();
+    await stage.publisher();
+    await stage.acker();
+    await stage.acker();
     const live = page.locator('[data-instance][data-status="live"]');
     await until(async () => (await live.count()) === 5, 15_000, "five rows");
     await killed.kill();
@@ -157,6 +186,17 @@ test("time travel, export, and the recording opened again show the same rows", L
   assert.equal(await page.locator("[data-detail-row]").innerHTML(), frozen, "and the same chart and context at a row");
   scene.assertClean();
 });
+
+async function acknowledged(page: Page, count: number): Promise<void> {
+  const shown = page.locator('[data-count="acknowledged"] b').first();
+  await until(async () => (await shown.textContent()) === String(count), 15_000, `${count} acknowledged messages`);
+}
+
+/** Messages that the page sent itself. */
+async function othersThan(stage: Stage, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await stage.sql<{ id: string }>("select message_id::text id from publisher.message_delivery");
+  return new Set(rows.map(({ id }) => id).filter((id) => !ids.includes(id)));
+}
 
 function lit(page: Page, state: string): Promise<void> {
   return page.locator(`[data-state-id="link.connection.${state}"][aria-current="true"]`).first().waitFor();
