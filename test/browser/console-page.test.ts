@@ -1,15 +1,13 @@
 /** The page itself: accessible in both languages and themes, by keyboard, behind a token, and within its limits. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { openPage, startBrowser } from "../support/browser.ts";
 import { fakeFleet } from "../support/fake-fleet.ts";
 import { type FakePublisher, ID, MESSAGE, startFakePublisher } from "../support/fake-publisher.ts";
 import { until } from "../support/until.ts";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGES = ["/overview", "/machines", "/log", "/messages", `/messages/${ID}`, "/nowhere"];
 const TROUBLE = {
   warnings: [
@@ -160,7 +158,7 @@ test("everything fits a narrow page: nothing but tables and pictures scrolls sid
 
 /** Faults of axe that hinder people, as `rule: element`. */
 async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const run = "axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations)";
   const violations = (await page.evaluate(run)) as readonly {
     readonly id: string;

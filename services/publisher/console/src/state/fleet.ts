@@ -144,7 +144,7 @@ export class Fleet {
   }
 }
 
-export function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
+function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
   return `${service}/${instance}`;
 }
 
