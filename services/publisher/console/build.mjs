@@ -18,8 +18,9 @@ const ROOT = path.resolve(HERE, "../../..");
 const TARGET = path.resolve(HERE, "../dist/console");
 const SOURCES = [HERE, path.join(ROOT, "shared/src/inspect"), path.join(ROOT, "package-lock.json")];
 
-/** Newest change (ms) of a file, or of the files below a folder. */
+/** Newest change (ms) of a file, or of the files below a folder; 0 where it is absent. */
 function newestChange(place) {
+  if (!existsSync(place)) return 0;
   const { mtimeMs } = statSync(place);
   if (!statSync(place).isDirectory()) return mtimeMs;
   const inside = readdirSync(place).map((name) => newestChange(path.join(place, name)));
