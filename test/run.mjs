@@ -29,7 +29,7 @@ const PHASES = [
 
 function build() {
   const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
-  const result = spawnSync(process.execPath, [compiler, "-b", "tools/embedded"], { cwd: ROOT, stdio: "inherit" });
+  const result = spawnSync(process.execPath, [compiler, "-b", "tools/cli"], { cwd: ROOT, stdio: "inherit" });
   return result.status === 0;
 }
 
