@@ -6,6 +6,7 @@
  *  2. A stop: no intake, batches finished, acks sent, presence cleared, then DISCONNECT; within `DRAIN_DEADLINE_MS`.
  */
 import { randomBytes } from "node:crypto";
+import type { Bus } from "@acktor/shared/bus/bus";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { createHttp } from "@acktor/shared/runtime/http-server";
@@ -16,11 +17,13 @@ import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
+import type { AnyActor } from "xstate";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
+import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
 import { createMetrics } from "./control/metrics.ts";
 import { addRoutes } from "./control/routes.ts";
-import { actorsOf, readinessOf, statusOf, type ViewSource } from "./control/view.ts";
+import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
 import type { Handler } from "./handle/handler.ts";
 import { inboxHandler } from "./handle/inbox-handler.ts";
@@ -46,6 +49,8 @@ export interface AckerParts {
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly random: () => number;
+  /** A bus that several services of this process share, or null. */
+  readonly bus: Bus | null;
 }
 
 /** Bytes of messages that are held at a time, whatever their number. */
@@ -69,6 +74,7 @@ export class Acker {
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
   readonly #pool: Pool;
+  readonly #control: AckerControl;
   readonly #link: Link;
   readonly #database: DatabaseWatch;
   readonly #acks: AckSender;
@@ -93,8 +99,10 @@ export class Acker {
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
     this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
+    this.#control = this.#makeControl();
     const will = (): Will => presenceWill(this.#presence);
-    this.#link = makeLink({ config, clientId, will, logger, random: parts.random });
+    const onActor = (actor: AnyActor): void => this.#control.followLink(actor);
+    this.#link = makeLink({ config, clientId, will, logger, random: parts.random, onActor });
     this.#database = createDatabaseWatch({
       pool: this.#pool,
       onReturn: () => this.#onDatabaseReturn(),
@@ -134,13 +142,15 @@ export class Acker {
       random,
       drainDeadlineMs: DRAIN_DEADLINE_MS,
     });
+    this.#control.followSupervisor(this.#supervisor.actor);
+    this.#control.plane.start();
     return this.#supervisor;
   }
 
   /** Closes what the constructor opened. Twice is fine. */
   async close(): Promise<void> {
     this.#acks.stop();
-    await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close()]);
+    await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close(), this.#control.plane.stop()]);
   }
 
   async #prepare(signal: AbortSignal): Promise<Prepared> {
@@ -156,6 +166,7 @@ export class Acker {
       group: config.ACKTOR_GROUP,
       presence: this.#presence,
       logger,
+      onActor: (actor) => this.#control.followReceiver(actor),
     });
     const asked = await this.#link.connect();
     if (!asked.ok) logger.error({ why: asked.reason }, "the link refused to connect");
@@ -221,6 +232,23 @@ export class Acker {
       capacity: this.#parts.config.ACKTOR_QUEUE,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
+      deliveries: this.#control.plane.station.deliveries,
+    });
+  }
+
+  #makeControl(): AckerControl {
+    const { config, instance, logger, now, wallClock, random, bus } = this.#parts;
+    return new AckerControl({
+      config,
+      instance,
+      logger,
+      now,
+      wallClock,
+      random,
+      sharedBus: bus,
+      link: () => this.#link,
+      supervisor: () => this.#supervisor,
+      summary: () => summaryOf(this.#view()),
     });
   }
 
@@ -235,6 +263,7 @@ export class Acker {
       leaseMs: LEASE_MS,
       capacity: config.ACKTOR_QUEUE,
       release: (held) => this.#intake.release(held),
+      deliveries: this.#control.plane.station.deliveries,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       throttle: this.#throttle,
@@ -256,11 +285,16 @@ export class Acker {
       stuck: () => this.#desk?.sizes().stuck ?? 0,
       linkState: () => this.#link.info().state,
       databaseUp: () => this.#database.isUp(),
+      busConnected: () => this.#control.plane.bus.connected,
+      busIgnored: () => this.#control.malformed,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
     const http = createHttp({ service: "acker", version: VERSION, token, logger, registry, readiness });
-    addRoutes(http, { status: () => statusOf(view), actors: () => actorsOf(view) });
+    addRoutes(http, {
+      status: () => statusOf(view),
+      machines: (recent) => this.#control.machines(actorsOf(view), recent),
+    });
     return http;
   }
 

@@ -6,6 +6,7 @@
  * Read this file first, then the folders in the order of that line. Nothing but this file and `pipeline.ts` knows more
  * than one step.
  */
+import type { Bus } from "@acktor/shared/bus/bus";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { addressOf } from "@acktor/shared/runtime/http-server";
 import { createLogger } from "@acktor/shared/runtime/logger";
@@ -25,6 +26,8 @@ export interface StartOptions {
   readonly random?: () => number;
   /** Instead of the built-in handler that ACKTOR_HANDLER names. */
   readonly handler?: Handler;
+  /** A bus that several services of this process share; not used where NATS_URL is set, and not stopped here. */
+  readonly bus?: Bus;
 }
 
 export interface RunningAcker extends Running {
@@ -54,13 +57,13 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
     now: options.now ?? (() => performance.now()),
     wallClock: () => Date.now(),
     random: options.random ?? Math.random,
+    bus: options.bus ?? null,
   });
   const fault = await listen(acker.http, config);
   if (fault !== null) {
     await acker.close();
     return { ok: false, faults: [fault] };
   }
-  if (config.NATS_URL !== null) logger.warn({}, "NATS_URL is set, but this version does not use it");
   const supervisor = acker.supervise();
   return {
     ok: true,
@@ -68,6 +71,7 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
     instance,
     started: supervisor.started,
     stop: () => supervisor.stop(),
+    stopped: supervisor.stopped,
     pause: () => supervisor.pause(),
     resume: () => supervisor.resume(),
   };

@@ -7,6 +7,7 @@
  *  3. At a stop what is not finished is given back: its lease is over at once, another acker may take it.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import { createBatcher } from "@acktor/shared/runtime/batcher";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import type { AckSender } from "./ack/send-acks.ts";
@@ -38,6 +39,8 @@ export interface HandlerDeskOptions {
   readonly capacity: number;
   readonly onTrouble: (failure: DbFailure) => void;
   readonly counts: Counts;
+  /** For viewers. */
+  readonly deliveries?: DeliveryNotes;
 }
 
 interface Task {
@@ -57,7 +60,7 @@ const RETRY_MS = 250;
 const GIVE_BACK_MS = 800;
 
 export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
-  const { pool, acks, counts } = options;
+  const { pool, acks, counts, deliveries = UNWATCHED } = options;
   const runner = createHandlerRunner(options);
   const tasks = new Set<Task>();
   const abandonment = new AbortController();
@@ -100,6 +103,11 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   function tell({ answer, message, finished }: Done): void {
     if (answer === null) return;
     counts.handler[finished.status === "received" ? "retryable" : finished.status]++;
+    if (deliveries.watched) {
+      const { messageId, topic } = message;
+      if (finished.status === "processed") deliveries.note("processed", messageId, topic);
+      else deliveries.note("refused", messageId, topic, undefined, finished.reason ?? "");
+    }
     const { answerTo, attemptToken, checksum } = message;
     if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
   }

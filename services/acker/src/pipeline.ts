@@ -7,6 +7,7 @@
  *  3. One message's trouble is its own; the database's trouble makes everything wait, bounded by the intake.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
@@ -45,6 +46,8 @@ export interface PipelineOptions {
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
+  /** For viewers. */
+  readonly deliveries: DeliveryNotes;
 }
 
 /** One arrival that is a message. */
@@ -132,11 +135,18 @@ function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Group[]
 function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
   const { counts, acks } = options;
   const verdict = verifyMessage(held, options.verify, options.now());
-  if (verdict.kind === "message") return verdict.message;
+  const { deliveries } = options;
+  if (verdict.kind === "message") {
+    if (deliveries.watched) deliveries.note("received", verdict.message.messageId, held.topic);
+    return verdict.message;
+  }
   counts.messages[verdict.kind]++;
   if (verdict.kind === "expired") return null;
   warn(options, verdict.kind, verdict.reason, held.topic);
   if (verdict.kind === "malformed" || verdict.refused === null) return null;
+  if (deliveries.watched) {
+    deliveries.note("refused", verdict.refused.answerTo.id, held.topic, undefined, printable(verdict.reason));
+  }
   const answer: Answer = { status: "rejected", reason: verdict.reason, retryable: verdict.kind === "corrupt" };
   acks.send({ ...verdict.refused, answer, checksum: null });
   return null;
@@ -161,7 +171,7 @@ function conclude(group: Group, stored: Stored | undefined, owner: string, optio
 }
 
 function concludeStored(group: Group, receipt: Receipt, owner: string, options: PipelineOptions): void {
-  const { counts, desk } = options;
+  const { counts, desk, deliveries } = options;
   let fresh = isFirst(receipt, group);
   const answered: Delivery[] = [];
   let handled: Delivery | null = null;
@@ -176,6 +186,11 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
     }
     if (fresh) counts.messages.first++;
     else counts.messages.duplicate++;
+    if (deliveries.watched) {
+      const { messageId, topic } = delivery.message;
+      if (!fresh) deliveries.note("duplicate", messageId, topic);
+      else if (decision.kind === "answer") deliveries.note("processed", messageId, topic);
+    }
     fresh = false;
     if (decision.kind === "answer") answered.push(delivery);
     // The newest attempt is the one that a rejection must name.

@@ -5,6 +5,7 @@
  * Read publisher.ts next, then the folders in the order of that line.
  */
 import { randomBytes } from "node:crypto";
+import type { Bus } from "@acktor/shared/bus/bus";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
@@ -16,25 +17,32 @@ import { pause } from "@acktor/shared/runtime/pause";
 import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
 import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import type { FastifyInstance } from "fastify";
 import { readPublisherConfig } from "./config.ts";
+import { PublisherControl } from "./control/publisher-control.ts";
+import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
+import { addMachineRoutes } from "./http/machine-routes.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
 import { addStatusRoutes } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
 import { Publisher } from "./publisher.ts";
-import { machineViews, readinessOf, statusOf } from "./status.ts";
+import { machineViews, readinessOf, statusOf, summaryOf, type View } from "./status.ts";
 import { VERSION } from "./version.ts";
 
 export interface StartOptions {
   /** Where log lines go; standard output when absent. */
   readonly logStream?: { write(line: string): void };
+  /** A bus that several services of this process share; not used where NATS_URL is set, and not stopped here. */
+  readonly bus?: Bus;
 }
 
+const CLOCKS = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
 const POOL_SIZE = 6;
 const PREPARE_PAUSE_MS = 500;
 
@@ -46,31 +54,108 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const read = readPublisherConfig(env);
   if (!read.ok) return read;
   const { config } = read;
+  const parts = assemble(config, options);
+  const { app, control, publisher, pool, link, logger } = parts;
+  try {
+    await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
+  } catch (error) {
+    await Promise.all([link.stop(), pool.stop(), control.stop()]);
+    return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
+  }
+  const supervisor = startSupervisor({
+    prepare: (signal) => prepare(pool, config, logger, signal, link),
+    roles: publisher.roles(),
+    pause: () => publisher.dispatch.setPaused(true),
+    resume: () => publisher.dispatch.setPaused(false),
+    drain: () => drain(parts),
+    onRoleEnd: (role, error) => logger.error({ actor: role, err: error }, "a role ended; it is started again"),
+    random: Math.random,
+  });
+  parts.supervise(supervisor);
+  control.followSupervisor(supervisor.actor);
+  control.start(publisher.intake, limitsOf(config));
+  logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
+  const { started, stop, stopped } = supervisor;
+  return { ok: true, url: addressOf(app), started, stop, stopped };
+}
+
+interface Assembled {
+  readonly app: FastifyInstance;
+  readonly control: PublisherControl;
+  readonly publisher: Publisher;
+  readonly pool: Pool;
+  readonly link: Link;
+  readonly logger: Logger;
+  /** Gives the supervisor, which is started last, to those who look at it. */
+  readonly supervise: (supervisor: Supervisor) => void;
+}
+
+/** Every part, wired; nothing is connected and nothing listens yet. */
+function assemble(config: PublisherSettings, options: StartOptions): Assembled {
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
-  if (config.NATS_URL !== null)
-    logger.warn({}, "NATS_URL is set, but this version has no control plane yet: it is ignored");
-  const pool = createPool({
-    url: config.DATABASE_URL,
-    size: POOL_SIZE,
-    applicationName: `acktor-publisher ${instance}`,
-  });
-  const link = makeServiceLink(config, logger, { clientId: `acktor-publisher-${owner.replace("/", "-")}` });
-  const metrics = createMetrics();
-  const clocks = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
+  const applicationName = `acktor-publisher ${instance}`;
+  const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
+  const control = new PublisherControl({
+    config,
+    instance,
+    pool,
+    logger,
+    sharedBus: options.bus ?? null,
+    link: () => link,
+    supervisor: () => supervisor,
+    summary: () => summaryOf(view),
+    wake: () => publisher.dispatch.wake(true),
+    ...CLOCKS,
+  });
+  const link = makeServiceLink(config, logger, {
+    clientId: `acktor-publisher-${owner.replace("/", "-")}`,
+    onActor: (actor) => control.followLink(actor),
+  });
+  const metrics = createMetrics();
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
-  const publisher = new Publisher({ config, instance, owner, pool, link, logger, metrics, prepared, ...clocks });
-  const startedAt = performance.now();
-  const view = {
+  const publisher = new Publisher({
+    config,
+    instance,
+    owner,
+    pool,
+    link,
+    logger,
+    metrics,
+    prepared,
+    control,
+    ...CLOCKS,
+  });
+  const view: View = {
     publisher,
     link,
     instance,
-    startedAt,
+    startedAt: performance.now(),
     supervisor: () => supervisor,
     highWater: config.ACKTOR_HIGH_WATER,
   };
+  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view });
+  const supervise = (started: Supervisor): void => {
+    supervisor = started;
+  };
+  return { app, control, publisher, pool, link, logger, supervise };
+}
+
+interface HttpParts {
+  readonly config: PublisherSettings;
+  readonly instance: string;
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly control: PublisherControl;
+  readonly publisher: Publisher;
+  readonly view: View;
+}
+
+function makeHttp({ config, instance, pool, logger, metrics, control, publisher, view }: HttpParts): FastifyInstance {
+  const { fleet, commands, auditor } = control;
   const app = createHttp({
     service: "publisher",
     version: VERSION,
@@ -78,49 +163,42 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     logger,
     registry: metrics.registry,
     readiness: () => readinessOf(view),
+    onUnauthorized: (request) => {
+      const record = refusedCommand(request, instance);
+      if (record !== null) void auditor.record(record);
+    },
   });
-  addIntakeRoutes(app, publisher.intake, limitsOf(config, clocks.wallClock));
+  addIntakeRoutes(app, publisher.intake, limitsOf(config));
   addMessageRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
   });
-  addStatusRoutes(app, { pool, link, status: () => statusOf(view), machines: () => machineViews(view) });
-  try {
-    await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
-  } catch (error) {
-    await Promise.all([link.stop(), pool.stop()]);
-    return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
-  }
-
-  supervisor = startSupervisor({
-    prepare: (signal) => prepare(pool, config, logger, signal, link),
-    roles: publisher.roles(),
-    pause: () => publisher.dispatch.setPaused(true),
-    resume: () => publisher.dispatch.setPaused(false),
-    drain: async () => {
-      // Requests under way are answered while the intake drains; then nothing is accepted any more.
-      const closing = app.close();
-      await publisher.drain();
-      await closing;
-      await pool.stop();
-    },
-    onRoleEnd: (role, error) => logger.error({ actor: role, err: error }, "a role ended; it is started again"),
-    random: clocks.random,
-  });
-  logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
-  const { started, stop } = supervisor;
-  return { ok: true, url: addressOf(app), started, stop };
+  addStatusRoutes(app, { pool, status: () => statusOf(view) });
+  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
+  addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
+  metrics.watchControl({ bus: control.plane.bus, stream, malformed: () => control.malformed });
+  return app;
 }
 
-function limitsOf(config: PublisherSettings, wallClock: () => number): IntakeLimits {
+async function drain({ app, control, publisher, pool }: Assembled): Promise<void> {
+  control.leave();
+  // Requests under way are answered while the intake drains; then nothing is accepted any more.
+  const closing = app.close();
+  await publisher.drain();
+  await closing;
+  await control.stop();
+  await pool.stop();
+}
+
+function limitsOf(config: PublisherSettings): IntakeLimits {
   return {
     reserved: [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX],
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
     defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
     retentionMs: config.ACKTOR_RETENTION,
-    wallClock,
+    wallClock: CLOCKS.wallClock,
   };
 }
 

@@ -1,4 +1,5 @@
 /** What Prometheus scrapes. Counters that other parts keep anyway are read at scrape time, so the hot path pays nothing. */
+import type { Bus } from "@acktor/shared/bus/bus";
 import type { BreakerState, ConnectionState, Link } from "@acktor/shared/link/link";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -15,6 +16,14 @@ export interface Metrics {
   settled(rows: readonly Settled[]): void;
   /** Gives the parts whose counters are read at scrape time. */
   watch(parts: WatchedParts): void;
+  watchControl(parts: ControlParts): void;
+}
+
+export interface ControlParts {
+  readonly bus: Bus;
+  readonly stream: { readonly size: number; readonly dropped: number };
+  /** Messages on the bus that were not understood, and ignored. */
+  readonly malformed: () => number;
 }
 
 export interface WatchedParts {
@@ -40,6 +49,7 @@ export function createMetrics(): Metrics {
       for (const row of rows) duration.observe(row.ageMs / 1_000);
     },
     watch: (parts) => watch(registry, parts),
+    watchControl: (parts) => watchControl(registry, parts),
   };
 }
 
@@ -77,6 +87,25 @@ function watch(registry: Registry, { link, intake, dispatcher, settler, waiting 
   gauge(registry, "acktor_breaker_state", "1 for the state that the circuit breaker is in.", () => {
     return BREAKER.map((state) => [{ state }, link.info().breaker === state ? 1 : 0] as const);
   });
+}
+
+function watchControl(registry: Registry, { bus, stream, malformed }: ControlParts): void {
+  gauge(registry, "acktor_bus_connected", "1 while the control plane is there; without NATS always.", () => {
+    return [[{}, bus.connected ? 1 : 0]];
+  });
+  counter(
+    registry,
+    "acktor_bus_dropped_total",
+    "Messages to the bus that were dropped: away, or too much waited.",
+    () => {
+      return [[{}, bus.counts.dropped]];
+    },
+  );
+  counter(registry, "acktor_bus_ignored_total", "Messages from the bus that were not understood.", () => {
+    return [[{}, malformed()]];
+  });
+  gauge(registry, "acktor_viewers", "Viewers of GET /v1/events.", () => [[{}, stream.size]]);
+  counter(registry, "acktor_viewers_dropped_total", "Viewers that did not read.", () => [[{}, stream.dropped]]);
 }
 
 type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];

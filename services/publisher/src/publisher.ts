@@ -6,12 +6,14 @@
  *  2. After `drain` no row is leased to this process, every accepted request is answered, nothing is under way.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { AnyActor } from "xstate";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
 import { DispatchRole } from "./dispatch/dispatch-role.ts";
@@ -57,6 +59,15 @@ export interface PublisherParts {
   readonly random: () => number;
   /** True once the schema is there. */
   readonly prepared: () => boolean;
+  /** Who takes what viewers see: actors as they start, and steps of messages while somebody looks. */
+  readonly control: Watching;
+}
+
+/** The part of `PublisherControl` that is needed here. */
+interface Watching {
+  readonly plane: { readonly station: { readonly deliveries: DeliveryNotes } };
+  followDispatcher(actor: AnyActor): void;
+  followRole(name: string, actor: AnyActor): void;
 }
 
 export class Publisher {
@@ -191,6 +202,8 @@ export class Publisher {
       instance: owner,
       claim: (options) => claimDue(pool, options),
       supersede: (from) => supersedeRetained(pool, from),
+      deliveries: this.#parts.control.plane.station.deliveries,
+      onActor: (actor) => this.#parts.control.followDispatcher(actor),
     });
   }
 
@@ -212,6 +225,7 @@ export class Publisher {
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),
+      deliveries: this.#parts.control.plane.station.deliveries,
     });
   }
 
@@ -232,6 +246,7 @@ export class Publisher {
       smearMs: SMEAR_MS,
       dispatcher: this.dispatch.dispatcher,
       freed: () => this.dispatch.wake(),
+      onActor: (role, actor) => this.#parts.control.followRole(role, actor),
     });
   }
 
@@ -253,6 +268,7 @@ export class Publisher {
       wake: () => this.dispatch.wake(true),
       ready: prepared,
       full: (adding) => this.janitor.isFull(adding),
+      deliveries: this.#parts.control.plane.station.deliveries,
     });
   }
 }

@@ -1,4 +1,6 @@
 /** What `/readyz`, `/v1/status` and `/v1/machines` say of this process. */
+
+import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
@@ -62,6 +64,33 @@ export function statusOf({ publisher, link, instance, startedAt, supervisor, hig
       .filter((d) => d.parked || d.queued > 0 || d.unacked > 0)
       .slice(0, DESTINATIONS_SHOWN),
     ackers: publisher.presence.list(),
+  };
+}
+
+/** What the overview shows of this instance. */
+export function summaryOf({ publisher, link, supervisor, highWater }: View): Readonly<Record<string, Json>> {
+  const { state, breaker, protocolVersion, stats } = link.info();
+  const { dispatcher } = publisher.dispatch;
+  const { waiting, oldestWaitingMs, databaseUp } = publisher.janitor;
+  return {
+    state: supervisor()?.state() ?? "STARTING",
+    connection: state,
+    breaker,
+    protocol_version: protocolVersion,
+    postgres: databaseUp,
+    waiting,
+    oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+    high_water: highWater,
+    accepted: publisher.intake.accepted,
+    published: dispatcher.counts.published,
+    republished: dispatcher.counts.republished,
+    acknowledged: publisher.settler.counts.settled,
+    unacked: dispatcher.unacked,
+    queued: dispatcher.queued,
+    ack_timeouts: dispatcher.counts.ackTimeouts,
+    disconnections: stats.disconnections,
+    breaker_openings: stats.breakerOpenings,
+    ackers: publisher.presence.list().length,
   };
 }
 

@@ -36,9 +36,9 @@ export interface ActorEvent extends Stamp {
   readonly actor: string;
   /** Which chart it runs: a `MachineDefinition.id`. */
   readonly machine: string;
-  /** Type of the event that was taken; null for `started`, `context` and `stopped`. */
+  /** Type of the event that was taken; null for `started`, `context`, `stopped`, and for moves that nobody watched. */
   readonly event: string | null;
-  /** `EdgeDefinition.id` of the transitions taken, in order; without targets too. */
+  /** `EdgeDefinition.id` of the transitions taken, in order; without targets too. Empty where nobody watched. */
   readonly edges: readonly string[];
   readonly value: StateValue;
   readonly context: Json;
@@ -78,6 +78,7 @@ export interface DeliveryEntry {
   readonly message_id: string;
   /** Milliseconds since 1970. */
   readonly ts: number;
+  /** "" where this process does not know it: an ack of what another one published. */
   readonly topic: string;
   /** PUBLISHes written so far, where it is known. */
   readonly attempt?: number;
@@ -117,8 +118,80 @@ export interface InstanceSnapshot {
   readonly actors: readonly ActorSnapshot[];
   /** What the overview shows of it; a subset of /v1/status without lists of topics. */
   readonly summary: { readonly [key: string]: Json };
-  /** The newest events, oldest first, up to the 2,000 that are kept; only where they were asked for. */
+  /**
+   * The newest events, oldest first, of the 2,000 that are kept; only where they were asked for. Less where they would
+   * not fit into a message of the bus. `seq` has holes where steps and contexts were left out.
+   */
   readonly recent?: readonly InspectEvent[];
+  /** Its last: the instance was told to stop. */
+  readonly stopping?: boolean;
+  /** The charts that its actors run; only on the bus, where they were asked for. */
+  readonly definitions?: readonly MachineDefinition[];
+}
+
+/** On `inspect.watch`, every few seconds: somebody looks, so tell. Who is not heard of for a while has left. */
+export interface WatchBeat {
+  readonly v: typeof WIRE_VERSION;
+  /** `boot` of the process that has the viewers. */
+  readonly viewer: string;
+  readonly leaves?: boolean;
+}
+
+/** To `snapshot.<service>`. */
+export interface SnapshotRequest {
+  readonly v: typeof WIRE_VERSION;
+  /** `boot` of who asks: it does not answer itself. */
+  readonly viewer: string;
+  /** Bytes of `recent` that the answer may have; left out, it has none. */
+  readonly recentBytes?: number;
+  readonly definitions?: boolean;
+}
+
+/** How often an instance announces itself, and how long it may be silent before it counts as gone. */
+export const ANNOUNCE_EVERY_MS = 3_000;
+export const SILENT_AFTER_MS = 9_000;
+
+/**
+ * Names and data of the server-sent events of `GET /v1/events`.
+ *  - `snapshot`: first of all; the same as `GET /v1/machines?recent=true`.
+ *  - `inspect`: one event of one instance.
+ *  - `instance`: an instance as it stands, without `recent`: when it appears, and each `ANNOUNCE_EVERY_MS`.
+ *  - `gone`: an instance that stopped, or was silent for `SILENT_AFTER_MS`. It may come back, under the same `boot` too.
+ *  - `bus`: the bus changed.
+ */
+export interface StreamEvents {
+  readonly snapshot: MachinesView;
+  readonly inspect: InspectEvent;
+  readonly instance: InstanceSnapshot;
+  readonly gone: InstanceGone;
+  readonly bus: BusView;
+}
+
+export interface InstanceGone {
+  readonly v: typeof WIRE_VERSION;
+  readonly service: ServiceName;
+  readonly instance: string;
+  readonly boot: string;
+  /** Milliseconds since 1970, by the clock of who noticed. */
+  readonly ts: number;
+  readonly why: "stopped" | "silent";
+}
+
+export interface BusView {
+  readonly kind: "local" | "nats";
+  readonly connected: boolean;
+  /** Others may be there that cannot be seen: NATS is configured, and away. */
+  readonly partial: boolean;
+}
+
+/** `GET /v1/machines`. */
+export interface MachinesView {
+  /** Of the process that was asked. */
+  readonly actors: readonly { readonly [key: string]: unknown }[];
+  /** On the whole bus, the one that was asked first. */
+  readonly instances: readonly InstanceSnapshot[];
+  readonly definitions: readonly MachineDefinition[];
+  readonly bus: BusView;
 }
 
 /** Operator's commands; the last word of the subject and, with `/` for `.`, of the route. */
@@ -144,6 +217,10 @@ export interface CommandRequest {
   readonly token?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */
   readonly args?: { readonly [key: string]: Json };
+  /** Where he asked, for the audit: an address, as the publisher that passes the command on saw it. */
+  readonly from?: string;
+  /** `boot` of the publisher that passes it on: it has obeyed a command to `all` already. */
+  readonly origin?: string;
 }
 
 export interface CommandReply {

@@ -33,7 +33,7 @@ const STOPPED: CommandResult = { ok: false, reason: "the link is stopped" };
 
 /** Makes a link, DISCONNECTED. Throws on a URL that is none. */
 export function createLink(options: LinkOptions): Link {
-  return new MachineLink(resolveLinkOptions(options), options.inspect);
+  return new MachineLink(resolveLinkOptions(options), options);
 }
 
 class MachineLink implements Link {
@@ -51,7 +51,7 @@ class MachineLink implements Link {
   #isAwaited = false;
   #stopping: Promise<void> | null = null;
 
-  constructor(options: ResolvedLinkOptions, inspect: LinkOptions["inspect"]) {
+  constructor(options: ResolvedLinkOptions, { inspect, onActor }: Pick<LinkOptions, "inspect" | "onActor">) {
     this.#options = options;
     this.#listeners = new Listeners(options.onListenerError);
     this.#gate = new PublishGate(options.policy.breaker, {
@@ -70,6 +70,7 @@ class MachineLink implements Link {
     this.#actor.on("*", (fact) => this.#heard(fact));
     this.#actor.subscribe({ error: (error) => options.onListenerError(error, "link machine") });
     this.#actor.start();
+    onActor?.(this.#actor);
   }
 
   async connect(options: { readonly waitMs?: number } = {}): Promise<CommandResult> {

@@ -1,5 +1,5 @@
 /** What `createLink` takes, and what is taken where nothing is given. */
-import type { InspectionEvent, Observer } from "xstate";
+import type { AnyActor, InspectionEvent, Observer } from "xstate";
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker-address.ts";
 import {
@@ -56,6 +56,8 @@ export interface LinkOptions {
   readonly random?: () => number;
   /** Sees what the machine does, as XState's `inspect`. */
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+  /** Takes the machine's actor once it has started, for those who watch it now and then; commands go through the link. */
+  readonly onActor?: (actor: AnyActor) => void;
 }
 
 export interface ResolvedLinkOptions {

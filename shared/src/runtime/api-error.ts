@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   },
   internal: { status: 500, fix: "Look into the service's log at this time, and report it." },
   database_unavailable: { status: 503, fix: "Try again with the same Idempotency-Key; see /readyz?verbose." },
+  too_many_viewers: { status: 503, fix: "Close a console, or watch another publisher: each shows all of them." },
+  no_answer: { status: 504, fix: "Look at GET /v1/machines: the instance is not there, or its NATS is away." },
   stopping: { status: 503, fix: "The service is stopping: send to another replica, or try again." },
 } as const;
 

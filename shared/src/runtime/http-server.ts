@@ -31,6 +31,8 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly readiness: () => Readiness;
+  /** Told of each request whose token was missing or wrong, after it was refused. */
+  readonly onUnauthorized?: (request: FastifyRequest) => void;
 }
 
 /** Makes the server with its health routes; the caller adds routes and listens. */
@@ -52,7 +54,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   });
   const methodsOf = noteRoutes(app);
   replaceJsonParser(app);
-  if (options.token !== null) requireToken(app, options.token);
+  if (options.token !== null) requireToken(app, options.token, options.onUnauthorized);
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
   app.setNotFoundHandler((request, reply) => {
     const place = `${request.method} ${request.url.slice(0, 200)}`;
@@ -118,7 +120,7 @@ function answerSocket(socket: Duplex): void {
   socket.end(`${head.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
-function requireToken(app: FastifyInstance, token: string): void {
+function requireToken(app: FastifyInstance, token: string, onUnauthorized: HttpOptions["onUnauthorized"]): void {
   const wanted = createHash("sha256").update(`Bearer ${token}`).digest();
   app.addHook("onRequest", async (request, reply) => {
     // The route that was matched, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats too.
@@ -128,6 +130,7 @@ function requireToken(app: FastifyInstance, token: string): void {
       .digest();
     if (!timingSafeEqual(given, wanted)) {
       reply.header("www-authenticate", "Bearer");
+      onUnauthorized?.(request);
       return sendFault(reply, { code: "unauthorized", message: "the bearer token is missing or wrong" });
     }
   });

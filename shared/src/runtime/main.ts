@@ -9,6 +9,8 @@ export interface Running {
   readonly started: Promise<{ readonly ok: true } | { readonly ok: false; readonly fault: string }>;
   /** Drains and closes everything. Twice and early is fine. */
   stop(): Promise<void>;
+  /** Resolves when it has stopped, also when an operator told it to drain. */
+  readonly stopped: Promise<void>;
 }
 
 export type StartResult = Running | { readonly ok: false; readonly faults: readonly string[] };
@@ -16,7 +18,7 @@ export type StartResult = Running | { readonly ok: false; readonly faults: reado
 const EXIT_CONFIGURATION = 2;
 
 /**
- * Runs a service until a signal. Exit codes: 0 after SIGTERM or SIGINT, 1 after an uncaught error or a failed start,
+ * Runs a service until a signal. Exit codes: 0 after SIGTERM, SIGINT or an operator's `drain`, 1 after an uncaught error or a failed start,
  * 2 for a configuration that cannot work.
  */
 export async function runService(name: string, start: () => Promise<StartResult>): Promise<void> {
@@ -27,14 +29,21 @@ export async function runService(name: string, start: () => Promise<StartResult>
     process.exitCode = EXIT_CONFIGURATION;
     return;
   }
+  let signalled = false;
   // The grace is a little under the five seconds that a supervisor is promised; then the process exits with 1.
   closeWithGrace({ delay: 4_800, logger: false }, async ({ err, signal }) => {
+    signalled = true;
     if (err) process.stderr.write(`acktor ${name}: stopping after an uncaught error: ${err.stack ?? err.message}\n`);
     else process.stderr.write(`acktor ${name}: ${signal ?? "stop"} received, draining\n`);
     await service.stop();
   });
   const started = await service.started;
-  if (started.ok) return;
+  if (started.ok) {
+    await service.stopped;
+    // After a signal close-with-grace ends the process, with the code that the signal's cause deserves.
+    if (!signalled) process.exit(0);
+    return;
+  }
   process.stderr.write(`acktor ${name}: ${started.fault}\n`);
   await service.stop();
   process.exit(1);

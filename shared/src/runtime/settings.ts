@@ -3,6 +3,7 @@
  * and one env file can serve both services.
  */
 import { hostname } from "node:os";
+import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
 import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
 
@@ -29,9 +30,16 @@ const serverSettings = {
   MQTT_USERNAME: { description: "User name at the broker.", example: "publisher", schema: text() },
   MQTT_PASSWORD: { description: "Password at the broker.", example: "…", secret: true, schema: text() },
   NATS_URL: {
-    description: "Control plane. Not used by this version: a warning says so at start.",
+    description: "Control plane: replicas see and command each other. Without it each process sees itself.",
     example: "nats://127.0.0.1:4222",
+    secret: true,
     schema: url("nats", "tls"),
+  },
+  ACKTOR_NATS_PREFIX: {
+    description: "First words of every subject on NATS; one for each fleet that shares a server.",
+    example: "acktor.v1",
+    fallback: DEFAULT_NATS_PREFIX,
+    schema: text(prefixFault),
   },
   HTTP_HOST: {
     description: "Address to listen on. Anything but loopback needs ACKTOR_API_TOKEN.",

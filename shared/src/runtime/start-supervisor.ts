@@ -39,6 +39,8 @@ export interface Supervisor {
   resume(): void;
   /** Drains. Twice and early is fine; resolves at STOPPED. */
   stop(): Promise<void>;
+  /** Resolves at STOPPED, whoever asked for it. */
+  readonly stopped: Promise<void>;
 }
 
 const RESTART_BASE_MS = 500;
@@ -89,6 +91,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       actor.send({ type: "supervisor.stop" });
       await stopped;
     },
+    stopped: stopped.then(() => undefined),
   };
 }
 

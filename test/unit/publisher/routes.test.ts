@@ -10,7 +10,6 @@ import { createHttp } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { Registry } from "prom-client";
 import { AWAY, REFUSED } from "../../support/db-results.ts";
-import { fakeLink } from "../../support/fake-link.ts";
 import { insertedRow, intakeRig } from "../../support/intake-rig.ts";
 import { keptLogger } from "../../support/kept-logger.ts";
 
@@ -52,10 +51,9 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
   addIntakeRoutes(app, intake.intake, limits);
   addMessageRoutes(app, pool);
   addOperatorRoutes(app, { pool, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
-  const link = fakeLink();
-  addStatusRoutes(app, { pool, link, status: () => ({ here: true }), machines: () => [] });
+  addStatusRoutes(app, { pool, status: () => ({ here: true }) });
   t.after(() => app.close());
-  return { app, intake, asked, link };
+  return { app, intake, asked };
 }
 
 async function answerOf(app: FastifyInstance, request: InjectOptions | string): Promise<string> {
@@ -168,16 +166,7 @@ for (const request of ASKING) {
   });
 }
 
-test("an operator's command that the link refuses is 409 with its reason", async (t) => {
-  const { app, link } = service(t);
-  link.reset = () => ({ ok: false, reason: "the link is CONNECTED" });
-  const refused = await app.inject({ method: "POST", url: "/v1/link/reset" });
-  assert.equal(refused.statusCode, 409);
-  assert.equal(refused.json<{ error: { message: string } }>().error.message, "the link is CONNECTED");
-  link.openBreaker = () => ({ ok: true });
-  link.breaker = "OPEN";
-  const opened = await app.inject({ method: "POST", url: "/v1/breaker/open" });
-  assert.deepEqual(opened.json(), { state: "CONNECTED", breaker: "OPEN" });
+test("the status is what the service says of itself", async (t) => {
+  const { app } = service(t);
   assert.deepEqual((await app.inject("/v1/status")).json(), { here: true });
-  assert.deepEqual((await app.inject("/v1/machines")).json(), { actors: [] });
 });

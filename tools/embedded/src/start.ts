@@ -10,6 +10,7 @@ import path from "node:path";
 import { startAcker } from "@acktor/acker/app";
 import { startPublisher } from "@acktor/publisher/app";
 import { VERSION } from "@acktor/publisher/version";
+import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { Running, StartResult } from "@acktor/shared/runtime/main";
 import { startBroker } from "./broker.ts";
 import { describeFailure, fail, fileFailure, type Outcome, succeed } from "./failure.ts";
@@ -53,7 +54,8 @@ async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Ou
   const broker = await provideBroker(plan, stack);
   if (!broker.ok) return broker;
   const env = { ...plan.env, ...database.value, ...broker.value };
-  const options = { logStream: log.value };
+  // One bus for both, so that the console shows the acker too. With NATS_URL each has its own.
+  const options = { logStream: log.value, bus: new LocalBus() };
   const acker = await startAcker(ackerEnvironment(env, String(ports.value.acker)), options);
   const ackerUp = await addService(stack, "acker", acker, stop);
   if (!ackerUp.ok) return ackerUp;
@@ -138,6 +140,8 @@ async function addService(
   clearTimeout(patience);
   if (started === "stopped") return fail("stopped", "Stopped while starting.", "start again");
   if (!started.ok) return fail("refused", `The ${name} cannot work.`, started.fault);
+  // One half alone is of no use: when an operator drains it, everything stops.
+  void service.stopped.then(() => stop.ask(0, `the ${name} has stopped`));
   say(`${name.padEnd(11)} ${new URL(service.url).host}`);
   return succeed(service);
 }

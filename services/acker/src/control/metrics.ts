@@ -11,6 +11,9 @@ export interface MetricsSource {
   readonly stuck: () => number;
   readonly linkState: () => string;
   readonly databaseUp: () => boolean;
+  readonly busConnected: () => boolean;
+  /** Messages on the bus that were not understood, and ignored. */
+  readonly busIgnored: () => number;
 }
 
 const LINK_STATES = ["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "ERROR"];
@@ -28,6 +31,18 @@ export function createMetrics(source: MetricsSource): Registry {
   gauge(registry, "acktor_acker_handlers_running", "Messages in a handler.", source.handling);
   gauge(registry, "acktor_acker_handlers_stuck", "Handlers that are over their time and did not return.", source.stuck);
   gauge(registry, "acktor_acker_database_up", "1 while PostgreSQL answers.", () => (source.databaseUp() ? 1 : 0));
+  gauge(registry, "acktor_bus_connected", "1 while the control plane is there; without NATS always.", () => {
+    return source.busConnected() ? 1 : 0;
+  });
+  new Counter({
+    name: "acktor_bus_ignored_total",
+    help: "Messages from the bus that were not understood.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(source.busIgnored());
+    },
+  });
   new Gauge({
     name: "acktor_acker_link_state",
     help: "1 for the state that the link is in.",

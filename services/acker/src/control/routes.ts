@@ -1,4 +1,5 @@
 /** What the acker shows over HTTP beside health and metrics: its status, and its actors. */
+import type { MachinesView } from "@acktor/shared/inspect/wire";
 import type { FastifyInstance } from "fastify";
 import type { Counts } from "./counts.ts";
 
@@ -41,10 +42,13 @@ export interface ActorView {
 
 export interface RouteSource {
   readonly status: () => AckerStatus;
-  readonly actors: () => readonly ActorView[];
+  /** @param recent with the newest events */
+  readonly machines: (recent: boolean) => MachinesView;
 }
 
 export function addRoutes(app: FastifyInstance, source: RouteSource): void {
   app.get("/v1/status", async () => source.status());
-  app.get("/v1/machines", async () => ({ actors: source.actors() }));
+  app.get("/v1/machines", async (request) => {
+    return source.machines((request.query as { readonly recent?: unknown }).recent === "true");
+  });
 }

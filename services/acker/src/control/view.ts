@@ -1,4 +1,5 @@
 /** What people see of an acker: is it ready, what does it count, in which states are its actors. */
+import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
@@ -60,6 +61,29 @@ export function statusOf(source: ViewSource): AckerStatus {
       handling: source.handling(),
       acks: acks.waiting(),
     },
+  };
+}
+
+/** What the overview shows of this instance. */
+export function summaryOf(source: ViewSource): Readonly<Record<string, Json>> {
+  const { counts, database, handler } = source;
+  const { state, breaker, protocolVersion } = source.link.info();
+  const { first, duplicate } = counts.messages;
+  return {
+    state: stateOf(source),
+    receiver: source.receiver(),
+    connection: state,
+    breaker,
+    protocol_version: protocolVersion,
+    postgres: database.isUp(),
+    handler,
+    received: counts.received,
+    processed: handler === "inbox" ? first : counts.handler.processed,
+    duplicates: duplicate,
+    rejected: counts.handler.rejected,
+    acks_sent: counts.acks.sent,
+    queued: source.intake.size(),
+    handling: source.handling(),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Joins the receiver machine with the link, the intake and the presence of one acker. */
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
-import { createActor } from "xstate";
+import { type AnyActor, createActor } from "xstate";
 import { chooseFilters } from "./choose-filters.ts";
 import type { Intake } from "./intake.ts";
 import { announcePresence, clearPresence, type PresenceOptions } from "./presence.ts";
@@ -14,6 +14,8 @@ export interface ReceiverOptions {
   readonly group: string | null;
   readonly presence: PresenceOptions;
   readonly logger: Logger;
+  /** Takes the actor once it has started. */
+  readonly onActor?: (actor: AnyActor) => void;
 }
 
 export interface Receiver {
@@ -94,6 +96,7 @@ export function startReceiver(options: ReceiverOptions): Receiver {
     }),
   ];
   actor.start();
+  options.onActor?.(actor);
 
   return {
     resume: () => actor.send({ type: "receiver.resume" }),

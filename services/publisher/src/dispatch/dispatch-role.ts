@@ -4,7 +4,7 @@
  * Gates: the link is CONNECTED, its breaker admits, nobody paused it. A closed gate stops claiming and gives back what
  * is leased; intake goes on.
  */
-import { type Actor, createActor, fromPromise } from "xstate";
+import { type Actor, type AnyActor, createActor, fromPromise } from "xstate";
 import { LowWater } from "../outbox/low-water.ts";
 import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
 import type { RetainedCursor, Superseded } from "../outbox/supersede-retained.ts";
@@ -25,6 +25,8 @@ export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
   readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
   /** Ends retained rows that have a newer one; `next` is where the scan goes on. */
   readonly supersede: (from: RetainedCursor | null) => Promise<Outcome<Superseded>>;
+  /** Takes the actor each time that one has started. */
+  readonly onActor?: (actor: AnyActor) => void;
 }
 
 export class DispatchRole {
@@ -76,6 +78,7 @@ export class DispatchRole {
       });
     });
     actor.start();
+    this.#options.onActor?.(actor);
     this.#release();
     this.#listeners.push(
       link.on("link.transition", () => this.#checkGates()),

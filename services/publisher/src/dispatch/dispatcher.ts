@@ -9,6 +9,8 @@
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
  *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
  */
+import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
+import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
 import { destinationOf } from "@acktor/shared/protocol/topics";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
@@ -48,6 +50,8 @@ export interface DispatcherOptions {
   readonly retry: RetrySchedule;
   /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
   readonly sink: DispatcherSink;
+  /** For viewers. */
+  readonly deliveries?: DeliveryNotes;
 }
 
 export interface DispatcherSink {
@@ -85,6 +89,7 @@ export class Dispatcher {
     leaseMissed: 0,
   };
   readonly #options: DispatcherOptions;
+  readonly #deliveries: DeliveryNotes;
   readonly #destinations = new Map<string, Destination>();
   /** Destinations that may send now, served in turn. */
   readonly #ready = new Set<Destination>();
@@ -103,6 +108,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#window = options.window;
+    this.#deliveries = options.deliveries ?? UNWATCHED;
   }
 
   get queued(): number {
@@ -320,6 +326,7 @@ export class Dispatcher {
     if (unsent !== null) return this.#notSent(entry, queued, unsent);
     this.counts.published++;
     if (entry.attempt > 1) this.counts.republished++;
+    if (this.#deliveries.watched) this.#note("published", entry);
     return true;
   }
 
@@ -341,6 +348,7 @@ export class Dispatcher {
       entry.puback = outcome.reasonCode;
       entry.pubackAt = now;
       this.counts.puback++;
+      if (this.#deliveries.watched) this.#note("puback", entry, outcome.reasonCode);
       if (!entry.message.requiresAck) {
         this.#finish(entry);
         entry.destination.answered(now, null, this.#mostWindow());
@@ -354,6 +362,9 @@ export class Dispatcher {
     } else {
       if (outcome.kind === "refused") this.counts.refused++;
       else this.counts.lost++;
+      if (this.#deliveries.watched) {
+        this.#note("publish_failed", entry, outcome.kind === "refused" ? outcome.reasonCode : outcome.why);
+      }
       if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(entry);
       this.#recordAs([entry], outcome, now);
       this.#finish(entry);
@@ -379,6 +390,7 @@ export class Dispatcher {
 
   #timedOut(entry: InFlight, now: number): void {
     this.counts.ackTimeouts++;
+    if (this.#deliveries.watched) this.#note("ack_timeout", entry);
     this.#finish(entry);
     if (entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt)) this.#park(entry.destination);
   }
@@ -407,6 +419,10 @@ export class Dispatcher {
     this.#options.sink.answered(destination.name, wasParked);
     this.#refresh(destination);
     this.pump();
+  }
+
+  #note(step: DeliveryStep, { message, attempt }: InFlight, detail?: string | number): void {
+    this.#deliveries.note(step, message.messageId, message.topic, attempt, detail);
   }
 
   #record(entries: readonly InFlight[], now: number): void {

@@ -1,11 +1,7 @@
 /** From a database's failure, or a query's fault, to what HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
-import { topicFault } from "@acktor/shared/protocol/topics";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
-import { z } from "zod";
-
-/** A topic to filter by; PostgreSQL could not even be asked for some of what is none. */
-export const topicName = z.string().refine((topic) => topicFault(topic) === null, "is not a topic name");
+import type { z } from "zod";
 
 export function databaseFault(failure: DbFailure): ApiFault {
   if (failure.kind !== "rejected") {

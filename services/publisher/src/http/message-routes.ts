@@ -5,7 +5,8 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
-import { databaseFault, parseQuery, topicName } from "./faults.ts";
+import { topicName } from "../outbox/storable-text.ts";
+import { databaseFault, parseQuery } from "./faults.ts";
 
 const idParams = z.object({ id: z.uuid("is not a message id (a UUID)") });
 

@@ -3,13 +3,13 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { deadLettersBody, replayByFilter } from "../control/replay-by-filter.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
 import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
-import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
 import { label } from "../outbox/storable-text.ts";
-import { databaseFault, parseQuery, topicName } from "./faults.ts";
+import { databaseFault, parseQuery } from "./faults.ts";
 
 export interface OperatorRoutes {
   readonly pool: Pool;
@@ -25,15 +25,6 @@ const replayBody = z.strictObject({
 });
 const cancelBody = z.strictObject({ who: label.optional() });
 const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
-const deadLettersBody = z.strictObject({
-  reason: label.optional(),
-  topic: topicName.optional(),
-  limit: z.int().min(1).max(100_000).default(1_000),
-  dry_run: z.boolean().default(false),
-  force: z.boolean().default(false),
-  out_of_order: z.boolean().default(false),
-  who: label.optional(),
-});
 
 export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, wake }: OperatorRoutes): void {
   app.post("/v1/messages/:id/replay", async (request, reply) => {
@@ -64,18 +55,10 @@ export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, w
   app.post("/v1/dead-letters/replay", async (request, reply) => {
     const body = parseQuery(deadLettersBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const { reason, topic, limit, dry_run, force, out_of_order, who } = body.value;
-    const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
-    const result = await replayDeadLetters(pool, filter, {
-      inboxWindowMs,
-      force,
-      outOfOrder: out_of_order,
-      who: who ?? "http",
-    });
+    const result = await replayByFilter(pool, inboxWindowMs, body.value, body.value.who ?? "http");
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
-    if (!dry_run) wake();
-    const { matched, replayed, refused } = result.value;
-    return { dry_run, matched, replayed, refused };
+    if (!result.value.dry_run) wake();
+    return result.value;
   });
 }
 

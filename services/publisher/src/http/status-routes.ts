@@ -1,8 +1,7 @@
-/** What people look at: `/v1/stats` (S22), `/v1/status` (S7, S8), `/v1/machines`; and the operator's link commands. */
+/** What people look at: `/v1/stats` (S22) and `/v1/status` (S7, S8). */
 import type { Pool } from "@acktor/shared/db/pool";
-import type { CommandResult, Link } from "@acktor/shared/link/link";
 import { sendFault } from "@acktor/shared/runtime/http-server";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";
 import { databaseFault } from "./faults.ts";
@@ -19,18 +18,26 @@ export interface MachineView {
 
 export interface StatusRoutes {
   readonly pool: Pool;
-  readonly link: Link;
   readonly status: () => object;
-  readonly machines: () => readonly MachineView[];
 }
 
 /** Where to look: what a person who opens the printed address gets. */
 const INDEX = {
   service: "acktor publisher",
-  look: ["/v1/status", "/v1/stats", "/v1/messages", "/v1/machines", "/readyz?verbose", "/metrics", "/version"],
+  look: [
+    "/v1/status",
+    "/v1/stats",
+    "/v1/messages",
+    "/v1/machines",
+    "/v1/events",
+    "/v1/audit",
+    "/readyz?verbose",
+    "/metrics",
+    "/version",
+  ],
 };
 
-export function addStatusRoutes(app: FastifyInstance, { pool, link, status, machines }: StatusRoutes): void {
+export function addStatusRoutes(app: FastifyInstance, { pool, status }: StatusRoutes): void {
   app.get("/", async () => INDEX);
   const stats = new StatsCache(
     () => readStats(pool),
@@ -41,20 +48,4 @@ export function addStatusRoutes(app: FastifyInstance, { pool, link, status, mach
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
   app.get("/v1/status", async () => status());
-  app.get("/v1/machines", async () => ({ actors: machines() }));
-
-  app.post("/v1/link/connect", async (_request, reply) => answer(reply, await link.connect(), link));
-  app.post("/v1/link/disconnect", async (_request, reply) => answer(reply, await link.disconnect(), link));
-  app.post("/v1/link/reset", async (_request, reply) => answer(reply, link.reset(), link));
-  app.post("/v1/breaker/open", async (_request, reply) => answer(reply, link.openBreaker(), link));
-  app.post("/v1/breaker/close", async (_request, reply) => answer(reply, link.closeBreaker(), link));
-}
-
-function answer(reply: FastifyReply, result: CommandResult, link: Link): FastifyReply {
-  if (!result.ok) {
-    const fix = "Look at the states in GET /v1/status: this command is not possible from them.";
-    return sendFault(reply, { code: "conflict", message: result.reason, fix });
-  }
-  const { state, breaker } = link.info();
-  return reply.send({ state, breaker });
 }

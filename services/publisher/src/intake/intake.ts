@@ -8,6 +8,7 @@
  *  4. Every request is answered within `DEADLINE_MS`, the database being there or not.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
+import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import type { Inserted, LeasedMessage, MessageState, NewMessage } from "../outbox/outbox.ts";
 import { nextMessageId } from "./message-id.ts";
@@ -40,6 +41,8 @@ export interface IntakeOptions {
   readonly ready: () => boolean;
   /** True at the high-water mark; counts what was accepted since the last look. */
   readonly full: (adding: number) => boolean;
+  /** For viewers. */
+  readonly deliveries?: DeliveryNotes;
 }
 
 export type IntakeResult =
@@ -196,12 +199,14 @@ export class Intake {
         messages: rows.map((r) => ({ messageId: r.messageId, state: r.state, fresh: r.kind === "inserted" })),
       });
     }
+    const { deliveries = UNWATCHED } = this.#options;
     const leased: LeasedMessage[] = [];
     let toClaim = false;
     for (const [i, message] of messages.entries()) {
       const row = inserted[i];
       if (row?.kind !== "inserted") continue;
       this.accepted++;
+      if (deliveries.watched) deliveries.note("accepted", message.messageId, message.topic);
       if (message.leased) leased.push(toLeased(message, row.createdAt));
       else toClaim = true;
     }

@@ -4,6 +4,7 @@
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
+import type { AnyActor } from "xstate";
 import { countReplicas } from "../outbox/count-replicas.ts";
 import { countWaiting, oldestWaiting } from "../outbox/count-waiting.ts";
 import { EXPIRE_BATCH, expireDue } from "../outbox/expire-due.ts";
@@ -11,6 +12,7 @@ import { purgeIdempotencyKeys, sumUpTally } from "../outbox/housekeeping.ts";
 import type { LeasedMessage } from "../outbox/outbox.ts";
 import { deleteStragglers, dropOldPartitions, ensurePartitions } from "../outbox/partitions.ts";
 import { parkedDestinations, probeDestinations } from "../outbox/probe-destinations.ts";
+import { purgeActions } from "../outbox/purge-actions.ts";
 import { freeReleased } from "../outbox/unpark-destinations.ts";
 import type { PeriodicOutput } from "./periodic-machine.ts";
 import { PeriodicRole } from "./periodic-role.ts";
@@ -48,6 +50,8 @@ export interface JanitorOptions {
   readonly dispatcher: Prober;
   /** Rows are due that nobody announced. */
   readonly freed: () => void;
+  /** Takes the actor of a role each time that it starts. */
+  readonly onActor?: (role: string, actor: AnyActor) => void;
 }
 
 /** What the prober asks of the dispatcher. */
@@ -74,7 +78,13 @@ export class Janitor {
   constructor(options: JanitorOptions) {
     this.#options = options;
     const role = (name: string, intervalMs: number, work: () => Promise<PeriodicOutput>): PeriodicRole =>
-      new PeriodicRole({ name, intervalMs, logger: options.logger, work });
+      new PeriodicRole({
+        name,
+        intervalMs,
+        logger: options.logger,
+        work,
+        onActor: (actor) => options.onActor?.(name, actor),
+      });
     this.roles = [
       role("expiry", EXPIRE_EVERY_MS, () => this.#expire()),
       role("counter", COUNT_EVERY_MS, () => this.#count()),
@@ -141,7 +151,8 @@ export class Janitor {
     unwrap(await dropOldPartitions(pool, retentionMs));
     const stragglers = unwrap(await deleteStragglers(pool, retentionMs));
     const keys = unwrap(await purgeIdempotencyKeys(pool));
-    return { more: stragglers.more || keys.more };
+    const actions = unwrap(await purgeActions(pool));
+    return { more: stragglers.more || keys.more || actions.more };
   }
 
   async #tally(): Promise<PeriodicOutput> {

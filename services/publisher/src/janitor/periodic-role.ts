@@ -1,6 +1,6 @@
 /** A periodic machine with its work: what the publisher starts, watches and stops. */
 import type { Logger } from "@acktor/shared/runtime/logger";
-import { type Actor, createActor, fromPromise } from "xstate";
+import { type Actor, type AnyActor, createActor, fromPromise } from "xstate";
 import { type PeriodicOutput, periodicMachine } from "./periodic-machine.ts";
 
 export interface PeriodicRoleOptions {
@@ -9,6 +9,8 @@ export interface PeriodicRoleOptions {
   readonly logger: Logger;
   /** One bounded run; a rejection is logged once per row of failures and tried again. */
   readonly work: () => Promise<PeriodicOutput>;
+  /** Takes the actor each time that one has started. */
+  readonly onActor?: (actor: AnyActor) => void;
 }
 
 export class PeriodicRole {
@@ -43,6 +45,7 @@ export class PeriodicRole {
       actor.subscribe({ error: reject });
       signal.addEventListener("abort", () => void this.stop().then(resolve), { once: true });
       actor.start();
+      this.#options.onActor?.(actor);
     });
   }
 

@@ -1,4 +1,5 @@
 /** Text as the outbox keeps it; what passes here is never refused by PostgreSQL for its characters. */
+import { topicFault } from "@acktor/shared/protocol/topics";
 import { z } from "zod";
 
 const MAX_LABEL_LENGTH = 255;
@@ -15,3 +16,6 @@ export const label = storable
   .max(MAX_LABEL_LENGTH, `is longer than ${MAX_LABEL_LENGTH} characters`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
   .refine((v) => !/[\u0000-\u001f\u007f-\u009f]/.test(v), "contains a control character");
+
+/** A topic to filter by; PostgreSQL could not even be asked for some of what is none. */
+export const topicName = z.string().refine((topic) => topicFault(topic) === null, "is not a topic name");

@@ -9,6 +9,7 @@
  *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
+import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage } from "@acktor/shared/link/link";
 import { type Ack, decodeAck, isSigned } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
@@ -34,6 +35,13 @@ interface WaitingAck {
   readonly record: AckRecord;
   /** A next row of its lane may be due once it is settled. */
   readonly freesLane: boolean;
+  /** What this process has in flight of it, or null. */
+  readonly entry: InFlight | null;
+}
+
+interface WaitingRejection {
+  readonly rejection: Rejection;
+  readonly entry: InFlight | null;
 }
 
 export interface SettlerOptions {
@@ -51,6 +59,8 @@ export interface SettlerOptions {
   readonly onSettled: (settled: readonly Settled[]) => void;
   /** A row was settled or rejected whose lane, or whose destination, may have a next one. */
   readonly onLaneFreed: () => void;
+  /** For viewers. */
+  readonly deliveries?: DeliveryNotes;
 }
 
 export interface SettlerCounts {
@@ -91,12 +101,14 @@ export class Settler {
   };
   readonly #options: SettlerOptions;
   readonly #acks: Batcher<WaitingAck>;
-  readonly #rejections: Batcher<Rejection>;
+  readonly #rejections: Batcher<WaitingRejection>;
+  readonly #deliveries: DeliveryNotes;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.#deliveries = options.deliveries ?? UNWATCHED;
     const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
     this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
@@ -142,7 +154,7 @@ export class Settler {
       checksum: null,
       level: "broker",
     };
-    this.#add(record, isLane(entry));
+    this.#add(record, isLane(entry), entry);
   }
 
   /** Settles what waits and resolves when it is done. Twice is fine. */
@@ -167,7 +179,7 @@ export class Settler {
       publishedAgoMs: known.publishedAgoMs,
       reasonCode: known.reasonCode,
     };
-    this.#add(record, entry === null || isLane(entry));
+    this.#add(record, entry === null || isLane(entry), entry);
   }
 
   #rejected(ack: Ack): void {
@@ -186,7 +198,7 @@ export class Settler {
       retryable: ack.retryable,
       retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
     };
-    if (!this.#rejections.add(rejection)) this.counts.dropped++;
+    if (!this.#rejections.add({ rejection, entry })) this.counts.dropped++;
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
@@ -199,8 +211,8 @@ export class Settler {
     return { attempt: entry.attempt, publishedAgoMs: this.#options.now() - entry.sentAt, reasonCode: entry.puback };
   }
 
-  #add(record: AckRecord, freesLane: boolean): void {
-    if (!this.#acks.add({ record, freesLane })) this.counts.dropped++;
+  #add(record: AckRecord, freesLane: boolean, entry: InFlight | null): void {
+    if (!this.#acks.add({ record, freesLane, entry })) this.counts.dropped++;
   }
 
   async #settle(batch: WaitingAck[]): Promise<void> {
@@ -212,6 +224,7 @@ export class Settler {
     }
     this.counts.settled += result.rows.length;
     for (const row of result.rows) if (row.late) this.counts.late++;
+    if (this.#deliveries.watched) this.#noteSettled(batch, result.rows);
     if (result.rows.length > 0) this.#options.onSettled(result.rows);
     if (batch.some((waiting) => waiting.freesLane)) this.#options.onLaneFreed();
     if (result.rows.length < batch.length) await this.#classify(acks, result.rows);
@@ -236,15 +249,34 @@ export class Settler {
     this.counts.duplicate += duplicates;
   }
 
-  async #reject(batch: Rejection[]): Promise<void> {
-    const result = await this.#persist(() => this.#options.verbs.rejectMessages(batch));
+  #noteSettled(batch: readonly WaitingAck[], settled: readonly Settled[]): void {
+    const entries = new Map(batch.map(({ record, entry }) => [record.messageId, entry]));
+    for (const { messageId } of settled) {
+      const entry = entries.get(messageId);
+      this.#deliveries.note("acknowledged", messageId, entry?.message.topic ?? "", entry?.attempt);
+    }
+  }
+
+  async #reject(batch: WaitingRejection[]): Promise<void> {
+    const rejections = batch.map(({ rejection }) => rejection);
+    const result = await this.#persist(() => this.#options.verbs.rejectMessages(rejections));
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
     }
     this.counts.rejected += result.rows.length;
+    if (this.#deliveries.watched) this.#noteRejected(batch, result.rows);
     this.counts.stale += batch.length - result.rows.length;
     this.#options.onLaneFreed();
+  }
+
+  #noteRejected(batch: readonly WaitingRejection[], rejected: readonly { readonly messageId: string }[]): void {
+    const moved = new Set(rejected.map(({ messageId }) => messageId));
+    for (const { rejection, entry } of batch) {
+      if (!moved.has(rejection.messageId)) continue;
+      const topic = entry?.message.topic ?? "";
+      this.#deliveries.note("rejected", rejection.messageId, topic, entry?.attempt, rejection.reason);
+    }
   }
 
   /** Tries again while the database is away; acks wait behind, up to the capacity. */

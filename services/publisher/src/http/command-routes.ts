@@ -1,0 +1,141 @@
+/**
+ * Operator's commands to services (SPEC 4): to this process, or with `?service=&instance=` to another one on the bus, or to
+ * all of a service; and the audit that they leave behind.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
+import type { Command, CommandReply } from "@acktor/shared/inspect/wire";
+import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { listActions } from "../outbox/list-actions.ts";
+import { label } from "../outbox/storable-text.ts";
+import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
+
+export interface CommandRoutes {
+  readonly pool: Pool;
+  readonly commands: FleetCommands;
+  readonly instance: string;
+  /** Never rejects. */
+  readonly record: (record: AuditRecord) => Promise<void>;
+}
+
+const ROUTES: Readonly<Record<string, Command>> = {
+  "/v1/link/connect": "connect",
+  "/v1/link/disconnect": "disconnect",
+  "/v1/link/reset": "reset",
+  "/v1/breaker/open": "breaker.open",
+  "/v1/breaker/close": "breaker.close",
+  "/v1/control/pause": "pause",
+  "/v1/control/resume": "resume",
+  "/v1/control/drain": "drain",
+};
+
+const targetQuery = z.strictObject({
+  service: z.enum(["publisher", "acker"], "is not publisher or acker").optional(),
+  instance: label.optional(),
+});
+const commandBody = z.strictObject({ who: label.optional() });
+const auditQuery = z.strictObject({
+  limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
+});
+
+const NOT_FROM_HERE = "Look at the states in GET /v1/machines: this command is not possible from them.";
+
+export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): void {
+  const { pool, commands } = options;
+  for (const [route, command] of Object.entries(ROUTES)) {
+    app.post(route, async (request, reply) => {
+      const target = targetOf(request, options.instance);
+      if (!target.ok) return sendFault(reply, target.fault);
+      const who = whoAsks(request);
+      if (!who.ok) return sendFault(reply, who.fault);
+      const asked = { command, who: who.value, from: request.ip, args: {} };
+      const replies = await commands.send(target.value, asked);
+      if (target.value.instance === null) return answerAll(reply, replies);
+      const [only] = replies;
+      if (only !== undefined) return answerOne(reply, only);
+      const { service, instance } = target.value;
+      const message = `no ${service} ${instance} answers on the bus`;
+      const { who: name, from } = asked;
+      const detail = { reason: message };
+      await options.record({
+        who: name,
+        from,
+        service,
+        instance,
+        action: command,
+        outcome: "unanswered",
+        detail,
+        messages: 0,
+      });
+      return sendFault(reply, { code: "no_answer", message });
+    });
+  }
+
+  app.get("/v1/audit", async (request, reply) => {
+    const query = parseQuery(auditQuery, request.query);
+    if (!query.ok) return sendFault(reply, query.fault);
+    const actions = await listActions(pool, query.value.limit);
+    return actions.ok ? { actions: actions.value } : sendFault(reply, databaseFault(actions.failure));
+  });
+}
+
+/**
+ * What a refused token leaves in the audit, on routes that change something for operators.
+ * @returns null for every other route
+ */
+export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
+  const route = request.routeOptions.url ?? "";
+  const isOperators = request.method === "POST" && !/^\/v1\/messages(\/batch)?$/.test(route);
+  if (!isOperators) return null;
+  return {
+    who: request.ip,
+    from: request.ip,
+    service: "publisher",
+    instance,
+    action: ROUTES[route] ?? route,
+    outcome: "unauthorized",
+    detail: { reason: "the token is missing or wrong" },
+    messages: 0,
+  };
+}
+
+/** Without a target: this process. Half a target is a mistake that might stop the wrong one. */
+function targetOf(request: FastifyRequest, own: string): Parsed<CommandTarget> {
+  const query = parseQuery(targetQuery, request.query);
+  if (!query.ok) return query;
+  const { service, instance } = query.value;
+  if (instance === undefined) {
+    if (service === undefined) return { ok: true, value: { service: "publisher", instance: own } };
+    const message = "instance is required with service; all stands for every one of them";
+    return { ok: false, fault: { code: "invalid_field", field: "instance", message } };
+  }
+  return { ok: true, value: { service: service ?? "publisher", instance: instance === "all" ? null : instance } };
+}
+
+function whoAsks(request: FastifyRequest): Parsed<string> {
+  const body = parseQuery(commandBody, request.body);
+  if (!body.ok) return body;
+  const header = request.headers["x-acktor-user"];
+  if (header === undefined) return { ok: true, value: body.value.who ?? "http" };
+  const named = label.safeParse(header);
+  if (named.success) return { ok: true, value: named.data };
+  const message = `X-Acktor-User ${named.error.issues[0]?.message ?? "is not valid"}`;
+  return { ok: false, fault: { code: "invalid_field", field: "X-Acktor-User", message } };
+}
+
+function answerOne(reply: FastifyReply, answer: CommandReply): FastifyReply {
+  const { ok, code, reason = "it refused", result } = answer;
+  if (ok) return reply.send(result ?? {});
+  if (code === 503) return sendFault(reply, { code: "database_unavailable", message: reason });
+  // Its token is not ours: a fault of the installation, not of who asks here.
+  const fix = code === 401 ? "Give every instance on the bus the same ACKTOR_API_TOKEN." : NOT_FROM_HERE;
+  return sendFault(reply, { code: "conflict", message: reason, fix });
+}
+
+function answerAll(reply: FastifyReply, replies: readonly CommandReply[]): FastifyReply {
+  if (replies.length === 0) return sendFault(reply, { code: "no_answer", message: "nobody answers on the bus" });
+  return reply.send({ replies: replies.map(({ v: _, ...answer }) => answer) });
+}

@@ -1,0 +1,131 @@
+/**
+ * Server-sent events to the viewers of this process.
+ *
+ * Invariants:
+ *  1. At most `MOST_VIEWERS` at a time.
+ *  2. What happens within one turn of the event loop is one write, serialized once for all viewers.
+ *  3. A viewer that does not read is dropped and counted as soon as more than `MOST_UNREAD` bytes wait for him, beside the
+ *     picture that he was given first; nobody waits for him.
+ *  4. `stop` ends all at once.
+ */
+import type { ServerResponse } from "node:http";
+
+export const MOST_VIEWERS = 64;
+const MOST_UNREAD = 1024 * 1024;
+const HEARTBEAT_EVERY_MS = 10_000;
+const LAST_BYTES_MS = 100;
+
+interface Viewer {
+  readonly response: ServerResponse;
+  /** What waits until the picture has gone out; null once it has. */
+  early: string[] | null;
+  earlyLength: number;
+  /** Bytes that may wait beside `MOST_UNREAD`: of the picture, until it has been read. */
+  allowance: number;
+}
+
+export class EventStream {
+  /** Viewers that did not read. */
+  dropped = 0;
+  readonly #viewers = new Set<Viewer>();
+  #turn: string[] = [];
+  #heartbeat: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  get size(): number {
+    return this.#viewers.size;
+  }
+
+  get hasRoom(): boolean {
+    return !this.#stopped && this.#viewers.size < MOST_VIEWERS;
+  }
+
+  /**
+   * Takes a response over. What is told from now on waits until `begin` is called with what is to come first.
+   * @param onEnd called once, when this viewer has gone
+   */
+  add(response: ServerResponse, onEnd: () => void): { begin(first: string): void } {
+    const viewer: Viewer = { response, early: [], earlyLength: 0, allowance: 0 };
+    this.#viewers.add(viewer);
+    response.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      // For proxies that would hold back what is small.
+      "x-accel-buffering": "no",
+      connection: "close",
+    });
+    response.flushHeaders();
+    response.once("close", () => {
+      this.#viewers.delete(viewer);
+      this.#checkHeartbeat();
+      onEnd();
+    });
+    response.on("error", () => response.destroy());
+    this.#checkHeartbeat();
+    return {
+      begin: (first) => {
+        const early = viewer.early ?? [];
+        viewer.early = null;
+        const text = [first, ...early].join("");
+        viewer.allowance = Buffer.byteLength(text);
+        this.#write(viewer, text);
+      },
+    };
+  }
+
+  /** Tells everybody, with what else happens in this turn. @param text a whole event, see `eventText` */
+  tell(text: string): void {
+    if (this.#viewers.size === 0) return;
+    if (this.#turn.length === 0) setImmediate(() => this.#flush());
+    this.#turn.push(text);
+  }
+
+  /** Twice and early is fine. */
+  stop(): void {
+    this.#stopped = true;
+    for (const { response } of this.#viewers) {
+      response.end();
+      // Who does not read would keep the socket, and the stop, until his connection times out.
+      const timer = setTimeout(() => response.destroy(), LAST_BYTES_MS);
+      response.once("close", () => clearTimeout(timer));
+    }
+    this.#checkHeartbeat();
+  }
+
+  #flush(): void {
+    const text = this.#turn.join("");
+    this.#turn = [];
+    for (const viewer of this.#viewers) this.#write(viewer, text);
+  }
+
+  #write(viewer: Viewer, text: string): void {
+    const { response, early } = viewer;
+    if (response.destroyed || response.writableEnded) return;
+    if (early !== null) {
+      // Of what does not fit the viewer sees the hole.
+      viewer.earlyLength += text.length;
+      if (viewer.earlyLength <= MOST_UNREAD) early.push(text);
+      return;
+    }
+    if (response.writableLength > MOST_UNREAD + viewer.allowance) {
+      this.dropped++;
+      response.destroy();
+      return;
+    }
+    if (response.write(text)) viewer.allowance = 0;
+  }
+
+  #checkHeartbeat(): void {
+    const wanted = !this.#stopped && this.#viewers.size > 0;
+    if (wanted) this.#heartbeat ??= setInterval(() => this.tell(":\n\n"), HEARTBEAT_EVERY_MS);
+    else if (this.#heartbeat !== null) {
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = null;
+    }
+  }
+}
+
+/** One event as it goes over the wire; JSON has no raw line ends. */
+export function eventText(name: string, data: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,55 @@
+/** `GET /v1/machines`, `GET /v1/events`: every actor of every instance on the bus, as it stands and as it moves. */
+import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
+import type { MachinesView } from "@acktor/shared/inspect/wire";
+import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { EventStream, eventText, MOST_VIEWERS } from "./event-stream.ts";
+import { parseQuery } from "./faults.ts";
+import type { MachineView } from "./status-routes.ts";
+
+export interface MachineRoutes {
+  readonly fleet: FleetView;
+  readonly actors: () => readonly MachineView[];
+}
+
+const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
+
+/** @returns the stream, for its counts */
+export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: MachineRoutes): EventStream {
+  const stream = new EventStream();
+  const picture = async (recent: boolean): Promise<MachinesView> => {
+    const seen = await fleet.picture(recent);
+    return { actors: actors().map((actor) => ({ ...actor })), ...seen };
+  };
+
+  app.get("/v1/machines", async (request, reply) => {
+    const query = parseQuery(machinesQuery, request.query);
+    if (!query.ok) return sendFault(reply, query.fault);
+    return picture(query.value.recent === "true");
+  });
+
+  app.get("/v1/events", { exposeHeadRoute: false }, async (_request, reply) => {
+    if (!stream.hasRoom) {
+      const message = `${MOST_VIEWERS} viewers watch this publisher already`;
+      return sendFault(reply, { code: "too_many_viewers", message, retryAfterSeconds: 10 });
+    }
+    reply.hijack();
+    // The fleet is listened to before the picture is asked for, so that nothing falls between the two.
+    const unlisten = fleet.listen(relay);
+    const viewer = stream.add(reply.raw, () => {
+      if (stream.size === 0) unlisten();
+    });
+    const first = await picture(true);
+    viewer.begin(eventText("snapshot", first));
+    return reply;
+  });
+
+  /** One listener for all viewers: the fleet counts it once, however often it is given. */
+  function relay({ name, data }: FleetEvent): void {
+    stream.tell(eventText(name, data));
+  }
+
+  app.addHook("preClose", async () => stream.stop());
+  return stream;
+}

@@ -1,0 +1,22 @@
+/** What an operator asked of a service, and what came of it, for the audit. */
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+
+const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages)
+values ($1, $2, $3, $4, $5::text::jsonb, $6)`;
+
+export function recordAction(pool: Pool, record: AuditRecord): Promise<DbResult<never>> {
+  const { who, action, from, outcome, service, instance, detail, messages } = record;
+  const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });
+  return pool.run<never>(RECORD, [storable(who), action, storable(from), outcome, whole, messages]);
+}
+
+/** Foreign text as PostgreSQL keeps it. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\u0000", "\ufffd");
+}
+
+/** jsonb refuses NUL and halves of surrogate pairs; JSON has both as escapes, also in the names of members. */
+function storableJson(value: object): string {
+  return JSON.stringify(value).replace(/\\u(0000|d[89a-f][0-9a-f]{2})/gi, "\\ufffd");
+}

@@ -1,0 +1,82 @@
+/**
+ * Commands from one instance to any: itself without the bus, another by request and reply, all of a service at once.
+ */
+import type { Bus } from "../bus/bus.ts";
+import type { Subjects } from "../bus/subjects.ts";
+import type { AskedCommand, CommandDesk } from "./command-desk.ts";
+import { type CommandReply, type CommandRequest, type ServiceName, WIRE_VERSION } from "./wire.ts";
+import { commandReply, readText } from "./wire-schemas.ts";
+
+export interface FleetCommandsOptions {
+  readonly bus: Bus;
+  readonly subjects: Subjects;
+  readonly desk: CommandDesk;
+  readonly service: ServiceName;
+  readonly instance: string;
+  readonly boot: string;
+  /** Said to the others, whose token it is too. */
+  readonly token: string | null;
+  /** How many others of a service are known. */
+  readonly count: (service: ServiceName) => number;
+}
+
+export interface CommandTarget {
+  readonly service: ServiceName;
+  /** Null: all of the service. */
+  readonly instance: string | null;
+}
+
+const ANSWER_MS = 5_000;
+const ALL_ANSWER_MS = 2_000;
+
+export class FleetCommands {
+  readonly #options: FleetCommandsOptions;
+
+  constructor(options: FleetCommandsOptions) {
+    this.#options = options;
+  }
+
+  /** The answers that came; none when nobody is there. */
+  async send(target: CommandTarget, asked: AskedCommand): Promise<CommandReply[]> {
+    const { service, instance, desk } = this.#options;
+    if (target.instance !== null) {
+      const isOwn = target.service === service && target.instance === instance;
+      return isOwn ? [await desk.run(asked)] : this.#toOne(target.service, target.instance, asked);
+    }
+    const own = target.service === service ? [desk.run(asked)] : [];
+    const [others, ...ours] = await Promise.all([this.#toAll(target.service, asked), ...own]);
+    return [...ours, ...others];
+  }
+
+  async #toOne(service: ServiceName, instance: string, asked: AskedCommand): Promise<CommandReply[]> {
+    const { bus, subjects } = this.#options;
+    const subject = subjects.command(service, instance, asked.command);
+    const reply = await bus.request(subject, this.#request(asked), ANSWER_MS);
+    return reply.ok ? readReplies([reply.text]) : [];
+  }
+
+  async #toAll(service: ServiceName, asked: AskedCommand): Promise<CommandReply[]> {
+    const { bus, subjects, count } = this.#options;
+    const most = count(service);
+    if (most === 0) return [];
+    const subject = subjects.command(service, null, asked.command);
+    return readReplies(await bus.requestMany(subject, this.#request(asked), { forMs: ALL_ANSWER_MS, most }));
+  }
+
+  #request({ who, from, args }: AskedCommand): string {
+    const { boot, token } = this.#options;
+    const request: CommandRequest = {
+      v: WIRE_VERSION,
+      who,
+      from,
+      args,
+      origin: boot,
+      ...(token === null ? {} : { token }),
+    };
+    return JSON.stringify(request);
+  }
+}
+
+function readReplies(texts: readonly string[]): CommandReply[] {
+  return texts.map((text) => readText(commandReply, text) as CommandReply | null).filter((reply) => reply !== null);
+}

@@ -1,0 +1,99 @@
+/** Instances on a bus without a service behind them: a machine to watch, a desk to command, a fleet to look from. */
+
+import type { Bus } from "@acktor/shared/bus/bus";
+import { subjectsUnder } from "@acktor/shared/bus/subjects";
+import { type AuditRecord, CommandDesk } from "@acktor/shared/inspect/command-desk";
+import { describeMachine } from "@acktor/shared/inspect/describe-machine";
+import { FleetCommands } from "@acktor/shared/inspect/fleet-commands";
+import { type FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
+import type { CommandOutcome } from "@acktor/shared/inspect/run-command";
+import { InspectStation } from "@acktor/shared/inspect/station";
+import type { Command, MachineDefinition, ServiceName } from "@acktor/shared/inspect/wire";
+import { type Actor, createActor, setup } from "xstate";
+
+const machine = setup({
+  types: { context: {} as { password: string; count: number }, events: {} as { type: "go" } },
+}).createMachine({
+  id: "toy",
+  context: { password: "canary", count: 1 },
+  initial: "A",
+  states: { A: { on: { go: "B" } }, B: { on: { go: "A" } } },
+});
+
+export const SUBJECTS = subjectsUnder("acktor.v1");
+
+export interface TestInstance {
+  readonly boot: string;
+  readonly actor: Actor<typeof machine>;
+  readonly station: InspectStation;
+  readonly fleet: FleetView;
+  readonly desk: CommandDesk;
+  readonly commands: FleetCommands;
+  readonly obeyed: Command[];
+  readonly records: AuditRecord[];
+  /** What the fleet has told since `watch`. */
+  readonly seen: FleetEvent[];
+  /** Becomes a viewer of everything. @returns what ends it */
+  watch(): () => void;
+  stop(): void;
+}
+
+export interface TestInstanceOptions {
+  readonly service?: ServiceName;
+  readonly token?: string;
+  readonly execute?: () => Promise<CommandOutcome>;
+  readonly definitions?: readonly MachineDefinition[];
+}
+
+let boots = 0;
+
+/** Joins at once. */
+export function testInstance(bus: Bus, instance: string, options: TestInstanceOptions = {}): TestInstance {
+  const { service = "publisher", token = null } = options;
+  const boot = `boot-${++boots}`;
+  const obeyed: Command[] = [];
+  const records: AuditRecord[] = [];
+  const seen: FleetEvent[] = [];
+  const definitions = options.definitions ?? [describeMachine(machine)];
+  const clocks = { now: () => performance.now(), wallClock: () => Date.now() };
+  const common = { bus, subjects: SUBJECTS, boot };
+  const summary = () => ({ obeyed: obeyed.length });
+  const station = new InspectStation({ ...common, ...clocks, service, instance, version: "1", definitions, summary });
+  const desk = new CommandDesk({
+    ...common,
+    service,
+    instance,
+    token,
+    execute: async ({ command }) => {
+      obeyed.push(command);
+      return options.execute === undefined ? { ok: true, result: { done: command } } : options.execute();
+    },
+    record: async (record) => void records.push(record),
+  });
+  const fleet = new FleetView({ ...common, ...clocks, station, definitions });
+  const commands = new FleetCommands({ ...common, desk, service, instance, token, count: (of) => fleet.count(of) });
+  const actor = createActor(machine);
+  actor.start();
+  station.follow({ name: "role", machine: "toy", actor, shown: ["count", "password"], commands: {} });
+  fleet.start();
+  station.start();
+  desk.start();
+  return {
+    boot,
+    actor,
+    station,
+    fleet,
+    desk,
+    commands,
+    obeyed,
+    records,
+    seen,
+    watch: () => fleet.listen((event) => void seen.push(event)),
+    stop() {
+      desk.stop();
+      fleet.stop();
+      station.stop();
+      actor.stop();
+    },
+  };
+}

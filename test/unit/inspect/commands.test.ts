@@ -1,0 +1,140 @@
+/** Commands: to oneself, to another, to all; refused, unauthorized, unanswered; each recorded once. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { LocalBus } from "@acktor/shared/bus/local-bus";
+import type { AskedCommand } from "@acktor/shared/inspect/command-desk";
+import type { CommandReply } from "@acktor/shared/inspect/wire";
+import { cleanUp } from "../../support/cleanup.ts";
+import { SUBJECTS, type TestInstance, type TestInstanceOptions, testInstance } from "../../support/control.ts";
+import { until } from "../../support/until.ts";
+
+function join(t: TestContext, bus: LocalBus, name: string, options: TestInstanceOptions = {}): TestInstance {
+  const instance = testInstance(bus, name, options);
+  cleanUp(t, () => instance.stop());
+  return instance;
+}
+
+const PAUSE: AskedCommand = { command: "pause", who: "me", from: "10.0.0.1", args: {} };
+
+async function ask(bus: LocalBus, subject: string, request: object): Promise<CommandReply> {
+  const reply = await bus.request(subject, JSON.stringify(request), 1_000);
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return JSON.parse(reply.text) as CommandReply;
+}
+
+test("to oneself: obeyed and recorded, with who and from where", async (t) => {
+  const one = join(t, new LocalBus(), "one");
+  const replies = await one.commands.send({ service: "publisher", instance: "one" }, PAUSE);
+  assert.deepEqual(replies, [{ v: 1, service: "publisher", instance: "one", ok: true, result: { done: "pause" } }]);
+  const names = { service: "publisher", instance: "one", action: "pause" } as const;
+  const detail = { result: { done: "pause" } };
+  assert.deepEqual(one.records, [{ who: "me", from: "10.0.0.1", ...names, outcome: "done", detail, messages: 0 }]);
+});
+
+test("to another: obeyed and recorded there, and there alone", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one");
+  const two = join(t, bus, "a.2", { service: "acker" });
+  const [reply] = await one.commands.send({ service: "acker", instance: "a.2" }, PAUSE);
+  assert.deepEqual([reply?.ok, reply?.instance], [true, "a.2"]);
+  assert.deepEqual([one.obeyed, two.obeyed], [[], ["pause"]]);
+  assert.deepEqual([one.records.length, two.records[0]?.who, two.records[0]?.from], [0, "me", "10.0.0.1"]);
+});
+
+test("to all of a service: each once, the one that asks too, no other service", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one");
+  const two = join(t, bus, "two");
+  const acker = join(t, bus, "acker", { service: "acker" });
+  await until(() => one.fleet.count("publisher") === 1, 1_000);
+  const replies = await one.commands.send({ service: "publisher", instance: null }, PAUSE);
+  assert.deepEqual(
+    replies.map(({ instance }) => instance),
+    ["one", "two"],
+  );
+  assert.deepEqual([one.obeyed, two.obeyed, acker.obeyed], [["pause"], ["pause"], []]);
+});
+
+test("to nobody: no answer", async (t) => {
+  const one = join(t, new LocalBus(), "one");
+  assert.deepEqual(await one.commands.send({ service: "acker", instance: "x" }, PAUSE), []);
+  assert.deepEqual(await one.commands.send({ service: "acker", instance: null }, PAUSE), []);
+});
+
+test("what the state does not allow is refused with the reason, and recorded", async (t) => {
+  const bus = new LocalBus();
+  const reason = "pause is not possible: the service is STARTING";
+  const one = join(t, bus, "one", { execute: async () => ({ ok: false, code: 409, reason }) });
+  const reply = await ask(bus, SUBJECTS.command("publisher", "one", "pause"), { v: 1, who: "them" });
+  assert.deepEqual(reply, { v: 1, service: "publisher", instance: "one", ok: false, code: 409, reason });
+  assert.deepEqual(
+    [one.records[0]?.outcome, one.records[0]?.detail, one.records[0]?.from],
+    ["refused", { reason }, "bus"],
+  );
+});
+
+test("where there is a token: none and a wrong one are 401, recorded, and change nothing; the right one works", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one", { token: "right-token-16-letters" });
+  const subject = SUBJECTS.command("publisher", "one", "breaker.open");
+  for (const token of [undefined, "", "wrong", "right-token-16-letter"]) {
+    const reply = await ask(bus, subject, { v: 1, who: "them", ...(token === undefined ? {} : { token }) });
+    assert.deepEqual([reply.ok, reply.code], [false, 401]);
+  }
+  assert.deepEqual(one.obeyed, []);
+  assert.deepEqual(
+    one.records.map(({ outcome }) => outcome),
+    Array(4).fill("unauthorized"),
+  );
+  const reply = await ask(bus, subject, { v: 1, who: "them", token: "right-token-16-letters" });
+  assert.equal(reply.ok, true);
+  assert.ok(!JSON.stringify(one.records).includes("right-token"));
+});
+
+test("a publisher passes its own token on", async (t) => {
+  const bus = new LocalBus();
+  const token = "right-token-16-letters";
+  const one = join(t, bus, "one", { token });
+  const two = join(t, bus, "two", { token });
+  const [reply] = await one.commands.send({ service: "publisher", instance: "two" }, PAUSE);
+  assert.equal(reply?.ok, true);
+  assert.deepEqual(two.obeyed, ["pause"]);
+});
+
+test("what is no command, or no request, is 400", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one");
+  const explode = await ask(bus, SUBJECTS.command("publisher", "one", "explode"), { v: 1, who: "x" });
+  assert.deepEqual([explode.code, explode.reason], [400, "explode is no command"]);
+  const nobody = await ask(bus, SUBJECTS.command("publisher", "one", "pause"), { v: 1 });
+  assert.equal(nobody.code, 400);
+  assert.deepEqual([one.obeyed, one.desk.malformed], [[], 2]);
+});
+
+test("a flood of commands is bounded", async (t) => {
+  const bus = new LocalBus();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const execute = async () => {
+    await held;
+    return { ok: true, result: null } as const;
+  };
+  const one = join(t, bus, "one", { execute });
+  const running = Array.from({ length: 25 }, () => one.desk.run(PAUSE));
+  release();
+  const replies = await Promise.all(running);
+  assert.equal(replies.filter(({ code }) => code === 503).length, 5);
+  assert.equal(one.records.length, 20);
+});
+
+test("what follows a command comes after its record and its answer", async (t) => {
+  const order: string[] = [];
+  const execute = async () => ({ ok: true, result: null, after: () => void order.push("after") }) as const;
+  const one = join(t, new LocalBus(), "one", { execute });
+  await one.desk.run(PAUSE);
+  order.push(`answered, ${one.records.length} recorded`);
+  await until(() => order.length === 2, 1_000);
+  assert.deepEqual(order, ["answered, 1 recorded", "after"]);
+});
