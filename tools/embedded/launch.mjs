@@ -162,4 +162,6 @@ checkNode();
 checkPackages();
 build(program);
 stopWithNpm();
+// The program sees its own arguments.
+process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);

@@ -1,5 +1,5 @@
 /** What the files of this folder share: how a subcommand is told its work, and how its arguments are read. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Api } from "../api/api.ts";
 import type { ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
@@ -36,8 +36,15 @@ export function wholeNumber({ texts }: Definer, min: number, max: number): (text
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** An option that takes a duration. @param fallback as one would type it */
+export function durationOption(definer: Definer, flags: string, about: string, fallback?: string): Option {
+  const parse = duration(definer);
+  const option = new Option(flags, about).argParser(parse);
+  return fallback === undefined ? option : option.default(parse(fallback), fallback);
+}
+
 /** `250ms`, `30s`, `5m`, `24h`, `7d` → milliseconds, above 0. */
-export function duration({ texts }: Definer): (text: string) => number {
+function duration({ texts }: Definer): (text: string) => number {
   return (text) => {
     const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
     const value = Number(digits) * (UNITS[unit] ?? Number.NaN);

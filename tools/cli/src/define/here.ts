@@ -1,6 +1,6 @@
 /** What works on this machine: `start`, `demo`, `doctor`, `config`, `migrate`, `completion`. */
 import { Argument, type Command, Option } from "commander";
-import { type Definer, duration, examples } from "./definer.ts";
+import { type Definer, durationOption, examples } from "./definer.ts";
 
 export function defineHere(definer: Definer): void {
   const { program, texts, run } = definer;
@@ -17,7 +17,7 @@ export function defineHere(definer: Definer): void {
   program
     .command("doctor")
     .description(help.doctor)
-    .option("--listen <duration>", help.listen, duration(definer), 1_000)
+    .addOption(durationOption(definer, "--listen <duration>", help.listen, "1s"))
     .addHelpText(
       "after",
       examples(

@@ -1,7 +1,7 @@
 /** Messages: `send`, `messages list`, `messages show`. */
 import { type Command, Option } from "commander";
 import type { SendOptions } from "../commands/send.ts";
-import { type Definer, duration, examples, positive, wholeNumber, withApi } from "./definer.ts";
+import { type Definer, durationOption, examples, positive, wholeNumber, withApi } from "./definer.ts";
 
 export const STATES = ["pending", "sent", "acknowledged", "failed", "expired"] as const;
 const MOST_MESSAGES = 1_000_000;
@@ -56,7 +56,7 @@ function defineSend(definer: Definer): void {
     .argument("<payload>", help.payload)
     .option("--count <n>", help.count, wholeNumber(definer, 1, MOST_MESSAGES), 1)
     .option("--rate <per-second>", help.rate, positive(definer))
-    .option("--ttl <duration>", help.ttl, duration(definer))
+    .addOption(durationOption(definer, "--ttl <duration>", help.ttl))
     .addOption(new Option("--qos <level>", help.qos).choices(["0", "1", "2"]).default("1"))
     .option("--retain", help.retain)
     .option("--ordering-key <key>", help.orderingKey)
@@ -64,7 +64,7 @@ function defineSend(definer: Definer): void {
     .option("--max-retries <n>", help.maxRetries, wholeNumber(definer, 0, 1_000_000))
     .option("--idempotency-key <key>", help.idempotencyKey)
     .addOption(new Option("--wait <for>", help.wait).choices(["acked"]))
-    .option("--timeout <duration>", help.timeout, duration(definer), 30_000)
+    .addOption(durationOption(definer, "--timeout <duration>", help.timeout, "30s"))
     .addHelpText(
       "after",
       examples(

@@ -1,6 +1,6 @@
 /** What one looks at: `status`, `watch`, `replay-recording`. */
 import type { Command } from "commander";
-import { type Definer, duration, examples, positive, withApi } from "./definer.ts";
+import { type Definer, durationOption, examples, positive, withApi } from "./definer.ts";
 
 export function defineStatus(definer: Definer): void {
   const { program, texts, run } = definer;
@@ -9,7 +9,7 @@ export function defineStatus(definer: Definer): void {
     .command("status")
     .description(help.status)
     .option("-w, --watch", help.statusWatch)
-    .option("--interval <duration>", help.interval, duration(definer), 2_000)
+    .addOption(durationOption(definer, "--interval <duration>", help.interval, "2s"))
     .addHelpText(
       "after",
       examples(
