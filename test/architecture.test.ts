@@ -7,7 +7,15 @@ import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 
 const root = resolve(import.meta.dirname, "..");
-const sources = ["shared/src", "services/publisher/src", "services/acker/src", "tools/embedded/src", "test"]
+const folders = [
+  "shared/src",
+  "services/publisher/src",
+  "services/publisher/console",
+  "services/acker/src",
+  "tools/embedded/src",
+  "test",
+];
+const sources = folders
   .flatMap((folder) => listTypeScript(join(root, folder)))
   .map((path) => ({ path: relative(root, path), imports: importsOf(path) }));
 
@@ -17,6 +25,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
   mqtt: "shared/src/link/mqtt-transport.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
+  "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 
 /** Steps of a message: none knows a sibling; what they share lies in `outbox` or `inbox`, or is handed in by `app`. */
@@ -71,6 +80,17 @@ test("charts are pure: xstate and pure siblings only", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("the console's page holds nothing of Node, of the layout's library or of the machines", () => {
+  const page = sources.filter((s) => s.path.startsWith("services/publisher/console/src/"));
+  assert.ok(page.length > 0);
+  const wrong = page.flatMap(({ path, imports }) =>
+    imports
+      .filter((name) => /^(node:|elkjs|xstate)|console\/charts\//.test(targetOf(path, name)))
+      .map((name) => `${path} imports ${name}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test("protocol knows nothing of the rest", () => {
   const wrong = sources
     .filter((s) => s.path.startsWith("shared/src/protocol/"))
@@ -95,7 +115,7 @@ test("no timer repeats without a stop", () => {
 });
 
 function isForbidden(path: string, name: string): boolean {
-  const target = name.startsWith(".") ? relative(root, resolve(root, dirname(path), name)) : name;
+  const target = targetOf(path, name);
   const isTest = path.startsWith("test/");
   if (!isTest && target.startsWith("test/")) return true;
   if (path.startsWith("services/publisher/") && /^(@acktor\/(acker|embedded)|services\/acker|tools)\b/.test(target))
@@ -103,6 +123,11 @@ function isForbidden(path: string, name: string): boolean {
   if (path.startsWith("services/acker/") && /^(@acktor\/(publisher|embedded)|services\/publisher|tools)\b/.test(target))
     return true;
   return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded)|services|tools)\b/.test(target);
+}
+
+/** What an import means: a path from the root, or a package. */
+function targetOf(path: string, name: string): string {
+  return name.startsWith(".") ? relative(root, resolve(root, dirname(path), name)) : name;
 }
 
 function isTypeOnly(path: string, name: string): boolean {
@@ -117,7 +142,7 @@ function importsOf(path: string): string[] {
 
 function listTypeScript(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(folder, name));
 }
 

@@ -2,4 +2,5 @@
 import { configurationReference } from "./render-configuration.ts";
 import { writeOrCheck } from "./write-or-check.ts";
 
-writeOrCheck([configurationReference()], process.argv.slice(2));
+const COMMAND = "node --import tsx --conditions=source docs/generate/configuration.ts";
+writeOrCheck([configurationReference()], process.argv.slice(2), COMMAND);

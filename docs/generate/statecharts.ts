@@ -1,5 +1,5 @@
-/** `node --import tsx --conditions=source docs/generate/statecharts.ts [--check]` */
+/** `npm run diagrams [-- --check]` */
 import { statecharts } from "./render-statecharts.ts";
 import { writeOrCheck } from "./write-or-check.ts";
 
-writeOrCheck(statecharts(), process.argv.slice(2));
+writeOrCheck(await statecharts(), process.argv.slice(2), "npm run diagrams");

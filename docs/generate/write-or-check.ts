@@ -30,8 +30,9 @@ export function read(path: string): string | null {
 /**
  * Runs a generator from the command line.
  * @param args the arguments after the script's name
+ * @param command what a person types to run it
  */
-export function writeOrCheck(files: readonly GeneratedFile[], args: readonly string[]): void {
+export function writeOrCheck(files: readonly GeneratedFile[], args: readonly string[], command: string): void {
   const changed = drifted(files);
   if (!args.includes("--check")) {
     for (const { path, text } of files.filter((file) => changed.includes(file.path))) {
@@ -41,6 +42,6 @@ export function writeOrCheck(files: readonly GeneratedFile[], args: readonly str
     }
     return;
   }
-  for (const path of changed) process.stderr.write(`${path} does not follow the code: run the generator again\n`);
+  for (const path of changed) process.stderr.write(`${path} does not follow the code: run \`${command}\`\n`);
   if (changed.length > 0) process.exitCode = 1;
 }

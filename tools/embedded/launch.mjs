@@ -14,11 +14,12 @@ const LEAST_NODE = [20, 19];
 
 /** Each verb: its program, and the projects it is built from. */
 const PROGRAMS = {
-  start: { file: "tools/embedded/dist/start.js", project: "tools/embedded" },
+  start: { file: "tools/embedded/dist/start.js", project: "tools/embedded", servesConsole: true },
   demo: { file: "tools/embedded/dist/demo.js", project: "tools/embedded" },
-  publisher: { file: "services/publisher/dist/main.js", project: "services/publisher" },
+  publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
   cli: { file: "tools/cli/dist/main.js", project: "tools/cli" },
+  "cli-start": { file: "tools/cli/dist/main.js", project: "tools/cli", servesConsole: true },
 };
 const SOURCES = {
   "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/cli"],
@@ -79,6 +80,19 @@ function build({ file, project }) {
     console.error(`${result.stdout}${result.stderr}`.trim());
     if (result.signal !== null) process.exit(1);
     giveUp("The build failed.", "see the lines above");
+  } finally {
+    release();
+  }
+}
+
+/** Bundles the web page that the publisher serves, unless that was done since its last change. */
+async function buildPage({ servesConsole = false }) {
+  if (!servesConsole) return;
+  const { buildConsole, isUpToDate } = await import("../../services/publisher/console/build.mjs");
+  if (isUpToDate()) return;
+  const release = lockBuild();
+  try {
+    await buildConsole();
   } finally {
     release();
   }
@@ -161,6 +175,7 @@ if (program === undefined) giveUp(`Unknown verb ${verb}.`, `use one of ${Object.
 checkNode();
 checkPackages();
 build(program);
+await buildPage(program);
 stopWithNpm();
 // The program sees its own arguments.
 process.argv.splice(2, 1);

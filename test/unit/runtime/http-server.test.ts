@@ -92,7 +92,10 @@ test("who sends too much hears why, and is not cut off while sending", async (t)
   const { app } = server(t);
   await app.listen({ host: "127.0.0.1", port: 0 });
   const body = `"${"a".repeat(MAX_BODY_BYTES * 1.5)}"`;
-  const ways: readonly RequestInit[] = [{ body }, { body: new Blob([body]).stream(), duplex: "half" }];
+  const ways: readonly (RequestInit & { readonly duplex?: "half" })[] = [
+    { body },
+    { body: new Blob([body]).stream(), duplex: "half" },
+  ];
   for (const way of ways) {
     // The answer was lost in 6 of 40 trials.
     for (let trial = 0; trial < 20; trial++) {

@@ -1,0 +1,17 @@
+/** Which states of a chart are active, by the actor's state value. */
+import type { MachineDefinition, StateValue } from "@acktor/shared/inspect/wire";
+
+/** Ids of all active states, the root and outer ones too; what the definition does not know is left out. */
+export function activeStates(definition: MachineDefinition, value: StateValue): ReadonlySet<string> {
+  const known = new Set(definition.states.map(({ id }) => id));
+  return new Set([...pathsIn(definition.id, value)].filter((id) => known.has(id)));
+}
+
+function* pathsIn(parent: string, value: StateValue): Generator<string> {
+  yield parent;
+  if (typeof value === "string") {
+    yield `${parent}.${value}`;
+    return;
+  }
+  for (const [key, inner] of Object.entries(value)) yield* pathsIn(`${parent}.${key}`, inner);
+}

@@ -1,0 +1,18 @@
+/** The text alternative of a chart: the machine, and where it is. */
+import type { MachineDefinition } from "@acktor/shared/inspect/wire";
+import type { ChartWords } from "./words.ts";
+
+/**
+ * @param active null: it does not run
+ * @returns names the innermost active states alone, because they say the rest
+ */
+export function chartAlternative(
+  { id, states }: MachineDefinition,
+  active: ReadonlySet<string> | null,
+  words: ChartWords,
+): string {
+  if (active === null) return words.chartOf(id, words.notRunning);
+  const outer = new Set(states.map(({ parent }) => parent));
+  const leaves = states.filter((state) => active.has(state.id) && !outer.has(state.id));
+  return words.chartOf(id, leaves.map((state) => state.id.slice(id.length + 1)).join(", "));
+}

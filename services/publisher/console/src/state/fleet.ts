@@ -1,0 +1,129 @@
+/**
+ * Every actor of every instance, as last heard of.
+ *
+ * Invariants:
+ *  1. An event carries its actor's whole state: what was lost before does not matter.
+ *  2. An instance that stops being told of is `stopped`, and stays to be seen for KEEP_MS; a new boot of it takes its row.
+ *  3. At most MAX_INSTANCES are kept, those heard of last.
+ */
+import type {
+  ActorEvent,
+  ActorSnapshot,
+  InspectEvent,
+  InstanceGone,
+  InstanceSnapshot,
+} from "@acktor/shared/inspect/wire";
+
+const KEEP_MS = 600_000;
+const MAX_INSTANCES = 500;
+
+export interface LiveActor extends Omit<ActorSnapshot, "status"> {
+  readonly status: ActorSnapshot["status"] | "stopped";
+  /** Transitions taken last, and when; empty where only its state is known. */
+  readonly edges: readonly string[];
+  readonly movedAt: number;
+}
+
+export interface LiveInstance {
+  readonly key: string;
+  readonly service: InstanceSnapshot["service"];
+  readonly instance: string;
+  readonly boot: string;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly stoppedAt: number | null;
+  readonly summary: InstanceSnapshot["summary"];
+  readonly actors: ReadonlyMap<string, LiveActor>;
+}
+
+export class Fleet {
+  readonly #instances = new Map<string, LiveInstance>();
+
+  /** By service, then by name. */
+  list(): LiveInstance[] {
+    return [...this.#instances.values()].sort((a, b) => {
+      return b.service.localeCompare(a.service) || a.instance.localeCompare(b.instance, undefined, { numeric: true });
+    });
+  }
+
+  get(key: string): LiveInstance | undefined {
+    return this.#instances.get(key);
+  }
+
+  /** Takes what is there now; who is not among it has stopped. */
+  takeAll(snapshots: readonly InstanceSnapshot[], now: number, isPartial: boolean): void {
+    const there = new Set(snapshots.map(keyOf));
+    for (const snapshot of snapshots) this.#take(snapshot);
+    for (const [key, instance] of this.#instances) {
+      if (there.has(key) || isPartial) continue;
+      if (instance.stoppedAt === null) this.#instances.set(key, { ...instance, stoppedAt: now });
+      else if (now - instance.stoppedAt > KEEP_MS) this.#instances.delete(key);
+    }
+    this.#forgetMost();
+  }
+
+  takeInstance(snapshot: InstanceSnapshot): void {
+    this.#take(snapshot);
+    this.#forgetMost();
+  }
+
+  takeGone(gone: InstanceGone): void {
+    const known = this.#instances.get(keyOf(gone));
+    if (known?.boot !== gone.boot || known.stoppedAt !== null) return;
+    this.#instances.set(known.key, { ...known, stoppedAt: gone.ts });
+  }
+
+  takeEvent(event: InspectEvent): void {
+    if (event.kind === "deliveries") return;
+    const key = keyOf(event);
+    const known = this.#instances.get(key);
+    const actors = known?.boot === event.boot ? new Map(known.actors) : new Map<string, LiveActor>();
+    actors.set(event.actor, actorOf(event, actors.get(event.actor)));
+    const ended = event.actor === "supervisor" && (event.kind === "stopped" || event.value === "STOPPED");
+    this.#instances.set(key, {
+      ...(known ?? { version: "", summary: {} }),
+      startedAt: known?.boot === event.boot ? known.startedAt : event.ts,
+      ...{ key, service: event.service, instance: event.instance, boot: event.boot, actors },
+      stoppedAt: ended ? event.ts : null,
+    });
+    this.#forgetMost();
+  }
+
+  #take(snapshot: InstanceSnapshot): void {
+    const key = keyOf(snapshot);
+    const known = this.#instances.get(key);
+    const before = known?.boot === snapshot.boot ? known.actors : new Map<string, LiveActor>();
+    const actors = snapshot.actors.map((actor) => {
+      const was = before.get(actor.actor);
+      // A snapshot may be older than an event that came meanwhile.
+      const isOlder = was !== undefined && was.ts > actor.ts;
+      return [actor.actor, isOlder ? was : { ...actor, edges: actor.edges, movedAt: was?.movedAt ?? 0 }] as const;
+    });
+    const { service, instance, boot, version, startedAt, summary } = snapshot;
+    const rest = { key, service, instance, boot, version, startedAt, summary, stoppedAt: null };
+    this.#instances.set(key, { ...rest, actors: new Map(actors) });
+  }
+
+  #forgetMost(): void {
+    if (this.#instances.size <= MAX_INSTANCES) return;
+    const gone = [...this.#instances.values()].sort((a, b) => (a.stoppedAt ?? Infinity) - (b.stoppedAt ?? Infinity));
+    for (const { key } of gone.slice(0, this.#instances.size - MAX_INSTANCES)) this.#instances.delete(key);
+  }
+}
+
+export function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
+  return `${service}/${instance}`;
+}
+
+/** An actor after an event; a change of context alone is no move. */
+export function actorOf(event: ActorEvent, before?: LiveActor): LiveActor {
+  const { kind, v: _, seq: __, boot: ___, ...rest } = event;
+  const moved = kind === "transition";
+  return {
+    ...rest,
+    status: kind === "stopped" ? "stopped" : "active",
+    edges: moved ? event.edges : (before?.edges ?? []),
+    event: moved ? event.event : (before?.event ?? null),
+    movedAt: moved ? event.ts : (before?.movedAt ?? 0),
+  };
+}
