@@ -111,10 +111,10 @@ export const changeOutput = z.looseObject({ dry_run: z.boolean(), matched: z.int
 /** `pause` … `breaker close`: what the service answers. */
 export const controlOutput = z.looseObject({});
 
-/** `watch` and `replay-recording`, one a line; lines of a recording are the same. */
+/** `watch` and `replay-recording`, one a line. */
 export const watchLine = z.strictObject({
   event: z.enum(["snapshot", "inspect", "instance", "gone", "bus"]),
-  /** Milliseconds since 1970 when it was received. */
+  /** Milliseconds since 1970: when it was received; of a recording, when it happened. */
   at: z.number(),
   data: z.looseObject({}),
 });

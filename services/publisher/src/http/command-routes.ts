@@ -88,7 +88,7 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
  */
 export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
   const route = request.routeOptions.url ?? "";
-  const isOperators = request.method === "POST" && !/^\/v1\/messages(\/batch)?$/.test(route);
+  const isOperators = request.method === "POST" && !/^\/v1\/messages(\/(batch|states))?$/.test(route);
   if (!isOperators) return null;
   return {
     who: request.ip,

@@ -1,5 +1,6 @@
 /** An event of `GET /v1/events` as lines for people. */
 import type {
+  ActorEvent,
   InspectEvent,
   InstanceGone,
   InstanceSnapshot,
@@ -21,14 +22,14 @@ export function isWatched(name: string): name is keyof StreamEvents {
   return NAMES.has(name);
 }
 
-/** None for what only says that all is as it was. */
-export function describeEvent(line: WatchLine, session: Session): string[] {
+/** None for what only says that all is as it was. @param all also what the roles do by the clock */
+export function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
   const { texts } = session;
   switch (line.event) {
     case "snapshot":
       return describeSnapshot(line.data, line.at, session);
     case "inspect":
-      return describeInspect(line.data, session);
+      return describeInspect(line.data, session, all);
     case "gone":
       return [entry(session, line.data.ts, name(line.data), `${texts.watch.gone} (${printable(line.data.why)})`)];
     case "bus":
@@ -54,17 +55,22 @@ function describeSnapshot({ instances }: MachinesView, at: number, session: Sess
   ]);
 }
 
-function describeInspect(event: InspectEvent, session: Session): string[] {
+function describeInspect(event: InspectEvent, session: Session, all: boolean): string[] {
   const who = name(event);
   if (event.kind === "deliveries") {
     const counts = Object.entries(event.counts).map(([step, count]) => `${step} ${count}`);
     return [entry(session, event.ts, who, counts.join(", "))];
   }
   // A context alone changes ten times a second.
-  if (event.kind === "context") return [];
+  if (event.kind === "context" || (!all && isRoutine(event))) return [];
   const actor = `${who} ${printable(event.actor)}`;
   const by = event.event === null ? event.kind : printable(event.event, 80);
   return [entry(session, event.ts, actor, `${showValue(event.value)} ${session.terminal.paint("faint", by)}`)];
+}
+
+/** Periodic work and the look into the outbox, which come by the clock, several times a second. */
+function isRoutine({ machine, event }: ActorEvent): boolean {
+  return (machine === "periodic" || machine === "dispatcher") && (event === null || event.startsWith("xstate."));
 }
 
 function entry({ terminal }: Session, ts: number, who: string, what: string): string {

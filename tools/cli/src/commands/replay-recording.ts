@@ -1,39 +1,40 @@
-/** `acktor replay-recording`: a recording of `watch`, shown again with the pauses that it had. */
+/** `acktor replay-recording`: a recording of `watch` or of the console, shown again with the pauses that it had. */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import type { InspectEvent } from "@acktor/shared/inspect/wire";
 import { pause } from "@acktor/shared/runtime/pause";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { describeEvent, isWatched, type WatchLine } from "./describe-event.ts";
+import { describeEvent, type WatchLine } from "./describe-event.ts";
+import { isHead, parseEvent } from "./recording.ts";
 
 export interface ReplayOptions {
   /** 10 = ten times as fast. */
   readonly speed: number;
   readonly wait: boolean;
+  readonly all?: boolean;
 }
 
 export async function replayRecording(session: Session, file: string, options: ReplayOptions): Promise<ExitCode> {
-  const { texts, signal, terminal } = session;
+  const { texts, signal } = session;
   const input = createReadStream(file);
   let number = 0;
-  let lastAt: number | null = null;
+  let lastTs: number | null = null;
   try {
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
       number++;
-      if (text.trim() === "") continue;
-      const line = parseLine(text);
-      if (line === null) {
-        const message = texts.watch.notRecording(file, number);
-        return session.fail({ exit: EXIT.failed, code: "not_a_recording", message, fix: texts.watch.notRecordingFix });
-      }
-      const gapMs = options.wait && lastAt !== null ? Math.max(0, line.at - lastAt) / options.speed : 0;
+      const value = parseObject(text);
+      const event = value === null || number === 1 ? null : parseEvent(value);
+      const isRight = number === 1 ? value !== null && isHead(value) : event !== null || text.trim() === "";
+      if (!isRight) return notRecording(session, file, number);
+      if (event === null) continue;
+      const gapMs = options.wait && lastTs !== null ? (event.ts - lastTs) / options.speed : 0;
       if (gapMs > 0) await pause(Math.min(gapMs, 2 ** 31 - 1), signal);
       if (signal.aborted) return EXIT.interrupted;
-      lastAt = line.at;
-      if (session.json) terminal.out(JSON.stringify(line));
-      else for (const shown of describeEvent(line, session)) terminal.out(shown);
+      lastTs = event.ts;
+      show(session, event, options.all ?? false);
     }
-    return EXIT.done;
+    return number === 0 ? notRecording(session, file, 1) : EXIT.done;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -44,11 +45,22 @@ export async function replayRecording(session: Session, file: string, options: R
   }
 }
 
-function parseLine(text: string): WatchLine | null {
+function show(session: Session, data: InspectEvent, all: boolean): void {
+  const line: WatchLine = { event: "inspect", at: data.ts, data };
+  if (session.json) session.terminal.out(JSON.stringify(line));
+  else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+}
+
+function notRecording(session: Session, file: string, number: number): ExitCode {
+  const { texts } = session;
+  const message = texts.watch.notRecording(file, number);
+  return session.fail({ exit: EXIT.failed, code: "not_a_recording", message, fix: texts.watch.notRecordingFix });
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
   try {
-    const line = JSON.parse(text) as Partial<WatchLine> | null;
-    const isLine = typeof line?.event === "string" && isWatched(line.event) && typeof line.at === "number";
-    return isLine && typeof line.data === "object" && line.data !== null ? (line as WatchLine) : null;
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }

@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  1. It ends when all have ended, at the timeout, at Ctrl-C, or when the service cannot be asked for `PATIENCE_MS`.
- *  2. At most `AT_ONCE` requests are under way; a round asks for the oldest `ROUND` that are still open.
+ *  2. One request is under way at a time; it asks for `ROUND` that are still open, in turn.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Api } from "../api/api.ts";
@@ -19,8 +19,8 @@ export interface Ends {
   readonly seconds: number;
 }
 
-const AT_ONCE = 16;
-const ROUND = 256;
+/** As many as the service answers at once. */
+const ROUND = 1_000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** A service that is started anew is waited for. */
@@ -49,7 +49,8 @@ export async function waitForAcks(
     else if (round.failure.exit === EXIT.usage || now() - heardAt > PATIENCE_MS)
       return { ok: false, failure: round.failure };
     for (const state of round.ended.values()) counts[state]++;
-    open = open.filter((id) => !round.ended.has(id));
+    // What is still open goes to the back, so that a thousand that are stuck hide nothing.
+    open = [...open.slice(ROUND), ...open.slice(0, ROUND).filter((id) => !round.ended.has(id))];
     progress.show(texts.send.waiting, ids.length - open.length);
     pauseMs = round.ended.size > 0 ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     if (open.length > 0 && round.ended.size < ROUND) await pause(Math.min(pauseMs, begin + timeoutMs - now()), signal);
@@ -67,20 +68,16 @@ interface Round {
 }
 
 async function askRound(api: Api, ids: readonly string[]): Promise<Round> {
+  const answer = await api.post<{ states: readonly (string | null)[] }>("/v1/messages/states", { message_ids: ids });
+  if (!answer.ok) return { ended: new Map(), failure: answer.failure };
   const ended = new Map<string, End>();
-  let failure: CliFailure | null = null;
-  const queue = [...ids];
-  const worker = async (): Promise<void> => {
-    for (let id = queue.shift(); id !== undefined && failure === null; id = queue.shift()) {
-      const message = await api.get<{ state: string }>(`/v1/messages/${id}`);
-      if (!message.ok) failure = message.failure;
-      else if (isEnd(message.value.state)) ended.set(id, message.value.state);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { ended, failure };
+  for (const [at, id] of ids.entries()) {
+    const state = answer.value.states[at] ?? null;
+    if (isEnd(state)) ended.set(id, state);
+  }
+  return { ended, failure: null };
 }
 
-function isEnd(state: string): state is End {
+function isEnd(state: string | null): state is End {
   return state === "acknowledged" || state === "failed" || state === "expired";
 }

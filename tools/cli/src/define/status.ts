@@ -29,6 +29,7 @@ export function defineStatus(definer: Definer): void {
     .command("watch")
     .description(help.watch)
     .option("--record <file>", help.record)
+    .option("-a, --all", help.all)
     .addHelpText(
       "after",
       examples(
@@ -38,7 +39,7 @@ export function defineStatus(definer: Definer): void {
         "acktor watch --json | jq -c 'select(.event==\"inspect\")'",
       ),
     )
-    .action((options: { record?: string }, command: Command) =>
+    .action((options: { record?: string; all?: boolean }, command: Command) =>
       run(
         command,
         withApi(async (session, api) => (await import("../commands/watch.ts")).watch(session, api, options)),
@@ -50,6 +51,7 @@ export function defineStatus(definer: Definer): void {
     .argument("<file>", help.recordingFile)
     .option("--speed <factor>", help.speed, positive(definer), 1)
     .option("--no-wait", help.noWait)
+    .option("-a, --all", help.all)
     .addHelpText(
       "after",
       examples(
@@ -59,7 +61,7 @@ export function defineStatus(definer: Definer): void {
         "acktor replay-recording incident.jsonl --no-wait --json",
       ),
     )
-    .action((file: string, options: { speed: number; wait: boolean }, command: Command) =>
+    .action((file: string, options: { speed: number; wait: boolean; all?: boolean }, command: Command) =>
       run(command, async (session) =>
         (await import("../commands/replay-recording.ts")).replayRecording(session, file, options),
       ),

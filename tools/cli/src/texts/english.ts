@@ -129,7 +129,7 @@ const englishTexts = {
     busUp: "connected",
     busDown: "not connected",
     notRecording: (file: string, line: number) => `line ${line} of ${file} is no line of a recording`,
-    notRecordingFix: "name a file that `acktor watch --record` has written",
+    notRecordingFix: "name a file that `acktor watch --record` or the console has written",
     cannotRead: (file: string, code: string) => `the recording ${file} cannot be read (${code})`,
   },
   config: {

@@ -130,7 +130,7 @@ export const japanese: Texts = {
     busUp: "接続",
     busDown: "未接続",
     notRecording: (file, line) => `${file} の ${line} 行目は記録の行ではありません`,
-    notRecordingFix: "`acktor watch --record` で作成したファイルを指定してください",
+    notRecordingFix: "`acktor watch --record` またはコンソールで作成したファイルを指定してください",
     cannotRead: (file, code) => `記録ファイル ${file} を読めません (${code})`,
   },
   config: {
