@@ -44,14 +44,14 @@ export async function print(session: Session, service: ServiceName | null): Prom
 export function show(name: string, setting: Setting, env: Environment): Shown {
   const given = env[name] || null;
   if (setting.secret && given === null && env[`${name}_FILE`]) return { value: "***", from: "file" };
-  if (given !== null) return { value: setting.secret ? maskSecret(given) : maskUrl(given), from: "environment" };
+  if (given !== null) return { value: setting.secret ? maskSecret(name, given) : maskUrl(given), from: "environment" };
   if (setting.fallback !== undefined) return { value: setting.fallback, from: "default" };
   return { value: null, from: "unset" };
 }
 
-/** Of an address that is one the host is worth seeing; of any other secret nothing. */
-function maskSecret(value: string): string {
-  return /^[a-z]+:\/\//.test(value) && URL.canParse(value) ? maskUrl(value) : "***";
+/** Of the database's address the host is worth seeing; of any other secret nothing. */
+function maskSecret(name: string, value: string): string {
+  return name === "DATABASE_URL" && /^postgres(ql)?:\/\//.test(value) ? maskUrl(value) : "***";
 }
 
 /** A URL without its user, password, query and fragment; what cannot be read as one, but may be meant as one, not at all. */

@@ -118,7 +118,7 @@ function judgeLimits({ texts }: Session, { limits, protocolVersion }: LinkInfo):
     retain_available: limits.retainAvailable,
     shared_subscriptions: limits.sharedSubscriptions,
   };
-  const found = protocolVersion === 5 ? t.limits(spell(limits)) : t.limitsUntold;
+  const found = protocolVersion === 5 ? spell(limits) : t.limitsUntold;
   if (limits.maximumQos === 0) return failed("broker limits", found, t.qosFix, data);
   if (limits.maximumPacketSize < LARGEST_MESSAGE_BYTES) return warn("broker limits", found, t.packetFix, data);
   return ok("broker limits", found, data);

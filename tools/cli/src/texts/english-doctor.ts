@@ -39,7 +39,6 @@ export const englishDoctor = {
   brokerSlowFix: "a broker this slow limits everything: look at its load, and at set_tcp_nodelay true in mosquitto",
   publishFailed: (broker: string, version: string, why: string) => `${broker}, ${version}, PUBLISH failed: ${why}`,
   publishFix: "let this user publish to acktor/doctor/# as to the data topics, or look at the broker's log",
-  limits: (limits: string) => limits,
   limitsUntold: "MQTT 3.1.1: the broker tells none",
   limitsUnknown: "the connection ended before they could be read",
   qosFix: "use a broker with QoS 1: without it nothing is acknowledged",

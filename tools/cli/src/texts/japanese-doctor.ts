@@ -42,7 +42,6 @@ export const japaneseDoctor: Texts["doctor"] = {
     "ブローカーが遅く、すべてが制限されます。負荷と、mosquitto なら set_tcp_nodelay true を確認してください",
   publishFailed: (broker, version, why) => `${broker}、${version}、PUBLISH 失敗: ${why}`,
   publishFix: "このユーザーに acktor/doctor/# への送信を許可するか、ブローカーのログを確認してください",
-  limits: (limits) => limits,
   limitsUntold: "MQTT 3.1.1: ブローカーは制限を知らせません",
   limitsUnknown: "制限を読む前に接続が終わりました",
   qosFix: "QoS 1 のあるブローカーを使ってください。なければ何も確認されません",
