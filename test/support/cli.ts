@@ -25,6 +25,8 @@ export interface RunningCli {
   readonly ended: Promise<Ended>;
   /** Resolves when standard output matches. */
   says(pattern: RegExp): Promise<void>;
+  /** Resolves when standard error matches. */
+  complains(pattern: RegExp): Promise<void>;
 }
 
 export interface CliOptions {
@@ -55,13 +57,15 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
   child.stdin.on("error", () => "a command that does not read its input may end before it is written");
   child.stdin.end(options.input ?? "");
   const ended = new Promise<Ended>((resolve) => child.once("close", (exit) => resolve({ exit, out, err })));
+  const becomes = async (text: () => string, pattern: RegExp): Promise<void> => {
+    await until(() => pattern.test(text()) || child.exitCode !== null, 20_000, `${pattern}`);
+    assert.match(text(), pattern, out + err);
+  };
   return {
     child,
     ended,
-    async says(pattern) {
-      await until(() => pattern.test(out) || child.exitCode !== null, 20_000, `${pattern}`);
-      assert.match(out, pattern, err);
-    },
+    says: (pattern) => becomes(() => out, pattern),
+    complains: (pattern) => becomes(() => err, pattern),
   };
 }
 

@@ -34,6 +34,11 @@ test("colours and clearing: on a terminal only, and never against NO_COLOR, --no
   }
 });
 
+test("a terminal that does not know its width cuts nothing", () => {
+  const stdout = { isTTY: true, columns: 0, write: () => undefined };
+  assert.equal(makeTerminal({ stdin: {}, stdout, stderr: stdout }, {}, true).columns, null);
+});
+
 test("results go to standard output, the rest to standard error", () => {
   const { terminal, written } = rig({});
   terminal.out("result");

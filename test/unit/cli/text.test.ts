@@ -37,6 +37,8 @@ test("a text is cut and filled to exactly the columns that there are", () => {
   assert.equal(fitText("接続情報", 8), "接続情報");
   assert.equal(fitText("接続情報", 7), "接続情…");
   assert.equal(fitText("接続情報", 6), "接続…");
+  assert.equal(fitText("\u001b[32mCONNECTED\u001b[39m", 9), "\u001b[32mCONNECTED\u001b[39m");
+  assert.equal(fitText("\u001b[32mCONNECTED\u001b[39m", 8), "CONNECT…");
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
       const fitted = fitText(text, columns);

@@ -49,7 +49,8 @@ export function makeTerminal(streams: Streams, env: Environment, wantsColour: bo
     outIsTerminal,
     errIsTerminal,
     inIsTerminal: stdin.isTTY === true,
-    columns: outIsTerminal ? (stdout.columns ?? null) : null,
+    // A terminal that does not know its size says 0.
+    columns: outIsTerminal ? stdout.columns || null : null,
     out: (text) => void stdout.write(`${text}\n`),
     note: (text) => void stderr.write(`${text}\n`),
     paint(style, text) {

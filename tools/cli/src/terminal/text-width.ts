@@ -24,12 +24,13 @@ function segmentWidth(segment: string): number {
   return eastAsianWidth(segment.codePointAt(0) ?? 0);
 }
 
-/** The longest beginning that fits into `columns`, with … where something was left out. */
+/** The longest beginning that fits into `columns`, with … where something was left out; a cut text has no colour. */
 export function fitText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
+  const bare = text.replace(COLOUR, "");
   let fitted = "";
   let width = 0;
-  for (const { segment } of SEGMENTS.segment(text)) {
+  for (const { segment } of SEGMENTS.segment(bare)) {
     width += segmentWidth(segment);
     if (width > columns - 1) break;
     fitted += segment;
