@@ -49,9 +49,15 @@ export function show(name: string, setting: Setting, env: Environment): Shown {
   return { value: null, from: "unset" };
 }
 
-/** Of the database's address the host is worth seeing; of any other secret nothing. */
+/** Secrets that are addresses, and what those begin with. */
+const ADDRESSES: Readonly<Record<string, RegExp>> = {
+  DATABASE_URL: /^postgres(ql)?:\/\//,
+  NATS_URL: /^(nats|tls):\/\//,
+};
+
+/** Of a server's address the host is worth seeing; of any other secret nothing. */
 function maskSecret(name: string, value: string): string {
-  return name === "DATABASE_URL" && /^postgres(ql)?:\/\//.test(value) ? maskUrl(value) : "***";
+  return ADDRESSES[name]?.test(value) ? maskUrl(value) : "***";
 }
 
 /** A URL without its user, password, query and fragment; what cannot be read as one, but may be meant as one, not at all. */
