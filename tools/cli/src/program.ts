@@ -20,6 +20,8 @@ import { makeTerminal, type Streams } from "./terminal/terminal.ts";
 import { chooseTexts, isLanguage, LANGUAGES, type Texts } from "./texts/texts.ts";
 import { VERSION } from "./version.ts";
 
+const HELP_COLUMNS = 100;
+
 export interface World {
   readonly streams: Streams;
   readonly env: Environment;
@@ -63,6 +65,8 @@ export async function runProgram(args: readonly string[], world: World): Promise
     command.configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
       writeErr: (text) => void streams.stderr.write(text),
+      getOutHelpWidth: () => helpWidth(streams),
+      getErrHelpWidth: () => helpWidth(streams),
     });
   }
   try {
@@ -98,6 +102,11 @@ export function makeProgram(texts: Texts, run: Definer["run"]): Command {
 
 export function withDescendants(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => withDescendants(child))];
+}
+
+/** Of the terminal that shows it; the same everywhere else. */
+function helpWidth({ stdout }: Streams): number {
+  return stdout.isTTY === true ? stdout.columns || HELP_COLUMNS : HELP_COLUMNS;
 }
 
 /** Needed before the arguments are read: the help itself is in that language. */
