@@ -12,15 +12,16 @@ import { replayDeadLetters } from "@acktor/publisher/outbox/replay-dead-letters"
 import { replayMessages } from "@acktor/publisher/outbox/replay-messages";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import { v7 as uuidv7 } from "uuid";
-import { ack, given, INSERT, message, messages, testOutbox } from "../support/outbox.ts";
+import { ack, given, INSERT, message, messages, testOutbox, testPool } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const ANY = { reason: null, topic: null, limit: 10, dryRun: false };
 const REPLAY = { inboxWindowMs: 30 * 86_400_000, force: false, outOfOrder: false, who: "ana" };
 
 for (const version of postgresVersions()) {
   test(`discarding, PostgreSQL ${version}`, async (t) => {
-    const { pool, sql } = await testOutbox(t, version);
+    const { pool, sql, url } = await testOutbox(t, version);
     t.beforeEach(() => sql("truncate publisher.message_delivery, publisher.operator_action, publisher.tally"));
     const dead = async (over: Partial<NewMessage> = {}, state = "failed", reason = "no"): Promise<string> => {
       const one = message(over);
@@ -88,6 +89,33 @@ for (const version of postgresVersions()) {
       const acknowledged = given(await getMessage(pool, late));
       assert.deepEqual([acknowledged?.state, acknowledged?.late], ["acknowledged", true]);
       assert.notEqual(acknowledged?.discarded_at, null);
+    });
+
+    await t.test("one that is replayed at the same moment is left alone", async (s) => {
+      const id = await dead();
+      const [holder, mover] = [testPool(s, url, 1), testPool(s, url, 1)];
+      await holder.run("select pg_advisory_lock(4711)");
+      const move = mover.run(
+        `begin; update publisher.message_delivery set state = 'pending', due_at = now() where message_id = '${id}';
+         select pg_advisory_xact_lock(4711); commit`,
+        [],
+        { simple: true },
+      );
+      const waiting = async (count: number): Promise<void> => {
+        const locks = "select count(distinct pid)::int4 n from pg_locks where not granted";
+        await until(
+          async () => (await sql<{ n: number }>(locks))[0]?.n === count,
+          5_000,
+          `${count} to wait for a lock`,
+        );
+      };
+      await waiting(1);
+      const discarding = discard({});
+      await waiting(2);
+      await holder.run("select pg_advisory_unlock(4711)");
+      assert.ok((await move).ok);
+      assert.deepEqual(await discarding, { matched: 1, discarded: 0, refused: 1 });
+      assert.deepEqual(await discarded(), []);
     });
 
     await t.test("a day that is made later has the column too", async () => {

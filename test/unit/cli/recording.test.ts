@@ -67,7 +67,9 @@ test("what the command records the console opens; what came twice is there once"
   await recorder.add({ event: "snapshot", at: 0, data: snapshot([deliveries(3), move(4, "RECONNECTING")]) });
   await recorder.add({ event: "inspect", at: 0, data: move(1, "CONNECTING", "b2") });
   await recorder.end();
-  const opened = readRecording("x", await readFile(file, "utf8"));
+  const text = await readFile(file, "utf8");
+  assert.equal(text.trim().split("\n").length, 6, "a head and five events");
+  const opened = readRecording("x", text);
   assert.ok(opened.ok);
   const { rows } = opened.recording.journal;
   assert.deepEqual(

@@ -23,6 +23,7 @@ test("wide characters take two columns, marks and colours none", () => {
     ["が", 2],
     ["か\u3099", 2],
     ["👩‍👩‍👧", 2],
+    ["❤️", 2],
     ["①", 1],
     ["\u001b[32mOK\u001b[39m", 2],
     ["", 0],
