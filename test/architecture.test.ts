@@ -139,6 +139,34 @@ test("protocol knows nothing of the rest", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("the bus knows subjects and texts: nothing of what is said on it but its types", () => {
+  const wrong = sources
+    .filter((s) => s.path.startsWith("shared/src/bus/"))
+    .flatMap((s) =>
+      s.imports
+        .filter((name) => name.startsWith("../") && !name.startsWith("../runtime/"))
+        .filter((name) => !isTypeOnly(join(root, s.path), name))
+        .map((name) => `${s.path} imports ${name}`),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test("the wire format is types and constants alone, so that the console can share it", () => {
+  const wire = sources.find((s) => s.path === "shared/src/inspect/wire.ts");
+  assert.deepEqual(wire?.imports, []);
+});
+
+test("XState's private parts are read in one file", () => {
+  const home = "shared/src/inspect/xstate-internals.ts";
+  const readers = sources.filter(
+    (s) => !s.path.startsWith("test/") && /_transitions\b|_scheduledEvents\b/.test(read(s.path)),
+  );
+  assert.deepEqual(
+    readers.map((s) => s.path),
+    [home],
+  );
+});
+
 test("transactions of the driver are used nowhere", () => {
   const users = sources.filter((s) => !s.path.startsWith("test/") && /\bsql\.(begin|reserve)\(/.test(read(s.path)));
   assert.deepEqual(

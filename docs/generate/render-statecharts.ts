@@ -15,8 +15,8 @@ const HEAD = `# Statecharts
 
 Every actor of acktor runs one of these machines; the console draws them live. Transitions between the same two states share
 a line. \`[x]\` is a guard, \`/ x\` are actions, \`after x\` is a delay by its name in the code, and \`+2\` says that two more
-actions follow. What is written inside a state runs actions and stays there, or enters the state again. The Mermaid diagrams
-leave out actions and what stays.`;
+actions follow. A transition that is written inside a state runs its actions and stays there; with \`↻\` it enters the state again.
+The Mermaid diagrams leave out actions and what stays.`;
 
 /** Every file that shows a statechart. */
 export async function statecharts(): Promise<GeneratedFile[]> {

@@ -75,7 +75,7 @@ export class Database {
 
   /** Rows that are neither acknowledged nor failed nor expired, counted up to `most`. */
   waiting(most: number): Promise<number> {
-    const live = "select from publisher.message_delivery where due_at is not null limit $1::int8";
+    const live = "select from publisher.message_delivery where coalesce(due_at, due_at) is not null limit $1::int8";
     return this.value(`select count(*)::int4 as value from (${live}) live`, [most]);
   }
 

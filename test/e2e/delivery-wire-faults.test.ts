@@ -112,9 +112,11 @@ testWithBrokers("no ack at all comes through, and nothing ends; then everything 
   await stage.assertDelivered({ accepted });
 });
 
+const LATE_PUBACKS = { ACKTOR_PUBLISH_DEADLINE: "20s", ACKTOR_ACK_TIMEOUT_MIN: "20s", ACKTOR_LEASE: "60s" };
+
 testWithBrokers("an ack that comes before the PUBACK settles the message", [AEDES, MOSQUITTO_5], async (t, broker) => {
   // A withheld PUBACK is a dead connection after the publish deadline; here it is only late.
-  const stage = await setStage(t, { broker, env: { ACKTOR_PUBLISH_DEADLINE: "20s", ACKTOR_ACK_TIMEOUT_MIN: "20s" } });
+  const stage = await setStage(t, { broker, env: LATE_PUBACKS });
   const proxy = await startMqttProxy(t, stage.broker.port);
   const [publisher] = await Promise.all([stage.publisher({ MQTT_URL: proxy.url }), stage.acker()]);
   await publisher.send({ topic: anyTopic(), content: "message to warm up" });

@@ -4,7 +4,7 @@
  */
 import type { TestContext } from "node:test";
 import { addConsoleRoutes } from "@acktor/publisher/http/console-routes";
-import type { InspectEvent, StreamEvents } from "@acktor/shared/inspect/wire";
+import { ANNOUNCE_EVERY_MS, type InspectEvent, type StreamEvents } from "@acktor/shared/inspect/wire";
 import { addressOf } from "@acktor/shared/runtime/http-server";
 import Fastify, { type FastifyReply } from "fastify";
 import { cleanUp } from "./cleanup.ts";
@@ -87,6 +87,10 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
   app.post("/v1/link/:verb", async () => ({ state: "DISCONNECTED", breaker: "CLOSED" }));
   await app.listen({ host: "127.0.0.1", port: 0 });
   cleanUp(t, () => app.close());
+  const announcing = setInterval(() => {
+    for (const one of fleet) fake.send("instance", one.snapshot());
+  }, ANNOUNCE_EVERY_MS);
+  cleanUp(t, () => clearInterval(announcing));
   fake.url = addressOf(app);
   return fake as FakePublisher;
 }

@@ -83,8 +83,9 @@ create index message_delivery_due on publisher.message_delivery (due_at)
   where due_at is not null and lane is null and not parked;
 create index message_delivery_lane on publisher.message_delivery (lane, seq)
   where due_at is not null and lane is not null;
+-- Used by those statements alone that repeat this predicate to the letter; why: services/publisher/src/outbox/live-rows.ts.
 create index message_delivery_live on publisher.message_delivery (message_id)
-  where due_at is not null;
+  where coalesce(due_at, due_at) is not null;
 create index message_delivery_parked on publisher.message_delivery ((left(topic, 512)), seq)
   where due_at is not null and parked;
 create index message_delivery_retained on publisher.message_delivery ((md5(topic)), seq)

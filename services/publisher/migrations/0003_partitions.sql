@@ -63,10 +63,10 @@ declare
 begin
   perform pg_advisory_xact_lock(7, hashtext('publisher.partitions'));
   if to_regclass('publisher.' || part) is null then return false; end if;
-  execute format('select exists (select from publisher.%I where due_at is not null)', part) into live;
+  execute format('select exists (select from publisher.%I where coalesce(due_at, due_at) is not null)', part) into live;
   if live then return false; end if;
   execute format('lock table publisher.%I in share row exclusive mode', part);
-  execute format('select exists (select from publisher.%I where due_at is not null)', part) into live;
+  execute format('select exists (select from publisher.%I where coalesce(due_at, due_at) is not null)', part) into live;
   if live then return false; end if;
   execute format('update publisher.idempotency i set final_state = m.state from publisher.%I m'
     ' where m.message_id = i.message_id and i.message_id >= %L and i.message_id < %L and i.expires_at > now()',

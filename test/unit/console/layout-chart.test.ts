@@ -7,7 +7,7 @@ import { SUBJECTS } from "../../../docs/generate/charts.ts";
 import { chartOf } from "../../../services/publisher/console/charts/render-charts.ts";
 import { edgeLines } from "../../../services/publisher/console/src/chart/label.ts";
 import type { Box, ChartLayout, Point } from "../../../services/publisher/console/src/chart/layout.ts";
-import { blockSize } from "../../../services/publisher/console/src/chart/metrics.ts";
+import { blockSize, COUNTDOWN_WIDTH, titleWidth } from "../../../services/publisher/console/src/chart/metrics.ts";
 
 /** Regions, a composite state, transitions into and out of its depth, one of a parent, one that comes back. */
 const nested = describeMachine(
@@ -73,6 +73,11 @@ for (const definition of [...SUBJECTS.map((subject) => subject.definition), nest
       const place = layout.edges.find(({ id }) => id === edge.id);
       const { width, height } = blockSize(edgeLines(edge));
       assert.deepEqual([place?.width, place?.height], [width, height], edge.id);
+    }
+    for (const { id, key } of definition.states.slice(1)) {
+      const waits = definition.edges.some((edge) => edge.source === id && edge.kind === "after");
+      const least = titleWidth(key) + (waits ? COUNTDOWN_WIDTH : 0);
+      assert.ok((layout.states.find((box) => box.id === id)?.width ?? 0) > least, id);
     }
     const ends = [...layout.states, ...layout.marks];
     for (const { points } of layout.routes) {

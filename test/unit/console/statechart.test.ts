@@ -79,6 +79,12 @@ test("what is cut in the picture is whole in its title", (t) => {
   assert.deepEqual(lines, ["session.ended", "/ noteLoss, +2"]);
 });
 
+test("a transition that enters its state again is told from one that stays", (t) => {
+  const page = show(t, h(Statechart, { ...chart("dispatcher"), snapshot: null }));
+  const inside = page.all(".chart-staying .chart-event").map(({ textContent }) => textContent);
+  assert.deepEqual(inside, ["outbox.woken", "↻ claim done", "↻ claim done [wasWoken]"]);
+});
+
 test("a machine that does not run has nothing lit, and says so", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot: null }));
   assert.equal(page.all("[aria-current]").length, 0);

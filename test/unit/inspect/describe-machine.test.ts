@@ -10,7 +10,7 @@ import { type ChartNode, describeMachine, edgeId, UNNAMED } from "@acktor/shared
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import { supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
-import { assign, createActor, fromPromise, raise, setup } from "xstate";
+import { assign, createActor, createMachine, fromPromise, raise, setup } from "xstate";
 
 const MACHINES = [linkMachine, dispatcherMachine, receiverMachine, supervisorMachine, periodicMachine];
 const DEFINITIONS = [...MACHINES.map((machine) => describeMachine(machine)), describeDelivery()];
@@ -98,6 +98,19 @@ test("an invoked actor is named at its state and on the edges of its end", () =>
       "supervisor.DRAINING error drain null",
     ],
   );
+});
+
+test("what is done on entering and on leaving is told, in order, without XState's own timers", () => {
+  const listening = describeMachine(receiverMachine).states.find(({ key }) => key === "LISTENING");
+  assert.deepEqual(listening?.entry, ["openIntake", "subscribe", "announce"]);
+  assert.deepEqual(listening?.exit, ["unsubscribe", "closeIntake"]);
+});
+
+test("logic that was written inline is known by its id", () => {
+  const invoke = { id: "fetching", src: fromPromise(async () => 1), onDone: "B" } as const;
+  const machine = createMachine({ id: "m", initial: "A", states: { A: { invoke }, B: {} } });
+  const { states, edges } = describeMachine(machine);
+  assert.deepEqual([states[1]?.invoke, edges[0]?.label], [["fetching"], "fetching"]);
 });
 
 test("a message's life: the table's states and moves, and the end without a way out", () => {

@@ -38,6 +38,17 @@ test("observers are attached with the first viewer, wherever he is, and detached
   await until(() => !one.station.watched && !two.station.watched, 1_000);
 });
 
+test("the same listener given twice listens once, and leaves once", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one");
+  const listener = (event: FleetEvent): void => void one.seen.push(event);
+  const leaves = [one.fleet.listen(listener), one.fleet.listen(listener)];
+  one.actor.send({ type: "go" });
+  assert.equal(transitions(one).length, 1);
+  leaves[0]?.();
+  assert.deepEqual([one.fleet.viewers, one.station.watched], [0, false]);
+});
+
 test("a viewer sees the transitions of every instance, each once, with rising numbers and nothing hidden", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");

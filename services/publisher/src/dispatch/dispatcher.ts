@@ -3,8 +3,8 @@
  *
  * Invariants:
  *  1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
- *  2. At most `window` messages, divided by the replicas, are un-acked; leased and waiting are as many as are answered in some seconds, at most
- *     `LARGEST_BUFFER`: everything else stays in the outbox, and what is leased is sent before its lease ends.
+ *  2. At most `window` messages, divided by the replicas, are un-acked; leased and waiting are at most what the
+ *     `LeaseBuffer` holds.
  *  3. Each PUBLISH that was written ends as an attempt in the row, or with its ack, never as neither.
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
  *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
@@ -12,23 +12,16 @@
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
-import { destinationOf } from "@acktor/shared/protocol/topics";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
-import { Destination } from "./destination.ts";
+import type { Destination } from "./destination.ts";
+import { Destinations } from "./destinations.ts";
 import type { InFlight, QueuedMessage } from "./in-flight.ts";
+import { LeaseBuffer } from "./lease-buffer.ts";
 import { Quarantine } from "./quarantine.ts";
 import { type RetrySchedule, retryDelayMs } from "./retry-delay.ts";
 import { toPublish } from "./to-publish.ts";
 
-/** Leased messages that wait in memory, between these bounds. */
-const SMALLEST_BUFFER = 1_024;
-const LARGEST_BUFFER = 20_000;
-/** Seconds of answers that the buffer holds: long enough that claims are rare, short beside a lease. */
-const BUFFER_SECONDS = 5;
-const RATE_EVERY_MS = 500;
-/** Destinations remembered; idle ones beyond it are forgotten, oldest first. */
-const MAX_DESTINATIONS = 10_000;
 /** A lease with less than the publish deadline and this left is not used: the PUBLISH and its record must fit in. */
 const RECORD_MARGIN_MS = 1_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
@@ -101,29 +94,22 @@ export class Dispatcher {
   };
   readonly #options: DispatcherOptions;
   readonly #deliveries: DeliveryNotes;
-  readonly #destinations = new Map<string, Destination>();
-  /** Destinations that may send now, served in turn. */
-  readonly #ready = new Set<Destination>();
-  /** The one whose next message waits for the PUBACKs of what is in flight. */
-  #held: Destination | null = null;
+  readonly #destinations: Destinations;
+  readonly #buffer = new LeaseBuffer();
   readonly #inFlight = new Map<string, InFlight>();
   readonly #quarantine = new Quarantine();
-  #queued = 0;
-  #reserved = 0;
   #open = false;
   #window: number;
-  #buffer = SMALLEST_BUFFER;
-  #answers = 0;
-  #ratedAt = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#window = options.window;
+    this.#destinations = new Destinations(options.destinationLevels);
     this.#deliveries = options.deliveries ?? UNWATCHED;
   }
 
   get queued(): number {
-    return this.#queued;
+    return this.#buffer.queued;
   }
 
   get unacked(): number {
@@ -132,21 +118,21 @@ export class Dispatcher {
 
   /** How many more leased messages fit into memory. */
   get room(): number {
-    return Math.max(0, this.#buffer - this.#queued - this.#reserved);
+    return this.#buffer.room;
   }
 
   /** Keeps room for messages that are about to be inserted; false when they must wait in the outbox. */
   reserve(topic: string): boolean {
     if (!this.#open || this.room === 0) return false;
-    const destination = this.#destinations.get(destinationOf(topic, this.#options.destinationLevels));
+    const destination = this.#destinations.known(topic);
     // A destination with a full window would fill the buffer with rows that cannot go out.
     if (destination?.parked || (destination?.queue.length ?? 0) >= this.#shareOfBuffer()) return false;
-    this.#reserved++;
+    this.#buffer.reserve();
     return true;
   }
 
   unreserve(count: number): void {
-    this.#reserved -= count;
+    this.#buffer.unreserve(count);
   }
 
   /**
@@ -175,7 +161,7 @@ export class Dispatcher {
     for (const message of messages) {
       const before = this.#inFlight.get(message.messageId);
       if (before !== undefined) this.#overtake(before, now);
-      const destination = this.#destination(message.topic);
+      const destination = this.#destinations.ofTopic(message.topic);
       if (!this.#open) back.push(message);
       else if (destination.parked && !probe && !isForLater(message)) group(parked, destination.name, message);
       else if (destination.queue.length >= this.#shareOfBuffer()) back.push(message);
@@ -193,16 +179,16 @@ export class Dispatcher {
   pump(): void {
     if (!this.#open) return;
     let capacity = this.#options.link.capacity();
-    while (this.#queued > 0 && capacity > 0 && this.#inFlight.size < this.#window) {
-      const destination = this.#next();
+    while (this.#buffer.queued > 0 && capacity > 0 && this.#inFlight.size < this.#window) {
+      const destination = this.#destinations.next();
       const queued = destination?.queue.shift();
       if (destination === undefined || queued === undefined) break;
-      this.#queued--;
+      this.#buffer.queued--;
       if (!this.#send(destination, queued)) break;
       capacity--;
-      this.#refresh(destination);
+      this.#destinations.refresh(destination);
     }
-    if (this.room >= this.#buffer / 2) this.#options.sink.low();
+    if (this.#buffer.isLow) this.#options.sink.low();
   }
 
   /**
@@ -221,7 +207,7 @@ export class Dispatcher {
 
   /** Notes a parked destination that another replica, or an earlier run, has parked. */
   notePark(name: string): void {
-    this.#destinationByName(name).parked = true;
+    this.#destinations.named(name).parked = true;
   }
 
   /** Resumes every destination that `matches` and was silent. @returns the names of those that were parked. */
@@ -232,7 +218,7 @@ export class Dispatcher {
       if (!destination.isSilent || !matches(destination.name)) continue;
       if (destination.parked) names.push(destination.name);
       destination.resume(now);
-      this.#refresh(destination);
+      this.#destinations.refresh(destination);
     }
     return names;
   }
@@ -258,7 +244,7 @@ export class Dispatcher {
       if (entry.record === "written" && now >= entry.timesOutAt) this.#timedOut(entry, now);
     }
     if (due.length > 0) this.#record(due, now);
-    this.#sizeBuffer(now);
+    this.#buffer.resize(now);
     this.pump();
   }
 
@@ -311,7 +297,7 @@ export class Dispatcher {
     if (!this.#quarantine.admits(message.messageId, this.#inFlight)) {
       this.#putBack(destination, queued);
       // Its turn stays its turn: what is in flight ends within a publish deadline, busy neighbours never do.
-      this.#held = destination;
+      this.#destinations.hold(destination);
       return false;
     }
     const timeoutMs = destination.ackTimeoutMs(ackTimeout);
@@ -417,21 +403,21 @@ export class Dispatcher {
       if (isForLater(queued.message)) destination.queue.push({ ...queued, probe: true });
       else rows.push(queued.message);
     }
-    this.#queued -= rows.length;
-    this.#ready.delete(destination);
-    this.#refresh(destination);
+    this.#buffer.queued -= rows.length;
+    this.#destinations.withdraw(destination);
+    this.#destinations.refresh(destination);
     this.#options.sink.park(destination.name, rows);
   }
 
   #answered(entry: InFlight, now: number): void {
     const { destination, attempt, sentAt, probe } = entry;
-    this.#answers++;
+    this.#buffer.answered();
     // A probe may be of a destination that another replica parked.
     const wasParked = destination.parked || probe;
     if (destination.parked) destination.resume(now);
     destination.answered(now, attempt === 1 ? now - sentAt : null, this.#mostWindow());
     this.#options.sink.answered(destination.name, wasParked);
-    this.#refresh(destination);
+    this.#destinations.refresh(destination);
     this.pump();
   }
 
@@ -469,74 +455,27 @@ export class Dispatcher {
     entry.done = true;
     entry.destination.inFlight--;
     if (this.#inFlight.get(entry.message.messageId) === entry) this.#inFlight.delete(entry.message.messageId);
-    this.#refresh(entry.destination);
+    this.#destinations.refresh(entry.destination);
   }
 
   #enqueue(destination: Destination, queued: QueuedMessage): void {
     if (queued.probe) destination.queue.unshift(queued);
     else destination.queue.push(queued);
-    this.#queued++;
-    this.#refresh(destination);
+    this.#buffer.queued++;
+    this.#destinations.refresh(destination);
   }
 
   /** Not sent after all: it stays the first of its destination. */
   #putBack(destination: Destination, queued: QueuedMessage): void {
     destination.queue.unshift(queued);
-    this.#queued++;
-    this.#refresh(destination);
-  }
-
-  /** The destination whose turn it is. */
-  #next(): Destination | undefined {
-    const held = this.#held;
-    this.#held = null;
-    if (held?.ready) {
-      this.#ready.delete(held);
-      return held;
-    }
-    for (const destination of this.#ready) {
-      this.#ready.delete(destination);
-      if (destination.ready) return destination;
-    }
-    return undefined;
-  }
-
-  #refresh(destination: Destination): void {
-    if (destination.ready) this.#ready.add(destination);
+    this.#buffer.queued++;
+    this.#destinations.refresh(destination);
   }
 
   #giveBackQueued(): void {
-    const rows: LeasedMessage[] = [];
-    for (const destination of this.#destinations.values()) {
-      for (const queued of destination.queue.splice(0)) rows.push(queued.message);
-    }
-    this.#queued = 0;
-    this.#ready.clear();
+    const rows = this.#destinations.takeQueued();
+    this.#buffer.queued = 0;
     if (rows.length > 0) this.#options.sink.release(rows, 0);
-  }
-
-  #destination(topic: string): Destination {
-    return this.#destinationByName(destinationOf(topic, this.#options.destinationLevels));
-  }
-
-  #destinationByName(name: string): Destination {
-    let destination = this.#destinations.get(name);
-    if (destination === undefined) {
-      if (this.#destinations.size >= MAX_DESTINATIONS) this.#forgetIdle();
-      destination = new Destination(name);
-      this.#destinations.set(name, destination);
-    }
-    return destination;
-  }
-
-  /** Parked ones last: the outbox remembers them too, and the claim sets their rows aside. */
-  #forgetIdle(): void {
-    for (const parked of [false, true]) {
-      for (const [name, destination] of this.#destinations) {
-        if (this.#destinations.size <= MAX_DESTINATIONS * 0.9) return;
-        if (destination.idle && destination.parked === parked) this.#destinations.delete(name);
-      }
-    }
   }
 
   /** One destination alone may have the whole window, several share it. */
@@ -544,17 +483,8 @@ export class Dispatcher {
     return this.#destinations.size <= 1 ? this.#window : Math.max(16, Math.floor(this.#window / 2));
   }
 
-  #sizeBuffer(now: number): void {
-    const elapsedMs = now - this.#ratedAt;
-    if (elapsedMs < RATE_EVERY_MS) return;
-    const wanted = (this.#answers / elapsedMs) * 1_000 * BUFFER_SECONDS;
-    this.#buffer = Math.min(LARGEST_BUFFER, Math.max(SMALLEST_BUFFER, Math.round(wanted)));
-    this.#answers = 0;
-    this.#ratedAt = now;
-  }
-
   #shareOfBuffer(): number {
-    return this.#destinations.size <= 1 ? this.#buffer : this.#buffer / 4;
+    return this.#buffer.shareOf(this.#destinations.size);
   }
 }
 

@@ -1,11 +1,12 @@
 /** How much waits, and since when: for the high-water mark (S5), the warning about old messages, and the timer of the claim. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { isLive } from "./live-rows.ts";
 import type { Outcome } from "./outbox.ts";
 
 /** Counts pending and sent rows, at most `most`: the answer costs what the mark is, not what waits. */
 export async function countWaiting(pool: Pool, most: number): Promise<Outcome<number>> {
   const answer = await pool.run<{ waiting: number }>(
-    "select count(*)::int4 waiting from (select from publisher.message_delivery where due_at is not null limit $1) w",
+    `select count(*)::int4 waiting from (select from publisher.message_delivery m where ${isLive("m")} limit $1) w`,
     [most],
   );
   return answer.ok ? { ok: true, value: answer.rows[0]?.waiting ?? 0 } : answer;
@@ -22,7 +23,7 @@ export interface OldestWaiting {
 export async function oldestWaiting(pool: Pool): Promise<Outcome<OldestWaiting | null>> {
   const answer = await pool.run<OldestWaiting>(
     `select message_id as "messageId", topic, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs"
-from publisher.message_delivery where due_at is not null and coalesce(deliver_at <= now(), true) order by message_id limit 1`,
+from publisher.message_delivery m where ${isLive("m")} and coalesce(deliver_at <= now(), true) order by message_id limit 1`,
   );
   return answer.ok ? { ok: true, value: answer.rows[0] ?? null } : answer;
 }

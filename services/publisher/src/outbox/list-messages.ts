@@ -6,6 +6,7 @@
  */
 import type { Param, Pool } from "@acktor/shared/db/pool";
 import { MESSAGE_COLUMNS, type MessageRow } from "./get-message.ts";
+import { isLive } from "./live-rows.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
 
 const SCAN = 20_000;
@@ -28,7 +29,7 @@ export interface MessagePage {
 
 /** Live and dead rows have partial indexes on the id; the rest is read down the primary key. */
 function population(state: MessageState | null): string {
-  if (state === "pending" || state === "sent") return "m.due_at is not null";
+  if (state === "pending" || state === "sent") return isLive("m");
   if (state === "failed" || state === "expired") return "m.state in ('failed', 'expired')";
   return "true";
 }

@@ -6,6 +6,7 @@
  * dropped stay in the tally.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import { isLive } from "./live-rows.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
 
 /** Names as the tutorial has them. */
@@ -19,7 +20,7 @@ export interface DeliveryStats {
 }
 
 const STATS = `select state, broker, sum(messages)::float8 messages, sum(retries)::float8 retries from (
-  select state, false broker, count(*) messages, sum(retry_count) retries from publisher.message_delivery where due_at is not null group by state
+  select state, false broker, count(*) messages, sum(retry_count) retries from publisher.message_delivery m where ${isLive("m")} group by state
   union all
   select state, false, count(*), sum(greatest(attempts - 1, 0)) from publisher.message_delivery where state in ('failed', 'expired') group by state
   union all

@@ -6,6 +6,7 @@
  *  2. In chunks along the ids, one statement each: 200,000 waiting rows block nobody.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import { isLive } from "./live-rows.ts";
 import type { Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
 import { freeReleased } from "./unpark-destinations.ts";
@@ -26,7 +27,7 @@ returning d.destination`;
 
 const RESUME = `with seen as materialized (
   select message_id, topic, due_at > now() and lease_owner is null and not parked and coalesce(deliver_at <= now(), true) waits
-  from publisher.message_delivery where due_at is not null and message_id > $2::uuid order by message_id limit ${CHUNK}),
+  from publisher.message_delivery m where ${isLive("m")} and message_id > $2::uuid order by message_id limit ${CHUNK}),
 hit as materialized (
   select message_id, row_number() over (order by message_id) + $4::int8 n from seen where waits and topic ~ any ($1::text[]) order by message_id),
 moved as (

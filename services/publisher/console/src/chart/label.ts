@@ -25,7 +25,8 @@ export function trigger({ kind, label }: Pick<EdgeDefinition, "kind" | "label">)
 
 /** A transition's label, line by line. */
 export function edgeLines(edge: EdgeDefinition): Line[] {
-  const event = trigger(edge);
+  // It leaves the state and enters it again, so what is done on the way out and in is done; one that stays does not.
+  const event = edge.target === edge.source ? `↻ ${trigger(edge)}` : trigger(edge);
   const guard = edge.guard === null ? null : `[${edge.guard}]`;
   const fits = guard !== null && event.length + guard.length < MAX_CHARACTERS;
   const lines: Line[] = [{ text: cut(fits ? `${event} ${guard}` : event), tone: "event" }];

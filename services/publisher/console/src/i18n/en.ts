@@ -126,6 +126,7 @@ export const en = {
   "actor.noChart": "This machine's chart is not known.",
   "actor.context": "Context",
   "actor.chart": "Statechart",
+  "actor.fullSize": "Full size",
   "actor.outline": "Outline",
   "actor.commands": "Possible now",
   "frozen.at": "Frozen at {time}.",

@@ -128,6 +128,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "actor.noChart": "このマシンの図はありません。",
   "actor.context": "コンテキスト",
   "actor.chart": "状態遷移図",
+  "actor.fullSize": "原寸",
   "actor.outline": "アウトライン",
   "actor.commands": "実行できる操作",
   "frozen.at": "{time} の時点を表示しています。",

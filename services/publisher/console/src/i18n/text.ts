@@ -10,7 +10,9 @@ const TABLES = { en, ja } as const;
 
 /** The text of a key; `{name}` in it stands for a parameter. */
 export function t(key: Key, params: Params = {}): string {
-  return TABLES[language.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  const text: string | undefined = TABLES[language.value][key];
+  // What another version says may have no words here yet.
+  return (text ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }
 
 /** The text of a key that was put together, or null when there is none. */

@@ -76,7 +76,7 @@ function options(element: HTMLElement, series: readonly Series[], height: number
       y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
     },
     axes: [
-      { ...axis, font, ticks: { show: false }, space: 90, values: (_, times) => times.map(clockOf) },
+      { ...axis, font, ticks: { show: false }, space: 90, size: 26, values: (_, times) => times.map(clockOf) },
       { ...axis, font, ticks: { show: false }, size: 44, space: 28 },
     ],
     series: [

@@ -3,17 +3,20 @@
  *
  * Invariants:
  *  1. An event carries its actor's whole state: what was lost before does not matter.
- *  2. An instance that stops being told of is `stopped`, and stays to be seen for KEEP_MS; a new boot of it takes its row.
+ *  2. An instance that is told to be gone, or is silent for SILENT_MS, is `stopped`, and stays to be seen for KEEP_MS; a new boot of it takes its row.
  *  3. At most MAX_INSTANCES are kept, those heard of last.
  */
-import type {
-  ActorEvent,
-  ActorSnapshot,
-  InspectEvent,
-  InstanceGone,
-  InstanceSnapshot,
+import {
+  type ActorEvent,
+  type ActorSnapshot,
+  ANNOUNCE_EVERY_MS,
+  type InspectEvent,
+  type InstanceGone,
+  type InstanceSnapshot,
 } from "@acktor/shared/inspect/wire";
 
+/** Two announcements are missed: it does not live, or cannot be seen. */
+const SILENT_MS = 2.5 * ANNOUNCE_EVERY_MS;
 const KEEP_MS = 600_000;
 const MAX_INSTANCES = 500;
 
@@ -38,6 +41,8 @@ export interface LiveInstance {
 
 export class Fleet {
   readonly #instances = new Map<string, LiveInstance>();
+  /** When each was last heard of, monotonic milliseconds. */
+  readonly #heardAt = new Map<string, number>();
 
   /** By service, then by name. */
   list(): LiveInstance[] {
@@ -57,9 +62,26 @@ export class Fleet {
     for (const [key, instance] of this.#instances) {
       if (there.has(key) || isPartial) continue;
       if (instance.stoppedAt === null) this.#instances.set(key, { ...instance, stoppedAt: now });
-      else if (now - instance.stoppedAt > KEEP_MS) this.#instances.delete(key);
+      else if (now - instance.stoppedAt > KEEP_MS) this.#forget(key);
     }
     this.#forgetMost();
+  }
+
+  /** Everybody has been heard of just now: the stream is there again. */
+  trustAll(): void {
+    for (const key of this.#instances.keys()) this.#heard(key);
+  }
+
+  /**
+   * Marks those who have not been heard of for too long; one that speaks again lives again.
+   * @returns whether there were any
+   */
+  markSilent(now: number): boolean {
+    const silent = [...this.#instances.values()].filter(({ key, stoppedAt }) => {
+      return stoppedAt === null && performance.now() - (this.#heardAt.get(key) ?? 0) > SILENT_MS;
+    });
+    for (const instance of silent) this.#instances.set(instance.key, { ...instance, stoppedAt: now });
+    return silent.length > 0;
   }
 
   takeInstance(snapshot: InstanceSnapshot): void {
@@ -79,6 +101,7 @@ export class Fleet {
     const known = this.#instances.get(key);
     const actors = known?.boot === event.boot ? new Map(known.actors) : new Map<string, LiveActor>();
     actors.set(event.actor, actorOf(event, actors.get(event.actor)));
+    this.#heard(key);
     const ended = event.actor === "supervisor" && (event.kind === "stopped" || event.value === "STOPPED");
     this.#instances.set(key, {
       ...(known ?? { version: "", summary: {} }),
@@ -91,6 +114,7 @@ export class Fleet {
 
   #take(snapshot: InstanceSnapshot): void {
     const key = keyOf(snapshot);
+    this.#heard(key);
     const known = this.#instances.get(key);
     const before = known?.boot === snapshot.boot ? known.actors : new Map<string, LiveActor>();
     const actors = snapshot.actors.map((actor) => {
@@ -104,14 +128,23 @@ export class Fleet {
     this.#instances.set(key, { ...rest, actors: new Map(actors) });
   }
 
+  #heard(key: string): void {
+    this.#heardAt.set(key, performance.now());
+  }
+
+  #forget(key: string): void {
+    this.#instances.delete(key);
+    this.#heardAt.delete(key);
+  }
+
   #forgetMost(): void {
     if (this.#instances.size <= MAX_INSTANCES) return;
     const gone = [...this.#instances.values()].sort((a, b) => (a.stoppedAt ?? Infinity) - (b.stoppedAt ?? Infinity));
-    for (const { key } of gone.slice(0, this.#instances.size - MAX_INSTANCES)) this.#instances.delete(key);
+    for (const { key } of gone.slice(0, this.#instances.size - MAX_INSTANCES)) this.#forget(key);
   }
 }
 
-export function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
+function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
   return `${service}/${instance}`;
 }
 

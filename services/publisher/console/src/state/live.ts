@@ -22,6 +22,9 @@ import { Journal } from "./journal.ts";
 import { isEvent } from "./recording.ts";
 import { isRefused, logins } from "./session.ts";
 
+/** How often it is looked for instances that have fallen silent. */
+const LOOK_EVERY_MS = 500;
+
 export type StreamState = { readonly kind: "connecting" | "live" } | { readonly kind: "stale"; readonly since: number };
 
 export const fleet = new Fleet();
@@ -41,7 +44,7 @@ export function followEvents(): () => void {
   return effect(() => {
     logins.value;
     if (isRefused.value) return;
-    return readEvents("/v1/events", {
+    const stop = readEvents("/v1/events", {
       onEvent: take,
       onOpen: () => {
         stream.value = { kind: "live" };
@@ -50,7 +53,18 @@ export function followEvents(): () => void {
         if (stream.peek().kind !== "stale") stream.value = { kind: "stale", since: Date.now() };
       },
     });
+    const timer = setInterval(markSilent, LOOK_EVERY_MS);
+    return () => {
+      stop();
+      clearInterval(timer);
+    };
   });
+}
+
+/** Who cannot be heard because we are deaf is not silent. */
+function markSilent(): void {
+  if (stream.peek().kind !== "live" || bus.peek()?.partial === true) fleet.trustAll();
+  else if (fleet.markSilent(Date.now())) changed();
 }
 
 function take(type: string, data: string): void {

@@ -20,7 +20,7 @@ export function matchesRow(row: Row, { actor, type, text }: LogFilter): boolean 
 }
 
 /** The actor of a row, or `service/instance` for what belongs to none. */
-export function nameOf({ event }: Row): string {
+function nameOf({ event }: Row): string {
   return event.kind === "deliveries" ? `${event.service}/${event.instance}` : actorKey(event);
 }
 
