@@ -1,4 +1,6 @@
 /** docs/reference/cli.md from the help of every command, as it is printed. */
+
+import { CLI_CODES } from "@acktor/cli/exit";
 import { makeProgram, runProgram, withDescendants } from "@acktor/cli/program";
 import { english } from "@acktor/cli/texts/english";
 import type { Command } from "commander";
@@ -17,9 +19,10 @@ const HEAD = `# Command line
 - **Output.** Results go to standard output, progress and errors to standard error. No escape sequence goes to what is no
   terminal, nor anywhere with \`NO_COLOR\` or \`--no-color\`.
 - **\`--json\`.** One object, or one a line with \`watch\`, \`replay-recording\` and \`status --watch\`; a failure is one line on standard
-  error: \`{"error":{"code","message","fix","exit"}}\`. The forms are in
+  error, \`{"error":{"code","message","fix","exit"}}\`; only arguments that cannot be read are answered in words. The forms are in
   [\`tools/cli/src/outputs.ts\`](../../tools/cli/src/outputs.ts); tests hold every command to them. Codes that come from the
-  service are those of [errors](errors.md).
+  service are those of [errors](errors.md), those of \`migrate\` the kinds of
+  [\`shared/src/db/migrate.ts\`](../../shared/src/db/migrate.ts), and the command's own are below.
 - **Language.** English or Japanese: \`--lang\`, else \`LC_ALL\`, \`LC_MESSAGES\`, \`LANG\`.
 
 | exit code |                                                                                                            |
@@ -32,12 +35,21 @@ const HEAD = `# Command line
 | 130       | Ctrl-C                                                                                                     |
 `;
 
+/** Columns as wide as their widest cell. */
+function codesTable(): string {
+  const rows = Object.entries(CLI_CODES).map(([code, meaning]) => [`\`${code}\``, meaning] as const);
+  const [first, second] = [0, 1].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) as [number, number];
+  const line = (code: string, meaning: string): string => `| ${code.padEnd(first)} | ${meaning.padEnd(second)} |`;
+  const rule = `| ${"-".repeat(first)} | ${"-".repeat(second)} |`;
+  return [line("code", ""), rule, ...rows.map(([code, meaning]) => line(code, meaning)), ""].join("\n");
+}
+
 /** The reference: one section a command, in the order of the help. */
 export async function cliReference(): Promise<GeneratedFile> {
   const program = makeProgram(english, async () => undefined);
   const commands = withDescendants(program).filter((command) => command.commands.length === 0);
   const sections = await Promise.all([program, ...commands].map(section));
-  return { path: "docs/reference/cli.md", text: [HEAD, ...sections].join("\n") };
+  return { path: "docs/reference/cli.md", text: [HEAD, codesTable(), ...sections].join("\n") };
 }
 
 async function section(command: Command): Promise<string> {

@@ -1,10 +1,13 @@
 /** The tree of commands: every help has its examples, in both languages, and what is wrong is said before anything is done. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { completionScript } from "@acktor/cli/commands/completion";
 import { completionEntries } from "@acktor/cli/commands/completion-entries";
+import { CLI_CODES } from "@acktor/cli/exit";
 import { makeProgram, runProgram, withDescendants } from "@acktor/cli/program";
 import { english } from "@acktor/cli/texts/english";
 import { japanese } from "@acktor/cli/texts/japanese";
@@ -85,6 +88,15 @@ test("a token on the command line is warned of, and is in no help", async () => 
   assert.match(err, /warning: a token on the command line/);
   assert.doesNotMatch(err, /canary/);
   assert.doesNotMatch((await run("--help")).out, /--token </);
+});
+
+test("the codes that the reference lists are those that the command has", () => {
+  const folder = path.join(import.meta.dirname, "../../../tools/cli/src");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  const used = sources
+    .map((name) => readFileSync(path.join(folder, name), "utf8"))
+    .flatMap((text) => [...text.matchAll(/(?:\bcode: |usage\()"([a-z_]+)"/g)].map((match) => match[1]));
+  assert.deepEqual([...new Set(used)].sort(), Object.keys(CLI_CODES).sort());
 });
 
 test("completion: what can be typed after each path", () => {

@@ -121,7 +121,7 @@ export class Api {
     const isLate = name === "TimeoutError";
     const why = cause?.code ?? cause?.message ?? name ?? "?";
     const failure: CliFailure = isLate
-      ? { exit: EXIT.timeout, code: "no_answer", message: failures.noAnswer(this.url), fix: failures.noAnswerFix }
+      ? { exit: EXIT.timeout, code: "timed_out", message: failures.noAnswer(this.url), fix: failures.noAnswerFix }
       : { exit: EXIT.away, code: "service_away", message: failures.away(this.url, why), fix: failures.awayFix };
     return { ok: false, status: null, retryAfterSeconds: null, failure };
   }
