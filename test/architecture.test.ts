@@ -13,6 +13,7 @@ const folders = [
   "services/publisher/console",
   "services/acker/src",
   "tools/embedded/src",
+  "tools/cli/src",
   "test",
 ];
 const sources = folders
@@ -68,6 +69,46 @@ test("a feature folder imports no sibling feature's behaviour", () => {
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+/** What the command takes of the services: how they read their settings, and where their migrations lie. */
+const CLI_DOORS = [
+  "@acktor/publisher/config",
+  "@acktor/publisher/outbox/migrate-outbox",
+  "@acktor/acker/config",
+  "@acktor/acker/inbox/migrate-inbox",
+];
+
+test("the command line builds on shared, and on the rest by few doors; nothing builds on it", () => {
+  const wrong = sources.flatMap(({ path, imports }) => {
+    const isCli = path.startsWith("tools/cli/");
+    const isAllowed = (name: string): boolean => {
+      if (!isCli) return path.startsWith("test/") || !/^(@acktor\/cli|tools\/cli)\b/.test(targetOf(path, name));
+      if (name.startsWith("@acktor/shared/")) return true;
+      if (name === "@acktor/embedded/start" || name === "@acktor/embedded/demo") return path.endsWith("/embedded.ts");
+      return name.startsWith("@acktor/")
+        ? CLI_DOORS.includes(name)
+        : targetOf(path, name).startsWith("tools/cli/") || !name.startsWith(".");
+    };
+    return imports.filter((name) => !isAllowed(name)).map((name) => `${path} imports ${name}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("the command line starts without what only some commands need", () => {
+  const loaded = new Set<string>();
+  const packages = new Set<string>();
+  const next = ["tools/cli/src/main.ts"];
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    if (loaded.has(path)) continue;
+    loaded.add(path);
+    for (const [, name = ""] of read(path).matchAll(/^(?:import|export) (?!type )[^;]*?from "([^"]+)";/gms)) {
+      if (name.startsWith(".")) next.push(targetOf(path, name));
+      else if (!name.startsWith("node:")) packages.add(name);
+    }
+  }
+  assert.ok(loaded.size > 15, "the walk has found the program");
+  assert.deepEqual([...packages].sort(), ["commander"]);
 });
 
 test("charts are pure: xstate and pure siblings only", () => {

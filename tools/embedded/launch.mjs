@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm run demo`, `npm run start:publisher` and `npm run start:acker` call: builds what is out of
- * date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
+ * What `npm start`, `npm run demo`, `npm run start:publisher`, `npm run start:acker` and `npx acktor` call: builds what is
+ * out of date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
  *
  * Plain JavaScript without a dependency: it must be able to say what is missing on a machine where nothing is ready.
  */
@@ -18,8 +18,11 @@ const PROGRAMS = {
   demo: { file: "tools/embedded/dist/demo.js", project: "tools/embedded" },
   publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
+  cli: { file: "tools/cli/dist/main.js", project: "tools/cli" },
+  "cli-start": { file: "tools/cli/dist/main.js", project: "tools/cli", servesConsole: true },
 };
 const SOURCES = {
+  "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/cli"],
   "tools/embedded": ["shared", "services/publisher", "services/acker", "tools/embedded"],
   "services/publisher": ["shared", "services/publisher"],
   "services/acker": ["shared", "services/acker"],
@@ -175,4 +178,6 @@ checkPackages();
 build(program);
 await buildPage(program);
 stopWithNpm();
+// The program sees its own arguments.
+process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);

@@ -20,6 +20,7 @@ import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
+import { addBulkRoutes } from "./http/bulk-routes.ts";
 import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
 import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMachineRoutes } from "./http/machine-routes.ts";
@@ -194,6 +195,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config));
   addMessageRoutes(app, pool);
+  addBulkRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,

@@ -91,7 +91,8 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
  */
 export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
   const route = request.routeOptions.url;
-  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/batch)?$/.test(route)) return null;
+  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/(batch|states))?$/.test(route))
+    return null;
   return {
     who: request.ip,
     from: request.ip,
