@@ -115,7 +115,7 @@ export const en = {
   "machines.stopped": "This instance stopped {ago}; its last state is shown.",
   "fleet.title": "Instances",
   "fleet.instance": "Instance",
-  "fleet.uptime": "Up for",
+  "fleet.uptime": "up {time}",
   "fleet.actors": "Actors",
   "fleet.stopped": "stopped",
   "fleet.none": "No instance has been seen yet.",

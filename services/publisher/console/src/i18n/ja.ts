@@ -117,7 +117,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "machines.stopped": "このインスタンスは{ago}に停止しました。最後の状態を表示しています。",
   "fleet.title": "インスタンス",
   "fleet.instance": "インスタンス",
-  "fleet.uptime": "稼働時間",
+  "fleet.uptime": "稼働 {time}",
   "fleet.actors": "アクター",
   "fleet.stopped": "停止",
   "fleet.none": "インスタンスはまだ見つかっていません。",

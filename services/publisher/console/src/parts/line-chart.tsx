@@ -70,7 +70,7 @@ function options(element: HTMLElement, series: readonly Series[], height: number
     height,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 24, 0, 0],
     scales: {
       x: { range: (_, __, last) => [last - SPAN_S, last] },
       y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
