@@ -26,6 +26,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
   mqtt: "shared/src/link/mqtt-transport.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
+  uplot: "services/publisher/console/src/parts/line-chart.tsx",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 
@@ -129,6 +130,24 @@ test("the console's page holds nothing of Node, of the layout's library or of th
       .filter((name) => /^(node:|elkjs|xstate)|console\/charts\//.test(targetOf(path, name)))
       .map((name) => `${path} imports ${name}`),
   );
+  assert.deepEqual(wrong, []);
+});
+
+test("the console's layers: views know parts, parts know state, state knows the api; the charts know none of them", () => {
+  const views = "services/publisher/console/src/";
+  const places: Readonly<Record<string, RegExp>> = {
+    api: /^(views|parts)\//,
+    state: /^(views|parts)\//,
+    parts: /^views\//,
+    chart: /^(views|parts|state|api)\//,
+  };
+  const wrong: string[] = [];
+  for (const [place, forbidden] of Object.entries(places)) {
+    for (const { path, imports } of sources.filter((s) => s.path.startsWith(`${views}${place}/`))) {
+      const targets = imports.map((name) => targetOf(path, name).replace(views, ""));
+      wrong.push(...targets.filter((target) => forbidden.test(target)).map((target) => `${path} imports ${target}`));
+    }
+  }
   assert.deepEqual(wrong, []);
 });
 

@@ -8,7 +8,7 @@ import { fakeFleet } from "../support/fake-fleet.ts";
 import { type FakePublisher, ID, MESSAGE, startFakePublisher } from "../support/fake-publisher.ts";
 import { until } from "../support/until.ts";
 
-const PAGES = ["/overview", "/machines", "/log", "/messages", `/messages/${ID}`, "/nowhere"];
+const PAGES = ["/overview", "/machines", "/log", "/messages", `/messages/${ID}`, "/messages/%zz", "/nowhere"];
 const TROUBLE = {
   warnings: [
     { code: "broker_away", since: Date.now(), state: "RECONNECTING", reason: "ECONNREFUSED" },
@@ -107,7 +107,7 @@ test("the whole way by keyboard: skip link, rows by arrows, Escape back to now",
 test("behind a token: a form, a wrong one, the right one; from the fragment, which then forgets it", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
-  const token = "a token of sixteen";
+  const token = "a+token/of %sixteen";
   const fake = await startFakePublisher(t, { fleet: fakeFleet(1, 1), token });
   const { page } = await openPage(browser, fake.url);
   await page.getByLabel("Token").fill("a wrong one");

@@ -87,7 +87,8 @@ function build({ file, project }) {
 
 /** Bundles the web page that the publisher serves, unless that was done since its last change. */
 async function buildPage({ servesConsole = false }) {
-  if (!servesConsole) return;
+  // What was shipped built may come without what it was built from.
+  if (!servesConsole || !existsSync(path.join(ROOT, "services/publisher/console/build.mjs"))) return;
   const { buildConsole, isUpToDate } = await import("../../services/publisher/console/build.mjs");
   if (isUpToDate()) return;
   const release = lockBuild();

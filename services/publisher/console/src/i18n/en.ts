@@ -174,6 +174,7 @@ export const en = {
   "log.rows": "Events, newest first. Arrow keys freeze chart and context at a row, Escape returns.",
   "log.none": "Nothing has happened yet since this page was opened.",
   "log.noMatch": "No row matches the filter.",
+  "log.tooOld": "The log does not reach back to {time}.",
   "log.gap": "{count} events were lost here",
   "log.untold": "{count} more steps, not told singly",
   "log.moved": "moved",

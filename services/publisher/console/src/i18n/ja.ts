@@ -175,6 +175,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "log.rows": "イベント (新しい順)。矢印キーでその行の図とコンテキストに固定し、Esc で戻ります。",
   "log.none": "このページを開いてから、まだ何も起きていません。",
   "log.noMatch": "条件に合う行はありません。",
+  "log.tooOld": "ログは {time} まで遡れません。",
   "log.gap": "ここで {count} 件のイベントが失われました",
   "log.untold": "他に {count} 件 (個別の記録なし)",
   "log.moved": "遷移",
