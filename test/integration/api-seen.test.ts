@@ -86,6 +86,15 @@ function requests(id: string, waiting: string, unanswered: string): Shown[] {
     ["POST /v1/messages/:id/acknowledge", `/v1/messages/${unanswered}/acknowledge`, { what: 1 }],
     ["POST /v1/dead-letters/replay", "/v1/dead-letters/replay", { dry_run: true }],
     ["POST /v1/dead-letters/replay", "/v1/dead-letters/replay", { limit: 0 }],
+    ["POST /v1/messages/states", "/v1/messages/states", { message_ids: [id] }],
+    ["POST /v1/messages/states", "/v1/messages/states", { message_ids: [] }],
+    ["POST /v1/messages/cancel", "/v1/messages/cancel", { topic: "data/9", dry_run: true }],
+    ["POST /v1/messages/cancel", "/v1/messages/cancel", {}],
+    ["GET /v1/dead-letters", "/v1/dead-letters"],
+    ["POST /v1/dead-letters/discard", "/v1/dead-letters/discard", { dry_run: true }],
+    ["POST /v1/dead-letters/discard", "/v1/dead-letters/discard", { limit: 0 }],
+    ["GET /assets/:file", "/assets/nothing.js"],
+    ["GET /v1/overview", "/v1/overview"],
     ["GET /v1/stats", "/v1/stats"],
     ["GET /v1/status", "/v1/status"],
     ["GET /v1/machines", "/v1/machines?recent=true"],
@@ -98,8 +107,8 @@ function requests(id: string, waiting: string, unanswered: string): Shown[] {
   ];
 }
 
-/** Opened, or the end of the process. */
-const NOT_SHOWN_HERE = new Set(["GET /v1/events", "POST /v1/control/drain"]);
+/** A stream; the end of the process; a file of the build, which the tests of the browser load. */
+const NOT_SHOWN_HERE = new Set(["GET /v1/events", "POST /v1/control/drain", "GET /assets/:file"]);
 
 test("every route is described; what it answers is what its description says", async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);

@@ -22,17 +22,22 @@ import type { FastifyInstance } from "fastify";
 import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
+import { addBulkRoutes } from "./http/bulk-routes.ts";
 import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
+import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMachineRoutes } from "./http/machine-routes.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
-import { addStatusRoutes } from "./http/status-routes.ts";
+import { addOverviewRoutes } from "./http/overview-routes.ts";
+import { addStatusRoutes, INDEX } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
+import { LatencyWindow } from "./overview/latency-window.ts";
+import { Overview } from "./overview/overview.ts";
 import { Publisher } from "./publisher.ts";
 import { machineViews, readinessOf, statusOf, summaryOf, type View } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -61,7 +66,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
   const parts = assemble({ config, instance, logger, tracing }, options);
-  const { app, control, publisher, pool, link } = parts;
+  const { app, control, publisher, overview, pool, link } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -80,6 +85,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   parts.supervise(supervisor);
   control.followSupervisor(supervisor.actor);
   control.start(publisher.intake, limitsOf(config));
+  overview.start();
   logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
   const { started, stop, stopped } = supervisor;
   return { ok: true, url: addressOf(app), started, stop, stopped };
@@ -96,6 +102,7 @@ interface Assembled {
   readonly app: FastifyInstance;
   readonly control: PublisherControl;
   readonly publisher: Publisher;
+  readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
   readonly tracing: Tracing;
@@ -125,7 +132,8 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     clientId: `acktor-publisher-${owner.replace("/", "-")}`,
     onActor: (actor) => control.followLink(actor),
   });
-  const metrics = createMetrics();
+  const latencies = new LatencyWindow(CLOCKS.now);
+  const metrics = createMetrics(latencies);
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
   const publisher = new Publisher({
     config,
@@ -148,11 +156,26 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     supervisor: () => supervisor,
     highWater: config.ACKTOR_HIGH_WATER,
   };
-  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view });
+  const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies });
+  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview });
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, pool, link, tracing, supervise };
+  return { app, control, publisher, overview, pool, link, tracing, supervise };
+}
+
+interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
+  readonly latencies: LatencyWindow;
+}
+
+function makeOverview({ config, instance, pool, control, publisher, view, latencies }: OverviewParts): Overview {
+  return new Overview({
+    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, ...CLOCKS },
+    highWater: config.ACKTOR_HIGH_WATER,
+    oldWaitingMs: config.ACKTOR_OLD_WAITING,
+    state: () => view.supervisor()?.state() ?? "STARTING",
+    bus: () => control.fleet.bus(),
+  });
 }
 
 interface HttpParts {
@@ -164,9 +187,11 @@ interface HttpParts {
   readonly control: PublisherControl;
   readonly publisher: Publisher;
   readonly view: View;
+  readonly overview: Overview;
 }
 
-function makeHttp({ config, instance, pool, logger, metrics, control, publisher, view }: HttpParts): FastifyInstance {
+function makeHttp(parts: HttpParts): FastifyInstance {
+  const { config, instance, pool, logger, metrics, control, publisher, view, overview } = parts;
   const { fleet, commands, auditor } = control;
   const app = createHttp({
     service: "publisher",
@@ -184,12 +209,18 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config));
   addMessageRoutes(app, pool);
+  addBulkRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
+    refused: (asked) => {
+      void auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 });
+    },
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
+  addOverviewRoutes(app, { pool, overview: () => overview.read() });
+  addConsoleRoutes(app, INDEX);
   const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
   metrics.watchControl({
@@ -205,8 +236,9 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
   return app;
 }
 
-async function drain({ app, control, publisher, pool, tracing }: Assembled): Promise<void> {
+async function drain({ app, control, publisher, overview, pool, tracing }: Assembled): Promise<void> {
   control.leave();
+  overview.stop();
   // Requests under way are answered while the intake drains; then nothing is accepted any more.
   const closing = app.close();
   await publisher.drain();

@@ -158,13 +158,17 @@ export const CONTROL_METRICS: readonly Metric<ControlMetricsSource>[] = [
   },
 ];
 
-export function createMetrics(): Metrics {
+/** @param latencies what else hears of how long messages took */
+export function createMetrics(latencies: { add(latencyMs: number): void }): Metrics {
   const registry = createRegistry();
   const duration = addHistogram(registry, DELIVERY_SECONDS);
   return {
     registry,
     settled(rows) {
-      for (const row of rows) duration.observe(row.ageMs / 1_000);
+      for (const row of rows) {
+        duration.observe(row.ageMs / 1_000);
+        latencies.add(row.ageMs);
+      }
     },
     watch: (parts) => addMetrics(registry, PUBLISHER_METRICS, parts),
     watchControl(parts) {

@@ -2,8 +2,10 @@
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
 import { deadLettersBody } from "../control/replay-by-filter.ts";
+import { discardBody, statesBody } from "./bulk-routes.ts";
 import { listQuery } from "./message-routes.ts";
 import { acknowledgeBody, cancelBody, replayBody } from "./operator-routes.ts";
+import { cancelBody as cancelWaitingBody } from "./overview-routes.ts";
 
 const state = z.enum(["pending", "sent", "acknowledged", "failed", "expired"]);
 const stored = z.strictObject({ message_id: z.uuid(), state });
@@ -41,6 +43,8 @@ const CALLER = {
   traceparent: "W3C trace context; goes with the message.",
 };
 const REFUSED = ["not_found", "conflict", "invalid_field", "unknown_field", "database_unavailable"] as const;
+const QUERY = ["invalid_field", "unknown_field", "database_unavailable"] as const;
+const group = z.looseObject({ dry_run: z.boolean() });
 const INTAKE = [
   "invalid_field",
   "unknown_field",
@@ -86,7 +90,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
           schema: z.strictObject({ messages: z.array(row), next_before: z.uuid().nullable() }),
         },
       },
-      faults: ["invalid_field", "unknown_field", "database_unavailable"],
+      faults: QUERY,
     },
     "GET /v1/messages/:id": {
       summary: "A message and its timeline.",
@@ -111,6 +115,31 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       answers: moved,
       faults: REFUSED,
     },
+    "POST /v1/messages/states": {
+      summary: "States of up to 1,000 messages.",
+      body: statesBody,
+      answers: {
+        200: { description: "Of those that are there.", schema: z.strictObject({ states: z.unknown() }) },
+      },
+      faults: QUERY,
+    },
+    "POST /v1/messages/cancel": {
+      summary: "End what waits for a topic.",
+      body: cancelWaitingBody,
+      answers: { 200: { description: "How many there were.", schema: group } },
+      faults: QUERY,
+    },
+    "GET /v1/dead-letters": {
+      summary: "Failed and expired messages by reason.",
+      answers: { 200: { description: "Counts.", schema: z.looseObject({}) } },
+      faults: ["database_unavailable"],
+    },
+    "POST /v1/dead-letters/discard": {
+      summary: "Remove failed and expired messages.",
+      body: discardBody,
+      answers: { 200: { description: "How many there were.", schema: group } },
+      faults: QUERY,
+    },
     "POST /v1/dead-letters/replay": {
       summary: "Send failed and expired messages again.",
       body: deadLettersBody,
@@ -125,7 +154,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
           }),
         },
       },
-      faults: ["invalid_field", "unknown_field", "database_unavailable"],
+      faults: QUERY,
     },
   };
 }

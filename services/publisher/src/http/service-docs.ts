@@ -40,8 +40,20 @@ const command = (name: string): RouteDocs[string] => ({
 
 export const SERVICE_DOCS: RouteDocs = {
   "GET /": {
-    summary: "Where to look.",
-    answers: { 200: { description: "Routes.", schema: z.looseObject({ service: z.string() }) } },
+    summary: "Where to look: the console for browsers, an index for programs.",
+    answers: { 200: { description: "Routes, or the page.", schema: z.looseObject({ service: z.string() }) } },
+  },
+  "GET /assets/:file": {
+    summary: "A file of the console.",
+    answers: {
+      200: { description: "The file.", schema: null, type: "*/*" },
+      304: { description: "It is the one that is known.", schema: null },
+    },
+    faults: ["not_found"],
+  },
+  "GET /v1/overview": {
+    summary: "What the console's first page shows.",
+    answers: { 200: { description: "Numbers of this publisher, and its warnings.", schema: z.looseObject({}) } },
   },
   "GET /v1/stats": {
     summary: "Messages by state.",
