@@ -13,7 +13,7 @@ acktor is configured by environment variables. They are read once, at start.
 - A name that begins with \`ACKTOR_\` and is not known is a fault, so that a typo does not fall back to a default in silence.
 - An empty value counts as not set.
 - Durations are written as \`250ms\`, \`30s\`, \`5m\`, \`24h\` or \`7d\`.
-- A setting marked _secret_ can also be given as \`NAME_FILE\`, the path of a file that holds the value. Giving both is a fault.
+- A setting marked _secret_ or _file_ can also be given as \`NAME_FILE\`, the path of a file that holds the value. Giving both is a fault.
 - One environment can serve both services: a service ignores the other one's settings.
 `;
 
@@ -55,7 +55,11 @@ function row(name: string, setting: Setting): string[] {
   return [
     code(name),
     setting.required ? "**required**" : fallback,
-    setting.secret ? `${cell(setting.description)} _Secret._` : cell(setting.description),
+    [
+      cell(setting.description),
+      ...(setting.secret ? ["_Secret._"] : []),
+      ...(setting.fromFile ? ["_File._"] : []),
+    ].join(" "),
     setting.example === "…" ? "" : code(setting.example),
   ];
 }

@@ -96,7 +96,7 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
   const applicationName = `acktor-publisher ${instance}`;
-  const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName });
+  const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
   const control = new PublisherControl({
     config,

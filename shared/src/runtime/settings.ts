@@ -2,6 +2,7 @@
  * Every setting of acktor in one place, so that the reference is generated, an unknown name is noticed in any service,
  * and one env file can serve both services.
  */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
@@ -10,6 +11,8 @@ import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Se
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -21,6 +24,12 @@ const serverSettings = {
     secret: true,
     schema: url("postgres", "postgresql"),
   },
+  DATABASE_CA: {
+    description: "CA that signed PostgreSQL's certificate (PEM). With it the connection is TLS, and verified.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
   MQTT_URL: {
     description: "The broker. MQTT 5 where it is spoken, 3.1.1 otherwise.",
     example: "mqtt://127.0.0.1:1883",
@@ -29,11 +38,30 @@ const serverSettings = {
   },
   MQTT_USERNAME: { description: "User name at the broker.", example: "publisher", schema: text() },
   MQTT_PASSWORD: { description: "Password at the broker.", example: "…", secret: true, schema: text() },
+  MQTT_CA: {
+    description: "CA that signed the broker's certificate (PEM), for mqtts and wss. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_CERT: {
+    description: "Our own certificate (PEM), for a broker that asks for one. With MQTT_KEY.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_KEY: { description: "Its private key (PEM).", example: "…", secret: true, schema: text(privateKeyFault) },
   NATS_URL: {
     description: "Control plane: replicas see and command each other. Without it each process sees itself.",
     example: "nats://127.0.0.1:4222",
     secret: true,
     schema: url("nats", "tls"),
+  },
+  NATS_CA: {
+    description: "CA that signed the NATS server's certificate (PEM), for tls. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
   },
   ACKTOR_NATS_PREFIX: {
     description: "First words of every subject on NATS; one for each fleet that shares a server.",
@@ -340,12 +368,18 @@ interface SharedSettings {
   readonly ACKTOR_API_TOKEN?: string | null;
   readonly ACKTOR_ACK_PREFIX?: string;
   readonly ACKTOR_PRESENCE_PREFIX?: string;
+  readonly MQTT_URL?: string;
+  readonly MQTT_CA?: string | null;
+  readonly MQTT_CERT?: string | null;
+  readonly MQTT_KEY?: string | null;
+  readonly NATS_URL?: string | null;
+  readonly NATS_CA?: string | null;
 }
 
 /** Faults between the settings that both services have. */
 export function sharedFaults(config: SharedSettings): string[] {
   const { HTTP_HOST: host, ACKTOR_API_TOKEN: token, ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
-  const faults: string[] = [];
+  const faults: string[] = tlsFaults(config);
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
   if (exposed !== null) faults.push(exposed);
   if (ack !== undefined && presence !== undefined && (isUnder(ack, presence) || isUnder(presence, ack))) {
@@ -354,6 +388,41 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+/** A certificate that nobody would look at promises what does not hold: nothing is encrypted then. */
+function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NATS_CA }: SharedSettings): string[] {
+  const faults: string[] = [];
+  if (MQTT_URL !== undefined && !/^(mqtts|wss):/i.test(MQTT_URL) && (MQTT_CA || MQTT_CERT)) {
+    faults.push("MQTT_CA and MQTT_CERT need an encrypted MQTT_URL. Example: MQTT_URL=mqtts://127.0.0.1:8883");
+  }
+  if (MQTT_CERT !== undefined && MQTT_KEY !== undefined && (MQTT_CERT === null) !== (MQTT_KEY === null)) {
+    faults.push("MQTT_CERT and MQTT_KEY belong together. Set both, or neither.");
+  }
+  if (NATS_URL !== undefined && NATS_CA && !/^tls:/i.test(NATS_URL ?? "")) {
+    faults.push("NATS_CA needs an encrypted NATS_URL. Example: NATS_URL=tls://127.0.0.1:4222");
+  }
+  return faults;
+}
+
+/** What is wrong with one or more certificates in PEM, or null. */
+function certificateFault(pem: string): string | null {
+  try {
+    const found = pem.match(CERTIFICATES) ?? [];
+    for (const one of found) new X509Certificate(one);
+    return found.length > 0 ? null : "is no certificate in PEM";
+  } catch {
+    return "is no certificate in PEM";
+  }
+}
+
+function privateKeyFault(pem: string): string | null {
+  try {
+    createPrivateKey(pem);
+    return null;
+  } catch {
+    return "is no private key in PEM without a passphrase";
+  }
 }
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */
