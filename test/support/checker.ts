@@ -33,7 +33,8 @@ const LEGAL_MOVES: readonly string[] = [
   "expired>acknowledged",
 ];
 
-const AUDIT = `
+/** For a database whose schemas are there. */
+export const AUDIT = `
 create schema audit;
 create table audit.move (
   seq bigint generated always as identity, at timestamptz not null default clock_timestamp(),
