@@ -34,6 +34,7 @@ test("what was accepted is delivered once, whatever becomes of the containers", 
     await trouble(stack, client, traffic, service, "kill", "start");
     await trouble(stack, client, traffic, service, "pause", "unpause");
   }
+  for (const service of SERVICES) await stack.healthy(service);
   t.diagnostic(`each container killed and paused; ${traffic.accepted.length} accepted so far`);
   await partition(stack, client, traffic);
   await stack.up("--no-recreate", "--scale", "publisher=3", "--scale", "acker=3");
@@ -110,7 +111,6 @@ async function trouble(
   await docker(harm, id);
   await felt(client, traffic, service);
   await docker(cure, id);
-  await stack.healthy(service);
   await recovered(client, traffic);
 }
 
