@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { anyPort } from "../support/ports.ts";
 import { until } from "../support/until.ts";
 import { type Client, clientOf } from "./client.ts";
 import { type ComposeStack, composeStack, docker, SERVICES } from "./stack.ts";
@@ -13,7 +14,8 @@ const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)/;
 const NOT_AUTHORIZED = /RC:135|Not authori[sz]ed/i;
 
 test("docker compose up: one line to click on, and nothing for strangers", { timeout: LIMIT_MS }, async (t) => {
-  const stack = await composeStack(t);
+  const prometheusPort = await anyPort();
+  const stack = await composeStack(t, { PROMETHEUS_PORT: String(prometheusPort) });
   const log = await stack.attached(ADDRESS);
   const client = await clientOf(stack);
   await t.test("the log ends with the console's address", () => endsWithAddress(stack, log));
@@ -26,6 +28,7 @@ test("docker compose up: one line to click on, and nothing for strangers", { tim
   await t.test("NATS", (t2) => natsIsClosed(t2, stack));
   await t.test("a second init changes nothing", () => initAgain(stack));
   await t.test("the tour's outage: mosquitto stopped and started", () => outage(stack, client));
+  await t.test("Prometheus finds both services and takes every rule", () => isWatched(stack, prometheusPort));
   await t.test("MQTT_MTLS=on: a password is not enough", () => wantsCertificate(stack, client));
 });
 
@@ -247,6 +250,32 @@ async function outage(stack: ComposeStack, client: Client): Promise<void> {
   await stack.compose("start", "mosquitto");
   const id = answer.kind === "accepted" ? answer.id : "";
   await isAcknowledged(client, id);
+}
+
+async function isWatched(stack: ComposeStack, port: number): Promise<void> {
+  await stack.compose("up", "--detach", "--wait", "--no-recreate", "prometheus");
+  const ask = async <T>(path: string): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, { signal: AbortSignal.timeout(5_000) });
+    return ((await response.json()) as { readonly data: T }).data;
+  };
+  const up = async (): Promise<string> => {
+    const { activeTargets } = await ask<{
+      readonly activeTargets: readonly { readonly scrapePool: string; readonly health: string }[];
+    }>("targets");
+    return activeTargets
+      .map(({ scrapePool, health }) => `${scrapePool} ${health}`)
+      .sort()
+      .join();
+  };
+  await until(async () => (await up()) === "acker up,publisher up", 30_000, "both services to be scraped");
+  const rules = async (): Promise<string[]> => {
+    const { groups } = await ask<{
+      readonly groups: readonly { readonly rules: readonly { readonly name: string; readonly health: string }[] }[];
+    }>("rules");
+    return groups.flatMap((group) => group.rules).map(({ name, health }) => `${name} ${health}`);
+  };
+  await until(async () => (await rules()).every((rule) => rule.endsWith(" ok")), 30_000, "each rule to be worked out");
+  assert.ok((await rules()).length > 5);
 }
 
 async function isAcknowledged(client: Client, id: string): Promise<void> {
