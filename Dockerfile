@@ -1,16 +1,14 @@
 # One image for everything of ours in docker-compose.yml: publisher, acker, and the small programs around them.
 
 FROM node:24-bookworm-slim AS manifests
-WORKDIR /app
+WORKDIR /source
+COPY . .
 # Installing depends on these files alone, so that a change of the code installs nothing anew.
-COPY package.json package-lock.json .npmrc ./
-COPY shared/package.json shared/
-COPY services/publisher/package.json services/publisher/
-COPY services/acker/package.json services/acker/
-COPY tools/embedded/package.json tools/embedded/
-COPY tools/compose/package.json tools/compose/
+RUN mkdir /app && cp --parents .npmrc package-lock.json $(find . -name package.json) /app
 
-FROM manifests AS build
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build
