@@ -32,7 +32,7 @@ export async function clientOf(stack: ComposeStack): Promise<Client> {
 }
 
 /** The stack's database as its superuser, by psql in the container: the way an operator has. */
-export function operatorPool(stack: ComposeStack): Pool {
+export function operatorPool(stack: ComposeStack): Pick<Pool, "run"> {
   return {
     async run<Row>(
       text: string,
@@ -51,8 +51,6 @@ export function operatorPool(stack: ComposeStack): Pool {
       }
       return { ok: true, rows: options.simple ? [] : (JSON.parse(said.output) as Row[]) };
     },
-    waiting: () => 0,
-    stop: async () => undefined,
   };
 }
 

@@ -2,17 +2,15 @@
  * Every setting of acktor in one place, so that the reference is generated, an unknown name is noticed in any service,
  * and one env file can serve both services.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
 import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
+import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
-
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
@@ -363,17 +361,11 @@ export function instanceName(configured: string | null, port: number): string {
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
 
 /** What both services cross-check; a setting that could not be read takes part in nothing. */
-interface SharedSettings {
+interface SharedSettings extends TlsSettings {
   readonly HTTP_HOST?: string;
   readonly ACKTOR_API_TOKEN?: string | null;
   readonly ACKTOR_ACK_PREFIX?: string;
   readonly ACKTOR_PRESENCE_PREFIX?: string;
-  readonly MQTT_URL?: string;
-  readonly MQTT_CA?: string | null;
-  readonly MQTT_CERT?: string | null;
-  readonly MQTT_KEY?: string | null;
-  readonly NATS_URL?: string | null;
-  readonly NATS_CA?: string | null;
 }
 
 /** Faults between the settings that both services have. */
@@ -388,41 +380,6 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
-}
-
-/** A certificate that nobody would look at promises what does not hold: nothing is encrypted then. */
-function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NATS_CA }: SharedSettings): string[] {
-  const faults: string[] = [];
-  if (MQTT_URL !== undefined && !/^(mqtts|wss):/i.test(MQTT_URL) && (MQTT_CA || MQTT_CERT)) {
-    faults.push("MQTT_CA and MQTT_CERT need an encrypted MQTT_URL. Example: MQTT_URL=mqtts://127.0.0.1:8883");
-  }
-  if (MQTT_CERT !== undefined && MQTT_KEY !== undefined && (MQTT_CERT === null) !== (MQTT_KEY === null)) {
-    faults.push("MQTT_CERT and MQTT_KEY belong together. Set both, or neither.");
-  }
-  if (NATS_URL !== undefined && NATS_CA && !/^tls:/i.test(NATS_URL ?? "")) {
-    faults.push("NATS_CA needs an encrypted NATS_URL. Example: NATS_URL=tls://127.0.0.1:4222");
-  }
-  return faults;
-}
-
-/** What is wrong with one or more certificates in PEM, or null. */
-function certificateFault(pem: string): string | null {
-  try {
-    const found = pem.match(CERTIFICATES) ?? [];
-    for (const one of found) new X509Certificate(one);
-    return found.length > 0 ? null : "is no certificate in PEM";
-  } catch {
-    return "is no certificate in PEM";
-  }
-}
-
-function privateKeyFault(pem: string): string | null {
-  try {
-    createPrivateKey(pem);
-    return null;
-  } catch {
-    return "is no private key in PEM without a passphrase";
-  }
 }
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */
