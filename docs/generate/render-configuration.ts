@@ -30,7 +30,7 @@ export function configurationReference(): GeneratedFile {
     section("Acker", "", acker),
     section(
       "Tools and tests",
-      "Read by `npm start`, `npm run demo` and `npm test`, not by the services.",
+      "Read by `npm start`, `npm run demo`, the `acktor` command and `npm test`, not by the services.",
       toolSettings,
     ),
   ];

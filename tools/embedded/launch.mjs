@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm run demo`, `npm run start:publisher` and `npm run start:acker` call: builds what is out of
- * date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
+ * What `npm start`, `npm run demo`, `npm run start:publisher`, `npm run start:acker` and `npx acktor` call: builds what is
+ * out of date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
  *
  * Plain JavaScript without a dependency: it must be able to say what is missing on a machine where nothing is ready.
  */
@@ -14,12 +14,15 @@ const LEAST_NODE = [20, 19];
 
 /** Each verb: its program, and the projects it is built from. */
 const PROGRAMS = {
-  start: { file: "tools/embedded/dist/start.js", project: "tools/embedded" },
+  start: { file: "tools/embedded/dist/start.js", project: "tools/embedded", servesConsole: true },
   demo: { file: "tools/embedded/dist/demo.js", project: "tools/embedded" },
-  publisher: { file: "services/publisher/dist/main.js", project: "services/publisher" },
+  publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
+  cli: { file: "tools/cli/dist/main.js", project: "tools/cli" },
+  "cli-start": { file: "tools/cli/dist/main.js", project: "tools/cli", servesConsole: true },
 };
 const SOURCES = {
+  "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/cli"],
   "tools/embedded": ["shared", "services/publisher", "services/acker", "tools/embedded"],
   "services/publisher": ["shared", "services/publisher"],
   "services/acker": ["shared", "services/acker"],
@@ -77,6 +80,20 @@ function build({ file, project }) {
     console.error(`${result.stdout}${result.stderr}`.trim());
     if (result.signal !== null) process.exit(1);
     giveUp("The build failed.", "see the lines above");
+  } finally {
+    release();
+  }
+}
+
+/** Bundles the web page that the publisher serves, unless that was done since its last change. */
+async function buildPage({ servesConsole = false }) {
+  // What was shipped built may come without what it was built from.
+  if (!servesConsole || !existsSync(path.join(ROOT, "services/publisher/console/build.mjs"))) return;
+  const { buildConsole, isUpToDate } = await import("../../services/publisher/console/build.mjs");
+  if (isUpToDate()) return;
+  const release = lockBuild();
+  try {
+    await buildConsole();
   } finally {
     release();
   }
@@ -159,5 +176,8 @@ if (program === undefined) giveUp(`Unknown verb ${verb}.`, `use one of ${Object.
 checkNode();
 checkPackages();
 build(program);
+await buildPage(program);
 stopWithNpm();
+// The program sees its own arguments.
+process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);

@@ -20,17 +20,22 @@ import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { FastifyInstance } from "fastify";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
+import { addBulkRoutes } from "./http/bulk-routes.ts";
 import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
+import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMachineRoutes } from "./http/machine-routes.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
-import { addStatusRoutes } from "./http/status-routes.ts";
+import { addOverviewRoutes } from "./http/overview-routes.ts";
+import { addStatusRoutes, INDEX } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
+import { LatencyWindow } from "./overview/latency-window.ts";
+import { Overview } from "./overview/overview.ts";
 import { Publisher } from "./publisher.ts";
 import { machineViews, readinessOf, statusOf, summaryOf, type View } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -55,7 +60,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   if (!read.ok) return read;
   const { config } = read;
   const parts = assemble(config, options);
-  const { app, control, publisher, pool, link, logger } = parts;
+  const { app, control, publisher, overview, pool, link, logger } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -74,6 +79,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   parts.supervise(supervisor);
   control.followSupervisor(supervisor.actor);
   control.start(publisher.intake, limitsOf(config));
+  overview.start();
   logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
   const { started, stop, stopped } = supervisor;
   return { ok: true, url: addressOf(app), started, stop, stopped };
@@ -83,6 +89,7 @@ interface Assembled {
   readonly app: FastifyInstance;
   readonly control: PublisherControl;
   readonly publisher: Publisher;
+  readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
   readonly logger: Logger;
@@ -114,7 +121,8 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
     clientId: `acktor-publisher-${owner.replace("/", "-")}`,
     onActor: (actor) => control.followLink(actor),
   });
-  const metrics = createMetrics();
+  const latencies = new LatencyWindow(CLOCKS.now);
+  const metrics = createMetrics(latencies);
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
   const publisher = new Publisher({
     config,
@@ -136,11 +144,26 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
     supervisor: () => supervisor,
     highWater: config.ACKTOR_HIGH_WATER,
   };
-  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view });
+  const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies });
+  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview });
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, pool, link, logger, supervise };
+  return { app, control, publisher, overview, pool, link, logger, supervise };
+}
+
+interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
+  readonly latencies: LatencyWindow;
+}
+
+function makeOverview({ config, instance, pool, control, publisher, view, latencies }: OverviewParts): Overview {
+  return new Overview({
+    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, ...CLOCKS },
+    highWater: config.ACKTOR_HIGH_WATER,
+    oldWaitingMs: config.ACKTOR_OLD_WAITING,
+    state: () => view.supervisor()?.state() ?? "STARTING",
+    bus: () => control.fleet.bus(),
+  });
 }
 
 interface HttpParts {
@@ -152,9 +175,11 @@ interface HttpParts {
   readonly control: PublisherControl;
   readonly publisher: Publisher;
   readonly view: View;
+  readonly overview: Overview;
 }
 
-function makeHttp({ config, instance, pool, logger, metrics, control, publisher, view }: HttpParts): FastifyInstance {
+function makeHttp(parts: HttpParts): FastifyInstance {
+  const { config, instance, pool, logger, metrics, control, publisher, view, overview } = parts;
   const { fleet, commands, auditor } = control;
   const app = createHttp({
     service: "publisher",
@@ -170,20 +195,27 @@ function makeHttp({ config, instance, pool, logger, metrics, control, publisher,
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config));
   addMessageRoutes(app, pool);
+  addBulkRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
+    refused: (asked) => {
+      void auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 });
+    },
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
+  addOverviewRoutes(app, { pool, overview: () => overview.read() });
+  addConsoleRoutes(app, INDEX);
   const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
   metrics.watchControl({ bus: control.plane.bus, stream, malformed: () => control.malformed });
   return app;
 }
 
-async function drain({ app, control, publisher, pool }: Assembled): Promise<void> {
+async function drain({ app, control, publisher, overview, pool }: Assembled): Promise<void> {
   control.leave();
+  overview.stop();
   // Requests under way are answered while the intake drains; then nothing is accepted any more.
   const closing = app.close();
   await publisher.drain();

@@ -34,7 +34,8 @@ export interface WatchedParts {
   readonly waiting: () => number | null;
 }
 
-export function createMetrics(): Metrics {
+/** @param latencies what else hears of how long messages took */
+export function createMetrics(latencies: { add(latencyMs: number): void }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
@@ -46,7 +47,10 @@ export function createMetrics(): Metrics {
   return {
     registry,
     settled(rows) {
-      for (const row of rows) duration.observe(row.ageMs / 1_000);
+      for (const row of rows) {
+        duration.observe(row.ageMs / 1_000);
+        latencies.add(row.ageMs);
+      }
     },
     watch: (parts) => watch(registry, parts),
     watchControl: (parts) => watchControl(registry, parts),

@@ -7,6 +7,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
@@ -64,6 +65,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     return sendFault(reply, { code: "method_not_allowed", message: `nothing at ${place}, but for another method` });
   });
   addHealthRoutes(app, options);
+  endUnusedConnections(app);
   return app;
 }
 
@@ -107,6 +109,22 @@ function noteRoutes(app: FastifyInstance): (url: string) => string[] {
     const path = url.split("?")[0] ?? "";
     return [...new Set(routes.filter((route) => route.path.test(path)).map((route) => route.method))];
   };
+}
+
+/**
+ * A connection on which nothing was ever asked is not idle for Node: a stop waited 30 s for the spare one that a browser
+ * opens, and 4 s for the one of fetch after a stream was left.
+ */
+function endUnusedConnections(app: FastifyInstance): void {
+  const fresh = new Set<Socket>();
+  app.server.on("connection", (socket) => {
+    fresh.add(socket);
+    socket.once("close", () => fresh.delete(socket));
+  });
+  app.server.on("request", (request) => fresh.delete(request.socket));
+  app.addHook("preClose", async () => {
+    for (const socket of fresh) if (socket.bytesRead === 0) socket.destroy();
+  });
 }
 
 /** What cannot be read as HTTP gets our form too; there is no request yet to which one could reply. */

@@ -328,6 +328,12 @@ export const toolSettings = {
     fallback: "8081",
     schema: integer(0, 65_535),
   },
+  ACKTOR_URL: {
+    description: "Service that the `acktor` command talks to.",
+    example: "http://127.0.0.1:8080",
+    fallback: "http://127.0.0.1:8080",
+    schema: url("http", "https"),
+  },
   ACKTOR_REQUIRE: {
     description: "Tests: servers whose absence is a failure.",
     example: "mosquitto,nats-server",

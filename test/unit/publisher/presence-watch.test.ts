@@ -30,7 +30,9 @@ test("a live birth resumes what waits for its filters", () => {
   const { watch, births, say } = rig();
   say({ filters: ["a/#", "b/+"] });
   assert.deepEqual(births, [["a/#", "b/+"]]);
-  assert.deepEqual(watch.list(), [{ instance: "one", filters: ["a/#", "b/+"], online: true }]);
+  assert.deepEqual(watch.list(), [
+    { instance: "one", filters: ["a/#", "b/+"], online: true, since: WALL_CLOCK * 1_000 },
+  ]);
 });
 
 test("a retained birth, and a loss, only say who is there", () => {

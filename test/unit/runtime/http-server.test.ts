@@ -241,3 +241,28 @@ test("a fault has its code's status, its own fix where it has one, and says when
   assert.equal(errorBody({ code: "conflict", message: "m" }).error.fix, ERROR_CODES.conflict.fix);
   assert.ok(!("field" in errorBody({ code: "conflict", message: "m" }).error));
 });
+
+test("a stop does not wait for a connection on which nothing was asked", async (t) => {
+  const { app } = server(t);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const { hostname, port } = new URL(addressOf(app));
+  const spare = net.connect({ host: hostname, port: Number(port) });
+  t.after(() => spare.destroy());
+  spare.on("error", () => undefined);
+  await fetch(`${addressOf(app)}/livez`);
+  const startedAt = performance.now();
+  await app.close();
+  assert.ok(performance.now() - startedAt < 2_000, `${performance.now() - startedAt} ms`);
+});
+
+test("whoever is refused for his token is told of, with his route; nobody else is", async (t) => {
+  const refused: string[] = [];
+  const onUnauthorized: HttpOptions["onUnauthorized"] = ({ method, routeOptions }) =>
+    void refused.push(`${method} ${routeOptions.url}`);
+  const { app } = server(t, { token: TOKEN, onUnauthorized });
+  await app.inject({ method: "GET", url: "/v1/items/7" });
+  await app.inject({ method: "POST", url: "/v1/echo", headers: { authorization: "Bearer wrong" } });
+  await app.inject({ method: "GET", url: "/v1/items/7", headers: { authorization: `Bearer ${TOKEN}` } });
+  await app.inject("/livez");
+  assert.deepEqual(refused, ["GET /v1/items/:id", "POST /v1/echo"]);
+});

@@ -18,6 +18,8 @@ export interface AckerSeen {
   readonly instance: string;
   readonly filters: readonly string[];
   readonly online: boolean;
+  /** When it said so, milliseconds since 1970; of a record found at subscribe, by the acker's clock. */
+  readonly since: number;
 }
 
 export interface PresenceOptions {
@@ -60,7 +62,8 @@ export class PresenceWatch {
     const resume = online && !retain && now - (before?.resumedAt ?? Number.NEGATIVE_INFINITY) >= RESUME_PAUSE_MS;
     const resumedAt = resume ? now : (before?.resumedAt ?? Number.NEGATIVE_INFINITY);
     this.#ackers.delete(instance);
-    this.#ackers.set(instance, { instance, filters: record.filters, online, resumedAt });
+    const since = (retain ? record.since : this.#options.wallClockSeconds()) * 1_000;
+    this.#ackers.set(instance, { instance, filters: record.filters, online, since, resumedAt });
     const oldest = this.#ackers.keys().next().value;
     if (this.#ackers.size > MAX_ACKERS && oldest !== undefined) this.#ackers.delete(oldest);
     if (resume) this.#options.onBirth(record.filters);
@@ -68,6 +71,6 @@ export class PresenceWatch {
 
   /** Ackers known, in the order in which they were last heard of. */
   list(): AckerSeen[] {
-    return [...this.#ackers.values()].map(({ instance, filters, online }) => ({ instance, filters, online }));
+    return [...this.#ackers.values()].map(({ resumedAt: _, ...acker }) => acker);
   }
 }

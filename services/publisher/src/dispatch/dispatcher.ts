@@ -59,6 +59,17 @@ export interface DispatcherSink {
   low(): void;
 }
 
+/** A destination as people look at it. */
+export interface DestinationView {
+  readonly name: string;
+  readonly queued: number;
+  readonly unacked: number;
+  readonly window: number;
+  readonly parked: boolean;
+  /** Null: no answer since this process knows it. */
+  readonly lastAnswerAgoMs: number | null;
+}
+
 export interface DispatcherCounts {
   published: number;
   republished: number;
@@ -258,9 +269,12 @@ export class Dispatcher {
   }
 
   /** What people look at: one row a destination that has something to say. */
-  destinations(): readonly { name: string; queued: number; unacked: number; window: number; parked: boolean }[] {
+  destinations(): readonly DestinationView[] {
+    const now = this.#options.now();
     return [...this.#destinations.values()].map((d) => {
-      return { name: d.name, queued: d.queue.length, unacked: d.inFlight, window: d.windowSize, parked: d.parked };
+      const lastAnswerAgoMs = d.lastAnswerAt === null ? null : now - d.lastAnswerAt;
+      const { name, queue, inFlight: unacked, windowSize: window, parked } = d;
+      return { name, queued: queue.length, unacked, window, parked, lastAnswerAgoMs };
     });
   }
 

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { listActions } from "../outbox/list-actions.ts";
 import { label } from "../outbox/storable-text.ts";
 import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
+import { whoAsks } from "./who.ts";
 
 export interface CommandRoutes {
   readonly pool: Pool;
@@ -49,7 +50,9 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
     app.post(route, async (request, reply) => {
       const target = targetOf(request, options.instance);
       if (!target.ok) return sendFault(reply, target.fault);
-      const who = whoAsks(request);
+      const body = parseQuery(commandBody, request.body);
+      if (!body.ok) return sendFault(reply, body.fault);
+      const who = whoAsks(request, body.value.who);
       if (!who.ok) return sendFault(reply, who.fault);
       const asked = { command, who: who.value, from: request.ip, args: {} };
       const replies = await commands.send(target.value, asked);
@@ -87,9 +90,9 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
  * @returns null for every other route
  */
 export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
-  const route = request.routeOptions.url ?? "";
-  const isOperators = request.method === "POST" && !/^\/v1\/messages(\/batch)?$/.test(route);
-  if (!isOperators) return null;
+  const route = request.routeOptions.url;
+  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/(batch|states))?$/.test(route))
+    return null;
   return {
     who: request.ip,
     from: request.ip,
@@ -113,17 +116,6 @@ function targetOf(request: FastifyRequest, own: string): Parsed<CommandTarget> {
     return { ok: false, fault: { code: "invalid_field", field: "instance", message } };
   }
   return { ok: true, value: { service: service ?? "publisher", instance: instance === "all" ? null : instance } };
-}
-
-function whoAsks(request: FastifyRequest): Parsed<string> {
-  const body = parseQuery(commandBody, request.body);
-  if (!body.ok) return body;
-  const header = request.headers["x-acktor-user"];
-  if (header === undefined) return { ok: true, value: body.value.who ?? "http" };
-  const named = label.safeParse(header);
-  if (named.success) return { ok: true, value: named.data };
-  const message = `X-Acktor-User ${named.error.issues[0]?.message ?? "is not valid"}`;
-  return { ok: false, fault: { code: "invalid_field", field: "X-Acktor-User", message } };
 }
 
 function answerOne(reply: FastifyReply, answer: CommandReply): FastifyReply {

@@ -21,10 +21,11 @@ export interface StatusRoutes {
   readonly status: () => object;
 }
 
-/** Where to look: what a person who opens the printed address gets. */
-const INDEX = {
+/** Where to look: what a program that asks for `/` gets. */
+export const INDEX = {
   service: "acktor publisher",
   look: [
+    "/v1/overview",
     "/v1/status",
     "/v1/stats",
     "/v1/messages",
@@ -38,7 +39,6 @@ const INDEX = {
 };
 
 export function addStatusRoutes(app: FastifyInstance, { pool, status }: StatusRoutes): void {
-  app.get("/", async () => INDEX);
   const stats = new StatsCache(
     () => readStats(pool),
     () => performance.now(),

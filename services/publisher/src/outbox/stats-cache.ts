@@ -7,31 +7,30 @@
  *  2. A failed reading is not kept.
  */
 import type { Outcome } from "./outbox.ts";
-import type { DeliveryStats } from "./read-stats.ts";
 
 const SHORTEST_MS = 1_000;
 const REST = 20;
 
-export class StatsCache {
-  readonly #read: () => Promise<Outcome<DeliveryStats>>;
+export class StatsCache<T> {
+  readonly #read: () => Promise<Outcome<T>>;
   readonly #now: () => number;
-  #reading: Promise<Outcome<DeliveryStats>> | null = null;
-  #last: Outcome<DeliveryStats> | null = null;
+  #reading: Promise<Outcome<T>> | null = null;
+  #last: Outcome<T> | null = null;
   #freshUntil = Number.NEGATIVE_INFINITY;
 
   /** @param now monotonic milliseconds */
-  constructor(read: () => Promise<Outcome<DeliveryStats>>, now: () => number) {
+  constructor(read: () => Promise<Outcome<T>>, now: () => number) {
     this.#read = read;
     this.#now = now;
   }
 
-  read(): Promise<Outcome<DeliveryStats>> {
+  read(): Promise<Outcome<T>> {
     if (this.#last !== null && this.#now() < this.#freshUntil) return Promise.resolve(this.#last);
     this.#reading ??= this.#refresh();
     return this.#reading;
   }
 
-  async #refresh(): Promise<Outcome<DeliveryStats>> {
+  async #refresh(): Promise<Outcome<T>> {
     const startedAt = this.#now();
     const stats = await this.#read();
     const endedAt = this.#now();

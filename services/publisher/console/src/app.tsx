@@ -1,0 +1,74 @@
+/** The page's frame: header, navigation, the view that the address names, and the form for the token when it is wanted. */
+import { useEffect } from "preact/hooks";
+import { t } from "./i18n/text.ts";
+import { Header } from "./parts/header.tsx";
+import { TokenForm } from "./parts/token-form.tsx";
+import { decoded } from "./state/percent.ts";
+import { route } from "./state/router.ts";
+import { isRefused } from "./state/session.ts";
+import { frozen, thaw } from "./state/viewpoint.ts";
+import { LogView } from "./views/log.tsx";
+import { MachinesView } from "./views/machines.tsx";
+import { MessageView } from "./views/message.tsx";
+import { MessagesView } from "./views/messages.tsx";
+import { NotFound } from "./views/not-found.tsx";
+import { OverviewView } from "./views/overview.tsx";
+
+const VIEWS = {
+  "/overview": { View: OverviewView, title: "nav.overview" },
+  "/machines": { View: MachinesView, title: "nav.machines" },
+  "/log": { View: LogView, title: "nav.log" },
+  "/messages": { View: MessagesView, title: "nav.messages" },
+} as const;
+
+export function App() {
+  useEffect(() => {
+    addEventListener("keydown", onEscape);
+    return () => removeEventListener("keydown", onEscape);
+  }, []);
+  return (
+    <>
+      <button type="button" class="skip" onClick={skip}>
+        {t("skip")}
+      </button>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {isRefused.value ? <TokenForm /> : <CurrentView />}
+      </main>
+    </>
+  );
+}
+
+function CurrentView() {
+  const { path } = route.value;
+  const title = titleOf(path);
+  useEffect(() => {
+    document.title = `${title} · acktor`;
+  }, [title]);
+  if (path.startsWith("/messages/")) {
+    const id = decoded(path.slice("/messages/".length));
+    return <MessageView key={id} id={id} />;
+  }
+  if (!isView(path)) return <NotFound what={path} />;
+  const { View } = VIEWS[path];
+  return <View />;
+}
+
+function titleOf(path: string): string {
+  if (isView(path)) return t(VIEWS[path].title);
+  return path.startsWith("/messages/") ? t("message.title") : t("notFound.title");
+}
+
+function isView(path: string): path is keyof typeof VIEWS {
+  return Object.hasOwn(VIEWS, path);
+}
+
+/** Escape comes back from time travel, unless a dialog takes it. */
+function onEscape(event: KeyboardEvent): void {
+  if (event.key === "Escape" && document.querySelector("dialog[open]") === null && frozen.peek() !== null) thaw();
+}
+
+/** The fragment belongs to the router, so a button moves the focus itself. */
+function skip(): void {
+  document.querySelector<HTMLElement>("#main")?.focus();
+}

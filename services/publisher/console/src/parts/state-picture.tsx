@@ -1,0 +1,88 @@
+/** An actor's chart: the picture that was laid out when the console was built, lit by where the actor stands. */
+import type { MachineDefinition } from "@acktor/shared/inspect/wire";
+import { useCallback, useState } from "preact/hooks";
+import { CHARTS } from "../chart/charts.ts";
+import type { Chart } from "../chart/layout.ts";
+import { MiniChart } from "../chart/mini-chart.tsx";
+import { Outline } from "../chart/outline.tsx";
+import { type Selected, Statechart } from "../chart/statechart.tsx";
+import { type ChartWords, ENGLISH, JAPANESE } from "../chart/words.ts";
+import { t } from "../i18n/text.ts";
+import type { LiveActor } from "../state/fleet.ts";
+import { language } from "../state/preferences.ts";
+import { ScrollBox } from "./scroll-box.tsx";
+
+/** Smaller than this its labels cannot be made out; a click gives them their full size. */
+const LEAST_SCALE = 0.55;
+
+interface PictureProps {
+  readonly definition: MachineDefinition;
+  readonly actor: LiveActor;
+}
+
+export function MiniPicture({ definition, actor }: PictureProps) {
+  const chart = chartOf(definition);
+  if (chart === null) return null;
+  return <MiniChart layout={chart.mini} definition={definition} value={actor.value} words={words()} />;
+}
+
+interface DetailProps extends PictureProps {
+  /** The moment that is shown, milliseconds since 1970; left out: now. */
+  readonly at?: number;
+  /** How many actors of this machine are in each state. */
+  readonly counts?: Readonly<Record<string, number>>;
+  readonly hasOutline?: boolean;
+}
+
+/** The chart, and the same as an outline; what is chosen in one is marked in both. */
+export function Picture({ definition, actor, at, counts, hasOutline = false }: DetailProps) {
+  const [selected, setSelected] = useState<Selected | null>(null);
+  const [isFull, setFull] = useState(false);
+  const now = useCallback(() => at ?? Date.now(), [at]);
+  const chart = chartOf(definition);
+  const shown = {
+    definition,
+    snapshot: actor,
+    last: actor.edges,
+    now,
+    words: words(),
+    selected,
+    onSelect: setSelected,
+  };
+  return (
+    <>
+      {chart !== null && (
+        <div class="picture-frame">
+          <ScrollBox
+            class="picture"
+            label={t("actor.chart")}
+            leastWidth={(isFull ? 1 : LEAST_SCALE) * chart.layout.width}
+          >
+            <Statechart {...shown} layout={chart.layout} counts={counts} />
+          </ScrollBox>
+          <button type="button" class="plain zoom" aria-pressed={isFull} onClick={() => setFull(!isFull)}>
+            {t("actor.fullSize")}
+          </button>
+        </div>
+      )}
+      {hasOutline && (
+        <details open={chart === null}>
+          <summary>{t("actor.outline")}</summary>
+          <Outline {...shown} />
+        </details>
+      )}
+    </>
+  );
+}
+
+/** The picture of a machine, where the one that runs is the one that was drawn. */
+function chartOf(definition: MachineDefinition): Chart | null {
+  const chart = CHARTS[definition.id];
+  const drawn = new Set(chart?.layout.states.map(({ id }) => id));
+  const isSame = definition.states.every(({ id, parent }) => parent === null || drawn.has(id));
+  return chart === undefined || !isSame ? null : chart;
+}
+
+function words(): ChartWords {
+  return language.value === "ja" ? JAPANESE : ENGLISH;
+}

@@ -1,0 +1,108 @@
+/**
+ * The stream of what happens, and what is known by it: fleet, journal, and whether the view is whole.
+ *
+ * Invariants:
+ *  1. What is shown changes with `pulse`, at most once a frame.
+ *  2. While the stream is away everything stays to be seen, marked as stale since then.
+ *  3. What is not understood is passed over.
+ */
+import type {
+  BusView,
+  InspectEvent,
+  InstanceGone,
+  InstanceSnapshot,
+  MachineDefinition,
+  MachinesView,
+} from "@acktor/shared/inspect/wire";
+import { effect, signal } from "@preact/signals";
+import { readEvents } from "../api/event-stream.ts";
+import { Fleet } from "./fleet.ts";
+import { drawer } from "./frames.ts";
+import { Journal } from "./journal.ts";
+import { isEvent } from "./recording.ts";
+import { isRefused, logins } from "./session.ts";
+
+/** How often it is looked for instances that have fallen silent. */
+const LOOK_EVERY_MS = 500;
+
+export type StreamState = { readonly kind: "connecting" | "live" } | { readonly kind: "stale"; readonly since: number };
+
+export const fleet = new Fleet();
+export const journal = new Journal();
+export const definitions = signal<ReadonlyMap<string, MachineDefinition>>(new Map());
+export const bus = signal<BusView | null>(null);
+export const stream = signal<StreamState>({ kind: "connecting" });
+/** Rises when fleet or journal changed. */
+export const pulse = signal(0);
+
+const changed = drawer(() => {
+  pulse.value++;
+});
+
+/** Begins to follow; begins anew with each login. @returns what ends it */
+export function followEvents(): () => void {
+  return effect(() => {
+    logins.value;
+    if (isRefused.value) return;
+    const stop = readEvents("/v1/events", {
+      onEvent: take,
+      onOpen: () => {
+        stream.value = { kind: "live" };
+      },
+      onLost: () => {
+        if (stream.peek().kind !== "stale") stream.value = { kind: "stale", since: Date.now() };
+      },
+    });
+    const timer = setInterval(markSilent, LOOK_EVERY_MS);
+    return () => {
+      stop();
+      clearInterval(timer);
+    };
+  });
+}
+
+/** Who cannot be heard because we are deaf is not silent. */
+function markSilent(): void {
+  if (stream.peek().kind !== "live" || bus.peek()?.partial === true) fleet.trustAll();
+  else if (fleet.markSilent(Date.now())) changed();
+}
+
+function take(type: string, data: string): void {
+  const value = objectOf(data);
+  if (value === null) return;
+  if (type === "snapshot") takeMachines(value as unknown as MachinesView);
+  else if (type === "bus") bus.value = value as unknown as BusView;
+  else if (type === "inspect") takeInspect(value);
+  else if (type === "instance") fleet.takeInstance(value as unknown as InstanceSnapshot);
+  else if (type === "gone") fleet.takeGone(value as unknown as InstanceGone);
+  changed();
+}
+
+function objectOf(data: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function takeInspect(value: Record<string, unknown>): void {
+  if (!isEvent(value)) return;
+  const event = value as unknown as InspectEvent;
+  if (journal.add(event)) fleet.takeEvent(event);
+}
+
+function takeMachines({ instances, definitions: charts, bus: state }: MachinesView): void {
+  bus.value = state;
+  definitions.value = new Map(charts.map((chart: MachineDefinition) => [chart.id, chart]));
+  const recent = instances.flatMap((instance) => instance.recent ?? []);
+  // Steps and contexts may have been left out of what is kept: holes among them are no losses. What is missing since the
+  // stream was lost is one.
+  const missed = new Set(instances.map(({ boot }) => boot).filter((boot) => journal.knows(boot)));
+  for (const event of [...recent].sort((a, b) => a.ts - b.ts || a.seq - b.seq)) {
+    if (journal.add(event, missed.has(event.boot) ? undefined : 0)) missed.delete(event.boot);
+  }
+  for (const { boot, seq } of instances) journal.skipTo(boot, seq);
+  fleet.takeAll(instances, Date.now(), state.partial);
+}

@@ -1,0 +1,45 @@
+/** Language and light or dark: by the browser, unless the reader chose. */
+import { effect, signal } from "@preact/signals";
+
+export type Language = "en" | "ja";
+export type Theme = "system" | "light" | "dark";
+
+const LANGUAGE = "acktor.language";
+const THEME = "acktor.theme";
+
+export const language = signal<Language>(readLanguage());
+export const theme = signal<Theme>(readTheme());
+
+/** Keeps the document in step with what was chosen. */
+export function applyPreferences(): void {
+  effect(() => {
+    document.documentElement.lang = language.value;
+  });
+  effect(() => {
+    if (theme.value === "system") document.documentElement.removeAttribute("data-theme");
+    else document.documentElement.dataset["theme"] = theme.value;
+  });
+}
+
+export function chooseLanguage(chosen: Language): void {
+  localStorage.setItem(LANGUAGE, chosen);
+  language.value = chosen;
+}
+
+export function chooseTheme(chosen: Theme): void {
+  localStorage.setItem(THEME, chosen);
+  theme.value = chosen;
+}
+
+function readLanguage(): Language {
+  const kept = localStorage.getItem(LANGUAGE);
+  if (kept === "en" || kept === "ja") return kept;
+  return navigator.languages.map((name) => name.slice(0, 2)).find((name) => name === "en" || name === "ja") === "ja"
+    ? "ja"
+    : "en";
+}
+
+function readTheme(): Theme {
+  const kept = localStorage.getItem(THEME);
+  return kept === "light" || kept === "dark" ? kept : "system";
+}

@@ -1,0 +1,40 @@
+/** A row of the journal in words: who, what, and where that led. */
+import { count } from "../../i18n/format.ts";
+import { t } from "../../i18n/text.ts";
+import { stateNames } from "../../parts/state-badge.tsx";
+import { type Row, untold } from "../../state/journal.ts";
+
+export interface RowWords {
+  readonly who: string;
+  readonly what: string;
+  /** State after it, topic, or why. */
+  readonly where: string;
+}
+
+export function wordsOf(row: Row): RowWords {
+  const { event, step, kind, lost } = row;
+  const instance = `${event.service}/${event.instance}`;
+  if (kind === "gap") return { who: instance, what: t("log.gap", { count: count(lost) }), where: "" };
+  if (step !== null) {
+    const attempt = step.attempt === undefined ? "" : ` #${step.attempt}`;
+    const detail = step.detail === undefined ? "" : ` (${reasonWords(step.step, step.detail)})`;
+    const what = `${t(`step.${step.step}`)}${attempt}${detail}`;
+    return { who: instance, what, where: `${step.topic} ${step.message_id}` };
+  }
+  if (event.kind === "deliveries")
+    return { who: instance, what: t("log.untold", { count: count(untold(event)) }), where: "" };
+  return {
+    who: `${event.actor} · ${instance}`,
+    what: eventWords(event.kind, event.event),
+    where: stateNames(event.value).join(" · "),
+  };
+}
+
+function eventWords(kind: "started" | "transition" | "context" | "stopped", event: string | null): string {
+  if (kind === "transition") return event ?? t("log.moved");
+  return t(`log.${kind}`);
+}
+
+function reasonWords(step: string, detail: string | number): string {
+  return step === "puback" && typeof detail === "number" ? `0x${detail.toString(16).padStart(2, "0")}` : String(detail);
+}

@@ -1,0 +1,139 @@
+/** What the log shows: filters, pause, export, a recording. */
+import { useMemo, useRef, useState } from "preact/hooks";
+import { count } from "../../i18n/format.ts";
+import { t, textOf } from "../../i18n/text.ts";
+import type { Row } from "../../state/journal.ts";
+import { openRecording, toJsonLines } from "../../state/recording.ts";
+import { setParams } from "../../state/router.ts";
+import { behind, charts, open, pause, pausedRows, recording, thaw } from "../../state/viewpoint.ts";
+import { choicesOf, type LogFilter } from "./filter.ts";
+
+interface ToolbarProps {
+  readonly rows: readonly Row[];
+  readonly filter: LogFilter;
+  readonly shown: number;
+}
+
+const GROUPS = ["all", "machines", "context", "messages", "gap"] as const;
+
+export function Toolbar({ rows, filter, shown }: ToolbarProps) {
+  // The choices follow the rows once in 200, not with each: a select that changes under the pointer cannot be used.
+  const era = Math.floor((rows.at(-1)?.number ?? 0) / 200);
+  // See above
+  const { actors, types } = useMemo(() => choicesOf(rows), [era, rows.length === 0, recording.value]);
+  const listed = filter.actor === null || actors.includes(filter.actor) ? actors : [filter.actor, ...actors];
+  return (
+    <section class="toolbar card" aria-label={t("log.filters")}>
+      <label>
+        {t("log.actor")}
+        <select value={filter.actor ?? ""} onChange={(e) => setParams({ actor: e.currentTarget.value || null })}>
+          <option value="">{t("log.anyActor")}</option>
+          {listed.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {t("log.type")}
+        <select value={filter.type} onChange={(e) => setParams({ type: e.currentTarget.value || null })}>
+          <option value="">{t("log.type.default")}</option>
+          {GROUPS.map((group) => (
+            <option key={group} value={group}>
+              {t(`log.type.${group}`)}
+            </option>
+          ))}
+          {types.map((type) => (
+            <option key={type} value={type}>
+              {typeWords(type)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="grow">
+        {t("log.text")}
+        <input
+          type="search"
+          value={filter.text}
+          placeholder={t("log.textHint")}
+          onInput={(e) => setParams({ text: e.currentTarget.value || null })}
+        />
+      </label>
+      <PauseButton />
+      <Files rows={rows} />
+      <span class="dim" data-shown={shown}>
+        {t("log.shown", { shown: count(shown), total: count(rows.length) })}
+      </span>
+    </section>
+  );
+}
+
+function typeWords(type: string): string {
+  return type.startsWith("step:") ? (textOf(`step.${type.slice(5)}`) ?? type) : type.slice(6);
+}
+
+function PauseButton() {
+  if (recording.value !== null) return null;
+  const isPaused = pausedRows.value !== null;
+  return (
+    <button
+      type="button"
+      class={isPaused ? "primary" : "plain"}
+      aria-pressed={isPaused}
+      onClick={isPaused ? thaw : pause}
+    >
+      {isPaused ? t("log.resume", { count: count(behind.value) }) : t("log.pause")}
+    </button>
+  );
+}
+
+function Files({ rows }: { readonly rows: readonly Row[] }) {
+  const input = useRef<HTMLInputElement>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const choose = async (file: File | undefined): Promise<void> => {
+    if (file === undefined) return;
+    const opened = await openRecording(file);
+    setFault(opened.ok ? null : t(`log.fault.${opened.fault}`, { line: opened.line }));
+    if (opened.ok) open(opened.recording);
+  };
+  return (
+    <>
+      <button type="button" class="plain" onClick={() => save(rows)} disabled={rows.length === 0}>
+        {t("log.export")}
+      </button>
+      <button type="button" class="plain" onClick={() => input.current?.click()}>
+        {t("log.open")}
+      </button>
+      <input
+        ref={input}
+        type="file"
+        class="hidden-file"
+        tabIndex={-1}
+        aria-label={t("log.open")}
+        accept=".jsonl,application/x-ndjson"
+        onChange={(e) => {
+          void choose(e.currentTarget.files?.[0]);
+          e.currentTarget.value = "";
+        }}
+      />
+      {fault !== null && (
+        <span class="fault" role="alert">
+          {fault}
+        </span>
+      )}
+    </>
+  );
+}
+
+/** Gives the rows to the browser as a file. */
+function save(rows: readonly Row[]): void {
+  const text = toJsonLines(rows, [...charts.peek().values()]);
+  const address = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `acktor-${new Date().toISOString().replace(/[:.]/g, "-")}.jsonl`;
+  link.click();
+  // The download has begun when the click has been handled; the text itself need not stay in memory.
+  setTimeout(() => URL.revokeObjectURL(address), 1_000);
+}

@@ -1,0 +1,50 @@
+/** What one may do to a message now; asked about before it happens. */
+import { useState } from "preact/hooks";
+import { post } from "../../api/client.ts";
+import type { MessageTimeline } from "../../api/types.ts";
+import { t } from "../../i18n/text.ts";
+import { Confirm } from "../../parts/confirm.tsx";
+
+type Action = "replay" | "cancel" | "acknowledge";
+
+const POSSIBLE: Readonly<Record<MessageTimeline["state"], readonly Action[]>> = {
+  pending: ["cancel", "acknowledge"],
+  sent: ["cancel", "acknowledge"],
+  failed: ["replay", "acknowledge"],
+  expired: ["replay", "acknowledge"],
+  acknowledged: [],
+};
+
+export function MessageActions({
+  message,
+  onDone,
+}: {
+  readonly message: MessageTimeline;
+  readonly onDone: () => void;
+}) {
+  const [asked, setAsked] = useState<Action | null>(null);
+  return (
+    <>
+      {POSSIBLE[message.state].map((action) => (
+        <button key={action} type="button" class="plain" data-action={action} onClick={() => setAsked(action)}>
+          {t(`action.${action}`)}
+        </button>
+      ))}
+      {asked !== null && (
+        <Confirm
+          title={t(`action.${asked}`)}
+          verb={t(`action.${asked}`)}
+          isDanger={asked === "cancel"}
+          act={() => post(`/v1/messages/${message.message_id}/${asked}`)}
+          onDone={() => {
+            setAsked(null);
+            onDone();
+          }}
+          onClose={() => setAsked(null)}
+        >
+          <p>{t(`action.${asked}.does`)}</p>
+        </Confirm>
+      )}
+    </>
+  );
+}

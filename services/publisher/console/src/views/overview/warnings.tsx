@@ -1,0 +1,52 @@
+/** What needs a person, in plain words; and that nothing does. */
+import type { Warning } from "../../api/types.ts";
+import { count, duration } from "../../i18n/format.ts";
+import { t, textOf } from "../../i18n/text.ts";
+import { Shape } from "../../parts/state-badge.tsx";
+import type { Tone } from "../../parts/tone.ts";
+import { now } from "../../state/clock.ts";
+
+const TONES: Readonly<Record<string, Tone>> = {
+  postgres_away: "bad",
+  broker_away: "bad",
+  breaker_open: "bad",
+  high_water: "bad",
+};
+
+/** Their words say for how long. */
+const TELL_TIME: ReadonlySet<string> = new Set(["no_acker", "old_waiting"]);
+
+export function Warnings({ warnings }: { readonly warnings: readonly Warning[] | null }) {
+  if (warnings === null) return <p class="notice calm">{t("overview.loading")}</p>;
+  return (
+    <ul class="warnings" aria-live="polite" aria-label={t("warnings.label")}>
+      {warnings.length === 0 && (
+        <li class="notice calm">
+          <Shape tone="ok" />
+          {t("warnings.none")}
+        </li>
+      )}
+      {warnings.map((warning) => {
+        const tone = TONES[warning.code] ?? "warn";
+        return (
+          <li key={warning.code} class={`notice tone-${tone}`} data-warning={warning.code}>
+            <Shape tone={tone} />
+            <span>{wordsOf(warning)}</span>
+            {!TELL_TIME.has(warning.code) && (
+              <span class="dim">{t("warnings.since", { time: duration(Math.max(0, now.value - warning.since)) })}</span>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function wordsOf(warning: Warning): string {
+  const params: Record<string, string> = { time: duration(Math.max(0, now.value - warning.since)) };
+  for (const [name, value] of Object.entries(warning)) {
+    params[name] = typeof value === "number" ? count(value) : (value ?? "–");
+  }
+  if (typeof warning["seconds"] === "number") params["age"] = duration(warning["seconds"] * 1_000);
+  return textOf(`warning.${warning.code}`, params) ?? warning.code;
+}

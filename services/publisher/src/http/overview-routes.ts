@@ -1,0 +1,41 @@
+/** `GET /v1/overview`, and the operator's routes that work on groups: dead letters by reason, cancel what waits. */
+import type { Pool } from "@acktor/shared/db/pool";
+import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { cancelWaiting } from "../outbox/cancel-waiting.ts";
+import { countDeadLetters } from "../outbox/count-dead-letters.ts";
+import { label, topicName } from "../outbox/storable-text.ts";
+import { databaseFault, parseQuery } from "./faults.ts";
+import { whoAsks } from "./who.ts";
+
+export interface OverviewRoutes {
+  readonly pool: Pool;
+  readonly overview: () => Promise<object>;
+}
+
+const cancelBody = z.strictObject({
+  topic: topicName,
+  limit: z.int().min(1).max(100_000).default(1_000),
+  dry_run: z.boolean().default(false),
+  who: label.optional(),
+});
+
+export function addOverviewRoutes(app: FastifyInstance, { pool, overview }: OverviewRoutes): void {
+  app.get("/v1/overview", overview);
+
+  app.get("/v1/dead-letters", async (_request, reply) => {
+    const result = await countDeadLetters(pool);
+    return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
+  });
+
+  app.post("/v1/messages/cancel", async (request, reply) => {
+    const body = parseQuery(cancelBody, request.body);
+    if (!body.ok) return sendFault(reply, body.fault);
+    const { topic, limit, dry_run } = body.value;
+    const who = whoAsks(request, body.value.who);
+    if (!who.ok) return sendFault(reply, who.fault);
+    const result = await cancelWaiting(pool, { topic, limit, dryRun: dry_run }, { who: who.value });
+    return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
+  });
+}

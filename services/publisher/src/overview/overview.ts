@@ -1,0 +1,180 @@
+/**
+ * The first page's figures: what this publisher knows of itself, and what its outbox says.
+ *
+ * Invariants:
+ *  1. A second costs one sample, whether somebody looks or not; PostgreSQL is asked only when somebody looks.
+ *  2. PostgreSQL away is shown, not failed on: what it would say is null then.
+ *  3. Rates, percentiles and the account of an outage are those of this process; counts and destinations those of the outbox.
+ */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { BusView } from "@acktor/shared/inspect/wire";
+import type { Link } from "@acktor/shared/link/link";
+import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
+import { type DeliveryStats, readStats } from "../outbox/read-stats.ts";
+import { StatsCache } from "../outbox/stats-cache.ts";
+import type { Publisher } from "../publisher.ts";
+import type { LatencyWindow } from "./latency-window.ts";
+import { OutageAccount } from "./outage-account.ts";
+import { RateMeter } from "./rate-meter.ts";
+import { type Warning, Warnings } from "./warnings.ts";
+
+const SAMPLE_MS = 1_000;
+const RATE_WINDOW_MS = 10_000;
+const DESTINATIONS_SHOWN = 100;
+const ACKERS_SHOWN = 100;
+
+export interface OverviewParts {
+  readonly pool: Pool;
+  readonly link: Link;
+  readonly publisher: Publisher;
+  readonly latencies: LatencyWindow;
+  readonly instance: string;
+  readonly version: string;
+  readonly highWater: number;
+  readonly oldWaitingMs: number;
+  /** State of the service. */
+  readonly state: () => string;
+  readonly bus: () => BusView;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+}
+
+export class Overview {
+  readonly #parts: OverviewParts;
+  readonly #rates = new RateMeter(RATE_WINDOW_MS);
+  readonly #account = new OutageAccount();
+  readonly #warnings = new Warnings();
+  readonly #stats: StatsCache<DeliveryStats>;
+  readonly #destinations: StatsCache<readonly DestinationRow[]>;
+  #warned: readonly Warning[] = [];
+  #ackerSeenAt: number;
+  #settled = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #off: (() => void) | null = null;
+
+  constructor(parts: OverviewParts) {
+    this.#parts = parts;
+    this.#ackerSeenAt = parts.wallClock();
+    this.#stats = new StatsCache(() => readStats(parts.pool), parts.now);
+    this.#destinations = new StatsCache(() => readDestinations(parts.pool, DESTINATIONS_SHOWN), parts.now);
+  }
+
+  /** Begins to sample. Twice is fine. */
+  start(): void {
+    if (this.#timer !== null) return;
+    this.#timer = setInterval(() => this.sample(), SAMPLE_MS);
+    this.#timer.unref();
+    // An outage may be shorter than a second.
+    this.#off = this.#parts.link.on("link.transition", () => this.sample());
+    this.sample();
+  }
+
+  /** Early and twice is fine. */
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#off?.();
+    this.#timer = null;
+    this.#off = null;
+  }
+
+  /** Looks at everything that is known in memory. */
+  sample(): void {
+    const { publisher, link, now, wallClock, highWater, oldWaitingMs, state } = this.#parts;
+    const at = wallClock();
+    const info = link.info();
+    const { settled, duplicate } = publisher.settler.counts;
+    const { published, republished } = publisher.dispatch.dispatcher.counts;
+    const { accepted } = publisher.intake;
+    const { waiting, oldestWaitingMs, databaseUp } = publisher.janitor;
+    this.#noteAckers(at, settled);
+    this.#rates.sample(now(), { accepted, published, acknowledged: settled });
+    const counts = { accepted, acknowledged: settled, resent: republished, double: duplicate };
+    this.#account.note({ at, connection: info.state, waiting: waiting ?? 0, counts });
+    this.#warned = this.#warnings.note({
+      at,
+      postgres: databaseUp,
+      connection: info.state,
+      reason: info.lastError?.reason ?? null,
+      breaker: info.breaker,
+      service: state(),
+      ackerSeenAt: this.#ackerSeenAt,
+      waiting,
+      highWater,
+      oldestWaitingMs,
+      oldWaitingMs,
+      parked: publisher.dispatch.dispatcher.destinations().filter((d) => d.parked).length,
+    });
+  }
+
+  /** What GET /v1/overview answers. */
+  async read(): Promise<object> {
+    const { publisher, link, latencies, instance, version, highWater, wallClock, state } = this.#parts;
+    const [stats, destinations] = await Promise.all([this.#stats.read(), this.#destinations.read()]);
+    const { waiting, oldestWaitingMs } = publisher.janitor;
+    const info = link.info();
+    return {
+      at: wallClock(),
+      service: "publisher",
+      instance,
+      version,
+      state: state(),
+      counts: stats.ok ? countsOf(stats.value) : null,
+      success_rate: stats.ok ? stats.value.success_rate : null,
+      rates: { window_seconds: RATE_WINDOW_MS / 1_000, ...this.#rates.rates() },
+      waiting,
+      high_water: highWater,
+      oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+      end_to_end: latencies.read(),
+      breaker: { state: info.breaker, openings: info.stats.breakerOpenings },
+      dependencies: this.#dependencies(),
+      ackers: publisher.presence.list().slice(-ACKERS_SHOWN),
+      destinations: destinations.ok ? this.#merge(destinations.value) : null,
+      warnings: this.#warned,
+      outage: this.#account.read(),
+    };
+  }
+
+  /** Without presence an acker shows by its acks. */
+  #noteAckers(at: number, settled: number): void {
+    const online = this.#parts.publisher.presence.list().some((acker) => acker.online);
+    if (online || settled > this.#settled) this.#ackerSeenAt = at;
+    this.#settled = settled;
+  }
+
+  #dependencies(): object[] {
+    const { publisher, link, bus } = this.#parts;
+    const { kind, connected } = bus();
+    const { state, broker, lastError } = link.info();
+    const detail = state === "CONNECTED" ? null : (lastError?.reason ?? null);
+    return [
+      { name: "postgres", status: publisher.janitor.databaseUp ? "ok" : "away", state: null, detail: null },
+      { name: "broker", status: state === "CONNECTED" ? "ok" : "away", state, detail, address: broker },
+      { name: "nats", status: kind === "local" ? "off" : connected ? "ok" : "away", state: null, detail: null },
+    ];
+  }
+
+  /** What the outbox says of destinations, and what this process knows of the same ones. */
+  #merge(rows: readonly DestinationRow[]): object[] {
+    const { publisher, wallClock } = this.#parts;
+    const known = new Map(publisher.dispatch.dispatcher.destinations().map((d) => [d.name, d]));
+    const names = new Set(rows.map((row) => row.name));
+    const quiet = [...known.values()].filter((d) => !names.has(d.name)).slice(0, DESTINATIONS_SHOWN - rows.length);
+    const empty = { waiting: 0, oldest_at: null, parked_at: null, probe_at: null, misses: 0, last_answer_at: null };
+    return [...rows, ...quiet.map(({ name }) => ({ ...empty, name }))].map((row) => {
+      const here = known.get(row.name);
+      const ago = here?.lastAnswerAgoMs ?? null;
+      return {
+        ...row,
+        parked: row.parked_at !== null || here?.parked === true,
+        unacked: here?.unacked ?? 0,
+        last_answer_at: ago === null ? row.last_answer_at : new Date(wallClock() - ago).toISOString(),
+      };
+    });
+  }
+}
+
+function countsOf({ by_state }: DeliveryStats): Record<string, number> {
+  return Object.fromEntries(Object.entries(by_state).map(([state, { count }]) => [state, count]));
+}

@@ -1,0 +1,89 @@
+/**
+ * What an operator should know without looking for it: plain warnings, each with the time since when it holds.
+ *
+ * Invariant: pure but for the times: `Warnings` remembers since when each code holds, and forgets what ended.
+ */
+export interface WarningFacts {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly postgres: boolean;
+  /** State of the connection, and why it is not CONNECTED. */
+  readonly connection: string;
+  readonly reason: string | null;
+  readonly breaker: string;
+  readonly service: string;
+  /** When an acker was last seen, or this process began; milliseconds since 1970. */
+  readonly ackerSeenAt: number;
+  readonly waiting: number | null;
+  readonly highWater: number;
+  readonly oldestWaitingMs: number | null;
+  readonly oldWaitingMs: number;
+  readonly parked: number;
+}
+
+export interface Warning {
+  readonly code: WarningCode;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly [param: string]: string | number | null;
+}
+
+export type WarningCode =
+  | "postgres_away"
+  | "broker_away"
+  | "breaker_open"
+  | "no_acker"
+  | "high_water"
+  | "near_high_water"
+  | "old_waiting"
+  | "parked"
+  | "paused";
+
+/** Without an acker for this long, messages wait for nobody. */
+const NO_ACKER_MS = 120_000;
+const NEAR = 0.8;
+
+interface Found {
+  readonly code: WarningCode;
+  /** Known better than by the first look. */
+  readonly since?: number;
+  readonly params?: Readonly<Record<string, string | number | null>>;
+}
+
+/** What holds now, the gravest first. */
+function judge(facts: WarningFacts): Found[] {
+  const { at, connection, waiting, highWater, oldestWaitingMs, oldWaitingMs } = facts;
+  const found: (Found | false)[] = [
+    !facts.postgres && { code: "postgres_away" },
+    connection !== "CONNECTED" && { code: "broker_away", params: { state: connection, reason: facts.reason } },
+    facts.breaker === "OPEN" && { code: "breaker_open" },
+    waiting !== null && waiting >= highWater && { code: "high_water", params: { waiting, high_water: highWater } },
+    waiting !== null &&
+      waiting < highWater &&
+      waiting >= NEAR * highWater && { code: "near_high_water", params: { waiting, high_water: highWater } },
+    // Who is there is known by the broker alone.
+    connection === "CONNECTED" &&
+      at - facts.ackerSeenAt >= NO_ACKER_MS && { code: "no_acker", since: facts.ackerSeenAt },
+    oldestWaitingMs !== null &&
+      oldestWaitingMs > oldWaitingMs && {
+        code: "old_waiting",
+        since: at - oldestWaitingMs,
+        params: { seconds: Math.round(oldestWaitingMs / 1_000) },
+      },
+    facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
+    facts.service === "PAUSED" && { code: "paused" },
+  ];
+  return found.filter((one): one is Found => one !== false);
+}
+
+export class Warnings {
+  #since = new Map<WarningCode, number>();
+
+  /** The warnings of now; `facts` should be looked at once a second, so that `since` is right. */
+  note(facts: WarningFacts): Warning[] {
+    const found = judge(facts);
+    const since = new Map(found.map((one) => [one.code, one.since ?? this.#since.get(one.code) ?? facts.at]));
+    this.#since = since;
+    return found.map(({ code, params }) => ({ code, since: since.get(code) ?? facts.at, ...params }));
+  }
+}

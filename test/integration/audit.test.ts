@@ -1,0 +1,102 @@
+/** The audit in PostgreSQL: what is written is read, whatever characters it has, and the table is bounded. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { Auditor } from "@acktor/publisher/control/auditor";
+import { listActions } from "@acktor/publisher/outbox/list-actions";
+import { purgeActions } from "@acktor/publisher/outbox/purge-actions";
+import { recordAction } from "@acktor/publisher/outbox/record-action";
+import { LocalBus } from "@acktor/shared/bus/local-bus";
+import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+import { keptLogger } from "../support/kept-logger.ts";
+import { given, rowsOf, testOutbox } from "../support/outbox.ts";
+
+const RECORD: AuditRecord = {
+  who: "ana",
+  from: "10.0.0.1",
+  service: "publisher",
+  instance: "p.1",
+  action: "breaker.open",
+  outcome: "refused",
+  detail: { reason: "it is OPEN" },
+  messages: 0,
+};
+
+async function auditor(t: TestContext, token: string | null = null) {
+  const outbox = await testOutbox(t, 18);
+  const log = keptLogger();
+  const clock = { now: 0 };
+  const made = new Auditor({ pool: outbox.pool, logger: log.logger, token, now: () => clock.now });
+  return { ...outbox, auditor: made, log, clock };
+}
+
+test("what was recorded is listed, newest first, up to a limit", async (t) => {
+  const { pool } = await auditor(t);
+  for (const action of ["pause", "resume", "drain"]) rowsOf(await recordAction(pool, { ...RECORD, action }));
+  const [newest, second, ...rest] = given(await listActions(pool, 2));
+  assert.deepEqual([newest?.action, second?.action, rest.length], ["drain", "resume", 0]);
+  const { action_id, at, ...row } = newest ?? { action_id: "", at: "" };
+  assert.match(action_id, /^\d+$/);
+  assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000);
+  const detail = { service: "publisher", instance: "p.1", reason: "it is OPEN" };
+  assert.deepEqual(row, { who: "ana", action: "drain", origin: "10.0.0.1", outcome: "refused", messages: 0, detail });
+});
+
+test("foreign text is recorded, also what PostgreSQL cannot keep", async (t) => {
+  const { pool } = await auditor(t);
+  const odd = "a\u0000b\ud800c\\";
+  rowsOf(await recordAction(pool, { ...RECORD, who: odd, from: odd, detail: { args: { [odd]: odd } } }));
+  const [row] = given(await listActions(pool, 1));
+  const kept = "a\ufffdb\ufffdc\\";
+  assert.deepEqual([row?.who, row?.origin], [kept, kept]);
+  assert.deepEqual(row?.detail, { service: "publisher", instance: "p.1", args: { [kept]: kept } });
+});
+
+test("refused tokens of one address are one line a minute, with how many there were", async (t) => {
+  const { auditor: made, pool, clock } = await auditor(t);
+  const knock = (from: string): Promise<void> => made.record({ ...RECORD, from, outcome: "unauthorized" });
+  for (let i = 0; i < 50; i++) await knock("10.0.0.1");
+  await knock("10.0.0.2");
+  assert.deepEqual(
+    given(await listActions(pool, 10)).map(({ origin }) => origin),
+    ["10.0.0.2", "10.0.0.1"],
+  );
+  clock.now = 60_001;
+  await knock("10.0.0.1");
+  const [last] = given(await listActions(pool, 1));
+  assert.deepEqual(last?.detail, { service: "publisher", instance: "p.1", reason: "it is OPEN", more_before: 49 });
+});
+
+test("an acker's report is written, by one publisher, when it is one and has the token", async (t) => {
+  const { auditor: made, pool } = await auditor(t, "right-token-16-letters");
+  const bus = new LocalBus();
+  made.listen(bus, "audit");
+  const report = { record: { ...RECORD, service: "acker" }, token: "right-token-16-letters" };
+  const ask = async (text: string) => {
+    const reply = await bus.request("audit", text, 5_000);
+    return reply.ok && (JSON.parse(reply.text) as { ok: boolean }).ok;
+  };
+  assert.equal(await ask(JSON.stringify(report)), true);
+  for (const bad of [{ ...report, token: "wrong" }, { record: report.record }, { ...report, record: RECORD }]) {
+    assert.equal(await ask(JSON.stringify(bad)), false);
+  }
+  assert.equal(await ask("nonsense"), false);
+  assert.deepEqual([given(await listActions(pool, 10)).length, made.malformed], [1, 4]);
+});
+
+test("what PostgreSQL does not take stands in the log, whole, and nobody is told no", async (t) => {
+  const { auditor: made, pool, log } = await auditor(t);
+  await pool.stop();
+  await made.record(RECORD);
+  assert.ok(log.lines.some((line) => line.includes("breaker.open") && line.includes("was not recorded")));
+});
+
+test("the newest lines are kept, up to the bound and up to ninety days", async (t) => {
+  const { pool, sql } = await auditor(t);
+  for (let i = 0; i < 10; i++) rowsOf(await recordAction(pool, { ...RECORD, action: String(i) }));
+  await sql("update publisher.operator_action set at = now() - interval '91 days' where action in ('0', '9')");
+  assert.deepEqual(given(await purgeActions(pool)), { deleted: 2, more: false });
+  assert.deepEqual(given(await purgeActions(pool, 5)), { deleted: 3, more: false });
+  const kept = given(await listActions(pool, 100)).map(({ action }) => action);
+  assert.deepEqual(kept, ["8", "7", "6", "5", "4"]);
+  assert.deepEqual(given(await purgeActions(pool, 5)), { deleted: 0, more: false });
+});

@@ -1,0 +1,62 @@
+/**
+ * Chromium for tests of the console.
+ *
+ * Invariants:
+ *  1. A test fails when the page asked another origin, broke its content security policy, or met an error of its own.
+ *  2. The browser is closed with the test.
+ */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { cleanUp } from "./cleanup.ts";
+import { need } from "./require.ts";
+
+/** No sandbox: the machines that test have no user namespaces for it. No calls home. */
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export interface OpenedPage {
+  readonly page: Page;
+  /** Fails when the page did what it must not. */
+  assertClean(): void;
+}
+
+/** Starts the browser; null, and the test is skipped, where there is none. */
+export async function startBrowser(t: TestContext): Promise<Browser | null> {
+  const program = need("chromium", t);
+  if (program === null) return null;
+  const browser = await chromium.launch({ executablePath: program, args: ARGS });
+  cleanUp(t, () => browser.close());
+  return browser;
+}
+
+/** Opens a page in a context of its own, and watches it from its first request on. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<OpenedPage> {
+  const context = await browser.newContext({ locale: "en-GB", ...options });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  const { origin } = new URL(url);
+  page.on("request", (request) => {
+    const asked = request.url();
+    if (!asked.startsWith(origin) && !/^(data|blob):/.test(asked)) faults.push(`asked another origin: ${asked}`);
+  });
+  page.on("pageerror", (error) => faults.push(`met an error: ${error.message}`));
+  page.on("console", (message) => {
+    // What a refused request prints is the browser's, not ours.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      faults.push(message.text());
+  });
+  await page.goto(url);
+  return { page, assertClean: () => assert.deepEqual(faults, []) };
+}
