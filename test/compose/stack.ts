@@ -2,8 +2,8 @@
  * docker-compose.yml, brought up for a test.
  *
  * Invariants:
- *  1. The project's name is drawn for each: no other project is touched.
- *  2. When the test has ended, however it ended, its containers, networks and volumes are gone.
+ *  1. The names of project and image are drawn for each: no other project is touched.
+ *  2. When the test has ended, however it ended, its containers, networks, volumes and image are gone.
  *  3. Every command ends: after its limit it is killed, and what it said is in the error.
  */
 import assert from "node:assert/strict";
@@ -60,12 +60,15 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
   const command = composeCommand();
   const project = `acktor-test-${randomBytes(3).toString("hex")}`;
   const port = await anyPort();
-  const options = { cwd: ROOT, env: { ...process.env, ...env, HTTP_PORT: String(port) }, maxBuffer: MOST_OUTPUT };
+  const image = `${project}:test`;
+  const own = { HTTP_PORT: String(port), IMAGE: image };
+  const options = { cwd: ROOT, env: { ...process.env, ...env, ...own }, maxBuffer: MOST_OUTPUT };
   const words = (args: readonly string[]): string[] => [...command.slice(1), "-p", project, ...args];
   const [program = "docker"] = command;
   const compose = async (limitMs: number, args: readonly string[]): Promise<string> => {
     return (await run(program, words(args), { ...options, timeout: limitMs })).stdout;
   };
+  cleanUp(t, () => anyExit("docker", ["image", "rm", image], options));
   cleanUp(t, () => compose(COMMAND_MS, ["--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5"]));
   const containers = async (service: Service): Promise<string[]> => {
     return (await compose(COMMAND_MS, ["ps", "--quiet", service])).split("\n").filter((id) => id !== "");
@@ -97,7 +100,10 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
       assert.equal(said.code, 0, said.output);
       return said.output.trim();
     },
-    attached: (pattern) => attached(t, program, words(["up", "--no-color"]), options, pattern),
+    async attached(pattern) {
+      await compose(UP_MS, ["build", "--quiet", "init"]);
+      return attached(t, program, words(["up", "--no-color"]), options, pattern);
+    },
   };
 }
 
