@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  1. The names of project and image are drawn for each: no other project is touched.
- *  2. When the test has ended, however it ended, its containers, networks, volumes and image are gone.
+ *  2. When the test has ended, however it ended, its containers, networks, volumes and images are gone.
  *  3. Every command ends: after its limit it is killed, and what it said is in the error.
  */
 import assert from "node:assert/strict";
@@ -68,7 +68,7 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
   const compose = async (limitMs: number, args: readonly string[]): Promise<string> => {
     return (await run(program, words(args), { ...options, timeout: limitMs })).stdout;
   };
-  cleanUp(t, () => anyExit("docker", ["image", "rm", image], options));
+  cleanUp(t, () => anyExit("docker", ["image", "rm", image, `${image}-init`], options));
   cleanUp(t, () => compose(COMMAND_MS, ["--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "5"]));
   const containers = async (service: Service): Promise<string[]> => {
     return (await compose(COMMAND_MS, ["ps", "--quiet", service])).split("\n").filter((id) => id !== "");
@@ -101,7 +101,7 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
       return said.output.trim();
     },
     async attached(pattern) {
-      await compose(UP_MS, ["build", "--quiet", "init"]);
+      await compose(UP_MS, ["build", "--quiet"]);
       return attached(t, program, words(["up", "--no-color"]), options, pattern);
     },
   };

@@ -81,7 +81,7 @@ test("a side that goes takes the other with it, and a stop leaves nothing open",
   (await call()).resetAndDestroy();
   await until(() => held.size === 0, 2_000, "the publisher's side to close");
   const left = await call();
-  for (const socket of held) socket.destroy();
+  for (const socket of held) socket.resetAndDestroy();
   await until(() => left.closed, 2_000, "the caller's side to close");
   const last = await call();
   await front.stop();
