@@ -14,6 +14,7 @@ const folders = [
   "services/acker/src",
   "tools/embedded/src",
   "tools/cli/src",
+  "tools/compose/src",
   "test",
 ];
 const sources = folders
@@ -212,11 +213,17 @@ function isForbidden(path: string, name: string): boolean {
   const target = targetOf(path, name);
   const isTest = path.startsWith("test/");
   if (!isTest && target.startsWith("test/")) return true;
-  if (path.startsWith("services/publisher/") && /^(@acktor\/(acker|embedded)|services\/acker|tools)\b/.test(target))
+  if (
+    path.startsWith("services/publisher/") &&
+    /^(@acktor\/(acker|embedded|compose)|services\/acker|tools)\b/.test(target)
+  )
     return true;
-  if (path.startsWith("services/acker/") && /^(@acktor\/(publisher|embedded)|services\/publisher|tools)\b/.test(target))
+  if (
+    path.startsWith("services/acker/") &&
+    /^(@acktor\/(publisher|embedded|compose)|services\/publisher|tools)\b/.test(target)
+  )
     return true;
-  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded)|services|tools)\b/.test(target);
+  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|compose)|services|tools)\b/.test(target);
 }
 
 /** What an import means: a path from the root, or a package. */

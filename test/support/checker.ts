@@ -33,7 +33,8 @@ const LEGAL_MOVES: readonly string[] = [
   "expired>acknowledged",
 ];
 
-const AUDIT = `
+/** For a database whose schemas are there. */
+export const AUDIT = `
 create schema audit;
 create table audit.move (
   seq bigint generated always as identity, at timestamptz not null default clock_timestamp(),
@@ -91,7 +92,7 @@ export interface Verdict {
 type Rows = <Row>(text: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
 /** Looks once; asks for every row, so it is for tests' amounts of messages. */
-export async function judge(pool: Pool, expected: Expectation): Promise<Verdict> {
+export async function judge(pool: Pick<Pool, "run">, expected: Expectation): Promise<Verdict> {
   const rows: Rows = async <Row>(text: string, params: readonly Param[] = []) => {
     const result = await pool.run<Row>(text, params, { deadlineMs: 30_000 });
     if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
@@ -107,7 +108,7 @@ export async function judge(pool: Pool, expected: Expectation): Promise<Verdict>
 }
 
 /** Fails unless nothing was lost, doubled or moved against the rules. */
-export async function assertDelivered(pool: Pool, expected: Expectation): Promise<void> {
+export async function assertDelivered(pool: Pick<Pool, "run">, expected: Expectation): Promise<void> {
   const clean: Verdict = { lost: [], doubleEffects: [], illegalMoves: [], ackedWithoutEffect: [], strayEffects: [] };
   assert.deepEqual(await judge(pool, expected), clean);
 }

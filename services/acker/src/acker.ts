@@ -102,7 +102,7 @@ export class Acker {
     };
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
-    this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
+    this.#pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, applicationName: clientId });
     this.#control = this.#makeControl();
     const will = (): Will => presenceWill(this.#presence);
     const onActor = (actor: AnyActor): void => this.#control.followLink(actor);

@@ -114,7 +114,7 @@ interface Assembled {
 function assemble({ config, instance, logger, tracing }: Base, options: StartOptions): Assembled {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const applicationName = `acktor-publisher ${instance}`;
-  const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName });
+  const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
   const control = new PublisherControl({
     config,

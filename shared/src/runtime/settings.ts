@@ -19,6 +19,7 @@ import {
   text,
   url,
 } from "./config.ts";
+import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -34,6 +35,12 @@ const serverSettings = {
     secret: true,
     schema: url("postgres", "postgresql"),
   },
+  DATABASE_CA: {
+    description: "CA that signed PostgreSQL's certificate (PEM). With it the connection is TLS, and verified.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
   MQTT_URL: {
     description: "The broker. MQTT 5 where it is spoken, 3.1.1 otherwise.",
     example: "mqtt://127.0.0.1:1883",
@@ -42,11 +49,30 @@ const serverSettings = {
   },
   MQTT_USERNAME: { description: "User name at the broker.", example: "publisher", schema: text() },
   MQTT_PASSWORD: { description: "Password at the broker.", example: "…", secret: true, schema: text() },
+  MQTT_CA: {
+    description: "CA that signed the broker's certificate (PEM), for mqtts and wss. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_CERT: {
+    description: "Our own certificate (PEM), for a broker that asks for one. With MQTT_KEY.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_KEY: { description: "Its private key (PEM).", example: "…", secret: true, schema: text(privateKeyFault) },
   NATS_URL: {
     description: "Control plane: replicas see and command each other. Without it each process sees itself.",
     example: "nats://127.0.0.1:4222",
     secret: true,
     schema: url("nats", "tls"),
+  },
+  NATS_CA: {
+    description: "CA that signed the NATS server's certificate (PEM), for tls. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
   },
   ACKTOR_NATS_PREFIX: {
     description: "First words of every subject on NATS; one for each fleet that shares a server.",
@@ -387,7 +413,7 @@ export function instanceName(configured: string | null, port: number): string {
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
 
 /** What both services cross-check; a setting that could not be read takes part in nothing. */
-interface SharedSettings {
+interface SharedSettings extends TlsSettings {
   readonly HTTP_HOST?: string;
   readonly ACKTOR_API_TOKEN?: string | null;
   readonly ACKTOR_ACK_PREFIX?: string;
@@ -397,7 +423,7 @@ interface SharedSettings {
 /** Faults between the settings that both services have. */
 export function sharedFaults(config: SharedSettings): string[] {
   const { HTTP_HOST: host, ACKTOR_API_TOKEN: token, ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
-  const faults: string[] = [];
+  const faults: string[] = tlsFaults(config);
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
   if (exposed !== null) faults.push(exposed);
   if (ack !== undefined && presence !== undefined && (isUnder(ack, presence) || isUnder(presence, ack))) {

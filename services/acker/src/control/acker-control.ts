@@ -53,6 +53,7 @@ export class AckerControl {
       service: "acker",
       version: VERSION,
       natsUrl: config.NATS_URL,
+      natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
       token: config.ACKTOR_API_TOKEN,
       definitions: this.#definitions,

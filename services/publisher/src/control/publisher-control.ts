@@ -74,6 +74,7 @@ export class PublisherControl {
       service: "publisher",
       version: VERSION,
       natsUrl: config.NATS_URL,
+      natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
       token,
       definitions,
