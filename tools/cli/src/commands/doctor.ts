@@ -51,7 +51,12 @@ async function checkServers(
     import("../doctor/check-broker.ts"),
     import("../doctor/check-nats.ts"),
   ]);
-  const pool = createPool({ url: config.DATABASE_URL, size: 1, applicationName: "acktor-doctor" });
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    ca: config.DATABASE_CA,
+    size: 1,
+    applicationName: "acktor-doctor",
+  });
   try {
     const ofDatabase = hasDatabase ? await database.checkDatabase(session, pool, config) : [];
     const broker = hasBroker ? await checkBroker(session, config, listenMs) : { checks: [], ackedIds: null };
@@ -60,7 +65,7 @@ async function checkServers(
     const unknown = acked === null ? null : await database.unknownIds(pool, acked);
     const foreign =
       unknown === null ? [] : [judgeForeign(session, unknown, countedBy(status), config.ACKTOR_ACK_PREFIX)];
-    const nats = config.NATS_URL === null ? [] : [await checkNats(session, config.NATS_URL)];
+    const nats = config.NATS_URL === null ? [] : [await checkNats(session, config.NATS_URL, config.NATS_CA)];
     return [...ofDatabase, ...broker.checks, ...foreign, ...nats];
   } finally {
     await pool.stop();

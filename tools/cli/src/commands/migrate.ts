@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { EXIT, type ExitCode, type Result } from "../exit.ts";
 import type { migrateOutput } from "../outputs.ts";
 import type { Session } from "../session.ts";
-import { readDatabaseUrl } from "./server-settings.ts";
+import { readDatabase } from "./server-settings.ts";
 import { migrationsOf, SERVICES, type ServiceName } from "./services.ts";
 
 export interface MigrateOptions {
@@ -17,10 +17,10 @@ type Migrated = z.infer<typeof migrateOutput>["schemas"][number];
 
 export async function migrateSchemas(session: Session, { schema, dryRun = false }: MigrateOptions): Promise<ExitCode> {
   const { texts } = session;
-  const url = await readDatabaseUrl(session);
-  if (!url.ok) return session.fail(url.failure);
+  const database = await readDatabase(session);
+  if (!database.ok) return session.fail(database.failure);
   const { createPool } = await import("@acktor/shared/db/pool");
-  const pool = createPool({ url: url.value, size: 1, applicationName: "acktor-cli", deadlineMs: 10_000 });
+  const pool = createPool({ ...database.value, size: 1, applicationName: "acktor-cli", deadlineMs: 10_000 });
   try {
     const schemas: Migrated[] = [];
     for (const service of schema === undefined ? SERVICES : [schema]) {

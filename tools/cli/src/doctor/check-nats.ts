@@ -11,9 +11,10 @@ type Asked =
   | { readonly ok: true; readonly version: string; readonly ms: number }
   | { readonly ok: false; readonly why: string };
 
-export async function checkNats(session: Session, url: string): Promise<Check> {
+/** @param ca PEM that the server's certificate must come from; null: the system's */
+export async function checkNats(session: Session, url: string, ca: string | null): Promise<Check> {
   const { doctor: t } = session.texts;
-  const asked = await ask(new URL(url), session.now);
+  const asked = await ask(new URL(url), ca, session.now);
   if (!asked.ok)
     return failed("nats", printable(asked.why, 200), /authori/i.test(asked.why) ? t.natsLoginFix : t.natsFix);
   return ok("nats", t.natsFound(printable(asked.version, 40), asked.ms.toFixed(1)), {
@@ -23,7 +24,7 @@ export async function checkNats(session: Session, url: string): Promise<Check> {
 }
 
 /** Never rejects; the socket is closed when it resolves. */
-function ask(url: URL, now: () => number): Promise<Asked> {
+function ask(url: URL, ca: string | null, now: () => number): Promise<Asked> {
   return new Promise((resolve) => {
     const plain = net.connect({ host: url.hostname, port: Number(url.port || 4222) });
     let socket: net.Socket = plain;
@@ -32,8 +33,9 @@ function ask(url: URL, now: () => number): Promise<Asked> {
     let askedAt = 0;
     const end = (asked: Asked): void => {
       clearTimeout(timer);
-      for (const one of new Set([plain, socket])) one.destroy();
+      // First: a TLS socket says `close` while the one below it is being destroyed, and comes back here.
       resolve(asked);
+      for (const one of new Set([plain, socket])) one.destroy();
     };
     const timer = setTimeout(() => end({ ok: false, why: `no answer within ${DEADLINE_MS} ms` }), DEADLINE_MS);
     const login = (): void => {
@@ -44,7 +46,7 @@ function ask(url: URL, now: () => number): Promise<Asked> {
       if (line.startsWith("INFO ") && version === null) {
         const info = parseInfo(line.slice(5));
         version = info.version;
-        if (url.protocol === "tls:" || info.wantsTls) socket = secure(plain, url, listen, login, end);
+        if (url.protocol === "tls:" || info.wantsTls) socket = secure(plain, tlsOf(url, ca), listen, login, end);
         else login();
       } else if (line.startsWith("-ERR")) end({ ok: false, why: line.slice(4).trim() });
       else if (line === "PONG" && version !== null) end({ ok: true, version, ms: now() - askedAt });
@@ -64,16 +66,21 @@ function ask(url: URL, now: () => number): Promise<Asked> {
   });
 }
 
+/** A name in the certificate is asked for by name; an address is looked for as such. */
+function tlsOf({ hostname: host }: URL, ca: string | null): tls.ConnectionOptions {
+  return { host, ...(net.isIP(host) === 0 ? { servername: host } : {}), ...(ca === null ? {} : { ca }) };
+}
+
 function secure(
   plain: net.Socket,
-  url: URL,
+  options: tls.ConnectionOptions,
   listen: (socket: net.Socket) => void,
   login: () => void,
   end: (asked: Asked) => void,
 ): net.Socket {
   plain.removeAllListeners("data");
   plain.removeAllListeners("close");
-  const socket = tls.connect({ socket: plain, servername: net.isIP(url.hostname) ? "" : url.hostname }, login);
+  const socket = tls.connect({ ...options, socket: plain }, login);
   plain.once("error", (error) => end({ ok: false, why: error.message }));
   listen(socket);
   return socket;
