@@ -9,8 +9,10 @@ import postgres from "postgres";
 import { cleanUp } from "../support/cleanup.ts";
 import { testOutbox } from "../support/outbox.ts";
 
-/** Of each driver; ACKTOR_TEST_KILLS sets another number. */
+/** ACKTOR_TEST_KILLS sets another number. */
 const KILLS = Number(process.env["ACKTOR_TEST_KILLS"] ?? 1_000);
+/** A client of pg is one connection: there is less to find. */
+const PG_KILLS = Math.min(100, KILLS);
 /** So many show the ghosts of a transaction that is not fenced. */
 const UNFENCED_KILLS = Math.min(60, KILLS);
 
@@ -116,15 +118,17 @@ test("without the fence a killed backend leaves messages of transactions that ne
   assert.ok((await count(GHOSTS)) > 0, "the ghosts that the fence is there for did not show");
 });
 
-for (const kind of ["fenced", "pg"] as const) {
-  test(`${KILLS} backends killed in mid-transaction (${kind}): no ghost`, async (t) => {
+for (const [kind, wanted] of [
+  ["fenced", KILLS],
+  ["pg", PG_KILLS],
+] as const) {
+  test(`${wanted} backends killed in mid-transaction (${kind}): no ghost`, async (t) => {
     const { url, count } = await setUp(t);
-    const outcomes = await kills(url, KILLS, kind);
+    const outcomes = await kills(url, wanted, kind);
     t.diagnostic(JSON.stringify(outcomes));
-    assert.ok(outcomes.killed >= KILLS);
+    assert.ok(outcomes.killed >= wanted);
     assert.equal(await count(GHOSTS), 0);
-    // Nobody was told that a killed one was fine.
-    assert.equal(outcomes.committed, await count("select count(*)::int4 n from publisher.message_delivery"));
+    assert.equal(await count("select count(*)::int4 n from publisher.message_delivery"), 0);
   });
 }
 

@@ -4,10 +4,10 @@
  *
  *   kill-transactions.ts <url> <transactions> <fenced|plain|pg>
  *
- * Prints one line of JSON: how many were told that they committed, that they failed, or nothing, and uncaught errors.
+ * Prints one line of JSON: how many were told that they committed or failed, and uncaught errors.
  *
- * postgres.js may lose a connection, and with it the transactions that wait for it, so a pool serves some transactions and
- * is thrown away.
+ * postgres.js tells the caller of the loss at once, while the caller's function still runs: what it says then goes to
+ * whoever has the connection next. A pool that was treated so may never answer again, so each transaction has its own.
  */
 import { enqueue, fence } from "@acktor/shared/client";
 import pg from "pg";
@@ -15,18 +15,15 @@ import postgres from "postgres";
 
 const [, , url = "", count = "0", kind = "fenced"] = process.argv;
 const total = Number(count);
-/** Transactions under way at a time on one pool of POOL connections, and how many pools at a time. */
-const BATCH = 20;
-const POOL = 6;
-const POOLS = 3;
+const AT_A_TIME = 10;
 /** A transaction that is not told anything for this long never will be. */
-const SILENCE_MS = 700;
-const outcomes = { committed: 0, failed: 0, silent: 0, uncaught: 0, killed: 0 };
+const SILENCE_MS = 500;
+const outcomes = { committed: 0, failed: 0, uncaught: 0, killed: 0 };
 process.on("uncaughtException", () => outcomes.uncaught++);
 process.on("unhandledRejection", () => outcomes.uncaught++);
 
 const admin = postgres(url, { max: 6, onnotice: () => undefined });
-const pool = new pg.Pool({ connectionString: url, max: POOL });
+const pool = new pg.Pool({ connectionString: url, max: AT_A_TIME });
 pool.on("error", () => "an idle client whose backend was killed");
 
 let started = 0;
@@ -45,16 +42,31 @@ async function kill(pid: number): Promise<void> {
   await pause(5);
 }
 
-async function byPostgresJs(sql: postgres.Sql, label: string): Promise<void> {
-  await sql.begin(async (tx) => {
-    if (kind === "fenced") await fence(tx);
-    const [row] = await tx`insert into business values (${label}) returning pg_backend_pid() as pid`;
-    await kill(row?.["pid"] as number);
-    // Another caller gets the connection that was lost, made anew.
-    await Promise.race([neighbour(sql, `beside ${label}`).catch(() => "killed as well"), pause(100)]);
-    if (kind === "fenced") await enqueue(tx, { topic: "t/1", content: label });
-    else await tx`select publisher.enqueue('t/1', ${label})`;
+/** Resolves when the caller's function has ended, which may be later than the driver's word about the transaction. */
+async function byPostgresJs(label: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  let body: Promise<unknown> = Promise.resolve();
+  const told = sql.begin((tx) => {
+    const work = inTransaction(tx, sql, label);
+    body = work.catch(() => "the driver passes it on");
+    return work;
   });
+  try {
+    await Promise.race([told, pause(SILENCE_MS)]);
+  } finally {
+    await Promise.race([body, pause(SILENCE_MS)]);
+    void sql.end({ timeout: 0 }).catch(() => "thrown away");
+  }
+}
+
+async function inTransaction(tx: postgres.TransactionSql, sql: postgres.Sql, label: string): Promise<void> {
+  if (kind === "fenced") await fence(tx);
+  const [row] = await tx`insert into business values (${label}) returning pg_backend_pid() as pid`;
+  await kill(row?.["pid"] as number);
+  // Another caller gets the connection that was lost, made anew.
+  await Promise.race([neighbour(sql, `beside ${label}`).catch(() => "killed as well"), pause(100)]);
+  if (kind === "fenced") await enqueue(tx, { topic: "t/1", content: label });
+  else await tx`select publisher.enqueue('t/1', ${label})`;
 }
 
 async function byPg(label: string): Promise<void> {
@@ -88,23 +100,15 @@ async function judged(work: Promise<void>): Promise<void> {
     () => "committed" as const,
     () => "failed" as const,
   );
-  const silence = new Promise<"silent">((resolve) => setTimeout(() => resolve("silent"), SILENCE_MS));
-  outcomes[await Promise.race([told, silence])]++;
+  outcomes[await told]++;
 }
 
-async function workWithPg(): Promise<void> {
-  while (outcomes.killed < total) await judged(byPg(`m${started++}`));
-}
-
-async function workWithPostgresJs(): Promise<void> {
+async function work(): Promise<void> {
   while (outcomes.killed < total) {
-    const labels = Array.from({ length: BATCH }, () => `m${started++}`);
-    const sql = postgres(url, { max: POOL, onnotice: () => undefined });
-    await Promise.all(labels.map((label) => judged(byPostgresJs(sql, label))));
-    void sql.end({ timeout: 0 }).catch(() => "thrown away");
+    const label = `m${started++}`;
+    await judged(kind === "pg" ? byPg(label) : byPostgresJs(label));
   }
 }
 
-if (kind === "pg") await Promise.all(Array.from({ length: 2 * POOL }, workWithPg));
-else await Promise.all(Array.from({ length: POOLS }, workWithPostgresJs));
+await Promise.all(Array.from({ length: AT_A_TIME }, work));
 process.stdout.write(`${JSON.stringify(outcomes)}\n`, () => process.exit(0));

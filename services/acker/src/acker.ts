@@ -7,6 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
+import { createTransactionSlots, type TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { createHttp } from "@acktor/shared/runtime/http-server";
@@ -28,6 +29,7 @@ import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
 import type { Handler } from "./handle/handler.ts";
 import { inboxHandler } from "./handle/inbox-handler.ts";
 import { createLogHandler } from "./handle/log-handler.ts";
+import { createRoutedRunner } from "./handle/route-handlers.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
@@ -44,6 +46,8 @@ export interface AckerParts {
   readonly logger: Logger;
   /** Null: the built-in one that the configuration names. */
   readonly handler: Handler | null;
+  /** How long a message of a handler belongs to a process that says nothing more. */
+  readonly leaseMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -59,8 +63,10 @@ const QUEUE_BYTES = 64 * 1024 * 1024;
 const ACK_QUEUE = 10_000;
 const HANDLER_CONCURRENCY = 16;
 const HANDLER_TIMEOUT_MS = 30_000;
+/** Transactions of handlers at a time, each on a connection of its own. */
+const TRANSACTION_SLOTS = 4;
 /** A crashed acker's messages are free after this; renewed each third of it. */
-const LEASE_MS = 15_000;
+export const DEFAULT_LEASE_MS = 15_000;
 /** Together under the five seconds that a supervisor of processes is promised. */
 const DRAIN_DEADLINE_MS = 4_500;
 const GIVE_UP_AFTER_MS = 2_000;
@@ -74,6 +80,7 @@ export class Acker {
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
   readonly #pool: Pool;
+  readonly #slots: TransactionSlots;
   readonly #control: AckerControl;
   readonly #link: Link;
   readonly #database: DatabaseWatch;
@@ -99,6 +106,12 @@ export class Acker {
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
     this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
+    this.#slots = createTransactionSlots({
+      url: config.DATABASE_URL,
+      applicationName: `${clientId} handlers`,
+      size: TRANSACTION_SLOTS,
+      queueLimit: config.ACKTOR_QUEUE,
+    });
     this.#control = this.#makeControl();
     const will = (): Will => presenceWill(this.#presence);
     const onActor = (actor: AnyActor): void => this.#control.followLink(actor);
@@ -150,6 +163,7 @@ export class Acker {
   /** Closes what the constructor opened. Twice is fine. */
   async close(): Promise<void> {
     this.#acks.stop();
+    this.#slots.stop();
     await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close(), this.#control.plane.stop()]);
   }
 
@@ -185,7 +199,9 @@ export class Acker {
       janitor: (signal) => keepHouse(house, signal),
     };
     const desk = this.#desk;
-    if (desk !== null) roles["leases"] = (signal) => desk.renewForever(signal);
+    if (desk === null) return roles;
+    roles["leases"] = (signal) => desk.renewForever(signal);
+    roles["patience"] = (signal) => desk.askPatienceForever(signal);
     return roles;
   }
 
@@ -222,13 +238,17 @@ export class Acker {
   #makeDesk(): HandlerDesk | null {
     const handler = this.#handler;
     if (handler.mode === "row") return null;
+    const { now } = this.#parts;
+    const one = { filter: null, concurrency: HANDLER_CONCURRENCY, timeoutMs: HANDLER_TIMEOUT_MS };
+    const routes = handler.mode === "routed" ? handler.routes : [{ ...one, handler }];
     return createHandlerDesk({
       pool: this.#pool,
+      slots: this.#slots,
       acks: this.#acks,
-      handler,
-      concurrency: HANDLER_CONCURRENCY,
-      timeoutMs: HANDLER_TIMEOUT_MS,
-      leaseMs: LEASE_MS,
+      runner: createRoutedRunner(routes, now),
+      transactionMs: HANDLER_TIMEOUT_MS,
+      now,
+      leaseMs: this.#parts.leaseMs,
       capacity: this.#parts.config.ACKTOR_QUEUE,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
@@ -260,7 +280,7 @@ export class Acker {
       desk: this.#desk,
       verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
-      leaseMs: LEASE_MS,
+      leaseMs: this.#parts.leaseMs,
       capacity: config.ACKTOR_QUEUE,
       release: (held) => this.#intake.release(held),
       deliveries: this.#control.plane.station.deliveries,

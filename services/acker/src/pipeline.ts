@@ -203,7 +203,7 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
   if (decision?.kind === "answer") answerAll(answered, decision.answer, options);
   if (handled !== null && desk !== null) {
     const { message, held } = handled;
-    desk.take({ messageId: message.messageId, owner }, message, () => options.release(held));
+    desk.take({ messageId: message.messageId, owner }, message, receipt.crashes, () => options.release(held));
   }
 }
 

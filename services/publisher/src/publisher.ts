@@ -223,6 +223,7 @@ export class Publisher {
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
+      onWorking: (entry, forMs) => this.dispatch.dispatcher.working(entry, forMs),
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),
       deliveries: this.#parts.control.plane.station.deliveries,

@@ -320,6 +320,7 @@ export const knownNames: readonly string[] = [
   ...new Set([publisherSettings, ackerSettings, toolSettings].flatMap((table) => namesOf(table))),
   "ACKTOR_TEST_PG15",
   "ACKTOR_TEST_PG18",
+  "ACKTOR_TEST_KILLS",
 ];
 
 /** The name of this process: as configured, or the host's name and the port, which is stable and unique on a host. */

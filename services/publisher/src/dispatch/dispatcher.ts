@@ -235,6 +235,20 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * A receiver is at work on this PUBLISH and asks not to be sent it again for `forMs`. Where the row says already when it
+   * is due, it is told anew; lost on the way, the message is sent once more and known there.
+   */
+  working(entry: InFlight, forMs: number): void {
+    const until = this.#options.now() + forMs;
+    if (entry.done || until <= entry.timesOutAt) return;
+    entry.timesOutAt = until;
+    if (until <= entry.retryAt) return;
+    entry.retryAt = until;
+    if (entry.record === "written") this.#record([entry], this.#options.now());
+    else entry.hurried = entry.record === "writing";
+  }
+
   /** To be called every few tens of milliseconds: ack timeouts, and records whose ack did not come first. */
   tick(): void {
     const now = this.#options.now();

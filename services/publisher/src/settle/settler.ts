@@ -23,6 +23,8 @@ const CAPACITY = 20_000;
 const MAX_BATCH = 1_000;
 const BATCH_DELAY_MS = 2;
 const RETRY_PAUSE_MS = 200;
+/** Of a receiver that says it works, and not for how long. */
+const DEFAULT_PATIENCE_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export interface SettlerVerbs {
@@ -56,6 +58,8 @@ export interface SettlerOptions {
   readonly onAnswer: (entry: InFlight) => void;
   /** Milliseconds until a retryable rejected message is sent again. */
   readonly retryInMs: (retries: number) => number;
+  /** A receiver is at work on it: no answer is to be expected for so long. */
+  readonly onWorking?: (entry: InFlight, forMs: number) => void;
   readonly onSettled: (settled: readonly Settled[]) => void;
   /** A row was settled or rejected whose lane, or whose destination, may have a next one. */
   readonly onLaneFreed: () => void;
@@ -75,6 +79,8 @@ export interface SettlerCounts {
   otherClient: number;
   unknown: number;
   rejected: number;
+  /** Receivers that asked for patience. */
+  working: number;
   /** Rejected with a token that is not the current one. */
   stale: number;
   dropped: number;
@@ -96,6 +102,7 @@ export class Settler {
     otherClient: 0,
     unknown: 0,
     rejected: 0,
+    working: 0,
     stale: 0,
     dropped: 0,
   };
@@ -142,6 +149,7 @@ export class Settler {
       return;
     }
     if (decoded.ack.status === "processed") this.#processed(decoded.ack);
+    else if (decoded.ack.status === "working") this.#working(decoded.ack);
     else this.#rejected(decoded.ack);
   }
 
@@ -196,9 +204,20 @@ export class Settler {
       clientId: ack.client_id ?? "",
       reason: printable(ack.reason ?? ""),
       retryable: ack.retryable,
-      retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
+      retryInMs: Math.max(
+        (ack.retry_after ?? 0) * 1_000,
+        this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
+      ),
     };
     if (!this.#rejections.add({ rejection, entry })) this.counts.dropped++;
+  }
+
+  /** Only the publisher that has this attempt in flight can wait; for the others, and for old attempts, it says nothing. */
+  #working(ack: Ack): void {
+    this.counts.working++;
+    const entry = this.#options.inFlight(ack.message_id.toLowerCase());
+    if (entry === null || entry.message.leaseToken !== ack.attempt_token) return;
+    this.#options.onWorking?.(entry, (ack.working_for ?? DEFAULT_PATIENCE_SECONDS) * 1_000);
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
