@@ -31,7 +31,12 @@ export interface SettlerRig {
   receive(id: string, payload: string): void;
 }
 
-export function settlerRig({ secret = null }: { readonly secret?: string | null } = {}): SettlerRig {
+export interface SettlerRigOptions {
+  readonly secret?: string | null;
+  readonly onWorking?: (entry: InFlight, forMs: number) => void;
+}
+
+export function settlerRig({ secret = null, onWorking = () => undefined }: SettlerRigOptions = {}): SettlerRig {
   const inFlight = new Map<string, InFlight>();
   const log = keptLogger();
   const rig: Omit<SettlerRig, "settler" | "receive"> = {
@@ -75,6 +80,7 @@ export function settlerRig({ secret = null }: { readonly secret?: string | null 
     now: () => rig.now,
     inFlight: (id) => inFlight.get(id) ?? null,
     onAnswer: (entry) => void rig.answers.push(entry),
+    onWorking,
     retryInMs: (retries) => 1_000 * retries,
     onSettled: (settled) => void rig.told.push(...settled),
     onLaneFreed: () => {
