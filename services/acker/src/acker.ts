@@ -29,7 +29,9 @@ import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
 import type { Handler } from "./handle/handler.ts";
 import { inboxHandler } from "./handle/inbox-handler.ts";
 import { createLogHandler } from "./handle/log-handler.ts";
+import { readHosts } from "./handle/public-address.ts";
 import { createRoutedRunner } from "./handle/route-handlers.ts";
+import { createWebhookHandler } from "./handle/webhook-handler.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
@@ -128,7 +130,7 @@ export class Acker {
       limit: ACK_QUEUE,
       counts: this.#counts,
     });
-    this.#handler = parts.handler ?? (config.ACKTOR_HANDLER === "log" ? createLogHandler(logger) : inboxHandler);
+    this.#handler = parts.handler ?? chooseHandler(parts);
     this.#desk = this.#makeDesk();
     this.#pipeline = this.#makePipeline();
     this.#intake = createIntake({
@@ -336,4 +338,19 @@ export class Acker {
       supervisor: () => this.#supervisor,
     };
   }
+}
+
+/** The built-in handler that the configuration names. */
+function chooseHandler({ config, logger, wallClock }: AckerParts): Handler {
+  const { ACKTOR_HANDLER: name, ACKTOR_WEBHOOK_URL: url, ACKTOR_WEBHOOK_HOSTS: hosts } = config;
+  if (name === "log") return createLogHandler(logger);
+  if (name !== "webhook" || url === null) return inboxHandler;
+  const secret = config.ACKTOR_WEBHOOK_SECRET;
+  return createWebhookHandler({
+    url,
+    allowed: readHosts(hosts ?? []),
+    secret,
+    userAgent: `acktor/${VERSION}`,
+    wallClock,
+  });
 }

@@ -275,10 +275,27 @@ const ackerOwn = {
     schema: choice("on", "off"),
   },
   ACKTOR_HANDLER: {
-    description: "What processes a message: inbox (the row is the effect) or log.",
+    description: "What processes a message: inbox (the row is the effect), log, or webhook (ACKTOR_WEBHOOK_URL).",
     example: "inbox",
     fallback: "inbox",
-    schema: choice("inbox", "log"),
+    schema: choice("inbox", "log", "webhook"),
+  },
+  ACKTOR_WEBHOOK_URL: {
+    description: "Where the webhook handler posts each message.",
+    example: "https://example.com/hooks/acktor",
+    schema: url("http", "https"),
+  },
+  ACKTOR_WEBHOOK_HOSTS: {
+    description:
+      "Hosts that the webhook may be at, and addresses or ranges that it may be at though they are not public. Default: the URL's host, at public addresses.",
+    example: "app,172.16.0.0/12",
+    schema: list(() => null),
+  },
+  ACKTOR_WEBHOOK_SECRET: {
+    description: "Signs webhooks (Standard Webhooks): whsec_<base64>, or any text.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
   },
   ACKTOR_QUEUE: {
     description: "Messages received and not yet in the inbox; more are dropped, and the outbox sends them again.",
