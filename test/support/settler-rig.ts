@@ -2,7 +2,7 @@
 import { Destination } from "@acktor/publisher/dispatch/destination";
 import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
 import type { AckLeftover, AckRecord, LeasedMessage, Rejection, Settled } from "@acktor/publisher/outbox/outbox";
-import { Settler } from "@acktor/publisher/settle/settler";
+import { Settler, type SettlerOptions } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
 import { rows } from "./db-results.ts";
 import { type KeptLogger, keptLogger } from "./kept-logger.ts";
@@ -31,12 +31,11 @@ export interface SettlerRig {
   receive(id: string, payload: string): void;
 }
 
-export interface SettlerRigOptions {
-  readonly secret?: string | null;
-  readonly onWorking?: (entry: InFlight, forMs: number) => void;
-}
+export type SettlerRigOptions = Partial<
+  Pick<SettlerOptions, "secret" | "onWorking" | "onPause" | "policy" | "wallClock">
+>;
 
-export function settlerRig({ secret = null, onWorking = () => undefined }: SettlerRigOptions = {}): SettlerRig {
+export function settlerRig({ secret = null, ...over }: SettlerRigOptions = {}): SettlerRig {
   const inFlight = new Map<string, InFlight>();
   const log = keptLogger();
   const rig: Omit<SettlerRig, "settler" | "receive"> = {
@@ -80,7 +79,7 @@ export function settlerRig({ secret = null, onWorking = () => undefined }: Settl
     now: () => rig.now,
     inFlight: (id) => inFlight.get(id) ?? null,
     onAnswer: (entry) => void rig.answers.push(entry),
-    onWorking,
+    ...over,
     retryInMs: (retries) => 1_000 * retries,
     onSettled: (settled) => void rig.told.push(...settled),
     onLaneFreed: () => {
@@ -113,6 +112,7 @@ function entryOf(message: LeasedMessage, sentAt: number): InFlight {
     pubackAt: sentAt,
     record: "none",
     hurried: false,
+    givenUp: null,
     done: false,
   };
 }

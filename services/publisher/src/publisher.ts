@@ -9,6 +9,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { filterMatches } from "@acktor/shared/protocol/topics";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
@@ -44,6 +45,8 @@ const LAST_PUBACKS_MS = 500;
 const SMEAR_MS = 2_000;
 
 export interface PublisherParts {
+  /** Null: always the built-in behaviour. */
+  readonly policy: ErrorPolicy | null;
   readonly config: PublisherSettings;
   readonly instance: string;
   /** Name of this run of the process, under which it leases rows. */
@@ -197,6 +200,8 @@ export class Publisher {
       publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
       ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
       retry: { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP },
+      policy: this.#parts.policy,
+      wallClock: this.#parts.wallClock,
       pollMs: config.ACKTOR_POLL,
       leaseMs: config.ACKTOR_LEASE,
       instance: owner,
@@ -223,6 +228,9 @@ export class Publisher {
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
+      policy: this.#parts.policy,
+      wallClock: this.#parts.wallClock,
+      onPause: (entry) => this.dispatch.dispatcher.pause(entry),
       onWorking: (entry, forMs) => this.dispatch.dispatcher.working(entry, forMs),
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),

@@ -7,6 +7,8 @@ import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
 import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
 
+import { policyRules } from "./error-policy.ts";
+
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
@@ -235,6 +237,12 @@ const publisherOwn = {
     example: "60s",
     fallback: "60s",
     schema: duration(10, DAY),
+  },
+  ACKTOR_POLICY: {
+    description:
+      "What to do per error type and MQTT reason code, as JSON: docs/how-to/error-policies.md. Default: send again with backoff.",
+    example: '{"rules":[{"code":"0x87","do":"dead_letter"}]}',
+    schema: policyRules(),
   },
   ACKTOR_POLL: {
     description: "How often the outbox is looked at for rows that nobody announced.",

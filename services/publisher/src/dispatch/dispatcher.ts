@@ -12,8 +12,10 @@
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
+import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
+import { ACK_TIMEOUT, failedPublish } from "./delivery-error.ts";
 import type { Destination } from "./destination.ts";
 import { Destinations } from "./destinations.ts";
 import type { InFlight, QueuedMessage } from "./in-flight.ts";
@@ -26,6 +28,8 @@ import { toPublish } from "./to-publish.ts";
 const RECORD_MARGIN_MS = 1_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
 const RECORD_AFTER_MS = 100;
+
+const BUILT_IN: Decision = { kind: "default" };
 
 /** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
 const PASSING: ReadonlySet<string> = new Set(["not_connected", "breaker_open", "window_full"]);
@@ -41,6 +45,10 @@ export interface DispatcherOptions {
   readonly publishDeadlineMs: number;
   readonly ackTimeout: AckTimeoutBounds;
   readonly retry: RetrySchedule;
+  /** What to do when a delivery goes wrong; null = always the built-in behaviour. */
+  readonly policy?: ErrorPolicy | null;
+  /** Milliseconds since 1970, for the age of a message. */
+  readonly wallClock?: () => number;
   /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
   readonly sink: DispatcherSink;
   /** For viewers. */
@@ -249,6 +257,11 @@ export class Dispatcher {
     else entry.hurried = entry.record === "writing";
   }
 
+  /** A receiver rejected this PUBLISH and the policy says that its destination is to rest. */
+  pause(entry: InFlight): void {
+    this.#park(entry.destination);
+  }
+
   /** To be called every few tens of milliseconds: ack timeouts, and records whose ack did not come first. */
   tick(): void {
     const now = this.#options.now();
@@ -267,6 +280,9 @@ export class Dispatcher {
     const again: InFlight[] = [];
     for (const entry of entries) {
       entry.record = "written";
+      if (entry.givenUp !== null && !fenced.has(entry.message.messageId)) {
+        this.#options.sink.fail(entry.message, entry.givenUp);
+      }
       if (entry.done) continue;
       if (fenced.has(entry.message.messageId)) this.#finish(entry);
       else if (entry.hurried) again.push(entry);
@@ -315,7 +331,9 @@ export class Dispatcher {
       return false;
     }
     const timeoutMs = destination.ackTimeoutMs(ackTimeout);
-    const retryInMs = retryDelayMs(retry, timeoutMs, message.attempts, random);
+    const planned = this.#decide(message, ACK_TIMEOUT, message.attempts + 1);
+    const retryInMs =
+      planned.kind === "retry" ? timeoutMs + planned.inMs : retryDelayMs(retry, timeoutMs, message.attempts, random);
     const entry: InFlight = {
       message,
       destination,
@@ -328,6 +346,7 @@ export class Dispatcher {
       pubackAt: at,
       record: "none",
       hurried: false,
+      givenUp: null,
       done: false,
     };
     this.#inFlight.set(message.messageId, entry);
@@ -380,8 +399,12 @@ export class Dispatcher {
         this.#note("publish_failed", entry, outcome.kind === "refused" ? outcome.reasonCode : outcome.why);
       }
       if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(entry);
+      const decision = this.#decide(entry.message, failedPublish(outcome), entry.attempt);
+      if (decision.kind === "retry") entry.retryAt = now + decision.inMs;
+      if (decision.kind === "dead_letter") entry.givenUp = decision.reason;
       this.#recordAs([entry], outcome, now);
       this.#finish(entry);
+      if (decision.kind === "pause") this.#park(entry.destination);
     }
     this.pump();
   }
@@ -406,7 +429,17 @@ export class Dispatcher {
     this.counts.ackTimeouts++;
     if (this.#deliveries.watched) this.#note("ack_timeout", entry);
     this.#finish(entry);
-    if (entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt)) this.#park(entry.destination);
+    const decision = this.#decide(entry.message, ACK_TIMEOUT, entry.attempt);
+    if (decision.kind === "dead_letter") this.#options.sink.fail(entry.message, decision.reason);
+    const isSilent = entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt);
+    if (isSilent || decision.kind === "pause") this.#park(entry.destination);
+  }
+
+  #decide(message: LeasedMessage, error: Omit<DeliveryError, "topic">, attempt: number): Decision {
+    const { policy, wallClock } = this.#options;
+    if (!policy || wallClock === undefined) return BUILT_IN;
+    const ageMs = Math.max(0, wallClock() - message.createdAt * 1_000);
+    return policy({ ...error, topic: message.topic }, attempt, ageMs);
   }
 
   #park(destination: Destination): void {

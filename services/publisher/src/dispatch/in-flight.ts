@@ -32,6 +32,8 @@ export interface InFlight {
   record: "none" | "writing" | "written";
   /** `retryAt` was moved while the record was under way, so it is written once more. */
   hurried: boolean;
+  /** Why the policy gives the message up once this attempt is recorded; null = it does not. */
+  givenUp: string | null;
   /** The ack came; whatever still happens to the PUBLISH does not matter. */
   done: boolean;
 }

@@ -14,6 +14,7 @@ import type { IncomingMessage } from "@acktor/shared/link/link";
 import { type Ack, decodeAck, isSigned } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { InFlight } from "../dispatch/in-flight.ts";
@@ -58,6 +59,12 @@ export interface SettlerOptions {
   readonly onAnswer: (entry: InFlight) => void;
   /** Milliseconds until a retryable rejected message is sent again. */
   readonly retryInMs: (retries: number) => number;
+  /** What to do with retryable rejections; null = always the built-in behaviour. */
+  readonly policy?: ErrorPolicy | null;
+  /** Milliseconds since 1970, for the age of a message. */
+  readonly wallClock?: () => number;
+  /** The policy says that this PUBLISH's destination is to rest. */
+  readonly onPause?: (entry: InFlight) => void;
   /** A receiver is at work on it: no answer is to be expected for so long. */
   readonly onWorking?: (entry: InFlight, forMs: number) => void;
   readonly onSettled: (settled: readonly Settled[]) => void;
@@ -198,16 +205,13 @@ export class Settler {
     }
     if (this.#isOfOtherContent(ack, entry)) return;
     if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
+    const reason = printable(ack.reason ?? "");
     const rejection: Rejection = {
       messageId: ack.message_id.toLowerCase(),
       leaseToken: ack.attempt_token,
       clientId: ack.client_id ?? "",
-      reason: printable(ack.reason ?? ""),
-      retryable: ack.retryable,
-      retryInMs: Math.max(
-        (ack.retry_after ?? 0) * 1_000,
-        this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
-      ),
+      reason,
+      ...this.#verdict(ack, reason, entry),
     };
     if (!this.#rejections.add({ rejection, entry })) this.counts.dropped++;
   }
@@ -218,6 +222,22 @@ export class Settler {
     const entry = this.#options.inFlight(ack.message_id.toLowerCase());
     if (entry === null || entry.message.leaseToken !== ack.attempt_token) return;
     this.#options.onWorking?.(entry, (ack.working_for ?? DEFAULT_PATIENCE_SECONDS) * 1_000);
+  }
+
+  /** Again, and when; a receiver's own wish is the least. */
+  #verdict(ack: Ack, reason: string, entry: InFlight | null): Pick<Rejection, "retryable" | "retryInMs"> {
+    const { policy, wallClock, onPause, retryInMs } = this.#options;
+    const builtIn = retryInMs(entry === null ? 0 : entry.attempt - 1);
+    const after = (ms: number): number => Math.max((ack.retry_after ?? 0) * 1_000, ms);
+    if (!ack.retryable || !policy || wallClock === undefined || entry === null) {
+      return { retryable: ack.retryable, retryInMs: after(builtIn) };
+    }
+    const { topic, createdAt } = entry.message;
+    const error = { type: "application", on: "rejected", reasonCode: null, reason, topic } as const;
+    const decision = policy(error, entry.attempt, Math.max(0, wallClock() - createdAt * 1_000));
+    if (decision.kind === "pause") onPause?.(entry);
+    if (decision.kind === "retry") return { retryable: true, retryInMs: after(decision.inMs) };
+    return { retryable: decision.kind !== "dead_letter", retryInMs: after(builtIn) };
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
