@@ -53,7 +53,7 @@ export async function call(options: CallOptions, request: Call, timeoutMs: numbe
   const end = options.now() + timeoutMs;
   for (let tries = 0; ; tries++) {
     const left = end - options.now();
-    const tried = await tryOnce(options, request, Math.max(1, Math.min(ONE_CALL_MS, left)));
+    const tried = await tryOnce(options, request, Math.max(1, Math.ceil(Math.min(ONE_CALL_MS, left))));
     if (tried.ok !== "later") return tried;
     const spread = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries, 16));
     const wait = Math.max(tried.waitMs, options.random() * spread);
