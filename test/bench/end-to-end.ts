@@ -39,8 +39,11 @@ export interface Rig {
 
 const DRAIN_LIMIT_MS = 300_000;
 
+/** Starts another acker than the service. */
+export type StartAcker = (scope: Scope, bench: Bench, database: Database) => Promise<Service>;
+
 /** Starts a pair on a database of its own. */
-export async function startRig(scope: Scope, bench: Bench, name: string): Promise<Rig> {
+export async function startRig(scope: Scope, bench: Bench, name: string, startAcker?: StartAcker): Promise<Rig> {
   const { options, directory, postgres, broker } = bench;
   const database = await Database.create(scope, postgres.url, name);
   const common = {
@@ -52,7 +55,10 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
     wantsBroker: true,
   };
   const publisher = await startService(scope, { ...common, name: "publisher" });
-  const acker = await startService(scope, { ...common, name: "acker" });
+  const acker =
+    startAcker === undefined
+      ? await startService(scope, { ...common, name: "acker" })
+      : await startAcker(scope, bench, database);
   const caller = new Caller(publisher.url, options.connections);
   scope.defer(() => caller.close());
   const roots = {
@@ -65,10 +71,10 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
   return { database, publisher, acker, caller, roots };
 }
 
-export function measureEndToEnd(bench: Bench, name: string): Promise<EndToEndResult> {
+export function measureEndToEnd(bench: Bench, name: string, startAcker?: StartAcker): Promise<EndToEndResult> {
   const { options } = bench;
   return scoped(async (scope) => {
-    const rig = await startRig(scope, bench, name);
+    const rig = await startRig(scope, bench, name, startAcker);
     const { warmup } = options;
     await push(rig, options, warmup);
     const bodies = batchBodies(options.messages, options.batch, options);
