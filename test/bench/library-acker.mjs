@@ -12,7 +12,7 @@ const acker = await createAcker({
   env: { LOG_LEVEL: "warn" },
   handlers: {
     "bench/#": {
-      concurrency: 1_000,
+      pure: true,
       handle: (message) => sql`insert into effect (id, bytes) values (${message.id}, ${message.content.length})`,
     },
   },

@@ -76,6 +76,56 @@ test("many fragments share statements; one that PostgreSQL refuses fails alone; 
   assert.deepEqual(await rig.ask("select last_value::int4 v from acker_test"), [{ v: 10 }]);
 });
 
+test("pure handlers: the effect is in the inbox's own statement, once, whatever stands beside it", async (t) => {
+  const rig = await libraryRig(t);
+  let calls = 0;
+  await rig.start({
+    "t/pure": {
+      pure: true,
+      handle: ({ id, content }) => {
+        calls++;
+        if (content === "throw") throw new Error("on purpose");
+        if (content === "reject") return rejected("not this one", { retryable: false });
+        if (content === "update") return sql`update counter set n = n + ${1}`;
+        return sql`insert into effect values (${content === "twin" ? "twin" : id}, ${1})`;
+      },
+    },
+    "t/liar": { pure: true, handle: async ({ id }) => sql`insert into effect values (${id}, ${2})` },
+  });
+  const ids = Array.from({ length: 60 }, (_, i) => `p${i}`);
+  await Promise.all(ids.map((id) => rig.send("t/pure", id)));
+  for (const id of ids) assert.equal((await rig.answer(id))["status"], "processed");
+  assert.ok(calls >= ids.length);
+  const leased = "select count(*)::int4 n from acker.inbox where lease_owner <> ''";
+  assert.deepEqual(await rig.ask(leased), [{ n: 0 }], "none of them was taken on with a lease");
+  // A known one, two of which one cannot be, one that throws, one that rejects, one that is no insert: beside new ones.
+  const more = ids.map((id) => `x${id}`);
+  const wanted: Record<string, string> = {
+    throw: "rejected",
+    reject: "rejected",
+    update: "processed",
+    liar: "processed",
+  };
+  await Promise.all([
+    rig.send("t/pure", "p0"),
+    ...more.map((id) => rig.send("t/pure", id)),
+    rig.send("t/pure", "twin-1", "twin"),
+    rig.send("t/pure", "twin-2", "twin"),
+    ...["throw", "reject", "update"].map((id) => rig.send("t/pure", id, id)),
+    rig.send("t/liar", "liar"),
+  ]);
+  for (const id of more) assert.equal((await rig.answer(id))["status"], "processed");
+  for (const [id, status] of Object.entries(wanted)) assert.equal((await rig.answer(id))["status"], status, id);
+  await rig.client.hears("delivery/ack/p0", 2);
+  const twins = [await rig.answer("twin-1"), await rig.answer("twin-2")].map((ack) => ack["status"]);
+  assert.deepEqual(twins.sort(), ["processed", "rejected"]);
+  assert.deepEqual(await rig.ask("select n, count(*)::int4 c from effect group by 1 order by 1"), [
+    { n: 1, c: 121 },
+    { n: 2, c: 1 },
+  ]);
+  assert.deepEqual(await rig.ask("select n from counter"), [{ n: 1 }]);
+});
+
 test("a handler that throws, hangs, blocks, returns nonsense or has a broken effect harms its message alone", async (t) => {
   const rig = await libraryRig(t);
   const block = (ms: number): void => {

@@ -26,11 +26,11 @@ import { createMetrics } from "./control/metrics.ts";
 import { addRoutes } from "./control/routes.ts";
 import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
-import type { Handler } from "./handle/handler.ts";
+import type { Handler, HandlerRoute } from "./handle/handler.ts";
 import { inboxHandler } from "./handle/inbox-handler.ts";
 import { createLogHandler } from "./handle/log-handler.ts";
 import { readHosts } from "./handle/public-address.ts";
-import { createRoutedRunner } from "./handle/route-handlers.ts";
+import { createRoutedRunner, effectOfRoutes } from "./handle/route-handlers.ts";
 import { createWebhookHandler } from "./handle/webhook-handler.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { keepHouse } from "./keep-house.ts";
@@ -241,8 +241,7 @@ export class Acker {
     const handler = this.#handler;
     if (handler.mode === "row") return null;
     const { now } = this.#parts;
-    const one = { filter: null, concurrency: HANDLER_CONCURRENCY, timeoutMs: HANDLER_TIMEOUT_MS };
-    const routes = handler.mode === "routed" ? handler.routes : [{ ...one, handler }];
+    const routes = routesOf(handler);
     return createHandlerDesk({
       pool: this.#pool,
       slots: this.#slots,
@@ -280,6 +279,7 @@ export class Acker {
       pool: this.#pool,
       acks: this.#acks,
       desk: this.#desk,
+      effectOf: effectOfRoutes(routesOf(this.#handler)),
       verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
       leaseMs: this.#parts.leaseMs,
@@ -338,6 +338,14 @@ export class Acker {
       supervisor: () => this.#supervisor,
     };
   }
+}
+
+/** Every handler that works after the row, with its bounds. */
+function routesOf(handler: Handler): readonly HandlerRoute[] {
+  if (handler.mode === "row") return [];
+  if (handler.mode === "routed") return handler.routes;
+  const bounds = { concurrency: HANDLER_CONCURRENCY, timeoutMs: HANDLER_TIMEOUT_MS };
+  return [{ filter: null, handler, effectOf: null, ...bounds }];
 }
 
 /** The built-in handler that the configuration names. */

@@ -49,6 +49,11 @@ export type MessageHandler = (
 
 export interface HandlerOptions {
   readonly handle: MessageHandler;
+  /**
+   * True: `handle` is synchronous and only computes what it returns. It may then run before the message is stored, and more than
+   * once, so that a plain insert that it returns is part of the inbox's own statement: half the writes. Default false.
+   */
+  readonly pure?: boolean;
   /** Messages that it works on at a time. Default 16. */
   readonly concurrency?: number;
   /** Milliseconds; then its signal is aborted and the message rejected, retryable. Default 30,000. */
@@ -93,6 +98,7 @@ export type CreateAckerResult =
 
 const CONCURRENCY = 16;
 const TIMEOUT_MS = 30_000;
+const NEVER = new AbortController().signal;
 
 /** The work is done. */
 export const processed: HandleResult = { kind: "processed" };
@@ -154,12 +160,10 @@ function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): str
 
 function toRoutes(handlers: AckerOptions["handlers"]): RoutedHandler {
   const routes = Object.entries(handlers).map(([filter, given]): HandlerRoute => {
-    const {
-      handle,
-      concurrency = CONCURRENCY,
-      timeoutMs = TIMEOUT_MS,
-    } = typeof given === "function" ? { handle: given } : given;
-    return { filter, handler: adapt(filter, handle), concurrency, timeoutMs };
+    const options: HandlerOptions = typeof given === "function" ? { handle: given } : given;
+    const { handle, concurrency = CONCURRENCY, timeoutMs = TIMEOUT_MS, pure = false } = options;
+    const effectOf = pure ? (message: InboxMessage) => computed(handle, message) : null;
+    return { filter, handler: adapt(filter, handle), effectOf, concurrency, timeoutMs };
   });
   return { name: "library", mode: "routed", routes };
 }
@@ -173,6 +177,16 @@ function adapt(name: string, handle: MessageHandler): AfterHandler {
       return isFragment(result) ? { kind: "processed", effect: result } : result;
     },
   };
+}
+
+/** The fragment that a pure handler returns, or null; what else it returns is looked at when its turn comes. */
+function computed(handle: MessageHandler, message: InboxMessage): Fragment | null {
+  const result = handle(toMessage(message), { signal: NEVER, working: () => undefined });
+  if (result instanceof Promise) {
+    result.catch(() => "it is asked again, and heard then");
+    return null;
+  }
+  return isFragment(result) ? result : null;
 }
 
 function isFragment(result: HandleResult | Fragment | undefined): result is Fragment {

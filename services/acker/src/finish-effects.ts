@@ -12,9 +12,10 @@ import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { printable } from "@acktor/shared/runtime/logger";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import type { TransactionEffect } from "./handle/handler.ts";
-import { commitEffects, type EffectOf, findProcessed, LEASE_LOST, piecesOf } from "./inbox/commit-effects.ts";
+import { commitEffects, type EffectOf, findProcessed, LEASE_LOST } from "./inbox/commit-effects.ts";
 import { isPlainInsert, shapeOf } from "./inbox/fragment.ts";
 import type { Lease } from "./inbox/renew-leases.ts";
+import { piecesOf } from "./inbox/statement-sizes.ts";
 
 export type EffectEnd =
   | { readonly kind: "committed" }

@@ -46,6 +46,9 @@ export interface AfterHandler {
 }
 
 /** Several handlers, each with its topics and its bounds. */
+/** A handler of a route that only computes: its effect can be known before the message is stored. */
+export type EffectOf = (message: InboxMessage) => Fragment | null;
+
 export interface RoutedHandler {
   readonly name: string;
   readonly mode: "routed";
@@ -56,6 +59,8 @@ export interface HandlerRoute {
   /** MQTT filter; of two that match a topic the first one takes it. Null = every topic. */
   readonly filter: string | null;
   readonly handler: AfterHandler;
+  /** Null: the handler does more than compute. What this throws, the handler throws as well when its turn comes. */
+  readonly effectOf: EffectOf | null;
   /** Messages that it works on at a time. */
   readonly concurrency: number;
   readonly timeoutMs: number;

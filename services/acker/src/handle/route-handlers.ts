@@ -4,12 +4,24 @@
  * Invariant: a topic that no filter matches is rejected for good: waiting will not bring a handler.
  */
 import { filterMatches } from "@acktor/shared/protocol/topics";
-import type { HandlerRoute } from "./handler.ts";
+import type { EffectOf, HandlerRoute } from "./handler.ts";
 import { createHandlerRunner, type HandlerRunner } from "./run-handlers.ts";
 
 interface Lane {
   readonly filter: string | null;
   readonly runner: HandlerRunner;
+}
+
+/** The effect of a message whose handler only computes, or null: it takes the usual way, where its faults are told. */
+export function effectOfRoutes(routes: readonly HandlerRoute[]): EffectOf {
+  return (message) => {
+    const route = routes.find(({ filter }) => filter === null || filterMatches(filter, message.topic));
+    try {
+      return route?.effectOf?.(message) ?? null;
+    } catch {
+      return null;
+    }
+  };
 }
 
 /** @param now monotonic milliseconds */

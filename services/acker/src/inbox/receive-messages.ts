@@ -83,7 +83,8 @@ const TAKEN = `i.checksum = excluded.checksum and (
 const ifTaken = (column: string, givenUp = `excluded.${column}`): string =>
   `${column} = case when ${GIVEN_UP} then ${givenUp} when ${TAKEN} then excluded.${column} else i.${column} end`;
 
-const INSERT = `
+/** Takes messages that are new, or fails as a whole. Parameters: `parameters`. */
+export const INSERT = `
 insert into acker.inbox as i (message_id, external_id, topic, content, content_encoding, content_type, checksum,
   deliveries, attempt_token, retry_count, status, processed_at, lease_until, lease_owner)
 select t.*, $11::text,
@@ -123,12 +124,13 @@ export async function receiveMessages(
   return pool.run<Receipt>(RECEIVE, params);
 }
 
-function firstReceipt({ message, deliveries }: Incoming, { born }: ReceiveOptions): Receipt {
+/** What the inbox holds of a message that was inserted plainly. */
+export function firstReceipt({ message, deliveries }: Incoming, { born }: Pick<ReceiveOptions, "born">): Receipt {
   const { messageId, checksum } = message;
   return { messageId, deliveries, status: born, reason: null, checksum, mine: born === "received", crashes: 0 };
 }
 
-function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
+export function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
   const column = <T extends string | number | null>(pick: (item: Incoming) => T): string => pgArray(sorted.map(pick));
   return [
     column((item) => item.message.messageId),
