@@ -193,6 +193,23 @@ test("XState's private parts are read in one file", () => {
   );
 });
 
+test("what applications import stands on no driver of theirs or ours but the link's", () => {
+  const client = sources.filter((s) => s.path.startsWith("shared/src/client/"));
+  assert.ok(client.length > 0);
+  const wrong = client.flatMap(({ path, imports }) =>
+    imports
+      .map((name) => targetOf(path, name))
+      .filter((target) => !/^(node:|shared\/src\/(client|link)\/)/.test(target))
+      .map((target) => `${path} imports ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("a unit of work of several statements is in one file", () => {
+  const users = sources.filter((s) => !s.path.startsWith("test/") && /\bopenConnection\(/.test(read(s.path)));
+  assert.deepEqual(users.map((s) => s.path).sort(), ["shared/src/db/fenced-transaction.ts", "shared/src/db/pool.ts"]);
+});
+
 test("transactions of the driver are used nowhere", () => {
   const users = sources.filter((s) => !s.path.startsWith("test/") && /\bsql\.(begin|reserve)\(/.test(read(s.path)));
   assert.deepEqual(

@@ -17,6 +17,7 @@ import { type BrokerPlan, planBroker } from "./broker.ts";
 import { type ClaimLine, measureClaims } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
+import { describeHandlers, type HandlerRound, measureHandlers } from "./handlers.ts";
 import { measureInspection } from "./inspect.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
 import { describeCommit, describeMachine } from "./machine.ts";
@@ -28,6 +29,15 @@ import { type Scope, scoped } from "./scope.ts";
 
 function say(line: string): void {
   console.error(line);
+}
+
+async function runHandlers(scope: Scope, options: BenchOptions): Promise<HandlerRound[]> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), "acktor-bench-"));
+  scope.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const postgres = await startDatabaseServer(scope, directory);
+  const plan = await planBroker(options.broker, directory);
+  const broker = await plan.start(scope);
+  return measureHandlers({ options, directory, postgres, broker: { url: plan.url, pid: broker.pid } });
 }
 
 async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult> {
@@ -150,6 +160,16 @@ function settingsOf(options: BenchOptions, plan: BrokerPlan): Record<string, unk
   };
 }
 
+/** Cleans up at a signal, too. */
+function stoppable<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+  return scoped((scope) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => void scope.close().finally(() => process.exit(1)));
+    }
+    return work(scope);
+  });
+}
+
 async function main(): Promise<void> {
   const parsed = parseOptions(process.argv.slice(2));
   if (parsed.kind === "help") {
@@ -162,12 +182,13 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
-  const result = await scoped(async (scope) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => void scope.close().finally(() => process.exit(1)));
-    }
-    return runAll(scope, options);
-  });
+  if (options.handlers) {
+    const { text, faults, met } = describeHandlers(await stoppable((scope) => runHandlers(scope, options)));
+    console.log(text);
+    if (faults.length > 0 || (options.strict && !met)) process.exitCode = 1;
+    return;
+  }
+  const result = await stoppable((scope) => runAll(scope, options));
   console.log(`\n${describeResult(result)}\n`);
   console.log(`written to ${path.relative(ROOT, writeJson(path.join(ROOT, "bench-results"), result))}`);
   const missed = targetsOf(result).some((target) => target.met === false);

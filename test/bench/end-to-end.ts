@@ -41,8 +41,11 @@ export interface Rig {
 
 const DRAIN_LIMIT_MS = 300_000;
 
+/** Starts another acker than the service. */
+export type StartAcker = (scope: Scope, bench: Bench, database: Database) => Promise<Service>;
+
 /** Starts a pair on a database of its own. */
-export async function startRig(scope: Scope, bench: Bench, name: string): Promise<Rig> {
+export async function startRig(scope: Scope, bench: Bench, name: string, startAcker?: StartAcker): Promise<Rig> {
   const { options, directory, postgres, broker } = bench;
   const database = await Database.create(scope, postgres.url, name);
   const common = {
@@ -55,7 +58,10 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
     ...(bench.env === undefined ? {} : { env: bench.env }),
   };
   const publisher = await startService(scope, { ...common, name: "publisher" });
-  const acker = await startService(scope, { ...common, name: "acker" });
+  const acker =
+    startAcker === undefined
+      ? await startService(scope, { ...common, name: "acker" })
+      : await startAcker(scope, bench, database);
   const caller = new Caller(publisher.url, options.connections);
   scope.defer(() => caller.close());
   const roots = {
@@ -68,15 +74,19 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
   return { database, publisher, acker, caller, roots };
 }
 
-/** @param prepare what shall be there when the clock starts, beside the pair */
+/**
+ * @param prepare what shall be there when the clock starts, beside the pair
+ * @param startAcker another acker than the service
+ */
 export function measureEndToEnd(
   bench: Bench,
   name: string,
   prepare: (scope: Scope, rig: Rig) => Promise<void> = async () => undefined,
+  startAcker?: StartAcker,
 ): Promise<EndToEndResult> {
   const { options } = bench;
   return scoped(async (scope) => {
-    const rig = await startRig(scope, bench, name);
+    const rig = await startRig(scope, bench, name, startAcker);
     const { warmup } = options;
     await prepare(scope, rig);
     await push(rig, options, warmup);

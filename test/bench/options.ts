@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly claim: boolean;
   /** Only what inspection costs: end to end without and with a viewer. */
   readonly inspect: boolean;
+  /** Only compare a handler's fragment with the built-in inbox handler. */
+  readonly handlers: boolean;
   readonly broker: "mosquitto" | "aedes" | "auto";
   /** Un-answered messages at most, of the raw round trip and of the publisher. */
   readonly window: number;
@@ -43,6 +45,7 @@ export const HELP = `npm run bench -- [options]
   --skip memory        all but these
   --claim              also the claim's time with 0 and 1,000,000 finished rows
   --inspect            what a viewer costs: end to end without and with one, in turns, nothing else
+  --handlers           only: a handler that returns a fragment, beside the built-in one
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
   --topics 16          topics, so destinations, that the messages are spread over
@@ -82,6 +85,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     ),
     claim: flag,
     inspect: flag,
+    handlers: flag,
     strict: flag,
     help: flag,
   };
@@ -103,6 +107,7 @@ function read(values: Values): BenchOptions {
     phases: phasesOf(values),
     claim: values["claim"] === true,
     inspect: values["inspect"] === true,
+    handlers: values["handlers"] === true,
     broker: oneOf(values["broker"] ?? "auto", ["auto", "mosquitto", "aedes"]),
     window: count(values, "window", 512),
     topics: count(values, "topics", 16),

@@ -2,9 +2,8 @@
 import { Destination } from "@acktor/publisher/dispatch/destination";
 import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
 import type { AckLeftover, AckRecord, LeasedMessage, Rejection, Settled } from "@acktor/publisher/outbox/outbox";
-import { Settler } from "@acktor/publisher/settle/settler";
+import { Settler, type SettlerOptions } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
-import type { AckTrust } from "@acktor/shared/protocol/ack-signature";
 import { rows } from "./db-results.ts";
 import { type KeptLogger, keptLogger } from "./kept-logger.ts";
 import { leased } from "./leased.ts";
@@ -32,7 +31,11 @@ export interface SettlerRig {
   receive(id: string, payload: string): void;
 }
 
-export function settlerRig({ trust = null }: { readonly trust?: AckTrust | null } = {}): SettlerRig {
+export type SettlerRigOptions = Partial<
+  Pick<SettlerOptions, "trust" | "onWorking" | "onPause" | "policy" | "wallClock">
+>;
+
+export function settlerRig({ trust = null, ...over }: SettlerRigOptions = {}): SettlerRig {
   const inFlight = new Map<string, InFlight>();
   const log = keptLogger();
   const rig: Omit<SettlerRig, "settler" | "receive"> = {
@@ -76,6 +79,7 @@ export function settlerRig({ trust = null }: { readonly trust?: AckTrust | null 
     now: () => rig.now,
     inFlight: (id) => inFlight.get(id) ?? null,
     onAnswer: (entry) => void rig.answers.push(entry),
+    ...over,
     retryInMs: (retries) => 1_000 * retries,
     onSettled: (settled) => void rig.told.push(...settled),
     onLaneFreed: () => {
@@ -108,6 +112,7 @@ function entryOf(message: LeasedMessage, sentAt: number): InFlight {
     pubackAt: sentAt,
     record: "none",
     hurried: false,
+    givenUp: null,
     done: false,
   };
 }

@@ -7,6 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
+import { createTransactionSlots, type TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { createHttp } from "@acktor/shared/runtime/http-server";
@@ -28,9 +29,12 @@ import { ACKER_DOCS } from "./control/route-docs.ts";
 import { addRoutes } from "./control/routes.ts";
 import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
-import type { Handler } from "./handle/handler.ts";
+import type { Handler, HandlerRoute } from "./handle/handler.ts";
 import { inboxHandler } from "./handle/inbox-handler.ts";
 import { createLogHandler } from "./handle/log-handler.ts";
+import { readHosts } from "./handle/public-address.ts";
+import { createRoutedRunner, effectOfRoutes } from "./handle/route-handlers.ts";
+import { createWebhookHandler } from "./handle/webhook-handler.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
@@ -47,6 +51,8 @@ export interface AckerParts {
   readonly logger: Logger;
   /** Null: the built-in one that the configuration names. */
   readonly handler: Handler | null;
+  /** How long a message of a handler belongs to a process that says nothing more. */
+  readonly leaseMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -63,8 +69,10 @@ const QUEUE_BYTES = 64 * 1024 * 1024;
 const ACK_QUEUE = 10_000;
 const HANDLER_CONCURRENCY = 16;
 const HANDLER_TIMEOUT_MS = 30_000;
+/** Transactions of handlers at a time, each on a connection of its own. */
+const TRANSACTION_SLOTS = 4;
 /** A crashed acker's messages are free after this; renewed each third of it. */
-const LEASE_MS = 15_000;
+export const DEFAULT_LEASE_MS = 15_000;
 /** Together under the five seconds that a supervisor of processes is promised. */
 const DRAIN_DEADLINE_MS = 4_500;
 const GIVE_UP_AFTER_MS = 2_000;
@@ -78,6 +86,7 @@ export class Acker {
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
   readonly #pool: Pool;
+  readonly #slots: TransactionSlots;
   readonly #control: AckerControl;
   readonly #link: Link;
   readonly #database: DatabaseWatch;
@@ -103,6 +112,13 @@ export class Acker {
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
     this.#pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, applicationName: clientId });
+    this.#slots = createTransactionSlots({
+      url: config.DATABASE_URL,
+      ca: config.DATABASE_CA,
+      applicationName: `${clientId} handlers`,
+      size: TRANSACTION_SLOTS,
+      queueLimit: config.ACKTOR_QUEUE,
+    });
     this.#control = this.#makeControl();
     const will = (): Will => presenceWill(this.#presence);
     const onActor = (actor: AnyActor): void => this.#control.followLink(actor);
@@ -119,7 +135,7 @@ export class Acker {
       limit: ACK_QUEUE,
       counts: this.#counts,
     });
-    this.#handler = parts.handler ?? (config.ACKTOR_HANDLER === "log" ? createLogHandler(logger) : inboxHandler);
+    this.#handler = parts.handler ?? chooseHandler(parts);
     this.#desk = this.#makeDesk();
     this.#pipeline = this.#makePipeline();
     this.#intake = createIntake({
@@ -154,6 +170,7 @@ export class Acker {
   /** Closes what the constructor opened. Twice is fine. */
   async close(): Promise<void> {
     this.#acks.stop();
+    this.#slots.stop();
     const parts = [this.#link, this.#pool, this.#control.plane, this.#parts.tracing];
     await Promise.all([...parts.map((part) => part.stop()), this.http.close()]);
   }
@@ -190,7 +207,9 @@ export class Acker {
       janitor: (signal) => keepHouse(house, signal),
     };
     const desk = this.#desk;
-    if (desk !== null) roles["leases"] = (signal) => desk.renewForever(signal);
+    if (desk === null) return roles;
+    roles["leases"] = (signal) => desk.renewForever(signal);
+    roles["patience"] = (signal) => desk.askPatienceForever(signal);
     return roles;
   }
 
@@ -227,13 +246,16 @@ export class Acker {
   #makeDesk(): HandlerDesk | null {
     const handler = this.#handler;
     if (handler.mode === "row") return null;
+    const { now } = this.#parts;
+    const routes = routesOf(handler);
     return createHandlerDesk({
       pool: this.#pool,
+      slots: this.#slots,
       acks: this.#acks,
-      handler,
-      concurrency: HANDLER_CONCURRENCY,
-      timeoutMs: HANDLER_TIMEOUT_MS,
-      leaseMs: LEASE_MS,
+      runner: createRoutedRunner(routes, now),
+      transactionMs: HANDLER_TIMEOUT_MS,
+      now,
+      leaseMs: this.#parts.leaseMs,
       capacity: this.#parts.config.ACKTOR_QUEUE,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
@@ -264,9 +286,10 @@ export class Acker {
       pool: this.#pool,
       acks: this.#acks,
       desk: this.#desk,
+      effectOf: effectOfRoutes(routesOf(this.#handler)),
       verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
-      leaseMs: LEASE_MS,
+      leaseMs: this.#parts.leaseMs,
       capacity: config.ACKTOR_QUEUE,
       release: (held) => this.#intake.release(held),
       deliveries: this.#control.plane.station.deliveries,
@@ -335,4 +358,27 @@ export class Acker {
       supervisor: () => this.#supervisor,
     };
   }
+}
+
+/** Every handler that works after the row, with its bounds. */
+function routesOf(handler: Handler): readonly HandlerRoute[] {
+  if (handler.mode === "row") return [];
+  if (handler.mode === "routed") return handler.routes;
+  const bounds = { concurrency: HANDLER_CONCURRENCY, timeoutMs: HANDLER_TIMEOUT_MS };
+  return [{ filter: null, handler, effectOf: null, ...bounds }];
+}
+
+/** The built-in handler that the configuration names. */
+function chooseHandler({ config, logger, wallClock }: AckerParts): Handler {
+  const { ACKTOR_HANDLER: name, ACKTOR_WEBHOOK_URL: url, ACKTOR_WEBHOOK_HOSTS: hosts } = config;
+  if (name === "log") return createLogHandler(logger);
+  if (name !== "webhook" || url === null) return inboxHandler;
+  const secret = config.ACKTOR_WEBHOOK_SECRET;
+  return createWebhookHandler({
+    url,
+    allowed: readHosts(hosts ?? []),
+    secret,
+    userAgent: `acktor/${VERSION}`,
+    wallClock,
+  });
 }

@@ -14,7 +14,7 @@ import type { Running } from "@acktor/shared/runtime/main";
 import { type AckerSettings, instanceName } from "@acktor/shared/runtime/settings";
 import { startTracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
-import { Acker } from "./acker.ts";
+import { Acker, DEFAULT_LEASE_MS } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
 import type { Handler } from "./handle/handler.ts";
 import { VERSION } from "./version.ts";
@@ -28,10 +28,15 @@ export interface StartOptions {
   readonly random?: () => number;
   /** Instead of the built-in handler that ACKTOR_HANDLER names. */
   readonly handler?: Handler;
+  /** Milliseconds after which the messages of a crashed process are free; renewed each third of it. Default 15,000. */
+  readonly leaseMs?: number;
+  /** False: no HTTP. Default true. */
+  readonly listen?: boolean;
   /** A bus that several services of this process share; not used where NATS_URL is set, and not stopped here. */
   readonly bus?: Bus;
 }
 
+/** Its `url` is empty where it does not listen. */
 export interface RunningAcker extends Running {
   readonly instance: string;
   /** Takes no messages until `resume`; what was taken is finished. */
@@ -58,12 +63,14 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
     instance,
     logger,
     handler: options.handler ?? null,
+    leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
     now: options.now ?? (() => performance.now()),
     wallClock: () => Date.now(),
     random: options.random ?? Math.random,
     bus: options.bus ?? null,
   });
-  const fault = await listen(acker.http, config);
+  const listens = options.listen ?? true;
+  const fault = listens ? await listen(acker.http, config) : null;
   if (fault !== null) {
     await acker.close();
     return { ok: false, faults: [fault] };
@@ -71,7 +78,7 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const supervisor = acker.supervise();
   return {
     ok: true,
-    url: addressOf(acker.http),
+    url: listens ? addressOf(acker.http) : "",
     instance,
     started: supervisor.started,
     stop: () => supervisor.stop(),

@@ -1,7 +1,9 @@
 /** The acker's configuration: the settings, and the faults between them. */
+import { isIP } from "node:net";
 import { isUnder } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import { type AckerSettings, ackerSettings, knownNames, sharedFaults } from "@acktor/shared/runtime/settings";
+import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./handle/public-address.ts";
 
 /** Reads and cross-checks the environment; all faults at once. */
 export function readAckerConfig(env: Environment): ConfigResult<AckerSettings> {
@@ -20,7 +22,30 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
     const own = prefixes.find((prefix) => prefix !== undefined && isUnder(topic, prefix));
     if (own !== undefined) faults.push(`ACKTOR_TOPICS has ${topic}, which lies under our own prefix ${own}.`);
   }
-  return faults;
+  return [...faults, ...webhookFaults(config)];
+}
+
+/** What can be known of a webhook before the first message. */
+function webhookFaults(config: Partial<AckerSettings>): string[] {
+  const { ACKTOR_HANDLER: handler, ACKTOR_WEBHOOK_URL: given, ACKTOR_WEBHOOK_HOSTS: items } = config;
+  const bad = (items ?? []).filter((item) => hostFault(item) !== null);
+  if (bad.length > 0) return bad.map((item) => `ACKTOR_WEBHOOK_HOSTS has ${item}, which ${hostFault(item)}.`);
+  if (handler !== "webhook") return [];
+  if (given === null) return ["ACKTOR_HANDLER is webhook, so ACKTOR_WEBHOOK_URL is required."];
+  if (given === undefined) return [];
+  const { hostname, username, password } = new URL(given);
+  if (username !== "" || password !== "") {
+    return ["ACKTOR_WEBHOOK_URL has a user name or a password. Sign instead: ACKTOR_WEBHOOK_SECRET_FILE."];
+  }
+  const host = plainName(hostname);
+  const hosts = readHosts(items ?? []);
+  if (items !== null && items !== undefined && !isListed(host, hosts)) {
+    return [`ACKTOR_WEBHOOK_HOSTS does not list ${host}, the host of ACKTOR_WEBHOOK_URL.`];
+  }
+  if (isIP(host) !== 0 && !isAllowedAddress(host, hosts)) {
+    return [`ACKTOR_WEBHOOK_URL goes to ${host}, which is not public. Example: ACKTOR_WEBHOOK_HOSTS=${host}`];
+  }
+  return [];
 }
 
 function groupIn(shared: string): string {

@@ -3,9 +3,12 @@
  *
  * Invariants:
  *  1. Answered only after the outcome is committed under our own lease; whoever lost the lease says nothing.
- *  2. Leases are renewed while the handler works; a crash frees them after `leaseMs`.
+ *  2. Leases are renewed while the handler works; a crash frees them after `leaseMs`. Meanwhile the outbox is told to wait.
  *  3. At a stop what is not finished is given back: its lease is over at once, another acker may take it.
+ *  4. A message that is suspected of killing its acker runs alone among its like, and is noted before it begins: so it is
+ *     the one that is blamed, not those that wait beside it.
  */
+import type { TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import { createBatcher } from "@acktor/shared/runtime/batcher";
@@ -13,33 +16,45 @@ import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
-import type { AfterHandler, HandleResult } from "./handle/handler.ts";
-import { createHandlerRunner } from "./handle/run-handlers.ts";
+import { type EffectEnd, finishFragments, finishTransaction } from "./finish-effects.ts";
+import type { Effect, HandleResult, TransactionEffect } from "./handle/handler.ts";
+import type { HandlerRunner } from "./handle/run-handlers.ts";
+import { closingOf, type EffectOf } from "./inbox/commit-effects.ts";
 import { type Finished, finishMessages } from "./inbox/finish-messages.ts";
+import { markHandling } from "./inbox/mark-handling.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
 import { type Lease, renewLeases } from "./inbox/renew-leases.ts";
 
 export interface HandlerDesk {
-  /** Takes a leased message over; `onEnd` is called once, when nothing more happens to it. */
-  take(lease: Lease, message: InboxMessage, onEnd: () => void): void;
+  /**
+   * Takes a leased message over; `onEnd` is called once, when nothing more happens to it.
+   * @param crashes how often its handler is thought to have killed its process
+   */
+  take(lease: Lease, message: InboxMessage, crashes: number, onEnd: () => void): void;
   sizes(): { readonly handling: number; readonly waiting: number; readonly stuck: number; readonly finishing: number };
   /** The role that keeps leases alive. Ends with its signal. */
   renewForever(signal: AbortSignal): Promise<void>;
+  /** The role that asks the outbox for patience. Ends with its signal. */
+  askPatienceForever(signal: AbortSignal): Promise<void>;
   /** Waits for handlers and their outcomes; from `abandon` on, gives back what is left. */
   drain(abandon: AbortSignal): Promise<void>;
 }
 
 export interface HandlerDeskOptions {
   readonly pool: Pool;
+  /** For transactions of handlers. */
+  readonly slots: TransactionSlots;
   readonly acks: AckSender;
-  readonly handler: AfterHandler;
-  readonly concurrency: number;
-  readonly timeoutMs: number;
+  readonly runner: HandlerRunner;
+  /** Longest time of a handler's transaction. */
+  readonly transactionMs: number;
   readonly leaseMs: number;
   /** Bound of messages under way, as the intake's. */
   readonly capacity: number;
   readonly onTrouble: (failure: DbFailure) => void;
   readonly counts: Counts;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
   readonly tracing?: Tracing;
@@ -51,26 +66,38 @@ interface Task {
   readonly onEnd: () => void;
   /** Where tracing is on. */
   readonly span: OpenSpan | null;
+  /** Monotonic milliseconds: when the outbox is to be asked for patience (again). */
+  tellAt: number;
 }
 
 interface Done extends Task {
   readonly finished: Finished;
   /** Null: nobody is told. */
   readonly answer: Answer | null;
+  /** Committed with the outcome. */
+  readonly effect: Effect | null;
 }
 
 const MAX_BATCH = 500;
 const RETRY_MS = 250;
 const GIVE_BACK_MS = 800;
+/** The outbox hears first after this: before the shortest ack timeout that is of use. */
+const FIRST_PATIENCE_MS = 300;
+const PATIENCE_EVERY_MS = 3_000;
+const PATIENCE_TICK_MS = 100;
+/** Longer than three rounds of it, so that a lost one does no harm. */
+const PATIENCE_MS = 10_000;
 
 export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
-  const { pool, acks, counts, deliveries = UNWATCHED, tracing = NO_TRACING } = options;
-  const runner = createHandlerRunner(options);
+  const { pool, acks, counts, runner, now, deliveries = UNWATCHED, tracing = NO_TRACING } = options;
   const tasks = new Set<Task>();
   const abandonment = new AbortController();
   /** Comes a little after the abandonment, which leaves time to give back what is unfinished. */
   const lastCall = new AbortController();
   let onEmpty: (() => void) | null = null;
+  const effects = { pool, slots: options.slots, signal: abandonment.signal, onTrouble: options.onTrouble };
+  /** Suspects, one after the other. */
+  let suspects: Promise<unknown> = Promise.resolve();
 
   const finishing = createBatcher<Done>({
     maxBatch: MAX_BATCH,
@@ -87,8 +114,33 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
     if (tasks.size === 0) onEmpty?.();
   }
 
-  /** Tries until the database has it, or the stop gives up: then the lease ends by itself. */
   async function finish(batch: Done[]): Promise<void> {
+    const fragments = batch.filter((done) => done.effect?.kind === "fragment");
+    if (fragments.length === 0) return writeAll(batch);
+    const items = fragments.map(({ lease, effect }) => ({ lease, effect }) as EffectOf);
+    const ends = await finishFragments(items, effects);
+    const rest = batch.filter((done) => done.effect === null);
+    for (const done of fragments) {
+      const refused = conclude(done, ends.get(done.lease.messageId) ?? { kind: "abandoned" });
+      if (refused !== null) rest.push(refused);
+    }
+    if (rest.length > 0) await writeAll(rest);
+  }
+
+  /** @returns what is still to be written */
+  function conclude(done: Done, ended: EffectEnd): Done | null {
+    if (ended.kind === "refused") {
+      return Object.assign(done, outcomeOf(done.lease, { ...ended, kind: "rejected" }));
+    }
+    if (ended.kind === "committed") tell(done);
+    else if (ended.kind === "fenced") counts.handler.fenced++;
+    else counts.messages.abandoned++;
+    end(done);
+    return null;
+  }
+
+  /** Tries until the database has it, or the stop gives up: then the lease ends by itself. */
+  async function writeAll(batch: Done[]): Promise<void> {
     const records = batch.map((done) => done.finished);
     let answer = await unlessAborted(finishMessages(pool, records), lastCall.signal);
     while (answer !== null && !answer.ok) {
@@ -114,20 +166,53 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       if (finished.status === "processed") deliveries.note("processed", messageId, topic);
       else deliveries.note("refused", messageId, topic, undefined, finished.reason ?? "");
     }
-    const { answerTo, attemptToken, checksum } = message;
+    say(message, answer);
+  }
+
+  function say({ answerTo, attemptToken, checksum }: InboxMessage, answer: Answer): void {
     if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
   }
 
+  function askPatience(task: Task, forMs: number): void {
+    task.tellAt = now() + Math.min(PATIENCE_EVERY_MS, forMs / 2);
+    say(task.message, { status: "working", forMs });
+  }
+
+  async function work(task: Task): Promise<void> {
+    const result = await runner.run(task.message, (forMs) => askPatience(task, forMs));
+    const done: Done = Object.assign(task, outcomeOf(task.lease, result));
+    if (done.effect?.kind === "transaction") await transact(done, done.effect);
+    else add(done);
+  }
+
+  function add(done: Done): void {
+    // Not taken only after the drain, when the stop has given up already: the lease ends by itself.
+    if (!finishing.add(done)) end(done);
+  }
+
+  async function transact(done: Done, effect: TransactionEffect): Promise<void> {
+    const over = AbortSignal.any([abandonment.signal, AbortSignal.timeout(options.transactionMs)]);
+    const ended = await finishTransaction(done.lease, effect, closingOf(done.lease), over, effects);
+    const refused = conclude(done, ended);
+    if (refused !== null) add(refused);
+  }
+
+  async function workAlone(task: Task): Promise<void> {
+    const noted = await markHandling(pool, task.lease);
+    if (noted.ok && noted.rows.length > 0) return work(task);
+    // Whoever has the lease now answers; a database that is away gives it to the next delivery.
+    if (noted.ok) counts.handler.fenced++;
+    else options.onTrouble(noted.failure);
+    end(task);
+  }
+
   return {
-    take(lease, message, onEnd) {
+    take(lease, message, crashes, onEnd) {
       const span = tracing.on ? beginSpan(message, tracing) : null;
-      const task: Task = { lease, message, onEnd, span };
+      const task: Task = { lease, message, onEnd, span, tellAt: now() + FIRST_PATIENCE_MS };
       tasks.add(task);
-      void runner.run(message).then((result) => {
-        const done: Done = Object.assign(task, outcomeOf(lease, result));
-        // Not taken only after the drain, when the stop has given up already: the lease ends by itself.
-        if (!finishing.add(done)) end(task);
-      });
+      if (crashes === 0) void work(task);
+      else suspects = suspects.then(() => workAlone(task));
     },
     sizes: () => ({
       handling: runner.running(),
@@ -141,6 +226,12 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
         if (leases.length === 0) continue;
         const answer = await renewLeases(pool, leases, options.leaseMs);
         if (!answer.ok) options.onTrouble(answer.failure);
+      }
+    },
+    async askPatienceForever(signal) {
+      while (await pause(PATIENCE_TICK_MS, signal)) {
+        const at = now();
+        for (const task of tasks) if (task.tellAt <= at) askPatience(task, PATIENCE_MS);
       }
     },
     async drain(abandon) {
@@ -169,13 +260,21 @@ function beginSpan({ messageId, topic, traceparent = null, retryCount }: InboxMe
   return tracing.begin({ name: "process", parent: traceparent, messageId, topic, attempt: retryCount + 1 });
 }
 
-function outcomeOf(lease: Lease, result: HandleResult | null): { finished: Finished; answer: Answer | null } {
-  if (result === null) return { finished: { ...lease, status: "received", reason: "given back" }, answer: null };
-  if (result.kind === "processed") {
-    return { finished: { ...lease, status: "processed", reason: null }, answer: { status: "processed" } };
+function outcomeOf(lease: Lease, result: HandleResult | null): Pick<Done, "finished" | "answer" | "effect"> {
+  if (result === null) {
+    return { finished: { ...lease, status: "received", reason: "given back" }, answer: null, effect: null };
   }
-  const { reason, retryable } = result;
+  if (result.kind === "processed") {
+    const finished = { ...lease, status: "processed", reason: null } as const;
+    return { finished, answer: { status: "processed" }, effect: result.effect ?? null };
+  }
+  const { reason, retryable, retryAfterMs } = result;
   // A retryable one stays `received` without a lease: its next delivery is handled again.
   const status = retryable ? "received" : "rejected";
-  return { finished: { ...lease, status, reason }, answer: { status: "rejected", reason, retryable } };
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return {
+    finished: { ...lease, status, reason },
+    answer: { status: "rejected", reason, retryable, ...wait },
+    effect: null,
+  };
 }

@@ -16,8 +16,10 @@ import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
 import { decide, isFirst } from "./inbox/decide.ts";
+import { type Fragment, isPlainInsert } from "./inbox/fragment.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
-import { type Incoming, Newness, type Receipt } from "./inbox/receive-messages.ts";
+import { firstReceipt, type Incoming, Newness, type Receipt } from "./inbox/receive-messages.ts";
+import { receiveWithEffects, statementsOf } from "./inbox/receive-with-effects.ts";
 import { type Stored, storeBatch } from "./inbox/store-batch.ts";
 import type { Held } from "./subscribe/intake.ts";
 import { isExpired, type VerifyOptions, verifyMessage } from "./verify/verify-message.ts";
@@ -35,6 +37,8 @@ export interface PipelineOptions {
   readonly acks: AckSender;
   /** Null: the row is the effect. */
   readonly desk: HandlerDesk | null;
+  /** The effect of a message whose handler only computes; null = its handler wants the usual way. */
+  readonly effectOf: (message: InboxMessage) => Fragment | null;
   readonly verify: VerifyOptions;
   /** Unique to this process: leases are taken under it. */
   readonly owner: string;
@@ -74,8 +78,31 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const newness = new Newness();
   let batches = 0;
 
+  /** Stores what can be stored with its effect at once. @returns what is left for the usual way */
+  async function storeWithEffects(groups: Group[]): Promise<Group[]> {
+    if (!newness.expects(groups)) return groups;
+    const rest: Group[] = [];
+    const early: { item: Group; effect: Fragment }[] = [];
+    for (const item of groups) {
+      const effect = isExpired(item.message, options.now()) ? null : options.effectOf(item.message);
+      if (effect === null || !isPlainInsert(effect)) rest.push(item);
+      else early.push({ item, effect });
+    }
+    for (const statement of statementsOf(early)) {
+      const answer = await receiveWithEffects(options.pool, statement);
+      if (!answer.ok && answer.failure.constraint?.startsWith("inbox")) newness.wasWrong();
+      for (const { item } of statement) {
+        if (!answer.ok) rest.push(item);
+        else concludeStored(item, firstReceipt(item, { born: "processed" }), "", options);
+      }
+      if (answer.ok) options.counts.handler.processed += statement.length;
+    }
+    return rest;
+  }
+
   async function work(arrivals: Held[]): Promise<void> {
-    const groups = verifyAll(arrivals, options);
+    const verified = verifyAll(arrivals, options);
+    const groups = options.desk === null ? verified : await storeWithEffects(verified);
     if (groups.length === 0) return;
     const owner = `${options.owner}/${++batches}`;
     const born = options.desk === null ? "processed" : "received";
@@ -209,7 +236,7 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
   if (decision?.kind === "answer") answerAll(answered, decision.answer, options);
   if (handled !== null && desk !== null) {
     const { message, held } = handled;
-    desk.take({ messageId: message.messageId, owner }, message, () => options.release(held));
+    desk.take({ messageId: message.messageId, owner }, message, receipt.crashes, () => options.release(held));
   }
 }
 

@@ -10,6 +10,7 @@ import { createPool, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Environment } from "@acktor/shared/runtime/config";
+import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
 import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
@@ -47,6 +48,8 @@ export interface StartOptions {
   readonly logStream?: { write(line: string): void };
   /** A bus that several services of this process share; not used where NATS_URL is set, and not stopped here. */
   readonly bus?: Bus;
+  /** What to do when a delivery goes wrong, instead of ACKTOR_POLICY. One that throws counts as none. */
+  readonly policy?: ErrorPolicy;
 }
 
 const CLOCKS = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
@@ -146,6 +149,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     tracing,
     prepared,
     control,
+    policy: policyOf(config, options, logger),
     ...CLOCKS,
   });
   const view: View = {
@@ -176,6 +180,13 @@ function makeOverview({ config, instance, pool, control, publisher, view, latenc
     state: () => view.supervisor()?.state() ?? "STARTING",
     bus: () => control.fleet.bus(),
   });
+}
+
+function policyOf(config: PublisherSettings, { policy }: StartOptions, logger: Logger): ErrorPolicy | null {
+  if (policy !== undefined) {
+    return guardPolicy(policy, (why) => logger.error({ why }, "the error policy failed; the built-in one decides"));
+  }
+  return config.ACKTOR_POLICY === null ? null : createPolicy(config.ACKTOR_POLICY, CLOCKS.random);
 }
 
 interface HttpParts {

@@ -10,6 +10,7 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { ackTrust } from "@acktor/shared/protocol/ack-signature";
 import { filterMatches } from "@acktor/shared/protocol/topics";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -50,6 +51,8 @@ const SAID_ONCE_IN_MS = 1_000;
 const BIRTH_FILTERS = 20;
 
 export interface PublisherParts {
+  /** Null: always the built-in behaviour. */
+  readonly policy: ErrorPolicy | null;
   readonly config: PublisherSettings;
   readonly instance: string;
   /** Name of this run of the process, under which it leases rows. */
@@ -223,6 +226,8 @@ export class Publisher {
       publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
       ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
       retry: { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP },
+      policy: this.#parts.policy,
+      wallClock: this.#parts.wallClock,
       pollMs: config.ACKTOR_POLL,
       leaseMs: config.ACKTOR_LEASE,
       instance: owner,
@@ -250,6 +255,10 @@ export class Publisher {
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
+      policy: this.#parts.policy,
+      wallClock: this.#parts.wallClock,
+      onPause: (entry) => this.dispatch.dispatcher.pause(entry),
+      onWorking: (entry, forMs) => this.dispatch.dispatcher.working(entry, forMs),
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),
       deliveries: this.#parts.control.plane.station.deliveries,

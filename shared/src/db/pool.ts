@@ -85,8 +85,8 @@ interface Slot {
   busy: boolean;
 }
 
-/** An instance of the driver with `max: 1`. */
-interface Connection {
+/** An instance of the driver with `max: 1`. Only `fenced-transaction.ts` uses one beside this file. */
+export interface Connection {
   readonly sql: postgres.Sql;
   readonly line: Line;
 }
@@ -95,6 +95,8 @@ interface Connection {
 interface Line {
   socket: net.Socket | null;
   destroyed: boolean;
+  /** Its first socket is its last: what the driver would make anew knows nothing of a transaction. */
+  readonly once: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -168,7 +170,7 @@ function giveUpWaiting(queue: Job[], job: Job): void {
 const PREPARED = { prepare: true, simple: false };
 
 async function execute(slot: Slot, job: Job, options: PoolOptions): Promise<DbResult<unknown>> {
-  slot.connection ??= open(options);
+  slot.connection ??= openConnection(options, false);
   const { sql } = slot.connection;
   const overdue = new Promise<"overdue">((resolve) => {
     job.onDeadline = () => resolve("overdue");
@@ -201,8 +203,17 @@ function explain(slot: Slot, error: unknown): DbResult<never> {
   return { ok: false, failure: { kind: "rejected", code, message, constraint, maybeCommitted: false } };
 }
 
-function open(options: PoolOptions): Connection {
-  const line: Line = { socket: null, destroyed: false };
+// Prepared plans are made while a day's tables are empty, where reading them whole is the cheapest, and are kept while
+// they fill: with 300,000 rows that made a claim 900 ms instead of 15 and a settle 260 instead of 7. Every statement of
+// ours has its index, in the order it wants (a bitmap has none). The penalty would look dear enough to compile for.
+const PLANNER = { enable_seqscan: "off", enable_bitmapscan: "off", jit: "off" };
+
+/** @param once the connection is never made anew: after its end every statement fails */
+export function openConnection(
+  options: Pick<PoolOptions, "url" | "ca" | "applicationName">,
+  once: boolean,
+): Connection {
+  const line: Line = { socket: null, destroyed: false, once };
   const sql = postgres(options.url, {
     max: 1,
     fetch_types: false,
@@ -215,15 +226,15 @@ function open(options: PoolOptions): Connection {
       // The server gives up a little after us, so that nothing of ours runs on unseen.
       statement_timeout: 60_000,
       idle_in_transaction_session_timeout: 10_000,
-      // Prepared plans are made while a day's tables are empty, where reading them whole is the cheapest, and are kept while
-      // they fill: with 300,000 rows that made a claim 900 ms instead of 15 and a settle 260 instead of 7. Every statement of
-      // ours has its index, in the order it wants (a bitmap has none). The penalty would look dear enough to compile for.
-      enable_seqscan: "off",
-      enable_bitmapscan: "off",
-      jit: "off",
+      ...(once ? {} : PLANNER),
     },
     types: {
       // Microseconds survive only as text (the driver's Date has milliseconds).
+      // Parameters reach the server as text that it reads by their type. The driver's own serializers would quote JSON that is
+      // text already, take the text 'true' for false, and throw in the socket's handler at bytes that are none.
+      boolean: { to: 16, from: [16], serialize: String, parse: (text: string) => text === "t" },
+      json: { to: 114, from: [114, 3802], serialize: String, parse: (text: string) => JSON.parse(text) as unknown },
+      bytea: { to: 17, from: [17], serialize: String, parse: (text: string) => Buffer.from(text.slice(2), "hex") },
       timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: (text: string) => isoTime(text) },
     },
     socket: (target: { host: string[]; port: number[]; path?: string | false }) => connectSocket(line, target),
@@ -266,6 +277,11 @@ function connectSocket(
     socket.once("connect", () => {
       clearTimeout(timer);
       socket.removeAllListeners();
+      if (line.once) {
+        socket.once("close", () => {
+          line.destroyed = true;
+        });
+      }
       resolve(socket);
     });
   });
@@ -274,7 +290,11 @@ function connectSocket(
 function discard(slot: Slot): void {
   const { connection } = slot;
   slot.connection = null;
-  if (connection === null) return;
+  if (connection !== null) destroyConnection(connection);
+}
+
+/** Ends it at once; whatever it did not commit is rolled back. Twice is fine. */
+export function destroyConnection(connection: Connection): void {
   connection.line.destroyed = true;
   connection.line.socket?.destroy();
   connection.sql.end({ timeout: 0 }).catch(() => "nobody waits for a connection that is thrown away");

@@ -19,6 +19,7 @@ import {
   text,
   url,
 } from "./config.ts";
+import { policyRules } from "./error-policy.ts";
 import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
@@ -301,6 +302,12 @@ const publisherOwn = {
     fallback: "60s",
     schema: duration(10, DAY),
   },
+  ACKTOR_POLICY: {
+    description:
+      "What to do per error type and MQTT reason code, as JSON: docs/how-to/error-policies.md. Default: send again with backoff.",
+    example: '{"rules":[{"code":"0x87","do":"dead_letter"}]}',
+    schema: policyRules(),
+  },
   ACKTOR_POLL: {
     description: "How often the outbox is looked at for rows that nobody announced.",
     example: "200ms",
@@ -347,10 +354,27 @@ const ackerOwn = {
     schema: choice("on", "off"),
   },
   ACKTOR_HANDLER: {
-    description: "What processes a message: inbox (the row is the effect) or log.",
+    description: "What processes a message: inbox (the row is the effect), log, or webhook (ACKTOR_WEBHOOK_URL).",
     example: "inbox",
     fallback: "inbox",
-    schema: choice("inbox", "log"),
+    schema: choice("inbox", "log", "webhook"),
+  },
+  ACKTOR_WEBHOOK_URL: {
+    description: "Where the webhook handler posts each message.",
+    example: "https://example.com/hooks/acktor",
+    schema: url("http", "https"),
+  },
+  ACKTOR_WEBHOOK_HOSTS: {
+    description:
+      "Hosts that the webhook may be at, and addresses or ranges that it may be at though they are not public. Default: the URL's host, at public addresses.",
+    example: "app,172.16.0.0/12",
+    schema: list(() => null),
+  },
+  ACKTOR_WEBHOOK_SECRET: {
+    description: "Signs webhooks (Standard Webhooks): whsec_<base64>, or any text.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
   },
   ACKTOR_QUEUE: {
     description: "Messages received and not yet in the inbox; more are dropped, and the outbox sends them again.",
@@ -398,6 +422,7 @@ export const knownNames: readonly string[] = [
   ...new Set([publisherSettings, ackerSettings, toolSettings].flatMap((table) => namesOf(table))),
   "ACKTOR_TEST_PG15",
   "ACKTOR_TEST_PG18",
+  "ACKTOR_TEST_KILLS",
 ];
 
 /** The name of this process: as configured, or the host's name and the port, which is stable and unique on a host. */

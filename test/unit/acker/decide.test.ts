@@ -15,6 +15,7 @@ const receipt: Receipt = {
   reason: null,
   checksum: "sha256:a",
   mine: false,
+  crashes: 0,
 };
 
 test("a receipt becomes an answer, work, patience or a conflict", () => {

@@ -11,7 +11,12 @@ test("a throw is a rejection that may be retried, with its text made harmless", 
   const failing = handler(async () => {
     throw new Error(`bad\n${"x".repeat(1_000)}`);
   });
-  const result = await createHandlerRunner({ handler: failing, concurrency: 1, timeoutMs: 1_000 }).run(message);
+  const result = await createHandlerRunner({
+    now: () => performance.now(),
+    handler: failing,
+    concurrency: 1,
+    timeoutMs: 1_000,
+  }).run(message);
   assert.ok(result?.kind === "rejected" && result.retryable);
   assert.match(result.reason, /^the handler failed: bad\\u000a/);
   assert.ok(result.reason.length < 320);
@@ -25,7 +30,12 @@ test("a handler that never answers is given up after its time, its signal aborte
     signals.push(signal);
     return new Promise(() => undefined);
   });
-  const runner = createHandlerRunner({ handler: never, concurrency: 1, timeoutMs: 30_000 });
+  const runner = createHandlerRunner({
+    now: () => performance.now(),
+    handler: never,
+    concurrency: 1,
+    timeoutMs: 30_000,
+  });
   const first = runner.run(message);
   const second = runner.run(message);
   assert.deepEqual([runner.running(), runner.waiting()], [1, 1]);
@@ -48,7 +58,12 @@ test("at most `concurrency` at a time; all get their turn", async () => {
     now--;
     return { kind: "processed" };
   });
-  const runner = createHandlerRunner({ handler: gated, concurrency: 3, timeoutMs: 10_000 });
+  const runner = createHandlerRunner({
+    now: () => performance.now(),
+    handler: gated,
+    concurrency: 3,
+    timeoutMs: 10_000,
+  });
   const all = Array.from({ length: 10 }, () => runner.run(message));
   const results: (HandleResult | null)[] = [];
   for (const one of all) {
@@ -66,7 +81,12 @@ test("a stop gives back what runs and what waits; afterwards nothing is begun", 
     begun++;
     return new Promise(() => undefined);
   });
-  const runner = createHandlerRunner({ handler: never, concurrency: 1, timeoutMs: 10_000 });
+  const runner = createHandlerRunner({
+    now: () => performance.now(),
+    handler: never,
+    concurrency: 1,
+    timeoutMs: 10_000,
+  });
   const given = [runner.run(message), runner.run(message)];
   runner.stop();
   runner.stop();

@@ -10,7 +10,7 @@
  *     none: an ack that is lost is asked for again, at either QoS, because both ends have clean sessions.
  */
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
-import { type Ack, encodeAck } from "@acktor/shared/protocol/ack";
+import { type Ack, encodeAck, MAX_PATIENCE_SECONDS } from "@acktor/shared/protocol/ack";
 import type { Counts } from "../control/counts.ts";
 import type { Answer, AnswerTo } from "../inbox/message.ts";
 
@@ -159,9 +159,15 @@ function encodeReply(reply: Reply, options: AckSenderOptions): string {
     status: answer.status,
     reason: rejected ? answer.reason.slice(0, MAX_REASON).toWellFormed() : null,
     retryable: rejected && answer.retryable,
+    ...(rejected && answer.retryAfterMs !== undefined ? { retry_after: seconds(answer.retryAfterMs) } : {}),
+    ...(answer.status === "working" ? { working_for: seconds(answer.forMs) } : {}),
     attempt_token: reply.attemptToken,
     checksum: reply.checksum,
     signature: null,
   };
   return encodeAck(options.sign === null ? ack : { ...ack, signature: options.sign(ack) });
+}
+
+function seconds(ms: number): number {
+  return Math.min(MAX_PATIENCE_SECONDS, Math.max(0, ms / 1_000));
 }

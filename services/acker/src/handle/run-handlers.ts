@@ -4,6 +4,7 @@
  * Invariants:
  *  1. `run` always resolves: with the handler's result, or with a rejection when it threw, gave nonsense, or did not
  *     answer in time. It never rejects.
+ *     One that kept the event loop to itself for longer than its time is late as well, though its timer had no turn.
  *  2. At most `concurrency` are waited for. A handler that ignores its signal holds no place after its time, but is
  *     counted in `stuck` until it returns.
  *  3. What waits is bounded by the caller: the intake's credit is held until the message is finished.
@@ -14,7 +15,8 @@ import type { InboxMessage } from "../inbox/message.ts";
 import type { AfterHandler, HandleResult } from "./handler.ts";
 
 export interface HandlerRunner {
-  run(message: InboxMessage): Promise<HandleResult | null>;
+  /** @param working hears for how many more milliseconds the handler wants to be left alone */
+  run(message: InboxMessage, working?: (forMs: number) => void): Promise<HandleResult | null>;
   running(): number;
   waiting(): number;
   stuck(): number;
@@ -26,17 +28,20 @@ export interface HandlerRunnerOptions {
   readonly handler: AfterHandler;
   readonly concurrency: number;
   readonly timeoutMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 interface Job {
   readonly message: InboxMessage;
+  readonly working: (forMs: number) => void;
   readonly resolve: (result: HandleResult | null) => void;
 }
 
 const MAX_REASON = 300;
 
 export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunner {
-  const { handler, concurrency, timeoutMs } = options;
+  const { handler, concurrency, timeoutMs, now } = options;
   const queue: Job[] = [];
   const endings = new Set<() => void>();
   let stuck = 0;
@@ -50,8 +55,9 @@ export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunne
     }
   }
 
-  function start({ message, resolve }: Job): void {
+  function start({ message, working, resolve }: Job): void {
     const abort = new AbortController();
+    const startedAt = now();
     let overdue = false;
     const timer = setTimeout(() => {
       overdue = true;
@@ -69,17 +75,21 @@ export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunne
       if (!stopped) next();
     }
 
-    void invoke(handler, message, abort.signal).then((result) => {
+    const patience = (forMs: number): void => {
+      if (endings.has(giveBack)) working(forMs);
+    };
+    void invoke(handler, message, abort.signal, patience).then((result) => {
       if (overdue) stuck--;
-      settle(result);
+      const tookMs = now() - startedAt;
+      settle(tookMs <= timeoutMs ? result : retryable(`the handler kept the process busy for ${tookMs / 1_000} s`));
     });
   }
 
   return {
-    run(message) {
+    run(message, working = () => undefined) {
       if (stopped) return Promise.resolve(null);
       return new Promise((resolve) => {
-        queue.push({ message, resolve });
+        queue.push({ message, working, resolve });
         next();
       });
     },
@@ -94,14 +104,35 @@ export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunne
   };
 }
 
-async function invoke(handler: AfterHandler, message: InboxMessage, signal: AbortSignal): Promise<HandleResult> {
+async function invoke(
+  handler: AfterHandler,
+  message: InboxMessage,
+  signal: AbortSignal,
+  working: (forMs: number) => void,
+): Promise<HandleResult> {
   try {
-    const result = await handler.handle(message, signal);
-    if (result.kind === "processed") return result;
-    return { ...result, reason: printable(result.reason, MAX_REASON) };
+    return checked(await handler.handle(message, signal, working));
   } catch (error) {
     return retryable(`the handler failed: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Handlers come from outside, where types may be absent. */
+function checked(result: unknown): HandleResult {
+  const { kind, effect, reason, retryable: again, retryAfterMs } = (result ?? {}) as Record<string, unknown>;
+  if (kind === "processed" && (effect === undefined || isEffect(effect))) return result as HandleResult;
+  if (kind !== "rejected" || typeof reason !== "string" || typeof again !== "boolean") {
+    return retryable("the handler returned neither processed, nor rejected, nor an effect");
+  }
+  const rejected = { kind, reason: printable(reason, MAX_REASON), retryable: again } as const;
+  const hasWait = typeof retryAfterMs === "number" && retryAfterMs >= 0;
+  return hasWait ? { ...rejected, retryAfterMs } : rejected;
+}
+
+function isEffect(effect: unknown): boolean {
+  const { kind, texts, values, work } = (effect ?? {}) as Record<string, unknown>;
+  if (kind === "transaction") return typeof work === "function";
+  return kind === "fragment" && Array.isArray(texts) && Array.isArray(values) && texts.length === values.length + 1;
 }
 
 function retryable(reason: string): HandleResult {

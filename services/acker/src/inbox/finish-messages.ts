@@ -20,7 +20,7 @@ const FINISH = `
 with done as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) d(message_id, owner, status, reason)),
 moved as (
-  update acker.inbox i set status = d.status, reason = d.reason, lease_until = null,
+  update acker.inbox i set status = d.status, reason = d.reason, lease_until = null, handling = false,
     processed_at = case when d.status = 'processed' then now() end
   from done d where i.message_id = d.message_id and i.status = 'received' and i.lease_owner = d.owner
   returning i.message_id)

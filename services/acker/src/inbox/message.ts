@@ -33,4 +33,12 @@ export interface InboxMessage {
 /** What the sender is told about one message. */
 export type Answer =
   | { readonly status: "processed" }
-  | { readonly status: "rejected"; readonly reason: string; readonly retryable: boolean };
+  | {
+      readonly status: "rejected";
+      readonly reason: string;
+      readonly retryable: boolean;
+      /** Not again before so many milliseconds. */
+      readonly retryAfterMs?: number;
+    }
+  /** Not finished: no other answer is to be expected for so long. */
+  | { readonly status: "working"; readonly forMs: number };

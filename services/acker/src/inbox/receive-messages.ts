@@ -6,7 +6,9 @@
  *  2. A message that is there already has no second effect; only its `deliveries` rise. It is taken on again when its
  *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
  *  3. Other content under a known id changes nothing.
- *  4. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
+ *  4. A lease that ended without an outcome is a crash of its handler (migration 0002 says which one counts); the third
+ *     rejects the message.
+ *  5. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
  *
  * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
  * server process, batches of 1,000, PostgreSQL 18: plain insert 7.4, `on conflict do update` 10.3. Most batches hold only
@@ -61,17 +63,28 @@ export interface Receipt {
   readonly checksum: string;
   /** `received`, and leased to the caller. */
   readonly mine: boolean;
+  /** How often its handler's process is thought to have crashed. */
+  readonly crashes: number;
 }
+
+/** Crashes after which a message is given up. */
+export const MOST_CRASHES = 3;
+
+const CRASHED = `(i.status = 'received' and excluded.status = 'received' and i.checksum = excluded.checksum
+  and i.lease_until <= now() and i.lease_owner <> excluded.lease_owner)`;
+const CRASHES = "i.crashes + case when i.crashes = 0 or i.handling then 1 else 0 end";
+const GIVEN_UP = `(${CRASHED} and ${CRASHES} >= ${MOST_CRASHES})`;
 
 const TAKEN = `i.checksum = excluded.checksum and (
   (i.status = 'received' and (i.lease_until is null or i.lease_until <= now() or i.lease_owner = excluded.lease_owner))
   or (i.status = 'rejected' and excluded.status = 'received' and excluded.retry_count = 0
       and excluded.attempt_token is distinct from i.attempt_token))`;
 
-const ifTaken = (column: string): string =>
-  `${column} = case when ${TAKEN} then excluded.${column} else i.${column} end`;
+const ifTaken = (column: string, givenUp = `excluded.${column}`): string =>
+  `${column} = case when ${GIVEN_UP} then ${givenUp} when ${TAKEN} then excluded.${column} else i.${column} end`;
 
-const INSERT = `
+/** Takes messages that are new, or fails as a whole. Parameters: `parameters`. */
+export const INSERT = `
 insert into acker.inbox as i (message_id, external_id, topic, content, content_encoding, content_type, checksum,
   deliveries, attempt_token, retry_count, status, processed_at, lease_until, lease_owner)
 select t.*, $11::text,
@@ -84,10 +97,15 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 const RECEIVE = `${INSERT}
 on conflict (message_id) do update set
   deliveries = i.deliveries + case when i.checksum = excluded.checksum then excluded.deliveries else 0 end,
-  reason = case when ${TAKEN} then null else i.reason end,
-  ${["status", "processed_at", "lease_until", "lease_owner", "attempt_token", "retry_count"].map(ifTaken).join(",\n  ")}
+  reason = case when ${GIVEN_UP} then 'its handler crashed the acker ${MOST_CRASHES} times' when ${TAKEN} then null
+    else i.reason end,
+  ${ifTaken("status", "'rejected'")},
+  ${ifTaken("lease_until", "null")},
+  crashes = case when ${CRASHED} then ${CRASHES} when ${TAKEN} and i.status = 'rejected' then 0 else i.crashes end,
+  handling = i.handling and not (${TAKEN}),
+  ${["processed_at", "lease_owner", "attempt_token", "retry_count"].map((column) => ifTaken(column)).join(",\n  ")}
 returning i.message_id as "messageId", i.deliveries, i.status, i.reason, i.checksum,
-  coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine`;
+  coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine, i.crashes`;
 
 /** Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock. */
 export async function receiveMessages(
@@ -106,12 +124,13 @@ export async function receiveMessages(
   return pool.run<Receipt>(RECEIVE, params);
 }
 
-function firstReceipt({ message, deliveries }: Incoming, { born }: ReceiveOptions): Receipt {
+/** What the inbox holds of a message that was inserted plainly. */
+export function firstReceipt({ message, deliveries }: Incoming, { born }: Pick<ReceiveOptions, "born">): Receipt {
   const { messageId, checksum } = message;
-  return { messageId, deliveries, status: born, reason: null, checksum, mine: born === "received" };
+  return { messageId, deliveries, status: born, reason: null, checksum, mine: born === "received", crashes: 0 };
 }
 
-function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
+export function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
   const column = <T extends string | number | null>(pick: (item: Incoming) => T): string => pgArray(sorted.map(pick));
   return [
     column((item) => item.message.messageId),

@@ -2,10 +2,24 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import { z } from "zod";
 import type { Outcome } from "../outbox/outbox.ts";
-import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
+import { type DeadLetterFilter, replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
 
+const MOST_IDS = 10_000;
+
+/** Selected ones. */
+export const messageIds = z
+  .array(z.uuid("is not a message id (a UUID)"))
+  .min(1, "is empty")
+  .max(MOST_IDS, `has more than ${MOST_IDS} ids`)
+  .optional();
+
+/** Messages a second at which replayed ones come due. */
+const ratePerSecond = z.number().positive("must be above 0").max(1_000_000, "must be at most 1,000,000").optional();
+
 export const deadLettersBody = z.strictObject({
+  message_ids: messageIds,
+  rate_per_second: ratePerSecond,
   reason: label.optional(),
   topic: topicName.optional(),
   limit: z.int().min(1).max(100_000).default(1_000),
@@ -29,10 +43,25 @@ export async function replayByFilter(
   body: z.output<typeof deadLettersBody>,
   who: string,
 ): Promise<Outcome<ReplayAnswer>> {
-  const { reason, topic, limit, dry_run, force, out_of_order } = body;
-  const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
-  const result = await replayDeadLetters(pool, filter, { inboxWindowMs, force, outOfOrder: out_of_order, who });
+  const { force, out_of_order, rate_per_second: rate, dry_run } = body;
+  const spacingMs = rate === undefined ? 0 : 1_000 / rate;
+  const options = { inboxWindowMs, force, outOfOrder: out_of_order, who, spacingMs };
+  const result = await replayDeadLetters(pool, filterOf(body), options);
   if (!result.ok) return result;
   const { matched, replayed, refused } = result.value;
   return { ok: true, value: { dry_run, matched, replayed, refused } };
+}
+
+interface FilterBody {
+  readonly message_ids?: readonly string[] | undefined;
+  readonly reason?: string | undefined;
+  readonly topic?: string | undefined;
+  readonly limit: number;
+  readonly dry_run: boolean;
+}
+
+/** With ids, only these; reason and topic are then not looked at. */
+export function filterOf({ message_ids, reason, topic, limit, dry_run }: FilterBody): DeadLetterFilter {
+  const ids = message_ids?.map((id) => id.toLowerCase()) ?? null;
+  return { messageIds: ids, reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
 }

@@ -12,9 +12,11 @@
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
+import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
+import { ACK_TIMEOUT, failedPublish } from "./delivery-error.ts";
 import type { Destination } from "./destination.ts";
 import { Destinations } from "./destinations.ts";
 import type { InFlight, QueuedMessage } from "./in-flight.ts";
@@ -27,6 +29,8 @@ import { toPublish } from "./to-publish.ts";
 const RECORD_MARGIN_MS = 1_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
 const RECORD_AFTER_MS = 100;
+
+const BUILT_IN: Decision = { kind: "default" };
 
 /** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
 const PASSING: ReadonlySet<string> = new Set(["not_connected", "breaker_open", "window_full"]);
@@ -42,6 +46,10 @@ export interface DispatcherOptions {
   readonly publishDeadlineMs: number;
   readonly ackTimeout: AckTimeoutBounds;
   readonly retry: RetrySchedule;
+  /** What to do when a delivery goes wrong; null = always the built-in behaviour. */
+  readonly policy?: ErrorPolicy | null;
+  /** Milliseconds since 1970, for the age of a message. */
+  readonly wallClock?: () => number;
   /** What the dispatcher tells the roles that write; all of them queue with a bound and never throw. */
   readonly sink: DispatcherSink;
   /** For viewers. */
@@ -244,6 +252,25 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * A receiver is at work on this PUBLISH and asks not to be sent it again for `forMs`. Where the row says already when it
+   * is due, it is told anew; lost on the way, the message is sent once more and known there.
+   */
+  working(entry: InFlight, forMs: number): void {
+    const until = this.#options.now() + forMs;
+    if (entry.done || until <= entry.timesOutAt) return;
+    entry.timesOutAt = until;
+    if (until <= entry.retryAt) return;
+    entry.retryAt = until;
+    if (entry.record === "written") this.#record([entry], this.#options.now());
+    else entry.hurried = entry.record === "writing";
+  }
+
+  /** A receiver rejected this PUBLISH and the policy says that its destination is to rest. */
+  pause(entry: InFlight): void {
+    this.#park(entry.destination);
+  }
+
   /** To be called every few tens of milliseconds: ack timeouts, and records whose ack did not come first. */
   tick(): void {
     const now = this.#options.now();
@@ -262,6 +289,9 @@ export class Dispatcher {
     const again: InFlight[] = [];
     for (const entry of entries) {
       entry.record = "written";
+      if (entry.givenUp !== null && !fenced.has(entry.message.messageId)) {
+        this.#options.sink.fail(entry.message, entry.givenUp);
+      }
       if (entry.done) continue;
       if (fenced.has(entry.message.messageId)) this.#finish(entry);
       else if (entry.hurried) again.push(entry);
@@ -310,7 +340,9 @@ export class Dispatcher {
       return false;
     }
     const timeoutMs = destination.ackTimeoutMs(ackTimeout);
-    const retryInMs = retryDelayMs(retry, timeoutMs, message.attempts, random);
+    const planned = this.#decide(message, ACK_TIMEOUT, message.attempts + 1);
+    const retryInMs =
+      planned.kind === "retry" ? timeoutMs + planned.inMs : retryDelayMs(retry, timeoutMs, message.attempts, random);
     const entry: InFlight = {
       message,
       destination,
@@ -324,6 +356,7 @@ export class Dispatcher {
       record: "none",
       hurried: false,
       span: this.#tracing.on ? this.#beginSpan(message) : null,
+      givenUp: null,
       done: false,
     };
     this.#inFlight.set(message.messageId, entry);
@@ -382,8 +415,12 @@ export class Dispatcher {
         this.#note("publish_failed", entry, outcome.kind === "refused" ? outcome.reasonCode : outcome.why);
       }
       if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(entry);
+      const decision = this.#decide(entry.message, failedPublish(outcome), entry.attempt);
+      if (decision.kind === "retry") entry.retryAt = now + decision.inMs;
+      if (decision.kind === "dead_letter") entry.givenUp = decision.reason;
       this.#recordAs([entry], outcome, now);
       this.#finish(entry);
+      if (decision.kind === "pause") this.#park(entry.destination);
     }
     this.pump();
   }
@@ -408,7 +445,17 @@ export class Dispatcher {
     this.counts.ackTimeouts++;
     if (this.#deliveries.watched) this.#note("ack_timeout", entry);
     this.#finish(entry);
-    if (entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt)) this.#park(entry.destination);
+    const decision = this.#decide(entry.message, ACK_TIMEOUT, entry.attempt);
+    if (decision.kind === "dead_letter") this.#options.sink.fail(entry.message, decision.reason);
+    const isSilent = entry.destination.silent(now, this.#options.ackTimeout, entry.sentAt);
+    if (isSilent || decision.kind === "pause") this.#park(entry.destination);
+  }
+
+  #decide(message: LeasedMessage, error: Omit<DeliveryError, "topic">, attempt: number): Decision {
+    const { policy, wallClock } = this.#options;
+    if (!policy || wallClock === undefined) return BUILT_IN;
+    const ageMs = Math.max(0, wallClock() - message.createdAt * 1_000);
+    return policy({ ...error, topic: message.topic }, attempt, ageMs);
   }
 
   #park(destination: Destination): void {

@@ -21,8 +21,8 @@ export interface InFlight {
   /** 1 for the first PUBLISH. */
   readonly attempt: number;
   readonly sentAt: number;
-  /** No ack by then: the destination was silent. */
-  readonly timesOutAt: number;
+  /** No ack by then: the destination was silent. Later, when a receiver says that it is at work. */
+  timesOutAt: number;
   /** The row is due again then. */
   retryAt: number;
   readonly probe: boolean;
@@ -31,10 +31,12 @@ export interface InFlight {
   pubackAt: number;
   /** `writing` while the `sent` write is under way. */
   record: "none" | "writing" | "written";
-  /** `retryAt` was brought forward while the record was under way, so it is written once more. */
+  /** `retryAt` was moved while the record was under way, so it is written once more. */
   hurried: boolean;
   /** Of this PUBLISH, where tracing is on. */
   readonly span?: OpenSpan | null;
+  /** Why the policy gives the message up once this attempt is recorded; null = it does not. */
+  givenUp: string | null;
   /** The ack came; whatever still happens to the PUBLISH does not matter. */
   done: boolean;
 }

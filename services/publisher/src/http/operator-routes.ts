@@ -3,12 +3,13 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { deadLettersBody, replayByFilter } from "../control/replay-by-filter.ts";
+import { deadLettersBody, filterOf, messageIds, replayByFilter } from "../control/replay-by-filter.ts";
+import { acknowledgeDeadLetters } from "../outbox/acknowledge-dead-letters.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
 import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
-import { label } from "../outbox/storable-text.ts";
+import { label, topicName } from "../outbox/storable-text.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
 import { whoAsks } from "./who.ts";
 
@@ -34,6 +35,14 @@ export const replayBody = z.strictObject({
   who: label.optional(),
 });
 export const cancelBody = z.strictObject({ who: label.optional() });
+export const acknowledgeDeadBody = z.strictObject({
+  message_ids: messageIds,
+  reason: label.optional(),
+  topic: topicName.optional(),
+  limit: z.int().min(1).max(100_000).default(1_000),
+  dry_run: z.boolean().default(false),
+  who: label.optional(),
+});
 export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
@@ -75,6 +84,16 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     if (!result.value.dry_run) wake();
     return result.value;
+  });
+
+  app.post("/v1/dead-letters/acknowledge", async (request, reply) => {
+    const body = parseQuery(acknowledgeDeadBody, request.body);
+    if (!body.ok) return sendFault(reply, body.fault);
+    const who = body.value.who ?? "http";
+    const result = await acknowledgeDeadLetters(pool, filterOf(body.value), { who });
+    return result.ok
+      ? { dry_run: body.value.dry_run, ...result.value }
+      : sendFault(reply, databaseFault(result.failure));
   });
 }
 

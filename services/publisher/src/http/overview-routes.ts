@@ -3,6 +3,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
+import { messageIds } from "../control/replay-by-filter.ts";
 import { cancelWaiting } from "../outbox/cancel-waiting.ts";
 import { countDeadLetters } from "../outbox/count-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
@@ -15,7 +16,8 @@ export interface OverviewRoutes {
 }
 
 export const cancelBody = z.strictObject({
-  topic: topicName,
+  topic: topicName.optional(),
+  message_ids: messageIds,
   limit: z.int().min(1).max(100_000).default(1_000),
   dry_run: z.boolean().default(false),
   who: label.optional(),
@@ -32,10 +34,16 @@ export function addOverviewRoutes(app: FastifyInstance, { pool, overview }: Over
   app.post("/v1/messages/cancel", async (request, reply) => {
     const body = parseQuery(cancelBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const { topic, limit, dry_run } = body.value;
+    const { topic = null, message_ids, limit, dry_run } = body.value;
+    if ((topic === null) === (message_ids === undefined)) {
+      const message = "topic is required, or message_ids; one of them";
+      return sendFault(reply, { code: "invalid_field", field: "topic", message });
+    }
+    const ids = message_ids?.map((id) => id.toLowerCase()) ?? null;
+    const filter = { topic, messageIds: ids, limit, dryRun: dry_run };
     const who = whoAsks(request, body.value.who);
     if (!who.ok) return sendFault(reply, who.fault);
-    const result = await cancelWaiting(pool, { topic, limit, dryRun: dry_run }, { who: who.value });
+    const result = await cancelWaiting(pool, filter, { who: who.value });
     return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
   });
 }

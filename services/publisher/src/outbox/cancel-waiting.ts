@@ -1,18 +1,21 @@
 /**
- * Waiting messages of a topic that are wanted no longer, oldest first.
+ * Waiting messages, of a topic or selected ones, that are wanted no longer, oldest first.
  *
  * Invariant: each chunk is one statement and one audited action; a failure between two chunks leaves whole chunks
  * cancelled and the rest waiting, and the same call goes on from there.
  */
-import type { Pool } from "@acktor/shared/db/pool";
+import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { cancelMessages } from "./cancel-messages.ts";
 import type { Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
 
 const CHUNK = 1_000;
 
 export interface WaitingFilter {
-  /** The whole topic. */
-  readonly topic: string;
+  /** The whole topic; null with `messageIds`. */
+  readonly topic: string | null;
+  /** These alone; null = all of the topic. */
+  readonly messageIds?: readonly string[] | null;
   readonly limit: number;
   /** Counts only. */
   readonly dryRun: boolean;
@@ -28,13 +31,19 @@ export interface CancelledWaiting {
 const FIND = `select message_id from publisher.message_delivery
 where due_at is not null and topic = $1 order by message_id limit $2`;
 
+const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${few("id")}) i
+join publisher.message_delivery m on m.message_id = i.id where m.due_at is not null order by m.message_id`;
+
 /** Cancels what matches, by the rules of `cancelMessages`. */
 export async function cancelWaiting(
   pool: Pool,
-  { topic, limit, dryRun }: WaitingFilter,
+  { topic, messageIds = null, limit, dryRun }: WaitingFilter,
   options: { readonly who: string },
 ): Promise<Outcome<CancelledWaiting>> {
-  const found = await pool.run<{ message_id: string }>(FIND, [topic, limit]);
+  const found =
+    messageIds === null
+      ? await pool.run<{ message_id: string }>(FIND, [topic, limit])
+      : await pool.run<{ message_id: string }>(SELECT, [pgArray(messageIds)]);
   if (!found.ok) return found;
   const ids = found.rows.map((row) => row.message_id);
   let cancelled = 0;

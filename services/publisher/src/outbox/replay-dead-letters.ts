@@ -4,13 +4,16 @@
  * Invariant: each chunk is one statement and one audited action; a failure between two chunks leaves whole chunks replayed
  * and the rest dead, and the same call goes on from there.
  */
-import type { Pool } from "@acktor/shared/db/pool";
+import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 import { type ReplayOptions, replayMessages } from "./replay-messages.ts";
+import { few } from "./sql-arrays.ts";
 
 const CHUNK = 1_000;
 
 export interface DeadLetterFilter {
+  /** These alone; null = all that match. */
+  readonly messageIds?: readonly string[] | null;
   /** The whole reason; null = any. */
   readonly reason: string | null;
   /** The whole topic; null = any. */
@@ -31,9 +34,16 @@ const FIND = `select message_id from publisher.message_delivery
 where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
 order by message_id limit $3`;
 
-/** Ids that match, oldest first; what was discarded has been looked after. */
+const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${few("id")}) i
+join publisher.message_delivery m on m.message_id = i.id where m.state in ('failed', 'expired') order by m.message_id`;
+
+/** Ids that match, oldest first; what was discarded has been looked after, and is found by its id alone. */
 export async function findDeadLetters(pool: Pool, filter: DeadLetterFilter): Promise<Outcome<readonly string[]>> {
-  const found = await pool.run<{ message_id: string }>(FIND, [filter.reason, filter.topic, filter.limit]);
+  const { messageIds = null, reason, topic, limit } = filter;
+  const found =
+    messageIds === null
+      ? await pool.run<{ message_id: string }>(FIND, [reason, topic, limit])
+      : await pool.run<{ message_id: string }>(SELECT, [pgArray(messageIds)]);
   return found.ok ? { ok: true, value: found.rows.map((row) => row.message_id) } : found;
 }
 
@@ -48,7 +58,8 @@ export async function replayDeadLetters(
   const ids = found.value;
   let replayed = 0;
   for (let at = 0; at < ids.length && !filter.dryRun; at += CHUNK) {
-    const chunk = await replayMessages(pool, ids.slice(at, at + CHUNK), options);
+    const startInMs = replayed * (options.spacingMs ?? 0);
+    const chunk = await replayMessages(pool, ids.slice(at, at + CHUNK), { ...options, startInMs });
     if (!chunk.ok) return chunk;
     replayed += chunk.value.moved.length;
   }

@@ -5,7 +5,8 @@
  *  1. Refused for other states; for a message older than the inbox window unless `force` (its receiver may have forgotten
  *     that it processed it); for a keyed one unless `outOfOrder` (it takes a new place behind its successors).
  *  2. A new place in the lane is drawn under the lane's lock, as by the insert.
- *  3. The token rises, so that nothing from the message's former life can write to it. Who did it is recorded.
+ *  3. `spacingMs` spreads what is due over time, by the database's clock; the TTL counts from there.
+ *  4. The token rises, so that nothing from the message's former life can write to it. Who did it is recorded.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { idList, toOperatorResult } from "./operator-result.ts";
@@ -17,6 +18,10 @@ export interface ReplayOptions {
   readonly force: boolean;
   readonly outOfOrder: boolean;
   readonly who: string;
+  /** Milliseconds from one message to the next, so that a heap of them is no burst. Default 0: all are due now. */
+  readonly spacingMs?: number;
+  /** Milliseconds until the first of them is due. Default 0. */
+  readonly startInMs?: number;
 }
 
 const REPLAY = `with found as materialized (
@@ -39,14 +44,15 @@ kept as (
   where why is null and attempts > 0 and last_outcome <> 'rejected'),
 moved as (
   update publisher.message_delivery m set
-    state = 'pending', due_at = now(), seq = nextval('publisher.message_seq'), attempts = 0, reason = null, deliver_at = null,
-    expires_at = now() + m.ttl_ms * interval '1 millisecond', lease_owner = null, lease_token = m.lease_token + 1, sent_token = null,
+    state = 'pending', due_at = v.due, seq = nextval('publisher.message_seq'), attempts = 0, reason = null, deliver_at = null,
+    expires_at = v.due + m.ttl_ms * interval '1 millisecond', lease_owner = null, lease_token = m.lease_token + 1, sent_token = null,
     discarded_at = null, sent_at = null, last_outcome = null, last_reason_code = null, last_breaker = null, updated_at = now()
-  from (select message_id from verdict cross join lanes where locked and why is null order by message_id) v
+  from (select message_id, now() + ($6::float8 + $7::float8 * (row_number() over (order by message_id) - 1)) * interval '1 millisecond' due
+    from verdict cross join lanes where locked and why is null order by message_id) v
   where m.message_id = v.message_id and ${few("v.message_id")} returning m.message_id, m.state),
 audit as (
   insert into publisher.operator_action (who, action, detail, messages)
-  select $5, 'replay', jsonb_build_object('message_ids', jsonb_agg(message_id), 'force', $3::boolean, 'out_of_order', $4::boolean), count(*)
+  select $5, 'replay', jsonb_build_object('message_ids', jsonb_agg(message_id), 'force', $3::boolean, 'out_of_order', $4::boolean, 'spacing_ms', $7::float8), count(*)
   from moved having count(*) > 0)
 select i.id message_id, moved.state, v.why from unnest($1::uuid[]) i(id)
 left join verdict v on v.message_id = i.id left join moved on moved.message_id = i.id`;
@@ -57,6 +63,7 @@ export async function replayMessages(
   messageIds: readonly string[],
   options: ReplayOptions,
 ): Promise<Outcome<OperatorResult>> {
-  const { inboxWindowMs, force, outOfOrder, who } = options;
-  return toOperatorResult(await pool.run(REPLAY, [idList(messageIds), inboxWindowMs, force, outOfOrder, who]));
+  const { inboxWindowMs, force, outOfOrder, who, startInMs = 0, spacingMs = 0 } = options;
+  const params = [idList(messageIds), inboxWindowMs, force, outOfOrder, who, startInMs, spacingMs];
+  return toOperatorResult(await pool.run(REPLAY, params));
 }

@@ -16,6 +16,7 @@ import { type Ack, decodeAck } from "@acktor/shared/protocol/ack";
 import { type AckTrust, judgeSignature } from "@acktor/shared/protocol/ack-signature";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -27,6 +28,8 @@ const CAPACITY = 20_000;
 const MAX_BATCH = 1_000;
 const BATCH_DELAY_MS = 2;
 const RETRY_PAUSE_MS = 200;
+/** Of a receiver that says it works, and not for how long. */
+const DEFAULT_PATIENCE_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export interface SettlerVerbs {
@@ -64,6 +67,14 @@ export interface SettlerOptions {
   readonly onAnswer: (entry: InFlight) => void;
   /** Milliseconds until a retryable rejected message is sent again. */
   readonly retryInMs: (retries: number) => number;
+  /** What to do with retryable rejections; null = always the built-in behaviour. */
+  readonly policy?: ErrorPolicy | null;
+  /** Milliseconds since 1970, for the age of a message. */
+  readonly wallClock?: () => number;
+  /** The policy says that this PUBLISH's destination is to rest. */
+  readonly onPause?: (entry: InFlight) => void;
+  /** A receiver is at work on it: no answer is to be expected for so long. */
+  readonly onWorking?: (entry: InFlight, forMs: number) => void;
   readonly onSettled: (settled: readonly Settled[]) => void;
   /** A row was settled or rejected whose lane, or whose destination, may have a next one. */
   readonly onLaneFreed: () => void;
@@ -86,6 +97,8 @@ export interface SettlerCounts {
   otherClient: number;
   unknown: number;
   rejected: number;
+  /** Receivers that asked for patience. */
+  working: number;
   /** Rejected with a token that is not the current one. */
   stale: number;
   dropped: number;
@@ -108,6 +121,7 @@ export class Settler {
     otherClient: 0,
     unknown: 0,
     rejected: 0,
+    working: 0,
     stale: 0,
     dropped: 0,
   };
@@ -162,6 +176,7 @@ export class Settler {
     }
     if (!this.#isTrusted(decoded.ack)) return;
     if (decoded.ack.status === "processed") this.#processed(decoded.ack);
+    else if (decoded.ack.status === "working") this.#working(decoded.ack);
     else this.#rejected(decoded.ack);
   }
 
@@ -225,15 +240,39 @@ export class Settler {
     }
     if (this.#isOfOtherContent(ack, entry)) return;
     if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
+    const reason = printable(ack.reason ?? "");
     const rejection: Rejection = {
       messageId: ack.message_id.toLowerCase(),
       leaseToken: ack.attempt_token,
       clientId: ack.client_id ?? "",
-      reason: printable(ack.reason ?? ""),
-      retryable: ack.retryable,
-      retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
+      reason,
+      ...this.#verdict(ack, reason, entry),
     };
     if (!this.#rejections.add({ rejection, entry, span: this.#beginSpan(entry) })) this.counts.dropped++;
+  }
+
+  /** Only the publisher that has this attempt in flight can wait; for the others, and for old attempts, it says nothing. */
+  #working(ack: Ack): void {
+    this.counts.working++;
+    const entry = this.#options.inFlight(ack.message_id.toLowerCase());
+    if (entry === null || entry.message.leaseToken !== ack.attempt_token) return;
+    this.#options.onWorking?.(entry, (ack.working_for ?? DEFAULT_PATIENCE_SECONDS) * 1_000);
+  }
+
+  /** Again, and when; a receiver's own wish is the least. */
+  #verdict(ack: Ack, reason: string, entry: InFlight | null): Pick<Rejection, "retryable" | "retryInMs"> {
+    const { policy, wallClock, onPause, retryInMs } = this.#options;
+    const builtIn = retryInMs(entry === null ? 0 : entry.attempt - 1);
+    const after = (ms: number): number => Math.max((ack.retry_after ?? 0) * 1_000, ms);
+    if (!ack.retryable || !policy || wallClock === undefined || entry === null) {
+      return { retryable: ack.retryable, retryInMs: after(builtIn) };
+    }
+    const { topic, createdAt } = entry.message;
+    const error = { type: "application", on: "rejected", reasonCode: null, reason, topic } as const;
+    const decision = policy(error, entry.attempt, Math.max(0, wallClock() - createdAt * 1_000));
+    if (decision.kind === "pause") onPause?.(entry);
+    if (decision.kind === "retry") return { retryable: true, retryInMs: after(decision.inMs) };
+    return { retryable: decision.kind !== "dead_letter", retryInMs: after(builtIn) };
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {

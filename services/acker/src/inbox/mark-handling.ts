@@ -1,0 +1,12 @@
+/** Notes that the handler of a message begins, for one that is suspected of crashing its process (migration 0002). */
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import type { Lease } from "./renew-leases.ts";
+
+const MARK = `update acker.inbox set handling = true
+where message_id = $1 and lease_owner = $2 and status = 'received' and lease_until is not null
+returning message_id as "messageId"`;
+
+/** @returns no row when the lease is another's by now */
+export function markHandling(pool: Pool, { messageId, owner }: Lease): Promise<DbResult<{ messageId: string }>> {
+  return pool.run(MARK, [messageId, owner]);
+}

@@ -1,0 +1,238 @@
+/** `@acktor/acker` as a library: what handlers may return, what they may do wrong, and what commits with the inbox. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAcker, inTransaction, processed, rejected, sql } from "@acktor/acker";
+import { libraryRig } from "../support/library-acker.ts";
+import { until } from "../support/until.ts";
+
+test("processed, rejected, a fragment, a transaction: each answered, each effect once", async (t) => {
+  const rig = await libraryRig(t);
+  const seen: string[] = [];
+  await rig.start({
+    "t/plain": (message) => {
+      seen.push(`${message.id} ${message.topic} ${message.content}`);
+      return processed;
+    },
+    "t/later": () => rejected("not now", { retryAfterMs: 90_000 }),
+    "t/never": async () => rejected("not ever", { retryable: false }),
+    "t/fragment": (message) => sql`insert into effect values (${message.id}, ${Number(message.content)})`,
+    "t/transaction": (message) =>
+      inTransaction(async (query) => {
+        await query("insert into effect values ($1, 0)", [message.id]);
+        const [row] = await query<{ n: number }>("update effect set n = 7 where id = $1 returning n", [message.id]);
+        assert.equal(row?.n, 7);
+      }),
+  });
+  for (const kind of ["plain", "later", "never", "fragment", "transaction"]) {
+    await rig.send(`t/${kind}`, kind, "5");
+    await rig.answer(kind);
+  }
+  assert.deepEqual(seen, ["plain t/plain 5"]);
+  const { status, retryable, retry_after, reason, attempt_token } = await rig.answer("later");
+  assert.deepEqual([status, retryable, retry_after, reason, attempt_token], ["rejected", true, 90, "not now", "1"]);
+  const never = await rig.answer("never");
+  assert.deepEqual([never["status"], never["retryable"], never["reason"]], ["rejected", false, "not ever"]);
+  for (const kind of ["fragment", "transaction"]) {
+    await rig.send(`t/${kind}`, kind, "5");
+    await rig.client.hears(`delivery/ack/${kind}`, 2);
+  }
+  assert.deepEqual(await rig.ask("select id, n from effect order by 1"), [
+    { id: "fragment", n: 5 },
+    { id: "transaction", n: 7 },
+  ]);
+  assert.deepEqual(await rig.ask("select status, count(*)::int4 n from acker.inbox group by 1 order by 1"), [
+    { status: "processed", n: 3 },
+    { status: "received", n: 1 },
+    { status: "rejected", n: 1 },
+  ]);
+});
+
+test("many fragments share statements; one that PostgreSQL refuses fails alone; updates of one row all count", async (t) => {
+  const rig = await libraryRig(t);
+  await rig.start({
+    "t/insert": ({ id, content }) => sql`insert into effect values (${content === "twin" ? "twin" : id}, ${1})`,
+    "t/update": () => sql`update counter set n = n + 1 where name = ${"all"}`,
+    "t/select": () => sql`select setval('acker_test', nextval('acker_test') + 9)`,
+  });
+  await rig.ask("create sequence acker_test");
+  const ids = Array.from({ length: 180 }, (_, i) => `i${i}`);
+  await Promise.all([
+    ...ids.map((id) => rig.send("t/insert", id)),
+    rig.send("t/insert", "twin-1", "twin"),
+    rig.send("t/insert", "twin-2", "twin"),
+    ...ids.slice(0, 40).map((id) => rig.send("t/update", `u${id}`)),
+    rig.send("t/select", "select"),
+  ]);
+  for (const id of [...ids, ...ids.slice(0, 40).map((id) => `u${id}`), "select"]) {
+    assert.equal((await rig.answer(id))["status"], "processed");
+  }
+  const twins = [await rig.answer("twin-1"), await rig.answer("twin-2")];
+  assert.deepEqual(twins.map((ack) => ack["status"]).sort(), ["processed", "rejected"]);
+  const refused = twins.find((ack) => ack["status"] === "rejected");
+  assert.equal(refused?.["retryable"], false);
+  assert.match(String(refused?.["reason"]), /effect_pkey.*23505/);
+  assert.deepEqual(await rig.ask("select n from counter"), [{ n: 40 }]);
+  assert.deepEqual(await rig.ask("select count(*)::int4 n from effect"), [{ n: 181 }]);
+  assert.deepEqual(await rig.ask("select last_value::int4 v from acker_test"), [{ v: 10 }]);
+});
+
+test("pure handlers: the effect is in the inbox's own statement, once, whatever stands beside it", async (t) => {
+  const rig = await libraryRig(t);
+  let calls = 0;
+  await rig.start({
+    "t/pure": {
+      pure: true,
+      handle: ({ id, content }) => {
+        calls++;
+        if (content === "throw") throw new Error("on purpose");
+        if (content === "reject") return rejected("not this one", { retryable: false });
+        if (content === "update") return sql`update counter set n = n + ${1}`;
+        return sql`insert into effect values (${content === "twin" ? "twin" : id}, ${1})`;
+      },
+    },
+    "t/liar": { pure: true, handle: async ({ id }) => sql`insert into effect values (${id}, ${2})` },
+  });
+  const ids = Array.from({ length: 60 }, (_, i) => `p${i}`);
+  await Promise.all(ids.map((id) => rig.send("t/pure", id)));
+  for (const id of ids) assert.equal((await rig.answer(id))["status"], "processed");
+  assert.ok(calls >= ids.length);
+  const leased = "select count(*)::int4 n from acker.inbox where lease_owner <> ''";
+  assert.deepEqual(await rig.ask(leased), [{ n: 0 }], "none of them was taken on with a lease");
+  // A known one, two of which one cannot be, one that throws, one that rejects, one that is no insert: beside new ones.
+  const more = ids.map((id) => `x${id}`);
+  const wanted: Record<string, string> = {
+    throw: "rejected",
+    reject: "rejected",
+    update: "processed",
+    liar: "processed",
+  };
+  await Promise.all([
+    rig.send("t/pure", "p0"),
+    ...more.map((id) => rig.send("t/pure", id)),
+    rig.send("t/pure", "twin-1", "twin"),
+    rig.send("t/pure", "twin-2", "twin"),
+    ...["throw", "reject", "update"].map((id) => rig.send("t/pure", id, id)),
+    rig.send("t/liar", "liar"),
+  ]);
+  for (const id of more) assert.equal((await rig.answer(id))["status"], "processed");
+  for (const [id, status] of Object.entries(wanted)) assert.equal((await rig.answer(id))["status"], status, id);
+  await rig.client.hears("delivery/ack/p0", 2);
+  const twins = [await rig.answer("twin-1"), await rig.answer("twin-2")].map((ack) => ack["status"]);
+  assert.deepEqual(twins.sort(), ["processed", "rejected"]);
+  assert.deepEqual(await rig.ask("select n, count(*)::int4 c from effect group by 1 order by 1"), [
+    { n: 1, c: 121 },
+    { n: 2, c: 1 },
+  ]);
+  assert.deepEqual(await rig.ask("select n from counter"), [{ n: 1 }]);
+});
+
+test("a handler that throws, hangs, blocks, returns nonsense or has a broken effect harms its message alone", async (t) => {
+  const rig = await libraryRig(t);
+  const block = (ms: number): void => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  };
+  await rig.start({
+    "t/throws": () => {
+      throw new Error("on purpose");
+    },
+    "t/hangs": { handle: () => new Promise(() => undefined), timeoutMs: 400, concurrency: 1 },
+    "t/blocks": {
+      handle: () => {
+        block(1_200);
+        return processed;
+      },
+      timeoutMs: 1_000,
+    },
+    "t/nonsense": (() => ({ kind: "done" })) as never,
+    "t/nothing": (() => undefined) as never,
+    "t/no-table": () => sql`insert into no_such_table values (1)`,
+    "t/value": () => sql`insert into effect values (${{} as never}, 1)`,
+    "t/aborts": (message) =>
+      inTransaction(async (query) => {
+        await query("insert into effect values ($1, 1)", [message.id]);
+        throw new Error("changed its mind");
+      }),
+    "t/leaks": (message) =>
+      inTransaction(async (query) => {
+        // Not awaited: it fails the transaction instead of vanishing.
+        query("insert into no_such_table values ($1)", [message.id]).catch(() => "not looked at");
+      }),
+    "t/fine": (message) => sql`insert into effect values (${message.id}, 1)`,
+  });
+  const bad = {
+    throws: /on purpose/,
+    hangs: /did not answer within 0.4 s/,
+    blocks: /kept the process busy/,
+    nonsense: /neither processed/,
+    nothing: /neither processed/,
+    "no-table": /no_such_table.*42P01/,
+    value: /a value of a fragment is object/,
+    aborts: /changed its mind/,
+    leaks: /no_such_table|aborted/,
+  };
+  for (const kind of Object.keys(bad)) await rig.send(`t/${kind}`, kind);
+  for (let i = 0; i < 20; i++) await rig.send("t/fine", `fine${i}`);
+  for (let i = 0; i < 20; i++) assert.equal((await rig.answer(`fine${i}`))["status"], "processed");
+  for (const [kind, reason] of Object.entries(bad)) {
+    const ack = await rig.answer(kind);
+    assert.deepEqual([ack["status"], ack["retryable"]], ["rejected", true], kind);
+    assert.match(String(ack["reason"]), reason, kind);
+  }
+  assert.deepEqual(await rig.ask("select count(*)::int4 n from effect where id not like 'fine%'"), [{ n: 0 }]);
+});
+
+test("the outbox is asked for patience while a handler works, by itself and by the handler", async (t) => {
+  const rig = await libraryRig(t);
+  let finish = (): void => undefined;
+  await rig.start({
+    "t/slow": (_message, { working }) => {
+      working(60_000);
+      return new Promise((resolve) => {
+        finish = () => resolve(processed);
+      });
+    },
+  });
+  await rig.send("t/slow", "slow");
+  const asked = await rig.client.hears("delivery/ack/slow");
+  assert.deepEqual([asked["status"], asked["working_for"], asked["attempt_token"]], ["working", 60, "1"]);
+  finish();
+  assert.equal((await rig.answer("slow"))["status"], "processed");
+  await rig.send("t/slow", "slower");
+  const first = await rig.client.hears("delivery/ack/slower");
+  assert.equal(first["status"], "working");
+  assert.equal((await rig.client.hears("delivery/ack/slower", 2))["working_for"], 10);
+  finish();
+  assert.equal((await rig.answer("slower"))["status"], "processed");
+});
+
+test("faults of the options are listed, nothing starts", async () => {
+  const answer = await createAcker({
+    databaseUrl: "postgres://127.0.0.1/x",
+    mqttUrl: "mqtt://127.0.0.1",
+    handlers: { "a/#/b": { handle: () => processed } },
+  });
+  assert.ok(!answer.ok && answer.faults.some((fault) => fault.includes("a/#/b")));
+  const bounds = await createAcker({
+    databaseUrl: "x",
+    mqttUrl: "y",
+    handlers: { a: { handle: () => processed, concurrency: 0, timeoutMs: -1 } },
+  });
+  assert.ok(!bounds.ok && bounds.faults.length === 2);
+});
+
+test("it stops early, twice, and with a handler under way: the message is free at once", async (t) => {
+  const rig = await libraryRig(t);
+  let entered = false;
+  const acker = await rig.start({
+    "t/slow": () => {
+      entered = true;
+      return new Promise(() => undefined);
+    },
+  });
+  await rig.send("t/slow", "slow");
+  await until(() => entered, 5_000, "the handler");
+  await Promise.all([acker.stop(), acker.stop()]);
+  assert.deepEqual(await rig.ask("select status, lease_until, reason, crashes from acker.inbox"), [
+    { status: "received", lease_until: null, reason: "given back", crashes: 0 },
+  ]);
+});

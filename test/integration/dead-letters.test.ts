@@ -1,0 +1,158 @@
+/** Dead letters over HTTP: one, selected, or all that match; a look first; not all at once; who and when; never twice. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
+import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
+import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
+import { createHttp } from "@acktor/shared/runtime/http-server";
+import { Registry } from "prom-client";
+import { keptLogger } from "../support/kept-logger.ts";
+import { INSERT, messages, testOutbox } from "../support/outbox.ts";
+
+type Json = Record<string, unknown>;
+
+async function setUp(t: Parameters<typeof testOutbox>[0]) {
+  const outbox = await testOutbox(t, 18);
+  const { pool, sql } = outbox;
+  const readiness = () => ({ ready: true, status: "ok", checks: {} }) as const;
+  const { logger } = keptLogger();
+  const app = createHttp({
+    service: "publisher",
+    version: "1",
+    token: null,
+    logger,
+    registry: new Registry(),
+    readiness,
+  });
+  addOperatorRoutes(app, { pool, inboxWindowMs: 3_600_000, wake: () => undefined });
+  addOverviewRoutes(app, { pool, overview: async () => ({}) });
+  t.after(() => app.close());
+  const insert = async (count: number, topic: string): Promise<string[]> => {
+    const answer = await insertMessages(
+      pool,
+      messages(count, () => ({ topic })),
+      INSERT,
+    );
+    assert.ok(answer.ok);
+    return answer.inserted.map(({ messageId }) => messageId);
+  };
+  return {
+    ...outbox,
+    insert,
+    async dead(count: number, reason: string): Promise<string[]> {
+      const ids = await insert(count, "t/1");
+      await sql(
+        `update publisher.message_delivery set state = 'failed', due_at = null, reason = $2, attempts = 3
+         where message_id = any ($1::uuid[])`,
+        [`{${ids.join()}}`, reason],
+      );
+      return ids.sort();
+    },
+    async post(url: string, body: object): Promise<{ status: number; json: Json }> {
+      const response = await app.inject({ method: "POST", url, payload: body });
+      return { status: response.statusCode, json: response.json() as Json };
+    },
+  };
+}
+
+test("replay: a look first, then selected ones, then all that match, so many a second; audited", async (t) => {
+  const { sql, dead, post } = await setUp(t);
+  const [a = "", b = "", ...rest] = await dead(6, "max_retries");
+  await dead(2, "cancelled");
+  const path = "/v1/dead-letters/replay";
+  const look = await post(path, { reason: "max_retries", dry_run: true });
+  assert.deepEqual(look.json, { dry_run: true, matched: 6, replayed: 0, refused: 0 });
+  const selected = await post(path, { message_ids: [a.toUpperCase(), b], who: "ana", dry_run: true });
+  assert.deepEqual(selected.json, { dry_run: true, matched: 2, replayed: 0, refused: 0 });
+  assert.deepEqual(await sql("select from publisher.operator_action"), []);
+  assert.equal((await post(path, { message_ids: [a, b], who: "ana" })).json["replayed"], 2);
+  const answer = await post(path, { reason: "max_retries", rate_per_second: 2, who: "ben" });
+  assert.deepEqual(answer.json, { dry_run: false, matched: 4, replayed: 4, refused: 0 });
+  const due = await sql<{ message_id: string; ms: number; attempts: number }>(
+    `select message_id, attempts, (extract(epoch from due_at - min(due_at) over ()) * 1000)::float8 ms
+     from publisher.message_delivery where state = 'pending' and message_id = any ($1::uuid[]) order by 1`,
+    [`{${rest.join()}}`],
+  );
+  assert.deepEqual(
+    due.map((row) => [row.message_id, row.ms, row.attempts]),
+    rest.map((id, at) => [id, at * 500, 0]),
+  );
+  assert.deepEqual(
+    await sql("select who, action, messages::int4, at is not null timed from publisher.operator_action order by at"),
+    [
+      { who: "ana", action: "replay", messages: 2, timed: true },
+      { who: "ben", action: "replay", messages: 4, timed: true },
+    ],
+  );
+  assert.equal((await post(path, { message_ids: [a] })).json["replayed"], 0, "it is no dead letter any more");
+});
+
+test("replay is refused beyond the inbox window, where the receiver may have forgotten; force replays it", async (t) => {
+  const { sql, dead, post } = await setUp(t);
+  const [old = ""] = await dead(1, "max_retries");
+  await sql("update publisher.message_delivery set created_at = now() - interval '2 hours' where message_id = $1", [
+    old,
+  ]);
+  const path = "/v1/dead-letters/replay";
+  assert.deepEqual((await post(path, { message_ids: [old] })).json, {
+    dry_run: false,
+    matched: 1,
+    replayed: 0,
+    refused: 1,
+  });
+  const one = await post(`/v1/messages/${old}/replay`, {});
+  assert.equal(one.status, 409);
+  assert.equal((await post(path, { message_ids: [old], force: true })).json["replayed"], 1);
+});
+
+test("acknowledge by hand: selected, and all that match; cancel: selected ones", async (t) => {
+  const { sql, dead, post, insert } = await setUp(t);
+  const [a = ""] = await dead(3, "max_retries");
+  await dead(1, "other");
+  const path = "/v1/dead-letters/acknowledge";
+  assert.deepEqual((await post(path, { message_ids: [a], who: "ana" })).json, {
+    dry_run: false,
+    matched: 1,
+    acknowledged: 1,
+    refused: 0,
+  });
+  assert.deepEqual((await post(path, { reason: "max_retries", dry_run: true })).json, {
+    dry_run: true,
+    matched: 2,
+    acknowledged: 0,
+    refused: 0,
+  });
+  assert.equal((await post(path, { reason: "max_retries", who: "ben" })).json["acknowledged"], 2);
+  assert.deepEqual(
+    await sql(
+      "select acked_by, count(*)::int4 n from publisher.message_delivery where state = 'acknowledged' group by 1 order by 1",
+    ),
+    [
+      { acked_by: "ana", n: 1 },
+      { acked_by: "ben", n: 2 },
+    ],
+  );
+  const [live = "", other = ""] = await insert(2, "t/2");
+  const cancelled = await post("/v1/messages/cancel", { message_ids: [live, a] });
+  assert.deepEqual(cancelled.json, { dry_run: false, matched: 1, cancelled: 1, refused: 0 });
+  const [row] = await sql<{ state: string }>("select state from publisher.message_delivery where message_id = $1", [
+    other,
+  ]);
+  assert.equal(row?.state, "pending");
+});
+
+test("bad bodies are refused with their field", async (t) => {
+  const { post } = await setUp(t);
+  for (const [url, body] of [
+    ["/v1/dead-letters/replay", { message_ids: [] }],
+    ["/v1/dead-letters/replay", { message_ids: ["x"] }],
+    ["/v1/dead-letters/replay", { rate_per_second: 0 }],
+    ["/v1/dead-letters/acknowledge", { reasons: "x" }],
+    ["/v1/messages/cancel", {}],
+    ["/v1/messages/cancel", { topic: "a", message_ids: ["01890a5d-ac96-774b-bcce-b302099a8057"] }],
+  ] as const) {
+    const { status, json } = await post(url, body);
+    assert.equal(status, 400, JSON.stringify(body));
+    assert.ok((json["error"] as Json)["field"], JSON.stringify(json));
+  }
+});

@@ -1,0 +1,31 @@
+/**
+ * An acker whose handler of `t/poison` kills the process, and whose handler of `t/fine` takes its time, one at a time, so
+ * that messages wait beside the poison. Its database and broker come by DATABASE_URL and MQTT_URL.
+ */
+import { createAcker, processed } from "@acktor/acker";
+import { pause } from "@acktor/shared/runtime/pause";
+
+const acker = await createAcker({
+  databaseUrl: process.env["DATABASE_URL"] ?? "",
+  mqttUrl: process.env["MQTT_URL"] ?? "",
+  instance: "crashing",
+  leaseMs: 600,
+  env: { LOG_LEVEL: "warn" },
+  handlers: {
+    "t/poison": async (_message, { signal }) => {
+      // Others are taken on meanwhile.
+      await pause(200, signal);
+      process.kill(process.pid, "SIGKILL");
+      return processed;
+    },
+    "t/fine": {
+      concurrency: 1,
+      handle: async (_message, { signal }) => {
+        await pause(50, signal);
+        return processed;
+      },
+    },
+  },
+});
+if (!acker.ok) throw new Error(acker.faults.join("\n"));
+process.once("SIGTERM", () => void acker.stop().then(() => process.exit(0)));

@@ -1,0 +1,89 @@
+/** A receiver that says it is at work: the publisher waits for it, and for it alone (ADR 12). */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeAck } from "@acktor/shared/protocol/ack";
+import { dispatcherRig, PUBACK } from "../../support/dispatcher-rig.ts";
+import { leased } from "../../support/leased.ts";
+import { settlerRig } from "../../support/settler-rig.ts";
+
+test("a message that is worked on is neither silent nor due; the row is told when it was told something else", () => {
+  const rig = dispatcherRig();
+  const message = leased();
+  rig.offer(message);
+  rig.settle(message.messageId, PUBACK);
+  rig.pass(150);
+  assert.equal(rig.told.records.length, 1);
+  rig.confirm();
+  const entry = rig.dispatcher.inFlight(message.messageId);
+  assert.ok(entry);
+  rig.dispatcher.working(entry, 10_000);
+  assert.equal(rig.told.records.length, 2);
+  assert.equal(rig.told.records[1]?.nextInMs, 10_000);
+  rig.confirm();
+  rig.pass(9_000);
+  assert.equal(rig.dispatcher.counts.ackTimeouts, 0);
+  rig.dispatcher.working(entry, 500);
+  assert.equal(rig.told.records.length, 2, "less patience than it has already changes nothing");
+  rig.pass(1_100);
+  assert.equal(rig.dispatcher.counts.ackTimeouts, 1);
+  rig.dispatcher.working(entry, 10_000);
+  assert.equal(rig.told.records.length, 2, "too late: its next attempt is the row's");
+});
+
+test("a request for patience before the record, or while it is written, is in the row all the same", () => {
+  const rig = dispatcherRig();
+  const [early, during] = [leased(), leased()];
+  rig.offer(early, during);
+  for (const { messageId } of [early, during]) rig.settle(messageId, PUBACK);
+  const first = rig.dispatcher.inFlight(early.messageId);
+  assert.ok(first);
+  rig.dispatcher.working(first, 20_000);
+  rig.pass(100);
+  assert.deepEqual(
+    rig.told.records.map((record) => record.nextInMs),
+    [19_900, 2_400],
+  );
+  const second = rig.dispatcher.inFlight(during.messageId);
+  assert.ok(second);
+  rig.dispatcher.working(second, 20_000);
+  assert.equal(rig.told.records.length, 2);
+  rig.confirm();
+  assert.equal(rig.told.records[2]?.messageId, during.messageId);
+  assert.equal(rig.told.records[2]?.nextInMs, 20_000);
+});
+
+test("only an attempt that is in flight here, under its token, is waited for", () => {
+  const waits: [string, number][] = [];
+  const rig = settlerRig({ onWorking: (entry, forMs) => waits.push([entry.message.messageId, forMs]) });
+  const { id } = rig.publish({ leaseToken: "7" });
+  rig.receive(id, '{"status":"working","attempt_token":"7","working_for":2.5}');
+  rig.receive(id.toUpperCase(), '{"status":"working","attempt_token":"7"}');
+  rig.receive(id, '{"status":"working","attempt_token":"6","working_for":9}');
+  rig.receive(id, '{"status":"working","working_for":9}');
+  rig.forget(id);
+  rig.receive(id, '{"status":"working","attempt_token":"7","working_for":9}');
+  assert.deepEqual(waits, [
+    [id, 2_500],
+    [id, 10_000],
+  ]);
+  assert.equal(rig.settler.counts.working, 5);
+  assert.deepEqual([rig.settled, rig.rejected, rig.answers], [[], [], []]);
+});
+
+test("a rejection may say when it wants to see the message again", async () => {
+  const rig = settlerRig();
+  const { id } = rig.publish({ leaseToken: "7", attempts: 2 });
+  rig.receive(id, '{"status":"rejected","attempt_token":"7","retry_after":90}');
+  await rig.settler.drain();
+  assert.equal(rig.rejected.flat()[0]?.retryInMs, 90_000);
+});
+
+test("patience is a number of seconds, at most a day", () => {
+  for (const value of ["-1", "86401", '"5"', "true", "[]", "1e999"]) {
+    for (const field of ["working_for", "retry_after"]) {
+      const decoded = decodeAck("x", Buffer.from(`{"status":"working","${field}":${value}}`));
+      assert.equal(decoded.kind, "malformed", `${field} ${value}`);
+    }
+  }
+  assert.equal(decodeAck("x", Buffer.from('{"status":"working","working_for":86400}')).kind, "ack");
+});
