@@ -27,6 +27,12 @@ const DRIVERS: Readonly<Record<string, string>> = {
   mqtt: "shared/src/link/mqtt-transport.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
+  "prom-client": "shared/src/runtime/metric-table.ts",
+  "@opentelemetry/api": "shared/src/runtime/otel-tracing.ts",
+  "@opentelemetry/sdk-trace-base": "shared/src/runtime/otel-tracing.ts",
+  "@opentelemetry/exporter-trace-otlp-http": "shared/src/runtime/otel-tracing.ts",
+  "@fastify/helmet": "shared/src/runtime/http-guard.ts",
+  "@fastify/rate-limit": "shared/src/runtime/http-guard.ts",
   uplot: "services/publisher/console/src/parts/line-chart.tsx",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };

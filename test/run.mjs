@@ -8,8 +8,8 @@
  *  2. What it started is stopped, and what the tests left running is found, ended, and counted as a failure.
  *  3. A server that is not installed is named; with ACKTOR_REQUIRE=<its name> it is a failure.
  *
- * Tests of the pair as a whole (e2e) and of its web page (browser) measure times, so they run after the others and not
- * beside each other.
+ * Tests of strangers (security), of the pair as a whole (e2e) and of its web page (browser) measure times, so they run after
+ * the others and not beside each other.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -25,6 +25,7 @@ const CORES = os.availableParallelism();
 
 const PHASES = [
   { name: "unit, model, integration", folders: ["unit", "model", "integration"], atOnce: Math.min(CORES, 4) },
+  { name: "security", folders: ["security"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
   { name: "end to end", folders: ["e2e"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
   { name: "browser", folders: ["browser"], atOnce: 1 },
 ];

@@ -1,6 +1,7 @@
 /** docs/reference/configuration.md from the settings themselves. */
 import type { Setting, Settings } from "@acktor/shared/runtime/config";
 import { ackerSettings, publisherSettings, toolSettings } from "@acktor/shared/runtime/settings";
+import { table } from "./markdown-table.ts";
 import type { GeneratedFile } from "./write-or-check.ts";
 
 const HEAD = `# Configuration
@@ -40,14 +41,6 @@ export function configurationReference(): GeneratedFile {
 function section(title: string, intro: string, settings: Settings): string {
   const rows = Object.entries(settings).map(([name, setting]) => row(name, setting));
   return [`## ${title}\n`, ...(intro === "" ? [] : [`${intro}\n`]), table([COLUMNS, ...rows]), ""].join("\n");
-}
-
-/** Columns as wide as their widest cell: what the formatter makes of it, so that it finds nothing to change. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
-  const lines = rows.map((cells) => `| ${cells.map((text, at) => text.padEnd(widths[at] ?? 0)).join(" | ")} |`);
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
 function row(name: string, setting: Setting): string[] {

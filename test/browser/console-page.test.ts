@@ -85,7 +85,7 @@ test("the whole way by keyboard: skip link, rows by arrows, Escape back to now",
   const [publisher] = fakeFleet(1, 0);
   assert.ok(publisher);
   const fake = await startFakePublisher(t, { fleet: [publisher] });
-  const { page, assertClean } = await openPage(browser, `${fake.url}/#/log`);
+  const { page, assertClean } = await openPage(browser, `${fake.url}/#/log?type=machines`);
   await page.locator('[data-stream="live"]').waitFor();
   fake.inspect(publisher.move("dispatcher", "CLAIMING", "outbox.woken"));
   fake.inspect(publisher.move("dispatcher", "WAITING", "xstate.done.actor.claim"));

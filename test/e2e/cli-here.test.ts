@@ -1,6 +1,6 @@
 /** `acktor config`, `migrate`, `start`, `completion`: what works on this machine. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
@@ -11,7 +11,11 @@ import { cleanUp } from "../support/cleanup.ts";
 import { readOutput, runCli, startCli } from "../support/cli.ts";
 import { anyPort } from "../support/ports.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { isAlive } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 
+/** Longer than the command waits for one of its own to end after Ctrl-C. */
+const SLOW_STOP_MS = 2_000;
 const options = { timeout: TEST_LIMIT_MS };
 
 async function temporaryFolder(t: TestContext): Promise<string> {
@@ -124,7 +128,16 @@ test("start: the whole pair, which the doctor finds in order, until Ctrl-C", opt
   const unwell = checks.filter(({ check, verdict }) => verdict !== "OK" && check !== "disk");
   assert.deepEqual(unwell, []);
   assert.equal(checks.length, 11);
+  // A stop that takes its time is not cut short: the command has handed its signals over.
+  const lock = await readFile(path.join(cwd, ".acktor/postgres/data/postmaster.pid"), "utf8");
+  const postgres = Number(lock.split("\n")[0]);
+  process.kill(postgres, "SIGSTOP");
+  cleanUp(t, () => isAlive(postgres).then((alive) => alive && process.kill(postgres, "SIGCONT")));
   started.child.kill("SIGINT");
+  const begin = performance.now();
+  await until(() => performance.now() - begin > SLOW_STOP_MS || started.child.exitCode !== null, 5_000, "a slow stop");
+  assert.equal(started.child.exitCode, null);
+  process.kill(postgres, "SIGCONT");
   const { exit, out } = await started.ended;
   assert.equal(exit, 0, out);
   assert.match(out, /acktor has stopped/);

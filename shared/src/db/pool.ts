@@ -43,6 +43,10 @@ export interface Pool {
    * @param options `deadlineMs` shortens the pool's; `simple` sends text without parameters, several statements allowed
    */
   run<Row>(text: string, params?: readonly Param[], options?: RunOptions): Promise<DbResult<Row>>;
+  /** Connections at most. */
+  readonly size: number;
+  /** Connections that a statement runs on. */
+  busy(): number;
   /** Statements waiting for a connection. */
   waiting(): number;
   /** Lets running statements end (at most their deadline), refuses new ones, closes every connection. Twice is fine. */
@@ -141,6 +145,8 @@ export function createPool(options: PoolOptions): Pool {
         take();
       });
     },
+    size,
+    busy: () => slots.filter((slot) => slot.busy).length,
     waiting: () => queue.length,
     async stop(): Promise<void> {
       stopped = true;

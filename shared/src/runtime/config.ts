@@ -103,7 +103,8 @@ function rawValue(name: string, setting: Setting, env: Environment): Raw {
 
 function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
   const why = error.issues[0]?.message ?? "is not valid";
-  const shown = setting.secret ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
+  // Whoever mistakes one file for another has a private key where a public one belongs.
+  const shown = mayBeFile(setting) ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
   return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
 }
 
@@ -204,6 +205,14 @@ export function text(fault: (value: string) => string | null = () => null): z.Zo
   return z.string().transform((value, context) => {
     const why = fault(value);
     return why === null ? value : refuse(context, why);
+  });
+}
+
+/** What `read` makes of a text; a text that it gives back says what is wrong. */
+export function readBy<T extends object>(read: (value: string) => T | string): z.ZodType<T, string> {
+  return z.string().transform((value, context) => {
+    const made = read(value);
+    return typeof made === "string" ? refuse(context, made) : made;
   });
 }
 

@@ -4,8 +4,21 @@
  */
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
+import { readPrivateKey, readPublicKeys } from "../protocol/ack-signature.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
-import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
+import {
+  type ConfigOf,
+  choice,
+  duration,
+  integer,
+  list,
+  namesOf,
+  ratio,
+  readBy,
+  type Setting,
+  text,
+  url,
+} from "./config.ts";
 import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
@@ -73,11 +86,23 @@ const serverSettings = {
     fallback: "127.0.0.1",
     schema: text(),
   },
+  ACKTOR_RATE_LIMIT: {
+    description:
+      "Most requests a second from one address, health routes left out; 0 = no limit. Default: none on loopback, 1000 elsewhere.",
+    example: "1000",
+    schema: integer(0, 1_000_000),
+  },
   LOG_LEVEL: {
     description: "Least severe level that is logged.",
     example: "info",
     fallback: "info",
     schema: choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    description:
+      "Where spans go (OpenTelemetry, OTLP over HTTP). Without it nothing is traced, and nothing of it is loaded.",
+    example: "http://127.0.0.1:4318",
+    schema: url("http", "https"),
   },
   ACKTOR_API_TOKEN: {
     description: "Bearer token that every /v1 route then wants.",
@@ -86,7 +111,8 @@ const serverSettings = {
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
   },
   ACKTOR_ACK_SECRET: {
-    description: "Shared secret of signed acks (HMAC-SHA256). With it, unsigned acks change nothing.",
+    description:
+      "Shared secret of signed acks (HMAC-SHA256): the acker signs with it, and with it unsigned acks change nothing.",
     example: "…",
     secret: true,
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
@@ -192,6 +218,19 @@ const publisherOwn = {
     fallback: "8080",
     schema: integer(0, 65_535),
   },
+  ACKTOR_ACK_SECRET_OLD: {
+    description: "A second secret whose signatures still count, while ACKTOR_ACK_SECRET is changed on the ackers.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_PUBLIC_KEYS: {
+    description:
+      "Ed25519 public keys of the ackers, in PEM, one after the other. With them, acks that no key signed change nothing.",
+    example: "…",
+    fromFile: true,
+    schema: readBy(readPublicKeys),
+  },
   ACKTOR_HIGH_WATER: {
     description: "Waiting rows at which intake answers 429.",
     example: "1000000",
@@ -288,6 +327,13 @@ const ackerOwn = {
     example: "sensors/#,orders/+/created",
     required: true,
     schema: list(filterFault),
+  },
+  ACKTOR_ACK_PRIVATE_KEY: {
+    description:
+      "Ed25519 private key (PKCS #8, PEM) with which this acker signs its acks, instead of ACKTOR_ACK_SECRET.",
+    example: "…",
+    secret: true,
+    schema: readBy(readPrivateKey),
   },
   ACKTOR_GROUP: {
     description: "Shared subscription group ($share/<group>/…), where the broker has it.",
@@ -386,6 +432,14 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+const DEFAULT_RATE_LIMIT = 1_000;
+
+/** Requests a second from one address; null: no limit. */
+export function requestsPerSecond(host: string, configured: number | null): number | null {
+  if (configured === null) return LOOPBACK.test(host) ? null : DEFAULT_RATE_LIMIT;
+  return configured === 0 ? null : configured;
 }
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */

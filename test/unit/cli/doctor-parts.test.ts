@@ -58,6 +58,12 @@ test("no secret of any service is shown, whatever it holds and wherever it comes
     value: "***",
     from: "file",
   });
+  // A private key where a public one belongs.
+  const keys = publisherSettings.ACKTOR_ACK_PUBLIC_KEYS;
+  assert.deepEqual(show("ACKTOR_ACK_PUBLIC_KEYS", keys, { ACKTOR_ACK_PUBLIC_KEYS: "canary" }), {
+    value: "***",
+    from: "environment",
+  });
   assert.deepEqual(show("LOG_LEVEL", publisherSettings.LOG_LEVEL, {}), { value: "info", from: "default" });
   assert.deepEqual(show("NATS_URL", publisherSettings.NATS_URL, {}), { value: null, from: "unset" });
 });

@@ -23,6 +23,8 @@ function poolThat(answer: DbResult<never>, asked: { statements: number }): Pool 
       asked.statements++;
       return answer;
     },
+    size: 1,
+    busy: () => 0,
     waiting: () => 0,
     stop: async () => undefined,
   };

@@ -10,14 +10,14 @@ import { databaseFault, parseQuery } from "./faults.ts";
 
 const MOST_IDS = 1_000;
 
-const statesBody = z.strictObject({
+export const statesBody = z.strictObject({
   message_ids: z
     .array(z.uuid("is not a message id (a UUID)"))
     .min(1, "is empty")
     .max(MOST_IDS, `has more than ${MOST_IDS} ids`),
 });
 
-const discardBody = z.strictObject({
+export const discardBody = z.strictObject({
   reason: label.optional(),
   topic: topicName.optional(),
   limit: z.int().min(1).max(100_000).default(1_000),

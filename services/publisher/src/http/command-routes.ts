@@ -22,7 +22,7 @@ export interface CommandRoutes {
   readonly record: (record: AuditRecord) => Promise<void>;
 }
 
-const ROUTES: Readonly<Record<string, Command>> = {
+export const COMMAND_ROUTES: Readonly<Record<string, Command>> = {
   "/v1/link/connect": "connect",
   "/v1/link/disconnect": "disconnect",
   "/v1/link/reset": "reset",
@@ -33,12 +33,12 @@ const ROUTES: Readonly<Record<string, Command>> = {
   "/v1/control/drain": "drain",
 };
 
-const targetQuery = z.strictObject({
+export const targetQuery = z.strictObject({
   service: z.enum(["publisher", "acker"], "is not publisher or acker").optional(),
   instance: label.optional(),
 });
-const commandBody = z.strictObject({ who: label.optional() });
-const auditQuery = z.strictObject({
+export const commandBody = z.strictObject({ who: label.optional() });
+export const auditQuery = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
 });
 
@@ -46,7 +46,7 @@ const NOT_FROM_HERE = "Look at the states in GET /v1/machines: this command is n
 
 export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): void {
   const { pool, commands } = options;
-  for (const [route, command] of Object.entries(ROUTES)) {
+  for (const [route, command] of Object.entries(COMMAND_ROUTES)) {
     app.post(route, async (request, reply) => {
       const target = targetOf(request, options.instance);
       if (!target.ok) return sendFault(reply, target.fault);
@@ -98,7 +98,7 @@ export function refusedCommand(request: FastifyRequest, instance: string): Audit
     from: request.ip,
     service: "publisher",
     instance,
-    action: ROUTES[route] ?? route,
+    action: COMMAND_ROUTES[route] ?? route,
     outcome: "unauthorized",
     detail: { reason: "the token is missing or wrong" },
     messages: 0,

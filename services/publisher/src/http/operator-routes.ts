@@ -28,13 +28,13 @@ export interface RefusedOperation {
   readonly detail: { readonly message_id: string; readonly reason: string };
 }
 
-const replayBody = z.strictObject({
+export const replayBody = z.strictObject({
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
   who: label.optional(),
 });
-const cancelBody = z.strictObject({ who: label.optional() });
-const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
+export const cancelBody = z.strictObject({ who: label.optional() });
+export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
   const { pool, inboxWindowMs, wake } = options;

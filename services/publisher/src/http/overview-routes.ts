@@ -14,7 +14,7 @@ export interface OverviewRoutes {
   readonly overview: () => Promise<object>;
 }
 
-const cancelBody = z.strictObject({
+export const cancelBody = z.strictObject({
   topic: topicName,
   limit: z.int().min(1).max(100_000).default(1_000),
   dry_run: z.boolean().default(false),

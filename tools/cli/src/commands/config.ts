@@ -43,9 +43,10 @@ export async function print(session: Session, service: ServiceName | null): Prom
 /** A setting as it may be seen. */
 export function show(name: string, setting: Setting, env: Environment): Shown {
   const given = env[name] || null;
-  if ((setting.secret || setting.fromFile) && given === null && env[`${name}_FILE`])
-    return { value: "***", from: "file" };
-  if (given !== null) return { value: setting.secret ? maskSecret(name, given) : maskUrl(given), from: "environment" };
+  // What may be a file is a key or a certificate: the one may have been taken for the other.
+  const hidden = setting.secret === true || setting.fromFile === true;
+  if (hidden && given === null && env[`${name}_FILE`]) return { value: "***", from: "file" };
+  if (given !== null) return { value: hidden ? maskSecret(name, given) : maskUrl(given), from: "environment" };
   if (setting.fallback !== undefined) return { value: setting.fallback, from: "default" };
   return { value: null, from: "unset" };
 }

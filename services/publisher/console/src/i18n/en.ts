@@ -158,7 +158,7 @@ export const en = {
   "log.actor": "Actor",
   "log.anyActor": "all",
   "log.type": "Type",
-  "log.type.default": "all but context changes",
+  "log.type.default": "all but routine and context changes",
   "log.type.all": "all",
   "log.type.machines": "transitions",
   "log.type.context": "context changes",

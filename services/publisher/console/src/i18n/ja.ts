@@ -159,7 +159,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "log.actor": "アクター",
   "log.anyActor": "すべて",
   "log.type": "種類",
-  "log.type.default": "コンテキスト変更以外",
+  "log.type.default": "定期処理とコンテキスト変更以外",
   "log.type.all": "すべて",
   "log.type.machines": "遷移",
   "log.type.context": "コンテキスト変更",
