@@ -203,6 +203,11 @@ test("the outbox is asked for patience while a handler works, by itself and by t
   assert.equal((await rig.client.hears("delivery/ack/slower", 2))["working_for"], 10);
   finish();
   assert.equal((await rig.answer("slower"))["status"], "processed");
+  // The tutorial's sender takes whatever comes for the end.
+  await rig.client.send("t/slow", { message_id: "tutorial", content: "1" });
+  await rig.send("t/slow", "beside");
+  await rig.client.hears("delivery/ack/beside", 2);
+  assert.deepEqual(rig.client.on("delivery/ack/tutorial"), []);
 });
 
 test("faults of the options are listed, nothing starts", async () => {

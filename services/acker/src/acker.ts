@@ -22,6 +22,7 @@ import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
 import { ackSigner } from "./ack/ack-signer.ts";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
+import { chooseHandler, HANDLER_TIMEOUT_MS, routesOf } from "./choose-handler.ts";
 import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
 import { createMetrics } from "./control/metrics.ts";
@@ -29,12 +30,8 @@ import { ACKER_DOCS } from "./control/route-docs.ts";
 import { addRoutes } from "./control/routes.ts";
 import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
-import type { Handler, HandlerRoute } from "./handle/handler.ts";
-import { inboxHandler } from "./handle/inbox-handler.ts";
-import { createLogHandler } from "./handle/log-handler.ts";
-import { readHosts } from "./handle/public-address.ts";
+import type { Handler } from "./handle/handler.ts";
 import { createRoutedRunner, effectOfRoutes } from "./handle/route-handlers.ts";
-import { createWebhookHandler } from "./handle/webhook-handler.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
@@ -67,8 +64,6 @@ export interface AckerParts {
 const QUEUE_BYTES = 64 * 1024 * 1024;
 /** Acks that wait for the link's window; more are dropped and asked for again. */
 const ACK_QUEUE = 10_000;
-const HANDLER_CONCURRENCY = 16;
-const HANDLER_TIMEOUT_MS = 30_000;
 /** Transactions of handlers at a time, each on a connection of its own. */
 const TRANSACTION_SLOTS = 4;
 /** A crashed acker's messages are free after this; renewed each third of it. */
@@ -135,7 +130,7 @@ export class Acker {
       limit: ACK_QUEUE,
       counts: this.#counts,
     });
-    this.#handler = parts.handler ?? chooseHandler(parts);
+    this.#handler = parts.handler ?? chooseHandler({ config, logger, wallClock: parts.wallClock });
     this.#desk = this.#makeDesk();
     this.#pipeline = this.#makePipeline();
     this.#intake = createIntake({
@@ -358,27 +353,4 @@ export class Acker {
       supervisor: () => this.#supervisor,
     };
   }
-}
-
-/** Every handler that works after the row, with its bounds. */
-function routesOf(handler: Handler): readonly HandlerRoute[] {
-  if (handler.mode === "row") return [];
-  if (handler.mode === "routed") return handler.routes;
-  const bounds = { concurrency: HANDLER_CONCURRENCY, timeoutMs: HANDLER_TIMEOUT_MS };
-  return [{ filter: null, handler, effectOf: null, ...bounds }];
-}
-
-/** The built-in handler that the configuration names. */
-function chooseHandler({ config, logger, wallClock }: AckerParts): Handler {
-  const { ACKTOR_HANDLER: name, ACKTOR_WEBHOOK_URL: url, ACKTOR_WEBHOOK_HOSTS: hosts } = config;
-  if (name === "log") return createLogHandler(logger);
-  if (name !== "webhook" || url === null) return inboxHandler;
-  const secret = config.ACKTOR_WEBHOOK_SECRET;
-  return createWebhookHandler({
-    url,
-    allowed: readHosts(hosts ?? []),
-    secret,
-    userAgent: `acktor/${VERSION}`,
-    wallClock,
-  });
 }

@@ -175,7 +175,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
 
   function askPatience(task: Task, forMs: number): void {
     task.tellAt = now() + Math.min(PATIENCE_EVERY_MS, forMs / 2);
-    say(task.message, { status: "working", forMs });
+    // A sender without tokens is none of ours: it may take any answer for the end (the tutorial's does).
+    if (task.message.attemptToken !== null) say(task.message, { status: "working", forMs });
   }
 
   async function work(task: Task): Promise<void> {

@@ -1,0 +1,81 @@
+/** Publisher and library together: a slow handler is waited for, a bad one's reason is in the timeline, a replay does nothing twice. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAcker, sql as effect, processed, rejected } from "@acktor/acker";
+import { startPublisher } from "@acktor/publisher/app";
+import { createClient } from "@acktor/shared/client";
+import { sql, testBroker, testPool } from "../support/acker.ts";
+import { cleanUp } from "../support/cleanup.ts";
+import { QUICK } from "../support/pair.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+interface Timeline {
+  readonly retry_count: number;
+  readonly state: string;
+  readonly attempts: readonly { readonly outcome: string; readonly detail: string | null }[];
+}
+
+test("a slow handler is waited for; reasons stand in the timeline; a replay has no second effect", async (t) => {
+  const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
+  const servers = { DATABASE_URL: database.url, MQTT_URL: broker.url, LOG_LEVEL: "warn" };
+  const publisher = await startPublisher({ ...QUICK, ...servers, HTTP_PORT: "0" });
+  if (!publisher.ok) throw new Error(publisher.faults.join("\n"));
+  cleanUp(t, () => publisher.stop());
+  await publisher.started;
+  const pool = testPool(t, database.url);
+  await sql(pool, "create table effect (id text primary key)");
+  let failures = 0;
+  const acker = await createAcker({
+    databaseUrl: database.url,
+    mqttUrl: broker.url,
+    env: { LOG_LEVEL: "warn" },
+    handlers: {
+      "t/slow": () => new Promise((resolve) => setTimeout(() => resolve(processed), 2_500)),
+      "t/flaky": ({ id }) => {
+        if (++failures === 1) throw new Error("the first time it throws");
+        return effect`insert into effect values (${id})`;
+      },
+      "t/never": () => rejected("not for me", { retryable: false }),
+    },
+  });
+  if (!acker.ok) throw new Error(acker.faults.join("\n"));
+  cleanUp(t, () => acker.stop());
+  const client = createClient({ url: publisher.url });
+  const send = async (topic: string) => {
+    const sent = await client.send({ topic, content: "x" });
+    assert.ok(sent.ok);
+    return sent.handle;
+  };
+  const timeline = async (id: string): Promise<Timeline> =>
+    (await (await fetch(`${publisher.url}/v1/messages/${id}`)).json()) as Timeline;
+  // The first message may have been published before anybody was there.
+  await (await send("t/slow")).acknowledged();
+
+  const slow = await send("t/slow");
+  assert.equal((await slow.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged");
+  assert.equal((await timeline(slow.messageId)).retry_count, 0, "five ack timeouts went by, and it was sent once");
+
+  const flaky = await send("t/flaky");
+  assert.equal((await flaky.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged");
+  const { attempts } = await timeline(flaky.messageId);
+  assert.match(attempts.find(({ outcome }) => outcome === "rejected")?.detail ?? "", /the first time it throws/);
+
+  const never = await send("t/never");
+  const outcome = await never.acknowledged({ timeoutMs: 20_000 });
+  assert.deepEqual(outcome, { kind: "failed", reason: "rejected: not for me" });
+
+  // As if its ack had been lost for good: the replay keeps the id, and the inbox knows it.
+  await sql(pool, "alter table publisher.message_delivery disable trigger user");
+  const lost =
+    "update publisher.message_delivery set state = 'failed', reason = 'lost', due_at = null where message_id = $1";
+  await sql(pool, lost, [flaky.messageId]);
+  await sql(pool, "alter table publisher.message_delivery enable trigger user");
+  const replay = await fetch(`${publisher.url}/v1/dead-letters/replay`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ reason: "lost", who: "ana" }),
+  });
+  assert.equal(((await replay.json()) as { replayed: number }).replayed, 1);
+  assert.equal((await flaky.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged");
+  assert.deepEqual(await sql(pool, "select id from effect"), [{ id: flaky.messageId }]);
+});
