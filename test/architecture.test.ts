@@ -13,6 +13,7 @@ const folders = [
   "services/publisher/console",
   "services/acker/src",
   "tools/embedded/src",
+  "tools/chaos/src",
   "test",
 ];
 const sources = folders
@@ -25,6 +26,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
   mqtt: "shared/src/link/mqtt-transport.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
+  "mqtt-packet": "tools/chaos/src/proxy/mqtt-frames.ts",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 
@@ -118,11 +120,17 @@ function isForbidden(path: string, name: string): boolean {
   const target = targetOf(path, name);
   const isTest = path.startsWith("test/");
   if (!isTest && target.startsWith("test/")) return true;
-  if (path.startsWith("services/publisher/") && /^(@acktor\/(acker|embedded)|services\/acker|tools)\b/.test(target))
+  if (
+    path.startsWith("services/publisher/") &&
+    /^(@acktor\/(acker|embedded|chaos)|services\/acker|tools)\b/.test(target)
+  )
     return true;
-  if (path.startsWith("services/acker/") && /^(@acktor\/(publisher|embedded)|services\/publisher|tools)\b/.test(target))
+  if (
+    path.startsWith("services/acker/") &&
+    /^(@acktor\/(publisher|embedded|chaos)|services\/publisher|tools)\b/.test(target)
+  )
     return true;
-  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded)|services|tools)\b/.test(target);
+  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|chaos)|services|tools)\b/.test(target);
 }
 
 /** What an import means: a path from the root, or a package. */
