@@ -18,9 +18,11 @@ const PROGRAMS = {
   demo: { file: "tools/embedded/dist/demo.js", project: "tools/embedded" },
   publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
+  chaos: { file: "tools/chaos/dist/main.js", project: "tools/chaos" },
 };
 const SOURCES = {
   "tools/embedded": ["shared", "services/publisher", "services/acker", "tools/embedded"],
+  "tools/chaos": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos"],
   "services/publisher": ["shared", "services/publisher"],
   "services/acker": ["shared", "services/acker"],
 };
@@ -174,4 +176,6 @@ checkPackages();
 build(program);
 await buildPage(program);
 stopWithNpm();
+// A program finds its own arguments where any program does.
+process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);
