@@ -1,6 +1,9 @@
 /** What `chaos list` and `chaos run` do. */
 import { writeFile } from "node:fs/promises";
 import type { ChaosHost } from "./define-chaos.ts";
+import { type BrokerRoom, makeBrokerRoom } from "./netns/broker-room.ts";
+import { isInside, runInside, whyNot } from "./netns/own-namespace.ts";
+import { injectByPacketFilter } from "./netns/packet-filter.ts";
 import { htmlReport } from "./report/html-report.ts";
 import { junitXml } from "./report/junit.ts";
 import { progressLine } from "./report/progress-line.ts";
@@ -48,10 +51,45 @@ export async function runChaos(name: string, options: RunCommandOptions, host: C
   const texts = chaosTexts(options.lang, host.env);
   const scenarios = choose(name, texts, host);
   if (scenarios === null) return EXIT.usage;
+  if (options.driver === "netns" && !isInside()) return enterNamespace(name, options, texts, host);
+  const room = options.driver === "netns" ? await makeBrokerRoom() : null;
+  try {
+    return await runAll(scenarios, options, texts, host, room);
+  } finally {
+    await room?.stop();
+  }
+}
+
+/** Ends with what the lab inside ends with. */
+async function enterNamespace(
+  name: string,
+  options: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosHost,
+): Promise<number> {
+  const missing = whyNot();
+  if (missing === null) {
+    const flags = Object.entries(options).flatMap(([flag, value]) => [
+      `--${flag}`,
+      ...(value === true ? [] : [String(value)]),
+    ]);
+    return runInside(["chaos", "run", name, ...flags]);
+  }
+  host.stderr.write(`${texts.needsRoot} (${missing})\n`);
+  return EXIT.usage;
+}
+
+async function runAll(
+  scenarios: readonly Scenario[],
+  options: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosHost,
+  room: BrokerRoom | null,
+): Promise<number> {
   const results: ScenarioResult[] = [];
   for (const scenario of scenarios) {
     if (host.signal.aborted) break;
-    const result = await runOne(scenario, options, texts, host);
+    const result = await runOne(scenario, options, texts, host, room);
     results.push(result);
     if (options.json) host.stdout.write(`${JSON.stringify({ ...result, samples: undefined })}\n`);
     else host.stderr.write(`${texts.outcomes[result.outcome]}  ${result.scenario}\n`);
@@ -82,13 +120,16 @@ async function runOne(
   { seed, messages = 0 }: RunCommandOptions,
   texts: ChaosTexts,
   host: ChaosHost,
+  room: BrokerRoom | null,
 ): Promise<ScenarioResult> {
   const line = progressLine(host.stderr, texts);
   try {
     return await runScenario(scenario, {
       seed,
       messages: messages === 0 ? null : messages,
-      inject: injectByProxy,
+      ...(room === null
+        ? { inject: injectByProxy }
+        : { inject: injectByPacketFilter, world: { brokerPlace: room, broker: "mosquitto" } }),
       signal: host.signal,
       onProgress: (progress) => line.show(scenario.name, progress),
     });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { portIsFree } from "@acktor/embedded/ports";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
-import { findProgram } from "./child.ts";
+import { type ChildOptions, findProgram } from "./child.ts";
 import { LabFailure } from "./lab-failure.ts";
 import { processUnit, type Unit } from "./unit.ts";
 import { becomesTrue } from "./until.ts";
@@ -29,10 +29,18 @@ export function bestBroker(): BrokerName {
   return findProgram("mosquitto") === null ? "aedes" : "mosquitto";
 }
 
+/** Where else than on 127.0.0.1 a broker runs. */
+export interface BrokerPlace {
+  readonly host: string;
+  /** The command that starts a program there. */
+  wrap(child: ChildOptions): ChildOptions;
+}
+
 /** A broker that remembers nothing: killed, every session, queue and retained message is lost. */
-export async function brokerUnit(folder: string, name: BrokerName): Promise<Unit> {
+export async function brokerUnit(folder: string, name: BrokerName, place: BrokerPlace | null): Promise<Unit> {
   const port = await stablePort();
-  const answers = (): Promise<boolean> => accepts(port);
+  const host = place?.host ?? "127.0.0.1";
+  const answers = (): Promise<boolean> => accepts(port, host);
   if (name === "aedes") {
     const program = fileURLToPath(new URL("./aedes-process.js", import.meta.url));
     const child = () => ({ file: process.execPath, args: [program, String(port)] });
@@ -42,12 +50,13 @@ export async function brokerUnit(folder: string, name: BrokerName): Promise<Unit
   if (program === null) throw new LabFailure("mosquitto is not installed");
   await mkdir(folder, { recursive: true });
   const config = path.join(folder, "mosquitto.conf");
-  await writeFile(config, mosquittoSettings(port));
-  return processUnit({ name: "mosquitto", port, child: () => ({ file: program, args: ["-c", config] }), answers });
+  await writeFile(config, mosquittoSettings(port, host));
+  const child: ChildOptions = { file: program, args: ["-c", config] };
+  return processUnit({ name: "mosquitto", port, child: () => place?.wrap(child) ?? child, answers });
 }
 
 /** As documented for production: without them mosquitto stalls at 20 messages in flight and drops after 1,000. */
-const mosquittoSettings = (port: number): string => `listener ${port} 127.0.0.1
+const mosquittoSettings = (port: number, host: string): string => `listener ${port} ${host}
 allow_anonymous true
 persistence false
 set_tcp_nodelay true
@@ -151,9 +160,9 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host: "127.0.0.1", port });
+    const socket = net.connect({ host, port });
     socket.once("error", () => resolve(false));
     socket.once("connect", () => {
       socket.destroy();

@@ -23,6 +23,7 @@ import { type Random, seededRandom } from "../seeded-random.ts";
 import { LabFailure } from "./lab-failure.ts";
 import {
   type BrokerName,
+  type BrokerPlace,
   bestBroker,
   brokerUnit,
   natsUnit,
@@ -71,8 +72,8 @@ export interface WorldOptions {
   readonly root?: string;
   /** Server settings of PostgreSQL. */
   readonly postgres?: Readonly<Record<string, string>>;
-  /** To reach the broker otherwise than by a proxy on this machine: host and port for both services. */
-  readonly brokerRoute?: (brokerPort: number) => Promise<{ readonly host: string; readonly port: number }>;
+  /** Where the broker runs. The services then reach it straight, past the proxies. */
+  readonly brokerPlace?: BrokerPlace;
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
@@ -107,7 +108,7 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
   const pool = createPool({ url: databaseUrl, size: 2, applicationName: "acktor-chaos", deadlineMs: 10_000 });
   add("the judge", () => pool.stop());
   await installAudit(pool);
-  const broker = await brokerUnit(folder, options.broker ?? bestBroker());
+  const broker = await brokerUnit(folder, options.broker ?? bestBroker(), options.brokerPlace ?? null);
   await broker.start();
   add("the broker", () => broker.stop());
   const nats = options.withoutNats ? null : await natsUnit();
@@ -148,14 +149,14 @@ async function makeServices(
   broker: Unit,
   lines: Lines,
 ): Promise<Pick<Units, "publisher" | "acker">> {
-  const route = (await options.brokerRoute?.(broker.port)) ?? null;
+  const place = options.brokerPlace;
   const root = options.root ?? REPOSITORY;
   const environment = (mqtt: MqttProxy, db: TcpProxy): Record<string, string> => {
     const url = new URL(databaseUrl);
     url.port = String(db.port);
     return {
       DATABASE_URL: url.href,
-      MQTT_URL: route === null ? mqtt.url : `mqtt://${route.host}:${route.port}`,
+      MQTT_URL: place === undefined ? mqtt.url : `mqtt://${place.host}:${broker.port}`,
       ...(lines.nats === null ? {} : { NATS_URL: `nats://127.0.0.1:${lines.nats.port}` }),
       ACKTOR_TOPICS: `${TOPIC_ROOT}/#`,
       LOG_LEVEL: "warn",
