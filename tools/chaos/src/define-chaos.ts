@@ -53,7 +53,7 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
-function oneOf(...values: readonly string[]): (text: string) => string {
+export function oneOf(...values: readonly string[]): (text: string) => string {
   return (text) => {
     if (values.includes(text)) return text;
     throw new InvalidArgumentError(`One of ${values.join(", ")} is needed.`);

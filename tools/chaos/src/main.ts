@@ -1,7 +1,8 @@
 /** `npm run chaos`: the fault lab as a program of its own. */
 import { listenForStop } from "@acktor/embedded/stop-request";
 import { Command } from "commander";
-import { defineChaos } from "./define-chaos.ts";
+import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
+import { defineChaos, oneOf, wholeNumber } from "./define-chaos.ts";
 import { LabFailure } from "./world/lab-failure.ts";
 
 const program = new Command("acktor").showHelpAfterError().exitOverride((error) => {
@@ -21,6 +22,16 @@ defineChaos(program, {
     exitCode = code;
   },
 });
+program
+  .command("campaign")
+  .description("real processes, killed and lied to under traffic; then the checker")
+  .option("--profile <profile>", "ci or long", oneOf("ci", "long"), "ci")
+  .option("--seed <n>", "seed of the plan", wholeNumber, 1)
+  .option("--history <file>", "where the history is written")
+  .action(async (options: CampaignCommandOptions) => {
+    const { campaignCommand } = await import("./campaign/campaign-command.ts");
+    exitCode = await campaignCommand(options, signal);
+  });
 
 try {
   await program.parseAsync(process.argv.slice(2), { from: "user" });
