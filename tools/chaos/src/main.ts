@@ -2,6 +2,7 @@
 import { listenForStop } from "@acktor/embedded/stop-request";
 import { Command } from "commander";
 import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
+import type { ControlsOptions } from "./controls/controls-command.ts";
 import { defineChaos, oneOf, wholeNumber } from "./define-chaos.ts";
 import { LabFailure } from "./world/lab-failure.ts";
 
@@ -31,6 +32,15 @@ program
   .action(async (options: CampaignCommandOptions) => {
     const { campaignCommand } = await import("./campaign/campaign-command.ts");
     exitCode = await campaignCommand(options, signal);
+  });
+program
+  .command("controls")
+  .description("seeded bugs on a copy of the build: each must be caught")
+  .option("--only <text>", "only the bugs whose name holds this")
+  .option("--no-clean", "does not ask the trials of the true build first")
+  .action(async (options: ControlsOptions) => {
+    const { controlsCommand } = await import("./controls/controls-command.ts");
+    exitCode = await controlsCommand(options, signal);
   });
 
 try {

@@ -74,6 +74,8 @@ export interface WorldOptions {
   readonly postgres?: Readonly<Record<string, string>>;
   /** Where the broker runs. The services then reach it straight, past the proxies. */
   readonly brokerPlace?: BrokerPlace;
+  /** Run after the migrations, before the services start. */
+  readonly sql?: string | null;
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
@@ -108,6 +110,7 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
   const pool = createPool({ url: databaseUrl, size: 2, applicationName: "acktor-chaos", deadlineMs: 10_000 });
   add("the judge", () => pool.stop());
   await installAudit(pool);
+  await spoil(pool, options.sql ?? null);
   const broker = await brokerUnit(folder, options.broker ?? bestBroker(), options.brokerPlace ?? null);
   await broker.start();
   add("the broker", () => broker.stop());
@@ -123,6 +126,12 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
     throw new LabFailure(`the pair does not connect:\n${units.publisher.tail()}\n${units.acker.tail()}`);
   }
   return { folder, databaseUrl, pool, units, lines, stop: async () => void (await stack.stop()) };
+}
+
+async function spoil(pool: Pool, sql: string | null): Promise<void> {
+  if (sql === null) return;
+  const done = await pool.run(sql, [], { simple: true });
+  if (!done.ok) throw new LabFailure(`${sql}: ${done.failure.message}`);
 }
 
 type Servers = Pick<Units, "broker" | "postgres" | "nats">;
