@@ -4,6 +4,7 @@ import { Command } from "commander";
 import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
 import type { ControlsOptions } from "./controls/controls-command.ts";
 import { defineChaos, oneOf, wholeNumber } from "./define-chaos.ts";
+import type { SimCommandOptions } from "./sim/sim-command.ts";
 import { LabFailure } from "./world/lab-failure.ts";
 
 const program = new Command("acktor").showHelpAfterError().exitOverride((error) => {
@@ -41,6 +42,16 @@ program
   .action(async (options: ControlsOptions) => {
     const { controlsCommand } = await import("./controls/controls-command.ts");
     exitCode = await controlsCommand(options, signal);
+  });
+program
+  .command("sim")
+  .description("the real machines against a simulated world, one history per seed")
+  .option("--seeds <n>", "how many seeds, from 1", wholeNumber, 2_000)
+  .option("--seed <n>", "this one alone", wholeNumber)
+  .option("--trace", "with --seed: everything that happened")
+  .action(async (options: SimCommandOptions) => {
+    const { simCommand } = await import("./sim/sim-command.ts");
+    exitCode = await simCommand(options, signal);
   });
 
 try {
