@@ -31,7 +31,7 @@ const PHASES = [
 
 async function build() {
   const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
-  const result = spawnSync(process.execPath, [compiler, "-b", "tools/embedded"], { cwd: ROOT, stdio: "inherit" });
+  const result = spawnSync(process.execPath, [compiler, "-b", "tools/chaos"], { cwd: ROOT, stdio: "inherit" });
   if (result.status !== 0) return false;
   const { buildConsole } = await import("../services/publisher/console/build.mjs");
   return buildConsole();

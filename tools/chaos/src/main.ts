@@ -44,6 +44,15 @@ program
     exitCode = await controlsCommand(options, signal);
   });
 program
+  .command("crash-points")
+  .description("kill -9 at each named point of a message's life")
+  .option("--only <text>", "only the points whose name holds this")
+  .action(async (options: { only?: string }) => {
+    const { crashCommand } = await import("./crash/crash-command.ts");
+    exitCode = await crashCommand(options, signal);
+  });
+
+program
   .command("sim")
   .description("the real machines against a simulated world, one history per seed")
   .option("--seeds <n>", "how many seeds, from 1", wholeNumber, 2_000)

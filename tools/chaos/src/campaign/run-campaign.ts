@@ -10,7 +10,6 @@
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { pause } from "@acktor/shared/runtime/pause";
 import { makePacketRule } from "../proxy/packet-rules.ts";
 import { injectByProxy } from "../run/inject.ts";
@@ -18,6 +17,7 @@ import { describeFault, type Fault } from "../scenarios/scenario.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 import { type History, openHistory } from "../workload/history.ts";
 import { startWriters, type Writers } from "../workload/writers.ts";
+import { builtLab } from "../world/built.ts";
 import { becomesTrue } from "../world/until.ts";
 import { startWorld, TOPIC_ROOT, type World } from "../world/world.ts";
 import { type Intruder, sendIntruder } from "./intruder.ts";
@@ -242,7 +242,7 @@ class Campaign {
 
   /** The checker has nothing of us but the history and the database. */
   #check(): Promise<number> {
-    const program = fileURLToPath(new URL("./check-history.js", import.meta.url));
+    const program = builtLab("campaign/check-history.js");
     const args = [program, path.resolve(this.#options.historyFile), String(this.#options.profile.leastMessages)];
     const env = { ...process.env, DATABASE_URL: this.#world.databaseUrl };
     const child = spawn(process.execPath, args, { stdio: "inherit", env });

@@ -27,6 +27,8 @@ export interface Bug {
   /** Settings of PostgreSQL. */
   readonly postgres?: Readonly<Record<string, string>>;
   readonly trial: Trial;
+  /** The simulation must catch it too. */
+  readonly simulated?: boolean;
 }
 
 const EARLY_201 = `{
@@ -44,6 +46,7 @@ export const BUGS: readonly Bug[] = [
     name: "201 before commit",
     edits: [{ file: "services/publisher/dist/intake/intake.js", from: "const reserved =", to: EARLY_201 }],
     trial: publisherLosesDatabase,
+    simulated: true,
   },
   {
     name: "acker acks before its commit",
@@ -55,6 +58,7 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     trial: ackerLosesDatabase,
+    simulated: true,
   },
   {
     name: "dedupe off",
@@ -103,6 +107,7 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     trial: brokerAway,
+    simulated: true,
   },
   {
     name: "no jitter",
@@ -152,6 +157,7 @@ export const BUGS: readonly Bug[] = [
       },
     ],
     trial: nobodyAcks,
+    simulated: true,
   },
   {
     name: "wall clock in the breaker",

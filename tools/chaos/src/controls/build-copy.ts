@@ -3,11 +3,12 @@
  *
  * Invariant: an edit that does not apply exactly once is a fault of the lab, not a control that passed.
  */
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { REPOSITORY } from "../world/built.ts";
 import { LabFailure } from "../world/lab-failure.ts";
-import { REPOSITORY } from "../world/world.ts";
 
 /** In a compiled file, relative to the repository, `from` becomes `to`. */
 export interface Edit {
@@ -24,7 +25,7 @@ export interface BuildCopy {
   remove(): Promise<void>;
 }
 
-const PACKAGES = ["shared", "services/publisher", "services/acker"];
+const PACKAGES = ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos"];
 const LEFT_OUT = ["node_modules", "src", "console/src", "console/charts"];
 
 export async function copyBuild(): Promise<BuildCopy> {
@@ -59,6 +60,8 @@ async function copyPackage(name: string, root: string): Promise<void> {
   const source = path.join(REPOSITORY, name);
   const leftOut = LEFT_OUT.map((part) => path.join(source, part));
   await cp(source, path.join(root, name), { recursive: true, filter: (file) => !leftOut.includes(file) });
+  const own = path.join(source, "node_modules");
+  if (existsSync(own)) await symlink(own, path.join(root, name, "node_modules"));
 }
 
 /** Packages of others are shared, ours are the copy's. */

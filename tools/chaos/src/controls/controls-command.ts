@@ -1,9 +1,14 @@
 /** What `controls` does: every seeded bug on a copy of the build must be caught, and the copy without it must be clean. */
+import path from "node:path";
+import { runCommand } from "@acktor/embedded/run-command";
 import { startWorld } from "../world/world.ts";
 import { BENCH_ENV, Bench } from "./bench.ts";
 import { BUGS, type Bug } from "./bugs.ts";
 import { type BuildCopy, copyBuild } from "./build-copy.ts";
 import type { Trial } from "./trials.ts";
+
+const SEEDS = 300;
+const SIMULATION_LIMIT_MS = 60_000;
 
 export interface ControlsOptions {
   /** Only the bugs whose name holds this. */
@@ -52,10 +57,20 @@ async function tryBug(copy: BuildCopy, bug: Bug): Promise<Caught> {
     const findings = await tryOnce(copy, bug.trial, bug.sql ?? null, bug.postgres ?? {});
     const [first] = findings;
     console.log(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
-    return { bug, caught: first !== undefined };
+    const seed = bug.simulated ? await simulationFinds(copy) : null;
+    if (bug.simulated) console.log(seed === null ? "  MISSED by the simulation" : `  by the simulation too: ${seed}`);
+    return { bug, caught: first !== undefined && !(bug.simulated && seed === null) };
   } finally {
     await copy.restore();
   }
+}
+
+/** The first seed of the spoilt copy's own simulation that fails, or null. */
+async function simulationFinds(copy: BuildCopy): Promise<string | null> {
+  const program = path.join(copy.root, "tools/chaos/dist/main.js");
+  const args = [program, "sim", "--seeds", String(SEEDS)];
+  const { output } = await runCommand({ file: process.execPath, args, timeoutMs: SIMULATION_LIMIT_MS });
+  return /^seed \d+: .*$/m.exec(output)?.[0] ?? null;
 }
 
 async function tryOnce(

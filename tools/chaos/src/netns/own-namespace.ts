@@ -8,13 +8,13 @@
  */
 import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { runCommand } from "@acktor/embedded/run-command";
+import { builtLab } from "../world/built.ts";
 import { findProgram } from "../world/child.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 
 /** Which namespace the host's is; set for the lab that runs inside. */
-const HOST_NAMESPACE = "ACKTOR_CHAOS_HOST_NETNS";
+const HOST_NAMESPACE = "LAB_HOST_NETNS";
 const PROGRAMS = ["unshare", "nsenter", "setpriv", "ip", "iptables", "mosquitto"] as const;
 const COMMAND_LIMIT_MS = 5_000;
 
@@ -37,7 +37,7 @@ export function whyNot(): string | null {
 /** Runs the lab with these arguments inside a namespace; resolves with its exit code. */
 export function runInside(labArguments: readonly string[]): Promise<number> {
   const command = ["--pdeathsig", "KILL", findProgram("unshare") ?? "unshare", "--net"];
-  const program = fileURLToPath(new URL("../main.js", import.meta.url));
+  const program = builtLab("main.js");
   const args = [...command, process.execPath, program, ...labArguments];
   const child = spawn(findProgram("setpriv") ?? "setpriv", args, {
     stdio: "inherit",

@@ -36,9 +36,8 @@ export function judgeLimits(scenario: Scenario, findings: Findings): ScenarioRes
     published: last?.published ?? 0,
     republished: last?.republished ?? 0,
   };
-  const wrong = [...brokenPromises(findings), ...brokenLimits(scenario.limits, measured, findings)];
-  const missed = faults.filter((fault) => fault.hits === 0).map((fault) => fault.name);
-  const { outcome, reasons } = outcomeOf(findings, missed, wrong);
+  const limits = brokenLimits(scenario.limits, measured, findings);
+  const { outcome, reasons } = outcomeOf(findings, brokenPromises(findings), limits);
   return {
     scenario: scenario.name,
     seed: findings.seed,
@@ -66,18 +65,18 @@ export function judgeLimits(scenario: Scenario, findings: Findings): ScenarioRes
   };
 }
 
+/** A promise is broken whatever was injected; a limit says nothing of a fault that was not. */
 function outcomeOf(
   { impossible, interrupted, faults }: Findings,
-  missed: readonly string[],
-  wrong: readonly string[],
+  promises: readonly string[],
+  limits: readonly string[],
 ): { outcome: Outcome; reasons: readonly string[] } {
   if (impossible !== null) return { outcome: "not possible", reasons: [`this driver cannot ${impossible}`] };
   if (interrupted) return { outcome: "failed", reasons: ["interrupted"] };
-  if (wrong.length > 0) return { outcome: "failed", reasons: wrong };
-  if (faults.length === 0 || missed.length > 0) {
-    return { outcome: "not injected", reasons: missed.map((name) => `${name} hit nothing`) };
-  }
-  return { outcome: "passed", reasons: [] };
+  if (promises.length > 0) return { outcome: "failed", reasons: [...promises, ...limits] };
+  const missed = faults.filter((fault) => fault.hits === 0).map((fault) => `${fault.name} hit nothing`);
+  if (faults.length === 0 || missed.length > 0) return { outcome: "not injected", reasons: missed };
+  return limits.length > 0 ? { outcome: "failed", reasons: limits } : { outcome: "passed", reasons: [] };
 }
 
 /** The invariants that hold in every scenario (I1 to I5, I9). */

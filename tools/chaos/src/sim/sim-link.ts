@@ -49,6 +49,17 @@ const POLICY: LinkPolicy = {
   connectTimeoutMs: 1_000,
 };
 
+type OpenSession = (tell: (event: SessionEvent) => void) => () => void;
+
+/** By the system of the machine's actor: one machine serves all links, because to make one takes milliseconds. */
+const openers = new WeakMap<object, OpenSession>();
+
+const MACHINE = linkMachine.provide({
+  actors: {
+    session: fromCallback<{ type: string }, SessionInput>(({ system, sendBack }) => openers.get(system)?.(sendBack)),
+  },
+});
+
 export function createSimLink(options: SimLinkOptions): Link {
   const { time, broker, owner, random } = options;
   const listeners = new Listeners<LinkEvents>((error) => options.onBroken(`a listener threw: ${String(error)}`));
@@ -66,8 +77,7 @@ export function createSimLink(options: SimLinkOptions): Link {
     proved: () => actor.send({ type: "breaker.proved" }),
     relapsed: (by) => actor.send({ type: "breaker.relapsed", by }),
   });
-  const openSession = fromCallback<{ type: string }, SessionInput>(({ sendBack }) => {
-    const tell = sendBack as (event: SessionEvent) => void;
+  const openSession: OpenSession = (tell) => {
     const ended = (input: FailureInput): void => {
       tell({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input) });
     };
@@ -96,10 +106,11 @@ export function createSimLink(options: SimLinkOptions): Link {
       ready = false;
       settleAll();
     };
-  });
-  const actor = createActor(linkMachine.provide({ actors: { session: openSession } }), {
+  };
+  const actor = createActor(MACHINE, {
     input: { policy: POLICY, broker: "mqtt://simulated", clientId: owner.name, now: () => time.now, random },
   });
+  openers.set(actor.system, openSession);
   actor.on("*", (fact) => {
     if (fact.type === "link.transition" && fact.fact.region === "breaker") {
       halfOpenWritten = 0;

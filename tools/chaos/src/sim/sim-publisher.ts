@@ -14,7 +14,8 @@ import type { SimDatabase } from "./sim-database.ts";
 import type { SimOutbox } from "./sim-outbox.ts";
 import type { SimProcess, VirtualTime } from "./virtual-time.ts";
 
-export const WINDOW = 32;
+/** Smaller than what is sent at once, so that it matters. */
+export const WINDOW = 8;
 export const PUBLISH_DEADLINE_MS = 500;
 const LEASE_MS = 5_000;
 const RETRY = { baseMs: 200, capMs: 1_000 };

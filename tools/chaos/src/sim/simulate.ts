@@ -57,7 +57,6 @@ class Simulation {
   readonly #published = new Map<string, number>();
   readonly #effects: string[] = [];
   readonly #accepted = new Set<string>();
-  readonly #names = new Map<string, string>();
   readonly #trace: string[] = [];
   #publisher: (Running & SimPublisher) | null = null;
   #acker: Running | null = null;
@@ -65,6 +64,7 @@ class Simulation {
   #network = NO_FAULTS;
   #faultsOn = 0;
   #underWay = 0;
+  #sent = 0;
   #steps = 0;
   #broken: string | null = null;
 
@@ -124,7 +124,10 @@ class Simulation {
 
   /** Ids are of their moment; numbers are the same in each run. */
   #named(text: string): string {
-    return text.replace(/[0-9a-f-]{36}/g, (id) => this.#names.get(id) ?? id);
+    return text.replace(/[0-9a-f-]{36}/g, (id) => {
+      const payload = this.#outbox.rows.get(id)?.message.payload ?? id;
+      return payload.replace(/^message (\d+) .*/, "#$1");
+    });
   }
 
   #note(line: string): void {
@@ -192,8 +195,7 @@ class Simulation {
   #send({ topic, orderingKey }: PlannedMessage): void {
     const publisher = this.#publisher;
     if (publisher === null || !publisher.process.alive) return;
-    const payload = `message ${this.#names.size} of ${topic}`;
-    const name = `#${this.#names.size}`;
+    const payload = `message ${this.#sent++} of ${topic}`;
     this.#underWay++;
     const answered = this.#time.as(publisher.process, () =>
       publisher.intake.submit([
@@ -228,7 +230,6 @@ class Simulation {
       open = false;
       const id = result.ok ? result.messages[0]?.messageId : undefined;
       if (id === undefined) return;
-      this.#names.set(id, name);
       this.#accepted.add(id);
       this.#note(`201 for ${id}`);
       if (!this.#outbox.rows.has(id)) this.#break(`${id} was answered with 201 and is not there`);

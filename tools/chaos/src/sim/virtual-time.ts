@@ -78,7 +78,7 @@ export class VirtualTime {
         this.#add(delayMs, owner, () => {
           if (handle.cancelled) return;
           work(...args);
-          next();
+          if (!handle.cancelled) next();
         });
       };
       next();

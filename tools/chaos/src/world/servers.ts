@@ -2,10 +2,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { portIsFree } from "@acktor/embedded/ports";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
+import { builtLab } from "./built.ts";
 import { type ChildOptions, findProgram } from "./child.ts";
 import { LabFailure } from "./lab-failure.ts";
 import { processUnit, type Unit } from "./unit.ts";
@@ -42,7 +42,7 @@ export async function brokerUnit(folder: string, name: BrokerName, place: Broker
   const host = place?.host ?? "127.0.0.1";
   const answers = (): Promise<boolean> => accepts(port, host);
   if (name === "aedes") {
-    const program = fileURLToPath(new URL("./aedes-process.js", import.meta.url));
+    const program = builtLab("world/aedes-process.js");
     const child = () => ({ file: process.execPath, args: [program, String(port)] });
     return processUnit({ name: "aedes", port, child, answers });
   }

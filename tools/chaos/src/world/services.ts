@@ -10,6 +10,8 @@ export interface ServiceUnit extends Unit {
   /** The state of its connection; null when it does not answer. */
   connection(): Promise<string | null>;
   ready(): Promise<boolean>;
+  /** More of its environment, from its next start on. */
+  setEnv(env: Readonly<Record<string, string>>): void;
 }
 
 /** What the lab reads of `/v1/status`; the acker has a part of it. */
@@ -41,10 +43,11 @@ export function serviceUnit({ name, root, port, env }: ServiceOptions): ServiceU
   const program = path.join(root, "services", name, "dist/main.js");
   const instance = { ACKTOR_INSTANCE: `${name}-lab`, HTTP_PORT: String(port) };
   const ready = (): Promise<boolean> => isOk(`${url}/readyz`);
+  let more: Readonly<Record<string, string>> = {};
   const unit = processUnit({
     name,
     port,
-    child: () => ({ file: process.execPath, args: [program], cwd: root, env: { ...instance, ...env } }),
+    child: () => ({ file: process.execPath, args: [program], cwd: root, env: { ...instance, ...env, ...more } }),
     answers: () => isOk(`${url}/livez`),
   });
   const status = async (timeoutMs = STATUS_LIMIT_MS): Promise<ServiceStatus | null> => {
@@ -55,7 +58,16 @@ export function serviceUnit({ name, root, port, env }: ServiceOptions): ServiceU
       return null; // killed, frozen or starting: its state is unknown, which is what null says
     }
   };
-  return { ...unit, url, status, ready, connection: async () => (await status())?.connection.state ?? null };
+  return {
+    ...unit,
+    url,
+    status,
+    ready,
+    connection: async () => (await status())?.connection.state ?? null,
+    setEnv(env) {
+      more = env;
+    },
+  };
 }
 
 async function isOk(url: string): Promise<boolean> {

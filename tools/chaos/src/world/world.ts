@@ -13,13 +13,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { Stack } from "@acktor/embedded/stack";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { installAudit } from "../check/audit.ts";
 import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
 import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
 import { type Random, seededRandom } from "../seeded-random.ts";
+import { REPOSITORY } from "./built.ts";
 import { LabFailure } from "./lab-failure.ts";
 import {
   type BrokerName,
@@ -79,8 +79,6 @@ export interface WorldOptions {
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
-
-export const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Topics of the lab's messages lie below this. */
 export const TOPIC_ROOT = "chaos";
