@@ -14,6 +14,8 @@ const folders = [
   "services/acker/src",
   "tools/embedded/src",
   "tools/chaos/src",
+  "tools/cli/src",
+  "tools/compose/src",
   "test",
 ];
 const sources = folders
@@ -27,6 +29,13 @@ const DRIVERS: Readonly<Record<string, string>> = {
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
   "mqtt-packet": "tools/chaos/src/proxy/mqtt-frames.ts",
+  "prom-client": "shared/src/runtime/metric-table.ts",
+  "@opentelemetry/api": "shared/src/runtime/otel-tracing.ts",
+  "@opentelemetry/sdk-trace-base": "shared/src/runtime/otel-tracing.ts",
+  "@opentelemetry/exporter-trace-otlp-http": "shared/src/runtime/otel-tracing.ts",
+  "@fastify/helmet": "shared/src/runtime/http-guard.ts",
+  "@fastify/rate-limit": "shared/src/runtime/http-guard.ts",
+  uplot: "services/publisher/console/src/parts/line-chart.tsx",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 
@@ -71,6 +80,54 @@ test("a feature folder imports no sibling feature's behaviour", () => {
   assert.deepEqual(wrong, []);
 });
 
+/**
+ * What the command takes of the services: how they read their settings, and where their migrations lie. Of the tools: the
+ * fault lab's subcommands, and how a program that takes a while is stopped.
+ */
+const CLI_DOORS = [
+  "@acktor/chaos/define-chaos",
+  "@acktor/chaos/report/texts",
+  "@acktor/embedded/stop-request",
+  "@acktor/publisher/config",
+  "@acktor/publisher/outbox/migrate-outbox",
+  "@acktor/acker/config",
+  "@acktor/acker/inbox/migrate-inbox",
+];
+
+test("the command line builds on shared, and on the rest by few doors; nothing builds on it", () => {
+  const wrong = sources.flatMap(({ path, imports }) => {
+    const isCli = path.startsWith("tools/cli/");
+    const isAllowed = (name: string): boolean => {
+      if (!isCli) return path.startsWith("test/") || !/^(@acktor\/cli|tools\/cli)\b/.test(targetOf(path, name));
+      if (name.startsWith("@acktor/shared/")) return true;
+      if (name === "@acktor/embedded/start" || name === "@acktor/embedded/demo") return path.endsWith("/embedded.ts");
+      return name.startsWith("@acktor/")
+        ? CLI_DOORS.includes(name)
+        : targetOf(path, name).startsWith("tools/cli/") || !name.startsWith(".");
+    };
+    return imports.filter((name) => !isAllowed(name)).map((name) => `${path} imports ${name}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("the command line starts without what only some commands need", () => {
+  const loaded = new Set<string>();
+  const packages = new Set<string>();
+  const next = ["tools/cli/src/main.ts"];
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    if (loaded.has(path)) continue;
+    loaded.add(path);
+    for (const [, name = ""] of read(path).matchAll(/^(?:import|export) (?!type )[^;]*?from "([^"]+)";/gms)) {
+      if (name.startsWith(".")) next.push(targetOf(path, name));
+      else if (name.startsWith("@acktor/chaos/"))
+        next.push(`tools/chaos/src/${name.slice("@acktor/chaos/".length)}.ts`);
+      else if (!name.startsWith("node:")) packages.add(name);
+    }
+  }
+  assert.ok(loaded.size > 15, "the walk has found the program");
+  assert.deepEqual([...packages].sort(), ["commander"]);
+});
+
 test("charts are pure: xstate and pure siblings only", () => {
   const wrong: string[] = [];
   for (const { path, imports } of sources.filter((s) => s.path.endsWith("-machine.ts"))) {
@@ -93,11 +150,57 @@ test("the console's page holds nothing of Node, of the layout's library or of th
   assert.deepEqual(wrong, []);
 });
 
+test("the console's layers: views know parts, parts know state, state knows the api; the charts know none of them", () => {
+  const views = "services/publisher/console/src/";
+  const places: Readonly<Record<string, RegExp>> = {
+    api: /^(views|parts)\//,
+    state: /^(views|parts)\//,
+    parts: /^views\//,
+    chart: /^(views|parts|state|api)\//,
+  };
+  const wrong: string[] = [];
+  for (const [place, forbidden] of Object.entries(places)) {
+    for (const { path, imports } of sources.filter((s) => s.path.startsWith(`${views}${place}/`))) {
+      const targets = imports.map((name) => targetOf(path, name).replace(views, ""));
+      wrong.push(...targets.filter((target) => forbidden.test(target)).map((target) => `${path} imports ${target}`));
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
 test("protocol knows nothing of the rest", () => {
   const wrong = sources
     .filter((s) => s.path.startsWith("shared/src/protocol/"))
     .flatMap((s) => s.imports.filter((name) => name.startsWith("../")).map((name) => `${s.path} imports ${name}`));
   assert.deepEqual(wrong, []);
+});
+
+test("the bus knows subjects and texts: nothing of what is said on it but its types", () => {
+  const wrong = sources
+    .filter((s) => s.path.startsWith("shared/src/bus/"))
+    .flatMap((s) =>
+      s.imports
+        .filter((name) => name.startsWith("../") && !name.startsWith("../runtime/"))
+        .filter((name) => !isTypeOnly(join(root, s.path), name))
+        .map((name) => `${s.path} imports ${name}`),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test("the wire format is types and constants alone, so that the console can share it", () => {
+  const wire = sources.find((s) => s.path === "shared/src/inspect/wire.ts");
+  assert.deepEqual(wire?.imports, []);
+});
+
+test("XState's private parts are read in one file", () => {
+  const home = "shared/src/inspect/xstate-internals.ts";
+  const readers = sources.filter(
+    (s) => !s.path.startsWith("test/") && /_transitions\b|_scheduledEvents\b/.test(read(s.path)),
+  );
+  assert.deepEqual(
+    readers.map((s) => s.path),
+    [home],
+  );
 });
 
 test("transactions of the driver are used nowhere", () => {
@@ -122,15 +225,17 @@ function isForbidden(path: string, name: string): boolean {
   if (!isTest && target.startsWith("test/")) return true;
   if (
     path.startsWith("services/publisher/") &&
-    /^(@acktor\/(acker|embedded|chaos)|services\/acker|tools)\b/.test(target)
+    /^(@acktor\/(acker|embedded|chaos|compose)|services\/acker|tools)\b/.test(target)
   )
     return true;
   if (
     path.startsWith("services/acker/") &&
-    /^(@acktor\/(publisher|embedded|chaos)|services\/publisher|tools)\b/.test(target)
+    /^(@acktor\/(publisher|embedded|chaos|compose)|services\/publisher|tools)\b/.test(target)
   )
     return true;
-  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|chaos)|services|tools)\b/.test(target);
+  return (
+    path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|chaos|compose)|services|tools)\b/.test(target)
+  );
 }
 
 /** What an import means: a path from the root, or a package. */

@@ -8,8 +8,8 @@
  *  2. What it started is stopped, and what the tests left running is found, ended, and counted as a failure.
  *  3. A server that is not installed is named; with ACKTOR_REQUIRE=<its name> it is a failure.
  *
- * Tests of the pair as a whole (e2e) and of its web page (browser) measure times, so they run after the others and not
- * beside each other.
+ * Tests of strangers (security), of the pair as a whole (e2e) and of its web page (browser) measure times, so they run after
+ * the others and not beside each other.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -25,13 +25,14 @@ const CORES = os.availableParallelism();
 
 const PHASES = [
   { name: "unit, model, integration", folders: ["unit", "model", "integration"], atOnce: Math.min(CORES, 4) },
+  { name: "security", folders: ["security"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
   { name: "end to end", folders: ["e2e"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
   { name: "browser", folders: ["browser"], atOnce: 1 },
 ];
 
 async function build() {
   const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
-  const result = spawnSync(process.execPath, [compiler, "-b", "tools/chaos"], { cwd: ROOT, stdio: "inherit" });
+  const result = spawnSync(process.execPath, [compiler, "-b", "tools/cli"], { cwd: ROOT, stdio: "inherit" });
   if (result.status !== 0) return false;
   const { buildConsole } = await import("../services/publisher/console/build.mjs");
   return buildConsole();

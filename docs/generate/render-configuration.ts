@@ -1,6 +1,7 @@
 /** docs/reference/configuration.md from the settings themselves. */
 import type { Setting, Settings } from "@acktor/shared/runtime/config";
 import { ackerSettings, publisherSettings, toolSettings } from "@acktor/shared/runtime/settings";
+import { table } from "./markdown-table.ts";
 import type { GeneratedFile } from "./write-or-check.ts";
 
 const HEAD = `# Configuration
@@ -13,7 +14,7 @@ acktor is configured by environment variables. They are read once, at start.
 - A name that begins with \`ACKTOR_\` and is not known is a fault, so that a typo does not fall back to a default in silence.
 - An empty value counts as not set.
 - Durations are written as \`250ms\`, \`30s\`, \`5m\`, \`24h\` or \`7d\`.
-- A setting marked _secret_ can also be given as \`NAME_FILE\`, the path of a file that holds the value. Giving both is a fault.
+- A setting marked _secret_ or _file_ can also be given as \`NAME_FILE\`, the path of a file that holds the value. Giving both is a fault.
 - One environment can serve both services: a service ignores the other one's settings.
 `;
 
@@ -30,7 +31,7 @@ export function configurationReference(): GeneratedFile {
     section("Acker", "", acker),
     section(
       "Tools and tests",
-      "Read by `npm start`, `npm run demo` and `npm test`, not by the services.",
+      "Read by `npm start`, `npm run demo`, the `acktor` command and `npm test`, not by the services.",
       toolSettings,
     ),
   ];
@@ -42,20 +43,16 @@ function section(title: string, intro: string, settings: Settings): string {
   return [`## ${title}\n`, ...(intro === "" ? [] : [`${intro}\n`]), table([COLUMNS, ...rows]), ""].join("\n");
 }
 
-/** Columns as wide as their widest cell: what the formatter makes of it, so that it finds nothing to change. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
-  const lines = rows.map((cells) => `| ${cells.map((text, at) => text.padEnd(widths[at] ?? 0)).join(" | ")} |`);
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [lines[0], rule, ...lines.slice(1)].join("\n");
-}
-
 function row(name: string, setting: Setting): string[] {
   const fallback = setting.fallback === undefined ? "" : code(setting.fallback);
   return [
     code(name),
     setting.required ? "**required**" : fallback,
-    setting.secret ? `${cell(setting.description)} _Secret._` : cell(setting.description),
+    [
+      cell(setting.description),
+      ...(setting.secret ? ["_Secret._"] : []),
+      ...(setting.fromFile ? ["_File._"] : []),
+    ].join(" "),
     setting.example === "…" ? "" : code(setting.example),
   ];
 }

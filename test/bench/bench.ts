@@ -17,6 +17,7 @@ import { type BrokerPlan, planBroker } from "./broker.ts";
 import { type ClaimLine, measureClaims } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
+import { measureInspection } from "./inspect.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
 import { describeCommit, describeMachine } from "./machine.ts";
 import { type MemoryResult, measureMemory } from "./memory.ts";
@@ -37,6 +38,9 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
   const plan = await planBroker(options.broker, directory);
   const broker = await plan.start(scope);
   const bench: Bench = { options, directory, postgres, broker: { url: plan.url, pid: broker.pid } };
+  const inspect = options.inspect
+    ? await timed("inspect", () => measureInspection(scope, bench, options.rounds))
+    : null;
   const rounds = await runRounds(bench, plan);
   const latency = await runPhase(options, "latency", () => measureLatency(bench, "bench_latency"));
   const memory = await runPhase(options, "memory", async () => {
@@ -52,6 +56,7 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
     latency: latency satisfies LatencyResult | null,
     memory: memory satisfies MemoryResult | null,
     claim: claim satisfies readonly ClaimLine[] | null,
+    inspect,
   };
 }
 
@@ -75,11 +80,11 @@ function rawOptions({ options, directory, broker }: Bench, plan: BrokerPlan, cor
 }
 
 async function runPhase<T>(
-  { phases }: BenchOptions,
+  { phases, inspect }: BenchOptions,
   phase: "raw" | "e2e" | "latency" | "memory",
   work: () => Promise<T>,
 ): Promise<T | null> {
-  return phases.has(phase) ? timed(phase, work) : null;
+  return phases.has(phase) && !inspect ? timed(phase, work) : null;
 }
 
 async function timed<T>(phase: string, work: () => Promise<T>): Promise<T> {

@@ -16,6 +16,8 @@ export interface Bench {
   readonly directory: string;
   readonly postgres: { readonly url: string; readonly pid: number };
   readonly broker: { readonly url: string; readonly pid: number };
+  /** For both services, on top of what every run has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface EndToEndResult {
@@ -50,6 +52,7 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
     window: options.window,
     profileDir: options.profileDir,
     wantsBroker: true,
+    ...(bench.env === undefined ? {} : { env: bench.env }),
   };
   const publisher = await startService(scope, { ...common, name: "publisher" });
   const acker = await startService(scope, { ...common, name: "acker" });
@@ -65,11 +68,17 @@ export async function startRig(scope: Scope, bench: Bench, name: string): Promis
   return { database, publisher, acker, caller, roots };
 }
 
-export function measureEndToEnd(bench: Bench, name: string): Promise<EndToEndResult> {
+/** @param prepare what shall be there when the clock starts, beside the pair */
+export function measureEndToEnd(
+  bench: Bench,
+  name: string,
+  prepare: (scope: Scope, rig: Rig) => Promise<void> = async () => undefined,
+): Promise<EndToEndResult> {
   const { options } = bench;
   return scoped(async (scope) => {
     const rig = await startRig(scope, bench, name);
     const { warmup } = options;
+    await prepare(scope, rig);
     await push(rig, options, warmup);
     const bodies = batchBodies(options.messages, options.batch, options);
     const cost = meterCpu(rig.roots);

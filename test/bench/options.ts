@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly phases: ReadonlySet<Phase>;
   /** Also measure the claim with 0 and 1,000,000 finished rows. */
   readonly claim: boolean;
+  /** Only what inspection costs: end to end without and with a viewer. */
+  readonly inspect: boolean;
   readonly broker: "mosquitto" | "aedes" | "auto";
   /** Un-answered messages at most, of the raw round trip and of the publisher. */
   readonly window: number;
@@ -40,6 +42,7 @@ export const HELP = `npm run bench -- [options]
   --only raw,e2e       of raw, e2e, latency, memory; default all
   --skip memory        all but these
   --claim              also the claim's time with 0 and 1,000,000 finished rows
+  --inspect            what a viewer costs: end to end without and with one, in turns, nothing else
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
   --topics 16          topics, so destinations, that the messages are spread over
@@ -78,6 +81,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
       [...numbers, "waiting", "backlog", "only", "skip", "broker", "profile"].map((n) => [n, text]),
     ),
     claim: flag,
+    inspect: flag,
     strict: flag,
     help: flag,
   };
@@ -98,6 +102,7 @@ function read(values: Values): BenchOptions {
     rounds: count(values, "rounds", 2),
     phases: phasesOf(values),
     claim: values["claim"] === true,
+    inspect: values["inspect"] === true,
     broker: oneOf(values["broker"] ?? "auto", ["auto", "mosquitto", "aedes"]),
     window: count(values, "window", 512),
     topics: count(values, "topics", 16),

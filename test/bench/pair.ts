@@ -16,6 +16,8 @@ export interface ServiceOptions {
   readonly profileDir: string | null;
   /** False: without a broker it is alive, and that is enough. */
   readonly wantsBroker: boolean;
+  /** On top of what every run has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Service extends Child {
@@ -42,6 +44,7 @@ export async function startService(scope: Scope, options: ServiceOptions): Promi
     ACKTOR_INSTANCE: `bench-${name}`,
     ACKTOR_WINDOW: String(options.window),
     ACKTOR_TOPICS: "bench/#",
+    ...options.env,
   });
   const service = {
     ...startChild(scope, { file: process.execPath, args, env, logFile }),

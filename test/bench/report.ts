@@ -4,6 +4,7 @@ import path from "node:path";
 import type { ClaimLine } from "./claim-growth.ts";
 import { type Distribution, median } from "./distribution.ts";
 import type { EndToEndResult } from "./end-to-end.ts";
+import { type InspectRound, watchedRatio } from "./inspect.ts";
 import type { LatencyResult } from "./latency.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryResult } from "./memory.ts";
@@ -27,6 +28,7 @@ export interface BenchResult {
   readonly latency: LatencyResult | null;
   readonly memory: MemoryResult | null;
   readonly claim: readonly ClaimLine[] | null;
+  readonly inspect: readonly InspectRound[] | null;
 }
 
 /** A measured value beside what it must be; `met` null = not measured. */
@@ -39,6 +41,7 @@ export interface Target {
 
 const MIB = 2 ** 20;
 const LEAST_RATIO = 0.5;
+const LEAST_WATCHED = 0.9;
 const MOST_P50_MS = 8;
 const MOST_P99_MS = 30;
 const MOST_RSS = 256 * MIB;
@@ -53,7 +56,8 @@ export function ratioOf({ rounds }: BenchResult, yardstick: "raw" | "corked"): n
 }
 
 export function targetsOf(result: BenchResult): Target[] {
-  const { latency, memory } = result;
+  const { latency, memory, inspect } = result;
+  const watched = inspect === null ? Number.NaN : watchedRatio(inspect);
   const ratio = ratioOf(result, "raw");
   const peak = memory === null ? null : memory.intakePeak;
   return [
@@ -62,6 +66,12 @@ export function targetsOf(result: BenchResult): Target[] {
       value: Number.isNaN(ratio) ? "-" : ratio.toFixed(2),
       wanted: `≥ ${LEAST_RATIO}`,
       met: Number.isNaN(ratio) ? null : ratio >= LEAST_RATIO,
+    },
+    {
+      name: "with a viewer / without",
+      value: Number.isNaN(watched) ? "-" : watched.toFixed(3),
+      wanted: `≥ ${LEAST_WATCHED}`,
+      met: Number.isNaN(watched) ? null : watched >= LEAST_WATCHED,
     },
     most("latency p50, from outside", latency?.outside.p50, MOST_P50_MS, "ms"),
     most("latency p99, from outside", latency?.outside.p99, MOST_P99_MS, "ms"),
@@ -80,11 +90,12 @@ function most(name: string, value: number | undefined, limit: number, unit: stri
 }
 
 /** Every fault of correctness; none means that each message arrived and was acknowledged, once. */
-export function faultsOf({ rounds, latency, memory }: BenchResult): string[] {
+export function faultsOf({ rounds, latency, memory, inspect }: BenchResult): string[] {
   const faults = [
     ...rounds.map(({ endToEnd }) => endToEnd?.fault ?? null),
     latency?.fault ?? null,
     memory?.fault ?? null,
+    ...(inspect ?? []).flatMap(({ without, watched }) => [without.fault, watched.fault]),
   ];
   return faults.filter((fault) => fault !== null);
 }
@@ -121,6 +132,7 @@ export function describeResult(result: BenchResult): string {
     latencyTable(result.latency),
     memoryTable(result.memory),
     claimTable(result.claim),
+    inspectTable(result.inspect),
     table(["target", "measured", "wanted", "met"], targets),
     ...faultsOf(result).map((fault) => `WRONG: ${fault}`),
   ];
@@ -206,6 +218,22 @@ function claimTable(claim: readonly ClaimLine[] | null): string | null {
   if (claim === null) return null;
   const rows = claim.map((line) => [line.case, line.medianMs.toFixed(1), line.cpuMs.toFixed(1)]);
   return table(["claim of 500 rows, ms", "median", "CPU"], rows);
+}
+
+function inspectTable(rounds: readonly InspectRound[] | null): string | null {
+  if (rounds === null) return null;
+  const rows = rounds.flatMap(({ without, watched, seen }, i): string[][] => [
+    [`${i + 1} nobody watches`, rate(without), "", ...cpuCells(without.cpu), "", ""],
+    [
+      `${i + 1} one viewer`,
+      rate(watched),
+      (watched.messagesPerSecond / without.messagesPerSecond).toFixed(3),
+      ...cpuCells(watched.cpu),
+      String(seen.events),
+      (seen.bytes / MIB).toFixed(1),
+    ],
+  ]);
+  return table(["inspection", "msgs/s", "ratio", "others", "CPU µs/msg", ...TREES, "events", "MiB"], rows);
 }
 
 function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -8,6 +8,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { type Account, type Checkout, copyCheckout } from "../support/checkout.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { anyPort } from "../support/ports.ts";
@@ -90,6 +91,21 @@ test("killed by -9 in mid-run and interrupted in mid-start, it leaves no process
   const killed = launch(t, checkout, env);
   await welcomed(killed);
   await killed.kill();
+  await assertNothingRuns(checkout);
+});
+
+test("both services are seen from one, and one that is drained stops the whole", async (t) => {
+  const checkout = await copyCheckout(t, { built: true });
+  const acktor = launch(t, checkout, await freePorts());
+  const url = await welcomed(acktor);
+  const view = (await (await fetch(`${url}/v1/machines`)).json()) as MachinesView;
+  assert.deepEqual(view.instances.map(({ service }) => service).sort(), ["acker", "publisher"]);
+  assert.deepEqual(view.bus, { kind: "local", connected: true, partial: false });
+  const acker = view.instances.find(({ service }) => service === "acker")?.instance;
+  const drained = await fetch(`${url}/v1/control/drain?service=acker&instance=${acker}`, { method: "POST" });
+  assert.equal(drained.status, 200);
+  assert.deepEqual(await acktor.exited, { code: 0, signal: null });
+  assert.match(acktor.output(), /the acker has stopped/);
   await assertNothingRuns(checkout);
 });
 

@@ -46,9 +46,9 @@ test("status, machines, metrics, health and version; /v1 wants the token", async
   assert.match(metrics, /acktor_acker_messages_total\{outcome="first"\} 2/);
   assert.match(metrics, /acktor_acker_messages_total\{outcome="malformed"\} 1/);
   assert.match(metrics, /acktor_acker_acks_total\{outcome="sent"\} 2/);
-  assert.match(metrics, /acktor_acker_link_state\{state="CONNECTED"\} 1/);
+  assert.match(metrics, /acktor_link_connection_state\{state="CONNECTED"\} 1/);
   assert.match(metrics, /acktor_acker_queue_messages 0/);
-  assert.match(metrics, /acktor_acker_database_up 1/);
+  assert.match(metrics, /acktor_database_up 1/);
 
   assert.deepEqual(await json("/readyz?verbose"), {
     status: "ok",

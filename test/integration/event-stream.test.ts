@@ -33,7 +33,7 @@ async function served(t: TestContext, token: string | null = null) {
   return { app, url: addressOf(app), stream, one, two };
 }
 
-test("first the picture, then what happens; and nothing of it twice", async (t) => {
+test("first the picture, then what happens", async (t) => {
   const { url, one, two, stream } = await served(t);
   one.actor.send({ type: "go" });
   const viewer = await openEvents(t, url);

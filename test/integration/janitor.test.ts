@@ -134,6 +134,17 @@ test("what has outlived its time expires", async (t) => {
   assert.ok(log.messages().includes("messages expired"));
 });
 
+test("retention ends the audit's old lines; each start of a role is told to who follows its actor", async (t) => {
+  const started: string[] = [];
+  const { run, sql } = await rig(t, { onActor: (role) => void started.push(role) });
+  await sql(`insert into publisher.operator_action (at, who, action, messages)
+    values (now() - interval '91 days', 'old', 'pause', 0), (now(), 'new', 'pause', 0)`);
+  run("retention");
+  await until(async () => (await sql("select who from publisher.operator_action")).length === 1, 10_000);
+  assert.deepEqual(await sql("select who from publisher.operator_action"), [{ who: "new" }]);
+  assert.deepEqual(started, ["retention"]);
+});
+
 test("parked destinations are known from the start, and probed by one message while messages may be sent", async (t) => {
   const { told, run, ...outbox } = await rig(t);
   const rows = messages(3, () => ({ topic: "silent", leased: true }));

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { type MigrateResult, migrate } from "@acktor/shared/db/migrate";
+import { type MigrateResult, migrate, pendingMigrations } from "@acktor/shared/db/migrate";
 import { rowsOf, testPool } from "../support/outbox.ts";
 import { postgresVersions, testDatabase } from "../support/postgres.ts";
 
@@ -53,6 +53,24 @@ for (const version of postgresVersions()) {
     const pool = testPool(t, url);
     const run = (directory: string): Promise<MigrateResult> => migrate(pool, { schema: "demo", directory });
     const one = "create table demo.a (id int);";
+
+    await t.test("what is missing can be asked for, and nothing is made or locked by it", async (s) => {
+      const directory = await folder(s, {
+        "0001_a.sql": "create table asked.a ();",
+        "0002_b.sql": "create table asked.b ();",
+      });
+      const asked = { schema: "asked", directory };
+      const both = ["0001_a.sql", "0002_b.sql"];
+      assert.deepEqual(await pendingMigrations(pool, asked), { ok: true, applied: [], pending: both });
+      assert.deepEqual(rowsOf(await pool.run("select to_regnamespace('asked')::text there")), [{ there: null }]);
+      assert.ok((await migrate(pool, asked)).ok);
+      assert.deepEqual(await pendingMigrations(pool, asked), { ok: true, applied: both, pending: [] });
+      const older = await pendingMigrations(pool, {
+        ...asked,
+        directory: await folder(s, { "0001_a.sql": "create table asked.a ();" }),
+      });
+      assert.equal(older.ok ? "ok" : older.failure.kind, "newer_database");
+    });
 
     await t.test("applies what is missing, in order, once", async (s) => {
       const first = await folder(s, { "0001_a.sql": one });

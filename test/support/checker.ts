@@ -4,7 +4,7 @@ import { type Expectation, judge, type Verdict } from "@acktor/chaos/check/judge
 import type { Pool } from "@acktor/shared/db/pool";
 
 /** Fails unless nothing was lost, doubled or moved against the rules. */
-export async function assertDelivered(pool: Pool, expected: Expectation): Promise<void> {
+export async function assertDelivered(pool: Pick<Pool, "run">, expected: Expectation): Promise<void> {
   const clean: Verdict = { lost: [], doubleEffects: [], illegalMoves: [], ackedWithoutEffect: [], strayEffects: [] };
   assert.deepEqual(await judge(pool, expected), clean);
 }

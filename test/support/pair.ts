@@ -195,7 +195,8 @@ function withClient(service: Service): PublisherProcess {
   };
 }
 
-function toAnswer({ status, json, headers }: Reply): Answer {
+/** What a caller was told, from the answer to POST /v1/messages. */
+export function toAnswer({ status, json, headers }: Reply): Answer {
   if (status === 200 || status === 201) {
     return { kind: "accepted", status, id: String(json["message_id"]), state: String(json["state"]) };
   }

@@ -4,6 +4,7 @@ import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
 import type { AckLeftover, AckRecord, LeasedMessage, Rejection, Settled } from "@acktor/publisher/outbox/outbox";
 import { Settler } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
+import type { AckTrust } from "@acktor/shared/protocol/ack-signature";
 import { rows } from "./db-results.ts";
 import { type KeptLogger, keptLogger } from "./kept-logger.ts";
 import { leased } from "./leased.ts";
@@ -31,7 +32,7 @@ export interface SettlerRig {
   receive(id: string, payload: string): void;
 }
 
-export function settlerRig({ secret = null }: { readonly secret?: string | null } = {}): SettlerRig {
+export function settlerRig({ trust = null }: { readonly trust?: AckTrust | null } = {}): SettlerRig {
   const inFlight = new Map<string, InFlight>();
   const log = keptLogger();
   const rig: Omit<SettlerRig, "settler" | "receive"> = {
@@ -71,7 +72,7 @@ export function settlerRig({ secret = null }: { readonly secret?: string | null 
     },
     logger: log.logger,
     ackPrefix: "delivery/ack",
-    secret,
+    trust,
     now: () => rig.now,
     inFlight: (id) => inFlight.get(id) ?? null,
     onAnswer: (entry) => void rig.answers.push(entry),

@@ -21,13 +21,21 @@ export interface TestServerOptions {
   readonly version?: PostgresVersion;
   readonly dataDir: string;
   readonly port?: number | undefined;
+  /** On top of the tests'. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts a server with the tests' settings; throws with the failure's text. */
 export async function startTestServer(options: TestServerOptions): Promise<EmbeddedPostgres> {
-  const { version = 18, dataDir, port = await anyPort() } = options;
+  const { version = 18, dataDir, port = await anyPort(), settings = {} } = options;
   const own = version === 15 ? { binaries: binariesOf15() } : {};
-  const started = await startPostgres({ dataDir, port, log: () => {}, settings: TEST_SETTINGS, ...own });
+  const started = await startPostgres({
+    dataDir,
+    port,
+    log: () => {},
+    settings: { ...TEST_SETTINGS, ...settings },
+    ...own,
+  });
   if (!started.ok) throw new Error(`${started.failure.message} (${started.failure.fix})`);
   return started.value;
 }

@@ -13,7 +13,7 @@ export interface TrafficOptions {
   /** Messages per second. */
   readonly rate: number;
   /** Publishers that are asked in turn; looked up at each message, because a killed one is replaced. */
-  readonly publishers: () => readonly PublisherProcess[];
+  readonly publishers: () => readonly Pick<PublisherProcess, "post">[];
   /** The body of the n-th message; by default one of ten topics and a text of its own. */
   readonly body?: (n: number) => object;
   /** False: no message has an Idempotency-Key. */

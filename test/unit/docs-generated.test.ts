@@ -3,10 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
 import { fromPromise, setup } from "xstate";
+import { cliReference } from "../../docs/generate/render-cli.ts";
 import { configurationReference } from "../../docs/generate/render-configuration.ts";
 import { statecharts } from "../../docs/generate/render-statecharts.ts";
 import { toMermaid } from "../../docs/generate/to-mermaid.ts";
 import { drifted } from "../../docs/generate/write-or-check.ts";
+
+test("docs/reference/cli.md follows the commands", async () => {
+  assert.deepEqual(drifted([await cliReference()]), []);
+});
 
 test("docs/reference/configuration.md follows the settings", () => {
   assert.deepEqual(drifted([configurationReference()]), []);

@@ -1,6 +1,6 @@
 /**
- * What `npm start`, `npm run demo`, `npm run start:publisher` and `npm run start:acker` call: builds what is out of
- * date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
+ * What `npm start`, `npm run demo`, `npm run start:publisher`, `npm run start:acker` and `npx acktor` call: builds what is
+ * out of date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
  *
  * Plain JavaScript without a dependency: it must be able to say what is missing on a machine where nothing is ready.
  */
@@ -19,8 +19,11 @@ const PROGRAMS = {
   publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
   chaos: { file: "tools/chaos/dist/main.js", project: "tools/chaos" },
+  cli: { file: "tools/cli/dist/main.js", project: "tools/cli" },
+  "cli-start": { file: "tools/cli/dist/main.js", project: "tools/cli", servesConsole: true },
 };
 const SOURCES = {
+  "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos", "tools/cli"],
   "tools/embedded": ["shared", "services/publisher", "services/acker", "tools/embedded"],
   "tools/chaos": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos"],
   "services/publisher": ["shared", "services/publisher"],
@@ -86,7 +89,8 @@ function build({ file, project }) {
 
 /** Bundles the web page that the publisher serves, unless that was done since its last change. */
 async function buildPage({ servesConsole = false }) {
-  if (!servesConsole) return;
+  // What was shipped built may come without what it was built from.
+  if (!servesConsole || !existsSync(path.join(ROOT, "services/publisher/console/build.mjs"))) return;
   const { buildConsole, isUpToDate } = await import("../../services/publisher/console/build.mjs");
   if (isUpToDate()) return;
   const release = lockBuild();

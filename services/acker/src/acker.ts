@@ -13,15 +13,18 @@ import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
-import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { type AckerSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
+import { ackSigner } from "./ack/ack-signer.ts";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
 import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
 import { createMetrics } from "./control/metrics.ts";
+import { ACKER_DOCS } from "./control/route-docs.ts";
 import { addRoutes } from "./control/routes.ts";
 import { actorsOf, readinessOf, statusOf, summaryOf, type ViewSource } from "./control/view.ts";
 import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
@@ -49,6 +52,7 @@ export interface AckerParts {
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly random: () => number;
+  readonly tracing: Tracing;
   /** A bus that several services of this process share, or null. */
   readonly bus: Bus | null;
 }
@@ -98,7 +102,7 @@ export class Acker {
     };
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
-    this.#pool = createPool({ url: config.DATABASE_URL, applicationName: clientId });
+    this.#pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, applicationName: clientId });
     this.#control = this.#makeControl();
     const will = (): Will => presenceWill(this.#presence);
     const onActor = (actor: AnyActor): void => this.#control.followLink(actor);
@@ -111,7 +115,7 @@ export class Acker {
     this.#acks = createAckSender({
       link: this.#link,
       clientId,
-      secret: config.ACKTOR_ACK_SECRET,
+      sign: ackSigner(config),
       limit: ACK_QUEUE,
       counts: this.#counts,
     });
@@ -150,7 +154,8 @@ export class Acker {
   /** Closes what the constructor opened. Twice is fine. */
   async close(): Promise<void> {
     this.#acks.stop();
-    await Promise.all([this.#link.stop(), this.#pool.stop(), this.http.close(), this.#control.plane.stop()]);
+    const parts = [this.#link, this.#pool, this.#control.plane, this.#parts.tracing];
+    await Promise.all([...parts.map((part) => part.stop()), this.http.close()]);
   }
 
   async #prepare(signal: AbortSignal): Promise<Prepared> {
@@ -233,6 +238,7 @@ export class Acker {
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       deliveries: this.#control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 
@@ -264,6 +270,7 @@ export class Acker {
       capacity: config.ACKTOR_QUEUE,
       release: (held) => this.#intake.release(held),
       deliveries: this.#control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       throttle: this.#throttle,
@@ -283,14 +290,26 @@ export class Acker {
       acksWaiting: () => this.#acks.waiting(),
       handling: view.handling,
       stuck: () => this.#desk?.sizes().stuck ?? 0,
-      linkState: () => this.#link.info().state,
+      service: "acker",
+      version: VERSION,
+      link: this.#link,
+      pool: this.#pool,
       databaseUp: () => this.#database.isUp(),
-      busConnected: () => this.#control.plane.bus.connected,
-      busIgnored: () => this.#control.malformed,
+      bus: this.#control.plane.bus,
+      malformed: () => this.#control.malformed,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
-    const http = createHttp({ service: "acker", version: VERSION, token, logger, registry, readiness });
+    const http = createHttp({
+      service: "acker",
+      version: VERSION,
+      token,
+      requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
+      logger,
+      registry,
+      readiness,
+      docs: ACKER_DOCS,
+    });
     addRoutes(http, {
       status: () => statusOf(view),
       machines: (recent) => this.#control.machines(actorsOf(view), recent),

@@ -12,10 +12,12 @@ import { addressOf } from "@acktor/shared/runtime/http-server";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import type { Running } from "@acktor/shared/runtime/main";
 import { type AckerSettings, instanceName } from "@acktor/shared/runtime/settings";
+import { startTracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
 import { Acker } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
 import type { Handler } from "./handle/handler.ts";
+import { VERSION } from "./version.ts";
 
 export interface StartOptions {
   /** Where log lines go; standard output when absent. */
@@ -49,7 +51,9 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const { config } = read;
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const logger = createLogger("acker", instance, config.LOG_LEVEL, options.logStream);
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const acker = new Acker({
+    tracing: await startTracing({ service: "acker", instance, version: VERSION, endpoint, logger }),
     config,
     instance,
     logger,

@@ -10,6 +10,7 @@ import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import { createBatcher } from "@acktor/shared/runtime/batcher";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
+import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { AfterHandler, HandleResult } from "./handle/handler.ts";
@@ -41,12 +42,15 @@ export interface HandlerDeskOptions {
   readonly counts: Counts;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 interface Task {
   readonly lease: Lease;
   readonly message: InboxMessage;
   readonly onEnd: () => void;
+  /** Where tracing is on. */
+  readonly span: OpenSpan | null;
 }
 
 interface Done extends Task {
@@ -60,7 +64,7 @@ const RETRY_MS = 250;
 const GIVE_BACK_MS = 800;
 
 export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
-  const { pool, acks, counts, deliveries = UNWATCHED } = options;
+  const { pool, acks, counts, deliveries = UNWATCHED, tracing = NO_TRACING } = options;
   const runner = createHandlerRunner(options);
   const tasks = new Set<Task>();
   const abandonment = new AbortController();
@@ -78,6 +82,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
 
   function end(task: Task): void {
     tasks.delete(task);
+    task.span?.end({ outcome: "abandoned", failed: true });
     task.onEnd();
     if (tasks.size === 0) onEmpty?.();
   }
@@ -100,7 +105,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
     }
   }
 
-  function tell({ answer, message, finished }: Done): void {
+  function tell({ answer, message, finished, span }: Done): void {
+    span?.end({ outcome: finished.status, failed: finished.status !== "processed" });
     if (answer === null) return;
     counts.handler[finished.status === "received" ? "retryable" : finished.status]++;
     if (deliveries.watched) {
@@ -114,7 +120,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
 
   return {
     take(lease, message, onEnd) {
-      const task: Task = { lease, message, onEnd };
+      const span = tracing.on ? beginSpan(message, tracing) : null;
+      const task: Task = { lease, message, onEnd, span };
       tasks.add(task);
       void runner.run(message).then((result) => {
         const done: Done = Object.assign(task, outcomeOf(lease, result));
@@ -156,6 +163,10 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       clearTimeout(timer);
     },
   };
+}
+
+function beginSpan({ messageId, topic, traceparent = null, retryCount }: InboxMessage, tracing: Tracing): OpenSpan {
+  return tracing.begin({ name: "process", parent: traceparent, messageId, topic, attempt: retryCount + 1 });
 }
 
 function outcomeOf(lease: Lease, result: HandleResult | null): { finished: Finished; answer: Answer | null } {

@@ -11,6 +11,7 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import { NO_TRACING, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
@@ -48,6 +49,7 @@ export interface PipelineOptions {
   readonly random: () => number;
   /** For viewers. */
   readonly deliveries: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 /** One arrival that is a message. */
@@ -142,7 +144,8 @@ function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
   }
   counts.messages[verdict.kind]++;
   if (verdict.kind === "expired") return null;
-  warn(options, verdict.kind, verdict.reason, held.topic);
+  const id = verdict.kind === "malformed" ? undefined : verdict.refused?.answerTo.id;
+  warn(options, verdict.kind, verdict.reason, held.topic, id);
   if (verdict.kind === "malformed" || verdict.refused === null) return null;
   if (deliveries.watched) {
     deliveries.note("refused", verdict.refused.answerTo.id, held.topic, undefined, printable(verdict.reason));
@@ -162,7 +165,7 @@ function conclude(group: Group, stored: Stored | undefined, owner: string, optio
   if (stored?.kind === "refused") {
     const { reason, retryable } = stored;
     messages.unusable += group.all.length;
-    warn(options, "unusable", reason, group.message.topic);
+    warn(options, "unusable", reason, group.message.topic, group.message.messageId);
     answerAll(group.all, { status: "rejected", reason, retryable }, options);
   } else {
     messages[stored?.kind ?? "abandoned"] += group.all.length;
@@ -179,7 +182,7 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
     const decision = decide(receipt, delivery.message);
     if (decision.kind === "conflict") {
       counts.messages.conflict++;
-      warn(options, "conflict", decision.answer.status, delivery.message.topic);
+      warn(options, "conflict", decision.answer.status, delivery.message.topic, delivery.message.messageId);
       answerAll([delivery], decision.answer, options);
       options.release(delivery.held);
       continue;
@@ -191,8 +194,11 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
       if (!fresh) deliveries.note("duplicate", messageId, topic);
       else if (decision.kind === "answer") deliveries.note("processed", messageId, topic);
     }
+    if (decision.kind === "answer") {
+      answered.push(delivery);
+      trace(delivery, fresh ? decision.answer.status : "duplicate", options);
+    }
     fresh = false;
-    if (decision.kind === "answer") answered.push(delivery);
     // The newest attempt is the one that a rejection must name.
     const done: Delivery | null = decision.kind === "handle" ? handled : delivery;
     if (decision.kind === "handle") handled = delivery;
@@ -224,8 +230,19 @@ function answerOne(message: InboxMessage, answer: Answer, { acks }: PipelineOpti
   if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
 }
 
-function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string): void {
+/** Where the row is the effect: from the arrival to its commit. What a handler does is traced by the desk. */
+function trace({ message, held }: Delivery, outcome: string, { tracing = NO_TRACING, now }: PipelineOptions): void {
+  if (!tracing.on) return;
+  const { messageId, topic, traceparent = null, retryCount } = message;
+  const startedAgoMs = now() - held.arrivedAt;
+  tracing
+    .begin({ name: "process", parent: traceparent, messageId, topic, attempt: retryCount + 1, startedAgoMs })
+    .end({ outcome, failed: outcome === "rejected" });
+}
+
+function warn({ logger, throttle }: PipelineOptions, kind: string, reason: string, topic: string, id?: string): void {
   const unsaid = throttle.admit(`${kind}: ${reason}`);
   if (unsaid === null) return;
-  logger.warn({ kind, reason: printable(reason), topic: printable(topic), unsaid }, "a message was not taken");
+  const fields = { kind, reason: printable(reason), topic: printable(topic), unsaid };
+  logger.warn(id === undefined ? fields : { message_id: printable(id), ...fields }, "a message was not taken");
 }

@@ -1,12 +1,12 @@
 /** What must be there before the first message: PostgreSQL, the schema, today's partition. Waits for what may come. */
-import { fileURLToPath } from "node:url";
-import { type MigrateFailure, migrate } from "@acktor/shared/db/migrate";
+import type { MigrateFailure } from "@acktor/shared/db/migrate";
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { DatabaseWatch } from "./database-watch.ts";
 import { ensurePartitions } from "./inbox/keep-partitions.ts";
+import { migrateInbox } from "./inbox/migrate-inbox.ts";
 
 export interface PrepareOptions {
   readonly pool: Pool;
@@ -15,9 +15,6 @@ export interface PrepareOptions {
   readonly random: () => number;
   readonly logger: Logger;
 }
-
-/** From src and from dist the package's root is one folder up. */
-const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 
 /** Waiting heals these; the others want a person. */
 const PASSING: ReadonlySet<MigrateFailure["kind"]> = new Set(["unavailable", "busy"]);
@@ -56,7 +53,7 @@ async function tryOnce({ pool, database, migrates, logger }: PrepareOptions): Pr
 }
 
 async function applyMigrations(pool: Pool, logger: Logger): Promise<Hurdle | null> {
-  const result = await migrate(pool, { schema: "acker", directory: MIGRATIONS });
+  const result = await migrateInbox(pool);
   if (result.ok) {
     if (result.applied.length > 0) logger.info({ applied: result.applied }, "schema acker migrated");
     return null;

@@ -18,12 +18,12 @@ const ROOT = path.resolve(HERE, "../../..");
 const TARGET = path.resolve(HERE, "../dist/console");
 const SOURCES = [HERE, path.join(ROOT, "shared/src/inspect"), path.join(ROOT, "package-lock.json")];
 
-/** Newest change (ms) of a file, or of the files below a folder. */
+/** Newest change (ms) of a file, or of the files below a folder (a copied folder is as old as its copying); 0 without any. */
 function newestChange(place) {
-  const { mtimeMs } = statSync(place);
-  if (!statSync(place).isDirectory()) return mtimeMs;
-  const inside = readdirSync(place).map((name) => newestChange(path.join(place, name)));
-  return Math.max(mtimeMs, ...inside);
+  if (!existsSync(place)) return 0;
+  const found = statSync(place);
+  if (!found.isDirectory()) return found.mtimeMs;
+  return Math.max(0, ...readdirSync(place).map((name) => newestChange(path.join(place, name))));
 }
 
 /** Whether what was built is newer than everything that it is built from. */

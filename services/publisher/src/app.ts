@@ -14,12 +14,15 @@ import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
-import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
+import { instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
+import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
+import { addBulkRoutes } from "./http/bulk-routes.ts";
 import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
 import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMachineRoutes } from "./http/machine-routes.ts";
@@ -58,12 +61,16 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const read = readPublisherConfig(env);
   if (!read.ok) return read;
   const { config } = read;
-  const parts = assemble(config, options);
-  const { app, control, publisher, overview, pool, link, logger } = parts;
+  const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
+  const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
+  const parts = assemble({ config, instance, logger, tracing }, options);
+  const { app, control, publisher, overview, pool, link } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
-    await Promise.all([link.stop(), pool.stop(), control.stop()]);
+    await Promise.all([link.stop(), pool.stop(), control.stop(), tracing.stop()]);
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
   const supervisor = startSupervisor({
@@ -84,6 +91,13 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   return { ok: true, url: addressOf(app), started, stop, stopped };
 }
 
+interface Base {
+  readonly config: PublisherSettings;
+  readonly instance: string;
+  readonly logger: Logger;
+  readonly tracing: Tracing;
+}
+
 interface Assembled {
   readonly app: FastifyInstance;
   readonly control: PublisherControl;
@@ -91,18 +105,16 @@ interface Assembled {
   readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
-  readonly logger: Logger;
+  readonly tracing: Tracing;
   /** Gives the supervisor, which is started last, to those who look at it. */
   readonly supervise: (supervisor: Supervisor) => void;
 }
 
 /** Every part, wired; nothing is connected and nothing listens yet. */
-function assemble(config: PublisherSettings, options: StartOptions): Assembled {
-  const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
+function assemble({ config, instance, logger, tracing }: Base, options: StartOptions): Assembled {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
-  const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
   const applicationName = `acktor-publisher ${instance}`;
-  const pool = createPool({ url: config.DATABASE_URL, size: POOL_SIZE, applicationName });
+  const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
   const control = new PublisherControl({
     config,
@@ -131,6 +143,7 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
     link,
     logger,
     metrics,
+    tracing,
     prepared,
     control,
     ...CLOCKS,
@@ -148,7 +161,7 @@ function assemble(config: PublisherSettings, options: StartOptions): Assembled {
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, overview, pool, link, logger, supervise };
+  return { app, control, publisher, overview, pool, link, tracing, supervise };
 }
 
 interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
@@ -184,9 +197,11 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     service: "publisher",
     version: VERSION,
     token: config.ACKTOR_API_TOKEN,
+    requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
     logger,
     registry: metrics.registry,
     readiness: () => readinessOf(view),
+    docs: PUBLISHER_DOCS,
     onUnauthorized: (request) => {
       const record = refusedCommand(request, instance);
       if (record !== null) void auditor.record(record);
@@ -194,21 +209,34 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config));
   addMessageRoutes(app, pool);
+  addBulkRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
+    refused: (asked) => {
+      void auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 });
+    },
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   addOverviewRoutes(app, { pool, overview: () => overview.read() });
   addConsoleRoutes(app, INDEX);
   const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
-  metrics.watchControl({ bus: control.plane.bus, stream, malformed: () => control.malformed });
+  metrics.watchControl({
+    service: "publisher",
+    version: VERSION,
+    link: view.link,
+    pool,
+    databaseUp: () => publisher.janitor.databaseUp,
+    bus: control.plane.bus,
+    malformed: () => control.malformed,
+    stream,
+  });
   return app;
 }
 
-async function drain({ app, control, publisher, overview, pool }: Assembled): Promise<void> {
+async function drain({ app, control, publisher, overview, pool, tracing }: Assembled): Promise<void> {
   control.leave();
   overview.stop();
   // Requests under way are answered while the intake drains; then nothing is accepted any more.
@@ -217,6 +245,7 @@ async function drain({ app, control, publisher, overview, pool }: Assembled): Pr
   await closing;
   await control.stop();
   await pool.stop();
+  await tracing.stop();
 }
 
 function limitsOf(config: PublisherSettings): IntakeLimits {

@@ -8,11 +8,14 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
+import { ackTrust } from "@acktor/shared/protocol/ack-signature";
 import { filterMatches } from "@acktor/shared/protocol/topics";
-import type { Logger } from "@acktor/shared/runtime/logger";
+import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { AnyActor } from "xstate";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
@@ -42,6 +45,9 @@ import { Settler } from "./settle/settler.ts";
 const LAST_PUBACKS_MS = 500;
 /** Rows resumed by a birth come due spread over this. */
 const SMEAR_MS = 2_000;
+/** What others make us say is said once in this time: a birth (so many of its filters at most), a message that failed. */
+const SAID_ONCE_IN_MS = 1_000;
+const BIRTH_FILTERS = 20;
 
 export interface PublisherParts {
   readonly config: PublisherSettings;
@@ -52,6 +58,7 @@ export interface PublisherParts {
   readonly link: Link;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -78,11 +85,13 @@ export class Publisher {
   readonly janitor: Janitor;
   readonly #parts: PublisherParts;
   readonly #writer: OutboxWriter;
+  readonly #throttle: LogThrottle;
   readonly #resumer: Resumer;
   #drained: Promise<void> | null = null;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#throttle = createLogThrottle(parts.now, SAID_ONCE_IN_MS);
     this.#writer = this.#makeWriter();
     this.dispatch = this.#makeDispatch();
     this.settler = this.#makeSettler();
@@ -103,11 +112,12 @@ export class Publisher {
     parts.link.subscribe({ filter: `${parts.config.ACKTOR_PRESENCE_PREFIX}/+`, qos: 1 });
     parts.link.on("link.message", (message) => this.#onMessage(message));
     parts.metrics.watch({
-      link: parts.link,
       intake: this.intake,
       dispatcher: this.dispatch.dispatcher,
       settler: this.settler,
       waiting: () => this.janitor.waiting,
+      oldestWaitingMs: () => this.janitor.oldestWaitingMs,
+      highWater: parts.config.ACKTOR_HIGH_WATER,
     });
   }
 
@@ -154,11 +164,24 @@ export class Publisher {
     const isHis = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic));
     const names = dispatcher.unpark((name) => !wholeTopics || isHis(name));
     dispatcher.hurry(isHis);
-    logger.info(
-      { filters, resumed_destinations: names.length },
-      "an acker announced itself; waiting messages are resumed",
-    );
+    // Whoever may publish presence could fill the log otherwise.
+    const unsaid = this.#throttle.admit("birth");
+    if (unsaid !== null)
+      logger.info(
+        {
+          filters: filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter)),
+          resumed_destinations: names.length,
+          unsaid,
+        },
+        "an acker announced itself; waiting messages are resumed",
+      );
     this.#resumer.add(filters);
+  }
+
+  #sayFailed(messageId: string, reason: string): void {
+    const unsaid = this.#throttle.admit(`failed ${reason}`);
+    if (unsaid === null) return;
+    this.#parts.logger.warn({ message_id: messageId, reason, unsaid }, "a message cannot be delivered; it ends failed");
   }
 
   #makeWriter(): OutboxWriter {
@@ -179,7 +202,10 @@ export class Publisher {
     const sink: Omit<DispatcherSink, "low"> = {
       recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
       brokerAcked: (entry) => this.settler.brokerAcked(entry),
-      fail: (message, reason) => writer.fail(message, reason),
+      fail: (message, reason) => {
+        this.#sayFailed(message.messageId, reason);
+        writer.fail(message, reason);
+      },
       release: (messages, dueInMs) => writer.release(messages, dueInMs),
       park: (destination, messages) => writer.park(destination, messages),
       answered: (destination, wasParked) => {
@@ -203,6 +229,7 @@ export class Publisher {
       claim: (options) => claimDue(pool, options),
       supersede: (from) => supersedeRetained(pool, from),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
       onActor: (actor) => this.#parts.control.followDispatcher(actor),
     });
   }
@@ -219,13 +246,14 @@ export class Publisher {
       logger,
       now,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
-      secret: config.ACKTOR_ACK_SECRET,
+      trust: ackTrust([config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD], config.ACKTOR_ACK_PUBLIC_KEYS ?? []),
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
       onSettled: (rows) => metrics.settled(rows),
       onLaneFreed: () => this.dispatch.wake(),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 
@@ -269,6 +297,7 @@ export class Publisher {
       ready: prepared,
       full: (adding) => this.janitor.isFull(adding),
       deliveries: this.#parts.control.plane.station.deliveries,
+      tracing: this.#parts.tracing,
     });
   }
 }

@@ -29,6 +29,8 @@ import {
 export interface NatsBusOptions {
   /** nats:// or tls://; user and password, or a token alone, before the @. */
   readonly url: string;
+  /** CA (PEM) that the server's certificate must come from; without one, the system's. For tls:// alone. */
+  readonly ca?: string | null;
   /** Name of this client, as the server lists it. */
   readonly name: string;
   /** What the NATS services API answers for us (`$SRV.PING`, `INFO`, `STATS`). */
@@ -77,7 +79,7 @@ export class NatsBus implements Bus {
   /** Begins to connect. Throws on a URL that is none. */
   constructor(options: NatsBusOptions) {
     this.#options = options;
-    const target = readUrl(options.url);
+    const target = readUrl(options.url, options.ca ?? null);
     this.#running = this.#run(target);
   }
 
@@ -313,10 +315,10 @@ interface Target {
 }
 
 /** Address and credentials of a NATS URL; a user without a password is a token. */
-function readUrl(text: string): Target {
+function readUrl(text: string, ca: string | null): Target {
   const url = new URL(text);
   const servers = `${url.hostname}:${url.port || "4222"}`;
-  const tls = url.protocol === "tls:" ? { tls: {} } : {};
+  const tls = url.protocol === "tls:" ? { tls: ca === null ? {} : { ca } } : {};
   const user = decodeURIComponent(url.username);
   if (user === "") return { servers, ...tls };
   if (url.password === "") return { servers, token: user, ...tls };

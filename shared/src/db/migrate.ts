@@ -83,18 +83,55 @@ export async function migrate(pool: Pool, options: MigrateOptions): Promise<Migr
   }
 }
 
+export type PendingResult =
+  | { readonly ok: true; readonly applied: readonly string[]; readonly pending: readonly string[] }
+  | { readonly ok: false; readonly failure: MigrateFailure };
+
+/** What `migrate` would apply, by the same rules; nothing is locked or written. */
+export async function pendingMigrations(pool: Pool, options: MigrateOptions): Promise<PendingResult> {
+  const { schema, directory } = options;
+  if (!SCHEMA_NAME.test(schema)) throw new Error(`not a schema name: ${schema}`);
+  const files = await readFiles(directory);
+  if (typeof files === "string") {
+    return failed("unreadable", files, "Install the package again; its migrations folder belongs to it.");
+  }
+  const there = await isFounded(pool, schema);
+  if (!there.ok) return there;
+  const known = there.value ? await selectApplied(pool, schema) : { ok: true as const, rows: [] };
+  if (!known.ok) return known;
+  const fault = compare(files, known.rows);
+  if (fault !== null) return { ok: false, failure: fault };
+  const names = files.map((file) => file.name);
+  return { ok: true, applied: names.slice(0, known.rows.length), pending: names.slice(known.rows.length) };
+}
+
 /** Applied migrations in order; makes schema and table first where they are missing. */
 async function readApplied(
   pool: Pool,
   schema: string,
   deadlineMs: number,
 ): Promise<{ ok: true; rows: readonly AppliedRow[] } | { ok: false; failure: MigrateFailure }> {
-  const there = await pool.run<{ there: boolean }>("select to_regclass($1) is not null there", [`${schema}.migration`]);
-  if (!there.ok) return refused(there.failure, "reading the schema");
-  if (there.rows[0]?.there !== true) {
+  const there = await isFounded(pool, schema);
+  if (!there.ok) return there;
+  if (!there.value) {
     const made = await pool.run(foundation(schema), [], { simple: true, deadlineMs });
     if (!made.ok) return refused(made.failure, "making the schema");
   }
+  return selectApplied(pool, schema);
+}
+
+async function isFounded(
+  pool: Pool,
+  schema: string,
+): Promise<{ ok: true; value: boolean } | { ok: false; failure: MigrateFailure }> {
+  const there = await pool.run<{ there: boolean }>("select to_regclass($1) is not null there", [`${schema}.migration`]);
+  return there.ok ? { ok: true, value: there.rows[0]?.there === true } : refused(there.failure, "reading the schema");
+}
+
+async function selectApplied(
+  pool: Pool,
+  schema: string,
+): Promise<{ ok: true; rows: readonly AppliedRow[] } | { ok: false; failure: MigrateFailure }> {
   const rows = await pool.run<AppliedRow>(`select name, checksum from ${schema}.migration order by name`);
   return rows.ok ? rows : refused(rows.failure, "reading what is applied");
 }

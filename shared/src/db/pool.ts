@@ -43,6 +43,10 @@ export interface Pool {
    * @param options `deadlineMs` shortens the pool's; `simple` sends text without parameters, several statements allowed
    */
   run<Row>(text: string, params?: readonly Param[], options?: RunOptions): Promise<DbResult<Row>>;
+  /** Connections at most. */
+  readonly size: number;
+  /** Connections that a statement runs on. */
+  busy(): number;
   /** Statements waiting for a connection. */
   waiting(): number;
   /** Lets running statements end (at most their deadline), refuses new ones, closes every connection. Twice is fine. */
@@ -63,7 +67,7 @@ export interface PoolOptions {
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
-  readonly ca?: string;
+  readonly ca?: string | null;
 }
 
 interface Job {
@@ -141,6 +145,8 @@ export function createPool(options: PoolOptions): Pool {
         take();
       });
     },
+    size,
+    busy: () => slots.filter((slot) => slot.busy).length,
     waiting: () => queue.length,
     async stop(): Promise<void> {
       stopped = true;
@@ -201,7 +207,7 @@ function open(options: PoolOptions): Connection {
     max: 1,
     fetch_types: false,
     connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
-    ...(options.ca === undefined ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
+    ...(options.ca ? { ssl: verifiedTls(options.ca, options.url) } : {}),
     onnotice: () => undefined,
     connection: {
       application_name: options.applicationName,
@@ -223,6 +229,15 @@ function open(options: PoolOptions): Connection {
     socket: (target: { host: string[]; port: number[]; path?: string | false }) => connectSocket(line, target),
   } as postgres.Options<Record<string, postgres.PostgresType>>);
   return { sql, line };
+}
+
+/**
+ * TLS that proves who answers: certificate and name. The driver tells Node the name alone; for an address that stands in
+ * the certificate as such, Node would look for `localhost`.
+ */
+function verifiedTls(ca: string, url: string): { ca: string; rejectUnauthorized: true; host?: string } {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
+  return { ca, rejectUnauthorized: true, ...(net.isIP(host) === 0 ? {} : { host }) };
 }
 
 /** Own socket, because the driver leaves Nagle's algorithm on and cannot destroy a half-open connection. */

@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Null: one process, its own bus. */
   readonly natsUrl: string | null;
+  /** PEM; null: the system's. */
+  readonly natsCa: string | null;
   readonly natsPrefix: string;
   /** Instead of a bus of its own; only without a `natsUrl`. */
   readonly sharedBus: Bus | null;
@@ -73,10 +75,11 @@ export class ControlPlane {
 }
 
 function natsBus(url: string, options: ControlPlaneOptions): NatsBus {
-  const { service, instance, version, logger, now, random } = options;
+  const { service, instance, version, logger, now, random, natsCa: ca } = options;
   const name = `acktor-${service}`;
   return new NatsBus({
     url,
+    ca,
     name: `${name} ${instance}`,
     service: { name, version, metadata: { instance } },
     logger,

@@ -14,6 +14,7 @@ import { Roster } from "./roster.ts";
 import type { InspectStation } from "./station.ts";
 import { BEAT_EVERY_MS } from "./viewers.ts";
 import {
+  ANNOUNCE_EVERY_MS,
   type BusView,
   type InspectEvent,
   type InstanceSnapshot,
@@ -190,10 +191,7 @@ export class FleetView {
       this.malformed++;
       return;
     }
-    if (snapshot.boot === this.#options.boot) {
-      if (snapshot.stopping !== true) this.#tell({ name: "instance", data: snapshot });
-      return;
-    }
+    if (snapshot.boot === this.#options.boot) return;
     const isNew = this.#roster.heard(snapshot);
     if (isNew === null) return;
     if (isNew && this.#listeners.size > 0) this.#beat();
@@ -209,10 +207,12 @@ export class FleetView {
   #watch(): void {
     const { bus, subjects, station } = this.#options;
     const beating = setInterval(() => this.#beat(), BEAT_EVERY_MS);
+    const own = setInterval(() => this.#tell({ name: "instance", data: station.snapshot(null) }), ANNOUNCE_EVERY_MS);
     this.#watching = [
       station.listen((data) => this.#tell({ name: "inspect", data })),
       bus.subscribe(subjects.allEvents, ({ subject, text }) => this.#onEvent(subject, text)),
       () => clearInterval(beating),
+      () => clearInterval(own),
     ];
     this.#beat();
   }

@@ -154,9 +154,10 @@ export const SILENT_AFTER_MS = 9_000;
 /**
  * Names and data of the server-sent events of `GET /v1/events`.
  *  - `snapshot`: first of all; the same as `GET /v1/machines?recent=true`.
- *  - `inspect`: one event of one instance.
+ *  - `inspect`: one event of one instance. One that is not above the snapshot's `seq` of its `boot` is in it already.
  *  - `instance`: an instance as it stands, without `recent`: when it appears, and each `ANNOUNCE_EVERY_MS`.
- *  - `gone`: an instance that stopped, or was silent for `SILENT_AFTER_MS`. It may come back, under the same `boot` too.
+ *  - `gone`: an instance that stopped, or was silent for `SILENT_AFTER_MS`. It may come back, under the same `boot` too. A
+ *    reader needs no timer of its own. While the bus is `partial` nobody is told as gone: nobody can be heard.
  *  - `bus`: the bus changed.
  */
 export interface StreamEvents {

@@ -14,6 +14,11 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Omit<
     url: config.MQTT_URL,
     username: config.MQTT_USERNAME,
     password: config.MQTT_PASSWORD,
+    tls: {
+      ...(config.MQTT_CA === null ? {} : { ca: config.MQTT_CA }),
+      ...(config.MQTT_CERT === null ? {} : { cert: config.MQTT_CERT }),
+      ...(config.MQTT_KEY === null ? {} : { key: config.MQTT_KEY }),
+    },
     version: config.ACKTOR_MQTT_VERSION,
     keepaliveSeconds: Math.ceil(config.ACKTOR_KEEPALIVE / 1_000),
     connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,

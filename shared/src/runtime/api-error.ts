@@ -22,6 +22,11 @@ export const ERROR_CODES = {
     status: 429,
     fix: "Wait as long as Retry-After says: the outbox drains when its messages are acknowledged.",
   },
+  rate_limited: {
+    status: 429,
+    fix: "Wait as long as Retry-After says; send batches, or raise ACKTOR_RATE_LIMIT.",
+  },
+  request_timeout: { status: 408, fix: "Send the headers within 5 s and the whole request within 10 s." },
   internal: { status: 500, fix: "Look into the service's log at this time, and report it." },
   database_unavailable: { status: 503, fix: "Try again with the same Idempotency-Key; see /readyz?verbose." },
   too_many_viewers: { status: 503, fix: "Close a console, or watch another publisher: each shows all of them." },

@@ -22,6 +22,8 @@ export interface Setting<T = unknown> {
   readonly required?: boolean;
   /** May also be given as NAME_FILE; never printed. */
   readonly secret?: boolean;
+  /** May also be given as NAME_FILE, being long rather than secret: a certificate. */
+  readonly fromFile?: boolean;
   readonly schema: z.ZodType<T, string>;
 }
 
@@ -70,16 +72,21 @@ export function readConfig<S extends Settings>(
   return faults.length > 0 ? { ok: false, faults } : { ok: true, config: config as ConfigOf<S> };
 }
 
-/** The variables that a table reads: its names, and NAME_FILE of its secrets. */
+/** The variables that a table reads: its names, and NAME_FILE of what may be a file. */
 export function namesOf(table: Settings): string[] {
-  return Object.entries(table).flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]));
+  return Object.entries(table).flatMap(([name, setting]) => (mayBeFile(setting) ? [name, `${name}_FILE`] : [name]));
+}
+
+/** Whether a setting may be given as NAME_FILE. */
+function mayBeFile({ secret = false, fromFile = false }: Setting): boolean {
+  return secret || fromFile;
 }
 
 type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };
 
 function rawValue(name: string, setting: Setting, env: Environment): Raw {
   const given = env[name] || null;
-  const file = setting.secret ? env[`${name}_FILE`] || null : null;
+  const file = mayBeFile(setting) ? env[`${name}_FILE`] || null : null;
   if (given !== null && file !== null) {
     return { ok: false, fault: `${name} and ${name}_FILE are both set. Keep one of them.` };
   }
@@ -96,7 +103,8 @@ function rawValue(name: string, setting: Setting, env: Environment): Raw {
 
 function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
   const why = error.issues[0]?.message ?? "is not valid";
-  const shown = setting.secret ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
+  // Whoever mistakes one file for another has a private key where a public one belongs.
+  const shown = mayBeFile(setting) ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
   return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
 }
 
@@ -197,6 +205,14 @@ export function text(fault: (value: string) => string | null = () => null): z.Zo
   return z.string().transform((value, context) => {
     const why = fault(value);
     return why === null ? value : refuse(context, why);
+  });
+}
+
+/** What `read` makes of a text; a text that it gives back says what is wrong. */
+export function readBy<T extends object>(read: (value: string) => T | string): z.ZodType<T, string> {
+  return z.string().transform((value, context) => {
+    const made = read(value);
+    return typeof made === "string" ? refuse(context, made) : made;
   });
 }
 

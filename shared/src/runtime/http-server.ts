@@ -1,22 +1,28 @@
 /**
- * The HTTP server that both services stand on: one error form, bearer token, limits, health and metrics routes.
+ * The HTTP server that both services stand on: one error form, limits, health and metrics routes. `http-guard.ts` stands
+ * before them.
  *
  * Invariants:
  *  1. Whatever goes wrong, the answer is `{"error":{…}}`; a stack trace never leaves the process.
- *  2. With a token configured every /v1 route wants it, however its path is spelled; compared in constant time.
+ *  2. A request has HEADERS_MS for its headers and REQUEST_MS for all of it, looked at each second; connections are bounded.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Registry } from "prom-client";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
+import { addGuard, RATE_LIMITED } from "./http-guard.ts";
 import type { Logger } from "./logger.ts";
+import type { Registry } from "./metric-table.ts";
+import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Of a body beyond the limit, what is read so that its sender hears why; beyond that the connection is closed on him. */
 const SWALLOWED_BYTES = 64 * 1024 * 1024;
+const HEADERS_MS = 5_000;
+const REQUEST_MS = 10_000;
+/** Below the 1,024 file descriptors that a process often has, with room for its own. */
+const MOST_CONNECTIONS = 900;
 
 export interface Readiness {
   readonly ready: boolean;
@@ -29,9 +35,13 @@ export interface HttpOptions {
   readonly service: string;
   readonly version: string;
   readonly token: string | null;
+  /** Requests a second from one address; no limit where it is null or left out. */
+  readonly requestsPerSecond?: number | null;
   readonly logger: Logger;
   readonly registry: Registry;
   readonly readiness: () => Readiness;
+  /** What is said of the service's own routes, in `/openapi.json`. */
+  readonly docs?: RouteDocs;
   /** Told of each request whose token was missing or wrong, after it was refused. */
   readonly onUnauthorized?: (request: FastifyRequest) => void;
 }
@@ -40,7 +50,9 @@ export interface HttpOptions {
 export function createHttp(options: HttpOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: 10_000,
+    requestTimeout: REQUEST_MS,
+    // Node looks each 30 s by default: a slow sender would have four times his time.
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },
@@ -51,11 +63,13 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => {
       return sendFault(reply as FastifyReply, { code: "bad_request", message: error.message });
     },
-    clientErrorHandler: (_error, socket) => answerSocket(socket),
+    clientErrorHandler: (error, socket) => answerSocket(error, socket),
   });
   const methodsOf = noteRoutes(app);
   replaceJsonParser(app);
-  if (options.token !== null) requireToken(app, options.token, options.onUnauthorized);
+  app.server.maxConnections = MOST_CONNECTIONS;
+  const { token, requestsPerSecond = null, onUnauthorized } = options;
+  addGuard(app, { token, requestsPerSecond, onUnauthorized, sendFault });
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
   app.setNotFoundHandler((request, reply) => {
     const place = `${request.method} ${request.url.slice(0, 200)}`;
@@ -64,6 +78,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     reply.header("allow", methods.join(", "));
     return sendFault(reply, { code: "method_not_allowed", message: `nothing at ${place}, but for another method` });
   });
+  addOpenApi(app, options);
   addHealthRoutes(app, options);
   endUnusedConnections(app);
   return app;
@@ -128,30 +143,23 @@ function endUnusedConnections(app: FastifyInstance): void {
 }
 
 /** What cannot be read as HTTP gets our form too; there is no request yet to which one could reply. */
-function answerSocket(socket: Duplex): void {
+function answerSocket({ code }: { readonly code?: string }, socket: Duplex): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(errorBody({ code: "bad_request", message: "this is not a request that can be read" }));
-  const head = ["HTTP/1.1 400 Bad Request", "Connection: close", "Content-Type: application/json; charset=utf-8"];
+  const late = code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const fault: ApiFault = late
+    ? { code: "request_timeout", message: "the request did not come in time" }
+    : { code: "bad_request", message: "this is not a request that can be read" };
+  const { status } = ERROR_CODES[fault.code];
+  const body = JSON.stringify(errorBody(fault));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    "Content-Type: application/json; charset=utf-8",
+  ];
   socket.end(`${head.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-}
-
-function requireToken(app: FastifyInstance, token: string, onUnauthorized: HttpOptions["onUnauthorized"]): void {
-  const wanted = createHash("sha256").update(`Bearer ${token}`).digest();
-  app.addHook("onRequest", async (request, reply) => {
-    // The route that was matched, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats too.
-    if (!(request.routeOptions.url ?? request.url).startsWith("/v1")) return;
-    const given = createHash("sha256")
-      .update(request.headers.authorization ?? "")
-      .digest();
-    if (!timingSafeEqual(given, wanted)) {
-      reply.header("www-authenticate", "Bearer");
-      onUnauthorized?.(request);
-      return sendFault(reply, { code: "unauthorized", message: "the bearer token is missing or wrong" });
-    }
-  });
 }
 
 function answerError(
@@ -167,6 +175,8 @@ function answerError(
     const fault: ApiFault = { code: "too_large", message: "the request body is larger than 8 MiB" };
     return swallow(request.raw).then(() => sendFault(reply, fault));
   }
+  if (error.code === RATE_LIMITED)
+    return sendFault(reply, { code: "rate_limited", message: error.message, retryAfterSeconds: 1 });
   if (status === 415)
     return sendFault(reply, { code: "unsupported_media_type", message: "the body is not application/json" });
   if (status === 503) return sendFault(reply, { code: "stopping", message: "the service is stopping" });
@@ -212,5 +222,18 @@ function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.get("/version", async () => ({ service: options.service, version: options.version, node: process.version }));
   app.get("/metrics", async (_request, reply) => {
     return reply.type(options.registry.contentType).send(await options.registry.metrics());
+  });
+}
+
+/** Made when it is first asked for: every route is registered by then. */
+function addOpenApi(app: FastifyInstance, { service, version, docs = {} }: HttpOptions): void {
+  const routes: Route[] = [];
+  let document: object | null = null;
+  app.addHook("onRoute", ({ method, url }) => {
+    for (const one of [method].flat()) if (one !== "HEAD") routes.push({ method: one, path: url });
+  });
+  app.get("/openapi.json", async () => {
+    document ??= openApiDocument({ title: `acktor ${service}`, version, docs, routes });
+    return document;
   });
 }

@@ -4,8 +4,22 @@
  */
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
+import { readPrivateKey, readPublicKeys } from "../protocol/ack-signature.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
-import { type ConfigOf, choice, duration, integer, list, namesOf, ratio, type Setting, text, url } from "./config.ts";
+import {
+  type ConfigOf,
+  choice,
+  duration,
+  integer,
+  list,
+  namesOf,
+  ratio,
+  readBy,
+  type Setting,
+  text,
+  url,
+} from "./config.ts";
+import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -21,6 +35,12 @@ const serverSettings = {
     secret: true,
     schema: url("postgres", "postgresql"),
   },
+  DATABASE_CA: {
+    description: "CA that signed PostgreSQL's certificate (PEM). With it the connection is TLS, and verified.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
   MQTT_URL: {
     description: "The broker. MQTT 5 where it is spoken, 3.1.1 otherwise.",
     example: "mqtt://127.0.0.1:1883",
@@ -29,11 +49,30 @@ const serverSettings = {
   },
   MQTT_USERNAME: { description: "User name at the broker.", example: "publisher", schema: text() },
   MQTT_PASSWORD: { description: "Password at the broker.", example: "…", secret: true, schema: text() },
+  MQTT_CA: {
+    description: "CA that signed the broker's certificate (PEM), for mqtts and wss. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_CERT: {
+    description: "Our own certificate (PEM), for a broker that asks for one. With MQTT_KEY.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
+  },
+  MQTT_KEY: { description: "Its private key (PEM).", example: "…", secret: true, schema: text(privateKeyFault) },
   NATS_URL: {
     description: "Control plane: replicas see and command each other. Without it each process sees itself.",
     example: "nats://127.0.0.1:4222",
     secret: true,
     schema: url("nats", "tls"),
+  },
+  NATS_CA: {
+    description: "CA that signed the NATS server's certificate (PEM), for tls. Default: the system's.",
+    example: "…",
+    fromFile: true,
+    schema: text(certificateFault),
   },
   ACKTOR_NATS_PREFIX: {
     description: "First words of every subject on NATS; one for each fleet that shares a server.",
@@ -47,11 +86,23 @@ const serverSettings = {
     fallback: "127.0.0.1",
     schema: text(),
   },
+  ACKTOR_RATE_LIMIT: {
+    description:
+      "Most requests a second from one address, health routes left out; 0 = no limit. Default: none on loopback, 1000 elsewhere.",
+    example: "1000",
+    schema: integer(0, 1_000_000),
+  },
   LOG_LEVEL: {
     description: "Least severe level that is logged.",
     example: "info",
     fallback: "info",
     schema: choice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    description:
+      "Where spans go (OpenTelemetry, OTLP over HTTP). Without it nothing is traced, and nothing of it is loaded.",
+    example: "http://127.0.0.1:4318",
+    schema: url("http", "https"),
   },
   ACKTOR_API_TOKEN: {
     description: "Bearer token that every /v1 route then wants.",
@@ -60,7 +111,8 @@ const serverSettings = {
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
   },
   ACKTOR_ACK_SECRET: {
-    description: "Shared secret of signed acks (HMAC-SHA256). With it, unsigned acks change nothing.",
+    description:
+      "Shared secret of signed acks (HMAC-SHA256): the acker signs with it, and with it unsigned acks change nothing.",
     example: "…",
     secret: true,
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
@@ -166,6 +218,19 @@ const publisherOwn = {
     fallback: "8080",
     schema: integer(0, 65_535),
   },
+  ACKTOR_ACK_SECRET_OLD: {
+    description: "A second secret whose signatures still count, while ACKTOR_ACK_SECRET is changed on the ackers.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_PUBLIC_KEYS: {
+    description:
+      "Ed25519 public keys of the ackers, in PEM, one after the other. With them, acks that no key signed change nothing.",
+    example: "…",
+    fromFile: true,
+    schema: readBy(readPublicKeys),
+  },
   ACKTOR_HIGH_WATER: {
     description: "Waiting rows at which intake answers 429.",
     example: "1000000",
@@ -263,6 +328,13 @@ const ackerOwn = {
     required: true,
     schema: list(filterFault),
   },
+  ACKTOR_ACK_PRIVATE_KEY: {
+    description:
+      "Ed25519 private key (PKCS #8, PEM) with which this acker signs its acks, instead of ACKTOR_ACK_SECRET.",
+    example: "…",
+    secret: true,
+    schema: readBy(readPrivateKey),
+  },
   ACKTOR_GROUP: {
     description: "Shared subscription group ($share/<group>/…), where the broker has it.",
     example: "ackers",
@@ -302,6 +374,12 @@ export const toolSettings = {
     fallback: "8081",
     schema: integer(0, 65_535),
   },
+  ACKTOR_URL: {
+    description: "Service that the `acktor` command talks to.",
+    example: "http://127.0.0.1:8080",
+    fallback: "http://127.0.0.1:8080",
+    schema: url("http", "https"),
+  },
   ACKTOR_REQUIRE: {
     description: "Tests: servers whose absence is a failure.",
     example: "mosquitto,nats-server",
@@ -335,7 +413,7 @@ export function instanceName(configured: string | null, port: number): string {
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
 
 /** What both services cross-check; a setting that could not be read takes part in nothing. */
-interface SharedSettings {
+interface SharedSettings extends TlsSettings {
   readonly HTTP_HOST?: string;
   readonly ACKTOR_API_TOKEN?: string | null;
   readonly ACKTOR_ACK_PREFIX?: string;
@@ -345,7 +423,7 @@ interface SharedSettings {
 /** Faults between the settings that both services have. */
 export function sharedFaults(config: SharedSettings): string[] {
   const { HTTP_HOST: host, ACKTOR_API_TOKEN: token, ACKTOR_ACK_PREFIX: ack, ACKTOR_PRESENCE_PREFIX: presence } = config;
-  const faults: string[] = [];
+  const faults: string[] = tlsFaults(config);
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
   if (exposed !== null) faults.push(exposed);
   if (ack !== undefined && presence !== undefined && (isUnder(ack, presence) || isUnder(presence, ack))) {
@@ -354,6 +432,14 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+const DEFAULT_RATE_LIMIT = 1_000;
+
+/** Requests a second from one address; null: no limit. */
+export function requestsPerSecond(host: string, configured: number | null): number | null {
+  if (configured === null) return LOOPBACK.test(host) ? null : DEFAULT_RATE_LIMIT;
+  return configured === 0 ? null : configured;
 }
 
 /** The fault of listening for strangers without a token (SPEC 4), or null. */

@@ -7,7 +7,7 @@ import { type FakeLink, fakeLink } from "../../support/fake-link.ts";
 
 function setUp(link: FakeLink, limit = 100) {
   const counts = createCounts();
-  return { counts, acks: createAckSender({ link, clientId: "acker", secret: null, limit, counts }) };
+  return { counts, acks: createAckSender({ link, clientId: "acker", sign: null, limit, counts }) };
 }
 
 const reply = (id: string, answer: Reply["answer"] = { status: "processed" }): Reply => {

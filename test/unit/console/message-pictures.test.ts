@@ -92,3 +92,22 @@ test("the filter: by actor, by group, by single type, by any text", () => {
   assert.equal(count({ text: ID.slice(0, 12) }), 8);
   assert.equal(count({ text: ID, type: "step:duplicate", actor: "acker/a" }), 1);
 });
+
+test("routine is left out until it, its actor, or a text in it is asked for", () => {
+  const [move] = journalOf().rows.filter(({ kind }) => kind === "actor");
+  assert.ok(move !== undefined && move.event.kind === "transition");
+  const shows = (event: object, over: { actor?: string; type?: string; text?: string } = {}): boolean => {
+    const row = { ...move, event: { ...move.event, actor: "expiry", machine: "periodic", value: "WAITING", ...event } };
+    return matchesRow(row as typeof move, { actor: null, type: "", text: "", ...over });
+  };
+  const poll = { event: "xstate.after.interval.periodic.WAITING" };
+  assert.equal(shows(poll), false);
+  assert.equal(shows({ event: null }), false, "a move that nobody watched");
+  assert.equal(shows(poll, { type: "machines" }), true);
+  assert.equal(shows(poll, { type: "all" }), true);
+  assert.equal(shows(poll, { actor: "publisher/p/expiry" }), true);
+  assert.equal(shows(poll, { text: "expiry" }), true);
+  assert.equal(shows({ event: "work.now" }), true);
+  assert.equal(shows({ ...poll, machine: "link" }), true);
+  assert.equal(shows({ machine: "dispatcher", event: null, value: "IDLE" }), true, "it was stopped");
+});

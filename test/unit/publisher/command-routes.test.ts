@@ -34,7 +34,7 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
       if (refused !== null) records.push(refused);
     },
   });
-  const pool = { run: async () => AWAY, waiting: () => 0, stop: async () => undefined };
+  const pool = { run: async () => AWAY, size: 1, busy: () => 0, waiting: () => 0, stop: async () => undefined };
   app.post("/v1/messages", async () => ({}));
   addCommandRoutes(app, { pool, commands: own.commands, instance: "own", record });
   cleanUp(t, () => app.close());

@@ -1,6 +1,7 @@
 /** The publisher's routes without a database: bad input, and what each answer of the intake and the pool becomes. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { addBulkRoutes } from "@acktor/publisher/http/bulk-routes";
 import { addMessageRoutes } from "@acktor/publisher/http/message-routes";
 import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
 import { addStatusRoutes } from "@acktor/publisher/http/status-routes";
@@ -22,6 +23,8 @@ function poolThat(answer: DbResult<never>, asked: { statements: number }): Pool 
       asked.statements++;
       return answer;
     },
+    size: 1,
+    busy: () => 0,
     waiting: () => 0,
     stop: async () => undefined,
   };
@@ -50,6 +53,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
   };
   addIntakeRoutes(app, intake.intake, limits);
   addMessageRoutes(app, pool);
+  addBulkRoutes(app, pool);
   addOperatorRoutes(app, { pool, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
   addStatusRoutes(app, { pool, status: () => ({ here: true }) });
   t.after(() => app.close());
@@ -135,9 +139,20 @@ const BAD: readonly (readonly [request: InjectOptions | string, answer: string])
   [post("/v1/dead-letters/replay", { reason: "a\u0000" }), "400 invalid_field reason"],
   [post("/v1/dead-letters/replay", { limit: 0 }), "400 invalid_field limit"],
   [post("/v1/dead-letters/replay", [] as object), "400 invalid_field body"],
+  [post("/v1/dead-letters/discard", { topic: "a/#" }), "400 invalid_field topic"],
+  [post("/v1/dead-letters/discard", { limit: 100_001 }), "400 invalid_field limit"],
+  [post("/v1/dead-letters/discard", { force: true }), "400 unknown_field force"],
+  [post("/v1/messages/states", {}), "400 invalid_field message_ids"],
+  [post("/v1/messages/states", { message_ids: [] }), "400 invalid_field message_ids"],
+  [post("/v1/messages/states", { message_ids: [ID, "42"] }), "400 invalid_field message_ids.1"],
+  [
+    post("/v1/messages/states", { message_ids: Array.from({ length: 1_001 }, () => ID) }),
+    "400 invalid_field message_ids",
+  ],
 ];
 for (const [request, answer] of BAD) {
-  const shown = typeof request === "string" ? request : `${request.url} ${JSON.stringify(request.payload ?? null)}`;
+  const body = typeof request === "string" ? "" : JSON.stringify(request.payload ?? null).slice(0, 200);
+  const shown = typeof request === "string" ? request : `${request.url} ${body}`;
   test(`${shown}: ${answer}, and the database is not asked`, async (t) => {
     const { app, intake, asked } = service(t);
     assert.equal(await answerOf(app, request), answer);
@@ -153,6 +168,8 @@ const ASKING: readonly (InjectOptions | string)[] = [
   { method: "POST", url: `/v1/messages/${ID}/cancel` },
   post(`/v1/messages/${ID}/acknowledge`, { who: "me" }),
   post("/v1/dead-letters/replay", { dry_run: true }),
+  post("/v1/dead-letters/discard", { dry_run: true }),
+  post("/v1/messages/states", { message_ids: [ID] }),
 ];
 for (const request of ASKING) {
   const shown = typeof request === "string" ? request : String(request.url);

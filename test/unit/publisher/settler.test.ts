@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingMessage } from "@acktor/shared/link/link";
 import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
+import { ackTrust } from "@acktor/shared/protocol/ack-signature";
 import fc from "fast-check";
 import { settlerRig } from "../../support/settler-rig.ts";
 
@@ -97,7 +98,7 @@ for (const [what, change, counter] of NOTHING) {
 }
 
 test("with a secret only signed acks count, processed and rejected", async () => {
-  const rig = settlerRig({ secret: SECRET });
+  const rig = settlerRig({ trust: ackTrust([SECRET], []) });
   const { id } = rig.publish();
   const ack: Ack = {
     message_id: id,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { readPublisherConfig } from "@acktor/publisher/config";
 import type { Settings } from "@acktor/shared/runtime/config";
@@ -89,3 +90,40 @@ test("a process is named as configured, or by host and port", () => {
   assert.match(instanceName(null, 8080), /^[A-Za-z0-9][A-Za-z0-9._-]*-8080$/);
   assert.match(instanceName(null, 0), new RegExp(`-${process.pid}$`));
 });
+
+test("a certificate where nothing is encrypted, or half a pair, is a fault", () => {
+  const { certificate, key } = selfSigned;
+  const mqtt = { MQTT_URL: "mqtts://127.0.0.1" };
+  assert.deepEqual(faultsOf({ ...mqtt, MQTT_CA: certificate, MQTT_CERT: certificate, MQTT_KEY: key }), []);
+  assert.deepEqual(faultsOf({ DATABASE_CA: certificate, NATS_URL: "tls://127.0.0.1", NATS_CA: certificate }), []);
+  assert.match(faultsOf({ MQTT_CA: certificate }).join(), /need an encrypted MQTT_URL/);
+  assert.match(faultsOf({ ...mqtt, MQTT_CERT: certificate }).join(), /MQTT_CERT and MQTT_KEY belong together/);
+  assert.match(faultsOf({ NATS_URL: "nats://127.0.0.1", NATS_CA: certificate }).join(), /needs an encrypted NATS_URL/);
+  assert.match(faultsOf({ NATS_CA: certificate }).join(), /needs an encrypted NATS_URL/);
+});
+
+test("what is no certificate or no key is said, and not shown", () => {
+  const { certificate, key } = selfSigned;
+  const broken = certificate.replace(/MII/, "AAA");
+  for (const text of ["a CA", broken, key]) {
+    const faults = faultsOf({ DATABASE_CA: text });
+    assert.match(faults.join(), /DATABASE_CA is no certificate in PEM/);
+  }
+  const [fault = ""] = faultsOf({ MQTT_URL: "mqtts://127.0.0.1", MQTT_CERT: certificate, MQTT_KEY: "geheim" });
+  assert.match(fault, /MQTT_KEY is no private key in PEM/);
+  assert.doesNotMatch(fault, /geheim/);
+});
+
+/** Made for this test alone, and valid for a day long ago: only its form is looked at. */
+const selfSigned = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIBLDCB36ADAgECAhQhoxqp4d6QW2+YcZgw/qnVjehh9DAFBgMrZXAwDDEKMAgG
+A1UEAwwBdDAeFw0yNjExMjYyMDU4MDJaFw0yNjExMjcyMDU4MDJaMAwxCjAIBgNV
+BAMMAXQwKjAFBgMrZXADIQAclz+b3YD33fmGoB/hGX7Y9N+fs1hL8oZojRjTaQ34
+3qNTMFEwHQYDVR0OBBYEFIfn+LqJ7PvY93jf+WjJtaMh8yxxMB8GA1UdIwQYMBaA
+FIfn+LqJ7PvY93jf+WjJtaMh8yxxMA8GA1UdEwEB/wQFMAMBAf8wBQYDK2VwA0EA
+s6FNlOS081lwF4MN4MKRVmL0Gq1Qs4SCHk2fJEIk7+HqQBi6QJHYWzQ+hdEaqAbe
+PCuJIIZx7Bu4XlDYzcNoCQ==
+-----END CERTIFICATE-----`,
+  key: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+};

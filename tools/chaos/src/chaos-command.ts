@@ -1,6 +1,6 @@
 /** What `chaos list` and `chaos run` do. */
 import { writeFile } from "node:fs/promises";
-import type { ChaosHost } from "./define-chaos.ts";
+import type { ChaosIo } from "./define-chaos.ts";
 import { type BrokerRoom, makeBrokerRoom } from "./netns/broker-room.ts";
 import { isInside, runInside, whyNot } from "./netns/own-namespace.ts";
 import { injectByPacketFilter } from "./netns/packet-filter.ts";
@@ -19,10 +19,13 @@ import { LabFailure } from "./world/lab-failure.ts";
 
 const EXIT = { passed: 0, failed: 1, usage: 2, interrupted: 130 };
 
-export function listScenarios(
-  { json = false, seed, lang }: { json?: boolean; seed: number; lang?: string },
-  host: ChaosHost,
-): number {
+export interface ListCommandOptions {
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly lang?: string;
+}
+
+export function listScenarios({ json = false, seed, lang }: ListCommandOptions, host: ChaosIo): number {
   const texts = chaosTexts(lang, host.env);
   if (json) {
     const list = SCENARIOS.map((scenario) => ({ ...scenario, faults: scheduleOf(scenario, seed) }));
@@ -47,7 +50,7 @@ export interface RunCommandOptions {
   readonly lang?: string;
 }
 
-export async function runChaos(name: string, options: RunCommandOptions, host: ChaosHost): Promise<number> {
+export async function runChaos(name: string, options: RunCommandOptions, host: ChaosIo): Promise<number> {
   const texts = chaosTexts(options.lang, host.env);
   const scenarios = choose(name, texts, host);
   if (scenarios === null) return EXIT.usage;
@@ -65,14 +68,15 @@ async function enterNamespace(
   name: string,
   options: RunCommandOptions,
   texts: ChaosTexts,
-  host: ChaosHost,
+  host: ChaosIo,
 ): Promise<number> {
   const missing = whyNot();
   if (missing === null) {
-    const flags = Object.entries(options).flatMap(([flag, value]) => [
-      `--${flag}`,
-      ...(value === true ? [] : [String(value)]),
-    ]);
+    const { seed, messages, driver, report: html, junit, json = false, lang } = options;
+    const flags = Object.entries({ seed, messages, driver, report: html, junit, lang }).flatMap(([flag, value]) => {
+      return value === undefined ? [] : [`--${flag}`, String(value)];
+    });
+    if (json) flags.push("--json");
     return runInside(["chaos", "run", name, ...flags]);
   }
   host.stderr.write(`${texts.needsRoot} (${missing})\n`);
@@ -83,7 +87,7 @@ async function runAll(
   scenarios: readonly Scenario[],
   options: RunCommandOptions,
   texts: ChaosTexts,
-  host: ChaosHost,
+  host: ChaosIo,
   room: BrokerRoom | null,
 ): Promise<number> {
   const results: ScenarioResult[] = [];
@@ -99,7 +103,7 @@ async function runAll(
   return results.every(({ outcome }) => outcome === "passed" || outcome === "not possible") ? EXIT.passed : EXIT.failed;
 }
 
-function choose(name: string, texts: ChaosTexts, host: ChaosHost): readonly Scenario[] | null {
+function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenario[] | null {
   if (name === "all") {
     const [usable, left] = partition(SCENARIOS, ({ needs }) => needs !== "nats" || findProgram("nats-server") !== null);
     for (const scenario of left) host.stderr.write(`${texts.left(scenario.name, "nats-server")}\n`);
@@ -119,7 +123,7 @@ async function runOne(
   scenario: Scenario,
   { seed, messages = 0 }: RunCommandOptions,
   texts: ChaosTexts,
-  host: ChaosHost,
+  host: ChaosIo,
   room: BrokerRoom | null,
 ): Promise<ScenarioResult> {
   const line = progressLine(host.stderr, texts);
@@ -145,7 +149,7 @@ async function report(
   results: readonly ScenarioResult[],
   options: RunCommandOptions,
   texts: ChaosTexts,
-  host: ChaosHost,
+  host: ChaosIo,
 ): Promise<void> {
   const { report: htmlFile, junit: junitFile, json = false } = options;
   if (!json && results.length > 0) {

@@ -3,47 +3,53 @@
  *
  * Exit codes: 0 all passed, 1 one did not, 2 wrong arguments, 130 interrupted.
  */
-import { type Command, InvalidArgumentError } from "commander";
-import type { RunCommandOptions } from "./chaos-command.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ListCommandOptions, RunCommandOptions } from "./chaos-command.ts";
+import type { ChaosTexts } from "./report/texts.ts";
 
-export interface ChaosHost {
+/** Where the lab writes, and how it is told to stop. */
+export interface ChaosIo {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Told when a command has ended. */
-  readonly done: (exitCode: number) => void;
 }
 
-/** Adds `chaos` with its subcommands to `program`. */
-export function defineChaos(program: Command, host: ChaosHost): Command {
-  const chaos = program.command("chaos").description("break things, and see that nothing is lost");
+/** Does the work of a command and ends the program with its exit code. */
+export type RunChaosCommand = (command: Command, work: (io: ChaosIo) => Promise<number>) => Promise<void>;
+
+/** Adds `chaos` with its subcommands to `program`, which has the global options `--json` and `--lang`. */
+export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">, run: RunChaosCommand): Command {
+  const chaos = program.command("chaos").description(help.chaos);
   chaos
     .command("list")
-    .description("all scenarios")
-    .option("--json", "as JSON, with schedules and limits")
-    .option("--seed <n>", "seed of the schedules", wholeNumber, 1)
-    .option("--lang <language>", "en or ja")
-    .action(async (options: { json?: boolean; seed: number; lang?: string }) => {
-      const { listScenarios } = await import("./chaos-command.ts");
-      host.done(listScenarios(options, host));
-    });
+    .description(help.list)
+    .option("--seed <n>", help.seed, wholeNumber, 1)
+    .addHelpText("after", `\n${help.examples}\n  acktor chaos list\n  acktor chaos list --json`)
+    .action((_options: object, command: Command) =>
+      run(command, async (io) =>
+        (await import("./chaos-command.ts")).listScenarios(command.optsWithGlobals<ListCommandOptions>(), io),
+      ),
+    );
   chaos
     .command("run")
-    .description("one scenario, or `all`: a pair of its own, traffic, faults, verdict")
-    .argument("<name>", "name of a scenario, or all")
-    .option("--seed <n>", "seed: the same one gives the same schedule", wholeNumber, 1)
-    .option("--messages <n>", "messages of each run; 100 a second when absent", wholeNumber)
-    .option("--driver <driver>", "proxy, or netns (real packet loss; needs root)", oneOf("proxy", "netns"), "proxy")
-    .option("--report <file>", "writes an HTML report with a timeline of each run")
-    .option("--junit <file>", "writes JUnit XML")
-    .option("--json", "results as JSON lines instead of the table")
-    .option("--lang <language>", "en or ja")
-    .action(async (name: string, options: RunCommandOptions) => {
-      const { runChaos } = await import("./chaos-command.ts");
-      host.done(await runChaos(name, options, host));
-    });
+    .description(help.run)
+    .argument("<name>", help.name)
+    .option("--seed <n>", help.seed, wholeNumber, 1)
+    .option("--messages <n>", help.messages, wholeNumber)
+    .addOption(new Option("--driver <driver>", help.driver).choices(["proxy", "netns"]).default("proxy"))
+    .option("--report <file>", help.report)
+    .option("--junit <file>", help.junit)
+    .addHelpText(
+      "after",
+      `\n${help.examples}\n  acktor chaos run cut\n  acktor chaos run all --seed 1 --report chaos.html`,
+    )
+    .action((name: string, _options: object, command: Command) =>
+      run(command, async (io) =>
+        (await import("./chaos-command.ts")).runChaos(name, command.optsWithGlobals<RunCommandOptions>(), io),
+      ),
+    );
   return chaos;
 }
 
@@ -51,11 +57,4 @@ export function wholeNumber(text: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(value)) throw new InvalidArgumentError("A whole number is needed.");
   return value;
-}
-
-export function oneOf(...values: readonly string[]): (text: string) => string {
-  return (text) => {
-    if (values.includes(text)) return text;
-    throw new InvalidArgumentError(`One of ${values.join(", ")} is needed.`);
-  };
 }

@@ -1,33 +1,30 @@
 /** `npm run chaos`: the fault lab as a program of its own. */
 import { listenForStop } from "@acktor/embedded/stop-request";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
 import type { ControlsOptions } from "./controls/controls-command.ts";
-import { defineChaos, oneOf, wholeNumber } from "./define-chaos.ts";
+import { defineChaos, wholeNumber } from "./define-chaos.ts";
+import { chaosTexts } from "./report/texts.ts";
 import type { SimCommandOptions } from "./sim/sim-command.ts";
 import { LabFailure } from "./world/lab-failure.ts";
 
-const program = new Command("acktor").showHelpAfterError().exitOverride((error) => {
-  process.exit(error.exitCode === 0 ? 0 : 2);
-});
+const program = new Command("acktor")
+  .option("--json", "results as JSON")
+  .option("--lang <language>", "en or ja")
+  .showHelpAfterError();
 const { signal } = listenForStop(
   (line) => console.error(line),
   () => performance.now(),
 );
 let exitCode = 0;
-defineChaos(program, {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  signal,
-  done: (code) => {
-    exitCode = code;
-  },
+defineChaos(program, chaosTexts(undefined, process.env), async (_command, work) => {
+  exitCode = await work({ stdout: process.stdout, stderr: process.stderr, env: process.env, signal });
 });
+
 program
   .command("campaign")
   .description("real processes, killed and lied to under traffic; then the checker")
-  .option("--profile <profile>", "ci or long", oneOf("ci", "long"), "ci")
+  .addOption(new Option("--profile <profile>", "how much").choices(["ci", "long"]).default("ci"))
   .option("--seed <n>", "seed of the plan", wholeNumber, 1)
   .option("--history <file>", "where the history is written")
   .action(async (options: CampaignCommandOptions) => {
@@ -62,6 +59,10 @@ program
     const { simCommand } = await import("./sim/sim-command.ts");
     exitCode = await simCommand(options, signal);
   });
+
+for (const command of [program, ...program.commands, ...program.commands.flatMap((child) => child.commands)]) {
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+}
 
 try {
   await program.parseAsync(process.argv.slice(2), { from: "user" });

@@ -10,7 +10,7 @@
  *     none: an ack that is lost is asked for again, at either QoS, because both ends have clean sessions.
  */
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
-import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
+import { type Ack, encodeAck } from "@acktor/shared/protocol/ack";
 import type { Counts } from "../control/counts.ts";
 import type { Answer, AnswerTo } from "../inbox/message.ts";
 
@@ -36,7 +36,8 @@ export interface AckSenderOptions {
   readonly link: Link;
   /** The MQTT client id, which stands in the ack. */
   readonly clientId: string;
-  readonly secret: string | null;
+  /** The signature of an ack; null: none is signed. */
+  readonly sign: ((ack: Ack) => string) | null;
   readonly limit: number;
   readonly counts: Counts;
 }
@@ -162,5 +163,5 @@ function encodeReply(reply: Reply, options: AckSenderOptions): string {
     checksum: reply.checksum,
     signature: null,
   };
-  return encodeAck(options.secret === null ? ack : { ...ack, signature: signAck(ack, options.secret) });
+  return encodeAck(options.sign === null ? ack : { ...ack, signature: options.sign(ack) });
 }

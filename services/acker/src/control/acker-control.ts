@@ -6,6 +6,7 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { ControlPlane } from "@acktor/shared/inspect/control-plane";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
+import { logTransitions } from "@acktor/shared/inspect/log-transitions";
 import { type CommandOutcome, LINK_COMMANDS, runCommand, SERVICE_COMMANDS } from "@acktor/shared/inspect/run-command";
 import { LINK_SHOWN, SUPERVISOR_SHOWN } from "@acktor/shared/inspect/shown-contexts";
 import type { Json, MachineDefinition, MachinesView } from "@acktor/shared/inspect/wire";
@@ -52,6 +53,7 @@ export class AckerControl {
       service: "acker",
       version: VERSION,
       natsUrl: config.NATS_URL,
+      natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
       token: config.ACKTOR_API_TOKEN,
       definitions: this.#definitions,
@@ -71,10 +73,12 @@ export class AckerControl {
   followSupervisor(actor: AnyActor): void {
     const commands = SERVICE_COMMANDS;
     this.plane.station.follow({ name: "supervisor", machine: "supervisor", actor, shown: SUPERVISOR_SHOWN, commands });
+    logTransitions(actor, "supervisor", this.#options.logger);
   }
 
   followReceiver(actor: AnyActor): void {
     this.plane.station.follow({ name: "receiver", machine: "receiver", actor, shown: [], commands: {} });
+    logTransitions(actor, "receiver", this.#options.logger);
   }
 
   /** What `GET /v1/machines` shows: this instance alone; a publisher shows all. */

@@ -1,80 +1,69 @@
-/** What the acker counts, for Prometheus. Numbers are read when they are scraped; the hot path only raises integers. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+/** What Prometheus scrapes of the acker, beside what both services have (`shared/src/inspect/service-metrics.ts`). */
+import { SERVICE_METRICS, type ServiceMetricsSource } from "@acktor/shared/inspect/service-metrics";
+import { addMetrics, byLabel, createRegistry, type Metric, type Registry } from "@acktor/shared/runtime/metric-table";
 import type { Counts } from "./counts.ts";
 
-export interface MetricsSource {
+export interface AckerMetricsSource extends ServiceMetricsSource {
   readonly counts: Counts;
   readonly queue: () => number;
   readonly queueBytes: () => number;
   readonly acksWaiting: () => number;
   readonly handling: () => number;
   readonly stuck: () => number;
-  readonly linkState: () => string;
-  readonly databaseUp: () => boolean;
-  readonly busConnected: () => boolean;
-  /** Messages on the bus that were not understood, and ignored. */
-  readonly busIgnored: () => number;
 }
 
-const LINK_STATES = ["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "ERROR"];
+export const ACKER_METRICS: readonly Metric<AckerMetricsSource>[] = [
+  {
+    name: "acktor_acker_messages_total",
+    kind: "counter",
+    help: "Messages that arrived, by what became of them.",
+    labels: ["outcome"],
+    read: ({ counts }) => byLabel("outcome", counts.messages),
+  },
+  {
+    name: "acktor_acker_handled_total",
+    kind: "counter",
+    help: "Messages that a handler worked on, by how that ended.",
+    labels: ["outcome"],
+    read: ({ counts }) => byLabel("outcome", counts.handler),
+  },
+  {
+    name: "acktor_acker_acks_total",
+    kind: "counter",
+    help: "Acks, by how their PUBLISH ended.",
+    labels: ["outcome"],
+    read: ({ counts }) => byLabel("outcome", counts.acks),
+  },
+  {
+    name: "acktor_acker_queue_messages",
+    kind: "gauge",
+    help: "Messages received and not finished.",
+    read: ({ queue }) => queue(),
+  },
+  { name: "acktor_acker_queue_bytes", kind: "gauge", help: "Bytes of them.", read: ({ queueBytes }) => queueBytes() },
+  {
+    name: "acktor_acker_acks_waiting",
+    kind: "gauge",
+    help: "Acks that wait for the link.",
+    read: ({ acksWaiting }) => acksWaiting(),
+  },
+  {
+    name: "acktor_acker_handlers_running",
+    kind: "gauge",
+    help: "Messages in a handler.",
+    read: ({ handling }) => handling(),
+  },
+  {
+    name: "acktor_acker_handlers_stuck",
+    kind: "gauge",
+    help: "Handlers that are over their time and did not return.",
+    read: ({ stuck }) => stuck(),
+  },
+];
 
-export function createMetrics(source: MetricsSource): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const { counts } = source;
-  countAll(registry, "acktor_acker_messages_total", "Messages that arrived, by what became of them.", counts.messages);
-  countAll(registry, "acktor_acker_handled_total", "Messages that a handler worked on.", counts.handler);
-  countAll(registry, "acktor_acker_acks_total", "Acks, by how their PUBLISH ended.", counts.acks);
-  gauge(registry, "acktor_acker_queue_messages", "Messages received and not finished.", source.queue);
-  gauge(registry, "acktor_acker_queue_bytes", "Bytes of them.", source.queueBytes);
-  gauge(registry, "acktor_acker_acks_waiting", "Acks that wait for the link.", source.acksWaiting);
-  gauge(registry, "acktor_acker_handlers_running", "Messages in a handler.", source.handling);
-  gauge(registry, "acktor_acker_handlers_stuck", "Handlers that are over their time and did not return.", source.stuck);
-  gauge(registry, "acktor_acker_database_up", "1 while PostgreSQL answers.", () => (source.databaseUp() ? 1 : 0));
-  gauge(registry, "acktor_bus_connected", "1 while the control plane is there; without NATS always.", () => {
-    return source.busConnected() ? 1 : 0;
-  });
-  new Counter({
-    name: "acktor_bus_ignored_total",
-    help: "Messages from the bus that were not understood.",
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(source.busIgnored());
-    },
-  });
-  new Gauge({
-    name: "acktor_acker_link_state",
-    help: "1 for the state that the link is in.",
-    labelNames: ["state"],
-    registers: [registry],
-    collect() {
-      for (const state of LINK_STATES) this.set({ state }, state === source.linkState() ? 1 : 0);
-    },
-  });
+export function createMetrics(source: AckerMetricsSource): Registry {
+  const registry = createRegistry();
+  addMetrics(registry, SERVICE_METRICS, source);
+  addMetrics(registry, ACKER_METRICS, source);
   return registry;
-}
-
-function countAll(registry: Registry, name: string, help: string, values: Readonly<Record<string, number>>): void {
-  new Counter({
-    name,
-    help,
-    labelNames: ["outcome"],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [outcome, value] of Object.entries(values)) this.inc({ outcome }, value);
-    },
-  });
-}
-
-function gauge(registry: Registry, name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(read());
-    },
-  });
 }

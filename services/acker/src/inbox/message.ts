@@ -26,6 +26,8 @@ export interface InboxMessage {
   readonly expiresAt: number | null;
   /** Null when no ack is wanted. */
   readonly answerTo: AnswerTo | null;
+  /** The sender's span, as it gave it. */
+  readonly traceparent?: string | null;
 }
 
 /** What the sender is told about one message. */

@@ -89,6 +89,7 @@ function toMessage(e: Envelope, topic: string, answerTo: AnswerTo | null, expire
     retryCount: wholeNumber(e.retry_count),
     expiresAt,
     answerTo,
+    traceparent: e.traceparent,
   };
 }
 

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { t } from "./i18n/text.ts";
 import { Header } from "./parts/header.tsx";
 import { TokenForm } from "./parts/token-form.tsx";
+import { decoded } from "./state/percent.ts";
 import { route } from "./state/router.ts";
 import { isRefused } from "./state/session.ts";
 import { frozen, thaw } from "./state/viewpoint.ts";
@@ -45,7 +46,7 @@ function CurrentView() {
     document.title = `${title} · acktor`;
   }, [title]);
   if (path.startsWith("/messages/")) {
-    const id = decodeURIComponent(path.slice("/messages/".length));
+    const id = decoded(path.slice("/messages/".length));
     return <MessageView key={id} id={id} />;
   }
   if (!isView(path)) return <NotFound what={path} />;

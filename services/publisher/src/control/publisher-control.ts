@@ -10,6 +10,7 @@ import { ControlPlane } from "@acktor/shared/inspect/control-plane";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
 import { FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import { FleetView } from "@acktor/shared/inspect/fleet-view";
+import { logTransitions } from "@acktor/shared/inspect/log-transitions";
 import { type CommandOutcome, LINK_COMMANDS, runCommand, SERVICE_COMMANDS } from "@acktor/shared/inspect/run-command";
 import { LINK_SHOWN, SUPERVISOR_SHOWN } from "@acktor/shared/inspect/shown-contexts";
 import type { Json } from "@acktor/shared/inspect/wire";
@@ -73,6 +74,7 @@ export class PublisherControl {
       service: "publisher",
       version: VERSION,
       natsUrl: config.NATS_URL,
+      natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
       token,
       definitions,
@@ -97,11 +99,14 @@ export class PublisherControl {
   followSupervisor(actor: AnyActor): void {
     const commands = SERVICE_COMMANDS;
     this.plane.station.follow({ name: "supervisor", machine: "supervisor", actor, shown: SUPERVISOR_SHOWN, commands });
+    logTransitions(actor, "supervisor", this.#options.logger);
   }
 
   followDispatcher(actor: AnyActor): void {
     const shown = ["pollMs", "woken", "more", "failures"];
     this.plane.station.follow({ name: "dispatcher", machine: "dispatcher", actor, shown, commands: {} });
+    // Its gates are news; between claiming, sending and waiting it goes round with every poll.
+    logTransitions(actor, "dispatcher", this.#options.logger, (from, to) => from !== "IDLE" && to !== "IDLE");
   }
 
   followRole(name: string, actor: AnyActor): void {

@@ -12,6 +12,7 @@
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
+import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
 import type { Destination } from "./destination.ts";
@@ -45,6 +46,7 @@ export interface DispatcherOptions {
   readonly sink: DispatcherSink;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 export interface DispatcherSink {
@@ -94,6 +96,7 @@ export class Dispatcher {
   };
   readonly #options: DispatcherOptions;
   readonly #deliveries: DeliveryNotes;
+  readonly #tracing: Tracing;
   readonly #destinations: Destinations;
   readonly #buffer = new LeaseBuffer();
   readonly #inFlight = new Map<string, InFlight>();
@@ -106,6 +109,7 @@ export class Dispatcher {
     this.#window = options.window;
     this.#destinations = new Destinations(options.destinationLevels);
     this.#deliveries = options.deliveries ?? UNWATCHED;
+    this.#tracing = options.tracing ?? NO_TRACING;
   }
 
   get queued(): number {
@@ -114,6 +118,11 @@ export class Dispatcher {
 
   get unacked(): number {
     return this.#inFlight.size;
+  }
+
+  /** Most messages that may be un-acked now: our share. */
+  get window(): number {
+    return this.#window;
   }
 
   /** How many more leased messages fit into memory. */
@@ -314,12 +323,14 @@ export class Dispatcher {
       pubackAt: at,
       record: "none",
       hurried: false,
+      span: this.#tracing.on ? this.#beginSpan(message) : null,
       done: false,
     };
     this.#inFlight.set(message.messageId, entry);
     destination.inFlight++;
     let unsent: PublishOutcome | null = null;
-    link.publish(toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }), (outcome) => {
+    const traceparent = entry.span?.traceparent ?? null;
+    link.publish(toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
       if (outcome.kind === "unsent") unsent = outcome;
       else this.#ended(entry, outcome);
     });
@@ -328,6 +339,10 @@ export class Dispatcher {
     if (entry.attempt > 1) this.counts.republished++;
     if (this.#deliveries.watched) this.#note("published", entry);
     return true;
+  }
+
+  #beginSpan({ messageId, topic, attempts, traceparent }: LeasedMessage): OpenSpan {
+    return this.#tracing.begin({ name: "send", parent: traceparent, messageId, topic, attempt: attempts + 1 });
   }
 
   #notSent(entry: InFlight, queued: QueuedMessage, outcome: PublishOutcome & { kind: "unsent" }): boolean {
@@ -342,6 +357,7 @@ export class Dispatcher {
 
   #ended(entry: InFlight, outcome: Exclude<PublishOutcome, { kind: "unsent" }>): void {
     const now = this.#options.now();
+    entry.span?.end({ outcome: outcome.kind, failed: outcome.kind !== "acked" });
     if (entry.done) return;
     if (outcome.kind === "acked") {
       this.#quarantine.passed(entry.message.messageId);

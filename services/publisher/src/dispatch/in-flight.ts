@@ -1,4 +1,5 @@
 /** What the dispatcher holds in memory of a row: leased and waiting to be sent, or published and waiting for its ack. */
+import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage } from "../outbox/outbox.ts";
 import type { Destination } from "./destination.ts";
 
@@ -32,6 +33,8 @@ export interface InFlight {
   record: "none" | "writing" | "written";
   /** `retryAt` was brought forward while the record was under way, so it is written once more. */
   hurried: boolean;
+  /** Of this PUBLISH, where tracing is on. */
+  readonly span?: OpenSpan | null;
   /** The ack came; whatever still happens to the PUBLISH does not matter. */
   done: boolean;
 }

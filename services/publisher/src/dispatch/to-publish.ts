@@ -14,10 +14,13 @@ export interface Outgoing {
   readonly lifeLeftMs: number | null;
   /** Milliseconds to this message's next PUBLISH. */
   readonly retryInMs: number;
+  /** Of this PUBLISH's own span; the row's where it has none. */
+  readonly traceparent?: string | null;
 }
 
 /** Builds the PUBLISH of one attempt. */
-export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }: Outgoing): OutgoingPublish {
+export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, ...more }: Outgoing): OutgoingPublish {
+  const traceparent = more.traceparent ?? message.traceparent;
   const answerOn = ackTopic(ackPrefix, message.messageId);
   const payload = encodeEnvelope({
     message_id: message.messageId,
@@ -32,7 +35,7 @@ export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }: Outgoin
     ordering_key: message.orderingKey,
     attempt_token: message.leaseToken,
     expires_in: lifeLeftMs === null ? null : lifeLeftMs / 1_000,
-    traceparent: message.traceparent,
+    traceparent,
   });
   const expirySeconds = expiry(message.retain, lifeLeftMs, retryInMs);
   return {
@@ -43,7 +46,7 @@ export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs }: Outgoin
     ...(expirySeconds === null ? {} : { expirySeconds }),
     ...(message.requiresAck ? { responseTopic: answerOn, correlationData: Buffer.from(message.messageId) } : {}),
     contentType: "application/json",
-    ...(message.traceparent === null ? {} : { userProperties: { traceparent: message.traceparent } }),
+    ...(traceparent === null ? {} : { userProperties: { traceparent } }),
   };
 }
 

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { listActions } from "../outbox/list-actions.ts";
 import { label } from "../outbox/storable-text.ts";
 import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
+import { whoAsks } from "./who.ts";
 
 export interface CommandRoutes {
   readonly pool: Pool;
@@ -21,7 +22,7 @@ export interface CommandRoutes {
   readonly record: (record: AuditRecord) => Promise<void>;
 }
 
-const ROUTES: Readonly<Record<string, Command>> = {
+export const COMMAND_ROUTES: Readonly<Record<string, Command>> = {
   "/v1/link/connect": "connect",
   "/v1/link/disconnect": "disconnect",
   "/v1/link/reset": "reset",
@@ -32,12 +33,12 @@ const ROUTES: Readonly<Record<string, Command>> = {
   "/v1/control/drain": "drain",
 };
 
-const targetQuery = z.strictObject({
+export const targetQuery = z.strictObject({
   service: z.enum(["publisher", "acker"], "is not publisher or acker").optional(),
   instance: label.optional(),
 });
-const commandBody = z.strictObject({ who: label.optional() });
-const auditQuery = z.strictObject({
+export const commandBody = z.strictObject({ who: label.optional() });
+export const auditQuery = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
 });
 
@@ -45,11 +46,13 @@ const NOT_FROM_HERE = "Look at the states in GET /v1/machines: this command is n
 
 export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): void {
   const { pool, commands } = options;
-  for (const [route, command] of Object.entries(ROUTES)) {
+  for (const [route, command] of Object.entries(COMMAND_ROUTES)) {
     app.post(route, async (request, reply) => {
       const target = targetOf(request, options.instance);
       if (!target.ok) return sendFault(reply, target.fault);
-      const who = whoAsks(request);
+      const body = parseQuery(commandBody, request.body);
+      if (!body.ok) return sendFault(reply, body.fault);
+      const who = whoAsks(request, body.value.who);
       if (!who.ok) return sendFault(reply, who.fault);
       const asked = { command, who: who.value, from: request.ip, args: {} };
       const replies = await commands.send(target.value, asked);
@@ -88,13 +91,14 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
  */
 export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
   const route = request.routeOptions.url;
-  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/batch)?$/.test(route)) return null;
+  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/(batch|states))?$/.test(route))
+    return null;
   return {
     who: request.ip,
     from: request.ip,
     service: "publisher",
     instance,
-    action: ROUTES[route] ?? route,
+    action: COMMAND_ROUTES[route] ?? route,
     outcome: "unauthorized",
     detail: { reason: "the token is missing or wrong" },
     messages: 0,
@@ -112,17 +116,6 @@ function targetOf(request: FastifyRequest, own: string): Parsed<CommandTarget> {
     return { ok: false, fault: { code: "invalid_field", field: "instance", message } };
   }
   return { ok: true, value: { service: service ?? "publisher", instance: instance === "all" ? null : instance } };
-}
-
-function whoAsks(request: FastifyRequest): Parsed<string> {
-  const body = parseQuery(commandBody, request.body);
-  if (!body.ok) return body;
-  const header = request.headers["x-acktor-user"];
-  if (header === undefined) return { ok: true, value: body.value.who ?? "http" };
-  const named = label.safeParse(header);
-  if (named.success) return { ok: true, value: named.data };
-  const message = `X-Acktor-User ${named.error.issues[0]?.message ?? "is not valid"}`;
-  return { ok: false, fault: { code: "invalid_field", field: "X-Acktor-User", message } };
 }
 
 function answerOne(reply: FastifyReply, answer: CommandReply): FastifyReply {

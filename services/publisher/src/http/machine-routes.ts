@@ -13,7 +13,7 @@ export interface MachineRoutes {
   readonly actors: () => readonly MachineView[];
 }
 
-const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
+export const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
 
 /** @returns the stream, for its counts */
 export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: MachineRoutes): EventStream {

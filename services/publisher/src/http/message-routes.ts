@@ -10,7 +10,7 @@ import { databaseFault, parseQuery } from "./faults.ts";
 
 const idParams = z.object({ id: z.uuid("is not a message id (a UUID)") });
 
-const listQuery = z.strictObject({
+export const listQuery = z.strictObject({
   state: z.enum(["pending", "sent", "acknowledged", "failed", "expired"], "is not a state").optional(),
   topic: topicName.optional(),
   before: z.uuid("is not a message id").optional(),

@@ -10,30 +10,40 @@ import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
 import { label } from "../outbox/storable-text.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
+import { whoAsks } from "./who.ts";
 
 export interface OperatorRoutes {
   readonly pool: Pool;
   readonly inboxWindowMs: number;
   /** Rows are due that nobody announced. */
   readonly wake: () => void;
+  /** Told of what the state of a message did not allow; what it allowed is recorded with the move itself. */
+  readonly refused?: (asked: RefusedOperation) => void;
 }
 
-const replayBody = z.strictObject({
+export interface RefusedOperation {
+  readonly who: string;
+  readonly from: string;
+  readonly action: string;
+  readonly detail: { readonly message_id: string; readonly reason: string };
+}
+
+export const replayBody = z.strictObject({
   force: z.boolean().default(false),
   out_of_order: z.boolean().default(false),
   who: label.optional(),
 });
-const cancelBody = z.strictObject({ who: label.optional() });
-const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
+export const cancelBody = z.strictObject({ who: label.optional() });
+export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
-export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, wake }: OperatorRoutes): void {
+export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
+  const { pool, inboxWindowMs, wake } = options;
   app.post("/v1/messages/:id/replay", async (request, reply) => {
     const body = parseQuery(replayBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const { force, out_of_order, who } = body.value;
-    return act(request, reply, async (id) => {
-      const options = { inboxWindowMs, force, outOfOrder: out_of_order, who: who ?? "http" };
-      const result = await replayMessages(pool, [id], options);
+    const { force, out_of_order: outOfOrder } = body.value;
+    return act(request, reply, { action: "replay", who: body.value.who, ...options }, async (id, who) => {
+      const result = await replayMessages(pool, [id], { inboxWindowMs, force, outOfOrder, who });
       if (result.ok) wake();
       return result;
     });
@@ -42,20 +52,26 @@ export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, w
   app.post("/v1/messages/:id/cancel", async (request, reply) => {
     const body = parseQuery(cancelBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    return act(request, reply, (id) => cancelMessages(pool, [id], { who: body.value.who ?? "http" }));
+    return act(request, reply, { action: "cancel", who: body.value.who, ...options }, (id, who) =>
+      cancelMessages(pool, [id], { who }),
+    );
   });
 
   app.post("/v1/messages/:id/acknowledge", async (request, reply) => {
     const body = parseQuery(acknowledgeBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { client_id, who } = body.value;
-    return act(request, reply, (id) => acknowledgeManually(pool, [id], { who: who ?? client_id ?? "http" }));
+    return act(request, reply, { action: "acknowledge", who: who ?? client_id, ...options }, (id, by) =>
+      acknowledgeManually(pool, [id], { who: by }),
+    );
   });
 
   app.post("/v1/dead-letters/replay", async (request, reply) => {
     const body = parseQuery(deadLettersBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const result = await replayByFilter(pool, inboxWindowMs, body.value, body.value.who ?? "http");
+    const who = whoAsks(request, body.value.who);
+    if (!who.ok) return sendFault(reply, who.fault);
+    const result = await replayByFilter(pool, inboxWindowMs, body.value, who.value);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     if (!result.value.dry_run) wake();
     return result.value;
@@ -63,16 +79,27 @@ export function addOperatorRoutes(app: FastifyInstance, { pool, inboxWindowMs, w
 }
 
 /** What a move of one message gave: the new state, or why not. */
-type Move = (id: string) => Promise<Outcome<OperatorResult>>;
+type Move = (id: string, who: string) => Promise<Outcome<OperatorResult>>;
 
-async function act(request: FastifyRequest, reply: FastifyReply, move: Move): Promise<FastifyReply> {
+interface Asked {
+  readonly action: string;
+  /** As the body has it. */
+  readonly who: string | undefined;
+  readonly refused?: OperatorRoutes["refused"];
+}
+
+async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, move: Move): Promise<FastifyReply> {
   const id = z.uuid().safeParse((request.params as { id?: unknown }).id);
   if (!id.success) return sendFault(reply, { code: "not_found", message: "there is no message under this id" });
-  const result = await move(id.data.toLowerCase());
+  const who = whoAsks(request, asked.who);
+  if (!who.ok) return sendFault(reply, who.fault);
+  const result = await move(id.data.toLowerCase(), who.value);
   if (!result.ok) return sendFault(reply, databaseFault(result.failure));
   const [moved] = result.value.moved;
   if (moved !== undefined) return reply.send({ message_id: moved.messageId, state: moved.state });
-  const why = result.value.refused[0]?.why ?? "unknown";
-  if (why === "unknown") return sendFault(reply, { code: "not_found", message: `there is no message ${id.data}` });
-  return sendFault(reply, { code: "conflict", message: why });
+  const reason = result.value.refused[0]?.why ?? "unknown";
+  if (reason === "unknown") return sendFault(reply, { code: "not_found", message: `there is no message ${id.data}` });
+  const detail = { message_id: id.data, reason };
+  asked.refused?.({ who: who.value, from: request.ip, action: asked.action, detail });
+  return sendFault(reply, { code: "conflict", message: reason });
 }

@@ -7,13 +7,14 @@ import { cancelWaiting } from "../outbox/cancel-waiting.ts";
 import { countDeadLetters } from "../outbox/count-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
+import { whoAsks } from "./who.ts";
 
 export interface OverviewRoutes {
   readonly pool: Pool;
   readonly overview: () => Promise<object>;
 }
 
-const cancelBody = z.strictObject({
+export const cancelBody = z.strictObject({
   topic: topicName,
   limit: z.int().min(1).max(100_000).default(1_000),
   dry_run: z.boolean().default(false),
@@ -31,8 +32,10 @@ export function addOverviewRoutes(app: FastifyInstance, { pool, overview }: Over
   app.post("/v1/messages/cancel", async (request, reply) => {
     const body = parseQuery(cancelBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const { topic, limit, dry_run, who } = body.value;
-    const result = await cancelWaiting(pool, { topic, limit, dryRun: dry_run }, { who: who ?? "http" });
+    const { topic, limit, dry_run } = body.value;
+    const who = whoAsks(request, body.value.who);
+    if (!who.ok) return sendFault(reply, who.fault);
+    const result = await cancelWaiting(pool, { topic, limit, dryRun: dry_run }, { who: who.value });
     return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
   });
 }

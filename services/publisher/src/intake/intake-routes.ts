@@ -1,6 +1,8 @@
 /** `POST /v1/messages`, `POST /v1/messages/batch`: the way in (SPEC 4). */
+
+import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { sendFault } from "@acktor/shared/runtime/http-server";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Intake } from "./intake.ts";
 import { type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
 
@@ -10,7 +12,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     const key = header === undefined ? null : String(header);
     const validated = validateMessage(request.body, key, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await intake.submit([validated.value]);
+    const result = await intake.submit([validated.value], undefined, traceparentOf(request));
     if (!result.ok) return sendFault(reply, result.fault);
     const [message] = result.messages;
     if (message === undefined) return sendFault(reply, { code: "internal", message: "the outbox gave no answer" });
@@ -20,8 +22,15 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
   app.post("/v1/messages/batch", async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await intake.submit(validated.value, (index) => `messages[${index}].idempotency_key`);
+    const keyField = (index: number): string => `messages[${index}].idempotency_key`;
+    const result = await intake.submit(validated.value, keyField, traceparentOf(request));
     if (!result.ok) return sendFault(reply, result.fault);
     return reply.code(201).send({ message_ids: result.messages.map((m) => m.messageId) });
   });
+}
+
+/** The caller's trace goes with the message, traced here or not; what is no traceparent is as if it were not there. */
+function traceparentOf({ headers }: FastifyRequest): string | null {
+  const given = headers["traceparent"];
+  return typeof given === "string" && readTraceparent(given) !== null ? given : null;
 }

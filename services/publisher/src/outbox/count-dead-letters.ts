@@ -1,5 +1,5 @@
 /**
- * Dead letters (failed and expired) by reason: what an operator looks at before he replays.
+ * Dead letters (failed and expired, not discarded) by reason: what an operator looks at before he replays.
  *
  * Invariant: of each state at most SCAN rows are read, the newest; `complete` tells whether that was all of them.
  */
@@ -24,13 +24,15 @@ export interface DeadLetterGroups {
   readonly complete: boolean;
 }
 
-const newestOf = (state: string): string => `(select reason, state, created_at from publisher.message_delivery
+const newestOf = (
+  state: string,
+): string => `(select reason, state, created_at, discarded_at from publisher.message_delivery
   where state = '${state}' order by message_id desc limit ${SCAN})`;
 
 const COUNT = `with dead as materialized (${newestOf("failed")} union all ${newestOf("expired")}),
 size as (select coalesce(max(n), 0) < ${SCAN} complete from (select count(*) n from dead group by state) s)
 select reason, state, count(*)::int4 count, min(created_at) oldest, max(created_at) newest, (select complete from size)
-from dead group by reason, state order by count(*) desc, state, reason limit ${GROUPS}`;
+from dead where discarded_at is null group by reason, state order by count(*) desc, state, reason limit ${GROUPS}`;
 
 /** Counts them, the largest group first. */
 export async function countDeadLetters(pool: Pool): Promise<Outcome<DeadLetterGroups>> {

@@ -22,6 +22,8 @@ export interface MessageRow {
   readonly expires_at: string | null;
   readonly checksum: string;
   readonly reason: string | null;
+  /** When an operator discarded it from the dead letters. */
+  readonly discarded_at: string | null;
   readonly ordering_key: string | null;
   readonly due_at: string | null;
   readonly parked: boolean;
@@ -61,7 +63,7 @@ export interface MessageTimeline extends MessageRow {
 /** For SELECT; `m` is the row. */
 export const MESSAGE_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain, m.requires_ack,
   m.state, m.created_at, m.updated_at, m.retry_count, m.max_retries, (m.ttl_ms / 1000.0)::float8 ttl_seconds, m.deliver_at, m.expires_at,
-  m.checksum, m.reason, m.ordering_key, m.due_at, m.parked, m.lease_owner, m.lease_token::text attempt_token, m.sent_at,
+  m.checksum, m.reason, m.discarded_at, m.ordering_key, m.due_at, m.parked, m.lease_owner, m.lease_token::text attempt_token, m.sent_at,
   m.acknowledged_at, m.ack_level, m.late, m.traceparent`;
 
 // Times inside JSON get the same form as the driver gives columns.

@@ -28,8 +28,14 @@ export interface ReplayedDeadLetters {
 }
 
 const FIND = `select message_id from publisher.message_delivery
-where state in ('failed', 'expired') and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
+where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
 order by message_id limit $3`;
+
+/** Ids that match, oldest first; what was discarded has been looked after. */
+export async function findDeadLetters(pool: Pool, filter: DeadLetterFilter): Promise<Outcome<readonly string[]>> {
+  const found = await pool.run<{ message_id: string }>(FIND, [filter.reason, filter.topic, filter.limit]);
+  return found.ok ? { ok: true, value: found.rows.map((row) => row.message_id) } : found;
+}
 
 /** Replays what matches, by the rules of `replayMessages`. */
 export async function replayDeadLetters(
@@ -37,9 +43,9 @@ export async function replayDeadLetters(
   filter: DeadLetterFilter,
   options: ReplayOptions,
 ): Promise<Outcome<ReplayedDeadLetters>> {
-  const found = await pool.run<{ message_id: string }>(FIND, [filter.reason, filter.topic, filter.limit]);
+  const found = await findDeadLetters(pool, filter);
   if (!found.ok) return found;
-  const ids = found.rows.map((row) => row.message_id);
+  const ids = found.value;
   let replayed = 0;
   for (let at = 0; at < ids.length && !filter.dryRun; at += CHUNK) {
     const chunk = await replayMessages(pool, ids.slice(at, at + CHUNK), options);

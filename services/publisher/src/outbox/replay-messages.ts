@@ -41,7 +41,7 @@ moved as (
   update publisher.message_delivery m set
     state = 'pending', due_at = now(), seq = nextval('publisher.message_seq'), attempts = 0, reason = null, deliver_at = null,
     expires_at = now() + m.ttl_ms * interval '1 millisecond', lease_owner = null, lease_token = m.lease_token + 1, sent_token = null,
-    sent_at = null, last_outcome = null, last_reason_code = null, last_breaker = null, updated_at = now()
+    discarded_at = null, sent_at = null, last_outcome = null, last_reason_code = null, last_breaker = null, updated_at = now()
   from (select message_id from verdict cross join lanes where locked and why is null order by message_id) v
   where m.message_id = v.message_id and ${few("v.message_id")} returning m.message_id, m.state),
 audit as (

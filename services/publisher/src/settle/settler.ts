@@ -2,22 +2,26 @@
  * Acks in, settled rows out.
  *
  * Invariants:
- *  1. Only a well-formed ack of its own topic, signed where a secret is configured, not retained, changes anything.
+ *  1. Only a well-formed ack of its own topic, signed where a key or a secret is configured, not retained, changes anything.
  *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory where the message
  *     is in flight, by the statement where it is not; a rejection then has only its token).
  *  3. `rejected` counts only with the current attempt token.
  *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
+ *  5. Acks of what is not in flight here wait on their own, so that a flood of made-up ids delays no ack that is awaited.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage } from "@acktor/shared/link/link";
-import { type Ack, decodeAck, isSigned } from "@acktor/shared/protocol/ack";
+import { type Ack, decodeAck } from "@acktor/shared/protocol/ack";
+import { type AckTrust, judgeSignature } from "@acktor/shared/protocol/ack-signature";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
+import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { InFlight } from "../dispatch/in-flight.ts";
 import type { AckLeftover, AckRecord, Rejection, Settled } from "../outbox/outbox.ts";
+import { createVerifyBudget, type VerifyBudget } from "./verify-budget.ts";
 
 const CAPACITY = 20_000;
 const MAX_BATCH = 1_000;
@@ -37,18 +41,22 @@ interface WaitingAck {
   readonly freesLane: boolean;
   /** What this process has in flight of it, or null. */
   readonly entry: InFlight | null;
+  /** Where tracing is on, and the message is in flight here. */
+  readonly span: OpenSpan | null;
 }
 
 interface WaitingRejection {
   readonly rejection: Rejection;
   readonly entry: InFlight | null;
+  readonly span: OpenSpan | null;
 }
 
 export interface SettlerOptions {
   readonly verbs: SettlerVerbs;
   readonly logger: Logger;
   readonly ackPrefix: string;
-  readonly secret: string | null;
+  /** Who may sign; null: nobody has to. */
+  readonly trust: AckTrust | null;
   readonly now: () => number;
   /** What the dispatcher has in flight under an id. */
   readonly inFlight: (id: string) => InFlight | null;
@@ -61,6 +69,7 @@ export interface SettlerOptions {
   readonly onLaneFreed: () => void;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
+  readonly tracing?: Tracing;
 }
 
 export interface SettlerCounts {
@@ -69,6 +78,8 @@ export interface SettlerCounts {
   late: number;
   malformed: number;
   unsigned: number;
+  /** Dropped unverified: too many forged ones came with them. */
+  unverified: number;
   retained: number;
   checksumMismatch: number;
   duplicate: number;
@@ -90,6 +101,7 @@ export class Settler {
     late: 0,
     malformed: 0,
     unsigned: 0,
+    unverified: 0,
     retained: 0,
     checksumMismatch: 0,
     duplicate: 0,
@@ -101,17 +113,29 @@ export class Settler {
   };
   readonly #options: SettlerOptions;
   readonly #acks: Batcher<WaitingAck>;
+  /** Of messages that are not in flight here. */
+  readonly #strangers: Batcher<WaitingAck>;
   readonly #rejections: Batcher<WaitingRejection>;
   readonly #deliveries: DeliveryNotes;
+  readonly #tracing: Tracing;
+  readonly #budget: VerifyBudget;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
 
   constructor(options: SettlerOptions) {
     this.#options = options;
     this.#deliveries = options.deliveries ?? UNWATCHED;
+    this.#tracing = options.tracing ?? NO_TRACING;
     const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
+    this.#budget = createVerifyBudget(options.now);
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
+    this.#strangers = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#settle(batch) });
     this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
+  }
+
+  /** Acks that wait to be written. */
+  get waiting(): number {
+    return this.#acks.size() + this.#strangers.size() + this.#rejections.size();
   }
 
   /** Takes what arrived under the ack prefix. Never throws. */
@@ -136,11 +160,7 @@ export class Settler {
       this.counts.unknown++;
       return;
     }
-    const { secret } = this.#options;
-    if (secret !== null && !isSigned(decoded.ack, secret)) {
-      this.counts.unsigned++;
-      return;
-    }
+    if (!this.#isTrusted(decoded.ack)) return;
     if (decoded.ack.status === "processed") this.#processed(decoded.ack);
     else this.#rejected(decoded.ack);
   }
@@ -160,7 +180,22 @@ export class Settler {
   /** Settles what waits and resolves when it is done. Twice is fine. */
   async drain(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#acks.drain(), this.#rejections.drain()]);
+    await Promise.all([this.#acks.drain(), this.#strangers.drain(), this.#rejections.drain()]);
+  }
+
+  /** Without trust configured everybody is; else only who signs, as far as verifying it can be afforded. */
+  #isTrusted(ack: Ack): boolean {
+    const { trust, inFlight } = this.#options;
+    if (trust === null) return true;
+    const judged = judgeSignature(ack, trust);
+    if (judged.kind === "signed") return true;
+    const holds =
+      judged.kind === "ed25519"
+        ? this.#budget.check(judged.verify, inFlight(ack.message_id.toLowerCase()) !== null)
+        : false;
+    if (holds === null) this.counts.unverified++;
+    else if (!holds) this.counts.unsigned++;
+    return holds === true;
   }
 
   #processed(ack: Ack): void {
@@ -198,7 +233,7 @@ export class Settler {
       retryable: ack.retryable,
       retryInMs: this.#options.retryInMs(entry === null ? 0 : entry.attempt - 1),
     };
-    if (!this.#rejections.add({ rejection, entry })) this.counts.dropped++;
+    if (!this.#rejections.add({ rejection, entry, span: this.#beginSpan(entry) })) this.counts.dropped++;
   }
 
   #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
@@ -212,12 +247,20 @@ export class Settler {
   }
 
   #add(record: AckRecord, freesLane: boolean, entry: InFlight | null): void {
-    if (!this.#acks.add({ record, freesLane, entry })) this.counts.dropped++;
+    const batcher = entry === null ? this.#strangers : this.#acks;
+    if (!batcher.add({ record, freesLane, entry, span: this.#beginSpan(entry) })) this.counts.dropped++;
+  }
+
+  #beginSpan(entry: InFlight | null): OpenSpan | null {
+    if (!this.#tracing.on || entry === null) return null;
+    const { messageId, topic, traceparent } = entry.message;
+    return this.#tracing.begin({ name: "settle", parent: traceparent, messageId, topic, attempt: entry.attempt });
   }
 
   async #settle(batch: WaitingAck[]): Promise<void> {
     const acks = batch.map((waiting) => waiting.record);
     const result = await this.#persist(() => this.#options.verbs.settleAcks(acks));
+    if (this.#tracing.on) endSpans(batch, result.ok ? "acknowledged" : "dropped", !result.ok);
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
@@ -260,6 +303,7 @@ export class Settler {
   async #reject(batch: WaitingRejection[]): Promise<void> {
     const rejections = batch.map(({ rejection }) => rejection);
     const result = await this.#persist(() => this.#options.verbs.rejectMessages(rejections));
+    if (this.#tracing.on) endSpans(batch, result.ok ? "rejected" : "dropped", !result.ok);
     if (!result.ok) {
       this.counts.dropped += batch.length;
       return;
@@ -306,6 +350,10 @@ export class Settler {
       "an ack was ignored",
     );
   }
+}
+
+function endSpans(batch: readonly { readonly span: OpenSpan | null }[], outcome: string, failed: boolean): void {
+  for (const { span } of batch) span?.end({ outcome, failed });
 }
 
 /** Ids of messages that more than one client acked. */

@@ -12,7 +12,8 @@ import type { Pool } from "@acktor/shared/db/pool";
 
 const ACKER_MIGRATIONS = fileURLToPath(new URL("../../../../services/acker/migrations", import.meta.url));
 
-const AUDIT = `
+/** For a database whose schemas are there. */
+export const AUDIT = `
 create schema audit;
 create table audit.move (
   seq bigint generated always as identity, at timestamptz not null default clock_timestamp(),

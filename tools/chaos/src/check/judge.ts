@@ -48,7 +48,7 @@ export interface Verdict {
 type Rows = <Row>(text: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
 /** I5: what had its first effect before an earlier message of its ordering key. For runs without replays and poison. */
-export async function findOutOfOrder(pool: Pool): Promise<string[]> {
+export async function findOutOfOrder(pool: Pick<Pool, "run">): Promise<string[]> {
   const result = await pool.run<{ message_id: string; ordering_key: string }>(
     `with first as (select message_id, min(seq) effect from audit.effect group by 1),
      placed as (
@@ -64,7 +64,7 @@ export async function findOutOfOrder(pool: Pool): Promise<string[]> {
 }
 
 /** Looks once; asks for every row, so it is for tests' amounts of messages. */
-export async function judge(pool: Pool, expected: Expectation): Promise<Verdict> {
+export async function judge(pool: Pick<Pool, "run">, expected: Expectation): Promise<Verdict> {
   const rows: Rows = async <Row>(text: string, params: readonly Param[] = []) => {
     const result = await pool.run<Row>(text, params, { deadlineMs: 30_000 });
     if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);

@@ -130,8 +130,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: "services/publisher/dist/settle/settler.js",
-        from: "secret !== null && !isSigned(decoded.ack, secret)",
-        to: "false && isSigned",
+        from: "if (trust === null)",
+        to: "if (trust !== undefined)",
       },
     ],
     trial: acksForged,

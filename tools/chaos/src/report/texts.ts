@@ -24,7 +24,11 @@ export interface ChaosTexts {
   readonly rates: string;
   readonly latency: string;
   readonly seed: string;
+  /** Of the subcommands. */
+  readonly help: Readonly<Record<HelpText, string>>;
 }
+
+type HelpText = "chaos" | "list" | "run" | "name" | "seed" | "messages" | "driver" | "report" | "junit" | "examples";
 
 export const COLUMNS = [
   "scenario",
@@ -82,6 +86,18 @@ const english: ChaosTexts = {
   rates: "accepted and acknowledged, messages/s",
   latency: "latency to the ack, p50 and p99, ms",
   seed: "seed",
+  help: {
+    chaos: "Breaks things, and sees that nothing is lost.",
+    list: "Lists the scenarios; as JSON with schedules and limits.",
+    run: "Runs a scenario against a pair of its own: traffic, faults, verdict.",
+    name: "name of a scenario, or all",
+    seed: "the same seed gives the same schedule",
+    messages: "messages of each run (else 100 a second)",
+    driver: "proxy, or netns: real packet loss, which needs root",
+    report: "write an HTML report with a picture of each run",
+    junit: "write JUnit XML",
+    examples: "Examples:",
+  },
 };
 
 const japanese: ChaosTexts = {
@@ -121,6 +137,18 @@ const japanese: ChaosTexts = {
   rates: "受理数と配信確認数 (件/秒)",
   latency: "配信確認までの時間 p50 と p99 (ミリ秒)",
   seed: "シード",
+  help: {
+    chaos: "障害を起こし、何も失われないことを確かめます。",
+    list: "シナリオを一覧します (JSON では予定と上限も)。",
+    run: "専用のペアに対してシナリオを実行します: 送信、障害、判定。",
+    name: "シナリオの名前、または all",
+    seed: "同じシードなら同じ予定になります",
+    messages: "各実行のメッセージ数 (省略時は毎秒 100 件)",
+    driver: "proxy、または netns: 実際のパケット損失 (root が必要)",
+    report: "各実行の図を含む HTML レポートを書き出します",
+    junit: "JUnit XML を書き出します",
+    examples: "例:",
+  },
 };
 
 /** The language asked for, else that of the environment as POSIX orders it, else English. */

@@ -26,7 +26,7 @@ export interface SimAckerParts {
 export function startSimAcker({ time, owner, random, link, pool, logger }: SimAckerParts): { stop(): void } {
   const counts = createCounts();
   const now = (): number => time.now;
-  const acks = createAckSender({ link, clientId: owner.name, secret: null, limit: LIMIT, counts });
+  const acks = createAckSender({ link, clientId: owner.name, sign: null, limit: LIMIT, counts });
   const pipeline = createPipeline({
     pool,
     acks,

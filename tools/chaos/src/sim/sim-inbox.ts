@@ -45,6 +45,8 @@ export class SimInbox {
         });
         return answer.then((result) => (conflict && result.ok ? { ok: false, failure: ALREADY_THERE } : result));
       },
+      size: 1,
+      busy: () => 0,
       waiting: () => 0,
       stop: async () => undefined,
     };

@@ -101,7 +101,7 @@ export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
     logger,
     now,
     ackPrefix: DEFAULT_ACK_PREFIX,
-    secret: null,
+    trust: null,
     inFlight: (id) => dispatch.dispatcher.inFlight(id),
     onAnswer: (entry) => dispatch.dispatcher.answered(entry),
     retryInMs: (retries) => retryDelayMs(RETRY, 0, retries, random),

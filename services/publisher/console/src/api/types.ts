@@ -110,7 +110,7 @@ export interface MessagePage {
   readonly next_before: string | null;
 }
 
-export interface Attempt {
+interface Attempt {
   readonly attempt: number;
   readonly outcome: "acked" | "lost" | "refused" | "rejected";
   readonly reason_code: number | null;
@@ -120,7 +120,7 @@ export interface Attempt {
   readonly detail: string | null;
 }
 
-export interface Ack {
+interface Ack {
   readonly client_id: string;
   readonly acknowledged_at: string;
   readonly late: boolean;

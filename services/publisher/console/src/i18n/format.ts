@@ -20,16 +20,23 @@ export function percent(value: number): string {
   return `${text} %`;
 }
 
+const UNITS = {
+  en: { ms: " ms", second: " s", minute: " min", hour: " h", day: " d" },
+  ja: { ms: " ms", second: " 秒", minute: " 分", hour: " 時間", day: " 日" },
+} as const;
+
 /** Milliseconds, in the unit in which one reads them. */
 export function duration(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(1)} ms`;
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 60_000) return `${Math.round(ms / 1_000)} s`;
+  const { ms: millis, second, minute, hour, day } = UNITS[language.value];
+  if (ms < 10) return `${ms.toFixed(1)}${millis}`;
+  if (ms < 1_000) return `${Math.round(ms)}${millis}`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)}${second}`;
+  if (ms < 60_000) return `${Math.round(ms / 1_000)}${second}`;
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  if (minutes < 60) return `${minutes}${minute} ${Math.floor((ms % 60_000) / 1_000)}${second}`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return `${hours}${hour} ${minutes % 60}${minute}`;
+  return `${Math.floor(hours / 24)}${day} ${hours % 24}${hour}`;
 }
 
 export function ago(ms: number): string {

@@ -70,13 +70,13 @@ function options(element: HTMLElement, series: readonly Series[], height: number
     height,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 24, 0, 0],
     scales: {
       x: { range: (_, __, last) => [last - SPAN_S, last] },
       y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
     },
     axes: [
-      { ...axis, font, ticks: { show: false }, space: 90, values: (_, times) => times.map(clockOf) },
+      { ...axis, font, ticks: { show: false }, space: 90, size: 26, values: (_, times) => times.map(clockOf) },
       { ...axis, font, ticks: { show: false }, size: 44, space: 28 },
     ],
     series: [

@@ -12,8 +12,8 @@ import type { LiveActor } from "../state/fleet.ts";
 import { language } from "../state/preferences.ts";
 import { ScrollBox } from "./scroll-box.tsx";
 
-/** Smaller than this its labels cannot be read. */
-const LEAST_SCALE = 0.75;
+/** Smaller than this its labels cannot be made out; a click gives them their full size. */
+const LEAST_SCALE = 0.55;
 
 interface PictureProps {
   readonly definition: MachineDefinition;
@@ -37,6 +37,7 @@ interface DetailProps extends PictureProps {
 /** The chart, and the same as an outline; what is chosen in one is marked in both. */
 export function Picture({ definition, actor, at, counts, hasOutline = false }: DetailProps) {
   const [selected, setSelected] = useState<Selected | null>(null);
+  const [isFull, setFull] = useState(false);
   const now = useCallback(() => at ?? Date.now(), [at]);
   const chart = chartOf(definition);
   const shown = {
@@ -51,9 +52,18 @@ export function Picture({ definition, actor, at, counts, hasOutline = false }: D
   return (
     <>
       {chart !== null && (
-        <ScrollBox class="picture" label={t("actor.chart")} leastWidth={LEAST_SCALE * chart.layout.width}>
-          <Statechart {...shown} layout={chart.layout} counts={counts} />
-        </ScrollBox>
+        <div class="picture-frame">
+          <ScrollBox
+            class="picture"
+            label={t("actor.chart")}
+            leastWidth={(isFull ? 1 : LEAST_SCALE) * chart.layout.width}
+          >
+            <Statechart {...shown} layout={chart.layout} counts={counts} />
+          </ScrollBox>
+          <button type="button" class="plain zoom" aria-pressed={isFull} onClick={() => setFull(!isFull)}>
+            {t("actor.fullSize")}
+          </button>
+        </div>
       )}
       {hasOutline && (
         <details open={chart === null}>

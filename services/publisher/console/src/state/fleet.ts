@@ -20,6 +20,9 @@ const SILENT_MS = 2.5 * ANNOUNCE_EVERY_MS;
 const KEEP_MS = 600_000;
 const MAX_INSTANCES = 500;
 
+/** Made once: a comparison without it costs ten times as much, and the list is sorted twenty times a second. */
+const byName = new Intl.Collator("en", { numeric: true });
+
 export interface LiveActor extends Omit<ActorSnapshot, "status"> {
   readonly status: ActorSnapshot["status"] | "stopped";
   /** Transitions taken last, and when; empty where only its state is known. */
@@ -41,14 +44,16 @@ export interface LiveInstance {
 
 export class Fleet {
   readonly #instances = new Map<string, LiveInstance>();
+  #sorted: readonly LiveInstance[] | null = null;
   /** When each was last heard of, monotonic milliseconds. */
   readonly #heardAt = new Map<string, number>();
 
-  /** By service, then by name. */
-  list(): LiveInstance[] {
-    return [...this.#instances.values()].sort((a, b) => {
-      return b.service.localeCompare(a.service) || a.instance.localeCompare(b.instance, undefined, { numeric: true });
+  /** By service, then by name; the same array until something changes. */
+  list(): readonly LiveInstance[] {
+    this.#sorted ??= [...this.#instances.values()].sort((a, b) => {
+      return byName.compare(b.service, a.service) || byName.compare(a.instance, b.instance);
     });
+    return this.#sorted;
   }
 
   get(key: string): LiveInstance | undefined {
@@ -61,7 +66,7 @@ export class Fleet {
     for (const snapshot of snapshots) this.#take(snapshot);
     for (const [key, instance] of this.#instances) {
       if (there.has(key) || isPartial) continue;
-      if (instance.stoppedAt === null) this.#instances.set(key, { ...instance, stoppedAt: now });
+      if (instance.stoppedAt === null) this.#put(key, { ...instance, stoppedAt: now });
       else if (now - instance.stoppedAt > KEEP_MS) this.#forget(key);
     }
     this.#forgetMost();
@@ -80,7 +85,7 @@ export class Fleet {
     const silent = [...this.#instances.values()].filter(({ key, stoppedAt }) => {
       return stoppedAt === null && performance.now() - (this.#heardAt.get(key) ?? 0) > SILENT_MS;
     });
-    for (const instance of silent) this.#instances.set(instance.key, { ...instance, stoppedAt: now });
+    for (const instance of silent) this.#put(instance.key, { ...instance, stoppedAt: now });
     return silent.length > 0;
   }
 
@@ -92,7 +97,7 @@ export class Fleet {
   takeGone(gone: InstanceGone): void {
     const known = this.#instances.get(keyOf(gone));
     if (known?.boot !== gone.boot || known.stoppedAt !== null) return;
-    this.#instances.set(known.key, { ...known, stoppedAt: gone.ts });
+    this.#put(known.key, { ...known, stoppedAt: gone.ts });
   }
 
   takeEvent(event: InspectEvent): void {
@@ -103,7 +108,7 @@ export class Fleet {
     actors.set(event.actor, actorOf(event, actors.get(event.actor)));
     this.#heard(key);
     const ended = event.actor === "supervisor" && (event.kind === "stopped" || event.value === "STOPPED");
-    this.#instances.set(key, {
+    this.#put(key, {
       ...(known ?? { version: "", summary: {} }),
       startedAt: known?.boot === event.boot ? known.startedAt : event.ts,
       ...{ key, service: event.service, instance: event.instance, boot: event.boot, actors },
@@ -125,15 +130,21 @@ export class Fleet {
     });
     const { service, instance, boot, version, startedAt, summary } = snapshot;
     const rest = { key, service, instance, boot, version, startedAt, summary, stoppedAt: null };
-    this.#instances.set(key, { ...rest, actors: new Map(actors) });
+    this.#put(key, { ...rest, actors: new Map(actors) });
   }
 
   #heard(key: string): void {
     this.#heardAt.set(key, performance.now());
   }
 
+  #put(key: string, instance: LiveInstance): void {
+    this.#instances.set(key, instance);
+    this.#sorted = null;
+  }
+
   #forget(key: string): void {
     this.#instances.delete(key);
+    this.#sorted = null;
     this.#heardAt.delete(key);
   }
 
@@ -144,7 +155,7 @@ export class Fleet {
   }
 }
 
-export function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
+function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instance">): string {
   return `${service}/${instance}`;
 }
 

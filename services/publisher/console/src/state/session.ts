@@ -6,7 +6,9 @@
  *     address at once; it is kept for this tab alone.
  *  2. After a 401 nothing is asked for until another token is given.
  */
+
 import { signal } from "@preact/signals";
+import { decoded } from "./percent.ts";
 
 const KEY = "acktor.token";
 
@@ -19,13 +21,18 @@ export const logins = signal(0);
 
 /** Takes the token out of the address, or the one that this tab had before. */
 export function restoreSession(): void {
-  const fragment = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
-  const given = fragment.get("token");
+  const given = tokenIn(location.hash);
   if (given !== null) {
     history.replaceState(null, "", `${location.pathname}#/`);
     keep(given);
   }
   token.value = sessionStorage.getItem(KEY);
+}
+
+/** Not as a form's value: a plus sign is one. */
+function tokenIn(fragment: string): string | null {
+  const text = /[#/&?]token=([^&]+)/.exec(fragment)?.[1];
+  return text === undefined ? null : decoded(text);
 }
 
 export function signIn(given: string): void {

@@ -6,7 +6,7 @@
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import { computed, signal } from "@preact/signals";
 import { actorOf, Fleet, type LiveActor } from "./fleet.ts";
-import { actorKey, type Row, stateAt } from "./journal.ts";
+import { type Row, stateAt } from "./journal.ts";
 import { definitions, fleet, journal, pulse } from "./live.ts";
 import type { Recording } from "./recording.ts";
 
@@ -67,11 +67,6 @@ function actorAtFrozen(key: string, row: Row): LiveActor | null {
   if (event !== null) return actorOf(event);
   const hasMoved = stateAt(rows.value, key, Number.POSITIVE_INFINITY) !== null;
   return hasMoved || recording.value !== null ? null : actorNow(key);
-}
-
-/** The actor that a row is about; null for messages and gaps. */
-export function actorOfRow(row: Row): string | null {
-  return row.kind === "actor" && row.event.kind !== "deliveries" ? actorKey(row.event) : null;
 }
 
 /** Every actor as the recording has it, up to the frozen row; live, the fleet itself. */

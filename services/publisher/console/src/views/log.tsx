@@ -1,5 +1,6 @@
 /** What happened, in order: filters, pause, time travel, a sequence diagram, recordings. */
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { dateTime } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";
 import type { Row } from "../state/journal.ts";
 import { route, setParams } from "../state/router.ts";
@@ -11,6 +12,8 @@ import { SequenceDiagram } from "./log/sequence-diagram.tsx";
 import { Toolbar } from "./log/toolbar.tsx";
 import { FrozenNotice } from "./machines/frozen-notice.tsx";
 
+/** The database's clock tells a message's moments, the instances' clocks the log's. */
+const AT_MARGIN_MS = 20;
 /** Rows before and after the frozen one that make its window. */
 const AROUND = 15;
 
@@ -21,7 +24,7 @@ export function LogView() {
   // The filter is made anew with each address
   const shown = useMemo(() => rows.filter((row) => matchesRow(row, filter)), [rows, params]);
   const row = frozen.value;
-  useFreezeAt(params.get("at"), shown);
+  const missed = useFreezeAt(params.get("at"), shown);
   return (
     <div class="log">
       <div class="view-head">
@@ -29,6 +32,11 @@ export function LogView() {
       </div>
       <Toolbar rows={rows} filter={filter} shown={shown.length} />
       <FrozenNotice />
+      {missed !== null && row === null && (
+        <p class="notice tone-warn" role="status">
+          {t("log.tooOld", { time: dateTime(missed) })}
+        </p>
+      )}
       <div class={row === null ? "log-grid" : "log-grid with-detail"}>
         <section class="card rows-card">
           {shown.length === 0 && <p class="dim">{rows.length === 0 ? t("log.none") : t("log.noMatch")}</p>}
@@ -61,15 +69,21 @@ function SequenceCard({ shown, row }: { readonly shown: readonly Row[]; readonly
   );
 }
 
-/** An address that names a moment freezes there, once: a message's timeline links to the log of its moments. */
-function useFreezeAt(at: string | null, shown: readonly Row[]): void {
-  const moment = at === null ? Number.NaN : Date.parse(at);
+/**
+ * An address that names a moment freezes there, once: a message's timeline links to the log of its moments.
+ * @returns the moment, where the log does not reach back to it
+ */
+function useFreezeAt(at: string | null, shown: readonly Row[]): string | null {
+  const [missed, setMissed] = useState<string | null>(null);
   const hasRows = shown.length > 0;
-  // Once per address, as soon as there are rows
+  // Once per address, as soon as there are rows.
   useEffect(() => {
+    const moment = at === null ? Number.NaN : Date.parse(at);
     if (Number.isNaN(moment) || !hasRows) return;
-    const row = shown.find(({ ts }) => ts >= moment) ?? shown.at(-1);
-    if (row !== undefined) freeze(row);
+    const row = shown.findLast(({ ts }) => ts <= moment + AT_MARGIN_MS);
+    if (row === undefined) setMissed(at);
+    else freeze(row);
     setParams({ at: null });
-  }, [moment, hasRows]);
+  }, [at, hasRows]);
+  return missed;
 }

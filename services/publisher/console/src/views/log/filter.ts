@@ -3,7 +3,7 @@ import { actorKey, type Row } from "../../state/journal.ts";
 
 export interface LogFilter {
   readonly actor: string | null;
-  /** "" = all but changes of context alone; `all`; a group; or `event:…`, `step:…`. */
+  /** "" = all but changes of context alone and, of all actors together, routine; `all`; a group; or `event:…`, `step:…`. */
   readonly type: string;
   /** Part of a message id, topic, event, instance. */
   readonly text: string;
@@ -15,12 +15,24 @@ export function filterOf(params: URLSearchParams): LogFilter {
 
 export function matchesRow(row: Row, { actor, type, text }: LogFilter): boolean {
   return (
-    (actor === null || nameOf(row) === actor) && matchesType(row, type) && (text === "" || wordsIn(row).includes(text))
+    (actor === null || nameOf(row) === actor) &&
+    matchesType(row, type) &&
+    (text === "" || wordsIn(row).includes(text)) &&
+    !(type === "" && actor === null && text === "" && isRoutine(row))
   );
 }
 
+/** Actors that look after something again and again, found or not: twenty rows a second that say nothing of their own. */
+const ROUTINE_MACHINES: ReadonlySet<string> = new Set(["periodic", "dispatcher"]);
+const ROUTINE_EVENT = /^xstate\.(after|done\.actor)\./;
+
+function isRoutine({ kind, event }: Row): boolean {
+  if (kind !== "actor" || event.kind !== "transition" || !ROUTINE_MACHINES.has(event.machine)) return false;
+  return event.value !== "IDLE" && (event.event === null || ROUTINE_EVENT.test(event.event));
+}
+
 /** The actor of a row, or `service/instance` for what belongs to none. */
-export function nameOf({ event }: Row): string {
+function nameOf({ event }: Row): string {
   return event.kind === "deliveries" ? `${event.service}/${event.instance}` : actorKey(event);
 }
 

@@ -30,7 +30,6 @@ export function FleetTable({ instances, chosen, machine, state }: FleetTableProp
           <thead>
             <tr>
               <th scope="col">{t("fleet.instance")}</th>
-              <th scope="col">{t("fleet.uptime")}</th>
               <th scope="col">{t("fleet.actors")}</th>
             </tr>
           </thead>
@@ -57,24 +56,25 @@ function InstanceRow({ instance, chosen }: { readonly instance: LiveInstance; re
       <th scope="row">
         <span class="name">{instance.instance}</span>
         <span class="dim">{t(`service.${instance.service}`)}</span>
+        {isStopped ? <Stopped /> : <Uptime since={instance.startedAt} />}
       </th>
-      <td class="uptime">
-        {isStopped ? (
-          <span class="badge tone-bad">
-            <Shape tone="bad" />
-            {t("fleet.stopped")}
-          </span>
-        ) : (
-          <Uptime since={instance.startedAt} />
-        )}
-      </td>
       <td>{chips}</td>
     </tr>
   );
 }
 
 function Uptime({ since }: { readonly since: number }) {
-  return <span class="dim">{duration(Math.max(1_000, Math.floor((now.value - since) / 1_000) * 1_000))}</span>;
+  const seconds = Math.max(1, Math.floor((now.value - since) / 1_000));
+  return <span class="dim">{t("fleet.uptime", { time: duration(seconds * 1_000) })}</span>;
+}
+
+function Stopped() {
+  return (
+    <span class="badge tone-bad">
+      <Shape tone="bad" />
+      {t("fleet.stopped")}
+    </span>
+  );
 }
 
 function Chips({ instance, chosen }: { readonly instance: LiveInstance; readonly chosen: string | null }): VNode {

@@ -35,7 +35,7 @@ export function MessageActions({
           title={t(`action.${asked}`)}
           verb={t(`action.${asked}`)}
           isDanger={asked === "cancel"}
-          act={() => post(`/v1/messages/${message.message_id}/${asked}`, { who: "console" })}
+          act={() => post(`/v1/messages/${message.message_id}/${asked}`)}
           onDone={() => {
             setAsked(null);
             onDone();

@@ -34,7 +34,7 @@ export function Sweep({ kind, topic, reason, onDone, onClose }: SweepProps) {
       verb={t(`sweep.${kind}.verb`, { count: count(matched) })}
       isDanger={kind === "cancel"}
       isReady={matched > 0}
-      act={() => post<Swept>(path, { ...filter, dry_run: false, who: "console" })}
+      act={() => post<Swept>(path, { ...filter, dry_run: false })}
       onDone={onDone}
       onClose={onClose}
     >

@@ -42,7 +42,7 @@ export function Rates({ overview }: { readonly overview: Overview | null }) {
           </li>
         ))}
       </ul>
-      <LineChart times={times} series={series} height={190} label={t("rates.chart")} />
+      <LineChart times={times} series={series} height={180} label={t("rates.chart")} />
     </section>
   );
 }

@@ -1,0 +1,42 @@
+/** What travels on the topics, as schemas: the AsyncAPI document is made of them, and tests hold what is sent to them. */
+import { z } from "zod";
+
+export const envelopeSchema = z.strictObject({
+  message_id: z
+    .string()
+    .describe("UUID of the publisher's; any text without / + # and white space of a foreign sender."),
+  content: z.string().describe("Text, or base64 where content_encoding says so."),
+  timestamp: z.number().describe("Creation of the row, seconds since 1970."),
+  requires_ack: z.boolean(),
+  ack_topic: z.string().describe("Where the answer goes; its last level is the message_id."),
+  retry_count: z.int().min(0).describe("PUBLISHes before this one."),
+  checksum: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .describe("Over the content's bytes.")
+    .optional(),
+  content_encoding: z.enum(["utf8", "base64"]).optional(),
+  content_type: z.string().optional(),
+  ordering_key: z.string().optional(),
+  attempt_token: z.string().describe("Changes with every claim; a rejection must return it.").optional(),
+  expires_in: z.number().describe("Seconds of life left when sent.").optional(),
+  traceparent: z.string().describe("W3C trace context.").optional(),
+});
+
+export const ackSchema = z.looseObject({
+  message_id: z.string().describe("As in the topic.").optional(),
+  client_id: z.string().nullable().describe("Who processed it.").optional(),
+  status: z.enum(["processed", "rejected"]).describe("processed where it is left out.").optional(),
+  reason: z.string().describe("Of a rejection.").optional(),
+  retryable: z.boolean().describe("May a rejected message be sent again? True where it is left out.").optional(),
+  attempt_token: z.string().describe("Of the envelope; a rejection needs it.").optional(),
+  checksum: z.string().describe("Of the content that was processed.").optional(),
+  signature: z.string().describe("hmac-sha256:<hex> or ed25519:<key id>:<base64url>.").optional(),
+});
+
+export const presenceSchema = z.strictObject({
+  instance: z.string().describe("As in the topic."),
+  status: z.enum(["online", "lost"]),
+  filters: z.array(z.string()).max(1_000).describe("What it has subscribed to."),
+  since: z.number().describe("Seconds since 1970, by the acker's clock."),
+});

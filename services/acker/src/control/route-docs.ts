@@ -1,0 +1,27 @@
+/** What `/openapi.json` of the acker says of its routes. */
+import { HEALTH_DOCS } from "@acktor/shared/runtime/health-docs";
+import type { RouteDocs } from "@acktor/shared/runtime/openapi";
+import { z } from "zod";
+
+export const ACKER_DOCS: RouteDocs = {
+  ...HEALTH_DOCS,
+  "GET /v1/status": {
+    summary: "This process: connection, counters, queue.",
+    answers: {
+      200: {
+        description: "As it is.",
+        schema: z.looseObject({ service: z.literal("acker"), connection: z.looseObject({ state: z.string() }) }),
+      },
+    },
+  },
+  "GET /v1/machines": {
+    summary: "Every actor of this process.",
+    query: z.strictObject({ recent: z.enum(["true", "false"]).optional() }),
+    answers: {
+      200: {
+        description: "As they stand; with `recent=true` the newest events too.",
+        schema: z.looseObject({ actors: z.array(z.looseObject({ actor: z.string(), machine: z.string() })) }),
+      },
+    },
+  },
+};

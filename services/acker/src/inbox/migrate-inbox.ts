@@ -1,0 +1,14 @@
+/** The schema `acker`: its migrations lie beside `src` and `dist`, so the same relative path serves both. */
+import { fileURLToPath } from "node:url";
+import { type MigrateResult, migrate } from "@acktor/shared/db/migrate";
+import type { Pool } from "@acktor/shared/db/pool";
+
+export const INBOX_SCHEMA = {
+  schema: "acker",
+  directory: fileURLToPath(new URL("../../migrations", import.meta.url)),
+} as const;
+
+/** Makes or updates the schema `acker`. Safe while other services do the same. */
+export function migrateInbox(pool: Pool): Promise<MigrateResult> {
+  return migrate(pool, INBOX_SCHEMA);
+}

@@ -1,0 +1,44 @@
+/** `POST /v1/messages/states`, `POST /v1/dead-letters/discard`: what the `acktor` command asks of many messages at once. */
+import type { Pool } from "@acktor/shared/db/pool";
+import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { discardDeadLetters } from "../outbox/discard-dead-letters.ts";
+import { readStates } from "../outbox/read-states.ts";
+import { label, topicName } from "../outbox/storable-text.ts";
+import { databaseFault, parseQuery } from "./faults.ts";
+
+const MOST_IDS = 1_000;
+
+export const statesBody = z.strictObject({
+  message_ids: z
+    .array(z.uuid("is not a message id (a UUID)"))
+    .min(1, "is empty")
+    .max(MOST_IDS, `has more than ${MOST_IDS} ids`),
+});
+
+export const discardBody = z.strictObject({
+  reason: label.optional(),
+  topic: topicName.optional(),
+  limit: z.int().min(1).max(100_000).default(1_000),
+  dry_run: z.boolean().default(false),
+  who: label.optional(),
+});
+
+export function addBulkRoutes(app: FastifyInstance, pool: Pool): void {
+  app.post("/v1/messages/states", async (request, reply) => {
+    const body = parseQuery(statesBody, request.body);
+    if (!body.ok) return sendFault(reply, body.fault);
+    const states = await readStates(pool, body.value.message_ids);
+    return states.ok ? { states: states.value } : sendFault(reply, databaseFault(states.failure));
+  });
+
+  app.post("/v1/dead-letters/discard", async (request, reply) => {
+    const body = parseQuery(discardBody, request.body);
+    if (!body.ok) return sendFault(reply, body.fault);
+    const { reason, topic, limit, dry_run, who } = body.value;
+    const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
+    const result = await discardDeadLetters(pool, filter, { who: who ?? "http" });
+    return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
+  });
+}

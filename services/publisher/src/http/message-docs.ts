@@ -1,0 +1,160 @@
+/** What is said of the routes about messages: sending, looking, operating. */
+import type { RouteDocs } from "@acktor/shared/runtime/openapi";
+import { z } from "zod";
+import { deadLettersBody } from "../control/replay-by-filter.ts";
+import { discardBody, statesBody } from "./bulk-routes.ts";
+import { listQuery } from "./message-routes.ts";
+import { acknowledgeBody, cancelBody, replayBody } from "./operator-routes.ts";
+import { cancelBody as cancelWaitingBody } from "./overview-routes.ts";
+
+const state = z.enum(["pending", "sent", "acknowledged", "failed", "expired"]);
+const stored = z.strictObject({ message_id: z.uuid(), state });
+const time = z.string().describe("ISO 8601, microseconds, UTC.");
+
+const row = z.looseObject({
+  message_id: z.uuid(),
+  topic: z.string(),
+  payload: z.string(),
+  content_encoding: z.enum(["utf8", "base64"]),
+  state,
+  qos: z.int(),
+  retain: z.boolean(),
+  created_at: time,
+  updated_at: time,
+  retry_count: z.int(),
+  max_retries: z.int().nullable(),
+  expires_at: time.nullable(),
+  checksum: z.string(),
+  reason: z.string().nullable(),
+});
+
+const timeline = row.extend({
+  attempts: z.array(z.looseObject({ attempt: z.int(), outcome: z.enum(["acked", "lost", "refused", "rejected"]) })),
+  acks: z.array(z.looseObject({ client_id: z.string(), acknowledged_at: time, late: z.boolean(), level: z.string() })),
+});
+
+/** The bodies of the intake, as `intake/validate-message.ts` has them. */
+export interface IntakeSchemas {
+  readonly message: z.ZodType;
+  readonly batchItem: z.ZodType;
+}
+
+const CALLER = {
+  traceparent: "W3C trace context; goes with the message.",
+};
+const REFUSED = ["not_found", "conflict", "invalid_field", "unknown_field", "database_unavailable"] as const;
+const QUERY = ["invalid_field", "unknown_field", "database_unavailable"] as const;
+const group = z.looseObject({ dry_run: z.boolean() });
+const INTAKE = [
+  "invalid_field",
+  "unknown_field",
+  "invalid_topic",
+  "reserved_topic",
+  "idempotency_conflict",
+  "high_water",
+  "database_unavailable",
+  "stopping",
+] as const;
+
+export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
+  const moved = { 200: { description: "It is in this state now.", schema: stored } };
+  return {
+    "POST /v1/messages": {
+      summary: "Store a message, to be sent until it is acknowledged.",
+      body: message,
+      headers: {
+        ...CALLER,
+        "Idempotency-Key": "The same key and body give the same message; another body is refused.",
+      },
+      answers: {
+        201: { description: "Committed. It is not delivered yet.", schema: stored },
+        200: { description: "Stored before, under the same key.", schema: stored },
+      },
+      faults: INTAKE,
+    },
+    "POST /v1/messages/batch": {
+      summary: "Store up to 10,000 messages, all or none.",
+      body: z.strictObject({ messages: z.array(batchItem).min(1).max(10_000) }),
+      headers: CALLER,
+      answers: {
+        201: { description: "Committed, in this order.", schema: z.strictObject({ message_ids: z.array(z.uuid()) }) },
+      },
+      faults: INTAKE,
+    },
+    "GET /v1/messages": {
+      summary: "Messages, newest first.",
+      query: listQuery,
+      answers: {
+        200: {
+          description: "A page; `next_before` is null at the end.",
+          schema: z.strictObject({ messages: z.array(row), next_before: z.uuid().nullable() }),
+        },
+      },
+      faults: QUERY,
+    },
+    "GET /v1/messages/:id": {
+      summary: "A message and its timeline.",
+      answers: { 200: { description: "The row, its attempts, its acks.", schema: timeline } },
+      faults: ["not_found", "database_unavailable"],
+    },
+    "POST /v1/messages/:id/replay": {
+      summary: "Send a failed or expired message again.",
+      body: replayBody,
+      answers: moved,
+      faults: REFUSED,
+    },
+    "POST /v1/messages/:id/cancel": {
+      summary: "End a waiting message.",
+      body: cancelBody,
+      answers: moved,
+      faults: REFUSED,
+    },
+    "POST /v1/messages/:id/acknowledge": {
+      summary: "Acknowledge a message by hand.",
+      body: acknowledgeBody,
+      answers: moved,
+      faults: REFUSED,
+    },
+    "POST /v1/messages/states": {
+      summary: "States of up to 1,000 messages.",
+      body: statesBody,
+      answers: {
+        200: { description: "Of those that are there.", schema: z.strictObject({ states: z.unknown() }) },
+      },
+      faults: QUERY,
+    },
+    "POST /v1/messages/cancel": {
+      summary: "End what waits for a topic.",
+      body: cancelWaitingBody,
+      answers: { 200: { description: "How many there were.", schema: group } },
+      faults: QUERY,
+    },
+    "GET /v1/dead-letters": {
+      summary: "Failed and expired messages by reason.",
+      answers: { 200: { description: "Counts.", schema: z.looseObject({}) } },
+      faults: ["database_unavailable"],
+    },
+    "POST /v1/dead-letters/discard": {
+      summary: "Remove failed and expired messages.",
+      body: discardBody,
+      answers: { 200: { description: "How many there were.", schema: group } },
+      faults: QUERY,
+    },
+    "POST /v1/dead-letters/replay": {
+      summary: "Send failed and expired messages again.",
+      body: deadLettersBody,
+      answers: {
+        200: {
+          description: "How many there were, and how many are sent again.",
+          schema: z.strictObject({
+            dry_run: z.boolean(),
+            matched: z.int(),
+            replayed: z.int(),
+            refused: z.int(),
+          }),
+        },
+      },
+      faults: QUERY,
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** What can be wrong with certificates and keys in the settings, and between them and the addresses they are for. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** A setting that could not be read takes part in nothing. */
+export interface TlsSettings {
+  readonly MQTT_URL?: string;
+  readonly MQTT_CA?: string | null;
+  readonly MQTT_CERT?: string | null;
+  readonly MQTT_KEY?: string | null;
+  readonly NATS_URL?: string | null;
+  readonly NATS_CA?: string | null;
+}
+
+/** A certificate that nobody would look at promises what does not hold: nothing is encrypted then. */
+export function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NATS_CA }: TlsSettings): string[] {
+  const faults: string[] = [];
+  if (MQTT_URL !== undefined && !/^(mqtts|wss):/i.test(MQTT_URL) && (MQTT_CA || MQTT_CERT)) {
+    faults.push("MQTT_CA and MQTT_CERT need an encrypted MQTT_URL. Example: MQTT_URL=mqtts://127.0.0.1:8883");
+  }
+  if (MQTT_CERT !== undefined && MQTT_KEY !== undefined && (MQTT_CERT === null) !== (MQTT_KEY === null)) {
+    faults.push("MQTT_CERT and MQTT_KEY belong together. Set both, or neither.");
+  }
+  if (NATS_URL !== undefined && NATS_CA && !/^tls:/i.test(NATS_URL ?? "")) {
+    faults.push("NATS_CA needs an encrypted NATS_URL. Example: NATS_URL=tls://127.0.0.1:4222");
+  }
+  return faults;
+}
+
+/** What is wrong with one or more certificates in PEM, or null. */
+export function certificateFault(pem: string): string | null {
+  try {
+    const found = pem.match(CERTIFICATES) ?? [];
+    for (const one of found) new X509Certificate(one);
+    return found.length > 0 ? null : "is no certificate in PEM";
+  } catch {
+    return "is no certificate in PEM";
+  }
+}
+
+/** What is wrong with a private key in PEM, or null. */
+export function privateKeyFault(pem: string): string | null {
+  try {
+    createPrivateKey(pem);
+    return null;
+  } catch {
+    return "is no private key in PEM without a passphrase";
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What inspection costs: end-to-end runs without a viewer and with one, in turns, on databases of their own.
+ *
+ * Both services are on one nats-server where it is installed, so that the viewer's publisher sees the acker too; without
+ * it he sees the publisher alone. He reads everything and counts it, in the caller's process: what his reading costs falls
+ * on the caller.
+ */
+import { get } from "node:http";
+import path from "node:path";
+import { anyPort } from "../support/ports.ts";
+import { findServer } from "../support/programs.ts";
+import { environment, startChild } from "./child.ts";
+import { median } from "./distribution.ts";
+import { type Bench, type EndToEndResult, measureEndToEnd, type Rig } from "./end-to-end.ts";
+import type { Scope } from "./scope.ts";
+
+export interface InspectRound {
+  readonly without: EndToEndResult;
+  readonly watched: EndToEndResult;
+  /** What the viewer was told while the clock ran. */
+  readonly seen: Seen;
+}
+
+export interface Seen {
+  readonly events: number;
+  readonly bytes: number;
+}
+
+/** @param rounds of one run without and one with a viewer, the order changing from round to round */
+export async function measureInspection(scope: Scope, plain: Bench, rounds: number): Promise<InspectRound[]> {
+  const bench = { ...plain, env: await startNats(scope, plain.directory) };
+  const results: InspectRound[] = [];
+  for (let number = 1; number <= rounds; number++) {
+    const seen = { events: 0, bytes: 0 };
+    const without = (): Promise<EndToEndResult> => measureEndToEnd(bench, `bench_unwatched_${number}`);
+    const watched = (): Promise<EndToEndResult> =>
+      measureEndToEnd(bench, `bench_watched_${number}`, (scope, rig) => watch(scope, rig, seen));
+    // Whatever the machine does meanwhile falls on both.
+    if (number % 2 === 1) results.push({ without: await without(), watched: await watched(), seen });
+    else {
+      const first = await watched();
+      results.push({ without: await without(), watched: first, seen });
+    }
+  }
+  return results;
+}
+
+/** Throughput with a viewer beside without, the median of the rounds; NaN without a round. */
+export function watchedRatio(rounds: readonly InspectRound[]): number {
+  return median(rounds.map(({ without, watched }) => watched.messagesPerSecond / without.messagesPerSecond));
+}
+
+/** What the services are told of the control plane; nothing where there is no nats-server. */
+async function startNats(scope: Scope, directory: string): Promise<Record<string, string>> {
+  const file = findServer("nats-server");
+  if (file === null) return {};
+  const port = await anyPort();
+  const args = ["-a", "127.0.0.1", "-p", String(port)];
+  startChild(scope, { file, args, env: environment(), logFile: path.join(directory, "nats.log") });
+  return { NATS_URL: `nats://127.0.0.1:${port}` };
+}
+
+/** Opens the stream and reads it to the end of the run; resolves with its first bytes. */
+function watch(scope: Scope, rig: Rig, seen: { events: number; bytes: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = get(`${rig.publisher.url}/v1/events`, (response) => {
+      response.on("data", (chunk: Buffer) => {
+        seen.bytes += chunk.length;
+        for (let at = chunk.indexOf("event: "); at >= 0; at = chunk.indexOf("event: ", at + 7)) seen.events++;
+        resolve();
+      });
+      // It ends with the run: destroyed by us, or with the publisher.
+      response.on("error", () => resolve());
+    });
+    request.on("error", reject);
+    scope.defer(() => request.destroy());
+  });
+}

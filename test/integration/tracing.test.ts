@@ -1,0 +1,108 @@
+/** One message followed through four spans and both services, by a collector of our own. */
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { startPublisher } from "@acktor/publisher/app";
+import { testAcker, testBroker } from "../support/acker.ts";
+import { cleanUp } from "../support/cleanup.ts";
+import { type CollectedSpan, startCollector } from "../support/otlp-collector.ts";
+import { testDatabase } from "../support/postgres.ts";
+import { objectOf, startSpy } from "../support/spy.ts";
+import { until } from "../support/until.ts";
+
+const loaded = (): string[] =>
+  Object.keys(createRequire(import.meta.url).cache).filter((file) => /@opentelemetry\/(sdk|exporter|otlp)/.test(file));
+
+const CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+interface Pair {
+  readonly publisherUrl: string;
+  readonly brokerUrl: string;
+}
+
+async function startPair(t: Parameters<typeof testBroker>[0], env: Record<string, string>): Promise<Pair> {
+  const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
+  const common = { DATABASE_URL: database.url, MQTT_URL: broker.url, ...env };
+  await testAcker(t, common);
+  const publisher = await startPublisher(
+    { ...common, HTTP_PORT: "0", ACKTOR_INSTANCE: "publisher-1" },
+    { logStream: { write: () => undefined } },
+  );
+  assert.ok(publisher.ok);
+  cleanUp(t, () => publisher.stop());
+  await publisher.started;
+  return { publisherUrl: publisher.url, brokerUrl: broker.url };
+}
+
+async function send(url: string, headers: Record<string, string>): Promise<string> {
+  const response = await fetch(`${url}/v1/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ topic: "data/1", content: "canary-content" }),
+  });
+  assert.equal(response.status, 201);
+  return ((await response.json()) as { message_id: string }).message_id;
+}
+
+test("without an endpoint nothing of OpenTelemetry is loaded, and the caller's traceparent travels all the same", async (t) => {
+  const { publisherUrl, brokerUrl } = await startPair(t, {});
+  const spy = await startSpy(t, brokerUrl, ["data/#"]);
+  const id = await send(publisherUrl, { traceparent: CALLER });
+  const seen = await spy.sees((sighting) => sighting.text.includes(id), 5_000, "the message");
+  assert.equal(objectOf(seen)["traceparent"], CALLER);
+  const nonsense = await send(publisherUrl, { traceparent: "00-nonsense" });
+  const plain = await spy.sees((sighting) => sighting.text.includes(nonsense), 5_000, "the message");
+  assert.equal(objectOf(plain)["traceparent"], undefined);
+  assert.deepEqual(loaded(), []);
+});
+
+test("create → send → process → settle: one trace, linked through the row and the wire, no content in it", async (t) => {
+  const collector = await startCollector(t);
+  const { publisherUrl } = await startPair(t, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+  assert.notDeepEqual(loaded(), []);
+  const id = await send(publisherUrl, { traceparent: CALLER });
+  const [traceId, callerSpan] = CALLER.split("-").slice(1);
+  const find = (name: string): CollectedSpan | undefined =>
+    collector.spans.find((span) => span.name === name && span.attributes["messaging.message.id"] === id);
+  const spans = await until(
+    () => {
+      const all = ["create", "send", "process", "settle"].map(find).filter((span) => span !== undefined);
+      return all.length === 4 && all;
+    },
+    15_000,
+    "four spans of the message",
+  );
+  assert.deepEqual(new Set(spans.map((span) => span.traceId)), new Set([traceId]));
+  const [create, sent, processed, settled] = spans;
+  assert.ok(create && sent && processed && settled);
+  assert.deepEqual(
+    [create.parentSpanId, sent.parentSpanId, processed.parentSpanId, settled.parentSpanId],
+    [callerSpan, create.spanId, sent.spanId, create.spanId],
+  );
+  assert.deepEqual(
+    spans.map(({ service }) => service),
+    ["acktor-publisher", "acktor-publisher", "acktor-acker", "acktor-publisher"],
+  );
+  assert.deepEqual(
+    spans.map(({ attributes }) => attributes["acktor.outcome"]),
+    ["inserted", "acked", "processed", "acknowledged"],
+  );
+  for (const span of spans) {
+    assert.ok(span.endMs >= span.startMs && !span.failed, span.name);
+    assert.equal(span.attributes["messaging.destination.name"], "data/1");
+  }
+  assert.ok(collector.bodies.every((body) => !body.includes("canary-content")));
+});
+
+test("a collector that is away costs no message", async (t) => {
+  const { publisherUrl } = await startPair(t, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
+  const id = await send(publisherUrl, {});
+  await until(
+    async () => {
+      const row = (await (await fetch(`${publisherUrl}/v1/messages/${id}`)).json()) as { state: string };
+      return row.state === "acknowledged";
+    },
+    10_000,
+    "the message to be acknowledged",
+  );
+});

@@ -1,0 +1,169 @@
+/** Acks from those who may not: forged, replayed, retained, as a will. With a key configured none of them moves a row. */
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
+import { type TestContext, test } from "node:test";
+import type { Pool } from "@acktor/shared/db/pool";
+import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
+import { signAckWithKey } from "@acktor/shared/protocol/ack-signature";
+import mqtt from "mqtt";
+import { type AckKeyPair, ackKeyPair } from "../support/ack-keys.ts";
+import { sql, testBroker, testPool } from "../support/acker.ts";
+import { testDatabase } from "../support/postgres.ts";
+import { type TestPublisher, testPublisher } from "../support/publisher.ts";
+import { idOf, objectOf, type Spy, startSpy } from "../support/spy.ts";
+import { until } from "../support/until.ts";
+
+const SECRET = "the secret of the acks";
+const ROWS = 100;
+const FORGERIES = 10_000;
+
+interface Scene {
+  readonly publisher: TestPublisher;
+  readonly pool: Pool;
+  readonly brokerUrl: string;
+  /** Hears everything, as whoever subscribes to `#` does. */
+  readonly stranger: Spy;
+  readonly keys: AckKeyPair;
+  /** Rows that nobody touches: pending until tomorrow, and one that is in flight. */
+  readonly ids: readonly string[];
+  readonly inFlight: string;
+  /** The ack that its acker would give. */
+  honest(id: string): Ack;
+}
+
+/** Times are long, so that only an ack could change a row meanwhile. */
+async function setScene(t: TestContext): Promise<Scene> {
+  const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
+  const keys = ackKeyPair();
+  const publisher = await testPublisher(t, {
+    DATABASE_URL: database.url,
+    MQTT_URL: broker.url,
+    ACKTOR_ACK_SECRET: SECRET,
+    ACKTOR_ACK_PUBLIC_KEYS: keys.publicPem,
+    ACKTOR_ACK_TIMEOUT_MIN: "1h",
+    ACKTOR_ACK_TIMEOUT_MAX: "2h",
+  });
+  const stranger = await startSpy(t, broker.url, ["#"]);
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+  const messages = Array.from({ length: ROWS }, (_, i) => ({ topic: "data/1", content: `${i}`, deliver_at: tomorrow }));
+  const batch = await publisher.ask("POST", "/v1/messages/batch", { messages });
+  assert.equal(batch.status, 201);
+  const inFlight = await publisher.send({ topic: "data/1", content: "in flight" });
+  await until(async () => (await publisher.state(inFlight)) === "sent", 5_000, "the message to be sent");
+  const envelope = objectOf(await stranger.sees((one) => idOf(one) === inFlight, 5_000, "the envelope"));
+  const honest = (id: string): Ack => ({
+    message_id: id,
+    client_id: "acker",
+    status: "processed",
+    reason: null,
+    retryable: true,
+    attempt_token: id === inFlight ? String(envelope["attempt_token"]) : "1",
+    checksum: id === inFlight ? String(envelope["checksum"]) : null,
+    signature: null,
+  });
+  const ids = [...(batch.json["message_ids"] as string[]), inFlight];
+  return { publisher, pool: testPool(t, database.url), brokerUrl: broker.url, stranger, keys, ids, inFlight, honest };
+}
+
+/** Every column of every row, of the outbox and of its acks. */
+async function fingerprint(pool: Pool): Promise<string> {
+  const rows = [
+    ...(await sql(pool, "select m::text line from publisher.message_delivery m order by 1")),
+    ...(await sql(pool, "select a::text line from publisher.delivery_acknowledgment a order by 1")),
+  ];
+  return createHash("sha256")
+    .update(rows.map(({ line }) => String(line)).join("\n"))
+    .digest("hex");
+}
+
+/** Everything that somebody can make who knows ids, tokens and checksums, but no key. */
+function forgeries({ keys, honest, ids }: Scene, at: number): string {
+  const ack = honest(ids[at % ids.length] ?? "");
+  const elsewhere = ackKeyPair();
+  const makers: readonly (() => string)[] = [
+    () => "{}",
+    () => '{"client_id":"acker"}',
+    () => encodeAck(ack),
+    () => encodeAck({ ...ack, signature: "hmac-sha256:00" }),
+    () => encodeAck({ ...ack, signature: signAck(ack, "a guess of the secret") }),
+    () => encodeAck({ ...ack, signature: signAckWithKey(ack, elsewhere.privateKey) }),
+    () => encodeAck({ ...ack, signature: `ed25519:${keys.publicKey.id}:${"A".repeat(86)}` }),
+    // What was signed for another message, and an honest one turned into a rejection.
+    () => encodeAck({ ...ack, signature: signAck({ ...ack, message_id: randomUUID() }, SECRET) }),
+    () => encodeAck({ ...ack, status: "rejected", reason: "no", signature: signAck(ack, SECRET) }),
+    () => encodeAck({ ...ack, client_id: "me", signature: signAckWithKey(ack, keys.privateKey) }),
+  ];
+  return makers[at % makers.length]?.() ?? "";
+}
+
+test(`${FORGERIES} forged acks change 0 rows, and an honest one still counts`, async (t) => {
+  const scene = await setScene(t);
+  const { publisher, pool, stranger, ids, inFlight, honest, keys } = scene;
+  const before = await fingerprint(pool);
+  const kinds = Array.from({ length: ids.length * 10 }, (_, at) => forgeries(scene, at));
+  for (let i = 0; i < FORGERIES; i++) {
+    await stranger.publish(`delivery/ack/${ids[i % ids.length]}`, kinds[i % kinds.length] ?? "", {
+      qos: i % 50 === 0 ? 1 : 0,
+    });
+  }
+  const counts = await until(
+    async () => {
+      const now = await publisher.acks();
+      return (now["received"] ?? 0) >= FORGERIES && now;
+    },
+    60_000,
+    "every forgery to be received",
+  );
+  assert.equal((counts["unsigned"] ?? 0) + (counts["unverified"] ?? 0), FORGERIES);
+  assert.equal(counts["settled"], 0);
+  assert.equal(await fingerprint(pool), before);
+
+  const ack = honest(inFlight);
+  await stranger.publish(
+    `delivery/ack/${inFlight}`,
+    encodeAck({ ...ack, signature: signAckWithKey(ack, keys.privateKey) }),
+  );
+  await until(async () => (await publisher.state(inFlight)) === "acknowledged", 5_000, "the honest ack to count");
+});
+
+test("a replayed ack says what the first one said: nothing changes again", async (t) => {
+  const { publisher, pool, stranger, inFlight, honest } = await setScene(t);
+  const ack = honest(inFlight);
+  const signed = encodeAck({ ...ack, signature: signAck(ack, SECRET) });
+  await stranger.publish(`delivery/ack/${inFlight}`, signed);
+  await until(async () => (await publisher.state(inFlight)) === "acknowledged", 5_000, "the ack to count");
+  const before = await fingerprint(pool);
+  for (let i = 0; i < 500; i++) await stranger.publish(`delivery/ack/${inFlight}`, signed);
+  await until(async () => ((await publisher.acks())["duplicate"] ?? 0) >= 500, 10_000, "the replays to be counted");
+  assert.equal(await fingerprint(pool), before);
+});
+
+test("a retained ack is ignored, though it is signed", async (t) => {
+  const { publisher, pool, stranger, ids, honest } = await setScene(t);
+  const [id = ""] = ids;
+  assert.equal((await publisher.ask("POST", "/v1/link/disconnect", {})).status, 200);
+  const before = await fingerprint(pool);
+  const ack = honest(id);
+  await stranger.publish(`delivery/ack/${id}`, encodeAck({ ...ack, signature: signAck(ack, SECRET) }), {
+    retain: true,
+  });
+  assert.equal((await publisher.ask("POST", "/v1/link/connect", {})).status, 200);
+  await until(async () => (await publisher.acks())["retained"] === 1, 10_000, "the retained ack to be counted");
+  assert.equal(await publisher.state(id), "pending");
+  assert.equal(await fingerprint(pool), before);
+});
+
+test("an ack that a broker says as somebody's will has no signature either", async (t) => {
+  const { publisher, pool, brokerUrl, ids } = await setScene(t);
+  const [id = ""] = ids;
+  const before = await fingerprint(pool);
+  const client = await mqtt.connectAsync(brokerUrl, {
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+    will: { topic: `delivery/ack/${id}`, payload: Buffer.from('{"client_id":"acker"}'), qos: 1, retain: false },
+  });
+  client.stream.destroy();
+  await until(async () => (await publisher.acks())["unsigned"] === 1, 10_000, "the will to be received");
+  await client.endAsync(true);
+  assert.equal(await fingerprint(pool), before);
+});

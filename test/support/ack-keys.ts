@@ -1,0 +1,24 @@
+/** Ed25519 keys of ackers, as their operators would make them. */
+import { generateKeyPairSync } from "node:crypto";
+import { type AckKey, readPrivateKey, readPublicKeys } from "@acktor/shared/protocol/ack-signature";
+
+export interface AckKeyPair {
+  /** PEM. */
+  readonly publicPem: string;
+  readonly privatePem: string;
+  readonly publicKey: AckKey;
+  readonly privateKey: AckKey;
+}
+
+export function ackKeyPair(): AckKeyPair {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519", {
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  const publicKeys = readPublicKeys(publicKey);
+  const own = readPrivateKey(privateKey);
+  if (typeof publicKeys === "string" || typeof own === "string") throw new Error("a fresh key is not readable");
+  const [first] = publicKeys;
+  if (first === undefined) throw new Error("a fresh key is not readable");
+  return { publicPem: publicKey, privatePem: privateKey, publicKey: first, privateKey: own };
+}

@@ -1,0 +1,89 @@
+/**
+ * `acktor dead-letters replay` and `discard`.
+ *
+ * Invariant: nothing is changed before a person has seen how many messages it is about and said yes, unless `--yes` was
+ * given; without a terminal to ask at there is nobody to say it.
+ */
+import { createInterface } from "node:readline/promises";
+import type { z } from "zod";
+import type { Api, ApiResult } from "../api/api.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import type { changeOutput } from "../outputs.ts";
+import type { Session } from "../session.ts";
+
+export interface ChangeOptions {
+  readonly reason?: string;
+  readonly topic?: string;
+  readonly limit: number;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly force?: boolean;
+  readonly outOfOrder?: boolean;
+}
+
+type Change = z.infer<typeof changeOutput>;
+
+export async function change(
+  session: Session,
+  api: Api,
+  verb: "replay" | "discard",
+  options: ChangeOptions,
+): Promise<ExitCode> {
+  const { texts, terminal } = session;
+  const { deadLetters: t } = texts;
+  const mayAsk = terminal.inIsTerminal && terminal.errIsTerminal && !session.json;
+  if (!options.dryRun && !options.yes && !mayAsk) {
+    const fix = t.sayYesFix;
+    return session.fail({ exit: EXIT.usage, code: "not_confirmed", message: t.sayYes, fix });
+  }
+  const ask = (dryRun: boolean): Promise<ApiResult<Change>> =>
+    api.post<Change>(`/v1/dead-letters/${verb}`, requestBody(session, verb, options, dryRun));
+  if (!options.yes || options.dryRun) {
+    const preview = await ask(true);
+    if (!preview.ok) return session.fail(preview.failure);
+    if (options.dryRun) return session.answer(preview.value, () => t.would[verb](preview.value.matched));
+    if (preview.value.matched === 0) return session.answer(preview.value, () => t.none);
+    if (!(await isConfirmed(session, t.confirm[verb](preview.value.matched)))) {
+      terminal.note(t.nothingChanged);
+      return EXIT.failed;
+    }
+  }
+  const done = await ask(false);
+  if (!done.ok) return session.fail(done.failure);
+  const changed = Number(done.value[verb === "replay" ? "replayed" : "discarded"] ?? 0);
+  const refused = Number(done.value["refused"] ?? 0);
+  const exit = refused > 0 ? EXIT.failed : EXIT.done;
+  return session.answer(done.value, () => t.did[verb](changed, refused), exit);
+}
+
+function requestBody(session: Session, verb: "replay" | "discard", options: ChangeOptions, dryRun: boolean): object {
+  const { reason, topic, limit, force, outOfOrder } = options;
+  return {
+    ...(reason === undefined ? {} : { reason }),
+    ...(topic === undefined ? {} : { topic }),
+    limit,
+    dry_run: dryRun,
+    ...(verb === "replay" ? { force: force ?? false, out_of_order: outOfOrder ?? false } : {}),
+    who: operator(session),
+  };
+}
+
+/** Who stands in the audit. */
+export function operator({ env }: Session): string {
+  const name = (env["USER"] ?? env["USERNAME"] ?? "").replace(/[^\w.@-]/g, "").slice(0, 100);
+  return name === "" ? "cli" : name;
+}
+
+async function isConfirmed({ signal }: Session, question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // With a line interface the terminal's Ctrl-C comes here, not as a signal.
+  lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    return /^(y|yes|はい)$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim());
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  } finally {
+    lines.close();
+  }
+}

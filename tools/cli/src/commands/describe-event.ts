@@ -1,0 +1,98 @@
+/** An event of `GET /v1/events` as lines for people. */
+import type {
+  ActorEvent,
+  InspectEvent,
+  InstanceGone,
+  InstanceSnapshot,
+  MachinesView,
+  StateValue,
+  StreamEvents,
+} from "@acktor/shared/inspect/wire";
+import type { Session } from "../session.ts";
+import { printable } from "../terminal/printable.ts";
+
+/** One line of `--json` and of a recording. */
+export type WatchLine = {
+  [K in keyof StreamEvents]: { readonly event: K; readonly at: number; readonly data: StreamEvents[K] };
+}[keyof StreamEvents];
+
+const NAMES: ReadonlySet<string> = new Set<keyof StreamEvents>(["snapshot", "inspect", "instance", "gone", "bus"]);
+
+export function isWatched(name: string): name is keyof StreamEvents {
+  return NAMES.has(name);
+}
+
+/** None for what only says that all is as it was. @param all also what the roles do by the clock */
+export function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
+  const { texts } = session;
+  switch (line.event) {
+    case "snapshot":
+      return describeSnapshot(line.data, line.at, session);
+    case "inspect":
+      return describeInspect(line.data, session, all);
+    case "gone":
+      return [entry(session, line.data.ts, name(line.data), `${texts.watch.gone} (${printable(line.data.why)})`)];
+    case "bus":
+      return [
+        entry(
+          session,
+          line.at,
+          "bus",
+          `${line.data.kind} ${line.data.connected ? texts.watch.busUp : texts.watch.busDown}`,
+        ),
+      ];
+    case "instance":
+      return [];
+  }
+}
+
+function describeSnapshot({ instances }: MachinesView, at: number, session: Session): string[] {
+  return instances.flatMap((instance) => [
+    entry(session, at, name(instance), session.texts.watch.here),
+    ...instance.actors.map((actor) =>
+      entry(session, at, `${name(instance)} ${printable(actor.actor)}`, showValue(actor.value)),
+    ),
+  ]);
+}
+
+function describeInspect(event: InspectEvent, session: Session, all: boolean): string[] {
+  const who = name(event);
+  if (event.kind === "deliveries") {
+    const counts = Object.entries(event.counts).map(([step, count]) => `${step} ${count}`);
+    return [entry(session, event.ts, who, counts.join(", "))];
+  }
+  // A context alone changes ten times a second.
+  if (event.kind === "context" || (!all && isRoutine(event))) return [];
+  const actor = `${who} ${printable(event.actor)}`;
+  const by = event.event === null ? event.kind : printable(event.event, 80);
+  return [entry(session, event.ts, actor, `${showValue(event.value)} ${session.terminal.paint("faint", by)}`)];
+}
+
+/** Periodic work and the look into the outbox, which come by the clock, several times a second. */
+function isRoutine({ machine, event }: ActorEvent): boolean {
+  return (machine === "periodic" || machine === "dispatcher") && (event === null || event.startsWith("xstate."));
+}
+
+function entry({ terminal }: Session, ts: number, who: string, what: string): string {
+  return `${terminal.paint("faint", clockTime(ts))} ${who}  ${what}`;
+}
+
+/** `20:15:03.123`, UTC. */
+function clockTime(ts: number): string {
+  return Number.isFinite(ts) && Math.abs(ts) < 8.64e15 ? new Date(ts).toISOString().slice(11, 23) : "?";
+}
+
+function name({
+  service,
+  instance,
+}: Pick<InstanceSnapshot | InstanceGone | InspectEvent, "service" | "instance">): string {
+  return `${printable(service)} ${printable(instance)}`;
+}
+
+/** `CONNECTED`, or of regions `connection.CONNECTED breaker.CLOSED`. */
+export function showValue(value: StateValue): string {
+  if (typeof value === "string") return printable(value);
+  return Object.entries(value)
+    .map(([region, inner]) => `${printable(region)}.${showValue(inner)}`)
+    .join(" ");
+}

@@ -1,0 +1,80 @@
+/**
+ * `acktor watch`: what the actors of every instance do, as it happens, on the screen and into a recording.
+ *
+ * Invariant: a lost stream is asked for again with growing pauses, until Ctrl-C; the first one that cannot be had ends it.
+ */
+import { pause } from "@acktor/shared/runtime/pause";
+import type { Api } from "../api/api.ts";
+import { readEvents, type ServerSentEvent } from "../api/server-sent-events.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import type { Session } from "../session.ts";
+import { describeEvent, isWatched, type WatchLine } from "./describe-event.ts";
+import { Recorder } from "./recording.ts";
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface WatchOptions {
+  readonly record?: string;
+  /** Also what the roles do by the clock. */
+  readonly all?: boolean;
+}
+
+export async function watch(session: Session, api: Api, { record, all = false }: WatchOptions): Promise<ExitCode> {
+  const { texts } = session;
+  const recorder = record === undefined ? null : await Recorder.open(record);
+  if (typeof recorder === "string") {
+    const message = texts.watch.cannotWrite(record ?? "", recorder);
+    return session.fail({ exit: EXIT.usage, code: "cannot_write", message, fix: texts.watch.cannotWriteFix });
+  }
+  const show = async (line: WatchLine): Promise<void> => {
+    await recorder?.add(line);
+    if (session.json) session.terminal.out(JSON.stringify(line));
+    else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+  };
+  try {
+    return await follow(session, api, show);
+  } finally {
+    await recorder?.end();
+  }
+}
+
+type Show = (line: WatchLine) => Promise<void>;
+
+async function follow(session: Session, api: Api, show: Show): Promise<ExitCode> {
+  const { signal, terminal, texts } = session;
+  let pauseMs = 0;
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    const stream = await api.stream("/v1/events");
+    if (stream.ok) {
+      pauseMs = 0;
+      await showAll(readEvents(stream.value), show);
+    } else if (isFirst || stream.failure.exit === EXIT.usage) return session.fail(stream.failure);
+    if (signal.aborted) break;
+    terminal.note(texts.watch.lost);
+    pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
+    await pause(pauseMs, signal);
+  }
+  return EXIT.interrupted;
+}
+
+/** Until the stream ends, however it ends. */
+async function showAll(events: AsyncIterable<ServerSentEvent>, show: Show): Promise<void> {
+  const iterator = events[Symbol.asyncIterator]();
+  for (;;) {
+    // Only the reading may fail: a connection that breaks.
+    const next = await iterator.next().catch(() => null);
+    if (next === null || next.done === true) return;
+    const line = toLine(next.value);
+    if (line !== null) await show(line);
+  }
+}
+
+function toLine({ name, data }: ServerSentEvent): WatchLine | null {
+  if (!isWatched(name)) return null;
+  try {
+    return { event: name, at: Date.now(), data: JSON.parse(data) };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,97 @@
+/** NATS, where it is configured: its greeting, the login, and a round trip of PING; by the protocol's four text lines. */
+import net from "node:net";
+import tls from "node:tls";
+import type { Session } from "../session.ts";
+import { printable } from "../terminal/printable.ts";
+import { type Check, failed, ok } from "./check.ts";
+
+const DEADLINE_MS = 3_000;
+
+type Asked =
+  | { readonly ok: true; readonly version: string; readonly ms: number }
+  | { readonly ok: false; readonly why: string };
+
+export async function checkNats(session: Session, url: string): Promise<Check> {
+  const { doctor: t } = session.texts;
+  const asked = await ask(new URL(url), session.now);
+  if (!asked.ok)
+    return failed("nats", printable(asked.why, 200), /authori/i.test(asked.why) ? t.natsLoginFix : t.natsFix);
+  return ok("nats", t.natsFound(printable(asked.version, 40), asked.ms.toFixed(1)), {
+    round_trip_ms: asked.ms,
+    version: asked.version,
+  });
+}
+
+/** Never rejects; the socket is closed when it resolves. */
+function ask(url: URL, now: () => number): Promise<Asked> {
+  return new Promise((resolve) => {
+    const plain = net.connect({ host: url.hostname, port: Number(url.port || 4222) });
+    let socket: net.Socket = plain;
+    let rest = "";
+    let version: string | null = null;
+    let askedAt = 0;
+    const end = (asked: Asked): void => {
+      clearTimeout(timer);
+      for (const one of new Set([plain, socket])) one.destroy();
+      resolve(asked);
+    };
+    const timer = setTimeout(() => end({ ok: false, why: `no answer within ${DEADLINE_MS} ms` }), DEADLINE_MS);
+    const login = (): void => {
+      askedAt = now();
+      socket.write(`CONNECT ${JSON.stringify(credentials(url))}\r\nPING\r\n`);
+    };
+    const onLine = (line: string): void => {
+      if (line.startsWith("INFO ") && version === null) {
+        const info = parseInfo(line.slice(5));
+        version = info.version;
+        if (url.protocol === "tls:" || info.wantsTls) socket = secure(plain, url, listen, login, end);
+        else login();
+      } else if (line.startsWith("-ERR")) end({ ok: false, why: line.slice(4).trim() });
+      else if (line === "PONG" && version !== null) end({ ok: true, version, ms: now() - askedAt });
+    };
+    const listen = (from: net.Socket): void => {
+      from.on("data", (bytes: Buffer) => {
+        const lines = (rest + bytes.toString("latin1")).slice(-65_536).split("\r\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) onLine(line);
+      });
+      from.once("error", (error: NodeJS.ErrnoException) => end({ ok: false, why: error.code ?? error.message }));
+      from.once("close", () =>
+        end({ ok: false, why: version === null ? "it is no NATS server" : "connection closed" }),
+      );
+    };
+    listen(plain);
+  });
+}
+
+function secure(
+  plain: net.Socket,
+  url: URL,
+  listen: (socket: net.Socket) => void,
+  login: () => void,
+  end: (asked: Asked) => void,
+): net.Socket {
+  plain.removeAllListeners("data");
+  plain.removeAllListeners("close");
+  const socket = tls.connect({ socket: plain, servername: net.isIP(url.hostname) ? "" : url.hostname }, login);
+  plain.once("error", (error) => end({ ok: false, why: error.message }));
+  listen(socket);
+  return socket;
+}
+
+function parseInfo(text: string): { readonly version: string; readonly wantsTls: boolean } {
+  try {
+    const info = JSON.parse(text) as { version?: string; tls_required?: boolean };
+    return { version: String(info.version ?? "?"), wantsTls: info.tls_required === true };
+  } catch {
+    return { version: "?", wantsTls: false };
+  }
+}
+
+/** As the services read them: user and password, or a token alone, before the @. */
+function credentials(url: URL): object {
+  const user = decodeURIComponent(url.username);
+  const pass = decodeURIComponent(url.password);
+  const login = user === "" ? {} : pass === "" ? { auth_token: user } : { user, pass };
+  return { verbose: false, pedantic: false, name: "acktor-doctor", lang: "node", version: "1", ...login };
+}

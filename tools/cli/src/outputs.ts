@@ -1,0 +1,171 @@
+/**
+ * What each command prints with `--json`: one object, or one a line where it goes on (`watch`, `status --watch`).
+ *
+ * Commands take only types from here, so that no run waits for the schemas; a test holds every command's real output
+ * against them. What comes from the service may have more fields than these.
+ */
+import { z } from "zod";
+
+const time = z.string();
+const state = z.enum(["pending", "sent", "acknowledged", "failed", "expired"]);
+const connectionState = z.enum(["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "ERROR"]);
+
+const connection = z.looseObject({
+  state: connectionState,
+  breaker: z.enum(["CLOSED", "OPEN", "HALF_OPEN"]),
+  broker: z.string(),
+  client_id: z.string(),
+  uptime_seconds: z.number().nullable(),
+  connected_at: time.nullable(),
+  disconnected_at: time.nullable(),
+  last_activity_at: time.nullable(),
+  last_error: z.looseObject({ type: z.string(), reason: z.string(), at: time }).nullable(),
+  retry_count: z.number(),
+  buffer_size: z.number().nullable().optional(),
+});
+
+const statistics = z.looseObject({
+  connection_attempts: z.number(),
+  successful_connections: z.number(),
+  disconnections: z.number(),
+  messages_sent: z.number(),
+  messages_received: z.number(),
+  errors_by_type: z.record(z.string(), z.number()),
+});
+
+export const serviceStatus = z.looseObject({
+  service: z.enum(["publisher", "acker"]),
+  instance: z.string(),
+  version: z.string(),
+  state: z.string(),
+  connection,
+  statistics,
+});
+
+export const deliveryStats = z.looseObject({
+  by_state: z.record(state, z.object({ count: z.number(), avg_retries: z.number() })),
+  total_messages: z.number(),
+  success_rate: z.number(),
+  pending_count: z.number(),
+});
+
+/** `status`; an acker keeps no statistics of deliveries. */
+export const statusOutput = z.strictObject({ status: serviceStatus, stats: deliveryStats.nullable() });
+
+/** `send`. `waited` where `--wait` was given: how the messages stood when the command ended. */
+export const sendOutput = z.strictObject({
+  accepted: z.int(),
+  message_ids: z.array(z.uuid()),
+  seconds: z.number(),
+  waited: z
+    .strictObject({ acknowledged: z.int(), failed: z.int(), expired: z.int(), open: z.int(), seconds: z.number() })
+    .nullable(),
+});
+
+export const messageRow = z.looseObject({
+  message_id: z.uuid(),
+  topic: z.string(),
+  state,
+  payload: z.string(),
+  content_encoding: z.enum(["utf8", "base64"]),
+  created_at: time,
+  retry_count: z.number(),
+  reason: z.string().nullable(),
+});
+
+/** `messages list`, `dead-letters show`. */
+export const messagesOutput = z.strictObject({ messages: z.array(messageRow), next_before: z.string().nullable() });
+
+/** `messages show`. */
+export const messageOutput = messageRow.extend({
+  attempts: z.array(
+    z.looseObject({
+      attempt: z.number(),
+      outcome: z.string(),
+      reason_code: z.number().nullable(),
+      sent_at: time.nullable(),
+      client_id: z.string().nullable(),
+      detail: z.string().nullable(),
+    }),
+  ),
+  acks: z.array(z.looseObject({ client_id: z.string(), acknowledged_at: time, late: z.boolean(), level: z.string() })),
+});
+
+/** `dead-letters list`. */
+export const deadLettersOutput = z.strictObject({
+  groups: z.array(
+    z.looseObject({
+      reason: z.string().nullable(),
+      state: z.enum(["failed", "expired"]),
+      count: z.number(),
+      oldest: time,
+      newest: time,
+    }),
+  ),
+  complete: z.boolean(),
+});
+
+/** `dead-letters replay` and `discard`. */
+export const changeOutput = z.looseObject({ dry_run: z.boolean(), matched: z.int() });
+
+/** `pause` … `breaker close`: what the service answers. */
+export const controlOutput = z.looseObject({});
+
+/** `watch` and `replay-recording`, one a line. */
+export const watchLine = z.strictObject({
+  event: z.enum(["snapshot", "inspect", "instance", "gone", "bus"]),
+  /** Milliseconds since 1970: when it was received; of a recording, when it happened. */
+  at: z.number(),
+  data: z.looseObject({}),
+});
+
+export const verdict = z.enum(["OK", "WARN", "FAIL"]);
+
+/** `doctor`. */
+export const doctorOutput = z.strictObject({
+  verdict,
+  checks: z.array(
+    z.strictObject({
+      check: z.string(),
+      verdict,
+      /** What was found. */
+      found: z.string(),
+      /** What to do; empty with OK. */
+      fix: z.string(),
+      /** Figures, for programs. */
+      data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+    }),
+  ),
+});
+
+const serviceName = z.enum(["publisher", "acker"]);
+
+/** `config print`: secrets are `***`. */
+export const configOutput = z.strictObject({
+  services: z.array(
+    z.strictObject({
+      service: serviceName,
+      settings: z.record(
+        z.string(),
+        z.strictObject({ value: z.string().nullable(), from: z.enum(["environment", "file", "default", "unset"]) }),
+      ),
+    }),
+  ),
+});
+
+/** `config check`. */
+export const configCheckOutput = z.strictObject({
+  ok: z.boolean(),
+  services: z.array(z.strictObject({ service: serviceName, faults: z.array(z.string()) })),
+});
+
+/** `migrate`. */
+export const migrateOutput = z.strictObject({
+  dry_run: z.boolean(),
+  schemas: z.array(z.strictObject({ schema: serviceName, applied: z.array(z.string()), pending: z.array(z.string()) })),
+});
+
+/** On standard error, whenever a command with `--json` fails. */
+export const failureOutput = z.strictObject({
+  error: z.strictObject({ code: z.string(), message: z.string(), fix: z.string(), exit: z.int().min(1).max(4) }),
+});

@@ -1,0 +1,121 @@
+/**
+ * The tree of subcommands with their help. What a subcommand does is loaded when it is run, so that `--help` is there at
+ * once.
+ *
+ * Invariants:
+ *  1. Whatever is wrong with the arguments ends with exit code 2 and names it, before anything is done.
+ *  2. Help goes to standard output when it was asked for, to standard error when it was not.
+ */
+import { Command, CommanderError } from "commander";
+import { defineChaos } from "./define/chaos.ts";
+import { defineDeadLetters } from "./define/dead-letters.ts";
+import type { Definer } from "./define/definer.ts";
+import { defineHere } from "./define/here.ts";
+import { defineMessages } from "./define/messages.ts";
+import { defineOperating } from "./define/operating.ts";
+import { defineStatus } from "./define/status.ts";
+import type { Environment } from "./environment.ts";
+import { EXIT, type ExitCode } from "./exit.ts";
+import { Session } from "./session.ts";
+import { makeTerminal, type Streams } from "./terminal/terminal.ts";
+import { chooseTexts, isLanguage, LANGUAGES, type Texts } from "./texts/texts.ts";
+import { VERSION } from "./version.ts";
+
+const HELP_COLUMNS = 100;
+
+export interface World {
+  readonly streams: Streams;
+  readonly env: Environment;
+  /** Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly handOver: () => void;
+}
+
+interface GlobalOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly json?: boolean;
+  readonly color: boolean;
+}
+
+/** Runs one command. @param args without the program's own name */
+export async function runProgram(args: readonly string[], world: World): Promise<ExitCode> {
+  const { streams, env } = world;
+  const language = languageIn(args);
+  if (language !== null && !isLanguage(language)) {
+    streams.stderr.write(`--lang ${JSON.stringify(language.slice(0, 20))}: ${LANGUAGES.join(", ")}\n`);
+    return EXIT.usage;
+  }
+  const texts = chooseTexts(language, env);
+  let exit: ExitCode = EXIT.done;
+  const program = makeProgram(texts, async (command, work) => {
+    const { url, token, tokenFile, json = false, color } = command.optsWithGlobals<GlobalOptions>();
+    const address = {
+      ...(url === undefined ? {} : { url }),
+      ...(token === undefined ? {} : { token }),
+      ...(tokenFile === undefined ? {} : { tokenFile }),
+    };
+    const terminal = makeTerminal(streams, env, color);
+    exit = await work(new Session({ ...world, terminal, texts, json, address }));
+  });
+  for (const command of withDescendants(program)) {
+    command.exitOverride();
+    command.configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) => void streams.stderr.write(text),
+      getOutHelpWidth: () => helpWidth(streams),
+      getErrHelpWidth: () => helpWidth(streams),
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    throw error;
+  }
+}
+
+/** The tree itself: what the reference and the completion scripts are made from. */
+export function makeProgram(texts: Texts, run: Definer["run"]): Command {
+  const { help } = texts;
+  const program = new Command("acktor")
+    .description(help.acktor)
+    .version(VERSION, "-V, --version", help.version)
+    .helpOption("-h, --help", help.help)
+    .helpCommand(false)
+    .option("--url <url>", help.url)
+    .option("--token-file <file>", help.tokenFile)
+    .option("--json", help.json)
+    .option("--lang <language>", help.lang)
+    .option("--no-color", help.noColor)
+    .showHelpAfterError(help.afterError)
+    .configureHelp({ showGlobalOptions: true, styleTitle: (title) => help.titles[title] ?? title });
+  program.addOption(program.createOption("--token <token>").hideHelp());
+  const definer: Definer = { program, texts, run };
+  for (const define of [defineStatus, defineMessages, defineDeadLetters, defineOperating, defineHere, defineChaos])
+    define(definer);
+  program.addHelpText("after", `\n${help.exitCodes}`);
+  return program;
+}
+
+export function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((child) => withDescendants(child))];
+}
+
+/** Of the terminal that shows it; the same everywhere else. */
+function helpWidth({ stdout }: Streams): number {
+  return stdout.isTTY === true ? stdout.columns || HELP_COLUMNS : HELP_COLUMNS;
+}
+
+/** Needed before the arguments are read: the help itself is in that language. */
+function languageIn(args: readonly string[]): string | null {
+  const upToDashes = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const at = upToDashes.findLastIndex((arg) => arg === "--lang" || arg.startsWith("--lang="));
+  if (at < 0) return null;
+  const given = upToDashes[at] ?? "";
+  return given.includes("=") ? given.slice("--lang=".length) : (upToDashes[at + 1] ?? "");
+}

@@ -1,0 +1,65 @@
+/** One run of the command: what every subcommand is given. */
+import { Api } from "./api/api.ts";
+import { type AddressOptions, readAddress } from "./api/credentials.ts";
+import type { Environment } from "./environment.ts";
+import { type CliFailure, EXIT, type ExitCode, type Result } from "./exit.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+import type { Texts } from "./texts/texts.ts";
+
+export interface SessionOptions {
+  readonly terminal: Terminal;
+  readonly texts: Texts;
+  readonly env: Environment;
+  readonly json: boolean;
+  readonly address: AddressOptions;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Lets go of the signals: another program takes over this process. */
+  readonly handOver: () => void;
+}
+
+export class Session {
+  readonly terminal: Terminal;
+  readonly texts: Texts;
+  readonly env: Environment;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly handOver: () => void;
+  readonly #address: AddressOptions;
+
+  constructor(options: SessionOptions) {
+    this.terminal = options.terminal;
+    this.texts = options.texts;
+    this.env = options.env;
+    this.json = options.json;
+    this.signal = options.signal;
+    this.now = options.now;
+    this.handOver = options.handOver;
+    this.#address = options.address;
+  }
+
+  /** The service that was named, or why none can be asked. */
+  api(): Result<Api> {
+    const { texts, env, signal } = this;
+    if (this.#address.token !== undefined) this.terminal.note(texts.failures.tokenOnCommandLine);
+    const address = readAddress(this.#address, env, texts);
+    return address.ok ? { ok: true, value: new Api({ ...address.value, texts, signal }) } : address;
+  }
+
+  /** Prints a result: as JSON where that was asked for, else as text. */
+  answer(value: object, text: () => string, exit: ExitCode = EXIT.done): ExitCode {
+    this.terminal.out(this.json ? JSON.stringify(value) : text());
+    return exit;
+  }
+
+  /** Says why it was not done, on standard error. Ctrl-C needs no words. */
+  fail({ exit, code, message, fix }: CliFailure): ExitCode {
+    if (this.signal.aborted) return EXIT.interrupted;
+    const fixLine = fix === "" ? "" : `\n  ${this.texts.failures.fix}: ${fix}`;
+    this.terminal.note(this.json ? JSON.stringify({ error: { code, message, fix, exit } }) : `${message}${fixLine}`);
+    return exit;
+  }
+}

@@ -1,0 +1,41 @@
+/** A bar on standard error: drawn over itself on a terminal, nothing elsewhere. */
+import type { Terminal } from "./terminal.ts";
+
+const BAR = 30;
+const REDRAW_MS = 100;
+
+export class Progress {
+  readonly #terminal: Terminal;
+  readonly #total: number;
+  readonly #now: () => number;
+  #label = "";
+  #drawnAt = Number.NEGATIVE_INFINITY;
+
+  /** @param now monotonic milliseconds */
+  constructor(terminal: Terminal, total: number, now: () => number) {
+    this.#terminal = terminal;
+    this.#total = total;
+    this.#now = now;
+  }
+
+  /** Draws at most ten times a second, and the last state always. */
+  show(label: string, done: number): void {
+    const isLast = done >= this.#total || label !== this.#label;
+    if (!isLast && this.#now() - this.#drawnAt < REDRAW_MS) return;
+    this.#label = label;
+    this.#drawnAt = this.#now();
+    this.#terminal.redraw(`${label} ${renderBar(done, this.#total)}`);
+  }
+
+  /** Takes the bar away. Twice is fine. */
+  end(): void {
+    this.#terminal.redraw("");
+  }
+}
+
+/** `[####------] 40 % 4/10` */
+export function renderBar(done: number, total: number): string {
+  const share = total === 0 ? 1 : Math.min(1, done / total);
+  const full = Math.floor(share * BAR);
+  return `[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${Math.floor(share * 100)} % ${done}/${total}`;
+}

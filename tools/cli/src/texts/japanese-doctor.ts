@@ -1,0 +1,60 @@
+/** What the doctor finds, and his advice, in Japanese. */
+import type { Texts } from "./english.ts";
+
+export const japaneseDoctor: Texts["doctor"] = {
+  configOk: "問題なし",
+  configRunning: "DATABASE_URL と MQTT_URL の両方は設定されていません。稼働中のものを見つけて診断します",
+  configMissing: (names) => `未診断: ${names} が設定されておらず、\`acktor start\` も見つかりません`,
+  configMissingFix: "サービスと同じ環境で診断してください",
+  configFix: "示された設定を直してください。一覧は docs/reference/configuration.md にあります",
+  serviceStateFix: "一時停止なら `acktor resume`、それ以外はサービスのログを確認してください",
+  serviceLinkFix: "検査 broker を確認し、原因を除いたら `acktor link reset` ですぐに再試行できます",
+  postgresFound: (version, ms) => `PostgreSQL ${version}、往復 ${ms} ミリ秒`,
+  postgresAwayFix: "PostgreSQL を起動するか、DATABASE_URL のホスト、ポート、TLS を直してください",
+  postgresLoginFix: "DATABASE_URL のユーザー名とパスワード、または pg_hba.conf を直してください",
+  postgresMissingFix: "データベースを作成するか、DATABASE_URL の名前を直してください",
+  postgresOldFix: (oldest, newest) => `PostgreSQL ${oldest} から ${newest} を使ってください`,
+  postgresNewFix: (newest) => `検証済みのバージョン (${newest}) より新しいものです。不具合があれば報告してください`,
+  standby: "スタンバイ",
+  standbyFix: "DATABASE_URL にプライマリを指定してください。スタンバイには書き込めません",
+  durabilityFix: "fsync=on と synchronous_commit=on にしてください。201 は障害でも失われないという約束です",
+  clockFound: (ms) =>
+    `PostgreSQL の時計はこのマシンより ${Math.abs(ms)} ミリ秒${ms < 0 ? "遅れています" : "進んでいます"}`,
+  clockFix: "両方のマシンの時刻を NTP で合わせてください",
+  migrated: (count) => `${count} 件適用済み、不足なし`,
+  pending: (names) => `未適用: ${names}`,
+  pendingFix: "`acktor migrate` を実行するか、ACKTOR_MIGRATE=off を外して一度起動してください",
+  noInbox: "このデータベースに受信箱がありません",
+  noInboxFix: "acker が別のデータベースを使うなら問題ありません。そうでなければ `acktor migrate`",
+  noOutbox: "このデータベースにアウトボックスがありません",
+  outbox: (id, prefix) => `アウトボックス ${id}、配信確認は ${prefix} の下`,
+  prefixFix: (known, configured) =>
+    `アウトボックスは ${known} で使われていましたが、ここの ACKTOR_ACK_PREFIX は ${configured} です。どちらかに統一してください`,
+  brokerFound: (broker, version, ms) => `${broker}、${version}、PUBLISH から PUBACK まで ${ms} ミリ秒`,
+  brokerFixes: {
+    network: "ブローカーを起動するか、MQTT_URL を直してください。ファイアウォールも確認してください",
+    authentication: "MQTT_USERNAME と MQTT_PASSWORD、ブローカーの ACL、または証明書を直してください",
+    timeout: "そこで待ち受けているものは MQTT を話しません。MQTT_URL のポートとスキームを直してください",
+    protocol: "MQTT_URL のスキーム (mqtt、mqtts、ws、wss) を直すか、ACKTOR_MQTT_VERSION を auto にしてください",
+    application: "ブローカーのログを確認してください",
+  },
+  brokerSlowFix:
+    "ブローカーが遅く、すべてが制限されます。負荷と、mosquitto なら set_tcp_nodelay true を確認してください",
+  publishFailed: (broker, version, why) => `${broker}、${version}、PUBLISH 失敗: ${why}`,
+  publishFix: "このユーザーに acktor/doctor/# への送信を許可するか、ブローカーのログを確認してください",
+  limitsUntold: "MQTT 3.1.1: ブローカーは制限を知らせません",
+  limitsUnknown: "制限を読む前に接続が終わりました",
+  qosFix: "QoS 1 のあるブローカーを使ってください。なければ何も確認されません",
+  packetFix: "ブローカーの最大パケットサイズを 400,000 バイトに上げるか、内容を小さくしてください",
+  noForeign: (prefix) => `${prefix} の下に他の配信確認はありません`,
+  foreign: (prefix, heard, counted) =>
+    `このアウトボックスにないメッセージの配信確認が ${prefix} の下に届いています (受信 ${heard} 件、publisher の計数 ${counted} 件)`,
+  foreignFix:
+    "ブローカーを共有するアウトボックスごとに ACKTOR_ACK_PREFIX を分けてください。保持期間の経過後や復元の後には少数なら正常です",
+  natsFound: (version, ms) => `NATS ${version}、往復 ${ms} ミリ秒`,
+  natsFix: "NATS を起動するか、NATS_URL を直してください。なくても各サービスは単独で動きます",
+  natsLoginFix: "NATS_URL のユーザー名、パスワード、トークンを直してください",
+  diskFound: (folder, mib) => `${folder} の空き ${mib} MiB`,
+  diskUnknown: "空き容量を読めません",
+  diskFix: "空き容量を増やすか、ACKTOR_DATA_DIR を別のディスクにしてください",
+};

@@ -1,0 +1,55 @@
+/**
+ * The one-shot `init` of docker-compose.yml: makes the secrets and certificates once, and gives each container its own.
+ *
+ *   node init.js --keys DIR --target DIR --topics FILTERS
+ */
+import { parseArgs } from "node:util";
+import { DEFAULT_NATS_PREFIX, prefixFault } from "@acktor/shared/bus/subjects";
+import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, topicFault } from "@acktor/shared/protocol/topics";
+import { prepareSecrets } from "./prepare-secrets.ts";
+
+const { values } = parseArgs({
+  options: {
+    keys: { type: "string", default: "/keys" },
+    target: { type: "string", default: "/for" },
+    topics: { type: "string", default: "" },
+    "ack-prefix": { type: "string", default: DEFAULT_ACK_PREFIX },
+    "presence-prefix": { type: "string", default: DEFAULT_PRESENCE_PREFIX },
+    "nats-prefix": { type: "string", default: DEFAULT_NATS_PREFIX },
+    "require-certificate": { type: "string", default: "off" },
+  },
+});
+
+const topics = values.topics.split(",").map((filter) => filter.trim());
+const faults = [
+  ...topics.map((filter) => fault(`ACKTOR_TOPICS: ${JSON.stringify(filter)}`, filterFault(filter))),
+  fault(`ACKTOR_ACK_PREFIX: ${values["ack-prefix"]}`, topicFault(values["ack-prefix"])),
+  fault(`ACKTOR_PRESENCE_PREFIX: ${values["presence-prefix"]}`, topicFault(values["presence-prefix"])),
+  fault(`ACKTOR_NATS_PREFIX: ${values["nats-prefix"]}`, prefixFault(values["nats-prefix"])),
+  // `#` would let the publisher write acks: mosquitto's access list cannot say "everything but".
+  ...topics
+    .filter((filter) => /^[#+]/.test(filter))
+    .map((f) => `ACKTOR_TOPICS: ${f} would cover the acks; name the topics`),
+].filter((text) => text !== null);
+
+if (faults.length > 0) {
+  process.stderr.write(`acktor init: the configuration has ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
+  process.exitCode = 2;
+} else {
+  const { made, certificates, written } = prepareSecrets({
+    keys: values.keys,
+    target: values.target,
+    topics,
+    ackPrefix: values["ack-prefix"],
+    presencePrefix: values["presence-prefix"],
+    natsPrefix: values["nats-prefix"],
+    requireCertificate: values["require-certificate"] === "on",
+  });
+  process.stdout.write(
+    `acktor init: ${made.length} secrets made, ${certificates.length} certificates issued, ${written.length} files written\n`,
+  );
+}
+
+function fault(what: string, why: string | null): string | null {
+  return why === null ? null : `${what} ${why}`;
+}
