@@ -13,6 +13,7 @@ const folders = [
   "services/publisher/console",
   "services/acker/src",
   "tools/embedded/src",
+  "tools/chaos/src",
   "tools/cli/src",
   "tools/compose/src",
   "test",
@@ -27,6 +28,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
   mqtt: "shared/src/link/mqtt-transport.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
+  "mqtt-packet": "tools/chaos/src/proxy/mqtt-frames.ts",
   "prom-client": "shared/src/runtime/metric-table.ts",
   "@opentelemetry/api": "shared/src/runtime/otel-tracing.ts",
   "@opentelemetry/sdk-trace-base": "shared/src/runtime/otel-tracing.ts",
@@ -78,8 +80,14 @@ test("a feature folder imports no sibling feature's behaviour", () => {
   assert.deepEqual(wrong, []);
 });
 
-/** What the command takes of the services: how they read their settings, and where their migrations lie. */
+/**
+ * What the command takes of the services: how they read their settings, and where their migrations lie. Of the tools: the
+ * fault lab's subcommands, and how a program that takes a while is stopped.
+ */
 const CLI_DOORS = [
+  "@acktor/chaos/define-chaos",
+  "@acktor/chaos/report/texts",
+  "@acktor/embedded/stop-request",
   "@acktor/publisher/config",
   "@acktor/publisher/outbox/migrate-outbox",
   "@acktor/acker/config",
@@ -111,6 +119,8 @@ test("the command line starts without what only some commands need", () => {
     loaded.add(path);
     for (const [, name = ""] of read(path).matchAll(/^(?:import|export) (?!type )[^;]*?from "([^"]+)";/gms)) {
       if (name.startsWith(".")) next.push(targetOf(path, name));
+      else if (name.startsWith("@acktor/chaos/"))
+        next.push(`tools/chaos/src/${name.slice("@acktor/chaos/".length)}.ts`);
       else if (!name.startsWith("node:")) packages.add(name);
     }
   }
@@ -232,15 +242,17 @@ function isForbidden(path: string, name: string): boolean {
   if (!isTest && target.startsWith("test/")) return true;
   if (
     path.startsWith("services/publisher/") &&
-    /^(@acktor\/(acker|embedded|compose)|services\/acker|tools)\b/.test(target)
+    /^(@acktor\/(acker|embedded|chaos|compose)|services\/acker|tools)\b/.test(target)
   )
     return true;
   if (
     path.startsWith("services/acker/") &&
-    /^(@acktor\/(publisher|embedded|compose)|services\/publisher|tools)\b/.test(target)
+    /^(@acktor\/(publisher|embedded|chaos|compose)|services\/publisher|tools)\b/.test(target)
   )
     return true;
-  return path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|compose)|services|tools)\b/.test(target);
+  return (
+    path.startsWith("shared/") && /^(@acktor\/(publisher|acker|embedded|chaos|compose)|services|tools)\b/.test(target)
+  );
 }
 
 /** What an import means: a path from the root, or a package. */

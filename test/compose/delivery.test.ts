@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AUDIT, assertDelivered } from "../support/checker.ts";
+import { AUDIT } from "@acktor/chaos/check/audit";
+import { assertDelivered } from "../support/checker.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { startTraffic, type Traffic } from "../support/traffic.ts";
 import { until } from "../support/until.ts";

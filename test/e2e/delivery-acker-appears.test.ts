@@ -1,8 +1,8 @@
 /** Nobody is there to answer, then somebody is: what waits goes out at once, not with its next retry (SPEC 3, presence). */
 import assert from "node:assert/strict";
 import { ALL_BROKERS, testWithBrokers } from "../support/brokers.ts";
-import { startMqttProxy } from "../support/mqtt-proxy.ts";
 import { anyTopic, setStage } from "../support/pair.ts";
+import { testMqttProxy } from "../support/proxies.ts";
 import { until } from "../support/until.ts";
 
 const MESSAGES = 150;
@@ -12,14 +12,14 @@ const PATIENT = { ACKTOR_ACK_TIMEOUT_MIN: "1s", ACKTOR_RETRY_BASE: "60s", ACKTOR
 
 testWithBrokers("an acker that appears gets what waited for it within 500 ms", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker, env: PATIENT });
-  const proxy = await startMqttProxy(t, stage.broker.port);
+  const proxy = await testMqttProxy(t, stage.broker.port);
   let bornAt: number | null = null;
   let firstAfterBirth: number | null = null;
   proxy.setRule(({ topic, payload, direction }) => {
     if (direction === "to_client" && topic.startsWith("delivery/acker/") && payload.includes("online")) {
       bornAt ??= performance.now();
     }
-    if (direction === "to_broker" && topic.startsWith("e2e/") && bornAt !== null) firstAfterBirth ??= performance.now();
+    if (direction === "to_server" && topic.startsWith("e2e/") && bornAt !== null) firstAfterBirth ??= performance.now();
     return "pass";
   });
   const publisher = await stage.publisher({ MQTT_URL: proxy.url });

@@ -1,8 +1,8 @@
 /** The ends and detours of a single message: expiry, supersession, order, broker acks, dead letters, replay, poison. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
+import type { FinalState } from "@acktor/chaos/check/judge";
 import { AEDES, ALL_BROKERS, MOSQUITTO_5, testWithBrokers } from "../support/brokers.ts";
-import type { FinalState } from "../support/checker.ts";
 import { anyTopic, type PublisherProcess, type Stage, setStage } from "../support/pair.ts";
 import { idOf, objectOf, startSpy } from "../support/spy.ts";
 import { until } from "../support/until.ts";

@@ -1,9 +1,10 @@
 /** What goes wrong between broker and services: acks lost, packets doubled or altered, PUBACKs that come too late. */
 import assert from "node:assert/strict";
+import type { MqttProxy, PacketRule } from "@acktor/chaos/proxy/mqtt-proxy";
 import { AEDES, ALL_BROKERS, MOSQUITTO_5, testWithBrokers } from "../support/brokers.ts";
-import { type MqttProxy, type PublishRule, startMqttProxy } from "../support/mqtt-proxy.ts";
 import { anyTopic, type PublisherProcess, type Stage, setStage } from "../support/pair.ts";
 import type { Service } from "../support/processes.ts";
+import { testMqttProxy } from "../support/proxies.ts";
 import { until } from "../support/until.ts";
 
 const MESSAGES = 100;
@@ -23,7 +24,7 @@ interface Scene {
 
 testWithBrokers("faults on the wire", ALL_BROKERS, async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const [before, behind] = [await startMqttProxy(t, stage.broker.port), await startMqttProxy(t, stage.broker.port)];
+  const [before, behind] = [await testMqttProxy(t, stage.broker.port), await testMqttProxy(t, stage.broker.port)];
   const [publisher, acker] = await Promise.all([
     stage.publisher({ MQTT_URL: before.url }),
     stage.acker({ MQTT_URL: behind.url }),
@@ -37,7 +38,7 @@ testWithBrokers("faults on the wire", ALL_BROKERS, async (t, broker) => {
 async function lostAcks({ stage, publisher, behind }: Scene): Promise<void> {
   const lost = new Set<string>();
   behind.setRule(({ topic, direction }) => {
-    if (direction !== "to_broker" || !isAck(topic) || lost.has(topic)) return "pass";
+    if (direction !== "to_server" || !isAck(topic) || lost.has(topic)) return "pass";
     lost.add(topic);
     return "lose";
   });
@@ -50,7 +51,7 @@ async function lostAcks({ stage, publisher, behind }: Scene): Promise<void> {
 }
 
 async function doubled({ stage, publisher, before, behind }: Scene): Promise<void> {
-  const twice: PublishRule = ({ topic, direction }) => {
+  const twice: PacketRule = ({ topic, direction }) => {
     return direction === "to_client" && (isAck(topic) || isMessage(topic)) ? "double" : "pass";
   };
   before.setRule(twice);
@@ -101,9 +102,9 @@ async function altered({ stage, publisher, acker, before, behind }: Scene): Prom
 
 testWithBrokers("no ack at all comes through, and nothing ends; then everything does", [AEDES], async (t, broker) => {
   const stage = await setStage(t, { broker });
-  const proxy = await startMqttProxy(t, stage.broker.port);
+  const proxy = await testMqttProxy(t, stage.broker.port);
   const [publisher] = await Promise.all([stage.publisher(), stage.acker({ MQTT_URL: proxy.url })]);
-  proxy.setRule(({ topic, direction }) => (direction === "to_broker" && isAck(topic) ? "lose" : "pass"));
+  proxy.setRule(({ topic, direction }) => (direction === "to_server" && isAck(topic) ? "lose" : "pass"));
   const accepted = await sendMany(publisher);
   const parked = "select from publisher.destination where parked_at is not null";
   await until(async () => (await stage.sql(parked)).length === 5, 15_000, "five silent destinations to be parked");
@@ -117,7 +118,7 @@ const LATE_PUBACKS = { ACKTOR_PUBLISH_DEADLINE: "20s", ACKTOR_ACK_TIMEOUT_MIN: "
 testWithBrokers("an ack that comes before the PUBACK settles the message", [AEDES, MOSQUITTO_5], async (t, broker) => {
   // A withheld PUBACK is a dead connection after the publish deadline; here it is only late.
   const stage = await setStage(t, { broker, env: LATE_PUBACKS });
-  const proxy = await startMqttProxy(t, stage.broker.port);
+  const proxy = await testMqttProxy(t, stage.broker.port);
   const [publisher] = await Promise.all([stage.publisher({ MQTT_URL: proxy.url }), stage.acker()]);
   await publisher.send({ topic: anyTopic(), content: "message to warm up" });
   proxy.holdPubacks(true);

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { createPool, type DbFailure, type DbResult, type Param, type Pool } from "@acktor/shared/db/pool";
 import { rowsOf } from "../support/outbox.ts";
 import { testDatabase } from "../support/postgres.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { testTcpProxy } from "../support/proxies.ts";
 import { until } from "../support/until.ts";
 
 const APPLICATION = "pool under test";
@@ -125,7 +125,7 @@ test("a half-open server: every statement ends by its deadline, and a route that
   const { url, pool: direct } = await rig(t);
   await direct.run("select 1");
   const target = new URL(url);
-  const proxy = await startTcpProxy(t, Number(target.port));
+  const proxy = await testTcpProxy(t, Number(target.port));
   target.port = String(proxy.port);
   const pool = createPool({ url: target.href, size: 2, applicationName: "through proxy", deadlineMs: 400 });
   t.after(() => pool.stop());

@@ -1,13 +1,15 @@
 /**
  * A publisher and an acker as real processes, with a database of their own between and beside them: the stage on which
- * end-to-end tests play. What is true in the end is asked by SQL (checker.ts).
+ * end-to-end tests play. What is true in the end is asked by SQL (the judge of tools/chaos).
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
+import { installAudit } from "@acktor/chaos/check/audit";
+import type { Expectation, FinalState } from "@acktor/chaos/check/judge";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
 import type { BrokerCase, TestBroker } from "./brokers.ts";
-import { assertDelivered, type Expectation, type FinalState, installAudit } from "./checker.ts";
+import { assertDelivered } from "./checker.ts";
 import { cleanUp } from "./cleanup.ts";
 import { anyPort } from "./ports.ts";
 import { testDatabase } from "./postgres.ts";

@@ -18,12 +18,14 @@ const PROGRAMS = {
   demo: { file: "tools/embedded/dist/demo.js", project: "tools/embedded" },
   publisher: { file: "services/publisher/dist/main.js", project: "services/publisher", servesConsole: true },
   acker: { file: "services/acker/dist/main.js", project: "services/acker" },
+  chaos: { file: "tools/chaos/dist/main.js", project: "tools/chaos" },
   cli: { file: "tools/cli/dist/main.js", project: "tools/cli" },
   "cli-start": { file: "tools/cli/dist/main.js", project: "tools/cli", servesConsole: true },
 };
 const SOURCES = {
-  "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/cli"],
+  "tools/cli": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos", "tools/cli"],
   "tools/embedded": ["shared", "services/publisher", "services/acker", "tools/embedded"],
+  "tools/chaos": ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos"],
   "services/publisher": ["shared", "services/publisher"],
   "services/acker": ["shared", "services/acker"],
 };
@@ -178,6 +180,6 @@ checkPackages();
 build(program);
 await buildPage(program);
 stopWithNpm();
-// The program sees its own arguments.
+// A program finds its own arguments where any program does.
 process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);

@@ -7,6 +7,7 @@
  *  2. Help goes to standard output when it was asked for, to standard error when it was not.
  */
 import { Command, CommanderError } from "commander";
+import { defineChaos } from "./define/chaos.ts";
 import { defineDeadLetters } from "./define/dead-letters.ts";
 import type { Definer } from "./define/definer.ts";
 import { defineHere } from "./define/here.ts";
@@ -95,7 +96,8 @@ export function makeProgram(texts: Texts, run: Definer["run"]): Command {
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => help.titles[title] ?? title });
   program.addOption(program.createOption("--token <token>").hideHelp());
   const definer: Definer = { program, texts, run };
-  for (const define of [defineStatus, defineMessages, defineDeadLetters, defineOperating, defineHere]) define(definer);
+  for (const define of [defineStatus, defineMessages, defineDeadLetters, defineOperating, defineHere, defineChaos])
+    define(definer);
   program.addHelpText("after", `\n${help.exitCodes}`);
   return program;
 }

@@ -19,3 +19,7 @@ export function chooseTexts(asked: Language | null, env: Environment): Texts {
   const language = asked ?? (/^ja(_|-|\.|$)/.test(locale) ? "ja" : "en");
   return language === "ja" ? japanese : english;
 }
+
+export function languageOf(texts: Texts): Language {
+  return texts === japanese ? "ja" : "en";
+}

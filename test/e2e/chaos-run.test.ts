@@ -1,0 +1,74 @@
+/** The fault lab from the outside: a scenario against real processes, its verdict, its files; and what it says no to. */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { injectByProxy } from "@acktor/chaos/run/inject";
+import { runScenario } from "@acktor/chaos/run/run-scenario";
+import type { Scenario } from "@acktor/chaos/scenarios/scenario";
+import { cleanUp } from "../support/cleanup.ts";
+import { ROOT, type Running, run } from "../support/processes.ts";
+
+const MAIN = path.join(ROOT, "tools/chaos/dist/main.js");
+
+const lab = (t: Parameters<typeof run>[0], ...args: string[]): Running => run(t, process.execPath, [MAIN, ...args]);
+
+test("a scenario by the command: verdict, table, report, JUnit", { timeout: 90_000 }, async (t) => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-lab-"));
+  cleanUp(t, () => rm(folder, { recursive: true, force: true }));
+  const [html, xml] = [path.join(folder, "r.html"), path.join(folder, "r.xml")];
+  const files = ["--report", html, "--junit", xml];
+  const command = lab(t, "chaos", "run", "broker-killed", "--seed", "3", "--messages", "300", "--lang", "ja", ...files);
+  const { code } = await command.exited;
+  assert.equal(code, 0, command.output());
+  assert.match(command.output(), /broker-killed.*│ 合格/);
+  assert.match(await readFile(html, "utf8"), /kill broker/);
+  assert.match(await readFile(xml, "utf8"), /tests="1" failures="0"/);
+});
+
+test("a fault that meets nobody is not injected", { timeout: 60_000 }, async () => {
+  const nobody: Scenario = {
+    name: "nobody",
+    title: { en: "", ja: "" },
+    faults: [
+      {
+        atMs: 500,
+        forMs: 300,
+        fault: { do: "packets", lines: ["acker.mqtt"], faults: [{ topic: "no/such/topic", fate: "lose" }] },
+      },
+    ],
+    shiftMs: 0,
+    limits: { recoverMs: 10_000 },
+  };
+  const { signal } = new AbortController();
+  const result = await runScenario(nobody, {
+    seed: 1,
+    messages: 100,
+    inject: injectByProxy,
+    signal,
+    onProgress: () => undefined,
+    world: { withoutNats: true },
+  });
+  assert.equal(result.outcome, "not injected", result.reasons.join("\n"));
+  assert.ok(result.accepted > 0 && result.acknowledged === result.accepted);
+});
+
+test("list names every scenario; what is unknown ends with 2 and says what is known", async (t) => {
+  const list = lab(t, "chaos", "list", "--json", "--seed", "5");
+  assert.equal((await list.exited).code, 0);
+  const scenarios = JSON.parse(list.output()) as { name: string }[];
+  assert.ok(scenarios.length >= 25);
+  const again = lab(t, "chaos", "list", "--json", "--seed", "5");
+  await again.exited;
+  assert.equal(again.output(), list.output());
+  for (const args of [
+    ["chaos", "run", "nothing"],
+    ["chaos", "run", "cut", "--driver", "magic"],
+    ["chaos", "run", "cut", "--seed", "x"],
+    ["nothing"],
+  ]) {
+    const wrong = lab(t, ...args);
+    assert.equal((await wrong.exited).code, 2, args.join(" "));
+  }
+});

@@ -1,0 +1,63 @@
+/**
+ * Runs inside a network namespace of the lab's own, as `chaos run --driver netns` does: a cable, a server behind it, real
+ * packet loss. Prints what it saw; with `stay` it waits then, to be killed.
+ */
+import net from "node:net";
+import { makeBrokerRoom } from "@acktor/chaos/netns/broker-room";
+import { injectByPacketFilter } from "@acktor/chaos/netns/packet-filter";
+import { seededRandom } from "@acktor/chaos/seeded-random";
+import { startChild } from "@acktor/chaos/world/child";
+import type { World } from "@acktor/chaos/world/world";
+
+const PORT = 4_000;
+const ECHO = `require("node:net").createServer((s) => s.pipe(s)).listen(${PORT}, "10.213.0.2")`;
+const LINES = ["publisher.mqtt", "acker.mqtt"] as const;
+/** The faults of this driver do not look at the world. */
+const NO_WORLD = {} as World;
+
+const room = await makeBrokerRoom();
+const server = startChild(room.wrap({ file: process.execPath, args: ["-e", ECHO] }));
+const line = await connect();
+const clear = await echo(line);
+const cut = await injectByPacketFilter(NO_WORLD, { do: "cut", lines: LINES, how: "silent" }, seededRandom(1));
+const whileCut = await Promise.race([echo(line), passes(500)]);
+await cut?.end();
+const healed = await echo(line);
+const lossy = await injectByPacketFilter(
+  NO_WORLD,
+  { do: "line", lines: LINES, quality: { lossRatio: 0.3 } },
+  seededRandom(1),
+);
+for (let n = 0; n < 20; n++) await echo(line);
+await lossy?.end();
+const oneLine = await injectByPacketFilter(NO_WORLD, { do: "cut", lines: ["nats"], how: "silent" }, seededRandom(1));
+const seen = { clear, whileCut, healed, cutHits: cut?.hits(), lossHits: lossy?.hits(), oneLine };
+console.log(`saw ${JSON.stringify(seen)}`);
+if (process.argv[2] === "stay") await passes(60_000);
+line.destroy();
+await server.kill();
+await room.stop();
+process.exit(0);
+
+async function connect(): Promise<net.Socket> {
+  for (let tries = 0; ; tries++) {
+    const socket = net.connect({ host: room.host, port: PORT, noDelay: true });
+    const connected = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    if (connected) return socket;
+    if (tries > 100) throw new Error("nobody listens behind the cable");
+    await passes(50);
+  }
+}
+
+function echo(socket: net.Socket): Promise<"echo"> {
+  return new Promise((resolve) => {
+    socket.once("data", () => resolve("echo"));
+    socket.write("x");
+  });
+}
+
+function passes(ms: number): Promise<"silence"> {
+  return new Promise((resolve) => setTimeout(() => resolve("silence"), ms));
+}

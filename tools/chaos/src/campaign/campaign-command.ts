@@ -1,0 +1,32 @@
+/** What `campaign` does. Exit codes: 0 nothing is wrong, 1 something is or a fault hit nothing, 130 interrupted. */
+import { mkdtemp } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { describeMachine } from "../report/machine.ts";
+import { PROFILES, type Profile } from "./profiles.ts";
+import { runCampaign } from "./run-campaign.ts";
+
+export interface CampaignCommandOptions {
+  readonly profile: Profile["name"];
+  readonly seed: number;
+  readonly history?: string;
+}
+
+export async function campaignCommand(options: CampaignCommandOptions, signal: AbortSignal): Promise<number> {
+  const folder = options.history === undefined ? await mkdtemp(path.join(os.tmpdir(), "acktor-history-")) : "";
+  const historyFile = options.history ?? path.join(folder, "history.jsonl");
+  const { profile: name, seed } = options;
+  console.log(`campaign ${name}, seed ${seed}, ${describeMachine()}\nhistory       ${historyFile}`);
+  const end = await runCampaign({
+    profile: PROFILES[name],
+    seed,
+    historyFile,
+    signal,
+    say: (line) => console.log(line),
+  });
+  for (const fault of end.missed) console.log(`not injected  ${fault}`);
+  const passed = end.checkerExit === 0 && end.missed.length === 0;
+  console.log(`${passed ? "passed" : "FAILED"} in ${(end.durationMs / 1_000).toFixed(0)} s`);
+  if (signal.aborted) return 130;
+  return passed ? 0 : 1;
+}

@@ -1,0 +1,79 @@
+/**
+ * The checker, a program of its own: `DATABASE_URL=… node check-history.js <history> [least messages]`.
+ *
+ * It reads the history that the callers left, the audit table and the ledger of effects, and nothing of the services.
+ * Exit codes: 0 nothing is wrong, 1 something is, 2 wrong arguments.
+ */
+import { readFileSync } from "node:fs";
+import { createPool, type Pool } from "@acktor/shared/db/pool";
+import { findOutOfOrder, judge } from "../check/judge.ts";
+import type { Entry } from "../workload/history.ts";
+import { LabFailure } from "../world/lab-failure.ts";
+import { lossBound, takeAccount } from "./account.ts";
+
+/** Examples of each kind that are shown. */
+const EXAMPLES = 5;
+
+export async function checkHistory(pool: Pool, entries: readonly Entry[], leastMessages: number): Promise<boolean> {
+  const account = takeAccount(entries);
+  const verdict = await judge(pool, { accepted: account.accepted });
+  const kinds: readonly (readonly [name: string, list: readonly string[]])[] = [
+    ["lost", verdict.lost],
+    ["double", [...verdict.doubleEffects, ...(await findRepeated(pool))]],
+    ["illegal", verdict.illegalMoves],
+    ["out of order", await findOutOfOrder(pool)],
+    ["unexpected", [...account.unexpected, ...verdict.ackedWithoutEffect, ...verdict.strayEffects]],
+  ];
+  const kills = Object.values(account.kills).reduce((sum, count) => sum + count, 0);
+  const byUnit = Object.entries(account.kills).map(([unit, count]) => `${unit} ${count}`);
+  const { ok, refused, unknown, pending } = account.answers;
+  console.log(`kills         ${kills} (${byUnit.join(", ")})`);
+  console.log(`messages      ${account.accepted.length} accepted of ${account.messages}`);
+  console.log(`answers       ${ok} ok, ${refused} refused, ${unknown} unknown, ${pending} pending`);
+  for (const [name, list] of kinds) {
+    console.log(`${name.padEnd(13)} ${list.length}`);
+    for (const example of list.slice(0, EXAMPLES)) console.log(`  ${example}`);
+  }
+  const lost = kinds[0]?.[1].length ?? 0;
+  if (lost === 0) console.log(`loss per kill below ${(100 * lossBound(kills)).toFixed(2)} % (95 %)`);
+  const enough = account.accepted.length >= leastMessages;
+  if (!enough) console.log(`too few messages: ${leastMessages} were wanted`);
+  return enough && kinds.every(([, list]) => list.length === 0);
+}
+
+/** One message of a caller that became two rows: its content begins with its number. */
+async function findRepeated(pool: Pool): Promise<string[]> {
+  const answer = await pool.run<{ n: string; times: number }>(
+    `select split_part(payload, ':', 1) n, count(*)::int4 times from publisher.message_delivery
+     group by 1 having count(*) > 1`,
+    [],
+    { deadlineMs: 30_000 },
+  );
+  if (!answer.ok) throw new LabFailure(answer.failure.message);
+  return answer.rows.map(({ n, times }) => `message ${n} is ${times} rows`);
+}
+
+/** Lines of a history; a last one that was cut off in the middle is left out. */
+export function readHistory(text: string): Entry[] {
+  const lines = text.split("\n");
+  lines.pop();
+  return lines.map((line) => JSON.parse(line) as Entry);
+}
+
+async function main(): Promise<number> {
+  const [file, least = "0"] = process.argv.slice(2);
+  const url = process.env["DATABASE_URL"];
+  if (file === undefined || url === undefined) {
+    console.error("DATABASE_URL=… check-history <history> [least messages]");
+    return 2;
+  }
+  const pool = createPool({ url, size: 2, applicationName: "acktor-checker", deadlineMs: 30_000 });
+  try {
+    const clean = await checkHistory(pool, readHistory(readFileSync(file, "utf8")), Number(least));
+    return clean ? 0 : 1;
+  } finally {
+    await pool.stop();
+  }
+}
+
+if (process.argv[1]?.endsWith("check-history.js")) process.exit(await main());

@@ -1,0 +1,124 @@
+/**
+ * From a profile and a seed to two lists of strokes: one for processes, one for lines. They are played beside each other,
+ * so that faults meet.
+ *
+ * Invariant: the same seed gives the same lists.
+ */
+import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
+import type { PacketFault } from "../proxy/packet-rules.ts";
+import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
+import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
+import type { Profile } from "./profiles.ts";
+
+/** Faults that are on together, and for how long; `pauseMs` before the next stroke. */
+export interface Stroke {
+  readonly faults: readonly Fault[];
+  readonly forMs: number;
+  readonly pauseMs: number;
+  /** The link may now be in ERROR, where it waits for an operator. */
+  readonly needsReset?: boolean;
+}
+
+export interface Plan {
+  readonly processes: readonly Stroke[];
+  readonly lines: readonly Stroke[];
+}
+
+const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
+const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
+const RETRYABLE_CODES = [0x88, 0x89, 0x97];
+const BAD_CREDENTIALS = 0x86;
+const RESET_EVERY_MS = 100;
+const BACKEND_EVERY_MS = 100;
+
+/** On all the time. */
+export const BACKGROUND: readonly PacketFault[] = [
+  { packet: "publish", ratio: 0.01, fate: "corrupt" },
+  { packet: "publish", ratio: 0.1, fate: "double" },
+  { packet: "publish", ratio: 0.1, fate: "swap" },
+];
+
+export function planCampaign(profile: Profile, seed: number, hasNats: boolean): Plan {
+  const random = seededRandom(seedFor(seed, `campaign ${profile.name}`));
+  const usable = (strokes: Stroke[]): Stroke[] => strokes.filter((stroke) => hasNats || !stroke.faults.some(isOfNats));
+  return {
+    processes: shuffle(usable(processStrokes(profile, random)), random),
+    lines: shuffle(usable(lineStrokes(profile, random)), random),
+  };
+}
+
+function isOfNats(fault: Fault): boolean {
+  return "unit" in fault ? fault.unit === "nats" : "lines" in fault && (fault.lines as LineName[]).includes("nats");
+}
+
+function processStrokes(profile: Profile, random: Random): Stroke[] {
+  const strokes: Stroke[] = [];
+  const add = (times: number, make: () => Omit<Stroke, "pauseMs">): void => {
+    for (let n = 0; n < times; n++) strokes.push({ pauseMs: wholeBetween(random, 100, 500), ...make() });
+  };
+  for (const [unit, times] of Object.entries(profile.kills)) {
+    const fault: Fault = { do: "kill", unit: unit as UnitName };
+    add(times, () => ({ faults: [fault], forMs: wholeBetween(random, 0, 600) }));
+  }
+  add(profile.stops, () => ({
+    faults: [{ do: "freeze", unit: pick(random, ["publisher", "acker", "broker", "postgres"] as const) }],
+    forMs: wholeBetween(random, 500, profile.longestStopMs),
+  }));
+  add(profile.twoAtOnce, () => ({
+    faults: [
+      { do: "kill", unit: "publisher" },
+      { do: "kill", unit: pick(random, ["broker", "acker", "postgres"] as const) },
+    ],
+    forMs: wholeBetween(random, 100, 600),
+  }));
+  add(Math.ceil(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "publisher" }], forMs: 100 }));
+  add(Math.floor(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "acker" }], forMs: 100 }));
+  // Some more than planned, because an interval may find no backend.
+  const bursts = Math.ceil(profile.endedBackends / 20);
+  add(bursts, () => ({ faults: [{ do: "end-backends", everyMs: BACKEND_EVERY_MS }], forMs: 24 * BACKEND_EVERY_MS }));
+  return strokes;
+}
+
+function lineStrokes(profile: Profile, random: Random): Stroke[] {
+  const strokes: Stroke[] = [];
+  const add = (times: number, forMs: number, fault: Fault, more: Partial<Stroke> = {}): void => {
+    for (let n = 0; n < times; n++) {
+      strokes.push({ faults: [fault], forMs, pauseMs: wholeBetween(random, 200, 600), ...more });
+    }
+  };
+  add(profile.cuts, 5_000, { do: "cut", lines: MQTT, how: "silent" });
+  add(profile.onOffs * 5, 1_000, { do: "cut", lines: MQTT, how: "refuse" }, { pauseMs: 1_000 });
+  add(profile.delays, 8_000, { do: "line", lines: MQTT, quality: { delayMs: 225, jitterMs: 50 } });
+  add(profile.losses, 6_000, { do: "line", lines: MQTT, quality: { lossRatio: 0.3 } });
+  const lost: PacketFault = {
+    packet: "publish",
+    direction: "to_server",
+    topicUnder: DEFAULT_ACK_PREFIX,
+    fate: "lose",
+  };
+  add(profile.acksLost, 5_000, { do: "packets", lines: ["acker.mqtt"], faults: [lost, ...BACKGROUND] });
+  add(profile.halfOpen, 2_000, { do: "half-open", lines: MQTT });
+  add(profile.halfOpen, 2_000, { do: "half-open", lines: DATABASE });
+  add(profile.halfOpen, 2_000, { do: "half-open", lines: ["nats"] });
+  add(Math.ceil(profile.resets / 20), 24 * RESET_EVERY_MS, {
+    do: "reset",
+    lines: [...MQTT, ...DATABASE],
+    everyMs: RESET_EVERY_MS,
+  });
+  add(profile.takeOvers, 200, { do: "take-over", line: "publisher.mqtt" }, { needsReset: true });
+  for (const code of RETRYABLE_CODES) add(profile.refusals, 1_000, { do: "refuse", lines: MQTT, code });
+  add(profile.refusals, 500, { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS }, { needsReset: true });
+  return strokes;
+}
+
+function shuffle<T>(items: readonly T[], random: Random): T[] {
+  const shuffled = [...items];
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = wholeBetween(random, 0, i);
+    const [a, b] = [shuffled[i], shuffled[j]];
+    if (a === undefined || b === undefined) continue;
+    shuffled[i] = b;
+    shuffled[j] = a;
+  }
+  return shuffled;
+}

@@ -1,0 +1,262 @@
+/**
+ * A campaign: the pair as real processes under traffic, while everything around and in it is killed, frozen, cut and lied
+ * to; then quiet, then the checker, a program of its own.
+ *
+ * Invariants:
+ *  1. What was done and answered stands in a history outside the system, written as it happens.
+ *  2. A fault that hit nothing is told; the plan counts what hit.
+ *  3. It ends: each wait has a bound, which is an entry of the history when it is met.
+ */
+import { spawn } from "node:child_process";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { pause } from "@acktor/shared/runtime/pause";
+import { makePacketRule } from "../proxy/packet-rules.ts";
+import { injectByProxy } from "../run/inject.ts";
+import { describeFault, type Fault } from "../scenarios/scenario.ts";
+import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
+import { type History, openHistory } from "../workload/history.ts";
+import { startWriters, type Writers } from "../workload/writers.ts";
+import { builtLab } from "../world/built.ts";
+import { becomesTrue } from "../world/until.ts";
+import { startWorld, TOPIC_ROOT, type World } from "../world/world.ts";
+import { type Intruder, sendIntruder } from "./intruder.ts";
+import { BACKGROUND, type Plan, planCampaign, type Stroke } from "./plan.ts";
+import type { Profile } from "./profiles.ts";
+
+export interface CampaignOptions {
+  readonly profile: Profile;
+  readonly seed: number;
+  readonly historyFile: string;
+  /** Folder of the build under test; the repository when absent. */
+  readonly root?: string;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+export interface CampaignEnd {
+  /** Of the checker: 0 = nothing is wrong. */
+  readonly checkerExit: number;
+  readonly durationMs: number;
+  readonly missed: readonly string[];
+}
+
+/** Shorter waits than in production: the logic is the same, and a fault is over in seconds. */
+const ENV = {
+  ACKTOR_ACK_SECRET: "the lab's secret, known to both",
+  ACKTOR_ACK_TIMEOUT_MIN: "500ms",
+  ACKTOR_RETRY_BASE: "200ms",
+  ACKTOR_RETRY_CAP: "1s",
+  ACKTOR_BACKOFF_BASE: "100ms",
+  ACKTOR_BACKOFF_CAP: "1s",
+  ACKTOR_KEEPALIVE: "2s",
+  ACKTOR_LEASE: "5s",
+};
+/** I9. */
+const RECOVERY_LIMIT_MS = 10_000;
+const SIGTERM_LIMIT_MS = 5_000;
+const DRAIN_LIMIT_MS = 60_000;
+/** The broker may be away just then. */
+const RESET_LIMIT_MS = 5_000;
+const LAST_ANSWERS_MS = 15_000;
+/** More messages may be needed than the faults took time for. */
+const MORE_MESSAGES_LIMIT_MS = 60_000;
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignEnd> {
+  await rm(options.historyFile, { force: true });
+  const history = openHistory(options.historyFile);
+  const random = seededRandom(seedFor(options.seed, "campaign faults"));
+  const world = await startWorld({
+    env: ENV,
+    random,
+    ...(options.root === undefined ? {} : { root: options.root }),
+  });
+  const campaign = new Campaign(options, world, history, random);
+  try {
+    return await campaign.run();
+  } finally {
+    await campaign.stop();
+    await world.stop();
+    history.close();
+  }
+}
+
+class Campaign {
+  readonly #options: CampaignOptions;
+  readonly #world: World;
+  readonly #history: History;
+  readonly #random: Random;
+  readonly #plan: Plan;
+  readonly #missed: string[] = [];
+  readonly #over = new AbortController();
+  #writers: Writers | null = null;
+  #intruder: Intruder | null = null;
+
+  constructor(options: CampaignOptions, world: World, history: History, random: Random) {
+    this.#options = options;
+    this.#world = world;
+    this.#history = history;
+    this.#random = random;
+    this.#plan = planCampaign(options.profile, options.seed, world.units.nats !== null);
+  }
+
+  async run(): Promise<CampaignEnd> {
+    const { profile, seed, say } = this.#options;
+    const begin = performance.now();
+    this.#lieOnTheLines();
+    const writers = startWriters({
+      url: this.#world.units.publisher.url,
+      seed: seedFor(seed, "campaign traffic"),
+      rate: profile.rate,
+      history: this.#history,
+      topicRoot: TOPIC_ROOT,
+    });
+    this.#writers = writers;
+    this.#intruder = this.#sendIntruder();
+    await Promise.all([this.#play(this.#plan.processes), this.#play(this.#plan.lines), this.#intruder.done]);
+    say(`faults over after ${seconds(begin)} s, ${writers.accepted()} messages accepted`);
+    const enough = (): boolean => writers.accepted() >= profile.leastMessages;
+    await becomesTrue(enough, MORE_MESSAGES_LIMIT_MS, this.#options.signal);
+    await writers.stop(LAST_ANSWERS_MS);
+    await this.#settle();
+    say(`quiet after ${seconds(begin)} s`);
+    await this.#stopServices();
+    const checkerExit = await this.#check();
+    return { checkerExit, durationMs: performance.now() - begin, missed: this.#missed };
+  }
+
+  async stop(): Promise<void> {
+    this.#over.abort();
+    await this.#writers?.stop(0);
+    await this.#intruder?.done;
+  }
+
+  #signal(): AbortSignal {
+    return AbortSignal.any([this.#over.signal, this.#options.signal]);
+  }
+
+  /** Packets are doubled, swapped and altered all the time. */
+  #lieOnTheLines(): void {
+    for (const name of ["publisher.mqtt", "acker.mqtt"] as const) {
+      this.#world.lines[name].setRule(makePacketRule(BACKGROUND, this.#random));
+    }
+  }
+
+  #sendIntruder(): Intruder {
+    const { profile } = this.#options;
+    return sendIntruder({
+      brokerUrl: `mqtt://127.0.0.1:${this.#world.units.broker.port}`,
+      random: this.#random,
+      ids: () => this.#history.entries.slice(-500).flatMap((entry) => (isOk(entry) ? [entry.id] : [])),
+      storm: profile.ackStorm,
+      forged: profile.forgedAcks,
+      signal: this.#signal(),
+    });
+  }
+
+  async #play(strokes: readonly Stroke[]): Promise<void> {
+    for (const stroke of strokes) {
+      if (this.#options.signal.aborted) return;
+      await this.#strike(stroke);
+      await pause(stroke.pauseMs, this.#signal());
+    }
+  }
+
+  async #strike(stroke: Stroke): Promise<void> {
+    const struck = await Promise.all(stroke.faults.map((fault) => this.#begin(fault)));
+    await pause(stroke.forMs, this.#signal());
+    for (const { name, injection } of struck) {
+      await injection.end();
+      const hits = injection.hits();
+      if (hits === 0) this.#missed.push(name);
+      this.#history.add({ op: "fault", phase: "end", name, hits });
+    }
+    if (stroke.faults.some(({ do: what }) => what === "packets")) this.#lieOnTheLines();
+    if (stroke.needsReset) await this.#resetLink();
+  }
+
+  async #begin(fault: Fault) {
+    const name = describeFault(fault);
+    this.#history.add({ op: "fault", phase: "begin", name, hits: 0 });
+    const injection = await injectByProxy(this.#world, fault, this.#random);
+    if (injection === null) throw new Error(`no injector for ${name}`);
+    if (fault.do === "kill" && injection.hits() > 0) this.#history.add({ op: "kill", what: fault.unit });
+    return { name, injection };
+  }
+
+  /** As an operator would, until it is connected: ERROR waits half a minute and more otherwise. */
+  async #resetLink(): Promise<void> {
+    const { publisher } = this.#world.units;
+    const isBack = async (): Promise<boolean> => {
+      const state = await publisher.connection();
+      if (state === "ERROR") await this.#post(`${publisher.url}/v1/link/reset`);
+      return state === "CONNECTED";
+    };
+    await becomesTrue(isBack, RESET_LIMIT_MS, this.#signal());
+  }
+
+  async #post(url: string): Promise<void> {
+    await fetch(url, { method: "POST", signal: AbortSignal.timeout(2_000) }).then(
+      (response) => response.arrayBuffer(),
+      () => undefined, // killed meanwhile: its next life starts without an ERROR
+    );
+  }
+
+  /** Everything is healed: connected in time, and every message at its end. */
+  async #settle(): Promise<void> {
+    const { publisher, acker } = this.#world.units;
+    const before = performance.now();
+    const connected = async (): Promise<boolean> => {
+      const states = await Promise.all([publisher.connection(), acker.connection()]);
+      return states.every((state) => state === "CONNECTED");
+    };
+    if (!(await becomesTrue(connected, RECOVERY_LIMIT_MS, this.#options.signal))) {
+      this.#late("both CONNECTED", performance.now() - before, RECOVERY_LIMIT_MS);
+    }
+    for (const name of ["publisher.mqtt", "acker.mqtt"] as const) this.#world.lines[name].setRule(null);
+    const live = "select count(*)::int4 live from publisher.message_delivery where due_at is not null";
+    const isEmpty = async (): Promise<boolean> => {
+      const answer = await this.#world.pool.run<{ live: number }>(live);
+      return answer.ok && answer.rows[0]?.live === 0;
+    };
+    if (!(await becomesTrue(isEmpty, DRAIN_LIMIT_MS, this.#options.signal))) {
+      this.#late("every message at its end", DRAIN_LIMIT_MS, DRAIN_LIMIT_MS);
+    }
+  }
+
+  /** SIGTERM exits 0 within 5 s. */
+  async #stopServices(): Promise<void> {
+    for (const service of [this.#world.units.publisher, this.#world.units.acker]) {
+      await service.stop();
+      const end = service.lastEnd();
+      if (end !== "exit 0") this.#history.add({ op: "own-error", service: service.name, line: `SIGTERM: ${end}` });
+      const ms = service.slowestStopMs();
+      if (ms > SIGTERM_LIMIT_MS) this.#late(`SIGTERM of ${service.name}`, ms, SIGTERM_LIMIT_MS);
+      for (const line of service.ownErrors()) this.#history.add({ op: "own-error", service: service.name, line });
+    }
+  }
+
+  #late(what: string, ms: number, limitMs: number): void {
+    this.#history.add({ op: "late", what, ms: Math.round(ms), limitMs });
+  }
+
+  /** The checker has nothing of us but the history and the database. */
+  #check(): Promise<number> {
+    const program = builtLab("campaign/check-history.js");
+    const args = [program, path.resolve(this.#options.historyFile), String(this.#options.profile.leastMessages)];
+    const env = { ...process.env, DATABASE_URL: this.#world.databaseUrl };
+    const child = spawn(process.execPath, args, { stdio: "inherit", env });
+    return new Promise((resolve) => {
+      child.once("exit", (code) => resolve(code ?? 1));
+      child.once("error", () => resolve(1));
+    });
+  }
+}
+
+function isOk(entry: History["entries"][number]): entry is Extract<History["entries"][number], { kind: "ok" }> {
+  return entry.op === "answer" && entry.kind === "ok";
+}
+
+function seconds(begin: number): string {
+  return ((performance.now() - begin) / 1_000).toFixed(1);
+}

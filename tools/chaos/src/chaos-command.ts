@@ -1,0 +1,165 @@
+/** What `chaos list` and `chaos run` do. */
+import { writeFile } from "node:fs/promises";
+import type { ChaosIo } from "./define-chaos.ts";
+import { type BrokerRoom, makeBrokerRoom } from "./netns/broker-room.ts";
+import { isInside, runInside, whyNot } from "./netns/own-namespace.ts";
+import { injectByPacketFilter } from "./netns/packet-filter.ts";
+import { htmlReport } from "./report/html-report.ts";
+import { junitXml } from "./report/junit.ts";
+import { progressLine } from "./report/progress-line.ts";
+import { reasonLines, summaryTable } from "./report/summary-table.ts";
+import { type ChaosTexts, chaosTexts } from "./report/texts.ts";
+import { injectByProxy } from "./run/inject.ts";
+import type { ScenarioResult } from "./run/result.ts";
+import { runScenario } from "./run/run-scenario.ts";
+import { findScenario, SCENARIOS } from "./scenarios/catalog.ts";
+import { lastEnd, type Scenario, scheduleOf } from "./scenarios/scenario.ts";
+import { findProgram } from "./world/child.ts";
+import { LabFailure } from "./world/lab-failure.ts";
+
+const EXIT = { passed: 0, failed: 1, usage: 2, interrupted: 130 };
+
+export interface ListCommandOptions {
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly lang?: string;
+}
+
+export function listScenarios({ json = false, seed, lang }: ListCommandOptions, host: ChaosIo): number {
+  const texts = chaosTexts(lang, host.env);
+  if (json) {
+    const list = SCENARIOS.map((scenario) => ({ ...scenario, faults: scheduleOf(scenario, seed) }));
+    host.stdout.write(`${JSON.stringify(list, null, 2)}\n`);
+    return EXIT.passed;
+  }
+  const width = Math.max(...SCENARIOS.map(({ name }) => name.length));
+  for (const scenario of SCENARIOS) {
+    const seconds = (lastEnd(scheduleOf(scenario, seed)) / 1_000).toFixed(0).padStart(3);
+    host.stdout.write(`${scenario.name.padEnd(width)}  ${texts.seconds(seconds)}  ${scenario.title[texts.language]}\n`);
+  }
+  return EXIT.passed;
+}
+
+export interface RunCommandOptions {
+  readonly seed: number;
+  readonly messages?: number;
+  readonly driver: "proxy" | "netns";
+  readonly report?: string;
+  readonly junit?: string;
+  readonly json?: boolean;
+  readonly lang?: string;
+}
+
+export async function runChaos(name: string, options: RunCommandOptions, host: ChaosIo): Promise<number> {
+  const texts = chaosTexts(options.lang, host.env);
+  const scenarios = choose(name, texts, host);
+  if (scenarios === null) return EXIT.usage;
+  if (options.driver === "netns" && !isInside()) return enterNamespace(name, options, texts, host);
+  const room = options.driver === "netns" ? await makeBrokerRoom() : null;
+  try {
+    return await runAll(scenarios, options, texts, host, room);
+  } finally {
+    await room?.stop();
+  }
+}
+
+/** Ends with what the lab inside ends with. */
+async function enterNamespace(
+  name: string,
+  options: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosIo,
+): Promise<number> {
+  const missing = whyNot();
+  if (missing === null) {
+    const { seed, messages, driver, report: html, junit, json = false, lang } = options;
+    const flags = Object.entries({ seed, messages, driver, report: html, junit, lang }).flatMap(([flag, value]) => {
+      return value === undefined ? [] : [`--${flag}`, String(value)];
+    });
+    if (json) flags.push("--json");
+    return runInside(["chaos", "run", name, ...flags]);
+  }
+  host.stderr.write(`${texts.needsRoot} (${missing})\n`);
+  return EXIT.usage;
+}
+
+async function runAll(
+  scenarios: readonly Scenario[],
+  options: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosIo,
+  room: BrokerRoom | null,
+): Promise<number> {
+  const results: ScenarioResult[] = [];
+  for (const scenario of scenarios) {
+    if (host.signal.aborted) break;
+    const result = await runOne(scenario, options, texts, host, room);
+    results.push(result);
+    if (options.json) host.stdout.write(`${JSON.stringify({ ...result, samples: undefined })}\n`);
+    else host.stderr.write(`${texts.outcomes[result.outcome]}  ${result.scenario}\n`);
+  }
+  await report(results, options, texts, host);
+  if (host.signal.aborted) return EXIT.interrupted;
+  return results.every(({ outcome }) => outcome === "passed" || outcome === "not possible") ? EXIT.passed : EXIT.failed;
+}
+
+function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenario[] | null {
+  if (name === "all") {
+    const [usable, left] = partition(SCENARIOS, ({ needs }) => needs !== "nats" || findProgram("nats-server") !== null);
+    for (const scenario of left) host.stderr.write(`${texts.left(scenario.name, "nats-server")}\n`);
+    return usable;
+  }
+  const found = findScenario(name);
+  if (found !== null) return [found];
+  host.stderr.write(`${texts.unknownScenario(name, SCENARIOS.map((scenario) => scenario.name).join(", "))}\n`);
+  return null;
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}
+
+async function runOne(
+  scenario: Scenario,
+  { seed, messages = 0 }: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosIo,
+  room: BrokerRoom | null,
+): Promise<ScenarioResult> {
+  const line = progressLine(host.stderr, texts);
+  try {
+    return await runScenario(scenario, {
+      seed,
+      messages: messages === 0 ? null : messages,
+      ...(room === null
+        ? { inject: injectByProxy }
+        : { inject: injectByPacketFilter, world: { brokerPlace: room, broker: "mosquitto" } }),
+      signal: host.signal,
+      onProgress: (progress) => line.show(scenario.name, progress),
+    });
+  } catch (error) {
+    if (!(error instanceof LabFailure)) throw error;
+    throw new LabFailure(`${scenario.name}: ${error.message}`);
+  } finally {
+    line.clear();
+  }
+}
+
+async function report(
+  results: readonly ScenarioResult[],
+  options: RunCommandOptions,
+  texts: ChaosTexts,
+  host: ChaosIo,
+): Promise<void> {
+  const { report: htmlFile, junit: junitFile, json = false } = options;
+  if (!json && results.length > 0) {
+    const lines = [summaryTable(results, texts), ...reasonLines(results, texts)];
+    const passed = results.filter(({ outcome }) => outcome === "passed").length;
+    host.stdout.write(`\n${lines.join("\n")}\n${texts.passed(passed, results.length)}\n`);
+  }
+  if (htmlFile !== undefined) {
+    await writeFile(htmlFile, htmlReport(results, texts, new Date()));
+    host.stderr.write(`${texts.reportWritten(htmlFile)}\n`);
+  }
+  if (junitFile !== undefined) await writeFile(junitFile, junitXml(results));
+}

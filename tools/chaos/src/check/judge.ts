@@ -1,0 +1,127 @@
+/**
+ * The judge: what SQL says happened, beside what the callers were told.
+ *
+ * Invariant: it looks with means of its own, the audit's triggers and a list of legal moves that is written here a second
+ * time. The outbox cannot make itself look good.
+ */
+import { type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
+
+export type FinalState = "acknowledged" | "failed" | "expired";
+export type State = "pending" | "sent" | FinalState;
+
+/** SPEC 5. sent → sent is a retry; it is no change of state, so no trigger on state sees it. */
+const LEGAL_MOVES: readonly string[] = [
+  "pending>sent",
+  "pending>acknowledged",
+  "sent>acknowledged",
+  "pending>failed",
+  "sent>failed",
+  "pending>expired",
+  "sent>expired",
+  "failed>pending",
+  "expired>pending",
+  "failed>acknowledged",
+  "expired>acknowledged",
+];
+
+export interface Expectation {
+  /** Every id that was answered with 201 (or came from publisher.enqueue). */
+  readonly accepted: readonly string[];
+  /** Ids that shall end otherwise than acknowledged. */
+  readonly endsAs?: ReadonlyMap<string, FinalState>;
+  /** Ids that somebody without an inbox of ours acknowledged: their effect is not ours to see. */
+  readonly foreign?: ReadonlySet<string>;
+}
+
+/** What is wrong; every list is empty in a run without a fault. */
+export interface Verdict {
+  /** Accepted and not ended as expected. */
+  readonly lost: readonly string[];
+  readonly doubleEffects: readonly string[];
+  readonly illegalMoves: readonly string[];
+  /** Acknowledged by an acker of ours that never had the message. */
+  readonly ackedWithoutEffect: readonly string[];
+  /** In the inbox, and nobody sent it, or with other content than was sent. */
+  readonly strayEffects: readonly string[];
+}
+
+type Rows = <Row>(text: string, params?: readonly Param[]) => Promise<readonly Row[]>;
+
+/** I5: what had its first effect before an earlier message of its ordering key. For runs without replays and poison. */
+export async function findOutOfOrder(pool: Pick<Pool, "run">): Promise<string[]> {
+  const result = await pool.run<{ message_id: string; ordering_key: string }>(
+    `with first as (select message_id, min(seq) effect from audit.effect group by 1),
+     placed as (
+       select m.message_id, m.ordering_key,
+         f.effect < max(f.effect) over (partition by m.ordering_key order by m.seq rows unbounded preceding) early
+       from publisher.message_delivery m join first f using (message_id) where m.ordering_key is not null)
+     select message_id, ordering_key from placed where early`,
+    [],
+    { deadlineMs: 30_000 },
+  );
+  if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
+  return result.rows.map((row) => `${row.message_id} of ${row.ordering_key}`);
+}
+
+/** Looks once; asks for every row, so it is for tests' amounts of messages. */
+export async function judge(pool: Pick<Pool, "run">, expected: Expectation): Promise<Verdict> {
+  const rows: Rows = async <Row>(text: string, params: readonly Param[] = []) => {
+    const result = await pool.run<Row>(text, params, { deadlineMs: 30_000 });
+    if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
+    return result.rows;
+  };
+  return {
+    lost: await findLost(rows, expected),
+    doubleEffects: await findDoubles(rows),
+    illegalMoves: await findIllegalMoves(rows),
+    ackedWithoutEffect: await findUnproven(rows, expected),
+    strayEffects: await findStrays(rows),
+  };
+}
+
+async function findLost(rows: Rows, { accepted, endsAs }: Expectation): Promise<string[]> {
+  const found = await rows<{ message_id: string; state: State }>(
+    "select message_id, state from publisher.message_delivery where message_id = any($1::uuid[])",
+    [pgArray(accepted)],
+  );
+  const states = new Map(found.map((row) => [row.message_id, row.state]));
+  return accepted.flatMap((id) => {
+    const state = states.get(id) ?? "no row";
+    return state === (endsAs?.get(id) ?? "acknowledged") ? [] : [`${id} is ${state}`];
+  });
+}
+
+async function findDoubles(rows: Rows): Promise<string[]> {
+  const found = await rows<{ message_id: string; times: number }>(`
+    select message_id, count(*)::int4 times from audit.effect group by 1 having count(*) > 1
+    union select message_id, count(*)::int4 from acker.inbox group by 1 having count(*) > 1`);
+  return found.map((row) => `${row.message_id} ${row.times} times`);
+}
+
+/** Moves that SPEC 5 does not have, and moves that do not begin where the one before ended. */
+async function findIllegalMoves(rows: Rows): Promise<string[]> {
+  const found = await rows<{ message_id: string; before: string | null; after: string; previous: string | null }>(`
+    select message_id, before, after, lag(after) over (partition by message_id order by seq) previous from audit.move`);
+  return found
+    .filter(({ before, after, previous }) => {
+      if (before !== previous) return true;
+      return before === null ? after !== "pending" : !LEGAL_MOVES.includes(`${before}>${after}`);
+    })
+    .map(({ message_id, before, after, previous }) => `${message_id} ${before} > ${after} (was ${previous})`);
+}
+
+async function findUnproven(rows: Rows, { foreign }: Expectation): Promise<string[]> {
+  const found = await rows<{ message_id: string }>(`
+    select message_id from publisher.message_delivery m
+    where state = 'acknowledged' and ack_level = 'processed'
+      and not exists (select from audit.effect e where e.message_id = m.message_id)`);
+  return found.map((row) => row.message_id).filter((id) => !foreign?.has(id));
+}
+
+async function findStrays(rows: Rows): Promise<string[]> {
+  const found = await rows<{ message_id: string; why: string }>(`
+    select i.message_id, case when m.message_id is null then 'was never sent' else 'has other content' end why
+    from acker.inbox i left join publisher.message_delivery m using (message_id)
+    where m.message_id is null or (m.payload, m.content_encoding, m.topic) is distinct from (i.content, i.content_encoding, i.topic)`);
+  return found.map((row) => `${row.message_id} ${row.why}`);
+}

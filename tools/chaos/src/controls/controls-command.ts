@@ -1,0 +1,88 @@
+/** What `controls` does: every seeded bug on a copy of the build must be caught, and the copy without it must be clean. */
+import path from "node:path";
+import { runCommand } from "@acktor/embedded/run-command";
+import { startWorld } from "../world/world.ts";
+import { BENCH_ENV, Bench } from "./bench.ts";
+import { BUGS, type Bug } from "./bugs.ts";
+import { type BuildCopy, copyBuild } from "./build-copy.ts";
+import type { Trial } from "./trials.ts";
+
+const SEEDS = 300;
+const SIMULATION_LIMIT_MS = 60_000;
+
+export interface ControlsOptions {
+  /** Only the bugs whose name holds this. */
+  readonly only?: string;
+  /** False: the trials are not asked of the true build first. */
+  readonly clean: boolean;
+}
+
+interface Caught {
+  readonly bug: Bug;
+  readonly caught: boolean;
+}
+
+export async function controlsCommand({ only = "", clean }: ControlsOptions, signal: AbortSignal): Promise<number> {
+  const begin = performance.now();
+  const bugs = BUGS.filter(({ name }) => name.includes(only));
+  const copy = await copyBuild();
+  const results: Caught[] = [];
+  let cleanFaults = 0;
+  try {
+    for (const bug of bugs) {
+      if (signal.aborted) break;
+      if (clean) cleanFaults += await tryClean(copy, bug);
+      results.push(await tryBug(copy, bug));
+    }
+  } finally {
+    await copy.remove();
+  }
+  const caught = results.filter((result) => result.caught).length;
+  const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
+  console.log(`caught ${caught}/${bugs.length} in ${seconds} s`);
+  if (signal.aborted) return 130;
+  return caught === bugs.length && cleanFaults === 0 ? 0 : 1;
+}
+
+/** @returns how much is wrong with the true build, or with the trial */
+async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> {
+  const findings = await tryOnce(copy, trial, null, {});
+  if (findings.length > 0) console.log(`FALSE ALARM  ${name}: ${findings[0]}`);
+  return findings.length;
+}
+
+async function tryBug(copy: BuildCopy, bug: Bug): Promise<Caught> {
+  await copy.edit(bug.edits);
+  try {
+    const findings = await tryOnce(copy, bug.trial, bug.sql ?? null, bug.postgres ?? {});
+    const [first] = findings;
+    console.log(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
+    const seed = bug.simulated ? await simulationFinds(copy) : null;
+    if (bug.simulated) console.log(seed === null ? "  MISSED by the simulation" : `  by the simulation too: ${seed}`);
+    return { bug, caught: first !== undefined && !(bug.simulated && seed === null) };
+  } finally {
+    await copy.restore();
+  }
+}
+
+/** The first seed of the spoilt copy's own simulation that fails, or null. */
+async function simulationFinds(copy: BuildCopy): Promise<string | null> {
+  const program = path.join(copy.root, "tools/chaos/dist/main.js");
+  const args = [program, "sim", "--seeds", String(SEEDS)];
+  const { output } = await runCommand({ file: process.execPath, args, timeoutMs: SIMULATION_LIMIT_MS });
+  return /^seed \d+: .*$/m.exec(output)?.[0] ?? null;
+}
+
+async function tryOnce(
+  copy: BuildCopy,
+  trial: Trial,
+  sql: string | null,
+  postgres: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const world = await startWorld({ env: BENCH_ENV, root: copy.root, postgres, sql, withoutNats: true });
+  try {
+    return await trial(new Bench(world, copy.root));
+  } finally {
+    await world.stop();
+  }
+}

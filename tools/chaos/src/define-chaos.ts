@@ -1,0 +1,60 @@
+/**
+ * The subcommands `chaos list` and `chaos run`, for any program made with commander; what they do is loaded when they run.
+ *
+ * Exit codes: 0 all passed, 1 one did not, 2 wrong arguments, 130 interrupted.
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ListCommandOptions, RunCommandOptions } from "./chaos-command.ts";
+import type { ChaosTexts } from "./report/texts.ts";
+
+/** Where the lab writes, and how it is told to stop. */
+export interface ChaosIo {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Does the work of a command and ends the program with its exit code. */
+export type RunChaosCommand = (command: Command, work: (io: ChaosIo) => Promise<number>) => Promise<void>;
+
+/** Adds `chaos` with its subcommands to `program`, which has the global options `--json` and `--lang`. */
+export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">, run: RunChaosCommand): Command {
+  const chaos = program.command("chaos").description(help.chaos);
+  chaos
+    .command("list")
+    .description(help.list)
+    .option("--seed <n>", help.seed, wholeNumber, 1)
+    .addHelpText("after", `\n${help.examples}\n  acktor chaos list\n  acktor chaos list --json`)
+    .action((_options: object, command: Command) =>
+      run(command, async (io) =>
+        (await import("./chaos-command.ts")).listScenarios(command.optsWithGlobals<ListCommandOptions>(), io),
+      ),
+    );
+  chaos
+    .command("run")
+    .description(help.run)
+    .argument("<name>", help.name)
+    .option("--seed <n>", help.seed, wholeNumber, 1)
+    .option("--messages <n>", help.messages, wholeNumber)
+    .addOption(new Option("--driver <driver>", help.driver).choices(["proxy", "netns"]).default("proxy"))
+    .option("--report <file>", help.report)
+    .option("--junit <file>", help.junit)
+    .addHelpText(
+      "after",
+      `\n${help.examples}\n  acktor chaos run cut\n  acktor chaos run all --seed 1 --report chaos.html`,
+    )
+    .action((name: string, _options: object, command: Command) =>
+      run(command, async (io) =>
+        (await import("./chaos-command.ts")).runChaos(name, command.optsWithGlobals<RunCommandOptions>(), io),
+      ),
+    );
+  return chaos;
+}
+
+export function wholeNumber(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(value)) throw new InvalidArgumentError("A whole number is needed.");
+  return value;
+}

@@ -1,0 +1,158 @@
+/** What the fault lab says to people, in English and in Japanese. */
+import type { Outcome } from "../run/result.ts";
+import type { Progress } from "../run/run-scenario.ts";
+
+export interface ChaosTexts {
+  readonly language: "en" | "ja";
+  readonly summary: string;
+  readonly columns: Readonly<Record<Column, string>>;
+  readonly outcomes: Readonly<Record<Outcome, string>>;
+  readonly phases: Readonly<Record<Progress["phase"], string>>;
+  readonly seconds: (value: string) => string;
+  readonly never: string;
+  readonly none: string;
+  readonly passed: (passed: number, all: number) => string;
+  readonly reasons: string;
+  readonly faults: string;
+  readonly hits: (count: number) => string;
+  readonly reportWritten: (file: string) => string;
+  readonly unknownScenario: (name: string, known: string) => string;
+  readonly needsRoot: string;
+  readonly left: (name: string, why: string) => string;
+  readonly title: string;
+  readonly state: string;
+  readonly rates: string;
+  readonly latency: string;
+  readonly seed: string;
+  /** Of the subcommands. */
+  readonly help: Readonly<Record<HelpText, string>>;
+}
+
+type HelpText = "chaos" | "list" | "run" | "name" | "seed" | "messages" | "driver" | "report" | "junit" | "examples";
+
+export const COLUMNS = [
+  "scenario",
+  "duration",
+  "sent",
+  "acknowledged",
+  "lost",
+  "duplicates",
+  "doubles",
+  "errors",
+  "reconnecting",
+  "recover",
+  "openings",
+  "ratio",
+  "state",
+  "verdict",
+] as const;
+
+export type Column = (typeof COLUMNS)[number];
+
+const english: ChaosTexts = {
+  language: "en",
+  title: "acktor: resilience test",
+  summary: "Resilience test",
+  columns: {
+    scenario: "scenario",
+    duration: "duration",
+    sent: "sent",
+    acknowledged: "acknowledged",
+    lost: "lost",
+    duplicates: "duplicated on the wire",
+    doubles: "double effects",
+    errors: "errors by type",
+    reconnecting: "to RECONNECTING",
+    recover: "to recover",
+    openings: "breaker openings",
+    ratio: "republished/published",
+    state: "final state",
+    verdict: "verdict",
+  },
+  outcomes: { passed: "passed", failed: "FAILED", "not injected": "NOT INJECTED", "not possible": "not possible" },
+  phases: { starting: "starting", running: "running", draining: "draining", judging: "judging" },
+  seconds: (value) => `${value} s`,
+  never: "never",
+  none: "-",
+  passed: (passed, all) => `${passed} of ${all} scenarios passed`,
+  reasons: "Why",
+  faults: "faults",
+  hits: (count) => `${count} hits`,
+  reportWritten: (file) => `report: ${file}`,
+  unknownScenario: (name, known) => `There is no scenario ${name}. Known: ${known}`,
+  needsRoot: "The driver netns needs root, and the programs unshare, nsenter, ip and iptables.",
+  left: (name, why) => `${name} is left out: ${why}`,
+  state: "state of the link",
+  rates: "accepted and acknowledged, messages/s",
+  latency: "latency to the ack, p50 and p99, ms",
+  seed: "seed",
+  help: {
+    chaos: "Breaks things, and sees that nothing is lost.",
+    list: "Lists the scenarios; as JSON with schedules and limits.",
+    run: "Runs a scenario against a pair of its own: traffic, faults, verdict.",
+    name: "name of a scenario, or all",
+    seed: "the same seed gives the same schedule",
+    messages: "messages of each run (else 100 a second)",
+    driver: "proxy, or netns: real packet loss, which needs root",
+    report: "write an HTML report with a picture of each run",
+    junit: "write JUnit XML",
+    examples: "Examples:",
+  },
+};
+
+const japanese: ChaosTexts = {
+  language: "ja",
+  title: "acktor: 耐障害性テスト",
+  summary: "耐障害性テスト結果",
+  columns: {
+    scenario: "シナリオ",
+    duration: "所要時間",
+    sent: "送信数",
+    acknowledged: "配信確認数",
+    lost: "損失",
+    duplicates: "回線上の重複",
+    doubles: "二重処理",
+    errors: "エラー種別",
+    reconnecting: "RECONNECTINGまで",
+    recover: "復旧まで",
+    openings: "ブレーカー作動",
+    ratio: "再送/送信",
+    state: "最終状態",
+    verdict: "判定",
+  },
+  outcomes: { passed: "合格", failed: "不合格", "not injected": "障害未発生", "not possible": "実行不可" },
+  phases: { starting: "起動中", running: "実行中", draining: "配信待ち", judging: "判定中" },
+  seconds: (value) => `${value}秒`,
+  never: "なし",
+  none: "-",
+  passed: (passed, all) => `${all} シナリオ中 ${passed} 合格`,
+  reasons: "理由",
+  faults: "障害",
+  hits: (count) => `${count} 回`,
+  reportWritten: (file) => `レポート: ${file}`,
+  unknownScenario: (name, known) => `シナリオ ${name} はありません。一覧: ${known}`,
+  needsRoot: "netns ドライバーには root 権限と unshare、nsenter、ip、iptables が必要です。",
+  left: (name, why) => `${name} は実行しません: ${why}`,
+  state: "接続の状態",
+  rates: "受理数と配信確認数 (件/秒)",
+  latency: "配信確認までの時間 p50 と p99 (ミリ秒)",
+  seed: "シード",
+  help: {
+    chaos: "障害を起こし、何も失われないことを確かめます。",
+    list: "シナリオを一覧します (JSON では予定と上限も)。",
+    run: "専用のペアに対してシナリオを実行します: 送信、障害、判定。",
+    name: "シナリオの名前、または all",
+    seed: "同じシードなら同じ予定になります",
+    messages: "各実行のメッセージ数 (省略時は毎秒 100 件)",
+    driver: "proxy、または netns: 実際のパケット損失 (root が必要)",
+    report: "各実行の図を含む HTML レポートを書き出します",
+    junit: "JUnit XML を書き出します",
+    examples: "例:",
+  },
+};
+
+/** The language asked for, else that of the environment as POSIX orders it, else English. */
+export function chaosTexts(asked: string | undefined, env: Readonly<Record<string, string | undefined>>): ChaosTexts {
+  const locale = asked ?? (env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "");
+  return /^ja(_|-|\.|$)/.test(locale) ? japanese : english;
+}

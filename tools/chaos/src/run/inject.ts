@@ -1,0 +1,177 @@
+/**
+ * Faults made real: each is begun, ended, and asked what it did.
+ *
+ * Invariant: `hits` is what happened to bytes, packets, connections and processes by the injector's own count, never what
+ * was asked for. A fault without a hit was not injected.
+ */
+
+import type { MqttProxy } from "../proxy/mqtt-proxy.ts";
+import { makePacketRule } from "../proxy/packet-rules.ts";
+import type { TcpProxy } from "../proxy/tcp-proxy.ts";
+import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
+import type { Random } from "../seeded-random.ts";
+import { LabFailure } from "../world/lab-failure.ts";
+import type { Unit } from "../world/unit.ts";
+import type { World } from "../world/world.ts";
+import { takeOver } from "./take-over.ts";
+
+export interface Injection {
+  hits(): number;
+  /** Ends the fault; twice is fine. */
+  end(): Promise<void>;
+}
+
+/** Begins a fault; null where this driver cannot. */
+export type Injector = (world: World, fault: Fault, random: Random) => Promise<Injection | null>;
+
+/** By the proxies, without root. */
+export const injectByProxy: Injector = async (world, fault, random) => {
+  switch (fault.do) {
+    case "kill":
+    case "stop":
+    case "freeze":
+      return injectIntoUnit(unitOf(world, fault.unit), fault.do);
+    case "end-backends":
+      return endBackends(world, fault.everyMs, random);
+    case "take-over":
+      return takeOver(mqttLine(world, fault.line), world.units.broker.port);
+    case "packets":
+      return breakPackets(
+        fault.lines.map((name) => mqttLine(world, name)),
+        fault.faults,
+        random,
+      );
+    case "refuse":
+      return refuse(
+        fault.lines.map((name) => mqttLine(world, name)),
+        fault.code,
+      );
+    default:
+      return injectIntoLines(
+        fault.lines.map((name) => lineOf(world, name)),
+        fault,
+      );
+  }
+};
+
+type LineFault = Extract<Fault, { do: "cut" | "one-way" | "line" | "half-open" | "reset" }>;
+type Line = Pick<TcpProxy, "cut" | "oneWay" | "heal" | "freeze" | "thaw" | "setLine" | "reset" | "drop"> & {
+  readonly tcp: TcpProxy["counts"];
+};
+
+function injectIntoLines(lines: readonly Line[], fault: LineFault): Injection {
+  const before = lines.map(({ tcp }) => hitsOf(tcp));
+  const hits = (): number => lines.reduce((sum, { tcp }, i) => sum + hitsOf(tcp) - (before[i] ?? 0), 0);
+  let timer: NodeJS.Timeout | null = null;
+  for (const line of lines) {
+    if (fault.do === "cut") line.cut(fault.how);
+    if (fault.do === "one-way") line.oneWay(fault.blocked);
+    if (fault.do === "line") line.setLine(fault.quality);
+    if (fault.do === "half-open") line.freeze();
+  }
+  if (fault.do === "reset") {
+    timer = setInterval(() => {
+      for (const line of lines) line.reset();
+    }, fault.everyMs);
+  }
+  return {
+    hits,
+    async end() {
+      if (timer !== null) clearInterval(timer);
+      for (const line of lines) {
+        line.heal();
+        line.thaw();
+        line.setLine({});
+      }
+    },
+  };
+}
+
+function hitsOf(counts: TcpProxy["counts"]): number {
+  const { connections: _, ...faults } = counts;
+  return Object.values(faults).reduce((sum, count) => sum + count, 0);
+}
+
+function breakPackets(
+  lines: readonly MqttProxy[],
+  faults: Extract<Fault, { do: "packets" }>["faults"],
+  random: Random,
+): Injection {
+  const hitsOfLine = ({ counts: { passed: _, refused: __, sessionsForgotten: ___, ...faulty } }: MqttProxy): number => {
+    return Object.values(faulty).reduce((sum, count) => sum + count, 0);
+  };
+  const before = lines.map(hitsOfLine);
+  for (const line of lines) line.setRule(makePacketRule(faults, random));
+  return {
+    hits: () => lines.reduce((sum, line, i) => sum + hitsOfLine(line) - (before[i] ?? 0), 0),
+    async end() {
+      for (const line of lines) line.setRule(null);
+    },
+  };
+}
+
+function refuse(lines: readonly MqttProxy[], code: number): Injection {
+  const before = lines.map(({ counts }) => counts.refused);
+  for (const line of lines) {
+    line.refuseConnects(code);
+    line.drop();
+  }
+  return {
+    hits: () => lines.reduce((sum, { counts }, i) => sum + counts.refused - (before[i] ?? 0), 0),
+    async end() {
+      for (const line of lines) line.refuseConnects(null);
+    },
+  };
+}
+
+async function injectIntoUnit(unit: Unit, how: "kill" | "stop" | "freeze"): Promise<Injection> {
+  const hit = await unit[how]();
+  return {
+    hits: () => (hit ? 1 : 0),
+    async end() {
+      if (how === "freeze") await unit.thaw();
+      else await unit.start();
+    },
+  };
+}
+
+async function endBackends(world: World, everyMs: number, random: Random): Promise<Injection> {
+  let hits = 0;
+  let asking: Promise<void> = Promise.resolve();
+  const endOne = async (): Promise<void> => {
+    const answer = await world.pool.run<{ ended: boolean }>(
+      `select pg_terminate_backend(pid) ended from (
+         select pid, row_number() over (order by pid) n, count(*) over () total from pg_stat_activity
+         where application_name like 'acktor-publisher%' or application_name like 'acktor-acker%') t
+       where n = 1 + floor($1::float8 * total)`,
+      [random()],
+    );
+    if (answer.ok) hits += answer.rows.filter((row) => row.ended).length;
+  };
+  const timer = setInterval(() => {
+    asking = asking.then(endOne);
+  }, everyMs);
+  return {
+    hits: () => hits,
+    async end() {
+      clearInterval(timer);
+      await asking;
+    },
+  };
+}
+
+export function unitOf(world: World, name: UnitName): Unit {
+  const unit = world.units[name];
+  if (unit === null) throw new LabFailure(`${name} is not installed`);
+  return unit;
+}
+
+function lineOf(world: World, name: LineName): Line {
+  const line = world.lines[name];
+  if (line === null) throw new LabFailure(`there is no line ${name}`);
+  return "tcp" in line ? line : { ...line, tcp: line.counts };
+}
+
+function mqttLine(world: World, name: MqttLineName): MqttProxy {
+  return world.lines[name];
+}

@@ -1,0 +1,243 @@
+/** All scenarios. The first four are the tutorial's, with its durations. */
+import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
+import { TOPIC_ROOT } from "../world/world.ts";
+import type { Fault, LineName, MqttLineName, Scenario, ScheduledFault, UnitName } from "./scenario.ts";
+
+const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
+const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
+
+/** Faults begin after a calm start. */
+const CALM_MS = 2_000;
+/** I9. */
+const RECOVERY = { recoverMs: 10_000 };
+/** ERROR probes singly after 30 to 60 s, then the acker's birth and the retries follow. */
+const LONG_RECOVERY = { recoverMs: 70_000 };
+
+const during = (forMs: number, ...faults: Fault[]): ScheduledFault[] => {
+  return faults.map((fault) => ({ atMs: CALM_MS, forMs, fault }));
+};
+/** Off and on, each for `eachMs`, for `totalMs`. */
+const alternating = (eachMs: number, totalMs: number, fault: Fault): ScheduledFault[] => {
+  const times = Math.floor(totalMs / (2 * eachMs));
+  return Array.from({ length: times }, (_, n) => ({ atMs: CALM_MS + 2 * n * eachMs, forMs: eachMs, fault }));
+};
+const downOf = (unit: UnitName, how: "kill" | "stop" | "freeze"): Fault => ({ do: how, unit });
+
+const SILENT = `${TOPIC_ROOT}/d9`;
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: "cut",
+    title: { en: "line cut for 5 s", ja: "回線の切断 5 秒" },
+    faults: during(5_000, { do: "cut", lines: MQTT, how: "silent" }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, reconnectingMs: 3_000 },
+  },
+  {
+    name: "on-off",
+    title: { en: "off and on each second for 10 s", ja: "1 秒ごとの断続 10 秒" },
+    faults: alternating(1_000, 10_000, { do: "cut", lines: MQTT, how: "refuse" }),
+    shiftMs: 0,
+    limits: { ...RECOVERY, breakerOpenings: 3, publishRatio: 1.3 },
+  },
+  {
+    name: "delay",
+    title: { en: "round trips 500 ms longer for 8 s", ja: "遅延 +500 ms 8 秒" },
+    faults: during(8_000, { do: "line", lines: MQTT, quality: { delayMs: 225, jitterMs: 50 } }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, publishRatio: 1.05, staysConnected: true },
+  },
+  {
+    name: "loss",
+    title: { en: "30 % of packets lost for 6 s", ja: "パケット損失 30 % 6 秒" },
+    faults: during(6_000, { do: "line", lines: MQTT, quality: { lossRatio: 0.3 } }),
+    shiftMs: 500,
+    limits: RECOVERY,
+  },
+  {
+    name: "broker-restart",
+    title: { en: "broker stopped for 3 s", ja: "ブローカーの再起動 3 秒" },
+    faults: during(3_000, downOf("broker", "stop")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, reconnectingMs: 1_000 },
+  },
+  {
+    name: "broker-killed",
+    title: { en: "broker killed, its sessions lost", ja: "ブローカーの強制終了 (セッション消失)" },
+    faults: during(1_000, downOf("broker", "kill")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, reconnectingMs: 1_000 },
+  },
+  {
+    name: "acks-lost",
+    title: { en: "only acks lost for 5 s", ja: "ACK だけの損失 5 秒" },
+    faults: during(5_000, {
+      do: "packets",
+      lines: ["acker.mqtt"],
+      faults: [{ packet: "publish", direction: "to_server", topicUnder: DEFAULT_ACK_PREFIX, fate: "lose" }],
+    }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true },
+  },
+  {
+    name: "acker-away",
+    title: { en: "acker away for 60 s", ja: "acker の不在 60 秒" },
+    faults: during(60_000, downOf("acker", "stop")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true },
+  },
+  {
+    name: "half-open",
+    title: { en: "half-open MQTT connections", ja: "半開きの MQTT 接続" },
+    faults: during(2_000, { do: "half-open", lines: MQTT }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, reconnectingMs: 3_000 },
+  },
+  {
+    name: "half-open-postgres",
+    title: { en: "half-open PostgreSQL connections", ja: "半開きの PostgreSQL 接続" },
+    faults: during(4_000, { do: "half-open", lines: DATABASE }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "half-open-nats",
+    title: { en: "half-open NATS connections", ja: "半開きの NATS 接続" },
+    faults: during(5_000, { do: "half-open", lines: ["nats"] }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true, unansweredRatio: 0 },
+    needs: "nats",
+  },
+  {
+    name: "one-way",
+    title: { en: "nothing reaches the publisher for 4 s", ja: "片方向の断 4 秒" },
+    faults: during(4_000, { do: "one-way", lines: ["publisher.mqtt"], blocked: "to_client" }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, reconnectingMs: 3_000 },
+  },
+  {
+    name: "rst-storm",
+    title: { en: "TCP resets, four a second for 5 s", ja: "TCP リセットの嵐 5 秒" },
+    faults: during(5_000, { do: "reset", lines: MQTT, everyMs: 250 }),
+    shiftMs: 500,
+    limits: RECOVERY,
+  },
+  {
+    name: "slow-broker",
+    title: { en: "40 KB/s to and from the broker for 8 s", ja: "低速なブローカー 8 秒" },
+    faults: during(8_000, { do: "line", lines: MQTT, quality: { bytesPerSecond: 40_000 } }),
+    shiftMs: 500,
+    limits: RECOVERY,
+  },
+  {
+    name: "mangled",
+    title: { en: "packets doubled, swapped and altered for 6 s", ja: "重複・順序入れ替え・破損 6 秒" },
+    faults: during(6_000, {
+      do: "packets",
+      lines: MQTT,
+      faults: [
+        { packet: "publish", ratio: 0.01, fate: "corrupt" },
+        { packet: "publish", ratio: 0.1, fate: "double" },
+        { packet: "publish", ratio: 0.1, fate: "swap" },
+      ],
+    }),
+    shiftMs: 500,
+    limits: RECOVERY,
+  },
+  {
+    name: "postgres-paused",
+    title: { en: "PostgreSQL frozen for 5 s", ja: "PostgreSQL の停止 5 秒" },
+    faults: during(5_000, downOf("postgres", "freeze")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "postgres-killed",
+    title: { en: "PostgreSQL killed for 2 s", ja: "PostgreSQL の強制終了 2 秒" },
+    faults: during(2_000, downOf("postgres", "kill")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "postgres-backends",
+    title: { en: "PostgreSQL backends ended, four a second for 5 s", ja: "PostgreSQL バックエンドの強制終了 5 秒" },
+    faults: during(5_000, { do: "end-backends", everyMs: 250 }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, staysConnected: true },
+  },
+  {
+    name: "take-over",
+    title: { en: "the publisher's client id taken over", ja: "クライアントIDの乗っ取り" },
+    faults: during(1_000, { do: "take-over", line: "publisher.mqtt" }),
+    shiftMs: 500,
+    limits: LONG_RECOVERY,
+  },
+  {
+    name: "refusals",
+    title: { en: "broker refuses: unavailable, busy, quota", ja: "ブローカーの拒否 (利用不可・過負荷・上限)" },
+    faults: [0x88, 0x89, 0x97].map((code, n) => {
+      const fault: Fault = { do: "refuse", lines: MQTT, code };
+      return { atMs: CALM_MS + 2_000 * n, forMs: 2_000, fault };
+    }),
+    shiftMs: 0,
+    limits: RECOVERY,
+  },
+  {
+    name: "refused-credentials",
+    title: { en: "broker refuses the credentials for 2 s", ja: "認証の拒否 2 秒" },
+    faults: during(2_000, { do: "refuse", lines: ["publisher.mqtt"], code: 0x86 }),
+    shiftMs: 500,
+    limits: LONG_RECOVERY,
+  },
+  {
+    name: "publisher-killed",
+    title: { en: "publisher killed", ja: "publisher の強制終了" },
+    faults: during(1_000, downOf("publisher", "kill")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "publisher-frozen",
+    title: { en: "publisher frozen for 8 s", ja: "publisher の一時停止 8 秒" },
+    faults: during(8_000, downOf("publisher", "freeze")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.9 },
+  },
+  {
+    name: "acker-killed",
+    title: { en: "acker killed", ja: "acker の強制終了" },
+    faults: during(1_000, downOf("acker", "kill")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, staysConnected: true },
+  },
+  {
+    name: "acker-frozen",
+    title: { en: "acker frozen for 8 s", ja: "acker の一時停止 8 秒" },
+    faults: during(8_000, downOf("acker", "freeze")),
+    shiftMs: 500,
+    limits: { ...RECOVERY, staysConnected: true },
+  },
+  {
+    name: "silent-destination",
+    title: { en: "one of ten destinations silent for 10 s", ja: "10 宛先のうち 1 つが無応答 10 秒" },
+    faults: during(10_000, {
+      do: "packets",
+      lines: ["acker.mqtt"],
+      faults: [{ packet: "publish", direction: "to_client", topic: SILENT, fate: "lose" }],
+    }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true, othersP99Ms: 1_000 },
+    silenced: SILENT,
+  },
+  {
+    name: "two-at-once",
+    title: { en: "broker killed while PostgreSQL loses backends", ja: "二つ同時 (ブローカーと PostgreSQL)" },
+    faults: during(3_000, downOf("broker", "kill"), { do: "end-backends", everyMs: 250 }),
+    shiftMs: 500,
+    limits: RECOVERY,
+  },
+];
+
+export function findScenario(name: string): Scenario | null {
+  return SCENARIOS.find((scenario) => scenario.name === name) ?? null;
+}

@@ -1,0 +1,171 @@
+/**
+ * Time that passes when we say so: timers of the whole process run in an order that the seed alone decides.
+ *
+ * Invariants:
+ *  1. One event at a time, by time, then by the order in which they were set; what it promised is done before the next.
+ *  2. An event belongs to the process of the simulation that set it, and dies with it.
+ *  3. `uninstall` puts the real timers back.
+ */
+export interface SimProcess {
+  readonly name: string;
+  alive: boolean;
+}
+
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly owner: SimProcess;
+  readonly work: () => void;
+  cancelled: boolean;
+}
+
+const real = {
+  setTimeout: globalThis.setTimeout,
+  clearTimeout: globalThis.clearTimeout,
+  setInterval: globalThis.setInterval,
+  clearInterval: globalThis.clearInterval,
+  setImmediate: globalThis.setImmediate,
+  clearImmediate: globalThis.clearImmediate,
+};
+
+/** What the simulation itself sets belongs to nobody who dies. */
+const WORLD: SimProcess = { name: "world", alive: true };
+
+export class VirtualTime {
+  now = 0;
+  #order = 0;
+  #current: SimProcess = WORLD;
+  readonly #heap: Event[] = [];
+  /** Told after each event, once everything that it promised is done. */
+  onStep: () => void = () => undefined;
+
+  /** Sets an event of the world's. */
+  later(delayMs: number, work: () => void): void {
+    this.#add(delayMs, WORLD, work);
+  }
+
+  /** Does something as this process: the timers it sets are its own. */
+  as<T>(owner: SimProcess, work: () => T): T {
+    const before = this.#current;
+    this.#current = owner;
+    try {
+      return work();
+    } finally {
+      this.#current = before;
+    }
+  }
+
+  /** Sets an event of the process that is at work now: what it waits for does not come once it is dead. */
+  laterAs(owner: SimProcess, delayMs: number, work: () => void): void {
+    this.#add(delayMs, owner, work);
+  }
+
+  get current(): SimProcess {
+    return this.#current;
+  }
+
+  install(): void {
+    const set = (work: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): unknown => {
+      return this.#add(delayMs, this.#current, () => work(...args));
+    };
+    const clear = (event: unknown): void => {
+      if (typeof event === "object" && event !== null && "cancelled" in event) (event as Event).cancelled = true;
+    };
+    const repeat = (work: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): unknown => {
+      const owner = this.#current;
+      const handle = { cancelled: false };
+      const next = (): void => {
+        this.#add(delayMs, owner, () => {
+          if (handle.cancelled) return;
+          work(...args);
+          if (!handle.cancelled) next();
+        });
+      };
+      next();
+      return handle;
+    };
+    const now = (work: (...args: unknown[]) => void, ...args: unknown[]): unknown => set(work, 0, ...args);
+    Object.assign(globalThis, {
+      setTimeout: set,
+      clearTimeout: clear,
+      setInterval: repeat,
+      clearInterval: clear,
+      setImmediate: now,
+      clearImmediate: clear,
+    });
+  }
+
+  uninstall(): void {
+    Object.assign(globalThis, real);
+  }
+
+  /** Runs events until `isOver`, until nothing is left, or until `limitMs` of simulated time. */
+  async run(limitMs: number, isOver: () => boolean): Promise<void> {
+    for (let event = this.#take(); event !== null; event = this.#take()) {
+      if (event.at > limitMs) return;
+      this.now = event.at;
+      this.#current = event.owner;
+      event.work();
+      // The end of a turn: every promise that is settled now has been followed to its end.
+      await new Promise<void>((resolve) => real.setImmediate(resolve));
+      this.#current = WORLD;
+      this.onStep();
+      if (isOver()) return;
+    }
+  }
+
+  #add(delayMs: number, owner: SimProcess, work: () => void): Event {
+    const at = this.now + Math.max(0, delayMs);
+    const event: Event = { at, order: this.#order++, owner, work, cancelled: false };
+    this.#heap.push(event);
+    this.#rise(this.#heap.length - 1);
+    return event;
+  }
+
+  #take(): Event | null {
+    for (;;) {
+      const [first] = this.#heap;
+      const last = this.#heap.pop();
+      if (first === undefined || last === undefined) return null;
+      if (first !== last) {
+        this.#heap[0] = last;
+        this.#sink();
+      }
+      if (!first.cancelled && first.owner.alive) return first;
+    }
+  }
+
+  #rise(from: number): void {
+    for (let i = from; i > 0; ) {
+      const parent = (i - 1) >> 1;
+      if (!this.#swapIfBefore(i, parent)) return;
+      i = parent;
+    }
+  }
+
+  #sink(): void {
+    for (let i = 0; ; ) {
+      const [left, right] = [2 * i + 1, 2 * i + 2];
+      let least = i;
+      if (this.#isBefore(left, least)) least = left;
+      if (this.#isBefore(right, least)) least = right;
+      if (least === i) return;
+      this.#swapIfBefore(least, i);
+      i = least;
+    }
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const [x, y] = [this.#heap[a], this.#heap[b]];
+    if (x === undefined || y === undefined) return false;
+    return x.at < y.at || (x.at === y.at && x.order < y.order);
+  }
+
+  #swapIfBefore(a: number, b: number): boolean {
+    const [x, y] = [this.#heap[a], this.#heap[b]];
+    if (x === undefined || y === undefined || !this.#isBefore(a, b)) return false;
+    this.#heap[a] = y;
+    this.#heap[b] = x;
+    return true;
+  }
+}

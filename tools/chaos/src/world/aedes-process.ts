@@ -1,0 +1,11 @@
+/** The embedded broker as a process of its own, so that it can be killed: `node aedes-process.js <port>`. */
+import { startBroker } from "@acktor/embedded/broker";
+
+const started = await startBroker({ port: Number(process.argv[2]), log: (line) => console.error(line) });
+if (!started.ok) {
+  console.error(started.failure.message);
+  process.exit(1);
+}
+for (const name of ["SIGTERM", "SIGINT"] as const) {
+  process.once(name, () => void started.value.stop().then(() => process.exit(0)));
+}

@@ -1,0 +1,185 @@
+/**
+ * The pair as real processes between servers of its own, with a fault proxy on each line:
+ *
+ *   publisher ─ publisher.mqtt ─┐          ┌─ acker.mqtt ─ acker
+ *      │                        broker ────┘                 │
+ *   publisher.db ── PostgreSQL ── acker.db ──────────────────┘     (and NATS where it is installed)
+ *
+ * Invariants:
+ *  1. It neither meets nor disturbs anything that runs on this machine: free ports of 127.0.0.1, a folder of its own.
+ *  2. The judge looks past the proxies, and its audit is installed before the services start.
+ *  3. `stop` ends everything that was started, in the other order; twice and early is fine.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { Stack } from "@acktor/embedded/stack";
+import { createPool, type Pool } from "@acktor/shared/db/pool";
+import { installAudit } from "../check/audit.ts";
+import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
+import { type Random, seededRandom } from "../seeded-random.ts";
+import { REPOSITORY } from "./built.ts";
+import { LabFailure } from "./lab-failure.ts";
+import {
+  type BrokerName,
+  type BrokerPlace,
+  bestBroker,
+  brokerUnit,
+  natsUnit,
+  type PostgresUnit,
+  postgresUnit,
+  stablePort,
+} from "./servers.ts";
+import { type ServiceUnit, serviceUnit } from "./services.ts";
+import type { Unit } from "./unit.ts";
+import { becomesTrue } from "./until.ts";
+
+export interface World {
+  readonly folder: string;
+  /** Straight to PostgreSQL. */
+  readonly databaseUrl: string;
+  readonly pool: Pool;
+  readonly units: Units;
+  readonly lines: Lines;
+  stop(): Promise<void>;
+}
+
+export interface Units {
+  readonly publisher: ServiceUnit;
+  readonly acker: ServiceUnit;
+  readonly broker: Unit;
+  readonly postgres: PostgresUnit;
+  /** Null where it is not installed. */
+  readonly nats: Unit | null;
+}
+
+export interface Lines {
+  readonly "publisher.mqtt": MqttProxy;
+  readonly "acker.mqtt": MqttProxy;
+  readonly "publisher.db": TcpProxy;
+  readonly "acker.db": TcpProxy;
+  /** Null where NATS is not installed. */
+  readonly nats: TcpProxy | null;
+}
+
+export interface WorldOptions {
+  /** For both services, on top of what the world gives them. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly broker?: BrokerName;
+  readonly random?: Random;
+  /** Folder of the build that runs; the repository when absent. */
+  readonly root?: string;
+  /** Server settings of PostgreSQL. */
+  readonly postgres?: Readonly<Record<string, string>>;
+  /** Where the broker runs. The services then reach it straight, past the proxies. */
+  readonly brokerPlace?: BrokerPlace;
+  /** Run after the migrations, before the services start. */
+  readonly sql?: string | null;
+  /** NATS is left out although it is installed. */
+  readonly withoutNats?: boolean;
+}
+
+/** Topics of the lab's messages lie below this. */
+export const TOPIC_ROOT = "chaos";
+
+const CONNECT_LIMIT_MS = 15_000;
+
+/** Starts everything; both services are ready and connected when this resolves. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const stack = new Stack(() => undefined);
+  try {
+    return await build(options, stack);
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+async function build(options: WorldOptions, stack: Stack): Promise<World> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-chaos-"));
+  const add = (name: string, stop: () => Promise<unknown>): void => {
+    stack.add({ name, limitMs: 15_000, stop: async () => void (await stop()) });
+  };
+  add("the folder", () => rm(folder, { recursive: true, force: true }));
+  const postgres = await postgresUnit(path.join(folder, "postgres"), options.postgres);
+  add("PostgreSQL", () => postgres.stop());
+  const databaseUrl = postgres.url();
+  const pool = createPool({ url: databaseUrl, size: 2, applicationName: "acktor-chaos", deadlineMs: 10_000 });
+  add("the judge", () => pool.stop());
+  await installAudit(pool);
+  await spoil(pool, options.sql ?? null);
+  const broker = await brokerUnit(folder, options.broker ?? bestBroker(), options.brokerPlace ?? null);
+  await broker.start();
+  add("the broker", () => broker.stop());
+  const nats = options.withoutNats ? null : await natsUnit();
+  await nats?.start();
+  add("NATS", async () => nats?.stop());
+  const lines = await layLines(options, { broker, postgres, nats }, add);
+  const services = await makeServices(options, databaseUrl, broker, lines);
+  for (const service of [services.acker, services.publisher]) add(service.name, () => service.stop());
+  const units: Units = { ...services, broker, postgres, nats };
+  await Promise.all([units.publisher.start(), units.acker.start()]);
+  if (!(await becomesTrue(() => isConnected(units), CONNECT_LIMIT_MS))) {
+    throw new LabFailure(`the pair does not connect:\n${units.publisher.tail()}\n${units.acker.tail()}`);
+  }
+  return { folder, databaseUrl, pool, units, lines, stop: async () => void (await stack.stop()) };
+}
+
+async function spoil(pool: Pool, sql: string | null): Promise<void> {
+  if (sql === null) return;
+  const done = await pool.run(sql, [], { simple: true });
+  if (!done.ok) throw new LabFailure(`${sql}: ${done.failure.message}`);
+}
+
+type Servers = Pick<Units, "broker" | "postgres" | "nats">;
+
+async function layLines(
+  { random = seededRandom(1) }: WorldOptions,
+  { broker, postgres, nats }: Servers,
+  add: (name: string, stop: () => Promise<unknown>) => void,
+): Promise<Lines> {
+  const lines = {
+    "publisher.mqtt": await startMqttProxy({ target: broker.port, random }),
+    "acker.mqtt": await startMqttProxy({ target: broker.port, random }),
+    "publisher.db": await startTcpProxy({ target: postgres.port, random }),
+    "acker.db": await startTcpProxy({ target: postgres.port, random }),
+    nats: nats === null ? null : await startTcpProxy({ target: nats.port, random }),
+  };
+  for (const [name, line] of Object.entries(lines)) add(name, async () => line?.stop());
+  return lines;
+}
+
+async function makeServices(
+  options: WorldOptions,
+  databaseUrl: string,
+  broker: Unit,
+  lines: Lines,
+): Promise<Pick<Units, "publisher" | "acker">> {
+  const place = options.brokerPlace;
+  const root = options.root ?? REPOSITORY;
+  const environment = (mqtt: MqttProxy, db: TcpProxy): Record<string, string> => {
+    const url = new URL(databaseUrl);
+    url.port = String(db.port);
+    return {
+      DATABASE_URL: url.href,
+      MQTT_URL: place === undefined ? mqtt.url : `mqtt://${place.host}:${broker.port}`,
+      ...(lines.nats === null ? {} : { NATS_URL: `nats://127.0.0.1:${lines.nats.port}` }),
+      ACKTOR_TOPICS: `${TOPIC_ROOT}/#`,
+      LOG_LEVEL: "warn",
+      ...options.env,
+    };
+  };
+  const make = async (name: "publisher" | "acker", mqtt: MqttProxy, db: TcpProxy): Promise<ServiceUnit> => {
+    return serviceUnit({ name, root, port: await stablePort(), env: environment(mqtt, db) });
+  };
+  return {
+    publisher: await make("publisher", lines["publisher.mqtt"], lines["publisher.db"]),
+    acker: await make("acker", lines["acker.mqtt"], lines["acker.db"]),
+  };
+}
+
+async function isConnected({ publisher, acker }: Units): Promise<boolean> {
+  const states = await Promise.all([publisher.connection(), acker.connection()]);
+  return states.every((state) => state === "CONNECTED");
+}

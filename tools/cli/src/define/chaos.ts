@@ -1,0 +1,22 @@
+/** `chaos`: the fault lab's own subcommands, under the command's language and signals. */
+import { defineChaos as defineLab } from "@acktor/chaos/define-chaos";
+import { chaosTexts } from "@acktor/chaos/report/texts";
+import type { ExitCode } from "../exit.ts";
+import { languageOf } from "../texts/texts.ts";
+import type { Definer } from "./definer.ts";
+
+export function defineChaos({ program, texts, run }: Definer): void {
+  defineLab(program, chaosTexts(languageOf(texts), {}), (command, work) =>
+    run(command, async (session) => {
+      // The lab ends what it started before it ends itself, which takes longer than the command's patience.
+      session.handOver();
+      const { listenForStop } = await import("@acktor/embedded/stop-request");
+      const { signal } = listenForStop(
+        (line) => session.terminal.note(line),
+        () => performance.now(),
+      );
+      const io = { stdout: process.stdout, stderr: process.stderr, env: session.env, signal };
+      return (await work(io)) as ExitCode;
+    }),
+  );
+}
