@@ -1,13 +1,11 @@
-/** docs/reference/statecharts/, the diagrams inside README.md and README.ja.md, and the console's charts. */
+/** docs/reference/statecharts/, and the console's charts. */
 import { CHARTS_MODULE, chartOf, chartsModule } from "../../services/publisher/console/charts/render-charts.ts";
 import { SUBJECTS, type Subject } from "./charts.ts";
 import { toMermaid } from "./to-mermaid.ts";
 import { toSvg } from "./to-svg.ts";
-import { type GeneratedFile, read } from "./write-or-check.ts";
+import type { GeneratedFile } from "./write-or-check.ts";
 
 const FOLDER = "docs/reference/statecharts";
-const START = "<!-- statechart:link -->";
-const END = "<!-- /statechart:link -->";
 
 const HEAD = `# Statecharts
 
@@ -27,8 +25,7 @@ export async function statecharts(): Promise<GeneratedFile[]> {
   const diagrams = SUBJECTS.map(({ definition }) => {
     return { path: `${FOLDER}/${definition.id}.mmd`, text: toMermaid(definition) };
   });
-  const readmes = ["README.md", "README.ja.md"].map((path) => ({ path, text: withLink(read(path) ?? "") }));
-  return [...pictures, ...diagrams, overview(), ...readmes, { path: CHARTS_MODULE, text: chartsModule(charts) }];
+  return [...pictures, ...diagrams, overview(), { path: CHARTS_MODULE, text: chartsModule(charts) }];
 }
 
 function overview(): GeneratedFile {
@@ -45,14 +42,6 @@ function section({ definition, source, what }: Subject): string {
     fenced(toMermaid(definition)),
     "</details>",
   ].join("\n\n");
-}
-
-function withLink(readme: string): string {
-  const link = SUBJECTS.find(({ definition }) => definition.id === "link");
-  const from = readme.indexOf(START);
-  const to = readme.indexOf(END);
-  if (link === undefined || from < 0 || to < from) return readme;
-  return `${readme.slice(0, from + START.length)}\n${fenced(toMermaid(link.definition))}\n${readme.slice(to)}`;
 }
 
 function fenced(diagram: string): string {

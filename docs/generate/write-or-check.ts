@@ -22,7 +22,7 @@ export function drifted(files: readonly GeneratedFile[]): string[] {
 }
 
 /** The text of a file of the repository, or null when there is none. */
-export function read(path: string): string | null {
+function read(path: string): string | null {
   const file = join(ROOT, path);
   return existsSync(file) ? readFileSync(file, "utf8") : null;
 }
