@@ -58,6 +58,7 @@ const SIGTERM_LIMIT_MS = 5_000;
 const DRAIN_LIMIT_MS = 60_000;
 /** The broker may be away just then. */
 const RESET_LIMIT_MS = 5_000;
+const MOST_TRIES = 5;
 const LAST_ANSWERS_MS = 15_000;
 /** More messages may be needed than the faults took time for. */
 const MORE_MESSAGES_LIMIT_MS = 60_000;
@@ -162,17 +163,31 @@ class Campaign {
     }
   }
 
+  /** Again where it hit nothing: what it aimed at was dead or cut off just then. */
   async #strike(stroke: Stroke): Promise<void> {
+    let missed: readonly string[] = [];
+    for (let tries = 0; tries < MOST_TRIES && !this.#options.signal.aborted; tries++) {
+      missed = await this.#strikeOnce(stroke);
+      if (stroke.needsReset) await this.#resetLink();
+      if (missed.length === 0) return;
+      await pause(stroke.pauseMs, this.#signal());
+    }
+    this.#missed.push(...missed);
+  }
+
+  /** @returns the faults that hit nothing */
+  async #strikeOnce(stroke: Stroke): Promise<string[]> {
     const struck = await Promise.all(stroke.faults.map((fault) => this.#begin(fault)));
     await pause(stroke.forMs, this.#signal());
+    const missed: string[] = [];
     for (const { name, injection } of struck) {
       await injection.end();
       const hits = injection.hits();
-      if (hits === 0) this.#missed.push(name);
+      if (hits === 0) missed.push(name);
       this.#history.add({ op: "fault", phase: "end", name, hits });
     }
     if (stroke.faults.some(({ do: what }) => what === "packets")) this.#lieOnTheLines();
-    if (stroke.needsReset) await this.#resetLink();
+    return missed;
   }
 
   async #begin(fault: Fault) {
