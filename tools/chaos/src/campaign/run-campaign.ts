@@ -163,31 +163,33 @@ class Campaign {
     }
   }
 
-  /** Again where it hit nothing: what it aimed at was dead or cut off just then. */
+  /** Again where it hit too little: what it aimed at was dead or cut off just then. */
   async #strike(stroke: Stroke): Promise<void> {
-    let missed: readonly string[] = [];
+    const { leastHits = 1 } = stroke;
+    const hits = new Map<string, number>();
+    const short = (): string[] => [...hits].filter(([, count]) => count < leastHits).map(([name]) => name);
     for (let tries = 0; tries < MOST_TRIES && !this.#options.signal.aborted; tries++) {
-      missed = await this.#strikeOnce(stroke);
+      for (const [name, count] of await this.#strikeOnce(stroke)) hits.set(name, (hits.get(name) ?? 0) + count);
       if (stroke.needsReset) await this.#resetLink();
-      if (missed.length === 0) return;
+      if (short().length === 0) return;
       await pause(stroke.pauseMs, this.#signal());
     }
-    this.#missed.push(...missed);
+    this.#missed.push(...short());
   }
 
-  /** @returns the faults that hit nothing */
-  async #strikeOnce(stroke: Stroke): Promise<string[]> {
+  /** @returns how often each fault hit */
+  async #strikeOnce(stroke: Stroke): Promise<(readonly [name: string, hits: number])[]> {
     const struck = await Promise.all(stroke.faults.map((fault) => this.#begin(fault)));
     await pause(stroke.forMs, this.#signal());
-    const missed: string[] = [];
+    const results: (readonly [string, number])[] = [];
     for (const { name, injection } of struck) {
       await injection.end();
       const hits = injection.hits();
-      if (hits === 0) missed.push(name);
+      results.push([name, hits]);
       this.#history.add({ op: "fault", phase: "end", name, hits });
     }
     if (stroke.faults.some(({ do: what }) => what === "packets")) this.#lieOnTheLines();
-    return missed;
+    return results;
   }
 
   async #begin(fault: Fault) {
