@@ -3,6 +3,8 @@ import type { Entry } from "../workload/history.ts";
 
 export interface Account {
   readonly kills: Readonly<Record<string, number>>;
+  /** How often each fault hit: bytes, packets, connections or processes. */
+  readonly hits: Readonly<Record<string, number>>;
   /** Distinct ids that were answered with 200 or 201. */
   readonly accepted: readonly string[];
   readonly messages: number;
@@ -18,12 +20,14 @@ const EXPECTED_UNKNOWN = [null, 503];
 
 export function takeAccount(entries: readonly Entry[]): Account {
   const kills: Record<string, number> = {};
+  const hits: Record<string, number> = {};
   const ids = new Map<number, Set<string>>();
   const keyed = new Map<number, boolean>();
   const answers = { ok: 0, refused: 0, unknown: 0, pending: 0 };
   const unexpected: string[] = [];
   for (const entry of entries) {
     if (entry.op === "kill") kills[entry.what] = (kills[entry.what] ?? 0) + 1;
+    if (entry.op === "fault" && entry.phase === "end") hits[entry.name] = (hits[entry.name] ?? 0) + entry.hits;
     if (entry.op === "own-error") unexpected.push(`${entry.service}: ${entry.line}`);
     if (entry.op === "late") unexpected.push(`${entry.what} after ${entry.ms} ms, at most ${entry.limitMs} allowed`);
     if (entry.op === "send") {
@@ -45,7 +49,7 @@ export function takeAccount(entries: readonly Entry[]): Account {
     if (known.size > 1) unexpected.push(`message ${n} has ${known.size} ids, keyed: ${keyed.get(n)}`);
   }
   const accepted = [...new Set([...ids.values()].flatMap((known) => [...known]))];
-  return { kills, accepted, messages: keyed.size, answers, unexpected };
+  return { kills, hits, accepted, messages: keyed.size, answers, unexpected };
 }
 
 /** 0 losses in `kills` kills: with 95 % confidence the loss per kill is below this (rule of three). */

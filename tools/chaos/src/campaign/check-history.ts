@@ -28,6 +28,8 @@ export async function checkHistory(pool: Pool, entries: readonly Entry[], leastM
   const byUnit = Object.entries(account.kills).map(([unit, count]) => `${unit} ${count}`);
   const { ok, refused, unknown, pending } = account.answers;
   console.log(`kills         ${kills} (${byUnit.join(", ")})`);
+  const faults = Object.entries(account.hits).filter(([name]) => !name.startsWith("kill "));
+  console.log(`faults        ${faults.map(([name, hits]) => `${name} ${hits}`).join("; ")}`);
   console.log(`messages      ${account.accepted.length} accepted of ${account.messages}`);
   console.log(`answers       ${ok} ok, ${refused} refused, ${unknown} unknown, ${pending} pending`);
   for (const [name, list] of kinds) {

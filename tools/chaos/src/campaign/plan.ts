@@ -15,6 +15,8 @@ export interface Stroke {
   readonly faults: readonly Fault[];
   readonly forMs: number;
   readonly pauseMs: number;
+  /** Each of its faults must hit so often; 1 when absent. */
+  readonly leastHits?: number;
   /** The link may now be in ERROR, where it waits for an operator. */
   readonly needsReset?: boolean;
 }
@@ -30,6 +32,7 @@ const RETRYABLE_CODES = [0x88, 0x89, 0x97];
 const BAD_CREDENTIALS = 0x86;
 const RESET_EVERY_MS = 100;
 const BACKEND_EVERY_MS = 100;
+const HITS_OF_A_BURST = 20;
 
 /** On all the time. */
 export const BACKGROUND: readonly PacketFault[] = [
@@ -73,9 +76,12 @@ function processStrokes(profile: Profile, random: Random): Stroke[] {
   }));
   add(Math.ceil(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "publisher" }], forMs: 100 }));
   add(Math.floor(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "acker" }], forMs: 100 }));
-  // Some more than planned, because an interval may find no backend.
-  const bursts = Math.ceil(profile.endedBackends / 20);
-  add(bursts, () => ({ faults: [{ do: "end-backends", everyMs: BACKEND_EVERY_MS }], forMs: 24 * BACKEND_EVERY_MS }));
+  const bursts = Math.ceil(profile.endedBackends / HITS_OF_A_BURST);
+  add(bursts, () => ({
+    faults: [{ do: "end-backends", everyMs: BACKEND_EVERY_MS }],
+    forMs: 24 * BACKEND_EVERY_MS,
+    leastHits: HITS_OF_A_BURST,
+  }));
   return strokes;
 }
 
@@ -100,7 +106,7 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
   add(profile.halfOpen, 2_000, { do: "half-open", lines: MQTT });
   add(profile.halfOpen, 2_000, { do: "half-open", lines: DATABASE });
   add(profile.halfOpen, 2_000, { do: "half-open", lines: ["nats"] });
-  add(Math.ceil(profile.resets / 20), 24 * RESET_EVERY_MS, {
+  add(Math.ceil(profile.resets / HITS_OF_A_BURST), 24 * RESET_EVERY_MS, {
     do: "reset",
     lines: [...MQTT, ...DATABASE],
     everyMs: RESET_EVERY_MS,

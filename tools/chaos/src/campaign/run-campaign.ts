@@ -58,6 +58,7 @@ const SIGTERM_LIMIT_MS = 5_000;
 const DRAIN_LIMIT_MS = 60_000;
 /** The broker may be away just then. */
 const RESET_LIMIT_MS = 5_000;
+const MOST_TRIES = 5;
 const LAST_ANSWERS_MS = 15_000;
 /** More messages may be needed than the faults took time for. */
 const MORE_MESSAGES_LIMIT_MS = 60_000;
@@ -162,17 +163,33 @@ class Campaign {
     }
   }
 
+  /** Again where it hit too little: what it aimed at was dead or cut off just then. */
   async #strike(stroke: Stroke): Promise<void> {
+    const { leastHits = 1 } = stroke;
+    const hits = new Map<string, number>();
+    const short = (): string[] => [...hits].filter(([, count]) => count < leastHits).map(([name]) => name);
+    for (let tries = 0; tries < MOST_TRIES && !this.#options.signal.aborted; tries++) {
+      for (const [name, count] of await this.#strikeOnce(stroke)) hits.set(name, (hits.get(name) ?? 0) + count);
+      if (stroke.needsReset) await this.#resetLink();
+      if (short().length === 0) return;
+      await pause(stroke.pauseMs, this.#signal());
+    }
+    this.#missed.push(...short());
+  }
+
+  /** @returns how often each fault hit */
+  async #strikeOnce(stroke: Stroke): Promise<(readonly [name: string, hits: number])[]> {
     const struck = await Promise.all(stroke.faults.map((fault) => this.#begin(fault)));
     await pause(stroke.forMs, this.#signal());
+    const results: (readonly [string, number])[] = [];
     for (const { name, injection } of struck) {
       await injection.end();
       const hits = injection.hits();
-      if (hits === 0) this.#missed.push(name);
+      results.push([name, hits]);
       this.#history.add({ op: "fault", phase: "end", name, hits });
     }
     if (stroke.faults.some(({ do: what }) => what === "packets")) this.#lieOnTheLines();
-    if (stroke.needsReset) await this.#resetLink();
+    return results;
   }
 
   async #begin(fault: Fault) {

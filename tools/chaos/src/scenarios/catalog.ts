@@ -25,6 +25,13 @@ const downOf = (unit: UnitName, how: "kill" | "stop" | "freeze"): Fault => ({ do
 
 const SILENT = `${TOPIC_ROOT}/d9`;
 
+/** One each: after such a refusal the link waits up to 8 s, so a second code in the same run might meet nobody. */
+const REFUSALS = [
+  { name: "unavailable", code: 0x88, en: "unavailable", ja: "利用不可" },
+  { name: "busy", code: 0x89, en: "busy", ja: "過負荷" },
+  { name: "quota", code: 0x97, en: "quota exceeded", ja: "割り当て超過" },
+] as const;
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: "cut",
@@ -172,16 +179,15 @@ export const SCENARIOS: readonly Scenario[] = [
     shiftMs: 500,
     limits: LONG_RECOVERY,
   },
-  {
-    name: "refusals",
-    title: { en: "broker refuses: unavailable, busy, quota", ja: "ブローカーの拒否 (利用不可・過負荷・上限)" },
-    faults: [0x88, 0x89, 0x97].map((code, n) => {
-      const fault: Fault = { do: "refuse", lines: MQTT, code };
-      return { atMs: CALM_MS + 2_000 * n, forMs: 2_000, fault };
-    }),
-    shiftMs: 0,
-    limits: RECOVERY,
-  },
+  ...REFUSALS.map(({ name, code, en, ja }): Scenario => {
+    return {
+      name: `refused-${name}`,
+      title: { en: `broker refuses for 2 s: ${en}`, ja: `ブローカーの拒否 2 秒: ${ja}` },
+      faults: during(2_000, { do: "refuse", lines: MQTT, code }),
+      shiftMs: 500,
+      limits: RECOVERY,
+    };
+  }),
   {
     name: "refused-credentials",
     title: { en: "broker refuses the credentials for 2 s", ja: "認証の拒否 2 秒" },
