@@ -4,7 +4,7 @@
  *   node test/run.mjs [text …]     only the test files whose path holds one of the texts
  *
  * Invariants:
- *  1. It ends: a test file after 4 minutes, the whole after 20. (Node 20 counts --test-timeout by file.)
+ *  1. It ends: a test file after 4 minutes, the whole after 24. (Node 20 counts --test-timeout by file.)
  *  2. What it started is stopped, and what the tests left running is found, ended, and counted as a failure.
  *  3. A server that is not installed is named; with ACKTOR_REQUIRE=<its name> it is a failure.
  *
@@ -19,16 +19,22 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const FILE_LIMIT_MS = 240_000;
-const RUN_LIMIT_MS = 20 * 60_000;
+const RUN_LIMIT_MS = 24 * 60_000;
 const LEAK_GRACE_MS = 3_000;
 const CORES = os.availableParallelism();
 
 const PHASES = [
   { name: "unit, model, integration", folders: ["unit", "model", "integration"], atOnce: Math.min(CORES, 4) },
   { name: "security", folders: ["security"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
-  { name: "end to end", folders: ["e2e"], atOnce: Math.max(1, Math.floor(CORES / 4)) },
+  { name: "end to end", folders: ["e2e"], keeps: isTimed, atOnce: Math.max(1, Math.floor(CORES / 4)) },
+  { name: "end to end, side by side", folders: ["e2e"], keeps: (file) => !isTimed(file), atOnce: Math.min(CORES, 4) },
   { name: "browser", folders: ["browser"], atOnce: 1 },
 ];
+
+/** End-to-end tests that measure times, or want the machine's own ports: one file at a time. */
+function isTimed(file) {
+  return /\/(delivery|embedded|chaos|cli-here)[^/]*$/.test(file);
+}
 
 async function build() {
   const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
@@ -157,7 +163,8 @@ async function runPhases(filters, options) {
   for (const phase of PHASES) {
     const extra = phase.folders.includes("unit") ? ["test/architecture.test.ts"] : [];
     const extraWanted = extra.filter((file) => existsSync(path.join(ROOT, file)) && isWanted(file, filters));
-    const files = [...extraWanted, ...phase.folders.flatMap((folder) => testFiles(folder, filters))];
+    const found = phase.folders.flatMap((folder) => testFiles(folder, filters));
+    const files = [...extraWanted, ...found.filter(phase.keeps ?? (() => true))];
     if (files.length === 0 || options.signal.aborted) continue;
     const begin = performance.now();
     const passed = await runFiles(files, { ...options, atOnce: phase.atOnce });
