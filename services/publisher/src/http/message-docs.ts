@@ -4,7 +4,7 @@ import { z } from "zod";
 import { deadLettersBody } from "../control/replay-by-filter.ts";
 import { discardBody, statesBody } from "./bulk-routes.ts";
 import { listQuery } from "./message-routes.ts";
-import { acknowledgeBody, cancelBody, replayBody } from "./operator-routes.ts";
+import { acknowledgeBody, acknowledgeDeadBody, cancelBody, replayBody } from "./operator-routes.ts";
 import { cancelBody as cancelWaitingBody } from "./overview-routes.ts";
 
 const state = z.enum(["pending", "sent", "acknowledged", "failed", "expired"]);
@@ -133,6 +133,17 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       summary: "Failed and expired messages by reason.",
       answers: { 200: { description: "Counts.", schema: z.looseObject({}) } },
       faults: ["database_unavailable"],
+    },
+    "POST /v1/dead-letters/acknowledge": {
+      summary: "Acknowledge what a person knows to be processed.",
+      body: acknowledgeDeadBody,
+      answers: {
+        200: {
+          description: "How many there were, and how many are acknowledged now.",
+          schema: z.strictObject({ dry_run: z.boolean(), matched: z.int(), acknowledged: z.int(), refused: z.int() }),
+        },
+      },
+      faults: QUERY,
     },
     "POST /v1/dead-letters/discard": {
       summary: "Remove failed and expired messages.",

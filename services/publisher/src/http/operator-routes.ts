@@ -89,8 +89,9 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
   app.post("/v1/dead-letters/acknowledge", async (request, reply) => {
     const body = parseQuery(acknowledgeDeadBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const who = body.value.who ?? "http";
-    const result = await acknowledgeDeadLetters(pool, filterOf(body.value), { who });
+    const who = whoAsks(request, body.value.who);
+    if (!who.ok) return sendFault(reply, who.fault);
+    const result = await acknowledgeDeadLetters(pool, filterOf(body.value), { who: who.value });
     return result.ok
       ? { dry_run: body.value.dry_run, ...result.value }
       : sendFault(reply, databaseFault(result.failure));
