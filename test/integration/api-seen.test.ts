@@ -91,6 +91,8 @@ function requests(id: string, waiting: string, unanswered: string): Shown[] {
     ["POST /v1/messages/cancel", "/v1/messages/cancel", { topic: "data/9", dry_run: true }],
     ["POST /v1/messages/cancel", "/v1/messages/cancel", {}],
     ["GET /v1/dead-letters", "/v1/dead-letters"],
+    ["POST /v1/dead-letters/acknowledge", "/v1/dead-letters/acknowledge", { dry_run: true }],
+    ["POST /v1/dead-letters/acknowledge", "/v1/dead-letters/acknowledge", { limit: 0 }],
     ["POST /v1/dead-letters/discard", "/v1/dead-letters/discard", { dry_run: true }],
     ["POST /v1/dead-letters/discard", "/v1/dead-letters/discard", { limit: 0 }],
     ["GET /assets/:file", "/assets/nothing.js"],
