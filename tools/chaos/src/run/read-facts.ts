@@ -7,7 +7,7 @@ export interface Facts {
   readonly acknowledged: number;
   readonly wireDuplicates: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
-  /** p99 of the destinations that were not silenced. */
+  /** p99 of the destinations that were not silenced; without ordering keys, which wait for their head on purpose. */
   readonly othersP99Ms: number | null;
   readonly seconds: readonly SecondOfRun[];
 }
@@ -27,7 +27,7 @@ select count(acknowledged_at)::int4 acknowledged,
   (select coalesce(sum(deliveries - 1), 0)::int4 from acker.inbox) duplicates,
   percentile_cont(0.5) within group (order by ${LATENCY})::float8 p50,
   percentile_cont(0.99) within group (order by ${LATENCY})::float8 p99,
-  (percentile_cont(0.99) within group (order by ${LATENCY}) filter (where topic is distinct from $1))::float8 others
+  (percentile_cont(0.99) within group (order by ${LATENCY}) filter (where topic is distinct from $1 and ordering_key is null))::float8 others
 from publisher.message_delivery`;
 
 const SECONDS = `
