@@ -14,7 +14,7 @@ import { encodeAck } from "@acktor/shared/protocol/ack";
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ROOT } from "../support/processes.ts";
 import { type BrokerPlan, planBroker } from "./broker.ts";
-import { type ClaimLine, measureClaims } from "./claim-growth.ts";
+import type { ClaimLine } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
 import { describeHandlers, type HandlerRound, measureHandlers } from "./handlers.ts";
@@ -56,7 +56,7 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
   const memory = await runPhase(options, "memory", async () => {
     return measureMemory(bench, await planBroker(plan.kind, directory), "bench_memory");
   });
-  const claim = options.claim ? await timed("claim", () => measureClaims(postgres.url)) : null;
+  const claim = options.claim ? await timed("claim", () => measureClaimsOf(postgres.url)) : null;
   return {
     at: new Date().toISOString(),
     commit: describeCommit(ROOT),
@@ -68,6 +68,12 @@ async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult>
     claim: claim satisfies readonly ClaimLine[] | null,
     inspect,
   };
+}
+
+/** Loaded late: it uses the tests' support, which makes Node's test runner report. */
+async function measureClaimsOf(serverUrl: string): Promise<ClaimLine[]> {
+  const { measureClaims } = await import("./claim-growth.ts");
+  return measureClaims(serverUrl);
 }
 
 async function runRounds(bench: Bench, plan: BrokerPlan): Promise<Round[]> {
