@@ -1,5 +1,6 @@
 /**
- * What inspection costs: end-to-end runs without a viewer and with one, in turns, on databases of their own.
+ * What inspection costs: end-to-end runs of a build without the observer, without a viewer, and with one, in turns, on
+ * databases of their own.
  *
  * Both services are on one nats-server where it is installed, so that the viewer's publisher sees the acker too; without
  * it he sees the publisher alone. He reads everything and counts it, in the caller's process: what his reading costs falls
@@ -13,8 +14,11 @@ import { environment, startChild } from "./child.ts";
 import { median } from "./distribution.ts";
 import { type Bench, type EndToEndResult, measureEndToEnd, type Rig } from "./end-to-end.ts";
 import type { Scope } from "./scope.ts";
+import { assertTakenOut } from "./without-observer.mjs";
 
 export interface InspectRound {
+  /** Of a build in which nothing can be watched. */
+  readonly absent: EndToEndResult;
   readonly without: EndToEndResult;
   readonly watched: EndToEndResult;
   /** What the viewer was told while the clock ran. */
@@ -26,28 +30,45 @@ export interface Seen {
   readonly bytes: number;
 }
 
-/** @param rounds of one run without and one with a viewer, the order changing from round to round */
+const WITHOUT_OBSERVER = new URL("./without-observer.mjs", import.meta.url);
+
+/** @param rounds of one run of each kind; the order changes from round to round */
 export async function measureInspection(scope: Scope, plain: Bench, rounds: number): Promise<InspectRound[]> {
+  assertTakenOut();
   const bench = { ...plain, env: await startNats(scope, plain.directory) };
+  const hollow = { ...bench, env: { ...bench.env, NODE_OPTIONS: `--import=${WITHOUT_OBSERVER}` } };
   const results: InspectRound[] = [];
   for (let number = 1; number <= rounds; number++) {
     const seen = { events: 0, bytes: 0 };
-    const without = (): Promise<EndToEndResult> => measureEndToEnd(bench, `bench_unwatched_${number}`);
-    const watched = (): Promise<EndToEndResult> =>
-      measureEndToEnd(bench, `bench_watched_${number}`, (scope, rig) => watch(scope, rig, seen));
-    // Whatever the machine does meanwhile falls on both.
-    if (number % 2 === 1) results.push({ without: await without(), watched: await watched(), seen });
-    else {
-      const first = await watched();
-      results.push({ without: await without(), watched: first, seen });
-    }
+    const kinds: Record<Kind, () => Promise<EndToEndResult>> = {
+      absent: () => measureEndToEnd(hollow, `bench_absent_${number}`),
+      without: () => measureEndToEnd(bench, `bench_unwatched_${number}`),
+      watched: () => measureEndToEnd(bench, `bench_watched_${number}`, (scope, rig) => watch(scope, rig, seen)),
+    };
+    const round: Partial<Record<Kind, EndToEndResult>> = {};
+    for (const kind of orderOf(number)) round[kind] = await kinds[kind]();
+    results.push({ ...(round as Record<Kind, EndToEndResult>), seen });
   }
   return results;
+}
+
+type Kind = "absent" | "without" | "watched";
+
+/** Whatever the machine does meanwhile, and whoever is first, falls on all in turn. */
+function orderOf(round: number): Kind[] {
+  const kinds: Kind[] = ["absent", "without", "watched"];
+  const turned = [...kinds.slice(round % 3), ...kinds.slice(0, round % 3)];
+  return Math.floor(round / 3) % 2 === 0 ? turned : turned.reverse();
 }
 
 /** Throughput with a viewer beside without, the median of the rounds; NaN without a round. */
 export function watchedRatio(rounds: readonly InspectRound[]): number {
   return median(rounds.map(({ without, watched }) => watched.messagesPerSecond / without.messagesPerSecond));
+}
+
+/** Throughput without a viewer beside that of a build without the observer, the median of the rounds. */
+export function unwatchedRatio(rounds: readonly InspectRound[]): number {
+  return median(rounds.map(({ absent, without }) => without.messagesPerSecond / absent.messagesPerSecond));
 }
 
 /** What the services are told of the control plane; nothing where there is no nats-server. */

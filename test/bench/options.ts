@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly phases: ReadonlySet<Phase>;
   /** Also measure the claim with 0 and 1,000,000 finished rows. */
   readonly claim: boolean;
-  /** Only what inspection costs: end to end without and with a viewer. */
+  /** Only what inspection costs: end to end of a build without it, without a viewer, with one. */
   readonly inspect: boolean;
   /** Only compare a handler's fragment with the built-in inbox handler. */
   readonly handlers: boolean;
@@ -44,7 +44,7 @@ export const HELP = `npm run bench -- [options]
   --only raw,e2e       of raw, e2e, latency, memory; default all
   --skip memory        all but these
   --claim              also the claim's time with 0 and 1,000,000 finished rows
-  --inspect            what a viewer costs: end to end without and with one, in turns, nothing else
+  --inspect            what inspection costs: a build without it, nobody watching, one viewer; in turns, nothing else
   --handlers           only: a handler that returns a fragment, beside the built-in one
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
