@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { t } from "./i18n/text.ts";
 import { Header } from "./parts/header.tsx";
 import { TokenForm } from "./parts/token-form.tsx";
+import { ViewGuard } from "./parts/view-guard.tsx";
 import { decoded } from "./state/percent.ts";
 import { route } from "./state/router.ts";
 import { isRefused } from "./state/session.ts";
@@ -33,7 +34,13 @@ export function App() {
       </button>
       <Header />
       <main id="main" tabIndex={-1}>
-        {isRefused.value ? <TokenForm /> : <CurrentView />}
+        {isRefused.value ? (
+          <TokenForm />
+        ) : (
+          <ViewGuard view={route.value.path} words={faultWords()}>
+            <CurrentView />
+          </ViewGuard>
+        )}
       </main>
     </>
   );
@@ -52,6 +59,10 @@ function CurrentView() {
   if (!isView(path)) return <NotFound what={path} />;
   const { View } = VIEWS[path];
   return <View />;
+}
+
+function faultWords() {
+  return { title: t("viewFault.title"), text: t("viewFault.text"), again: t("viewFault.again") };
 }
 
 function titleOf(path: string): string {

@@ -285,4 +285,8 @@ export const en = {
   "notFound.text": "Nothing is known under {what}. It may have left with its retention.",
   "notFound.messages": "All messages",
   "notFound.overview": "Overview",
+
+  "viewFault.title": "This view failed",
+  "viewFault.text": "Nothing is wrong with your messages: it could not be drawn. The other pages go on.",
+  "viewFault.again": "Try again",
 } as const satisfies Record<string, string>;

@@ -286,4 +286,8 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "notFound.text": "{what} は見つかりません。保存期間が過ぎた可能性があります。",
   "notFound.messages": "メッセージ一覧",
   "notFound.overview": "概要",
+
+  "viewFault.title": "この画面を表示できませんでした",
+  "viewFault.text": "描画に失敗しました。メッセージには影響ありません。他のページは引き続き使えます。",
+  "viewFault.again": "もう一度表示する",
 };
