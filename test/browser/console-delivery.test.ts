@@ -26,6 +26,8 @@ test("a message that went through an outage shows its attempts", LIMIT, async (t
   assert.match((await attempts.first().textContent()) ?? "", /PUBACK 0x10/, "nobody had subscribed");
   await page.locator('[data-moment="received"]').waitFor();
   assert.equal(await page.locator('[data-moment="received"]').count(), 1);
+  // By the acker's inbox, whether somebody watched or not.
+  await page.locator('[data-moment="processed"]').waitFor();
   await page.goto(`${publisher.url}/#/messages?topic=${encodeURIComponent(topic)}&state=acknowledged`);
   await page.locator(`[data-message="${id}"]`).waitFor();
   await page.goto(`${publisher.url}/#/messages/019ab1b5-7a3c-7d10-8c55-0242ac120002`);

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { Receipts } from "@acktor/publisher/control/ask-receipts";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { MOSQUITTO_5, TEST_LIMIT_MS } from "../support/brokers.ts";
@@ -338,5 +339,35 @@ test(
       "stranger pause unauthorized",
     ]);
     assert.ok(!JSON.stringify(actions).includes(TOKEN));
+  },
+);
+
+test(
+  "a message's receipts: when it came, how often, what became of it; two ackers of one inbox give one",
+  OPTIONS,
+  async (t) => {
+    const nats = await startNatsServer(t);
+    if (nats === null) return;
+    const { stage, p1, acker } = await setFleet(t, nats);
+    await stage.acker({ ACKTOR_INSTANCE: "a2" });
+    await until(async () => (await names(p1)).length === 4, 10_000, "the second acker to be seen");
+    const id = await p1.send({ topic: anyTopic(), content: "21.5" });
+    const receipts = async () => (await fetch(`${p1.url}/v1/messages/${id}/receipts`)).json() as Promise<Receipts>;
+    await until(async () => (await receipts()).receipts[0]?.status === "processed", 10_000, "the receipt");
+    const { receipts: found, ackers } = await receipts();
+    assert.equal(found.length, 1);
+    // Each acker subscribes for itself here, so both had it: one had the effect.
+    assert.equal(found[0]?.deliveries, 2);
+    assert.ok(Date.parse(found[0]?.processed_at ?? "") >= Date.parse(found[0]?.received_at ?? ""));
+    assert.deepEqual(ackers, { known: 2, answered: 2 });
+
+    const stranger = await client(t, nats.url);
+    const texts = await stranger.requestMany("acktor.v1.receipts", '{"v":1,"message_id":"1\' or 1=1"}', {
+      forMs: 300,
+      most: 2,
+    });
+    assert.deepEqual(texts, [], "what is no question has no answer");
+    const ignored = await (await fetch(`${acker.url}/metrics`)).text();
+    assert.match(ignored, /acktor_bus_ignored_total[^\n]* 1\n/);
   },
 );

@@ -78,6 +78,8 @@ function requests(id: string, waiting: string, unanswered: string): Shown[] {
     ["GET /v1/messages", "/v1/messages?limit=x"],
     ["GET /v1/messages/:id", `/v1/messages/${id}`],
     ["GET /v1/messages/:id", `/v1/messages/${randomUUID()}`],
+    ["GET /v1/messages/:id/receipts", `/v1/messages/${id}/receipts`],
+    ["GET /v1/messages/:id/receipts", "/v1/messages/nothing/receipts"],
     ["POST /v1/messages/:id/cancel", `/v1/messages/${waiting}/cancel`, {}],
     ["POST /v1/messages/:id/cancel", `/v1/messages/${id}/cancel`, {}],
     ["POST /v1/messages/:id/replay", `/v1/messages/${waiting}/replay`, { force: true }],

@@ -80,6 +80,7 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
     const found = messages.find((message) => message["message_id"] === id);
     return found ?? reply.code(404).send({ error: { code: "not_found", message: "there is none", fix: "" } });
   });
+  app.get("/v1/messages/:id/receipts", async () => ({ receipts: [], ackers: { known: 0, answered: 0 } }));
   app.get("/v1/dead-letters", async () => ({ groups: DEAD, complete: true }));
   app.post("/v1/messages/batch", async () => ({ message_ids: Array.from({ length: 100 }, () => ID) }));
   app.post("/v1/messages/cancel", async () => ({ dry_run: true, matched: 3, cancelled: 0, refused: 0 }));

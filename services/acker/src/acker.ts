@@ -158,7 +158,7 @@ export class Acker {
       drainDeadlineMs: DRAIN_DEADLINE_MS,
     });
     this.#control.followSupervisor(this.#supervisor.actor);
-    this.#control.plane.start();
+    this.#control.start();
     return this.#supervisor;
   }
 
@@ -166,7 +166,7 @@ export class Acker {
   async close(): Promise<void> {
     this.#acks.stop();
     this.#slots.stop();
-    const parts = [this.#link, this.#pool, this.#control.plane, this.#parts.tracing];
+    const parts = [this.#link, this.#pool, this.#control, this.#parts.tracing];
     await Promise.all([...parts.map((part) => part.stop()), this.http.close()]);
   }
 
@@ -264,6 +264,7 @@ export class Acker {
     return new AckerControl({
       config,
       instance,
+      pool: this.#pool,
       logger,
       now,
       wallClock,

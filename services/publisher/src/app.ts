@@ -219,7 +219,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     },
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config));
-  addMessageRoutes(app, pool);
+  addMessageRoutes(app, pool, (id) => control.receipts(id));
   addBulkRoutes(app, pool);
   addOperatorRoutes(app, {
     pool,

@@ -7,6 +7,7 @@
  *   snapshot.<service>                        request: every instance of a service answers as it stands
  *   cmd.<service>.<instance|all>.<verb>       request: an operator's command; the verb may have a dot
  *   audit                                     request: a command that an acker carried out, for a publisher to record
+ *   receipts                                  request: every acker answers what its inbox knows of a message
  *   enqueue                                   request: a message for the outbox
  *   wake                                      rows were committed: publishers look at once
  *
@@ -22,6 +23,7 @@ export interface Subjects {
   readonly enqueue: string;
   readonly wake: string;
   readonly audit: string;
+  readonly receipts: string;
   /** What every viewer listens to. */
   readonly allEvents: string;
   readonly allAnnouncements: string;
@@ -47,6 +49,7 @@ export function subjectsUnder(prefix: string): Subjects {
     enqueue: `${prefix}.enqueue`,
     wake: `${prefix}.wake`,
     audit: `${prefix}.audit`,
+    receipts: `${prefix}.receipts`,
     allEvents: `${prefix}.inspect.*.*.*`,
     allAnnouncements: `${prefix}.announce.*.*`,
     event: (service, instance, actor) => `${prefix}.inspect.${service}.${encodeWord(instance)}.${encodeWord(actor)}`,

@@ -50,6 +50,35 @@ test("the timeline has what the outbox recorded and what the acker said, in orde
   );
 });
 
+test("what nobody watched is in the inbox: when it came, how often, when it was processed", () => {
+  const receipt = {
+    received_at: "2026-11-26T10:00:09.050000Z",
+    deliveries: 3,
+    status: "processed" as const,
+    reason: null,
+    processed_at: "2026-11-26T10:00:09.055000Z",
+  };
+  const shown = (moments: ReturnType<typeof momentsOf>) =>
+    moments
+      .filter(({ kind }) => !["created", "attempt"].includes(kind))
+      .map(({ kind, who, times }) => [kind, who, times]);
+  assert.deepEqual(shown(momentsOf(MESSAGE_OF_OUTAGE, [], [receipt])), [
+    ["received", null, 3],
+    ["processed", null, null],
+    ["acked", "acker-1", null],
+  ]);
+  assert.deepEqual(
+    shown(momentsOf(MESSAGE_OF_OUTAGE, journalOf().rows, [receipt])),
+    [
+      ["received", "a", 3],
+      ["processed", null, null],
+      ["duplicate", "a", null],
+      ["acked", "acker-1", null],
+    ],
+    "what the journal knows too is told once",
+  );
+});
+
 test("a sequence goes from the caller by publisher and broker to the acker, and back", () => {
   const { lines, steps, left } = sequenceOf(journalOf().rows);
   assert.deepEqual(lines, ["caller", "publisher/p", "publisher/p/link", "broker", "acker/a"]);

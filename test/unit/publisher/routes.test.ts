@@ -52,7 +52,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     wallClock: () => 0,
   };
   addIntakeRoutes(app, intake.intake, limits);
-  addMessageRoutes(app, pool);
+  addMessageRoutes(app, pool, async () => ({ receipts: [], ackers: { known: 0, answered: 0 } }));
   addBulkRoutes(app, pool);
   addOperatorRoutes(app, { pool, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
   addStatusRoutes(app, { pool, status: () => ({ here: true }) });

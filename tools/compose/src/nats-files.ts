@@ -24,14 +24,21 @@ export function natsUsers(prefix: string, passwords: NatsPasswords): NatsUser[] 
     {
       user: "publisher",
       password: passwords.publisher,
-      publish: under("inspect.publisher.*.*", "inspect.watch", "announce.publisher.*", "snapshot.*", "cmd.>"),
+      publish: under(
+        "inspect.publisher.*.*",
+        "inspect.watch",
+        "announce.publisher.*",
+        "snapshot.*",
+        "receipts",
+        "cmd.>",
+      ),
       subscribe: [...under(">"), ...COMMON],
     },
     {
       user: "acker",
       password: passwords.acker,
       publish: under("inspect.acker.*.*", "announce.acker.*", "audit"),
-      subscribe: [...under("inspect.watch", "snapshot.acker", "cmd.acker.>"), ...COMMON],
+      subscribe: [...under("inspect.watch", "snapshot.acker", "receipts", "cmd.acker.>"), ...COMMON],
     },
   ];
 }

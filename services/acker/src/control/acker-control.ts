@@ -3,6 +3,7 @@
  * be another one than the outbox's: it reports to a publisher, and to its own log.
  */
 import type { Bus } from "@acktor/shared/bus/bus";
+import type { Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { ControlPlane } from "@acktor/shared/inspect/control-plane";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
@@ -19,11 +20,13 @@ import { supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
 import type { AnyActor } from "xstate";
 import { receiverMachine } from "../subscribe/receiver-machine.ts";
 import { VERSION } from "../version.ts";
+import { answerReceipts } from "./answer-receipts.ts";
 import type { ActorView } from "./routes.ts";
 
 export interface AckerControlOptions {
   readonly config: AckerSettings;
   readonly instance: string;
+  readonly pool: Pool;
   readonly logger: Logger;
   readonly sharedBus: Bus | null;
   /** Asked once the acker is put together. */
@@ -43,6 +46,8 @@ export class AckerControl {
   readonly plane: ControlPlane;
   readonly #options: AckerControlOptions;
   readonly #definitions: readonly MachineDefinition[];
+  #malformed = 0;
+  #endReceipts: () => void = () => undefined;
 
   constructor(options: AckerControlOptions) {
     this.#options = options;
@@ -63,7 +68,22 @@ export class AckerControl {
   }
 
   get malformed(): number {
-    return this.plane.station.malformed + this.plane.desk.malformed;
+    return this.plane.station.malformed + this.plane.desk.malformed + this.#malformed;
+  }
+
+  /** Joins the bus; the acker is put together. */
+  start(): void {
+    const { pool, instance } = this.#options;
+    const { bus, subjects } = this.plane;
+    const onMalformed = (): void => void this.#malformed++;
+    this.#endReceipts = answerReceipts({ bus, subject: subjects.receipts, pool, instance, onMalformed });
+    this.plane.start();
+  }
+
+  /** Says goodbye. Twice and early is fine. */
+  async stop(): Promise<void> {
+    this.#endReceipts();
+    await this.plane.stop();
   }
 
   followLink(actor: AnyActor): void {

@@ -28,6 +28,7 @@ import type { IntakeLimits } from "../intake/validate-message.ts";
 import { periodicMachine } from "../janitor/periodic-machine.ts";
 import { describeDelivery } from "../outbox/describe-delivery.ts";
 import { VERSION } from "../version.ts";
+import { askReceipts, type Receipts } from "./ask-receipts.ts";
 import { Auditor } from "./auditor.ts";
 import { deadLettersBody, replayByFilter } from "./replay-by-filter.ts";
 
@@ -125,6 +126,12 @@ export class PublisherControl {
     ];
     this.fleet.start();
     this.plane.start();
+  }
+
+  /** What the ackers' inboxes know of a message. */
+  receipts(messageId: string): Promise<Receipts> {
+    const { bus, subjects } = this.plane;
+    return askReceipts(bus, subjects.receipts, this.fleet.count("acker"), messageId);
   }
 
   /** Takes nothing more from the bus. Twice and early is fine. */

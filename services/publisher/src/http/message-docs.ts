@@ -1,4 +1,5 @@
 /** What is said of the routes about messages: sending, looking, operating. */
+import { receipt } from "@acktor/shared/inspect/receipts";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
 import { deadLettersBody } from "../control/replay-by-filter.ts";
@@ -96,6 +97,19 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       summary: "A message and its timeline.",
       answers: { 200: { description: "The row, its attempts, its acks.", schema: timeline } },
       faults: ["not_found", "database_unavailable"],
+    },
+    "GET /v1/messages/:id/receipts": {
+      summary: "What the ackers' inboxes know of a message: when it came, how often, what became of it.",
+      answers: {
+        200: {
+          description: "One for each inbox that has it. Asked over the control plane; without it none answers.",
+          schema: z.strictObject({
+            receipts: z.array(receipt),
+            ackers: z.strictObject({ known: z.int(), answered: z.int() }),
+          }),
+        },
+      },
+      faults: ["not_found"],
     },
     "POST /v1/messages/:id/replay": {
       summary: "Send a failed or expired message again.",

@@ -3,6 +3,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
+import type { Receipts } from "../control/ask-receipts.ts";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
 import { topicName } from "../outbox/storable-text.ts";
@@ -17,13 +18,21 @@ export const listQuery = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(50),
 });
 
-export function addMessageRoutes(app: FastifyInstance, pool: Pool): void {
+/** Asks the ackers what they know of a message. */
+export type AskReceipts = (messageId: string) => Promise<Receipts>;
+
+export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: AskReceipts): void {
   app.get("/v1/messages/:id", async (request, reply) => {
     const params = idParams.safeParse(request.params);
     if (!params.success) return notFound(reply, "an unknown id");
     const result = await getMessage(pool, params.data.id);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     return result.value ?? notFound(reply, params.data.id);
+  });
+
+  app.get("/v1/messages/:id/receipts", async (request, reply) => {
+    const params = idParams.safeParse(request.params);
+    return params.success ? receipts(params.data.id) : notFound(reply, "an unknown id");
   });
 
   app.get("/v1/messages", async (request, reply) => {

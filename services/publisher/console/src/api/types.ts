@@ -132,6 +132,20 @@ export interface MessageTimeline extends Message {
   readonly acks: readonly Ack[];
 }
 
+/** What an acker's inbox has of a message. */
+export interface Receipt {
+  readonly received_at: string;
+  readonly deliveries: number;
+  readonly status: "received" | "processed" | "rejected";
+  readonly reason: string | null;
+  readonly processed_at: string | null;
+}
+
+export interface Receipts {
+  readonly receipts: readonly Receipt[];
+  readonly ackers: { readonly known: number; readonly answered: number };
+}
+
 export interface DeadLetterGroup {
   readonly reason: string | null;
   readonly state: "failed" | "expired";

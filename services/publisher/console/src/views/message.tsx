@@ -1,5 +1,5 @@
 /** One message: what it is, its timeline, and what one may do to it. */
-import type { MessageTimeline } from "../api/types.ts";
+import type { MessageTimeline, Receipts } from "../api/types.ts";
 import { count, dateTime, duration } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";
 import { Fault } from "../parts/fault.tsx";
@@ -16,6 +16,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function MessageView({ id }: { readonly id: string }) {
   const isId = UUID.test(id);
   const { value: message, fault, again } = usePolled<MessageTimeline>(isId ? `/v1/messages/${id}` : null, 1_000);
+  const { value: known } = usePolled<Receipts>(isId ? `/v1/messages/${id}/receipts` : null, 2_000);
   if (!isId || fault?.status === 404) return <NotFound what={id} />;
   return (
     <div class="message">
@@ -34,7 +35,7 @@ export function MessageView({ id }: { readonly id: string }) {
         <div class="message-grid">
           <section class="card">
             <h2>{t("timeline.title")}</h2>
-            <Timeline message={message} />
+            <Timeline message={message} receipts={known?.receipts ?? []} />
           </section>
           <Facts message={message} />
         </div>

@@ -1,5 +1,5 @@
-/** A message's timeline: what the outbox recorded, and what acker and publisher said of it in the journal. Pure. */
-import type { MessageTimeline } from "../../api/types.ts";
+/** A message's timeline: what the outbox and the inboxes recorded, and what was said of it in the journal. Pure. */
+import type { MessageTimeline, Receipt } from "../../api/types.ts";
 import type { Row } from "../../state/journal.ts";
 
 export interface Moment {
@@ -11,6 +11,7 @@ export interface Moment {
     | "attempt"
     | "received"
     | "duplicate"
+    | "processed"
     | "refused"
     | "acked"
     | "failed"
@@ -22,12 +23,23 @@ export interface Moment {
   readonly reasonCode: number | null;
   readonly breaker: string | null;
   readonly detail: string | null;
+  /** How often it arrived, where an inbox tells. */
+  readonly times: number | null;
 }
 
-const NOTHING = { at: null, who: null, attempt: null, outcome: null, reasonCode: null, breaker: null, detail: null };
+const NOTHING = {
+  at: null,
+  who: null,
+  attempt: null,
+  outcome: null,
+  reasonCode: null,
+  breaker: null,
+  detail: null,
+  times: null,
+};
 
 /** Oldest first; what has no time stands where it belongs by its kind. */
-export function momentsOf(message: MessageTimeline, rows: readonly Row[]): Moment[] {
+export function momentsOf(message: MessageTimeline, rows: readonly Row[], receipts: readonly Receipt[] = []): Moment[] {
   const moments: Moment[] = [{ ...NOTHING, kind: "created", at: message.created_at }];
   if (message.deliver_at !== null) moments.push({ ...NOTHING, kind: "scheduled", at: message.deliver_at });
   for (const attempt of message.attempts) {
@@ -43,7 +55,7 @@ export function momentsOf(message: MessageTimeline, rows: readonly Row[]): Momen
       detail: attempt.detail,
     });
   }
-  moments.push(...heard(message.message_id, rows));
+  moments.push(...arrivals(heard(message.message_id, rows), receipts));
   for (const ack of message.acks) {
     const detail = ack.late ? "late" : null;
     moments.push({
@@ -70,6 +82,25 @@ function heard(id: string, rows: readonly Row[]): Moment[] {
     const detail = step.detail === undefined ? null : String(step.detail);
     return [{ ...NOTHING, kind: step.step, at: new Date(step.ts).toISOString(), who: event.instance, detail }];
   });
+}
+
+/**
+ * The inbox knows when it came first and how often, whether somebody looked or not; the journal knows each time, while
+ * somebody looked. What both know is told once, with the acker's name.
+ */
+function arrivals(heard: readonly Moment[], receipts: readonly Receipt[]): Moment[] {
+  const first = heard.find(({ kind }) => kind === "received");
+  const times = receipts.reduce((sum, { deliveries }) => sum + deliveries, 0);
+  if (times === 0) return [...heard];
+  const later = heard.filter((moment) => moment !== first);
+  const came = receipts.map((receipt): Moment => {
+    const known = first !== undefined && receipts.length === 1 ? first : NOTHING;
+    return { ...known, kind: "received", at: receipt.received_at, times: receipt.deliveries };
+  });
+  const done = receipts.flatMap(({ processed_at }): Moment[] =>
+    processed_at === null ? [] : [{ ...NOTHING, kind: "processed", at: processed_at }],
+  );
+  return [...came, ...later, ...done];
 }
 
 function timeOf({ at }: Moment): number {

@@ -1,6 +1,6 @@
 /** The life of a message, moment by moment, each linked to the log of its time. */
-import type { MessageTimeline } from "../../api/types.ts";
-import { clockTime, dateTime } from "../../i18n/format.ts";
+import type { MessageTimeline, Receipt } from "../../api/types.ts";
+import { clockTime, count, dateTime } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
 import { Shape, StateBadge } from "../../parts/state-badge.tsx";
 import type { Tone } from "../../parts/tone.ts";
@@ -8,11 +8,16 @@ import { journal, pulse } from "../../state/live.ts";
 import { linkTo } from "../../state/router.ts";
 import { type Moment, momentsOf } from "./moments.ts";
 
-export function Timeline({ message }: { readonly message: MessageTimeline }) {
+interface Props {
+  readonly message: MessageTimeline;
+  readonly receipts: readonly Receipt[];
+}
+
+export function Timeline({ message, receipts }: Props) {
   pulse.value;
   return (
     <ol class="timeline">
-      {momentsOf(message, journal.rows).map((moment, index) => (
+      {momentsOf(message, journal.rows, receipts).map((moment, index) => (
         // Moments have no name of their own, and only grow
         <li key={index} class={`tone-${toneOf(moment)}`} data-moment={moment.kind} data-outcome={moment.outcome ?? ""}>
           <Shape tone={toneOf(moment)} />
@@ -33,7 +38,7 @@ export function Timeline({ message }: { readonly message: MessageTimeline }) {
   );
 }
 
-function Details({ moment: { kind, who, outcome, reasonCode, breaker, detail } }: { readonly moment: Moment }) {
+function Details({ moment: { kind, who, outcome, reasonCode, breaker, detail, times } }: { readonly moment: Moment }) {
   return (
     <span class="details">
       {kind === "attempt" && <span>{t(`outcome.${outcome ?? "none"}` as "outcome.none")}</span>}
@@ -41,6 +46,7 @@ function Details({ moment: { kind, who, outcome, reasonCode, breaker, detail } }
       {reasonCode !== null && <code>{reasonWords(reasonCode)}</code>}
       {who !== null && <span>{who}</span>}
       {detail !== null && <span>{detail === "late" ? t("message.late") : detail}</span>}
+      {times !== null && times > 1 && <span>{t("timeline.times", { count: count(times) })}</span>}
       {breaker !== null && <StateBadge state={breaker} label={t("timeline.breaker", { state: breaker })} />}
     </span>
   );
@@ -53,7 +59,7 @@ function reasonWords(code: number): string {
 }
 
 function toneOf({ kind, outcome }: Moment): Tone {
-  if (kind === "acked" || kind === "received") return "ok";
+  if (kind === "acked" || kind === "received" || kind === "processed") return "ok";
   if (kind === "failed" || kind === "refused") return "bad";
   if (kind === "attempt") return outcome === "acked" ? "ok" : "warn";
   if (kind === "expired" || kind === "duplicate") return "warn";
