@@ -17,6 +17,7 @@ import { Stack } from "@acktor/embedded/stack";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { installAudit } from "../check/audit.ts";
 import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
+import { splitIntoMessages } from "../proxy/postgres-messages.ts";
 import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
 import { type Random, seededRandom } from "../seeded-random.ts";
 import { REPOSITORY } from "./built.ts";
@@ -76,6 +77,8 @@ export interface WorldOptions {
   readonly brokerPlace?: BrokerPlace;
   /** Run after the migrations, before the services start. */
   readonly sql?: string | null;
+  /** The lines to PostgreSQL count messages of its protocol, which costs time: only where messages are cut. */
+  readonly inspectsDatabase?: boolean;
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
@@ -135,15 +138,16 @@ async function spoil(pool: Pool, sql: string | null): Promise<void> {
 type Servers = Pick<Units, "broker" | "postgres" | "nats">;
 
 async function layLines(
-  { random = seededRandom(1) }: WorldOptions,
+  { random = seededRandom(1), inspectsDatabase = false }: WorldOptions,
   { broker, postgres, nats }: Servers,
   add: (name: string, stop: () => Promise<unknown>) => void,
 ): Promise<Lines> {
+  const database = { target: postgres.port, random, ...(inspectsDatabase ? { inspect: splitIntoMessages } : {}) };
   const lines = {
     "publisher.mqtt": await startMqttProxy({ target: broker.port, random }),
     "acker.mqtt": await startMqttProxy({ target: broker.port, random }),
-    "publisher.db": await startTcpProxy({ target: postgres.port, random }),
-    "acker.db": await startTcpProxy({ target: postgres.port, random }),
+    "publisher.db": await startTcpProxy(database),
+    "acker.db": await startTcpProxy(database),
     nats: nats === null ? null : await startTcpProxy({ target: nats.port, random }),
   };
   for (const [name, line] of Object.entries(lines)) add(name, async () => line?.stop());
