@@ -8,6 +8,9 @@ import { whyNoDisk } from "../world/small-disk.ts";
 import { PROFILES, type Profile } from "./profiles.ts";
 import { runCampaign } from "./run-campaign.ts";
 
+/** Where the disk can be full, all data of a long campaign lie in memory. */
+const LEAST_MEMORY = 8 * 2 ** 30;
+
 export interface CampaignCommandOptions {
   readonly profile: Profile["name"];
   readonly seed: number;
@@ -19,7 +22,7 @@ export async function campaignCommand(options: CampaignCommandOptions, signal: A
   const historyFile = options.history ?? path.join(folder, "history.jsonl");
   const { profile: name, seed } = options;
   if (PROFILES[name].fullDisks > 0 && !isApart("mnt")) {
-    const missing = whyNoDisk();
+    const missing = os.totalmem() < LEAST_MEMORY ? "less than 8 GiB of memory" : whyNoDisk();
     const flags = ["--profile", name, "--seed", String(seed), "--history", historyFile];
     if (missing === null) return runInside(["mnt"], ["campaign", ...flags]);
     console.log(`left out      PostgreSQL out of disk: ${missing}`);

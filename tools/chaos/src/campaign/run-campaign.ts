@@ -13,12 +13,13 @@ import path from "node:path";
 import { pause } from "@acktor/shared/runtime/pause";
 import { isApart } from "../netns/own-namespace.ts";
 import { makePacketRule } from "../proxy/packet-rules.ts";
-import { injectByProxy } from "../run/inject.ts";
+import { injectByProxy, unitOf } from "../run/inject.ts";
 import { describeFault, type Fault } from "../scenarios/scenario.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 import { type History, openHistory } from "../workload/history.ts";
 import { startWriters, type Writers } from "../workload/writers.ts";
 import { builtLab } from "../world/built.ts";
+import type { Unit } from "../world/unit.ts";
 import { becomesTrue } from "../world/until.ts";
 import { startWorld, TOPIC_ROOT, type World } from "../world/world.ts";
 import { type Intruder, sendIntruder } from "./intruder.ts";
@@ -239,6 +240,7 @@ class Campaign {
     const injection = await injectByProxy(this.#world, fault, this.#random);
     if (injection === null) throw new Error(`no injector for ${name}`);
     if (fault.do === "kill" && injection.hits() > 0) this.#history.add({ op: "kill", what: fault.unit });
+    if (fault.do === "stop" && injection.hits() > 0) this.#noteStop(unitOf(this.#world, fault.unit));
     return { name, injection };
   }
 
@@ -285,13 +287,17 @@ class Campaign {
   /** SIGTERM exits 0 within 5 s. */
   async #stopServices(): Promise<void> {
     for (const service of [this.#world.units.publisher, this.#world.units.acker]) {
-      await service.stop();
-      const end = service.lastEnd();
-      if (end !== "exit 0") this.#history.add({ op: "own-error", service: service.name, line: `SIGTERM: ${end}` });
+      if (await service.stop()) this.#noteStop(service);
       const ms = service.slowestStopMs();
       if (ms > SIGTERM_LIMIT_MS) this.#late(`SIGTERM of ${service.name}`, ms, SIGTERM_LIMIT_MS);
       for (const line of service.ownErrors()) this.#history.add({ op: "own-error", service: service.name, line });
     }
+  }
+
+  /** SIGTERM exits 0, whatever is broken just then. */
+  #noteStop(unit: Unit): void {
+    const end = unit.lastEnd();
+    if (end !== "exit 0") this.#history.add({ op: "own-error", service: unit.name, line: `SIGTERM: ${end}` });
   }
 
   #late(what: string, ms: number, limitMs: number): void {

@@ -21,6 +21,7 @@ export const BENCH_ENV = {
   ACKTOR_WINDOW: "64",
 };
 
+const SOON_MS = 5_000;
 const LAST_ANSWERS_MS = 3_000;
 const DRAIN_LIMIT_MS = 20_000;
 
@@ -74,6 +75,8 @@ export class Bench {
   /** Messages that nobody takes and that expire after a second. */
   async sendShortLived(count: number): Promise<void> {
     const body = { topic: `nobody/${TOPIC_ROOT}`, content: "short-lived", ttl_seconds: 1 };
+    // A service that has just been started says 503 until its database has answered.
+    await becomesTrue(() => this.world.units.publisher.ready(), SOON_MS);
     for (let n = 0; n < count; n++) {
       const id = await this.sendOne(body, null);
       if (id !== null) this.#endsAs.set(id, "expired");
