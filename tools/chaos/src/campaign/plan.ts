@@ -31,6 +31,8 @@ const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
 const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
 const RETRYABLE_CODES = [0x88, 0x89, 0x97];
 const BAD_CREDENTIALS = 0x86;
+/** Longer than the backoff's cap of the campaign, or nobody may come meanwhile. */
+const REFUSING_MS = 1_500;
 const RESET_EVERY_MS = 100;
 const BACKEND_EVERY_MS = 100;
 const HITS_OF_A_BURST = 20;
@@ -133,8 +135,9 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
     everyMs: RESET_EVERY_MS,
   });
   add(profile.takeOvers, 200, { do: "take-over", line: "publisher.mqtt" }, { needsReset: true });
-  for (const code of RETRYABLE_CODES) add(profile.refusals, 1_000, { do: "refuse", lines: MQTT, code });
-  add(profile.refusals, 500, { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS }, { needsReset: true });
+  for (const code of RETRYABLE_CODES) add(profile.refusals, REFUSING_MS, { do: "refuse", lines: MQTT, code });
+  const badCredentials: Fault = { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS };
+  add(profile.refusals, REFUSING_MS, badCredentials, { needsReset: true });
   return strokes;
 }
 
