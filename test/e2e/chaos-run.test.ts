@@ -5,8 +5,11 @@ import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { injectByProxy } from "@acktor/chaos/run/inject";
+import type { ScenarioResult } from "@acktor/chaos/run/result";
 import { runScenario } from "@acktor/chaos/run/run-scenario";
+import { findScenario } from "@acktor/chaos/scenarios/catalog";
 import type { Scenario } from "@acktor/chaos/scenarios/scenario";
+import { mountSmallDisk, whyNoDisk } from "@acktor/chaos/world/small-disk";
 import { cleanUp } from "../support/cleanup.ts";
 import { ROOT, type Running, run } from "../support/processes.ts";
 
@@ -52,6 +55,37 @@ test("a fault that meets nobody is not injected", { timeout: 60_000 }, async () 
   });
   assert.equal(result.outcome, "not injected", result.reasons.join("\n"));
   assert.ok(result.accepted > 0 && result.acknowledged === result.accepted);
+});
+
+const noDisk = whyNoDisk();
+
+test("PostgreSQL out of disk: on a disk of the lab's own, and the host's mounts are as they were", {
+  timeout: 90_000,
+  ...(noDisk === null ? {} : { skip: `needs ${noDisk}` }),
+}, async (t) => {
+  const mounts = () => readFile("/proc/self/mounts", "utf8");
+  const before = await mounts();
+  const command = lab(t, "chaos", "run", "postgres-disk-full", "--messages", "400", "--json");
+  const { code } = await command.exited;
+  assert.equal(code, 0, command.output());
+  const [line = ""] = command.output().match(/^\{.*$/m) ?? [];
+  const { accepted, sent, lost, faults } = JSON.parse(line) as ScenarioResult;
+  assert.ok(accepted < sent, "some were refused");
+  assert.equal(lost, 0);
+  assert.ok(faults[0]?.hits, "PostgreSQL said that its disk is full");
+  assert.equal(await mounts(), before);
+});
+
+test("without a disk of its own the lab does not mount, and says that it cannot fill one", async (t) => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-lab-"));
+  cleanUp(t, () => rm(folder, { recursive: true, force: true }));
+  await assert.rejects(mountSmallDisk(folder), /would change the host's mounts: refused/);
+  const { signal } = new AbortController();
+  const scenario = findScenario("postgres-disk-full");
+  assert.ok(scenario);
+  const options = { seed: 1, messages: 20, inject: injectByProxy, signal, onProgress: () => undefined };
+  const result = await runScenario(scenario, { ...options, world: { withoutNats: true } });
+  assert.equal(result.outcome, "not possible");
 });
 
 test("list names every scenario; what is unknown ends with 2 and says what is known", async (t) => {

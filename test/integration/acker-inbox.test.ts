@@ -157,6 +157,25 @@ for (const version of postgresVersions()) {
     assert.deepEqual((await receive(pool, message, { ...AFTER, owner: "c/1" })).status, "processed");
   });
 
+  test(`${pg}: a lease that ran out under an acker that lives on, as when the database stalls, is no crash`, async (t) => {
+    const pool = await inbox(t, version);
+    const message = messageOf(uuidAt(Date.now()));
+    /** Takes it on, and notes the handler's beginning; the lease is over at once. */
+    const take = async (owner: string): Promise<Receipt> => {
+      const receipt = await receive(pool, message, { ...AFTER, owner, leaseMs: 0 });
+      await sql(pool, "update acker.inbox set handling = true");
+      return receipt;
+    };
+    for (const batch of [1, 2, 3, 4, 5, 6]) {
+      const { mine, crashes, status } = await take(`a/run1/${batch}`);
+      assert.deepEqual({ mine, crashes, status }, { mine: true, crashes: 0, status: "received" });
+    }
+    // Who comes after another run knows that it is gone.
+    assert.equal((await take("a/run2/1")).crashes, 1);
+    assert.equal((await take("a/run3/1")).crashes, 2);
+    assert.deepEqual((await take("a/run4/1")).status, "rejected");
+  });
+
   test(`${pg}: leases are prolonged for their owner alone`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));

@@ -65,6 +65,8 @@ test("packets are lost for real, by count, and the host's network is as it was",
     assert.ok(Number(saw["cutHits"]) > 0, `${saw["cutHits"]} packets were dropped by the cut`);
     assert.ok(Number(saw["lossHits"]) > 0, `${saw["lossHits"]} packets were lost`);
     assert.equal(saw["oneLine"], null, "the cable cannot be cut for one line alone");
+    assert.deepEqual([saw["databaseWhileCut"], saw["cableMeanwhile"]], ["silence", "echo"]);
+    assert.ok(Number(saw["databaseHits"]) > 0, `${saw["databaseHits"]} packets of one line on loopback were dropped`);
     await trial.exited;
   });
 });

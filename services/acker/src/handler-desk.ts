@@ -5,8 +5,8 @@
  *  1. Answered only after the outcome is committed under our own lease; whoever lost the lease says nothing.
  *  2. Leases are renewed while the handler works; a crash frees them after `leaseMs`. Meanwhile the outbox is told to wait.
  *  3. At a stop what is not finished is given back: its lease is over at once, another acker may take it.
- *  4. A message that is suspected of killing its acker runs alone among its like, and is noted before it begins: so it is
- *     the one that is blamed, not those that wait beside it.
+ *  4. A message that is suspected of killing its acker runs alone among its like, and is noted before it begins; the next
+ *     one waits for its outcome to be written. So it is the one that is blamed, not those that wait beside it.
  */
 import type { TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
@@ -63,7 +63,7 @@ export interface HandlerDeskOptions {
 interface Task {
   readonly lease: Lease;
   readonly message: InboxMessage;
-  readonly onEnd: () => void;
+  onEnd: () => void;
   /** Where tracing is on. */
   readonly span: OpenSpan | null;
   /** Monotonic milliseconds: when the outbox is to be asked for patience (again). */
@@ -198,6 +198,18 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
     if (refused !== null) add(refused);
   }
 
+  /** A culprit that began before its forerunner's outcome is written would be blamed on it as well. */
+  function aloneUntilEnded(task: Task): Promise<void> {
+    return new Promise((resolve) => {
+      const { onEnd } = task;
+      task.onEnd = () => {
+        onEnd();
+        resolve();
+      };
+      void workAlone(task);
+    });
+  }
+
   async function workAlone(task: Task): Promise<void> {
     const noted = await markHandling(pool, task.lease);
     if (noted.ok && noted.rows.length > 0) return work(task);
@@ -213,7 +225,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       const task: Task = { lease, message, onEnd, span, tellAt: now() + FIRST_PATIENCE_MS };
       tasks.add(task);
       if (crashes === 0) void work(task);
-      else suspects = suspects.then(() => workAlone(task));
+      else suspects = suspects.then(() => aloneUntilEnded(task));
     },
     sizes: () => ({
       handling: runner.running(),

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import type { ChaosIo } from "./define-chaos.ts";
 import { type BrokerRoom, makeBrokerRoom } from "./netns/broker-room.ts";
-import { isInside, runInside, whyNot } from "./netns/own-namespace.ts";
+import { isApart, isInside, type NamespaceKind, runInside, whyNot } from "./netns/own-namespace.ts";
 import { injectByPacketFilter } from "./netns/packet-filter.ts";
 import { htmlReport } from "./report/html-report.ts";
 import { junitXml } from "./report/junit.ts";
@@ -16,6 +16,7 @@ import { findScenario, SCENARIOS } from "./scenarios/catalog.ts";
 import { lastEnd, type Scenario, scheduleOf } from "./scenarios/scenario.ts";
 import { findProgram } from "./world/child.ts";
 import { LabFailure } from "./world/lab-failure.ts";
+import { whyNoDisk } from "./world/small-disk.ts";
 
 const EXIT = { passed: 0, failed: 1, usage: 2, interrupted: 130 };
 
@@ -54,7 +55,13 @@ export async function runChaos(name: string, options: RunCommandOptions, host: C
   const texts = chaosTexts(options.lang, host.env);
   const scenarios = choose(name, texts, host);
   if (scenarios === null) return EXIT.usage;
-  if (options.driver === "netns" && !isInside()) return enterNamespace(name, options, texts, host);
+  const missing = options.driver === "netns" && !isInside() ? whyNot() : null;
+  if (missing !== null) {
+    host.stderr.write(`${texts.needsRoot} (${missing})\n`);
+    return EXIT.usage;
+  }
+  const kinds = namespacesFor(scenarios, options);
+  if (kinds.length > 0) return runInside(kinds, ["chaos", "run", name, ...flagsOf(options)]);
   const room = options.driver === "netns" ? await makeBrokerRoom() : null;
   try {
     return await runAll(scenarios, options, texts, host, room);
@@ -63,24 +70,20 @@ export async function runChaos(name: string, options: RunCommandOptions, host: C
   }
 }
 
-/** Ends with what the lab inside ends with. */
-async function enterNamespace(
-  name: string,
-  options: RunCommandOptions,
-  texts: ChaosTexts,
-  host: ChaosIo,
-): Promise<number> {
-  const missing = whyNot();
-  if (missing === null) {
-    const { seed, messages, driver, report: html, junit, json = false, lang } = options;
-    const flags = Object.entries({ seed, messages, driver, report: html, junit, lang }).flatMap(([flag, value]) => {
-      return value === undefined ? [] : [`--${flag}`, String(value)];
-    });
-    if (json) flags.push("--json");
-    return runInside(["chaos", "run", name, ...flags]);
-  }
-  host.stderr.write(`${texts.needsRoot} (${missing})\n`);
-  return EXIT.usage;
+/** Those that are needed, can be had and are not there yet. */
+function namespacesFor(scenarios: readonly Scenario[], { driver }: RunCommandOptions): NamespaceKind[] {
+  const kinds: NamespaceKind[] = [];
+  if (driver === "netns" && !isInside()) kinds.push("net");
+  const wantsDisk = scenarios.some(({ needs }) => needs === "disk");
+  if (wantsDisk && !isApart("mnt") && whyNoDisk() === null) kinds.push("mnt");
+  return kinds;
+}
+
+function flagsOf({ seed, messages, driver, report: html, junit, json = false, lang }: RunCommandOptions): string[] {
+  const flags = Object.entries({ seed, messages, driver, report: html, junit, lang }).flatMap(([flag, value]) => {
+    return value === undefined ? [] : [`--${flag}`, String(value)];
+  });
+  return json ? [...flags, "--json"] : flags;
 }
 
 async function runAll(
@@ -105,8 +108,12 @@ async function runAll(
 
 function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenario[] | null {
   if (name === "all") {
-    const [usable, left] = partition(SCENARIOS, ({ needs }) => needs !== "nats" || findProgram("nats-server") !== null);
-    for (const scenario of left) host.stderr.write(`${texts.left(scenario.name, "nats-server")}\n`);
+    const usable: Scenario[] = [];
+    for (const scenario of SCENARIOS) {
+      const missing = missingFor(scenario);
+      if (missing === null) usable.push(scenario);
+      else host.stderr.write(`${texts.left(scenario.name, missing)}\n`);
+    }
     return usable;
   }
   const found = findScenario(name);
@@ -115,8 +122,10 @@ function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenar
   return null;
 }
 
-function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+/** What a scenario needs and this machine has not; null when it can be run. */
+function missingFor({ needs }: Scenario): string | null {
+  if (needs === "nats" && findProgram("nats-server") === null) return "nats-server";
+  return needs === "disk" ? whyNoDisk() : null;
 }
 
 async function runOne(

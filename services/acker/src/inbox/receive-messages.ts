@@ -6,8 +6,8 @@
  *  2. A message that is there already has no second effect; only its `deliveries` rise. It is taken on again when its
  *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
  *  3. Other content under a known id changes nothing.
- *  4. A lease that ended without an outcome is a crash of its handler (migration 0002 says which one counts); the third
- *     rejects the message.
+ *  4. A lease of another run that ended without an outcome is a crash of its handler (migration 0002 says which one counts);
+ *     the third rejects the message. Whoever finds a lease of its own run has not crashed: the database stalled.
  *  5. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
  *
  * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
@@ -26,7 +26,7 @@ export interface Incoming {
 
 export interface ReceiveOptions {
   readonly born: "processed" | "received";
-  /** Whose the lease is; unlike that of any other batch. */
+  /** Whose the lease is: `<run of the process>/<batch>`, unlike that of any other batch. */
   readonly owner: string;
   readonly leaseMs: number;
   /** What earlier batches were like; without it every batch is taken for one with known messages. */
@@ -70,8 +70,10 @@ export interface Receipt {
 /** Crashes after which a message is given up. */
 export const MOST_CRASHES = 3;
 
+const runOf = (owner: string): string => `regexp_replace(${owner}, '/[^/]*$', '')`;
+
 const CRASHED = `(i.status = 'received' and excluded.status = 'received' and i.checksum = excluded.checksum
-  and i.lease_until <= now() and i.lease_owner <> excluded.lease_owner)`;
+  and i.lease_until <= now() and ${runOf("i.lease_owner")} <> ${runOf("excluded.lease_owner")})`;
 const CRASHES = "i.crashes + case when i.crashes = 0 or i.handling then 1 else 0 end";
 const GIVEN_UP = `(${CRASHED} and ${CRASHES} >= ${MOST_CRASHES})`;
 

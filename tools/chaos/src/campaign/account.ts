@@ -8,6 +8,9 @@ export interface Account {
   /** Distinct ids that were answered with 200 or 201. */
   readonly accepted: readonly string[];
   readonly messages: number;
+  /** How poison shall end; its ids are among `accepted`. */
+  readonly endsAs: ReadonlyMap<string, "acknowledged" | "failed">;
+  readonly poisoned: number;
   readonly answers: Readonly<Record<"ok" | "refused" | "unknown" | "pending", number>>;
   /** What must not be in a history, a line each. */
   readonly unexpected: readonly string[];
@@ -24,10 +27,15 @@ export function takeAccount(entries: readonly Entry[]): Account {
   const ids = new Map<number, Set<string>>();
   const keyed = new Map<number, boolean>();
   const answers = { ok: 0, refused: 0, unknown: 0, pending: 0 };
+  const poison = new Map<string, "acknowledged" | "failed">();
   const unexpected: string[] = [];
   for (const entry of entries) {
     if (entry.op === "kill") kills[entry.what] = (kills[entry.what] ?? 0) + 1;
     if (entry.op === "fault" && entry.phase === "end") hits[entry.name] = (hits[entry.name] ?? 0) + entry.hits;
+    if (entry.op === "poison") poison.set(entry.id, entry.ends);
+    if (entry.op === "peak" && entry.value > entry.limit) {
+      unexpected.push(`${entry.what}: ${entry.value}, at most ${entry.limit} allowed`);
+    }
     if (entry.op === "own-error") unexpected.push(`${entry.service}: ${entry.line}`);
     if (entry.op === "late") unexpected.push(`${entry.what} after ${entry.ms} ms, at most ${entry.limitMs} allowed`);
     if (entry.op === "send") {
@@ -48,8 +56,17 @@ export function takeAccount(entries: readonly Entry[]): Account {
   for (const [n, known] of ids) {
     if (known.size > 1) unexpected.push(`message ${n} has ${known.size} ids, keyed: ${keyed.get(n)}`);
   }
-  const accepted = [...new Set([...ids.values()].flatMap((known) => [...known]))];
-  return { kills, hits, accepted, messages: keyed.size, answers, unexpected };
+  const accepted = [...new Set([...ids.values()].flatMap((known) => [...known])), ...poison.keys()];
+  return {
+    kills,
+    hits,
+    accepted,
+    messages: keyed.size + poison.size,
+    endsAs: poison,
+    poisoned: poison.size,
+    answers,
+    unexpected,
+  };
 }
 
 /** 0 losses in `kills` kills: with 95 % confidence the loss per kill is below this (rule of three). */

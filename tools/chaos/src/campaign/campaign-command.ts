@@ -2,9 +2,14 @@
 import { mkdtemp } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { isApart, runInside } from "../netns/own-namespace.ts";
 import { describeMachine } from "../report/machine.ts";
+import { whyNoDisk } from "../world/small-disk.ts";
 import { PROFILES, type Profile } from "./profiles.ts";
 import { runCampaign } from "./run-campaign.ts";
+
+/** Where the disk can be full, all data of a long campaign lie in memory. */
+const LEAST_MEMORY = 8 * 2 ** 30;
 
 export interface CampaignCommandOptions {
   readonly profile: Profile["name"];
@@ -16,6 +21,12 @@ export async function campaignCommand(options: CampaignCommandOptions, signal: A
   const folder = options.history === undefined ? await mkdtemp(path.join(os.tmpdir(), "acktor-history-")) : "";
   const historyFile = options.history ?? path.join(folder, "history.jsonl");
   const { profile: name, seed } = options;
+  if (PROFILES[name].fullDisks > 0 && !isApart("mnt")) {
+    const missing = os.totalmem() < LEAST_MEMORY ? "less than 8 GiB of memory" : whyNoDisk();
+    const flags = ["--profile", name, "--seed", String(seed), "--history", historyFile];
+    if (missing === null) return runInside(["mnt"], ["campaign", ...flags]);
+    console.log(`left out      PostgreSQL out of disk: ${missing}`);
+  }
   console.log(`campaign ${name}, seed ${seed}, ${describeMachine()}\nhistory       ${historyFile}`);
   const end = await runCampaign({
     profile: PROFILES[name],

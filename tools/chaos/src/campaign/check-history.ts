@@ -10,28 +10,48 @@ import { findOutOfOrder, judge } from "../check/judge.ts";
 import type { Entry } from "../workload/history.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 import { lossBound, takeAccount } from "./account.ts";
+import { judgeAnswers } from "./answers-in-time.ts";
+import { POISONED_ACKER } from "./poison.ts";
+import { judgeVitals } from "./vitals.ts";
 
 /** Examples of each kind that are shown. */
 const EXAMPLES = 5;
 
 export async function checkHistory(pool: Pool, entries: readonly Entry[], leastMessages: number): Promise<boolean> {
   const account = takeAccount(entries);
-  const verdict = await judge(pool, { accepted: account.accepted });
+  const verdict = await judge(pool, { accepted: account.accepted, endsAs: account.endsAs });
+  const answered = judgeAnswers(entries);
+  const vitals = judgeVitals(entries);
   const kinds: readonly (readonly [name: string, list: readonly string[]])[] = [
     ["lost", verdict.lost],
     ["double", [...verdict.doubleEffects, ...(await findRepeated(pool))]],
     ["illegal", verdict.illegalMoves],
     ["out of order", await findOutOfOrder(pool)],
-    ["unexpected", [...account.unexpected, ...verdict.ackedWithoutEffect, ...verdict.strayEffects]],
+    [
+      "unexpected",
+      [
+        ...account.unexpected,
+        ...answered.wrong,
+        ...vitals.wrong,
+        ...verdict.ackedWithoutEffect,
+        ...verdict.strayEffects,
+      ],
+    ],
   ];
-  const kills = Object.values(account.kills).reduce((sum, count) => sum + count, 0);
-  const byUnit = Object.entries(account.kills).map(([unit, count]) => `${unit} ${count}`);
+  // What the poisoned acker dies of hits its poison alone, so it says nothing of the others' losses.
+  const { [POISONED_ACKER]: ofPoison = 0, ...ofPair } = account.kills;
+  const kills = Object.values(ofPair).reduce((sum, count) => sum + count, 0);
+  const byUnit = Object.entries(ofPair).map(([unit, count]) => `${unit} ${count}`);
   const { ok, refused, unknown, pending } = account.answers;
   console.log(`kills         ${kills} (${byUnit.join(", ")})`);
   const faults = Object.entries(account.hits).filter(([name]) => !name.startsWith("kill "));
   console.log(`faults        ${faults.map(([name, hits]) => `${name} ${hits}`).join("; ")}`);
   console.log(`messages      ${account.accepted.length} accepted of ${account.messages}`);
   console.log(`answers       ${ok} ok, ${refused} refused, ${unknown} unknown, ${pending} pending`);
+  console.log(`503           ${answered.unavailable}, the slowest after ${answered.slowestUnavailableMs} ms`);
+  console.log(`accepted      ${answered.acceptedMeanwhile} while MQTT, NATS or the acker were broken`);
+  console.log(`poison        ${account.poisoned} messages, which killed their acker ${ofPoison} times`);
+  for (const line of vitals.lines) console.log(line);
   for (const [name, list] of kinds) {
     console.log(`${name.padEnd(13)} ${list.length}`);
     for (const example of list.slice(0, EXAMPLES)) console.log(`  ${example}`);

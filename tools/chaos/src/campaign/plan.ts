@@ -8,6 +8,7 @@ import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
 import type { PacketFault } from "../proxy/packet-rules.ts";
 import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
+import { TOPIC_ROOT } from "../world/world.ts";
 import type { Profile } from "./profiles.ts";
 
 /** Faults that are on together, and for how long; `pauseMs` before the next stroke. */
@@ -30,9 +31,12 @@ const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
 const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
 const RETRYABLE_CODES = [0x88, 0x89, 0x97];
 const BAD_CREDENTIALS = 0x86;
+/** Longer than the backoff's cap of the campaign, or nobody may come meanwhile. */
+const REFUSING_MS = 1_500;
 const RESET_EVERY_MS = 100;
 const BACKEND_EVERY_MS = 100;
 const HITS_OF_A_BURST = 20;
+const HOUR_MS = 3_600_000;
 
 /** On all the time. */
 export const BACKGROUND: readonly PacketFault[] = [
@@ -41,9 +45,16 @@ export const BACKGROUND: readonly PacketFault[] = [
   { packet: "publish", ratio: 0.1, fate: "swap" },
 ];
 
-export function planCampaign(profile: Profile, seed: number, hasNats: boolean): Plan {
+/** What not every machine has. */
+export interface Equipment {
+  readonly nats: boolean;
+  readonly disk: boolean;
+}
+
+export function planCampaign(profile: Profile, seed: number, has: Equipment): Plan {
   const random = seededRandom(seedFor(seed, `campaign ${profile.name}`));
-  const usable = (strokes: Stroke[]): Stroke[] => strokes.filter((stroke) => hasNats || !stroke.faults.some(isOfNats));
+  const isUsable = (fault: Fault): boolean => (has.nats || !isOfNats(fault)) && (has.disk || fault.do !== "fill-disk");
+  const usable = (strokes: Stroke[]): Stroke[] => strokes.filter(({ faults }) => faults.every(isUsable));
   return {
     processes: shuffle(usable(processStrokes(profile, random)), random),
     lines: shuffle(usable(lineStrokes(profile, random)), random),
@@ -74,6 +85,8 @@ function processStrokes(profile: Profile, random: Random): Stroke[] {
     ],
     forMs: wholeBetween(random, 100, 600),
   }));
+  add(profile.fullDisks, () => ({ faults: [{ do: "fill-disk" }], forMs: 3_000 }));
+  add(profile.ackerAways, () => ({ faults: [{ do: "stop", unit: "acker" }], forMs: 60_000 }));
   add(Math.ceil(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "publisher" }], forMs: 100 }));
   add(Math.floor(profile.rollingRestarts / 2), () => ({ faults: [{ do: "stop", unit: "acker" }], forMs: 100 }));
   const bursts = Math.ceil(profile.endedBackends / HITS_OF_A_BURST);
@@ -103,6 +116,16 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
     fate: "lose",
   };
   add(profile.acksLost, 5_000, { do: "packets", lines: ["acker.mqtt"], faults: [lost, ...BACKGROUND] });
+  const silent: PacketFault = { packet: "publish", direction: "to_client", topic: `${TOPIC_ROOT}/d9`, fate: "lose" };
+  add(profile.silentDestinations, 5_000, { do: "packets", lines: ["acker.mqtt"], faults: [silent, ...BACKGROUND] });
+  for (let n = 0; n < profile.clockJumps; n++) {
+    const ahead = n % 2 === 0 ? HOUR_MS : -HOUR_MS;
+    const faults: Fault[] = [
+      { do: "set-clock", unit: "publisher", offsetMs: ahead },
+      { do: "set-clock", unit: "acker", offsetMs: -ahead },
+    ];
+    strokes.push({ faults, forMs: 3_000, pauseMs: wholeBetween(random, 200, 600) });
+  }
   add(profile.halfOpen, 2_000, { do: "half-open", lines: MQTT });
   add(profile.halfOpen, 2_000, { do: "half-open", lines: DATABASE });
   add(profile.halfOpen, 2_000, { do: "half-open", lines: ["nats"] });
@@ -112,8 +135,9 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
     everyMs: RESET_EVERY_MS,
   });
   add(profile.takeOvers, 200, { do: "take-over", line: "publisher.mqtt" }, { needsReset: true });
-  for (const code of RETRYABLE_CODES) add(profile.refusals, 1_000, { do: "refuse", lines: MQTT, code });
-  add(profile.refusals, 500, { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS }, { needsReset: true });
+  for (const code of RETRYABLE_CODES) add(profile.refusals, REFUSING_MS, { do: "refuse", lines: MQTT, code });
+  const badCredentials: Fault = { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS };
+  add(profile.refusals, REFUSING_MS, badCredentials, { needsReset: true });
   return strokes;
 }
 

@@ -1,4 +1,6 @@
 /** How much of everything a campaign does: the fault matrix, for every change and for the long proof. */
+import type { PoisonCounts } from "./poison.ts";
+
 export interface Profile {
   readonly name: "ci" | "long";
   /** Messages per second, and how many there must be in the end. */
@@ -23,6 +25,16 @@ export interface Profile {
   /** Of each code. */
   readonly refusals: number;
   readonly rollingRestarts: number;
+  readonly poison: PoisonCounts;
+  /** One of ten destinations. */
+  readonly silentDestinations: number;
+  readonly clockJumps: number;
+  /** Where the lab can have a disk of its own. */
+  readonly fullDisks: number;
+  /** For a minute, with more than 1,000 messages due at its end. */
+  readonly ackerAways: number;
+  /** After the faults: traffic alone, to look at the heap; 0 = left out. */
+  readonly steadyMs: number;
 }
 
 const CI: Profile = {
@@ -46,6 +58,12 @@ const CI: Profile = {
   takeOvers: 2,
   refusals: 1,
   rollingRestarts: 2,
+  poison: { throws: 7, kills: 3, fine: 10 },
+  silentDestinations: 1,
+  clockJumps: 1,
+  fullDisks: 0,
+  ackerAways: 0,
+  steadyMs: 0,
 };
 
 const LONG: Profile = {
@@ -61,7 +79,7 @@ const LONG: Profile = {
   onOffs: 10,
   delays: 10,
   losses: 10,
-  acksLost: 10,
+  acksLost: 20,
   halfOpen: 20,
   resets: 500,
   ackStorm: 1_000_000,
@@ -69,6 +87,12 @@ const LONG: Profile = {
   takeOvers: 50,
   refusals: 20,
   rollingRestarts: 50,
+  poison: { throws: 950, kills: 50, fine: 500 },
+  silentDestinations: 20,
+  clockJumps: 5,
+  fullDisks: 5,
+  ackerAways: 5,
+  steadyMs: 180_000,
 };
 
 export const PROFILES: Readonly<Record<Profile["name"], Profile>> = { ci: CI, long: LONG };

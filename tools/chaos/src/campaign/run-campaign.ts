@@ -11,18 +11,23 @@ import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { pause } from "@acktor/shared/runtime/pause";
+import { isApart } from "../netns/own-namespace.ts";
 import { makePacketRule } from "../proxy/packet-rules.ts";
-import { injectByProxy } from "../run/inject.ts";
+import { injectByProxy, unitOf } from "../run/inject.ts";
 import { describeFault, type Fault } from "../scenarios/scenario.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 import { type History, openHistory } from "../workload/history.ts";
 import { startWriters, type Writers } from "../workload/writers.ts";
 import { builtLab } from "../world/built.ts";
+import type { Unit } from "../world/unit.ts";
 import { becomesTrue } from "../world/until.ts";
 import { startWorld, TOPIC_ROOT, type World } from "../world/world.ts";
 import { type Intruder, sendIntruder } from "./intruder.ts";
+import { type Observer, observe } from "./observe.ts";
 import { BACKGROUND, type Plan, planCampaign, type Stroke } from "./plan.ts";
+import { type Poison, spreadPoison } from "./poison.ts";
 import type { Profile } from "./profiles.ts";
+import { readVitals } from "./vitals.ts";
 
 export interface CampaignOptions {
   readonly profile: Profile;
@@ -42,8 +47,9 @@ export interface CampaignEnd {
 }
 
 /** Shorter waits than in production: the logic is the same, and a fault is over in seconds. */
+const ACK_SECRET = "the lab's secret, known to both";
 const ENV = {
-  ACKTOR_ACK_SECRET: "the lab's secret, known to both",
+  ACKTOR_ACK_SECRET: ACK_SECRET,
   ACKTOR_ACK_TIMEOUT_MIN: "500ms",
   ACKTOR_RETRY_BASE: "200ms",
   ACKTOR_RETRY_CAP: "1s",
@@ -70,6 +76,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignEnd
   const world = await startWorld({
     env: ENV,
     random,
+    hooked: true,
+    smallDisk: options.profile.fullDisks > 0 && isApart("mnt"),
     ...(options.root === undefined ? {} : { root: options.root }),
   });
   const campaign = new Campaign(options, world, history, random);
@@ -92,13 +100,16 @@ class Campaign {
   readonly #over = new AbortController();
   #writers: Writers | null = null;
   #intruder: Intruder | null = null;
+  #poison: Poison | null = null;
+  #observer: Observer | null = null;
 
   constructor(options: CampaignOptions, world: World, history: History, random: Random) {
     this.#options = options;
     this.#world = world;
     this.#history = history;
     this.#random = random;
-    this.#plan = planCampaign(options.profile, options.seed, world.units.nats !== null);
+    const has = { nats: world.units.nats !== null, disk: world.disk !== null };
+    this.#plan = planCampaign(options.profile, options.seed, has);
   }
 
   async run(): Promise<CampaignEnd> {
@@ -113,14 +124,20 @@ class Campaign {
       topicRoot: TOPIC_ROOT,
     });
     this.#writers = writers;
+    this.#observer = observe(this.#world);
     this.#intruder = this.#sendIntruder();
-    await Promise.all([this.#play(this.#plan.processes), this.#play(this.#plan.lines), this.#intruder.done]);
+    this.#poison = this.#spreadPoison();
+    const { done } = this.#intruder;
+    await Promise.all([this.#play(this.#plan.processes), this.#play(this.#plan.lines), done, this.#poison.sent]);
+    this.#noteIntruder(this.#intruder);
+    await pause(profile.steadyMs, this.#signal());
     say(`faults over after ${seconds(begin)} s, ${writers.accepted()} messages accepted`);
     const enough = (): boolean => writers.accepted() >= profile.leastMessages;
     await becomesTrue(enough, MORE_MESSAGES_LIMIT_MS, this.#options.signal);
     await writers.stop(LAST_ANSWERS_MS);
     await this.#settle();
     say(`quiet after ${seconds(begin)} s`);
+    await this.#noteVitals();
     await this.#stopServices();
     const checkerExit = await this.#check();
     return { checkerExit, durationMs: performance.now() - begin, missed: this.#missed };
@@ -130,6 +147,8 @@ class Campaign {
     this.#over.abort();
     await this.#writers?.stop(0);
     await this.#intruder?.done;
+    await this.#poison?.stop();
+    await this.#observer?.stop();
   }
 
   #signal(): AbortSignal {
@@ -153,6 +172,29 @@ class Campaign {
       forged: profile.forgedAcks,
       signal: this.#signal(),
     });
+  }
+
+  /** An ack counts when the broker has said that it has it. */
+  #noteIntruder({ counts: { storm, forged } }: Intruder): void {
+    this.#history.add({ op: "fault", phase: "end", name: "acks of unknown messages", hits: storm });
+    this.#history.add({ op: "fault", phase: "end", name: "forged acks", hits: forged });
+  }
+
+  #spreadPoison(): Poison {
+    return spreadPoison({
+      world: this.#world,
+      history: this.#history,
+      counts: this.#options.profile.poison,
+      ackSecret: ACK_SECRET,
+      signal: this.#signal(),
+    });
+  }
+
+  async #noteVitals(): Promise<void> {
+    for (const entry of (await this.#observer?.stop()) ?? []) this.#history.add(entry);
+    for (const [service, { vitals }] of Object.entries(this.#world.hooks ?? {})) {
+      this.#history.add({ op: "vitals", service, ...readVitals(vitals) });
+    }
   }
 
   async #play(strokes: readonly Stroke[]): Promise<void> {
@@ -198,6 +240,7 @@ class Campaign {
     const injection = await injectByProxy(this.#world, fault, this.#random);
     if (injection === null) throw new Error(`no injector for ${name}`);
     if (fault.do === "kill" && injection.hits() > 0) this.#history.add({ op: "kill", what: fault.unit });
+    if (fault.do === "stop" && injection.hits() > 0) this.#noteStop(unitOf(this.#world, fault.unit));
     return { name, injection };
   }
 
@@ -236,21 +279,25 @@ class Campaign {
       const answer = await this.#world.pool.run<{ live: number }>(live);
       return answer.ok && answer.rows[0]?.live === 0;
     };
-    if (!(await becomesTrue(isEmpty, DRAIN_LIMIT_MS, this.#options.signal))) {
-      this.#late("every message at its end", DRAIN_LIMIT_MS, DRAIN_LIMIT_MS);
-    }
+    const emptied = await becomesTrue(isEmpty, DRAIN_LIMIT_MS, this.#options.signal);
+    if (!emptied) this.#late("every message at its end", DRAIN_LIMIT_MS, DRAIN_LIMIT_MS);
+    await this.#poison?.stop();
   }
 
   /** SIGTERM exits 0 within 5 s. */
   async #stopServices(): Promise<void> {
     for (const service of [this.#world.units.publisher, this.#world.units.acker]) {
-      await service.stop();
-      const end = service.lastEnd();
-      if (end !== "exit 0") this.#history.add({ op: "own-error", service: service.name, line: `SIGTERM: ${end}` });
+      if (await service.stop()) this.#noteStop(service);
       const ms = service.slowestStopMs();
       if (ms > SIGTERM_LIMIT_MS) this.#late(`SIGTERM of ${service.name}`, ms, SIGTERM_LIMIT_MS);
       for (const line of service.ownErrors()) this.#history.add({ op: "own-error", service: service.name, line });
     }
+  }
+
+  /** SIGTERM exits 0, whatever is broken just then. */
+  #noteStop(unit: Unit): void {
+    const end = unit.lastEnd();
+    if (end !== "exit 0") this.#history.add({ op: "own-error", service: unit.name, line: `SIGTERM: ${end}` });
   }
 
   #late(what: string, ms: number, limitMs: number): void {

@@ -80,14 +80,15 @@ export async function judge(pool: Pick<Pool, "run">, expected: Expectation): Pro
 }
 
 async function findLost(rows: Rows, { accepted, endsAs }: Expectation): Promise<string[]> {
-  const found = await rows<{ message_id: string; state: State }>(
-    "select message_id, state from publisher.message_delivery where message_id = any($1::uuid[])",
+  const found = await rows<{ message_id: string; state: State; reason: string | null }>(
+    "select message_id, state, reason from publisher.message_delivery where message_id = any($1::uuid[])",
     [pgArray(accepted)],
   );
-  const states = new Map(found.map((row) => [row.message_id, row.state]));
+  const ends = new Map(found.map((row) => [row.message_id, row]));
   return accepted.flatMap((id) => {
-    const state = states.get(id) ?? "no row";
-    return state === (endsAs?.get(id) ?? "acknowledged") ? [] : [`${id} is ${state}`];
+    const { state = "no row", reason = null } = ends.get(id) ?? {};
+    if (state === (endsAs?.get(id) ?? "acknowledged")) return [];
+    return [`${id} is ${state}${reason === null ? "" : ` (${reason})`}`];
   });
 }
 

@@ -1,5 +1,5 @@
 /** What a trial works with: a world of the spoilt build, traffic, and the judge. */
-import { findOutOfOrder, judge } from "../check/judge.ts";
+import { type FinalState, findOutOfOrder, judge } from "../check/judge.ts";
 import { seededRandom } from "../seeded-random.ts";
 import { openHistory } from "../workload/history.ts";
 import { startWriters } from "../workload/writers.ts";
@@ -21,6 +21,7 @@ export const BENCH_ENV = {
   ACKTOR_WINDOW: "64",
 };
 
+const SOON_MS = 5_000;
 const LAST_ANSWERS_MS = 3_000;
 const DRAIN_LIMIT_MS = 20_000;
 
@@ -29,6 +30,7 @@ export class Bench {
   readonly root: string;
   readonly random = seededRandom(1);
   readonly #accepted: string[] = [];
+  readonly #endsAs = new Map<string, FinalState>();
   #run = 0;
 
   constructor(world: World, root: string) {
@@ -70,6 +72,37 @@ export class Bench {
     this.#accepted.push(...ids);
   }
 
+  /** Messages that nobody takes and that expire after a second. */
+  async sendShortLived(count: number): Promise<void> {
+    const body = { topic: `nobody/${TOPIC_ROOT}`, content: "short-lived", ttl_seconds: 1 };
+    // A service that has just been started says 503 until its database has answered.
+    await becomesTrue(() => this.world.units.publisher.ready(), SOON_MS);
+    for (let n = 0; n < count; n++) {
+      const id = await this.sendOne(body, null);
+      if (id !== null) this.#endsAs.set(id, "expired");
+    }
+  }
+
+  /** One call; with a key the caller may come again. @returns the id, or null where the answer is not known */
+  async sendOne(body: object, key: string | null): Promise<string | null> {
+    const headers = { "content-type": "application/json", ...(key === null ? {} : { "idempotency-key": key }) };
+    const options = {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(LAST_ANSWERS_MS),
+    };
+    try {
+      const response = await fetch(`${this.world.units.publisher.url}/v1/messages`, options);
+      const { message_id: id } = (await response.json()) as { message_id?: string };
+      if (id === undefined) return null;
+      if (!this.#accepted.includes(id)) this.#accepted.push(id);
+      return id;
+    } catch {
+      return null; // reset, cut off or late: it may have happened or not
+    }
+  }
+
   async rows<Row>(text: string): Promise<readonly Row[]> {
     const answer = await this.world.pool.run<Row>(text);
     if (!answer.ok) throw new LabFailure(`${answer.failure.code}: ${answer.failure.message}`);
@@ -88,7 +121,7 @@ export class Bench {
 
   /** Everything that is wrong; what was not delivered yet only when `whole`. */
   async findings(whole = true): Promise<string[]> {
-    const verdict = await judge(this.world.pool, { accepted: this.#accepted });
+    const verdict = await judge(this.world.pool, { accepted: this.#accepted, endsAs: this.#endsAs });
     const { lost, ...others } = verdict;
     const gone = whole ? lost : lost.filter((line) => line.endsWith("no row"));
     const lists: Record<string, readonly string[]> = {

@@ -1,5 +1,6 @@
 /**
- * What `crash-points` does: a service is killed at each point of a message's life, started again, and judged.
+ * What `crash-points` does: a service is killed at each named point of a message's life, started again, and judged; then
+ * the lines are cut at each message of a life.
  * Exit codes: 0 nothing is wrong, 1 something is or a point was not reached, 130 interrupted.
  */
 import { pathToFileURL } from "node:url";
@@ -11,6 +12,7 @@ import { becomesTrue } from "../world/until.ts";
 import { startWorld, type World } from "../world/world.ts";
 import { CRASH_AT } from "./crash-hook.ts";
 import { CRASH_POINTS, type CrashPoint } from "./crash-points.ts";
+import { nameOfWalk, WALKS, walkLife } from "./walk-life.ts";
 
 const REACHED_LIMIT_MS = 10_000;
 const BEFORE = 30;
@@ -18,24 +20,36 @@ const AFTER = 10;
 
 export async function crashCommand({ only = "" }: { readonly only?: string }, signal: AbortSignal): Promise<number> {
   const begin = performance.now();
-  const world = await startWorld({ env: BENCH_ENV, withoutNats: true });
+  const world = await startWorld({ env: BENCH_ENV, withoutNats: true, inspectsDatabase: true });
   const bench = new Bench(world, REPOSITORY);
-  const points = CRASH_POINTS.filter(({ service, name }) => `${service}: ${name}`.includes(only));
+  const points = CRASH_POINTS.filter((point) => nameOf(point).includes(only));
+  const walks = WALKS.filter((walk) => nameOfWalk(walk).includes(only));
   let good = 0;
+  const tell = (name: string, findings: readonly string[]): void => {
+    if (findings.length === 0) good++;
+    console.log(`${findings.length === 0 ? "passed" : "FAILED"}  ${name}`);
+    for (const finding of findings) console.log(`  ${finding}`);
+  };
   try {
-    for (const point of points) {
+    for (const point of points) if (!signal.aborted) tell(nameOf(point), await tryPoint(bench, point));
+    for (const walk of walks) {
       if (signal.aborted) break;
-      const findings = await tryPoint(bench, point);
-      if (findings.length === 0) good++;
-      console.log(`${findings.length === 0 ? "passed" : "FAILED"}  ${point.service}: ${point.name}`);
-      for (const finding of findings) console.log(`  ${finding}`);
+      const { cuts, findings } = await walkLife(bench, walk, signal);
+      tell(`${nameOfWalk(walk)}: each of ${cuts} in turn`, findings);
     }
   } finally {
     await world.stop();
   }
-  console.log(`${good}/${points.length} crash points in ${((performance.now() - begin) / 1_000).toFixed(0)} s`);
+  const all = points.length + walks.length;
+  console.log(
+    `${good}/${all} (${points.length} crash points, ${walks.length} walks along a life) in ${((performance.now() - begin) / 1_000).toFixed(0)} s`,
+  );
   if (signal.aborted) return 130;
-  return good === points.length ? 0 : 1;
+  return good === all ? 0 : 1;
+}
+
+function nameOf({ service, name }: CrashPoint): string {
+  return `${service}: ${name}`;
 }
 
 /** @returns what is wrong */
@@ -63,14 +77,15 @@ async function reach(bench: Bench, world: World, { service, needs }: CrashPoint)
     const fault = { packet: "publish", direction: "to_server", topicUnder: DEFAULT_ACK_PREFIX, fate: "lose" } as const;
     line.setRule(makePacketRule([fault], bench.random));
   }
-  await bench.traffic(BEFORE, { limitMs: 2_000 });
+  if (needs === "short lives") await bench.sendShortLived(AFTER);
+  else await bench.traffic(BEFORE, { limitMs: 2_000 });
   if (needs === "SIGTERM") await unit.stop();
   await becomesTrue(() => !unit.running(), REACHED_LIMIT_MS);
   line.setRule(null);
   return unit.lastEnd() === "SIGKILL";
 }
 
-function crashEnvironment({ service, name }: CrashPoint): Record<string, string> {
+function crashEnvironment(point: CrashPoint): Record<string, string> {
   const hook = pathToFileURL(builtLab("crash/crash-hook.js")).href;
-  return { NODE_OPTIONS: `--import ${hook}`, [CRASH_AT]: `${service}: ${name}` };
+  return { NODE_OPTIONS: `--import ${hook}`, [CRASH_AT]: nameOf(point) };
 }

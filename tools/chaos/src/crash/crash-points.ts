@@ -12,7 +12,7 @@ export interface CrashPoint {
   /** `soon`: after what stands there was begun and before it can have been answered. */
   readonly when: "before" | "soon";
   /** What it takes to get there, beside traffic. */
-  readonly needs?: "lost acks" | "SIGTERM";
+  readonly needs?: "lost acks" | "SIGTERM" | "short lives";
 }
 
 const INTAKE = "dist/intake/intake.js";
@@ -38,6 +38,13 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before("publisher", "retry", DISPATCHER, "this.counts.republished++;", "lost acks"),
   before("publisher", "ack received", SETTLER, "this.counts.received++;"),
   before("publisher", "ack committed", SETTLER, "this.#options.onSettled(result.rows);"),
+  before(
+    "publisher",
+    "expiry",
+    "dist/janitor/janitor.js",
+    'this.#options.logger.info({ actor: "expiry"',
+    "short lives",
+  ),
   before("publisher", "drain", "dist/publisher.js", "await this.intake.drain();", "SIGTERM"),
   before("acker", "received", "dist/subscribe/intake.js", "counts.received++;"),
   before("acker", "PUBACK sent", "dist/subscribe/intake.js", "size++;"),

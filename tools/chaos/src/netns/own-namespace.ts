@@ -1,8 +1,9 @@
 /**
- * A network of our own, for real packet loss: the whole lab runs again inside a network namespace without a name.
+ * A network of our own for real packet loss, mounts of our own for a disk that is full: the whole lab runs again inside
+ * namespaces without a name.
  *
  * Invariants:
- *  1. Nothing of the host's network is changed: packet filters and interfaces are made in the namespace alone, and each
+ *  1. Nothing of the host's is changed: packet filters, interfaces and mounts are made in the namespace alone, and each
  *     command is refused where we are not in one of our own.
  *  2. The namespace has no name and no file, so it ends with its last process, also when the lab is killed by -9.
  */
@@ -13,35 +14,49 @@ import { builtLab } from "../world/built.ts";
 import { findProgram } from "../world/child.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 
-/** Which namespace the host's is; set for the lab that runs inside. */
-const HOST_NAMESPACE = "LAB_HOST_NETNS";
-const PROGRAMS = ["unshare", "nsenter", "setpriv", "ip", "iptables", "mosquitto"] as const;
+/** `net`: the network; `mnt`: what is mounted. */
+export type NamespaceKind = "net" | "mnt";
+
+/** Which namespaces the host's are; set for the lab that runs inside. */
+const HOST_NAMESPACES: Readonly<Record<NamespaceKind, string>> = { net: "LAB_HOST_NETNS", mnt: "LAB_HOST_MNTNS" };
+const UNSHARE: Readonly<Record<NamespaceKind, string>> = { net: "--net", mnt: "--mount" };
+const PROGRAMS = ["nsenter", "ip", "iptables", "mosquitto"] as const;
 const COMMAND_LIMIT_MS = 5_000;
 
 /** True inside a namespace of the lab's own. */
-export function isInside(): boolean {
-  const host = process.env[HOST_NAMESPACE];
-  return host !== undefined && host !== "" && host !== currentNamespace();
+export function isApart(kind: NamespaceKind): boolean {
+  const host = process.env[HOST_NAMESPACES[kind]];
+  return host !== undefined && host !== "" && host !== current(kind);
 }
 
-function currentNamespace(): string {
-  return readlinkSync("/proc/self/ns/net");
+/** True inside a network namespace of the lab's own. */
+export function isInside(): boolean {
+  return isApart("net");
+}
+
+function current(kind: NamespaceKind): string {
+  return readlinkSync(`/proc/self/ns/${kind}`);
 }
 
 /** Why the driver cannot work here: not root, or a program that is missing; null when it can. */
 export function whyNot(): string | null {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return "root of Linux";
-  return PROGRAMS.find((name) => findProgram(name) === null) ?? null;
+  return whyNotApart(PROGRAMS);
 }
 
-/** Runs the lab with these arguments inside a namespace; resolves with its exit code. */
-export function runInside(labArguments: readonly string[]): Promise<number> {
-  const command = ["--pdeathsig", "KILL", findProgram("unshare") ?? "unshare", "--net"];
-  const program = builtLab("main.js");
-  const args = [...command, process.execPath, program, ...labArguments];
+/** Why there can be no namespace with these programs here; null when there can. */
+export function whyNotApart(programs: readonly string[]): string | null {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "root of Linux";
+  return ["unshare", "setpriv", ...programs].find((name) => findProgram(name) === null) ?? null;
+}
+
+/** Runs the lab with these arguments inside namespaces; resolves with its exit code. */
+export function runInside(kinds: readonly NamespaceKind[], labArguments: readonly string[]): Promise<number> {
+  const unshare = [findProgram("unshare") ?? "unshare", ...kinds.map((kind) => UNSHARE[kind])];
+  const args = ["--pdeathsig", "KILL", ...unshare, process.execPath, builtLab("main.js"), ...labArguments];
+  const host = Object.fromEntries(kinds.map((kind) => [HOST_NAMESPACES[kind], current(kind)]));
   const child = spawn(findProgram("setpriv") ?? "setpriv", args, {
     stdio: "inherit",
-    env: { ...process.env, [HOST_NAMESPACE]: currentNamespace() },
+    env: { ...process.env, ...host },
   });
   return new Promise((resolve) => {
     // Ctrl-C reaches both of us; a signal to us alone is passed on by our listener for stops.

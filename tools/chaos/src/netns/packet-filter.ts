@@ -1,10 +1,11 @@
 /**
- * Faults at the level of packets, by iptables on the lab's own cable: real loss, real partitions.
+ * Faults at the level of packets, by iptables in the lab's own namespace: real loss, real partitions.
  *
  * Invariant: `hits` is the kernel's own count of packets that were dropped.
  */
 import { type Injection, type Injector, injectByProxy } from "../run/inject.ts";
 import type { LineName } from "../scenarios/scenario.ts";
+import type { World } from "../world/world.ts";
 import { CABLE } from "./broker-room.ts";
 import { changeNetwork } from "./own-namespace.ts";
 
@@ -12,32 +13,52 @@ let chains = 0;
 
 /** Null for what packets cannot show: faults inside MQTT, and delay, which needs `tc netem`. */
 export const injectByPacketFilter: Injector = async (world, fault, random) => {
-  if (fault.do === "cut") return isWholeCable(fault.lines) ? drop([]) : null;
+  if (fault.do === "cut") return drop(placesOf(world, fault.lines), []);
   if (fault.do === "line") {
     const { lossRatio = 0, ...others } = fault.quality;
-    const onlyLoss = lossRatio > 0 && Object.keys(others).length === 0;
-    if (!onlyLoss || !isWholeCable(fault.lines)) return null;
-    return drop(["-m", "statistic", "--mode", "random", "--probability", String(lossRatio)]);
+    if (lossRatio === 0 || Object.keys(others).length > 0) return null;
+    return drop(placesOf(world, fault.lines), [
+      "-m",
+      "statistic",
+      "--mode",
+      "random",
+      "--probability",
+      String(lossRatio),
+    ]);
   }
-  const isOfProcesses = "unit" in fault || fault.do === "end-backends";
+  const isOfProcesses = "unit" in fault || fault.do === "end-backends" || fault.do === "fill-disk";
   return isOfProcesses ? injectByProxy(world, fault, random) : null;
 };
 
-/** The cable carries both lines, so it can only be broken for both. */
-function isWholeCable(lines: readonly LineName[]): boolean {
-  return lines.length === 2 && lines.includes("publisher.mqtt") && lines.includes("acker.mqtt");
+/** A chain and what leads into ours. */
+type Place = readonly [chain: "INPUT" | "OUTPUT", ...match: readonly string[]];
+
+/**
+ * Where the packets of these lines pass, each once. The cable carries both lines to the broker, so it can only be broken
+ * for both; lines to PostgreSQL and NATS pass our own loopback, by a port of their own. Null: not to be told apart.
+ */
+function placesOf({ lines: world }: World, lines: readonly LineName[]): readonly Place[] | null {
+  const places: Place[] = [];
+  for (const name of lines) {
+    if (name === "publisher.mqtt" || name === "acker.mqtt") continue;
+    const port = String(world[name]?.port ?? 0);
+    places.push(
+      ["OUTPUT", "-o", "lo", "-p", "tcp", "--dport", port],
+      ["OUTPUT", "-o", "lo", "-p", "tcp", "--sport", port],
+    );
+  }
+  const cables = lines.length - places.length / 2;
+  if (cables === 1) return null;
+  return cables === 0 ? places : [...places, ["INPUT", "-i", CABLE], ["OUTPUT", "-o", CABLE]];
 }
 
-/** Drops what matches, in both directions. */
-async function drop(match: readonly string[]): Promise<Injection> {
+/** Drops what matches there, in both directions. */
+async function drop(places: readonly Place[] | null, match: readonly string[]): Promise<Injection | null> {
+  if (places === null) return null;
   const chain = `lab_${++chains}`;
-  const jumps = [
-    ["INPUT", "-i", CABLE, "-j", chain],
-    ["OUTPUT", "-o", CABLE, "-j", chain],
-  ];
   await changeNetwork("iptables", ["-N", chain]);
   await changeNetwork("iptables", ["-A", chain, ...match, "-j", "DROP"]);
-  for (const jump of jumps) await changeNetwork("iptables", ["-I", ...jump]);
+  for (const place of places) await changeNetwork("iptables", ["-I", ...place, "-j", chain]);
   let hits = 0;
   let ended = false;
   return {
@@ -46,7 +67,7 @@ async function drop(match: readonly string[]): Promise<Injection> {
       if (ended) return;
       ended = true;
       hits = droppedPackets(await changeNetwork("iptables", ["-nvx", "-L", chain]));
-      for (const jump of jumps) await changeNetwork("iptables", ["-D", ...jump]);
+      for (const place of places) await changeNetwork("iptables", ["-D", ...place, "-j", chain]);
     },
   };
 }

@@ -9,6 +9,7 @@
 import net from "node:net";
 import { type Random, seededRandom } from "../seeded-random.ts";
 import { CLEAR_LINE, Lane, type LineCounts, type LineQuality } from "./lane.ts";
+import { type CutSide, MessageCut } from "./message-cut.ts";
 
 /** `to_server`: from the client that connected to the proxy. */
 export type Direction = "to_server" | "to_client";
@@ -22,6 +23,8 @@ export interface TcpCounts extends LineCounts {
   frozenConnections: number;
   /** Connections that were ended by a TCP reset. */
   resets: number;
+  /** Connections that were ended at a message. */
+  cutMessages: number;
 }
 
 export interface TcpProxy {
@@ -45,6 +48,10 @@ export interface TcpProxy {
   thaw(): void;
   /** Changes what the line does from now on; `{}` clears it. */
   setLine(quality: Partial<LineQuality>): void;
+  /** Ends the connection that carries the n-th message from now on. A line that is not inspected counts chunks. */
+  cutMessage(nth: number, side: CutSide): void;
+  /** No message is cut any more. @returns whether one was */
+  endMessageCut(): boolean;
   /** Ends every connection by a reset. */
   reset(): void;
   /** Ends every connection. */
@@ -77,11 +84,14 @@ export interface TcpProxyOptions {
 }
 
 const MOST_CONNECTIONS = 1_000;
+/** Who does not end when the other has is ended. */
+const SOFT_END_MS = 500;
 
 interface Shared {
   readonly options: TcpProxyOptions;
   readonly random: Random;
   readonly counts: TcpCounts;
+  readonly cut: MessageCut;
   quality: LineQuality;
   held: { to_server: boolean; to_client: boolean };
   frozen: boolean;
@@ -93,6 +103,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     options,
     random: options.random ?? seededRandom(1),
     counts: noCounts(),
+    cut: new MessageCut(),
     quality: CLEAR_LINE,
     held: { to_server: false, to_client: false },
     frozen: false,
@@ -151,6 +162,8 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     setLine(quality) {
       shared.quality = { ...CLEAR_LINE, ...quality };
     },
+    cutMessage: (nth, side) => shared.cut.arm(nth, side),
+    endMessageCut: () => shared.cut.disarm(),
     reset() {
       for (const pair of pairs) pair.reset();
     },
@@ -163,7 +176,7 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
 }
 
 function noCounts(): TcpCounts {
-  const connections = { connections: 0, cutConnections: 0, frozenConnections: 0, resets: 0 };
+  const connections = { connections: 0, cutConnections: 0, frozenConnections: 0, resets: 0, cutMessages: 0 };
   return { ...connections, delayedChunks: 0, throttledChunks: 0, lostChunks: 0, heldChunks: 0 };
 }
 
@@ -182,6 +195,7 @@ class Pair {
   readonly #lanes: Readonly<Record<Direction, Lane>>;
   readonly #inspector: Inspector | null;
   #endsAtHeal = false;
+  #cut = false;
 
   constructor(client: net.Socket, shared: Shared, onEnd: () => void) {
     const { target, targetHost = "127.0.0.1", inspect } = shared.options;
@@ -194,7 +208,7 @@ class Pair {
       to_server: new Lane({ from: client, to: this.#server, ...common }),
       to_client: new Lane({ from: this.#server, to: client, ...common }),
     };
-    const flow: Flow = { send: (direction, bytes) => this.#lanes[direction].push(bytes), end: () => this.end() };
+    const flow: Flow = { send: (direction, bytes) => this.#send(direction, bytes), end: () => this.end() };
     this.#inspector = inspect?.(flow) ?? null;
     this.#forward(client, this.#server, "to_server");
     this.#forward(this.#server, client, "to_client");
@@ -211,6 +225,21 @@ class Pair {
   end(): void {
     this.#client.destroy();
     this.#server.destroy();
+  }
+
+  #send(direction: Direction, bytes: Buffer): void {
+    if (this.#cut) return;
+    const verdict = this.#shared.cut.take();
+    if (verdict !== "cut before") this.#lanes[direction].push(bytes);
+    if (verdict !== "pass") this.#endSoftly();
+  }
+
+  /** Both sides get what was passed on, and then an end; a reset could overtake it. */
+  #endSoftly(): void {
+    this.#cut = true;
+    this.#shared.counts.cutMessages++;
+    for (const lane of Object.values(this.#lanes)) lane.end();
+    setTimeout(() => this.end(), SOFT_END_MS).unref();
   }
 
   /** Only where both ways are open: reset on a socket whose end is under way leaves a handle, and Node 20 spins at exit. */
@@ -244,7 +273,7 @@ class Pair {
   #forward(from: net.Socket, to: net.Socket, direction: Direction): void {
     const lane = this.#lanes[direction];
     from.on("data", (chunk) => {
-      if (this.#inspector === null) lane.push(chunk);
+      if (this.#inspector === null) this.#send(direction, chunk);
       else this.#inspector.onData(direction, chunk);
     });
     from.on("end", () => lane.end());

@@ -7,7 +7,7 @@ import { cellOf } from "./summary-table.ts";
 import { type ChaosTexts, COLUMNS } from "./texts.ts";
 import { timelineSvg } from "./timeline-svg.ts";
 
-const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#263238}
+const STYLE = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:84rem;padding:0 1rem;color:#263238}
 table{border-collapse:collapse;font-size:12px}td,th{border:1px solid #cfd8dc;padding:.25rem .5rem;text-align:left}
 .passed{background:#e8f5e9}.failed,.not-injected{background:#ffebee}section{margin:2rem 0}svg{width:100%;height:auto}
 .wide{overflow-x:auto}`;

@@ -22,6 +22,8 @@ export interface ChaosTexts {
   readonly title: string;
   readonly state: string;
   readonly rates: string;
+  readonly accepted: string;
+  readonly acknowledged: string;
   readonly latency: string;
   readonly seed: string;
   /** Of the subcommands. */
@@ -83,8 +85,10 @@ const english: ChaosTexts = {
   needsRoot: "The driver netns needs root, and the programs unshare, nsenter, ip and iptables.",
   left: (name, why) => `${name} is left out: ${why}`,
   state: "state of the link",
-  rates: "accepted and acknowledged, messages/s",
-  latency: "latency to the ack, p50 and p99, ms",
+  rates: "messages per second",
+  accepted: "accepted",
+  acknowledged: "acknowledged",
+  latency: "latency to the ack, ms, by second of acceptance",
   seed: "seed",
   help: {
     chaos: "Breaks things, and sees that nothing is lost.",
@@ -134,8 +138,10 @@ const japanese: ChaosTexts = {
   needsRoot: "netns ドライバーには root 権限と unshare、nsenter、ip、iptables が必要です。",
   left: (name, why) => `${name} は実行しません: ${why}`,
   state: "接続の状態",
-  rates: "受理数と配信確認数 (件/秒)",
-  latency: "配信確認までの時間 p50 と p99 (ミリ秒)",
+  rates: "件/秒",
+  accepted: "受理数",
+  acknowledged: "配信確認数",
+  latency: "配信確認までの時間 (ミリ秒、受理した秒ごと)",
   seed: "シード",
   help: {
     chaos: "障害を起こし、何も失われないことを確かめます。",

@@ -1,14 +1,17 @@
 /**
  * A run as a picture: faults as bars, the state of the link as a band, rates and latency as lines over the same seconds.
  * One SVG that needs nothing else.
+ *
+ * Invariant: no line is drawn over seconds of which nothing is known: a second without an accepted message is a 0, and
+ * latency has a gap there.
  */
 import type { FaultRecord, ScenarioResult } from "../run/result.ts";
 import type { Sample } from "../run/watch-publisher.ts";
 import { escapeXml } from "./escape-xml.ts";
 import type { ChaosTexts } from "./texts.ts";
 
-const WIDTH = 960;
-const LEFT = 150;
+const WIDTH = 1_080;
+const LEFT = 270;
 const RIGHT = 20;
 const ROW = 18;
 const PLOT = 90;
@@ -34,14 +37,19 @@ export function timelineSvg(result: ScenarioResult, texts: ChaosTexts): string {
   const scale: Scale = { endMs, x: (ms) => LEFT + ((WIDTH - LEFT - RIGHT) * Math.min(ms, endMs)) / endMs };
   const parts: string[] = [];
   let y = 10;
-  for (const fault of result.faults) {
-    parts.push(faultBar(fault, scale, y, texts));
+  for (const [name, faults] of byName(result.faults)) {
+    parts.push(faultBars(name, faults, scale, y, texts));
     y += ROW;
   }
   y += 6;
-  parts.push(label(texts.state, y + 12), stateBand(result.samples, scale, y));
-  y += ROW + GAP;
-  parts.push(...plot(texts.rates, rateLines(result), scale, y));
+  parts.push(
+    label(texts.state, y + 12),
+    stateBand(result.samples, scale, y),
+    stateLegend(result.samples, y + ROW + 14),
+  );
+  y += ROW + 2 * GAP;
+  parts.push(shades(result.faults, scale, y, 2 * PLOT + GAP));
+  parts.push(...plot(texts.rates, rateLines(result, texts), scale, y));
   y += PLOT + GAP;
   parts.push(...plot(texts.latency, latencyLines(result), scale, y));
   y += PLOT;
@@ -59,12 +67,30 @@ function label(text: string, y: number): string {
   return `<text x="8" y="${y}" class="small">${escapeXml(text)}</text>`;
 }
 
-function faultBar({ name, beginMs, endMs, hits }: FaultRecord, { x }: Scale, y: number, texts: ChaosTexts): string {
+/** Faults of a name share a row. */
+function byName(faults: readonly FaultRecord[]): Map<string, FaultRecord[]> {
+  const rows = new Map<string, FaultRecord[]>();
+  for (const fault of faults) rows.set(fault.name, [...(rows.get(fault.name) ?? []), fault]);
+  return rows;
+}
+
+function faultBars(name: string, faults: readonly FaultRecord[], scale: Scale, y: number, texts: ChaosTexts): string {
+  const hits = texts.hits(faults.reduce((sum, fault) => sum + fault.hits, 0));
+  const bars = faults.map((fault) => {
+    const title = escapeXml(`${name}: ${texts.hits(fault.hits)}`);
+    return `<g><title>${title}</title>${box(fault, scale, y, ROW - 4, 'fill="#c62828" opacity="0.75"')}</g>`;
+  });
+  return `${bars.join("")}<text x="8" y="${y + 11}" class="small">${escapeXml(`${name} (${hits})`)}</text>`;
+}
+
+/** The faults once more, behind the lines. */
+function shades(faults: readonly FaultRecord[], scale: Scale, y: number, height: number): string {
+  return faults.map((fault) => box(fault, scale, y, height, 'fill="#c62828" opacity="0.07"')).join("");
+}
+
+function box({ beginMs, endMs }: FaultRecord, { x }: Scale, y: number, height: number, look: string): string {
   const width = Math.max(2, x(endMs) - x(beginMs));
-  const title = escapeXml(`${name}: ${texts.hits(hits)}`);
-  const text = escapeXml(`${name} (${texts.hits(hits)})`);
-  const bar = `<rect x="${x(beginMs).toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 4}" fill="#c62828" opacity="0.75"/>`;
-  return `<g><title>${title}</title>${bar}<text x="8" y="${y + 11}" class="small">${text}</text></g>`;
+  return `<rect x="${x(beginMs).toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${height}" ${look}/>`;
 }
 
 function stateBand(samples: readonly Sample[], { x, endMs }: Scale, y: number): string {
@@ -85,13 +111,45 @@ function stateBand(samples: readonly Sample[], { x, endMs }: Scale, y: number): 
   return bands.join("");
 }
 
-interface Line {
-  readonly colour: string;
-  readonly points: readonly (readonly [ms: number, value: number])[];
+/** The states that were seen, in the order in which they came. */
+function stateLegend(samples: readonly Sample[], y: number): string {
+  const seen = [...new Set(samples.map(({ state }) => state ?? "unknown"))];
+  return legend(
+    seen.map((name) => ({ name, colour: COLOURS[name] ?? "#cfd8dc" })),
+    LEFT,
+    y,
+  );
 }
 
-function rateLines({ samples, seconds }: ScenarioResult): Line[] {
-  const accepted = seconds.map(({ second, accepted }) => [second * 1_000 + 500, accepted] as const);
+function legend(items: readonly { readonly name: string; readonly colour: string }[], from: number, y: number): string {
+  let x = from;
+  const parts = items.map(({ name, colour }) => {
+    const square = `<rect x="${x}" y="${y - 9}" width="10" height="10" fill="${colour}"/>`;
+    const text = `<text x="${x + 14}" y="${y}" class="small">${escapeXml(name)}</text>`;
+    x += 30 + widthOf(name);
+    return square + text;
+  });
+  return parts.join("");
+}
+
+/** About; what is not ASCII is twice as wide. */
+function widthOf(text: string): number {
+  return [...text].reduce((sum, character) => sum + (character > "~" ? 11 : 7), 0);
+}
+
+interface Line {
+  readonly name: string;
+  readonly colour: string;
+  /** Each part is a line of its own. */
+  readonly parts: readonly (readonly (readonly [ms: number, value: number])[])[];
+}
+
+function rateLines({ samples, seconds }: ScenarioResult, texts: ChaosTexts): Line[] {
+  const counts = new Map(seconds.map(({ second, accepted }) => [second, accepted]));
+  const last = Math.max(-1, ...counts.keys());
+  const accepted = Array.from({ length: last + 1 }, (_, second) => {
+    return [second * 1_000 + 500, counts.get(second) ?? 0] as const;
+  });
   const settled: [number, number][] = [];
   for (let i = 0; i + 10 < samples.length; i += 10) {
     const [a, b] = [samples[i], samples[i + 10]];
@@ -100,33 +158,48 @@ function rateLines({ samples, seconds }: ScenarioResult): Line[] {
     settled.push([(a.t + b.t) / 2, Math.max(0, rate)]);
   }
   return [
-    { colour: "#1565c0", points: accepted },
-    { colour: "#2e7d32", points: settled },
+    { name: texts.accepted, colour: "#1565c0", parts: [accepted] },
+    { name: texts.acknowledged, colour: "#2e7d32", parts: [settled] },
   ];
 }
 
+type Second = ScenarioResult["seconds"][number];
+
 function latencyLines({ seconds }: ScenarioResult): Line[] {
-  const of = (pick: (second: (typeof seconds)[number]) => number | null): Line["points"] => {
-    return seconds.flatMap((second) => {
+  const of = (pick: (second: Second) => number | null): Line["parts"] => {
+    const parts: [number, number][][] = [];
+    let before = Number.NaN;
+    for (const second of seconds.toSorted((a, b) => a.second - b.second)) {
       const value = pick(second);
-      return value === null ? [] : [[second.second * 1_000 + 500, value] as const];
-    });
+      if (value === null) continue;
+      if (second.second !== before + 1) parts.push([]);
+      parts.at(-1)?.push([second.second * 1_000 + 500, value]);
+      before = second.second;
+    }
+    return parts;
   };
   return [
-    { colour: "#6a1b9a", points: of((second) => second.p50Ms) },
-    { colour: "#ad1457", points: of((second) => second.p99Ms) },
+    { name: "p50", colour: "#6a1b9a", parts: of((second) => second.p50Ms) },
+    { name: "p99", colour: "#ef6c00", parts: of((second) => second.p99Ms) },
   ];
 }
 
 function plot(title: string, lines: readonly Line[], { x }: Scale, y: number): string[] {
-  const highest = Math.max(1, ...lines.flatMap(({ points }) => points.map(([, value]) => value)));
-  const drawn = lines.map(({ colour, points }) => {
-    const path = points.map(([ms, value]) => `${x(ms).toFixed(1)},${(y + PLOT * (1 - value / highest)).toFixed(1)}`);
-    return `<polyline points="${path.join(" ")}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
-  });
+  const values = lines.flatMap(({ parts }) => parts.flatMap((part) => part.map(([, value]) => value)));
+  const highest = Math.max(1, ...values);
+  const drawn = lines.flatMap(({ colour, parts }) =>
+    parts.map((part) => {
+      const path = part.map(([ms, value]) => `${x(ms).toFixed(1)},${(y + PLOT * (1 - value / highest)).toFixed(1)}`);
+      // A point alone is a line to itself, which its round ends make visible.
+      const points = path.length === 1 ? [...path, ...path] : path;
+      return `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="2" stroke-linecap="round"/>`;
+    }),
+  );
   const frame = `<path d="M${LEFT} ${y}V${y + PLOT}H${WIDTH - RIGHT}" fill="none" stroke="#90a4ae"/>`;
   const top = `<text x="${LEFT - 6}" y="${y + 8}" text-anchor="end" class="small">${Math.round(highest)}</text>`;
-  return [`<text x="${LEFT}" y="${y - 6}" class="small">${escapeXml(title)}</text>`, frame, top, ...drawn];
+  const zero = `<text x="${LEFT - 6}" y="${y + PLOT}" text-anchor="end" class="small">0</text>`;
+  const names = legend(lines, LEFT, y - 8);
+  return [label(title, y + PLOT / 2), names, frame, top, zero, ...drawn];
 }
 
 function axis({ x, endMs }: Scale, y: number): string {

@@ -5,14 +5,17 @@
  * was asked for. A fault without a hit was not injected.
  */
 
+import { writeFile } from "node:fs/promises";
 import type { MqttProxy } from "../proxy/mqtt-proxy.ts";
 import { makePacketRule } from "../proxy/packet-rules.ts";
 import type { TcpProxy } from "../proxy/tcp-proxy.ts";
 import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
 import type { Random } from "../seeded-random.ts";
+import { countReads } from "../world/bent-clock.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 import type { Unit } from "../world/unit.ts";
 import type { World } from "../world/world.ts";
+import { fillDisk } from "./fill-disk.ts";
 import { takeOver } from "./take-over.ts";
 
 export interface Injection {
@@ -31,6 +34,10 @@ export const injectByProxy: Injector = async (world, fault, random) => {
     case "stop":
     case "freeze":
       return injectIntoUnit(unitOf(world, fault.unit), fault.do);
+    case "set-clock":
+      return setClock(world, fault.unit, fault.offsetMs);
+    case "fill-disk":
+      return fillDisk(world);
     case "end-backends":
       return endBackends(world, fault.everyMs, random);
     case "take-over":
@@ -132,6 +139,17 @@ async function injectIntoUnit(unit: Unit, how: "kill" | "stop" | "freeze"): Prom
       if (how === "freeze") await unit.thaw();
       else await unit.start();
     },
+  };
+}
+
+async function setClock(world: World, unit: "publisher" | "acker", offsetMs: number): Promise<Injection> {
+  const file = world.hooks?.[unit].clock;
+  if (file === undefined) throw new LabFailure(`the clock of ${unit} cannot be set in this world`);
+  const before = countReads(file);
+  await writeFile(file, String(offsetMs));
+  return {
+    hits: () => countReads(file) - before,
+    end: () => writeFile(file, "0"),
   };
 }
 

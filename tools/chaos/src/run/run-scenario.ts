@@ -5,6 +5,7 @@
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import { findOutOfOrder, judge } from "../check/judge.ts";
+import { isApart } from "../netns/own-namespace.ts";
 import { describeFault, lastEnd, type Scenario, type ScheduledFault, scheduleOf } from "../scenarios/scenario.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 import { type History, openHistory } from "../workload/history.ts";
@@ -83,7 +84,9 @@ class ScenarioRun {
   async run(): Promise<ScenarioResult> {
     const { seed, messages, onProgress } = this.#options;
     onProgress({ phase: "starting", atMs: 0, ofMs: 0, state: null, accepted: 0, settled: 0, faults: [] });
-    const world = await startWorld({ random: this.#random, ...this.#options.world });
+    const hooked = this.#schedule.some(({ fault }) => fault.do === "set-clock");
+    const smallDisk = this.#scenario.needs === "disk" && isApart("mnt");
+    const world = await startWorld({ random: this.#random, hooked, smallDisk, ...this.#options.world });
     this.#world = world;
     const totalMs = lastEnd(this.#schedule) + AFTERWARDS_MS;
     const rate = messages === null ? RATE : messages / (totalMs / 1_000);

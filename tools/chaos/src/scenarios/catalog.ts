@@ -8,6 +8,7 @@ const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
 
 /** Faults begin after a calm start. */
 const CALM_MS = 2_000;
+const HOUR_MS = 3_600_000;
 /** I9. */
 const RECOVERY = { recoverMs: 10_000 };
 /** ERROR probes singly after 30 to 60 s, then the acker's birth and the retries follow. */
@@ -108,6 +109,28 @@ export const SCENARIOS: readonly Scenario[] = [
     limits: { ...RECOVERY, unansweredRatio: 0.8 },
   },
   {
+    name: "postgres-cut",
+    title: { en: "lines to PostgreSQL cut for 4 s", ja: "PostgreSQL 回線の切断 4 秒" },
+    faults: during(4_000, { do: "cut", lines: DATABASE, how: "silent" }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "postgres-loss",
+    title: { en: "30 % of packets to PostgreSQL lost for 6 s", ja: "PostgreSQL 回線のパケット損失 30 % 6 秒" },
+    faults: during(6_000, { do: "line", lines: DATABASE, quality: { lossRatio: 0.3 } }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+  },
+  {
+    name: "nats-cut",
+    title: { en: "lines to NATS cut for 5 s", ja: "NATS 回線の切断 5 秒" },
+    faults: during(5_000, { do: "cut", lines: ["nats"], how: "silent" }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true, unansweredRatio: 0 },
+    needs: "nats",
+  },
+  {
     name: "half-open-nats",
     title: { en: "half-open NATS connections", ja: "半開きの NATS 接続" },
     faults: during(5_000, { do: "half-open", lines: ["nats"] }),
@@ -166,6 +189,14 @@ export const SCENARIOS: readonly Scenario[] = [
     limits: { ...RECOVERY, unansweredRatio: 0.8 },
   },
   {
+    name: "postgres-disk-full",
+    title: { en: "PostgreSQL out of disk for 5 s", ja: "PostgreSQL のディスク枯渇 5 秒" },
+    faults: during(5_000, { do: "fill-disk" }),
+    shiftMs: 500,
+    limits: { ...RECOVERY, unansweredRatio: 0.8 },
+    needs: "disk",
+  },
+  {
     name: "postgres-backends",
     title: { en: "PostgreSQL backends ended, four a second for 5 s", ja: "PostgreSQL バックエンドの強制終了 5 秒" },
     faults: during(5_000, { do: "end-backends", everyMs: 250 }),
@@ -194,6 +225,17 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: during(2_000, { do: "refuse", lines: ["publisher.mqtt"], code: 0x86 }),
     shiftMs: 500,
     limits: LONG_RECOVERY,
+  },
+  {
+    name: "clock-jump",
+    title: { en: "wall clocks set an hour ahead and back for 6 s", ja: "時計の ±1 時間のずれ 6 秒" },
+    faults: during(
+      6_000,
+      { do: "set-clock", unit: "publisher", offsetMs: HOUR_MS },
+      { do: "set-clock", unit: "acker", offsetMs: -HOUR_MS },
+    ),
+    shiftMs: 500,
+    limits: { ...RECOVERY, breakerOpenings: 0, publishRatio: 1.05, staysConnected: true, unansweredRatio: 0 },
   },
   {
     name: "publisher-killed",

@@ -26,6 +26,10 @@ export type Fault =
   /** Down until the end of the fault, then started again. */
   | { readonly do: "kill" | "stop"; readonly unit: UnitName }
   | { readonly do: "freeze"; readonly unit: UnitName }
+  /** The wall clock of a service is set, and set right again at the end; its monotonic clock goes on. */
+  | { readonly do: "set-clock"; readonly unit: "publisher" | "acker"; readonly offsetMs: number }
+  /** PostgreSQL's disk has no page left. */
+  | { readonly do: "fill-disk" }
   /** Ends backends of the pair by pg_terminate_backend, one at a time. */
   | { readonly do: "end-backends"; readonly everyMs: number };
 
@@ -61,7 +65,8 @@ export interface Scenario {
   readonly limits: Limits;
   /** A destination whose messages are meant to be late. */
   readonly silenced?: string;
-  readonly needs?: "nats";
+  /** `disk`: one of the lab's own, which takes root. */
+  readonly needs?: "nats" | "disk";
 }
 
 /** The faults of a run with the seed's shifts, by their beginning. */

@@ -3,7 +3,9 @@
  *
  * Invariant: an entry is in the file before the caller goes on, so that a lab that is killed leaves a true history.
  */
+
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { Vitals } from "../campaign/vitals.ts";
 
 /** `unknown`: a timeout, a 5xx, a reset; it may have happened or not. A `send` without its answer is pending. */
 export type Entry = { readonly t: number } & (
@@ -18,6 +20,12 @@ export type Entry = { readonly t: number } & (
   | { readonly op: "answer"; readonly n: number; readonly kind: "unknown"; readonly status: number | null }
   | { readonly op: "fault"; readonly phase: "begin" | "end"; readonly name: string; readonly hits: number }
   | { readonly op: "kill"; readonly what: string }
+  /** A message that is meant to end so; it was accepted. */
+  | { readonly op: "poison"; readonly id: string; readonly ends: "acknowledged" | "failed" }
+  /** How a service fared, from within (campaign/vitals.ts). */
+  | ({ readonly op: "vitals"; readonly service: string } & Vitals)
+  /** The highest value that was seen, and what it may be. */
+  | { readonly op: "peak"; readonly what: string; readonly value: number; readonly limit: number }
   | { readonly op: "own-error"; readonly service: string; readonly line: string }
   | { readonly op: "late"; readonly what: string; readonly ms: number; readonly limitMs: number }
 );

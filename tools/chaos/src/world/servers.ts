@@ -103,9 +103,16 @@ export async function postgresUnit(
     if (!started.ok) throw new LabFailure(`${started.failure.message} (${started.failure.fix})`);
     return started.value;
   };
+  const watch = (started: EmbeddedPostgres): EmbeddedPostgres => {
+    void started.exited.then(() => {
+      if (server === started) running = false;
+    });
+    return started;
+  };
   let server = await launch();
   const { url } = server;
   let running = true;
+  watch(server);
   let slowestStopMs = 0;
   const data = path.join(folder, "data");
   /** To every process of the server: the postmaster's alone would reach new connections only. */
@@ -141,6 +148,7 @@ export async function postgresUnit(
       if (running) return;
       server = await launch();
       running = true;
+      watch(server);
     },
     freeze: () => sendAll("SIGSTOP"),
     thaw: () => sendAll("SIGCONT"),

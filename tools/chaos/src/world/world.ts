@@ -13,13 +13,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { Stack } from "@acktor/embedded/stack";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { installAudit } from "../check/audit.ts";
 import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
+import { splitIntoMessages } from "../proxy/postgres-messages.ts";
 import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
 import { type Random, seededRandom } from "../seeded-random.ts";
-import { REPOSITORY } from "./built.ts";
+import { builtLab, REPOSITORY } from "./built.ts";
+import { CLOCK_FILE, VITALS_FILE } from "./hook-files.ts";
 import { LabFailure } from "./lab-failure.ts";
 import {
   type BrokerName,
@@ -32,6 +35,7 @@ import {
   stablePort,
 } from "./servers.ts";
 import { type ServiceUnit, serviceUnit } from "./services.ts";
+import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 import type { Unit } from "./unit.ts";
 import { becomesTrue } from "./until.ts";
 
@@ -42,6 +46,10 @@ export interface World {
   readonly pool: Pool;
   readonly units: Units;
   readonly lines: Lines;
+  /** Under PostgreSQL's data; null where there is none of our own. */
+  readonly disk: SmallDisk | null;
+  /** Null unless the world was asked for them. */
+  readonly hooks: Hooks | null;
   stop(): Promise<void>;
 }
 
@@ -63,6 +71,9 @@ export interface Lines {
   readonly nats: TcpProxy | null;
 }
 
+/** Files through which the lab's hook is told the time, and tells how its service fares. */
+export type Hooks = Readonly<Record<"publisher" | "acker", { readonly clock: string; readonly vitals: string }>>;
+
 export interface WorldOptions {
   /** For both services, on top of what the world gives them. */
   readonly env?: Readonly<Record<string, string>>;
@@ -76,6 +87,12 @@ export interface WorldOptions {
   readonly brokerPlace?: BrokerPlace;
   /** Run after the migrations, before the services start. */
   readonly sql?: string | null;
+  /** The lines to PostgreSQL count messages of its protocol, which costs time: only where messages are cut. */
+  readonly inspectsDatabase?: boolean;
+  /** The services run with the lab's hook: their clocks can be set, their vital signs are noted. */
+  readonly hooked?: boolean;
+  /** PostgreSQL's data lie on a disk of the lab's own, which can be full. */
+  readonly smallDisk?: boolean;
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
@@ -102,7 +119,9 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
     stack.add({ name, limitMs: 15_000, stop: async () => void (await stop()) });
   };
   add("the folder", () => rm(folder, { recursive: true, force: true }));
-  const postgres = await postgresUnit(path.join(folder, "postgres"), options.postgres);
+  const disk = options.smallDisk ? await mountSmallDisk(path.join(folder, "disk")) : null;
+  if (disk !== null) add("the disk", () => disk.stop());
+  const postgres = await postgresUnit(path.join(disk?.folder ?? folder, "postgres"), options.postgres);
   add("PostgreSQL", () => postgres.stop());
   const databaseUrl = postgres.url();
   const pool = createPool({ url: databaseUrl, size: 2, applicationName: "acktor-chaos", deadlineMs: 10_000 });
@@ -116,14 +135,15 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
   await nats?.start();
   add("NATS", async () => nats?.stop());
   const lines = await layLines(options, { broker, postgres, nats }, add);
-  const services = await makeServices(options, databaseUrl, broker, lines);
+  const hooks = options.hooked ? hooksIn(folder) : null;
+  const services = await makeServices(options, databaseUrl, broker, lines, hooks);
   for (const service of [services.acker, services.publisher]) add(service.name, () => service.stop());
   const units: Units = { ...services, broker, postgres, nats };
   await Promise.all([units.publisher.start(), units.acker.start()]);
   if (!(await becomesTrue(() => isConnected(units), CONNECT_LIMIT_MS))) {
     throw new LabFailure(`the pair does not connect:\n${units.publisher.tail()}\n${units.acker.tail()}`);
   }
-  return { folder, databaseUrl, pool, units, lines, stop: async () => void (await stack.stop()) };
+  return { folder, databaseUrl, pool, units, lines, disk, hooks, stop: async () => void (await stack.stop()) };
 }
 
 async function spoil(pool: Pool, sql: string | null): Promise<void> {
@@ -135,15 +155,16 @@ async function spoil(pool: Pool, sql: string | null): Promise<void> {
 type Servers = Pick<Units, "broker" | "postgres" | "nats">;
 
 async function layLines(
-  { random = seededRandom(1) }: WorldOptions,
+  { random = seededRandom(1), inspectsDatabase = false }: WorldOptions,
   { broker, postgres, nats }: Servers,
   add: (name: string, stop: () => Promise<unknown>) => void,
 ): Promise<Lines> {
+  const database = { target: postgres.port, random, ...(inspectsDatabase ? { inspect: splitIntoMessages } : {}) };
   const lines = {
     "publisher.mqtt": await startMqttProxy({ target: broker.port, random }),
     "acker.mqtt": await startMqttProxy({ target: broker.port, random }),
-    "publisher.db": await startTcpProxy({ target: postgres.port, random }),
-    "acker.db": await startTcpProxy({ target: postgres.port, random }),
+    "publisher.db": await startTcpProxy(database),
+    "acker.db": await startTcpProxy(database),
     nats: nats === null ? null : await startTcpProxy({ target: nats.port, random }),
   };
   for (const [name, line] of Object.entries(lines)) add(name, async () => line?.stop());
@@ -155,6 +176,7 @@ async function makeServices(
   databaseUrl: string,
   broker: Unit,
   lines: Lines,
+  hooks: Hooks | null,
 ): Promise<Pick<Units, "publisher" | "acker">> {
   const place = options.brokerPlace;
   const root = options.root ?? REPOSITORY;
@@ -171,12 +193,26 @@ async function makeServices(
     };
   };
   const make = async (name: "publisher" | "acker", mqtt: MqttProxy, db: TcpProxy): Promise<ServiceUnit> => {
-    return serviceUnit({ name, root, port: await stablePort(), env: environment(mqtt, db) });
+    const env = { ...environment(mqtt, db), ...(hooks === null ? {} : hookEnvironment(hooks[name])) };
+    return serviceUnit({ name, root, port: await stablePort(), env });
   };
   return {
     publisher: await make("publisher", lines["publisher.mqtt"], lines["publisher.db"]),
     acker: await make("acker", lines["acker.mqtt"], lines["acker.db"]),
   };
+}
+
+function hooksIn(folder: string): Hooks {
+  const of = (name: string) => ({
+    clock: path.join(folder, `${name}.clock`),
+    vitals: path.join(folder, `${name}.vitals`),
+  });
+  return { publisher: of("publisher"), acker: of("acker") };
+}
+
+function hookEnvironment({ clock, vitals }: Hooks["publisher"]): Record<string, string> {
+  const hook = pathToFileURL(builtLab("world/lab-hook.js")).href;
+  return { NODE_OPTIONS: `--import ${hook}`, [CLOCK_FILE]: clock, [VITALS_FILE]: vitals };
 }
 
 async function isConnected({ publisher, acker }: Units): Promise<boolean> {

@@ -1,0 +1,42 @@
+/** What must stay small while everything breaks, looked at from outside each second (I7): un-acked messages, connections. */
+import { pause } from "@acktor/shared/runtime/pause";
+import type { NewEntry } from "../workload/history.ts";
+import type { World } from "../world/world.ts";
+
+export interface Observer {
+  /** Ends it. @returns the highest values as entries of the history */
+  stop(): Promise<NewEntry[]>;
+}
+
+const EVERY_MS = 1_000;
+/** ACKTOR_WINDOW as it is when nobody sets it. */
+const WINDOW = 512;
+/** Six of the publisher and five of the acker; as many again of processes that were killed a moment ago. */
+const BACKENDS = 2 * (6 + 5);
+
+export function observe({ units, pool }: World): Observer {
+  const over = new AbortController();
+  let unacked = 0;
+  let backends = 0;
+  const done = (async () => {
+    do {
+      const status = await units.publisher.status();
+      unacked = Math.max(unacked, status?.dispatcher?.unacked ?? 0);
+      const answer = await pool.run<{ count: number }>(
+        `select count(*)::int4 count from pg_stat_activity
+         where application_name like 'acktor-%' and application_name like '%-lab%'`,
+      );
+      if (answer.ok) backends = Math.max(backends, answer.rows[0]?.count ?? 0);
+    } while (await pause(EVERY_MS, over.signal));
+  })();
+  return {
+    async stop() {
+      over.abort();
+      await done;
+      return [
+        { op: "peak", what: "messages un-acked", value: unacked, limit: WINDOW },
+        { op: "peak", what: "connections to PostgreSQL", value: backends, limit: BACKENDS },
+      ];
+    },
+  };
+}

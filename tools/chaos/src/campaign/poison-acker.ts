@@ -1,0 +1,31 @@
+/**
+ * An acker of the lab's own beside the pair's, through the library: its handlers throw, or kill it, or are fine. A program
+ * of its own, which the campaign starts again each time that it died: `DATABASE_URL=… MQTT_URL=… node poison-acker.js`.
+ */
+import { createAcker, processed } from "@acktor/acker";
+import { POISON_TOPICS } from "./poison.ts";
+
+const LEASE_MS = 600;
+
+const acker = await createAcker({
+  databaseUrl: process.env["DATABASE_URL"] ?? "",
+  mqttUrl: process.env["MQTT_URL"] ?? "",
+  instance: "poisoned",
+  leaseMs: LEASE_MS,
+  env: { LOG_LEVEL: "error", ACKTOR_ACK_SECRET: process.env["ACKTOR_ACK_SECRET"] ?? "", ACKTOR_MIGRATE: "off" },
+  handlers: {
+    [POISON_TOPICS.fine]: () => processed,
+    [POISON_TOPICS.throws]: () => {
+      throw new Error("the handler throws, as it was asked to");
+    },
+    [POISON_TOPICS.kills]: {
+      concurrency: 1,
+      handle: () => {
+        process.kill(process.pid, "SIGKILL");
+        return processed;
+      },
+    },
+  },
+});
+if (!acker.ok) throw new Error(acker.faults.join("\n"));
+process.once("SIGTERM", () => void acker.stop().then(() => process.exit(0)));
