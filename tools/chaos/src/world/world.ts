@@ -18,6 +18,7 @@ import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { installAudit } from "../check/audit.ts";
 import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
 import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
+import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { type Random, seededRandom } from "../seeded-random.ts";
 import { REPOSITORY } from "./built.ts";
 import { LabFailure } from "./lab-failure.ts";
@@ -79,9 +80,6 @@ export interface WorldOptions {
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
-
-/** Topics of the lab's messages lie below this. */
-export const TOPIC_ROOT = "chaos";
 
 const CONNECT_LIMIT_MS = 15_000;
 
