@@ -30,7 +30,8 @@ export async function startFaultProxy({ broker, listen, controlPort }: FaultProx
   let busy = false;
   const server = createServer((request, response) => {
     const [, name = null] = /^\/scenarios\/([a-z-]+)$/.exec(request.url ?? "") ?? [];
-    if (request.method === "GET") return reply(response, 200, { status: "ok", open: line.open(), ...line.counts });
+    if (request.method === "GET")
+      return reply(response, 200, { status: "ok", busy, open: line.open(), ...line.counts });
     if (name === null) return reply(response, 404, {});
     if (busy) return reply(response, 409, {});
     busy = true;
