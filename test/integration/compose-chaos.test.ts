@@ -41,9 +41,10 @@ test("a line that is cut: missed, CONNECTED again, and nothing lost", { timeout:
   await testAcker(t, common);
   const options = optionsFor("cut", publisher.url, line);
   const trying = tryFault(options);
-  const asked = async (): Promise<number> =>
-    (await fetch(`${options.control}/scenarios/cut`, { method: "POST" })).status;
-  await until(async () => (await asked()) === 409, 5_000, "the second one to be refused");
+  const isBusy = async (): Promise<unknown> =>
+    ((await (await fetch(options.control)).json()) as { busy: boolean }).busy;
+  await until(async () => (await isBusy()) === true, 5_000, "the scenario to begin");
+  assert.equal((await fetch(`${options.control}/scenarios/cut`, { method: "POST" })).status, 409, "one at a time");
   const tried = await trying;
   assert.ok(tried.ok, JSON.stringify(tried));
   const { trial } = tried;
