@@ -21,7 +21,7 @@ COPY --from=manifests /app ./
 # are never loaded: 12 of 31 MB.
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-      -w shared -w services/publisher -w services/acker -w tools/compose \
+      -w shared -w services/publisher -w services/acker -w tools/compose -w tools/chaos \
     && find node_modules -type d \( -name test -o -name tests -o -name benchmark -o -name benchmarks \
       -o -path '*/@opentelemetry/*/build/es*' \) -prune -exec rm -r {} + \
     && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.md' \) -delete
@@ -29,6 +29,7 @@ COPY --from=build /app/shared/dist shared/dist
 COPY --from=build /app/services/publisher/dist services/publisher/dist
 COPY --from=build /app/services/acker/dist services/acker/dist
 COPY --from=build /app/tools/compose/dist tools/compose/dist
+COPY --from=build /app/tools/chaos/dist tools/chaos/dist
 COPY services/publisher/migrations services/publisher/migrations
 COPY services/publisher/grants.sql services/publisher/
 COPY services/acker/migrations services/acker/migrations
@@ -42,7 +43,7 @@ WORKDIR /app
 COPY --from=app /app ./
 # Where it writes: an empty named volume takes its owner from the folder that it is mounted over.
 RUN mkdir -p /keys /for/postgres /for/mosquitto /for/nats /for/migrate /for/publisher /for/acker /for/front \
-      /for/prometheus /for/grafana && chown -R node:node /keys /for
+      /for/chaos /for/prometheus /for/grafana && chown -R node:node /keys /for
 USER node
 ENV NODE_ENV=production
 CMD ["node", "tools/compose/dist/init.js"]
@@ -53,6 +54,8 @@ LABEL org.opencontainers.image.title="acktor" \
       org.opencontainers.image.licenses="MIT"
 WORKDIR /app
 COPY --from=app /app ./
+# docker compose exec chaos fault …
+RUN printf '#!/bin/sh\nexec node /app/tools/compose/dist/fault.js "$@"\n' > /usr/local/bin/fault && chmod 755 /usr/local/bin/fault
 USER node
 ENV NODE_ENV=production
 EXPOSE 8080

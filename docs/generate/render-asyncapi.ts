@@ -1,6 +1,7 @@
-/** docs/reference/asyncapi.json: the topics, who sends on them and who listens (AsyncAPI 3). */
+/** docs/reference/asyncapi.json: topics of MQTT and subjects of NATS, who sends on them and who listens (AsyncAPI 3). */
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX } from "@acktor/shared/protocol/topics";
 import { z } from "zod";
+import { busPart } from "./render-subjects.ts";
 import { ackSchema, envelopeSchema, presenceSchema } from "./topic-schemas.ts";
 import type { GeneratedFile } from "./write-or-check.ts";
 
@@ -12,16 +13,21 @@ export const CHANNELS = {
 } as const;
 
 export function asyncApiDocument(): object {
+  const bus = busPart(message);
   return {
     asyncapi: "3.0.0",
     info: {
-      title: "acktor on MQTT",
+      title: "acktor on MQTT and NATS",
       version: "1.0.0",
       license: { name: "MIT" },
-      description: "An outbox that proves delivery: a message is published until an acker answers on its ack topic.",
+      description:
+        "An outbox that proves delivery: a message is published until an acker answers on its ack topic. NATS is the control plane, and may be absent.",
     },
     defaultContentType: "application/json",
-    servers: { broker: { host: "127.0.0.1:1883", protocol: "mqtt", protocolVersion: "5.0" } },
+    servers: {
+      broker: { host: "127.0.0.1:1883", protocol: "mqtt", protocolVersion: "5.0" },
+      bus: { host: "127.0.0.1:4222", protocol: "nats" },
+    },
     channels: {
       message: channel("message", "Messages, on the topic that the caller gave.", {
         topic: "A topic name: no wildcard, no leading $, not below the two prefixes.",
@@ -30,6 +36,7 @@ export function asyncApiDocument(): object {
       presence: channel("presence", "Who is there to answer. Retained; empty clears it, a will says lost.", {
         instance: "Name of the acker's instance.",
       }),
+      ...bus.channels,
     },
     operations: {
       publishMessage: operation("send", "message", { qos: 1, retain: false }),
@@ -38,12 +45,14 @@ export function asyncApiDocument(): object {
       settleMessage: operation("receive", "ack", { qos: 1 }),
       announceAcker: operation("send", "presence", { qos: 1, retain: true }),
       watchAckers: operation("receive", "presence", { qos: 1 }),
+      ...bus.operations,
     },
     components: {
       messages: {
         message: message("Envelope", "A message as published.", envelopeSchema),
         ack: message("Ack", '`{}` and `{"client_id":"x"}` mean processed.', ackSchema),
         presence: message("Presence", "An acker's birth, or its will.", presenceSchema),
+        ...bus.messages,
       },
     },
   };
@@ -59,6 +68,7 @@ function channel(name: Channel, description: string, parameters: Readonly<Record
   return {
     address: CHANNELS[name],
     description,
+    servers: [{ $ref: "#/servers/broker" }],
     parameters: Object.fromEntries(Object.entries(parameters).map(([key, text]) => [key, { description: text }])),
     messages: { [name]: { $ref: `#/components/messages/${name}` } },
   };

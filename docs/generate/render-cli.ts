@@ -19,7 +19,8 @@ const HEAD = `# Command line
 - **Output.** Results go to standard output, progress and errors to standard error. No escape sequence goes to what is no
   terminal, nor anywhere with \`NO_COLOR\` or \`--no-color\`.
 - **\`--json\`.** One object, or one a line with \`watch\`, \`replay-recording\` and \`status --watch\`; a failure is one line on standard
-  error, \`{"error":{"code","message","fix","exit"}}\`; only arguments that cannot be read are answered in words. The forms are in
+  error, \`{"error":{"code","message","fix","exit"}}\`, also where the arguments cannot be read. \`start\` prints its line when the
+  pair is ready, \`demo\` at its end. The forms are in
   [\`tools/cli/src/outputs.ts\`](../../tools/cli/src/outputs.ts); tests hold every command to them. Codes that come from the
   service are those of [errors](errors.md), those of \`migrate\` the kinds of
   [\`shared/src/db/migrate.ts\`](../../shared/src/db/migrate.ts), and the command's own are below.

@@ -29,6 +29,7 @@ test("docker compose up: one line to click on, and nothing for strangers", { tim
   await t.test("a second init changes nothing", () => initAgain(stack));
   await t.test("the tour's outage: mosquitto stopped and started", () => outage(stack, client));
   await t.test("Prometheus finds both services and takes every rule", () => isWatched(stack, prometheusPort));
+  await t.test("profile chaos: the line is cut, and nothing is lost", (t2) => breaksItsLine(t2, stack));
   await t.test("MQTT_MTLS=on: a password is not enough", () => wantsCertificate(stack, client));
 });
 
@@ -276,6 +277,16 @@ async function isWatched(stack: ComposeStack, port: number): Promise<void> {
   };
   await until(async () => (await rules()).every((rule) => rule.endsWith(" ok")), 30_000, "each rule to be worked out");
   assert.ok((await rules()).length > 5);
+}
+
+/** The services go through `chaos` from here on: TLS, passwords and certificates pass it unread. */
+async function breaksItsLine(t: TestContext, stack: ComposeStack): Promise<void> {
+  stack.set("MQTT_HOST", "chaos");
+  await stack.compose("up", "--detach", "--wait", "publisher", "acker", "chaos");
+  const { code, output } = await stack.exec("chaos", "fault", "cut");
+  t.diagnostic(output.trim().replaceAll("\n", ";"));
+  assert.equal(code, 0, output);
+  assert.match(output, /lost 0\n/);
 }
 
 async function isAcknowledged(client: Client, id: string): Promise<void> {

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { AUDIT } from "@acktor/chaos/check/audit";
+import { pgArray } from "@acktor/shared/db/pool";
 import { assertDelivered } from "../support/checker.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { startTraffic, type Traffic } from "../support/traffic.ts";
@@ -44,7 +46,7 @@ test("what was accepted is delivered once, whatever becomes of the containers", 
     RECOVERED_MS,
     "the console to see six",
   );
-  await restartInTurn(stack, traffic);
+  t.diagnostic(await restartInTurn(stack, sql, traffic));
   await traffic.more(100);
   const report = await traffic.stop();
   accepted.push(...report.accepted);
@@ -159,15 +161,50 @@ async function partition(stack: ComposeStack, client: Client, traffic: Traffic):
   await recovered(client, traffic);
 }
 
-/** SIGTERM to each replica of both services, one after the other. */
-async function restartInTurn(stack: ComposeStack, traffic: Traffic): Promise<void> {
+/** SIGTERM to each replica of both services, one after the other, judged on its own. @returns figures */
+async function restartInTurn(
+  stack: ComposeStack,
+  sql: ReturnType<typeof operatorPool>,
+  traffic: Traffic,
+): Promise<string> {
+  const before = traffic.accepted.length;
+  let restarts = 0;
   for (const service of ["publisher", "acker"] as const) {
     for (const id of await stack.containers(service)) {
       await docker("restart", "--time", "10", id);
+      restarts++;
       await traffic.more(RATE / 2);
     }
     await stack.healthy(service);
   }
+  const meanwhile = traffic.accepted.slice(before);
+  const wanted = { acknowledged: meanwhile.length, effects: meanwhile.length, doubled: 0 };
+  await until(
+    async () => isDeepStrictEqual(await becameOf(sql, meanwhile), wanted),
+    RECOVERED_MS,
+    `${JSON.stringify(wanted)} of what was accepted during the restarts`,
+  );
+  return `${restarts} replicas restarted in turn: ${meanwhile.length} accepted meanwhile, 0 lost, 0 doubled`;
+}
+
+interface Became {
+  readonly acknowledged: number;
+  readonly effects: number;
+  readonly doubled: number;
+}
+
+/** By the outbox, and by the judge's own ledger of effects. */
+async function becameOf(sql: ReturnType<typeof operatorPool>, ids: readonly string[]): Promise<Became | undefined> {
+  const found = await sql.run<Became>(
+    `select count(*) filter (where m.state = 'acknowledged') acknowledged, count(e.n) effects,
+       count(*) filter (where e.n > 1) doubled
+     from unnest($1::uuid[]) i(id)
+     left join publisher.message_delivery m on m.message_id = i.id
+     left join (select message_id::text id, count(*) n from audit.effect group by 1) e on e.id = i.id::text`,
+    [pgArray(ids)],
+  );
+  assert.ok(found.ok, JSON.stringify(found));
+  return found.rows[0];
 }
 
 /** How many of each the console sees: `acker 3`. */

@@ -22,6 +22,7 @@ const COMMAND_MS = 60_000;
 const UP_MS = 240_000;
 const MOST_OUTPUT = 16 * 1_024 * 1_024;
 
+/** Those of no profile. */
 export const SERVICES = ["postgres", "mosquitto", "nats", "publisher", "acker", "front"] as const;
 export type Service = (typeof SERVICES)[number];
 
@@ -35,12 +36,14 @@ export interface ComposeStack {
   readonly project: string;
   /** http://127.0.0.1:port of `front`. */
   readonly url: string;
+  /** A variable of the file, from now on. */
+  set(name: string, value: string): void;
   /** `up -d --build --wait` with further arguments. */
   up(...args: readonly string[]): Promise<void>;
   /** A subcommand that has to succeed. @returns its standard output */
   compose(...args: readonly string[]): Promise<string>;
   /** A program in a service's container; any exit code. */
-  exec(service: Service, ...command: readonly string[]): Promise<Said>;
+  exec(service: Service | "chaos", ...command: readonly string[]): Promise<Said>;
   /** SQL as the operator, by psql in the database's container. */
   psql(sql: string): Promise<Said>;
   /** Ids of a service's running containers. */
@@ -62,7 +65,8 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
   const port = await anyPort();
   const image = `${project}:test`;
   const own = { HTTP_PORT: String(port), IMAGE: image };
-  const options = { cwd: ROOT, env: { ...process.env, ...env, ...own }, maxBuffer: MOST_OUTPUT };
+  const variables: NodeJS.ProcessEnv = { ...process.env, ...env, ...own };
+  const options = { cwd: ROOT, env: variables, maxBuffer: MOST_OUTPUT };
   const words = (args: readonly string[]): string[] => [...command.slice(1), "-p", project, ...args];
   const [program = "docker"] = command;
   const compose = async (limitMs: number, args: readonly string[]): Promise<string> => {
@@ -73,12 +77,15 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
   const containers = async (service: Service): Promise<string[]> => {
     return (await compose(COMMAND_MS, ["ps", "--quiet", service])).split("\n").filter((id) => id !== "");
   };
-  const exec = (service: Service, ...rest: readonly string[]): Promise<Said> =>
+  const exec = (service: Service | "chaos", ...rest: readonly string[]): Promise<Said> =>
     anyExit(program, words(["exec", "-T", service, ...rest]), options);
   return {
     project,
     url: `http://127.0.0.1:${port}`,
     exec,
+    set(name, value) {
+      options.env[name] = value;
+    },
     psql: (sql) => anyExit(program, words(["exec", "-T", "postgres", ...PSQL]), options, sql),
     containers,
     compose: (...args) => compose(COMMAND_MS, args),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import http from "node:http";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -41,6 +42,28 @@ async function doctor(t: TestContext, env: Record<string, string>, ...args: stri
 function verdicts(checks: ReadonlyMap<string, Check>): Record<string, string> {
   return Object.fromEntries([...checks.values()].map(({ check, verdict }) => [check, verdict]));
 }
+
+test("doctor: a broker that only the service can reach is no fault while it is connected there", options, async (t) => {
+  let state = "CONNECTED";
+  const server = http.createServer((_request, response) => {
+    const connection = { state, breaker: "CLOSED", broker: "mqtts://mosquitto.invalid:8883", last_error: null };
+    const status = { service: "publisher", instance: "p-1", version: "0.1.0", state: "RUNNING", connection };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(status));
+  });
+  cleanUp(t, () => server.close());
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, () => resolve()));
+  const { port } = server.address() as net.AddressInfo;
+  const broker = async (env: Record<string, string> = {}): Promise<string | undefined> =>
+    (await doctor(t, { ACKTOR_URL: `http://127.0.0.1:${port}`, ...env })).get("broker")?.verdict;
+  assert.equal(await broker(), "WARN");
+  assert.equal(
+    await broker({ MQTT_URL: "mqtts://mosquitto.invalid:8883" }),
+    "FAIL",
+    "what is configured here must work here",
+  );
+  state = "RECONNECTING";
+  assert.equal(await broker(), "FAIL");
+});
 
 testWithBrokers("doctor: a healthy pair, and acks of another outbox", [AEDES, MOSQUITTO_5], async (t, broker) => {
   const stage = await setStage(t, { broker });

@@ -4,7 +4,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { configCheckOutput, configOutput, doctorOutput, failureOutput, migrateOutput } from "@acktor/cli/outputs";
+import {
+  configCheckOutput,
+  configOutput,
+  doctorOutput,
+  failureOutput,
+  migrateOutput,
+  startOutput,
+} from "@acktor/cli/outputs";
 import { publisherSettings } from "@acktor/shared/runtime/settings";
 import { TEST_LIMIT_MS } from "../support/brokers.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -119,8 +126,8 @@ test("start: the whole pair, which the doctor finds in order, until Ctrl-C", opt
   const cwd = await temporaryFolder(t);
   const ports = { HTTP_PORT: String(await anyPort()), ACKTOR_ACKER_HTTP_PORT: String(await anyPort()) };
   const url = `http://127.0.0.1:${ports.HTTP_PORT}`;
-  const started = startCli(t, ["start"], { cwd, env: ports });
-  await started.says(/acktor is ready/);
+  const started = startCli(t, ["start", "--json"], { cwd, env: ports });
+  await started.says(/\n/);
   const sent = await runCli(t, ["send", "a/b", "x", "--wait", "acked", "--url", url]);
   assert.equal(sent.exit, 0, sent.err);
   const ended = await runCli(t, ["doctor", "--json", "--url", url], { cwd });
@@ -138,9 +145,17 @@ test("start: the whole pair, which the doctor finds in order, until Ctrl-C", opt
   await until(() => performance.now() - begin > SLOW_STOP_MS || started.child.exitCode !== null, 5_000, "a slow stop");
   assert.equal(started.child.exitCode, null);
   process.kill(postgres, "SIGCONT");
-  const { exit, out } = await started.ended;
-  assert.equal(exit, 0, out);
-  assert.match(out, /acktor has stopped/);
+  const { exit, out, err } = await started.ended;
+  assert.equal(exit, 0, err);
+  assert.match(err, /acktor has stopped/);
+  const { publisher } = readOutput(startOutput, { exit, out, err });
+  assert.equal(publisher, url);
+});
+
+test("start --json: what is wrong is one line of JSON", options, async (t) => {
+  const { exit, out, err } = await runCli(t, ["start", "--json"], { env: { ACKTOR_WINDOW: "many", HTTP_PORT: "x" } });
+  assert.deepEqual([exit, out], [2, ""]);
+  assert.equal(failureOutput.parse(JSON.parse(err)).error.code, "bad_config");
 });
 
 test("completion prints a script for each shell", options, async (t) => {

@@ -237,6 +237,8 @@ test("a configuration that cannot work: every fault at once, exit 2", TIMEOUT, a
     ACKTOR_API_TOKEN: "hunter2-secret",
     ACKTOR_ACK_PREFIX: "a/#",
     ACKTOR_ACK_SECRET_FILE: "/does/not/exist",
+    MQTT_PASSWORD: "hunter2",
+    MQTT_PASSWORD_FILE: "/does/not/exist",
   };
   for (const name of ["publisher", "acker"] as const) {
     const program = path.join(ROOT, "services", name, "dist/main.js");
@@ -257,6 +259,7 @@ test("a configuration that cannot work: every fault at once, exit 2", TIMEOUT, a
     else expected.push("ACKTOR_DEFAULT_TTL");
     for (const variable of expected) assert.ok(said.includes(variable), `${name} does not name ${variable}:\n${said}`);
     assert.match(said, /Did you mean ACKTOR_HIGH_WATER\?/);
+    assert.match(said, /MQTT_PASSWORD and MQTT_PASSWORD_FILE are both set/);
     assert.ok(!said.includes("hunter2"), "a secret was printed");
   }
 });

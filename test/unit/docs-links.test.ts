@@ -77,6 +77,19 @@ test("the tests that the documentation names exist", () => {
   assert.deepEqual(missing, []);
 });
 
+test("every threat in the table has its answer, and a test", () => {
+  const text = readFileSync(join(root, "docs/explanation/security.md"), "utf8");
+  const rows = (text.split("## Threats")[1]?.split("\n## ")[0] ?? "")
+    .split("\n")
+    .filter((line) => line.startsWith("| "));
+  const threats = rows.slice(2).map((line) => line.split(" | "));
+  assert.ok(threats.length >= 25, `${threats.length} threats`);
+  assert.deepEqual(
+    threats.filter(([, answer = "", proof = ""]) => answer.length < 10 || !/`test\/[\w./-]+\.test\.ts`/.test(proof)),
+    [],
+  );
+});
+
 test("the first pages stay short, and say the same in both languages", () => {
   const [english, japanese] = ["README.md", "README.ja.md"].map((path) => pages.find((page) => page.path === path));
   for (const page of [english, japanese]) {

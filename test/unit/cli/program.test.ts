@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { completionScript } from "@acktor/cli/commands/completion";
 import { completionEntries } from "@acktor/cli/commands/completion-entries";
 import { CLI_CODES } from "@acktor/cli/exit";
+import { completionOutput, failureOutput } from "@acktor/cli/outputs";
 import { makeProgram, runProgram, withDescendants } from "@acktor/cli/program";
 import { english } from "@acktor/cli/texts/english";
 import { japanese } from "@acktor/cli/texts/japanese";
@@ -81,6 +82,48 @@ test("wrong usage: exit 2, named on standard error, nothing on standard output",
     assert.deepEqual([exit, out], [2, ""], args.join(" "));
     assert.match(err, expected, args.join(" "));
   }
+});
+
+test("arguments that cannot be read are told in the language, and with --json in one line of JSON", async () => {
+  const wrong: [string[], string, string][] = [
+    [["messages"], "a command is missing", "コマンド"],
+    [["statsu"], "unknown command 'statsu' (did you mean status?)", "もしかして: status"],
+    [["status", "--jsno"], "unknown option '--jsno' (did you mean --json?)", "もしかして: --json"],
+    [["send", "topic"], "missing required argument 'payload'", "引数 'payload'"],
+    [["send", "t", "p", "--count"], "option '--count <n>' needs a value", "オプション '--count <n>'"],
+    [["status", "more"], "too many arguments: expected 0, got 1", "引数が多すぎます"],
+    [["send", "t", "p", "--qos", "3"], "'--qos <level>' cannot be '3'. It is one of 0, 1, 2.", "いずれか"],
+    [["send", "t", "p", "--count", "0"], "'--count <n>' cannot be '0'. It is not a whole number", "整数ではありません"],
+    [["completion", "tcsh"], "'shell' cannot be 'tcsh'. It is one of bash, zsh, fish.", "'shell' に 'tcsh'"],
+    [["chaos", "run", "cut", "--seed", "x"], "A whole number is needed.", "整数を指定"],
+  ];
+  for (const [args, english, japanese] of wrong) {
+    for (const [lang, said] of [
+      ["en", english],
+      ["ja", japanese],
+    ] as const) {
+      const { exit, out, err } = await run(...args, "--json", "--lang", lang);
+      assert.deepEqual([exit, out, err.split("\n").length], [2, "", 2], args.join(" "));
+      const { error } = failureOutput.parse(JSON.parse(err));
+      assert.deepEqual([error.code, error.exit], ["wrong_usage", 2]);
+      assert.ok(error.message.includes(said), `${args.join(" ")}: ${error.message}`);
+      if (lang === "ja") assert.doesNotMatch(error.message, /unknown|missing|invalid|argument/, args.join(" "));
+    }
+  }
+  assert.match((await run("--lang", "fr", "--json")).err, /^\{"error":\{"code":"wrong_usage"/);
+  assert.match(
+    (await run("a\u001b[2J\nb")).err,
+    /^error: unknown command 'a\\u001b\[2J b'\n/,
+    "nothing typed moves the cursor",
+  );
+  assert.match((await run("statsu", "--", "--json")).err, /^error: /, "what comes after -- is no option");
+});
+
+test("completion as JSON holds the script", async () => {
+  const { exit, out } = await run("completion", "bash", "--json");
+  assert.equal(exit, 0);
+  const { shell, script } = completionOutput.parse(JSON.parse(out));
+  assert.deepEqual([shell, `${script}\n`], ["bash", (await run("completion", "bash")).out]);
 });
 
 test("a token on the command line is warned of, and is in no help", async () => {

@@ -53,7 +53,7 @@ test("nobody gets the passwords or keys of another, and the authority's key leav
   assert.deepEqual(owners(secret("mqtt-publisher")), ["publisher"], "mosquitto knows hashes");
   assert.deepEqual(owners(secret("nats-acker")), ["acker", "nats"]);
   assert.deepEqual(owners(secret("ack-secret")), ["acker", "publisher"]);
-  assert.deepEqual(owners(secret("api-token")), ["acker", "front", "publisher"]);
+  assert.deepEqual(owners(secret("api-token")), ["acker", "chaos", "front", "publisher"]);
   const key = readFileSync(path.join(options.keys, "certificates/ca.key"), "utf8").split("\n")[1] ?? "";
   assert.ok(key.length > 40);
   assert.deepEqual(owners(key), []);

@@ -21,11 +21,12 @@ export type RunChaosCommand = (command: Command, work: (io: ChaosIo) => Promise<
 
 /** Adds `chaos` with its subcommands to `program`, which has the global options `--json` and `--lang`. */
 export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">, run: RunChaosCommand): Command {
+  const number = (text: string): number => wholeNumber(text, help.notWhole);
   const chaos = program.command("chaos").description(help.chaos);
   chaos
     .command("list")
     .description(help.list)
-    .option("--seed <n>", help.seed, wholeNumber, 1)
+    .option("--seed <n>", help.seed, number, 1)
     .addHelpText("after", `\n${help.examples}\n  acktor chaos list\n  acktor chaos list --json`)
     .action((_options: object, command: Command) =>
       run(command, async (io) =>
@@ -36,8 +37,8 @@ export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">
     .command("run")
     .description(help.run)
     .argument("<name>", help.name)
-    .option("--seed <n>", help.seed, wholeNumber, 1)
-    .option("--messages <n>", help.messages, wholeNumber)
+    .option("--seed <n>", help.seed, number, 1)
+    .option("--messages <n>", help.messages, number)
     .addOption(new Option("--driver <driver>", help.driver).choices(["proxy", "netns"]).default("proxy"))
     .option("--report <file>", help.report)
     .option("--junit <file>", help.junit)
@@ -53,8 +54,9 @@ export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">
   return chaos;
 }
 
-export function wholeNumber(text: string): number {
+/** @param why what is said of a text that is none */
+export function wholeNumber(text: string, why: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(value)) throw new InvalidArgumentError("A whole number is needed.");
+  if (Number.isNaN(value)) throw new InvalidArgumentError(why);
   return value;
 }

@@ -16,8 +16,10 @@ const { signal } = listenForStop(
   (line) => console.error(line),
   () => performance.now(),
 );
+const texts = chaosTexts(undefined, process.env);
+const number = (text: string): number => wholeNumber(text, texts.help.notWhole);
 let exitCode = 0;
-defineChaos(program, chaosTexts(undefined, process.env), async (_command, work) => {
+defineChaos(program, texts, async (_command, work) => {
   exitCode = await work({ stdout: process.stdout, stderr: process.stderr, env: process.env, signal });
 });
 
@@ -25,7 +27,7 @@ program
   .command("campaign")
   .description("real processes, killed and lied to under traffic; then the checker")
   .addOption(new Option("--profile <profile>", "how much").choices(["ci", "long"]).default("ci"))
-  .option("--seed <n>", "seed of the plan", wholeNumber, 1)
+  .option("--seed <n>", "seed of the plan", number, 1)
   .option("--history <file>", "where the history is written")
   .action(async (options: CampaignCommandOptions) => {
     const { campaignCommand } = await import("./campaign/campaign-command.ts");
@@ -52,8 +54,8 @@ program
 program
   .command("sim")
   .description("the real machines against a simulated world, one history per seed")
-  .option("--seeds <n>", "how many seeds, from 1", wholeNumber, 2_000)
-  .option("--seed <n>", "this one alone", wholeNumber)
+  .option("--seeds <n>", "how many seeds, from 1", number, 2_000)
+  .option("--seed <n>", "this one alone", number)
   .option("--trace", "with --seed: everything that happened")
   .action(async (options: SimCommandOptions) => {
     const { simCommand } = await import("./sim/sim-command.ts");

@@ -24,6 +24,7 @@ export const CLI_CODES = {
   bad_token_file: "the token file cannot be read, or is empty",
   two_tokens: "ACKTOR_API_TOKEN and ACKTOR_API_TOKEN_FILE are both set",
   bad_config: "a setting that the command needs is missing or wrong",
+  wrong_usage: "a command, an option or an argument is unknown, missing or wrong",
   bad_options: "options that exclude each other",
   not_confirmed: "nobody is there to confirm a change, and --yes was not given",
   too_large: "the content is larger than 262,144 bytes",
@@ -41,6 +42,12 @@ export interface CliFailure {
   readonly message: string;
   /** What to do about it; one line. */
   readonly fix: string;
+}
+
+/** A failure as standard error shows it: one line of JSON, or words with the fix below them. */
+export function describeFailure({ exit, code, message, fix }: CliFailure, json: boolean, fixWord: string): string {
+  if (json) return JSON.stringify({ error: { code, message, fix, exit } });
+  return fix === "" ? message : `${message}\n  ${fixWord}: ${fix}`;
 }
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: CliFailure };

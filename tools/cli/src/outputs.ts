@@ -165,6 +165,23 @@ export const migrateOutput = z.strictObject({
   schemas: z.array(z.strictObject({ schema: serviceName, applied: z.array(z.string()), pending: z.array(z.string()) })),
 });
 
+/** `start`, once the pair is ready: then it goes on until it is stopped. */
+export const startOutput = z.strictObject({
+  state: z.literal("ready"),
+  console: z.url(),
+  publisher: z.url(),
+  acker: z.url(),
+});
+
+/** `demo`, at its end. */
+export const demoOutput = z.strictObject({
+  passed: z.boolean(),
+  checks: z.array(z.strictObject({ check: z.string(), found: z.int(), wanted: z.int() })),
+});
+
+/** `completion`. */
+export const completionOutput = z.strictObject({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() });
+
 /** On standard error, whenever a command with `--json` fails. */
 export const failureOutput = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string(), fix: z.string(), exit: z.int().min(1).max(4) }),

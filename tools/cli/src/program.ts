@@ -4,6 +4,7 @@
  *
  * Invariants:
  *  1. Whatever is wrong with the arguments ends with exit code 2 and names it, before anything is done.
+ *     In one line of JSON where `--json` stands among them.
  *  2. Help goes to standard output when it was asked for, to standard error when it was not.
  */
 import { Command, CommanderError } from "commander";
@@ -15,10 +16,11 @@ import { defineMessages } from "./define/messages.ts";
 import { defineOperating } from "./define/operating.ts";
 import { defineStatus } from "./define/status.ts";
 import type { Environment } from "./environment.ts";
-import { EXIT, type ExitCode } from "./exit.ts";
+import { type CliFailure, describeFailure, EXIT, type ExitCode } from "./exit.ts";
 import { Session } from "./session.ts";
 import { makeTerminal, type Streams } from "./terminal/terminal.ts";
 import { chooseTexts, isLanguage, LANGUAGES, type Texts } from "./texts/texts.ts";
+import { usageFailure } from "./usage-error.ts";
 import { VERSION } from "./version.ts";
 
 const HELP_COLUMNS = 100;
@@ -44,10 +46,13 @@ interface GlobalOptions {
 /** Runs one command. @param args without the program's own name */
 export async function runProgram(args: readonly string[], world: World): Promise<ExitCode> {
   const { streams, env } = world;
+  // Needed where the arguments cannot be read, too.
+  const wantsJson = beforeDashes(args).includes("--json");
   const language = languageIn(args);
   if (language !== null && !isLanguage(language)) {
-    streams.stderr.write(`--lang ${JSON.stringify(language.slice(0, 20))}: ${LANGUAGES.join(", ")}\n`);
-    return EXIT.usage;
+    const texts = chooseTexts(null, env);
+    const message = texts.usage.language(JSON.stringify(language.slice(0, 20)), LANGUAGES.join(", "));
+    return refuse({ exit: EXIT.usage, code: "wrong_usage", message, fix: texts.usage.fix }, wantsJson, streams, texts);
   }
   const texts = chooseTexts(language, env);
   let exit: ExitCode = EXIT.done;
@@ -65,7 +70,10 @@ export async function runProgram(args: readonly string[], world: World): Promise
     command.exitOverride();
     command.configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
-      writeErr: (text) => void streams.stderr.write(text),
+      // Help that was not asked for: no JSON.
+      writeErr: (text) => void (wantsJson || streams.stderr.write(text)),
+      // Said below, in the language and the form that were asked for.
+      outputError: () => undefined,
       getOutHelpWidth: () => helpWidth(streams),
       getErrHelpWidth: () => helpWidth(streams),
     });
@@ -74,9 +82,19 @@ export async function runProgram(args: readonly string[], world: World): Promise
     await program.parseAsync(args, { from: "user" });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT.done;
+    // The help is on the screen already.
+    if (error.code === "commander.help" && !wantsJson) return EXIT.usage;
+    return refuse(usageFailure(error, texts), wantsJson, streams, texts);
   }
+}
+
+/** Arguments that cannot be read, on standard error. */
+function refuse(failure: CliFailure, json: boolean, { stderr }: Streams, texts: Texts): ExitCode {
+  const { message, fix } = failure;
+  stderr.write(`${json ? describeFailure(failure, true, "") : `${texts.usage.error}: ${message}\n(${fix})`}\n`);
+  return EXIT.usage;
 }
 
 /** The tree itself: what the reference and the completion scripts are made from. */
@@ -92,7 +110,6 @@ export function makeProgram(texts: Texts, run: Definer["run"]): Command {
     .option("--json", help.json)
     .option("--lang <language>", help.lang)
     .option("--no-color", help.noColor)
-    .showHelpAfterError(help.afterError)
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => help.titles[title] ?? title });
   program.addOption(program.createOption("--token <token>").hideHelp());
   const definer: Definer = { program, texts, run };
@@ -113,9 +130,14 @@ function helpWidth({ stdout }: Streams): number {
 
 /** Needed before the arguments are read: the help itself is in that language. */
 function languageIn(args: readonly string[]): string | null {
-  const upToDashes = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const upToDashes = beforeDashes(args);
   const at = upToDashes.findLastIndex((arg) => arg === "--lang" || arg.startsWith("--lang="));
   if (at < 0) return null;
   const given = upToDashes[at] ?? "";
   return given.includes("=") ? given.slice("--lang=".length) : (upToDashes[at + 1] ?? "");
+}
+
+/** What comes after `--` is no option. */
+function beforeDashes(args: readonly string[]): readonly string[] {
+  return args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
 }

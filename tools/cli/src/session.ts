@@ -2,7 +2,7 @@
 import { Api } from "./api/api.ts";
 import { type AddressOptions, readAddress } from "./api/credentials.ts";
 import type { Environment } from "./environment.ts";
-import { type CliFailure, EXIT, type ExitCode, type Result } from "./exit.ts";
+import { type CliFailure, describeFailure, EXIT, type ExitCode, type Result } from "./exit.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Texts } from "./texts/texts.ts";
 
@@ -56,10 +56,9 @@ export class Session {
   }
 
   /** Says why it was not done, on standard error. Ctrl-C needs no words. */
-  fail({ exit, code, message, fix }: CliFailure): ExitCode {
+  fail(failure: CliFailure): ExitCode {
     if (this.signal.aborted) return EXIT.interrupted;
-    const fixLine = fix === "" ? "" : `\n  ${this.texts.failures.fix}: ${fix}`;
-    this.terminal.note(this.json ? JSON.stringify({ error: { code, message, fix, exit } }) : `${message}${fixLine}`);
-    return exit;
+    this.terminal.note(describeFailure(failure, this.json, this.texts.failures.fix));
+    return failure.exit;
   }
 }

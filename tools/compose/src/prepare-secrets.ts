@@ -15,6 +15,9 @@ const SERVERS = fileURLToPath(new URL("../servers", import.meta.url));
 
 const LOCAL = ["DNS:localhost", "IP:127.0.0.1"];
 
+/** `chaos` passes on to it what it is sent. */
+const BROKER = ["DNS:mosquitto", "DNS:chaos", ...LOCAL];
+
 export interface PrepareOptions {
   /** Folder of what is kept between starts. */
   readonly keys: string;
@@ -50,12 +53,13 @@ export function prepareSecrets(options: PrepareOptions): Prepared {
   const ca = authority.certificate;
   const folders: Readonly<Record<string, Files>> = {
     postgres: postgresFiles(store, issue("postgres", ["DNS:postgres", ...LOCAL])),
-    mosquitto: mosquittoFiles(options, store, issue("mosquitto", ["DNS:mosquitto", ...LOCAL]), issue("health", []), ca),
+    mosquitto: mosquittoFiles(options, store, issue("mosquitto", BROKER), issue("health", []), ca),
     nats: natsFiles(options, store, issue("nats", ["DNS:nats", ...LOCAL])),
     migrate: { "ca.crt": ca, "database-url": databaseUrl(store, "owner") },
     publisher: serviceFiles(store, "publisher", issue("publisher", []), ca),
     acker: serviceFiles(store, "acker", issue("acker", []), ca),
     front: { "api-token": store.secret("api-token") },
+    chaos: { "api-token": store.secret("api-token") },
     prometheus: readFolder(path.join(SERVERS, "prometheus")),
     grafana: { ...readFolder(path.join(SERVERS, "grafana")), "admin-password": store.secret("grafana-admin") },
   };

@@ -71,6 +71,8 @@ interface Found {
 
 export interface SelfCheck {
   readonly passed: boolean;
+  /** For programs: what was found, and what had to be. */
+  readonly checks: readonly { readonly check: string; readonly found: number; readonly wanted: number }[];
   readonly table: string;
 }
 
@@ -79,17 +81,18 @@ export async function selfCheck(stage: DemoStage, texts: DemoTexts): Promise<Sel
   const promised = stage.accepted.length;
   const [found] = await stage.sql<Found>(FACTS, [`{${stage.accepted.join(",")}}`]);
   if (found === undefined) throw new Error("an aggregate gives one row");
-  const facts: [string, number, number][] = [
-    [texts.checkAccepted, found.rows, promised],
-    [texts.checkAcknowledged, found.acknowledged, promised],
-    [texts.checkInbox, found.processed, promised],
-    [texts.checkContent, found.same, promised],
-    [texts.checkDoubles, found.doubles, 0],
-    [texts.checkAcks, found.acks, promised],
+  const facts: [check: string, name: string, is: number, wanted: number][] = [
+    ["accepted", texts.checkAccepted, found.rows, promised],
+    ["acknowledged", texts.checkAcknowledged, found.acknowledged, promised],
+    ["processed", texts.checkInbox, found.processed, promised],
+    ["same_content", texts.checkContent, found.same, promised],
+    ["doubles", texts.checkDoubles, found.doubles, 0],
+    ["acks", texts.checkAcks, found.acks, promised],
   ];
-  const rows = facts.map(([name, is, wanted]) => [name, `${is} / ${wanted}`, is === wanted ? "OK" : "FAILED"]);
+  const rows = facts.map(([, name, is, wanted]) => [name, `${is} / ${wanted}`, is === wanted ? "OK" : "FAILED"]);
   return {
-    passed: facts.every(([, is, wanted]) => is === wanted),
+    passed: facts.every(([, , is, wanted]) => is === wanted),
+    checks: facts.map(([check, , is, wanted]) => ({ check, found: is, wanted })),
     table: renderTable(texts.checks, [texts.check, texts.found, texts.result], rows),
   };
 }

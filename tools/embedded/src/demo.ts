@@ -10,6 +10,7 @@ import path from "node:path";
 import { connectionTable, deliveryTable, selfCheck, statisticsTables } from "./demo-report.ts";
 import { DemoFailure, DemoStage } from "./demo-stage.ts";
 import { type DemoTexts, demoTexts } from "./demo-texts.ts";
+import { chooseOutput } from "./output.ts";
 import { Stack } from "./stack.ts";
 import { listenForStop } from "./stop-request.ts";
 
@@ -22,7 +23,8 @@ const READING_MS = 4_000;
 const RECOVERY_LIMIT_MS = 30_000;
 const INTERRUPTED = 130;
 
-const say = (line: string): void => console.log(line);
+const output = chooseOutput(process.argv);
+const { say } = output;
 
 /** Runs the acts in order. Throws a DemoFailure when one does not end as it should. */
 class Demo {
@@ -43,8 +45,9 @@ class Demo {
     await this.#lateAcker();
     say(`\n${this.#texts.checking}\n`);
     await this.#showAll();
-    const { passed, table } = await selfCheck(this.#stage, this.#texts);
+    const { passed, checks, table } = await selfCheck(this.#stage, this.#texts);
     say(`\n${table}\n`);
+    output.result({ passed, checks });
     return passed;
   }
 

@@ -13,9 +13,10 @@ import { VERSION } from "@acktor/publisher/version";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { Running, StartResult } from "@acktor/shared/runtime/main";
 import { startBroker } from "./broker.ts";
-import { describeFailure, fail, fileFailure, type Outcome, succeed } from "./failure.ts";
+import { fail, fileFailure, type Outcome, succeed } from "./failure.ts";
 import { type LogFile, openLogFile } from "./log-file.ts";
 import { makeFolder } from "./make-folder.ts";
+import { chooseOutput } from "./output.ts";
 import { ackerEnvironment, type Plan, type PortChoice, readPlan } from "./plan.ts";
 import { freePort, portIsFree } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
@@ -29,7 +30,8 @@ const READY_LIMIT_MS = 15_000;
 /** A start that takes longer than this says what it waits for. */
 const PATIENCE_MS = 3_000;
 
-const say = (line: string): void => console.log(line);
+const output = chooseOutput(process.argv);
+const { say } = output;
 
 /** A path as a person reads it: relative where it lies below the working directory. */
 function shown(file: string): string {
@@ -175,7 +177,8 @@ function reachable(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
-function welcome(url: string, needsToken: boolean): void {
+function welcome({ publisher, acker }: Pair, needsToken: boolean): void {
+  const url = reachable(publisher.url);
   const token = needsToken ? ` -H "authorization: Bearer $ACKTOR_API_TOKEN"` : "";
   const body = `-H 'content-type: application/json' -d '{"topic":"greetings","content":"hello"}'`;
   say("acktor is ready");
@@ -183,6 +186,7 @@ function welcome(url: string, needsToken: boolean): void {
   say("\nSend a message; what became of it stands under /v1/messages/<message_id>:\n");
   say(`curl -sS ${url}/v1/messages${token} ${body}`);
   say("\nCtrl-C stops everything; the data is kept.");
+  output.result({ state: "ready", console: url, publisher: url, acker: reachable(acker.url) });
 }
 
 /** Starts, welcomes, and returns when it is time to stop, with the exit code. */
@@ -190,9 +194,9 @@ async function runUntilStop(plan: Plan, stack: Stack, stop: StopRequest): Promis
   const started = await startAll(plan, stack, stop);
   if (started.ok) {
     await becomeReady(started.value, stop);
-    if (!stop.signal.aborted) welcome(reachable(started.value.publisher.url), plan.needsToken);
+    if (!stop.signal.aborted) welcome(started.value, plan.needsToken);
   } else if (started.failure.kind !== "stopped") {
-    console.error(describeFailure(started.failure));
+    output.fail(started.failure, 1);
     stop.ask(1, "");
   }
   return stop.code;
@@ -201,8 +205,7 @@ async function runUntilStop(plan: Plan, stack: Stack, stop: StopRequest): Promis
 async function main(): Promise<number> {
   const read = readPlan(process.env);
   if (!read.ok) {
-    console.error(`the configuration has ${read.faults.length} fault(s)`);
-    for (const fault of read.faults) console.error(`  - ${fault}`);
+    output.misconfigured(read.faults, EXIT_CONFIGURATION);
     return EXIT_CONFIGURATION;
   }
   say(`acktor ${VERSION}`);

@@ -6,9 +6,8 @@
  */
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
 import type { PacketFault } from "../proxy/packet-rules.ts";
-import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
+import { type Fault, type LineName, type MqttLineName, TOPIC_ROOT, type UnitName } from "../scenarios/scenario.ts";
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
-import { TOPIC_ROOT } from "../world/world.ts";
 import type { Profile } from "./profiles.ts";
 
 /** Faults that are on together, and for how long; `pauseMs` before the next stroke. */

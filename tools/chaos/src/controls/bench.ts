@@ -1,11 +1,12 @@
 /** What a trial works with: a world of the spoilt build, traffic, and the judge. */
 import { type FinalState, findOutOfOrder, judge } from "../check/judge.ts";
+import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { seededRandom } from "../seeded-random.ts";
 import { openHistory } from "../workload/history.ts";
 import { startWriters } from "../workload/writers.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 import { becomesTrue } from "../world/until.ts";
-import { TOPIC_ROOT, type World } from "../world/world.ts";
+import type { World } from "../world/world.ts";
 
 export const BENCH_SECRET = "the lab's secret, known to both";
 

@@ -11,8 +11,8 @@
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Bench } from "../controls/bench.ts";
 import type { CutSide } from "../proxy/message-cut.ts";
+import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { becomesTrue } from "../world/until.ts";
-import { TOPIC_ROOT } from "../world/world.ts";
 
 export interface Walk {
   readonly line: "publisher.mqtt" | "acker.mqtt" | "publisher.db" | "acker.db";

@@ -3,7 +3,8 @@
  *
  * Invariant: `hits` is the kernel's own count of packets that were dropped.
  */
-import { type Injection, type Injector, injectByProxy } from "../run/inject.ts";
+import { type Injector, injectByProxy } from "../run/inject.ts";
+import type { Injection } from "../run/inject-lines.ts";
 import type { LineName } from "../scenarios/scenario.ts";
 import type { World } from "../world/world.ts";
 import { CABLE } from "./broker-room.ts";

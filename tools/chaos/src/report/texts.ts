@@ -30,7 +30,18 @@ export interface ChaosTexts {
   readonly help: Readonly<Record<HelpText, string>>;
 }
 
-type HelpText = "chaos" | "list" | "run" | "name" | "seed" | "messages" | "driver" | "report" | "junit" | "examples";
+type HelpText =
+  | "chaos"
+  | "list"
+  | "run"
+  | "name"
+  | "seed"
+  | "messages"
+  | "driver"
+  | "report"
+  | "junit"
+  | "examples"
+  | "notWhole";
 
 export const COLUMNS = [
   "scenario",
@@ -97,6 +108,7 @@ const english: ChaosTexts = {
     name: "name of a scenario, or all",
     seed: "the same seed gives the same schedule",
     messages: "messages of each run (else 100 a second)",
+    notWhole: "A whole number is needed.",
     driver: "proxy, or netns: real packet loss, which needs root",
     report: "write an HTML report with a picture of each run",
     junit: "write JUnit XML",
@@ -150,6 +162,7 @@ const japanese: ChaosTexts = {
     name: "シナリオの名前、または all",
     seed: "同じシードなら同じ予定になります",
     messages: "各実行のメッセージ数 (省略時は毎秒 100 件)",
+    notWhole: "整数を指定してください。",
     driver: "proxy、または netns: 実際のパケット損失 (root が必要)",
     report: "各実行の図を含む HTML レポートを書き出します",
     junit: "JUnit XML を書き出します",

@@ -7,7 +7,7 @@
 import { pause } from "@acktor/shared/runtime/pause";
 import { becomesTrue } from "../world/until.ts";
 import type { World } from "../world/world.ts";
-import type { Injection } from "./inject.ts";
+import type { Injection } from "./inject-lines.ts";
 
 /** SQLSTATE disk_full. */
 const DISK_FULL = "53100";

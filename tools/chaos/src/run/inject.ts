@@ -8,7 +8,6 @@
 import { writeFile } from "node:fs/promises";
 import type { MqttProxy } from "../proxy/mqtt-proxy.ts";
 import { makePacketRule } from "../proxy/packet-rules.ts";
-import type { TcpProxy } from "../proxy/tcp-proxy.ts";
 import type { Fault, LineName, MqttLineName, UnitName } from "../scenarios/scenario.ts";
 import type { Random } from "../seeded-random.ts";
 import { countReads } from "../world/bent-clock.ts";
@@ -16,13 +15,8 @@ import { LabFailure } from "../world/lab-failure.ts";
 import type { Unit } from "../world/unit.ts";
 import type { World } from "../world/world.ts";
 import { fillDisk } from "./fill-disk.ts";
+import { type Injection, injectIntoLines, type Line } from "./inject-lines.ts";
 import { takeOver } from "./take-over.ts";
-
-export interface Injection {
-  hits(): number;
-  /** Ends the fault; twice is fine. */
-  end(): Promise<void>;
-}
 
 /** Begins a fault; null where this driver cannot. */
 export type Injector = (world: World, fault: Fault, random: Random) => Promise<Injection | null>;
@@ -60,44 +54,6 @@ export const injectByProxy: Injector = async (world, fault, random) => {
       );
   }
 };
-
-type LineFault = Extract<Fault, { do: "cut" | "one-way" | "line" | "half-open" | "reset" }>;
-type Line = Pick<TcpProxy, "cut" | "oneWay" | "heal" | "freeze" | "thaw" | "setLine" | "reset" | "drop"> & {
-  readonly tcp: TcpProxy["counts"];
-};
-
-function injectIntoLines(lines: readonly Line[], fault: LineFault): Injection {
-  const before = lines.map(({ tcp }) => hitsOf(tcp));
-  const hits = (): number => lines.reduce((sum, { tcp }, i) => sum + hitsOf(tcp) - (before[i] ?? 0), 0);
-  let timer: NodeJS.Timeout | null = null;
-  for (const line of lines) {
-    if (fault.do === "cut") line.cut(fault.how);
-    if (fault.do === "one-way") line.oneWay(fault.blocked);
-    if (fault.do === "line") line.setLine(fault.quality);
-    if (fault.do === "half-open") line.freeze();
-  }
-  if (fault.do === "reset") {
-    timer = setInterval(() => {
-      for (const line of lines) line.reset();
-    }, fault.everyMs);
-  }
-  return {
-    hits,
-    async end() {
-      if (timer !== null) clearInterval(timer);
-      for (const line of lines) {
-        line.heal();
-        line.thaw();
-        line.setLine({});
-      }
-    },
-  };
-}
-
-function hitsOf(counts: TcpProxy["counts"]): number {
-  const { connections: _, ...faults } = counts;
-  return Object.values(faults).reduce((sum, count) => sum + count, 0);
-}
 
 function breakPackets(
   lines: readonly MqttProxy[],

@@ -6,13 +6,21 @@
 import { pause } from "@acktor/shared/runtime/pause";
 import { findOutOfOrder, judge } from "../check/judge.ts";
 import { isApart } from "../netns/own-namespace.ts";
-import { describeFault, lastEnd, type Scenario, type ScheduledFault, scheduleOf } from "../scenarios/scenario.ts";
+import {
+  describeFault,
+  lastEnd,
+  type Scenario,
+  type ScheduledFault,
+  scheduleOf,
+  TOPIC_ROOT,
+} from "../scenarios/scenario.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 import { type History, openHistory } from "../workload/history.ts";
 import { startWriters, type Writers } from "../workload/writers.ts";
 import { becomesTrue } from "../world/until.ts";
-import { startWorld, TOPIC_ROOT, type World, type WorldOptions } from "../world/world.ts";
-import type { Injection, Injector } from "./inject.ts";
+import { startWorld, type World, type WorldOptions } from "../world/world.ts";
+import type { Injector } from "./inject.ts";
+import type { Injection } from "./inject-lines.ts";
 import { readFacts } from "./read-facts.ts";
 import type { FaultRecord, ScenarioResult } from "./result.ts";
 import { judgeLimits } from "./verdict.ts";

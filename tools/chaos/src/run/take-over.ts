@@ -3,7 +3,7 @@ import net from "node:net";
 import { FrameReader, parseFrame, writeFrame } from "../proxy/mqtt-frames.ts";
 import type { MqttProxy } from "../proxy/mqtt-proxy.ts";
 import { becomesTrue } from "../world/until.ts";
-import type { Injection } from "./inject.ts";
+import type { Injection } from "./inject-lines.ts";
 
 const LIMIT_MS = 3_000;
 

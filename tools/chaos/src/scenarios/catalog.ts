@@ -1,7 +1,14 @@
 /** All scenarios. The first four are the tutorial's, with its durations. */
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
-import { TOPIC_ROOT } from "../world/world.ts";
-import type { Fault, LineName, MqttLineName, Scenario, ScheduledFault, UnitName } from "./scenario.ts";
+import {
+  type Fault,
+  type LineName,
+  type MqttLineName,
+  type Scenario,
+  type ScheduledFault,
+  TOPIC_ROOT,
+  type UnitName,
+} from "./scenario.ts";
 
 const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
 const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];

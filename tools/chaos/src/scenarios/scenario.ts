@@ -8,6 +8,9 @@ import type { PacketFault } from "../proxy/packet-rules.ts";
 import type { Direction } from "../proxy/tcp-proxy.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 
+/** Topics of the lab's messages lie below this. */
+export const TOPIC_ROOT = "chaos";
+
 export type LineName = "publisher.mqtt" | "acker.mqtt" | "publisher.db" | "acker.db" | "nats";
 export type MqttLineName = "publisher.mqtt" | "acker.mqtt";
 export type UnitName = "publisher" | "acker" | "broker" | "postgres" | "nats";

@@ -20,6 +20,7 @@ import { installAudit } from "../check/audit.ts";
 import { type MqttProxy, startMqttProxy } from "../proxy/mqtt-proxy.ts";
 import { splitIntoMessages } from "../proxy/postgres-messages.ts";
 import { startTcpProxy, type TcpProxy } from "../proxy/tcp-proxy.ts";
+import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { type Random, seededRandom } from "../seeded-random.ts";
 import { builtLab, REPOSITORY } from "./built.ts";
 import { CLOCK_FILE, VITALS_FILE } from "./hook-files.ts";
@@ -96,9 +97,6 @@ export interface WorldOptions {
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
 }
-
-/** Topics of the lab's messages lie below this. */
-export const TOPIC_ROOT = "chaos";
 
 const CONNECT_LIMIT_MS = 15_000;
 

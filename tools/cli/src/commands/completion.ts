@@ -1,6 +1,6 @@
 /** `acktor completion`: scripts that complete commands, options and choices, made from the tree of commands itself. */
 import type { Command } from "commander";
-import { EXIT, type ExitCode } from "../exit.ts";
+import type { ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
 import { type CompletionEntry, completionEntries } from "./completion-entries.ts";
 
@@ -9,8 +9,8 @@ export async function completion(
   shell: "bash" | "zsh" | "fish",
   program: Command,
 ): Promise<ExitCode> {
-  session.terminal.out(completionScript(shell, program));
-  return EXIT.done;
+  const script = completionScript(shell, program);
+  return session.answer({ shell, script }, () => script);
 }
 
 export function completionScript(shell: "bash" | "zsh" | "fish", program: Command): string {

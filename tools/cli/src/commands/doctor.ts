@@ -40,7 +40,7 @@ export async function doctor(session: Session, { listen }: DoctorOptions): Promi
 
 async function checkServers(
   session: Session,
-  { config, hasDatabase, hasBroker }: Servers,
+  { config, hasDatabase, hasBroker, brokerIsHearsay }: Servers,
   status: ApiResult<ServiceStatus>,
   listenMs: number,
 ): Promise<Check[]> {
@@ -59,7 +59,10 @@ async function checkServers(
   });
   try {
     const ofDatabase = hasDatabase ? await database.checkDatabase(session, pool, config) : [];
-    const broker = hasBroker ? await checkBroker(session, config, listenMs) : { checks: [], ackedIds: null };
+    const servesAnyway = brokerIsHearsay && status.ok && status.value.connection.state === "CONNECTED";
+    const broker = hasBroker
+      ? await checkBroker(session, config, listenMs, servesAnyway)
+      : { checks: [], ackedIds: null };
     const canAsk = hasDatabase && ofDatabase.every(({ check, verdict }) => check !== "postgres" || verdict !== "FAIL");
     const acked = canAsk ? broker.ackedIds : null;
     const unknown = acked === null ? null : await database.unknownIds(pool, acked);

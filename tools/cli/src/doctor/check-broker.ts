@@ -36,11 +36,15 @@ export interface BrokerFindings {
   readonly ackedIds: readonly string[] | null;
 }
 
-/** @param listenMs how long to listen for acks */
+/**
+ * @param listenMs how long to listen for acks
+ * @param servesAnyway the address is the service's own word, and the service is connected there
+ */
 export async function checkBroker(
   session: Session,
   config: PublisherSettings,
   listenMs: number,
+  servesAnyway: boolean,
 ): Promise<BrokerFindings> {
   const link = makeServiceLink(config, SILENT, { name: "acktor-doctor" });
   const acked = new Set<string>();
@@ -54,7 +58,8 @@ export async function checkBroker(
   try {
     await link.connect({ waitMs: config.ACKTOR_CONNECT_TIMEOUT + 1_000 });
     const info = link.info();
-    if (info.state !== "CONNECTED") return { checks: [notConnected(session, info)], ackedIds: null };
+    if (info.state !== "CONNECTED")
+      return { checks: [(servesAnyway ? onlyForTheService : notConnected)(session, info)], ackedIds: null };
     const published = await publishSome(session, link);
     if (listenMs > 0) await pause(listenMs, session.signal);
     return { checks: [judgePublish(session, info, published), judgeLimits(session, info)], ackedIds: [...acked] };
@@ -70,6 +75,15 @@ function notConnected({ texts }: Session, { broker, state, lastError }: LinkInfo
   const fix = t.brokerFixes[lastError?.type ?? "network"];
   return failed("broker", `${printable(broker)}: ${reason}`, fix, {
     type: lastError?.type ?? null,
+    code: lastError?.code ?? null,
+  });
+}
+
+/** As with docker compose: a name, or a password, that only its containers have. It says nothing against the broker. */
+function onlyForTheService({ texts }: Session, { broker, lastError }: LinkInfo): Check {
+  const { doctor: t } = texts;
+  const why = printable(lastError?.reason ?? "", 200);
+  return warn("broker", t.brokerElsewhere(printable(broker), why), t.configMissingFix, {
     code: lastError?.code ?? null,
   });
 }

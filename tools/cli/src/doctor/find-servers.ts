@@ -18,6 +18,8 @@ export interface Servers {
   /** False where the stand-in of `findServers` is in `config`: there is none to look at. */
   readonly hasDatabase: boolean;
   readonly hasBroker: boolean;
+  /** The broker's address is what the service says of it, not what is configured here. */
+  readonly brokerIsHearsay: boolean;
   readonly check: Check;
 }
 
@@ -44,12 +46,13 @@ export async function findServers(session: Session, status: ServiceStatus | null
       config: null,
       hasDatabase,
       hasBroker,
+      brokerIsHearsay: !named.broker,
       check: failed("config", found, t.configFix, { faults: result.faults.length }),
     };
   }
   const config = result.config as PublisherSettings;
   const check = judgement(session, hasDatabase, hasBroker, named.database && named.broker);
-  return { config, hasDatabase, hasBroker, check };
+  return { config, hasDatabase, hasBroker, brokerIsHearsay: !named.broker, check };
 }
 
 function judgement({ texts }: Session, hasDatabase: boolean, hasBroker: boolean, isNamed: boolean): Check {

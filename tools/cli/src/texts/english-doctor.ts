@@ -29,6 +29,8 @@ export const englishDoctor = {
   prefixFix: (known: string, configured: string) =>
     `the outbox was last used with ${known}, here ACKTOR_ACK_PREFIX is ${configured}: use one of them everywhere`,
   brokerFound: (broker: string, version: string, ms: string) => `${broker}, ${version}, PUBLISH to PUBACK ${ms} ms`,
+  brokerElsewhere: (broker: string, why: string) =>
+    `${broker}: the service is connected, but from here it cannot be examined (${why})`,
   brokerFixes: {
     network: "start the broker, or correct MQTT_URL; look at the firewall",
     authentication: "correct MQTT_USERNAME and MQTT_PASSWORD, the broker's access list, or the certificate",

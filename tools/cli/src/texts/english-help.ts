@@ -8,7 +8,6 @@ export const englishHelp = {
   json: "results as JSON",
   lang: "language, en or ja (else LC_ALL, LC_MESSAGES, LANG)",
   noColor: "no colours (as with NO_COLOR)",
-  afterError: "(--help shows what is possible)",
   titles: {} as Readonly<Record<string, string>>,
   exitCodes:
     "Exit codes: 0 done, 1 what was asked about failed, 2 wrong usage, 3 a service is away, 4 timeout, 130 Ctrl-C",

@@ -31,6 +31,7 @@ export const japaneseDoctor: Texts["doctor"] = {
   prefixFix: (known, configured) =>
     `アウトボックスは ${known} で使われていましたが、ここの ACKTOR_ACK_PREFIX は ${configured} です。どちらかに統一してください`,
   brokerFound: (broker, version, ms) => `${broker}、${version}、PUBLISH から PUBACK まで ${ms} ミリ秒`,
+  brokerElsewhere: (broker, why) => `${broker}: サービスは接続済みですが、ここからは診断できません (${why})`,
   brokerFixes: {
     network: "ブローカーを起動するか、MQTT_URL を直してください。ファイアウォールも確認してください",
     authentication: "MQTT_USERNAME と MQTT_PASSWORD、ブローカーの ACL、または証明書を直してください",

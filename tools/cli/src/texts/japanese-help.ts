@@ -10,7 +10,6 @@ export const japaneseHelp: Texts["help"] = {
   json: "結果を JSON で出力",
   lang: "言語、en または ja (なければ LC_ALL、LC_MESSAGES、LANG)",
   noColor: "色を付けない (NO_COLOR と同じ)",
-  afterError: "(--help で使い方を表示)",
   titles: {
     "Usage:": "使い方:",
     "Arguments:": "引数:",

@@ -1,0 +1,52 @@
+/** What `fault` says, in English and in Japanese. */
+
+export interface FaultTexts {
+  readonly lang: "en" | "ja";
+  readonly usage: string;
+  readonly away: Readonly<Record<"line" | "busy" | "publisher" | "untouched", string>>;
+  readonly accepted: (accepted: number, others: number) => string;
+  readonly acknowledged: (acknowledged: number, lost: number) => string;
+  readonly missed: (seconds: string | null) => string;
+  readonly recovered: (seconds: string | null) => string;
+  readonly verdict: (passed: boolean) => string;
+}
+
+const english: FaultTexts = {
+  lang: "en",
+  usage: "usage: fault list | fault NAME|all [--rate 50] [--lang en|ja]",
+  away: {
+    line: "the line is not there: is the service chaos running?",
+    busy: "another fault is under way",
+    publisher: "no publisher answers, or not with this token",
+    untouched:
+      "nothing goes through this line: MQTT_HOST=chaos docker compose --profile chaos up -d --wait, then once more",
+  },
+  accepted: (accepted, others) => `accepted ${accepted}, refused or unanswered ${others}`,
+  acknowledged: (acknowledged, lost) => `acknowledged ${acknowledged}, lost ${lost}`,
+  missed: (seconds) => (seconds === null ? "it stayed CONNECTED" : `not CONNECTED after ${seconds} s`),
+  recovered: (seconds) => (seconds === null ? "it did not come back" : `CONNECTED ${seconds} s after the last fault`),
+  verdict: (passed) => (passed ? "passed" : "FAILED"),
+};
+
+const japanese: FaultTexts = {
+  lang: "ja",
+  usage: "使い方: fault list | fault 名前|all [--rate 50] [--lang en|ja]",
+  away: {
+    line: "回線がありません。サービス chaos は動いていますか?",
+    busy: "別の障害を実行中です",
+    publisher: "publisher が応答しないか、トークンが違います",
+    untouched:
+      "この回線には何も流れていません。MQTT_HOST=chaos docker compose --profile chaos up -d --wait の後にもう一度実行してください",
+  },
+  accepted: (accepted, others) => `受付 ${accepted} 件、拒否または無応答 ${others} 件`,
+  acknowledged: (acknowledged, lost) => `確認応答 ${acknowledged} 件、損失 ${lost} 件`,
+  missed: (seconds) => (seconds === null ? "CONNECTED のまま" : `${seconds} 秒後に CONNECTED ではなくなりました`),
+  recovered: (seconds) => (seconds === null ? "復旧しませんでした" : `最後の障害の ${seconds} 秒後に CONNECTED へ復旧`),
+  verdict: (passed) => (passed ? "合格" : "不合格"),
+};
+
+/** @param asked `en`, `ja`, or empty for the environment's */
+export function chooseFaultTexts(asked: string, env: Readonly<Record<string, string | undefined>>): FaultTexts {
+  const language = asked || env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
+  return /^ja(_|-|\.|$)/.test(language) ? japanese : english;
+}
