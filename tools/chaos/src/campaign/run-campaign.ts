@@ -61,7 +61,12 @@ const ENV = {
 /** I9. */
 const RECOVERY_LIMIT_MS = 10_000;
 const SIGTERM_LIMIT_MS = 5_000;
+/**
+ * Every message at its end: so long, and for each one that waited at the heal. An ordering key sends one at a time, and half
+ * of the messages are of twenty keys: 1,090 a second were seen.
+ */
 const DRAIN_LIMIT_MS = 60_000;
+const DRAIN_MS_PER_WAITING = 2;
 /** The broker may be away just then. */
 const RESET_LIMIT_MS = 5_000;
 const MOST_TRIES = 5;
@@ -275,12 +280,17 @@ class Campaign {
     }
     for (const name of ["publisher.mqtt", "acker.mqtt"] as const) this.#world.lines[name].setRule(null);
     const live = "select count(*)::int4 live from publisher.message_delivery where due_at is not null";
-    const isEmpty = async (): Promise<boolean> => {
+    const waiting = async (): Promise<number> => {
       const answer = await this.#world.pool.run<{ live: number }>(live);
-      return answer.ok && answer.rows[0]?.live === 0;
+      return answer.ok ? (answer.rows[0]?.live ?? 0) : Number.POSITIVE_INFINITY;
     };
-    const emptied = await becomesTrue(isEmpty, DRAIN_LIMIT_MS, this.#options.signal);
-    if (!emptied) this.#late("every message at its end", DRAIN_LIMIT_MS, DRAIN_LIMIT_MS);
+    const began = performance.now();
+    const most = this.#options.profile.leastMessages * 2;
+    const backlog = Math.min(most, await waiting());
+    const limitMs = DRAIN_LIMIT_MS + backlog * DRAIN_MS_PER_WAITING;
+    const emptied = await becomesTrue(async () => (await waiting()) === 0, limitMs, this.#options.signal);
+    if (!emptied) this.#late(`every message at its end (${backlog} waited)`, performance.now() - began, limitMs);
+    this.#options.say(`${backlog} messages waited at the heal; drained in ${seconds(began)} s`);
     await this.#poison?.stop();
   }
 
