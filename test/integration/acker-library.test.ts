@@ -1,7 +1,7 @@
 /** `@acktor/acker` as a library: what handlers may return, what they may do wrong, and what commits with the inbox. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createAcker, inTransaction, processed, rejected, sql } from "@acktor/acker";
+import { createAcker, inTransaction, type MessageHandler, processed, rejected, sql } from "@acktor/acker";
 import { libraryRig } from "../support/library-acker.ts";
 import { until } from "../support/until.ts";
 
@@ -278,14 +278,13 @@ test("a handler that blocks the event loop for five seconds: its message is reje
 test("the outbox is asked for patience while a handler works, by itself and by the handler", async (t) => {
   const rig = await libraryRig(t);
   let finish = (): void => undefined;
-  await rig.start({
-    "t/slow": (_message, { working }) => {
-      working(60_000);
-      return new Promise((resolve) => {
-        finish = () => resolve(processed);
-      });
-    },
-  });
+  const slow: MessageHandler = (_message, { working }) => {
+    working(60_000);
+    return new Promise((resolve) => {
+      finish = () => resolve(processed);
+    });
+  };
+  const acker = await rig.start({ "t/slow": slow }, { httpPort: 0 });
   await rig.send("t/slow", "slow");
   const asked = await rig.client.hears("delivery/ack/slow");
   assert.deepEqual([asked["status"], asked["working_for"], asked["attempt_token"]], ["working", 60, "1"]);
@@ -302,6 +301,11 @@ test("the outbox is asked for patience while a handler works, by itself and by t
   await rig.send("t/slow", "beside");
   await rig.client.hears("delivery/ack/beside", 2);
   assert.deepEqual(rig.client.on("delivery/ack/tutorial"), []);
+  const asks = ["slow", "slower", "beside"].flatMap((id) => rig.client.on(`delivery/ack/${id}`));
+  const working = asks.filter(({ payload }) => payload.includes('"working"')).length;
+  const metrics = await (await fetch(`${acker.url}/metrics`)).text();
+  const counted = Number(/^acktor_acker_working_acks_total(?:\{[^}]*\})? (\d+)$/m.exec(metrics)?.[1]);
+  assert.ok(counted >= working && counted <= working + 2, `${counted} counted, ${working} heard`);
 });
 
 test("faults of the options are listed, nothing starts", async () => {

@@ -179,7 +179,9 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   function askPatience(task: Task, forMs: number): void {
     task.tellAt = now() + Math.min(PATIENCE_EVERY_MS, forMs / 2);
     // A sender without tokens is none of ours: it may take any answer for the end (the tutorial's does).
-    if (task.message.attemptToken !== null) say(task.message, { status: "working", forMs });
+    if (task.message.attemptToken === null || task.message.answerTo === null) return;
+    counts.working++;
+    say(task.message, { status: "working", forMs });
   }
 
   function work(task: Task, onHandled: () => void = () => undefined): void {

@@ -80,6 +80,8 @@ const MAX_BATCH = 500;
 const BATCH_DELAY_MS = 1;
 /** Of the pool's five connections two are left to leases, housekeeping and the health probe. */
 const BATCHES_UNDER_WAY = 3;
+/** Where each message is written twice, few large batches cost less than many small ones (ADR 14). */
+const BATCHES_OF_HANDLERS = 1;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const abandonment = new AbortController();
@@ -132,7 +134,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     maxBatch: MAX_BATCH,
     delayMs: BATCH_DELAY_MS,
     capacity: options.capacity,
-    concurrency: BATCHES_UNDER_WAY,
+    concurrency: options.desk !== null && options.early === null ? BATCHES_OF_HANDLERS : BATCHES_UNDER_WAY,
     work,
   });
 
