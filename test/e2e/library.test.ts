@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAcker, sql as effect, processed, rejected } from "@acktor/acker";
-import { startPublisher } from "@acktor/publisher/app";
+import { createPublisher, type DeliveryError } from "@acktor/publisher";
 import { createClient } from "@acktor/shared/client";
 import { sql, testBroker, testPool } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -17,8 +17,17 @@ interface Timeline {
 
 test("a slow handler is waited for; reasons stand in the timeline; a replay has no second effect", async (t) => {
   const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
-  const servers = { DATABASE_URL: database.url, MQTT_URL: broker.url, LOG_LEVEL: "warn" };
-  const publisher = await startPublisher({ ...QUICK, ...servers, HTTP_PORT: "0" });
+  const wrong: DeliveryError[] = [];
+  const publisher = await createPublisher({
+    databaseUrl: database.url,
+    mqttUrl: broker.url,
+    httpPort: 0,
+    env: { ...QUICK, LOG_LEVEL: "warn" },
+    policy: (error) => {
+      wrong.push(error);
+      return { kind: "default" };
+    },
+  });
   if (!publisher.ok) throw new Error(publisher.faults.join("\n"));
   cleanUp(t, () => publisher.stop());
   await publisher.started;
@@ -59,6 +68,11 @@ test("a slow handler is waited for; reasons stand in the timeline; a replay has 
   assert.equal((await flaky.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged");
   const { attempts } = await timeline(flaky.messageId);
   assert.match(attempts.find(({ outcome }) => outcome === "rejected")?.detail ?? "", /the first time it throws/);
+
+  assert.ok(
+    wrong.some(({ on, topic }) => on === "rejected" && topic === "t/flaky"),
+    "the policy was asked",
+  );
 
   const never = await send("t/never");
   const outcome = await never.acknowledged({ timeoutMs: 20_000 });

@@ -12,7 +12,7 @@ import { cleanUp } from "../support/cleanup.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const FENCE = /(?:^<!-- given: ((?:(?!-->)[\s\S])*) -->\n\s*)?^```(?:ts|typescript)\b.*\n([\s\S]*?)^```/gm;
-const LEAST = 9;
+const LEAST = 10;
 
 interface Snippet {
   readonly name: string;
