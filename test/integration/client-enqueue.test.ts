@@ -112,9 +112,9 @@ test("pg: the message commits with the transaction; a pool is refused", async (t
 
 test("without the fence a killed backend leaves messages of transactions that never were", async (t) => {
   const { url, count } = await setUp(t);
-  await kills(url, UNFENCED_KILLS, "plain");
+  const { killed } = await kills(url, UNFENCED_KILLS, "plain");
   const ghosts = await count(GHOSTS);
-  t.diagnostic(`${ghosts} ghosts of ${UNFENCED_KILLS}`);
+  t.diagnostic(`${ghosts} ghosts of ${killed} killed`);
   assert.ok(ghosts > 0, "the ghosts that the fence is there for did not show");
 });
 

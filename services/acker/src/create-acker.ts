@@ -34,7 +34,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /**
    * Asks the outbox not to send the message again for so many milliseconds, at most a day. While a handler runs the outbox
-   * hears this by itself every few seconds; a handler that blocks the event loop for long says so before.
+   * hears this by itself every few seconds; a handler that blocks the event loop for long says so before, and awaits a
+   * `setImmediate`, with which it leaves.
    */
   working(forMs: number): void;
 }
