@@ -2,4 +2,5 @@
 import { cliReference } from "./render-cli.ts";
 import { writeOrCheck } from "./write-or-check.ts";
 
-writeOrCheck([await cliReference()], process.argv.slice(2));
+const COMMAND = "node --import tsx --conditions=source docs/generate/cli.ts";
+writeOrCheck([await cliReference()], process.argv.slice(2), COMMAND);

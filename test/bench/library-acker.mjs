@@ -1,10 +1,10 @@
 /**
  * The acker of `npm run bench -- --handlers`: the library, built, with a handler that returns one insert for each message.
- * Its database and broker come by DATABASE_URL and MQTT_URL; it says `ready` once it takes messages.
+ * Its database and broker come by DATABASE_URL and MQTT_URL, PURE=yes declares it pure; it says `ready` once it takes messages.
  */
 import { createAcker, sql } from "@acktor/acker";
 
-const { DATABASE_URL = "", MQTT_URL = "" } = process.env;
+const { DATABASE_URL = "", MQTT_URL = "", PURE } = process.env;
 const acker = await createAcker({
   databaseUrl: DATABASE_URL,
   mqttUrl: MQTT_URL,
@@ -12,7 +12,7 @@ const acker = await createAcker({
   env: { LOG_LEVEL: "warn" },
   handlers: {
     "bench/#": {
-      pure: true,
+      pure: PURE === "yes",
       handle: (message) => sql`insert into effect (id, bytes) values (${message.id}, ${message.content.length})`,
     },
   },

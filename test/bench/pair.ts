@@ -79,7 +79,8 @@ async function readiness(url: string): Promise<string> {
   }
 }
 
-function profileFlags(profileDir: string | null, name: string): string[] {
+/** Flags of Node for a CPU profile, where one is asked for. */
+export function profileFlags(profileDir: string | null, name: string): string[] {
   if (profileDir === null) return [];
   mkdirSync(profileDir, { recursive: true });
   return ["--cpu-prof", `--cpu-prof-dir=${profileDir}`, `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`];

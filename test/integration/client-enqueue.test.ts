@@ -11,8 +11,6 @@ import { testOutbox } from "../support/outbox.ts";
 
 /** ACKTOR_TEST_KILLS sets another number. */
 const KILLS = Number(process.env["ACKTOR_TEST_KILLS"] ?? 1_000);
-/** A client of pg is one connection: there is less to find. */
-const PG_KILLS = Math.min(100, KILLS);
 /** So many show the ghosts of a transaction that is not fenced. */
 const UNFENCED_KILLS = Math.min(60, KILLS);
 
@@ -114,13 +112,15 @@ test("pg: the message commits with the transaction; a pool is refused", async (t
 
 test("without the fence a killed backend leaves messages of transactions that never were", async (t) => {
   const { url, count } = await setUp(t);
-  await kills(url, UNFENCED_KILLS, "plain");
-  assert.ok((await count(GHOSTS)) > 0, "the ghosts that the fence is there for did not show");
+  const { killed } = await kills(url, UNFENCED_KILLS, "plain");
+  const ghosts = await count(GHOSTS);
+  t.diagnostic(`${ghosts} ghosts of ${killed} killed`);
+  assert.ok(ghosts > 0, "the ghosts that the fence is there for did not show");
 });
 
 for (const [kind, wanted] of [
   ["fenced", KILLS],
-  ["pg", PG_KILLS],
+  ["pg", KILLS],
 ] as const) {
   test(`${wanted} backends killed in mid-transaction (${kind}): no ghost`, async (t) => {
     const { url, count } = await setUp(t);

@@ -61,13 +61,13 @@ test("replay: a look first, then selected ones, then all that match, so many a s
   await dead(2, "cancelled");
   const path = "/v1/dead-letters/replay";
   const look = await post(path, { reason: "max_retries", dry_run: true });
-  assert.deepEqual(look.json, { dry_run: true, matched: 6, replayed: 0, refused: 0 });
+  assert.deepEqual(look.json, { dry_run: true, matched: 6, replayed: 0, refused: 0, refusals: [] });
   const selected = await post(path, { message_ids: [a.toUpperCase(), b], who: "ana", dry_run: true });
-  assert.deepEqual(selected.json, { dry_run: true, matched: 2, replayed: 0, refused: 0 });
+  assert.deepEqual(selected.json, { dry_run: true, matched: 2, replayed: 0, refused: 0, refusals: [] });
   assert.deepEqual(await sql("select from publisher.operator_action"), []);
   assert.equal((await post(path, { message_ids: [a, b], who: "ana" })).json["replayed"], 2);
   const answer = await post(path, { reason: "max_retries", rate_per_second: 2, who: "ben" });
-  assert.deepEqual(answer.json, { dry_run: false, matched: 4, replayed: 4, refused: 0 });
+  assert.deepEqual(answer.json, { dry_run: false, matched: 4, replayed: 4, refused: 0, refusals: [] });
   const due = await sql<{ message_id: string; ms: number; attempts: number }>(
     `select message_id, attempts, (extract(epoch from due_at - min(due_at) over ()) * 1000)::float8 ms
      from publisher.message_delivery where state = 'pending' and message_id = any ($1::uuid[]) order by 1`,
@@ -84,7 +84,17 @@ test("replay: a look first, then selected ones, then all that match, so many a s
       { who: "ben", action: "replay", messages: 4, timed: true },
     ],
   );
-  assert.equal((await post(path, { message_ids: [a] })).json["replayed"], 0, "it is no dead letter any more");
+  assert.deepEqual(
+    (await post(path, { message_ids: [a] })).json,
+    {
+      dry_run: false,
+      matched: 1,
+      replayed: 0,
+      refused: 1,
+      refusals: [{ why: "the message is pending; dead letters are failed or expired", count: 1, message_id: a }],
+    },
+    "it is no dead letter any more",
+  );
 });
 
 test("replay is refused beyond the inbox window, where the receiver may have forgotten; force replays it", async (t) => {
@@ -94,15 +104,45 @@ test("replay is refused beyond the inbox window, where the receiver may have for
     old,
   ]);
   const path = "/v1/dead-letters/replay";
-  assert.deepEqual((await post(path, { message_ids: [old] })).json, {
-    dry_run: false,
-    matched: 1,
-    replayed: 0,
-    refused: 1,
-  });
+  const { refusals, ...counts } = (await post(path, { message_ids: [old] })).json;
+  assert.deepEqual(counts, { dry_run: false, matched: 1, replayed: 0, refused: 1 });
+  assert.match(JSON.stringify(refusals), /older than the inbox window/);
   const one = await post(`/v1/messages/${old}/replay`, {});
   assert.equal(one.status, 409);
   assert.equal((await post(path, { message_ids: [old], force: true })).json["replayed"], 1);
+});
+
+test("a dry run says what would be refused and why, as the replay then does", async (t) => {
+  const { sql, dead, post, insert } = await setUp(t);
+  const [old = "", older = "", keyed = "", fresh = ""] = await dead(4, "max_retries");
+  const [live = ""] = await insert(1, "t/2");
+  await sql(
+    "update publisher.message_delivery set created_at = now() - interval '2 hours' where message_id = any ($1::uuid[])",
+    [`{${old},${older}}`],
+  );
+  await sql("update publisher.message_delivery set ordering_key = 'k' where message_id = $1", [keyed]);
+  const path = "/v1/dead-letters/replay";
+  const look = (await post(path, { reason: "max_retries", dry_run: true })).json;
+  const { refusals, ...counts } = look;
+  assert.deepEqual(counts, { dry_run: true, matched: 4, replayed: 0, refused: 3 });
+  const [first, second] = refusals as { why: string; count: number; message_id: string }[];
+  assert.match(first?.why ?? "", /older than the inbox window.*force/);
+  assert.deepEqual([first?.count, first?.message_id], [2, old]);
+  assert.match(second?.why ?? "", /ordering key.*out_of_order/);
+  assert.deepEqual([second?.count, second?.message_id], [1, keyed]);
+  const unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+  const ids = { message_ids: [live, unknown, fresh], dry_run: true };
+  for (const url of [path, "/v1/dead-letters/acknowledge"]) {
+    const selected = (await post(url, ids)).json;
+    assert.deepEqual([selected["matched"], selected["refused"]], [3, 2], url);
+    assert.match(JSON.stringify(selected["refusals"]), /no message under this id.*message is pending/);
+  }
+  const forced = (await post(path, { reason: "max_retries", dry_run: true, force: true, out_of_order: true })).json;
+  assert.deepEqual([forced["matched"], forced["refused"]], [4, 0]);
+  const [untouched] = await sql("select count(*)::int4 n from publisher.message_delivery where state = 'failed'");
+  assert.deepEqual(untouched, { n: 4 });
+  const done = (await post(path, { reason: "max_retries" })).json;
+  assert.deepEqual([done["replayed"], done["refused"], done["refusals"]], [1, 3, refusals]);
 });
 
 test("acknowledge by hand: selected, and all that match; cancel: selected ones", async (t) => {
@@ -115,12 +155,14 @@ test("acknowledge by hand: selected, and all that match; cancel: selected ones",
     matched: 1,
     acknowledged: 1,
     refused: 0,
+    refusals: [],
   });
   assert.deepEqual((await post(path, { reason: "max_retries", dry_run: true })).json, {
     dry_run: true,
     matched: 2,
     acknowledged: 0,
     refused: 0,
+    refusals: [],
   });
   assert.equal((await post(path, { reason: "max_retries", who: "ben" })).json["acknowledged"], 2);
   assert.deepEqual(

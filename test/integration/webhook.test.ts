@@ -95,7 +95,7 @@ async function handlerOn(t: TestContext, over: Partial<WebhookOptions> = {}) {
   const options = { allowed, secret: null, userAgent: "acktor/test", wallClock: () => 1_700_000_000_500 };
   const handler = createWebhookHandler({ url: `http://127.0.0.1:${server.port}/hook?x=1`, ...options, ...over });
   const post = (message: InboxMessage, signal = new AbortController().signal) =>
-    handler.handle(message, signal, () => undefined);
+    handler.handle(message, { signal, working: () => undefined });
   return { server, post };
 }
 
@@ -210,7 +210,7 @@ test("a name is resolved once, all its addresses are looked at, and the connecti
   const server = await webhookServer(t);
   const options = { allowed: readHosts(["127.0.0.1"]), secret: null, userAgent: "t", wallClock: () => 0, resolve };
   const handler = createWebhookHandler({ url: `http://Rebinding.Example:${server.port}/`, ...options });
-  const post = () => handler.handle(messageOf(), new AbortController().signal, () => undefined);
+  const post = () => handler.handle(messageOf(), { signal: new AbortController().signal, working: () => undefined });
   assert.equal((await post()).kind, "processed");
   assert.equal(server.got[0]?.headers.host, `rebinding.example:${server.port}`);
   assert.equal(asked.length, 1);

@@ -84,7 +84,13 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
   app.get("/v1/dead-letters", async () => ({ groups: DEAD, complete: true }));
   app.post("/v1/messages/batch", async () => ({ message_ids: Array.from({ length: 100 }, () => ID) }));
   app.post("/v1/messages/cancel", async () => ({ dry_run: true, matched: 3, cancelled: 0, refused: 0 }));
-  app.post("/v1/dead-letters/replay", async () => ({ dry_run: true, matched: 17, replayed: 0, refused: 0 }));
+  app.post("/v1/dead-letters/replay", async () => ({
+    dry_run: true,
+    matched: 17,
+    replayed: 0,
+    refused: 0,
+    refusals: [],
+  }));
   app.post("/v1/link/:verb", async () => ({ state: "DISCONNECTED", breaker: "CLOSED" }));
   await app.listen({ host: "127.0.0.1", port: 0 });
   cleanUp(t, () => app.close());

@@ -2,7 +2,7 @@
  * Exercise 4: own handling per error type, own retry policy, own recovery. The same as a function and as ACKTOR_POLICY; both
  * are asked for each delivery that goes wrong, and both say nothing where the built-in behaviour is right.
  */
-import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/publisher";
 import type { World } from "./world.ts";
 
 /** Decides by the error, by how often the message was sent, and by how old it is (milliseconds). */

@@ -33,6 +33,7 @@ import { createDatabaseWatch, type DatabaseWatch } from "./database-watch.ts";
 import type { Handler } from "./handle/handler.ts";
 import { createRoutedRunner, effectOfRoutes } from "./handle/route-handlers.ts";
 import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
+import { createShapeTypes, type ShapeTypes } from "./inbox/shape-types.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
@@ -82,6 +83,7 @@ export class Acker {
   readonly #throttle: LogThrottle;
   readonly #pool: Pool;
   readonly #slots: TransactionSlots;
+  readonly #shapes: ShapeTypes;
   readonly #control: AckerControl;
   readonly #link: Link;
   readonly #database: DatabaseWatch;
@@ -107,6 +109,7 @@ export class Acker {
     // Stable, so that a restarted acker takes its old connection over.
     const clientId = `acktor-acker-${instance}`;
     this.#pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, applicationName: clientId });
+    this.#shapes = createShapeTypes(this.#pool);
     this.#slots = createTransactionSlots({
       url: config.DATABASE_URL,
       ca: config.DATABASE_CA,
@@ -246,6 +249,7 @@ export class Acker {
     return createHandlerDesk({
       pool: this.#pool,
       slots: this.#slots,
+      shapes: this.#shapes,
       acks: this.#acks,
       runner: createRoutedRunner(routes, now),
       transactionMs: HANDLER_TIMEOUT_MS,
@@ -278,11 +282,12 @@ export class Acker {
 
   #makePipeline(): Pipeline {
     const { config, instance, logger, now, random } = this.#parts;
+    const effectOf = effectOfRoutes(routesOf(this.#handler));
     return createPipeline({
       pool: this.#pool,
       acks: this.#acks,
       desk: this.#desk,
-      effectOf: effectOfRoutes(routesOf(this.#handler)),
+      early: effectOf === null ? null : { effectOf, shapes: this.#shapes },
       verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
       leaseMs: this.#parts.leaseMs,

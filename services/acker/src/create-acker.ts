@@ -8,6 +8,7 @@ import type { TransactionQuery } from "@acktor/shared/db/fenced-transaction";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { startAcker } from "./app.ts";
 import type { AfterHandler, HandleResult, HandlerRoute, RoutedHandler } from "./handle/handler.ts";
+import { isThenable } from "./handle/is-thenable.ts";
 import type { Fragment } from "./inbox/fragment.ts";
 import type { InboxMessage } from "./inbox/message.ts";
 
@@ -33,7 +34,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /**
    * Asks the outbox not to send the message again for so many milliseconds, at most a day. While a handler runs the outbox
-   * hears this by itself every few seconds; a handler that blocks the event loop for long says so before.
+   * hears this by itself every few seconds; a handler that blocks the event loop for long says so before, and awaits a
+   * `setImmediate`, with which it leaves.
    */
   working(forMs: number): void;
 }
@@ -172,18 +174,22 @@ function adapt(name: string, handle: MessageHandler): AfterHandler {
   return {
     name,
     mode: "after",
-    async handle(message, signal, working) {
-      const result = await handle(toMessage(message), { signal, working });
-      return isFragment(result) ? { kind: "processed", effect: result } : result;
+    handle(message, context) {
+      const result = handle(toMessage(message), context);
+      return isThenable(result) ? Promise.resolve(result).then(asResult) : asResult(result);
     },
   };
+}
+
+function asResult(result: HandleResult | Fragment): HandleResult {
+  return isFragment(result) ? { kind: "processed", effect: result } : result;
 }
 
 /** The fragment that a pure handler returns, or null; what else it returns is looked at when its turn comes. */
 function computed(handle: MessageHandler, message: InboxMessage): Fragment | null {
   const result = handle(toMessage(message), { signal: NEVER, working: () => undefined });
-  if (result instanceof Promise) {
-    result.catch(() => "it is asked again, and heard then");
+  if (isThenable(result)) {
+    Promise.resolve(result).catch(() => "it is asked again, and heard then");
     return null;
   }
   return isFragment(result) ? result : null;

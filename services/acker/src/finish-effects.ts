@@ -13,9 +13,9 @@ import { printable } from "@acktor/shared/runtime/logger";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import type { TransactionEffect } from "./handle/handler.ts";
 import { commitEffects, type EffectOf, findProcessed, LEASE_LOST } from "./inbox/commit-effects.ts";
-import { isPlainInsert, shapeOf } from "./inbox/fragment.ts";
 import type { Lease } from "./inbox/renew-leases.ts";
-import { piecesOf } from "./inbox/statement-sizes.ts";
+import type { ShapeTypes } from "./inbox/shape-types.ts";
+import { halve, type SharedStatement, shareStatements } from "./inbox/share-statements.ts";
 
 export type EffectEnd =
   | { readonly kind: "committed" }
@@ -27,6 +27,7 @@ export type EffectEnd =
 export interface EffectOptions {
   readonly pool: Pool;
   readonly slots: TransactionSlots;
+  readonly shapes: ShapeTypes;
   /** Aborted when waiting for the database makes no sense any more. */
   readonly signal: AbortSignal;
   readonly onTrouble: (failure: DbFailure) => void;
@@ -47,55 +48,36 @@ export async function finishFragments(
   options: EffectOptions,
 ): Promise<ReadonlyMap<string, EffectEnd>> {
   const ends = new Map<string, EffectEnd>();
-  const work = statementsOf(batch);
+  const work = await shareStatements(batch, options.shapes);
   const lane = async (): Promise<void> => {
-    for (let group = work.pop(); group !== undefined; group = work.pop()) {
-      const end = await commitGroup(group, options);
-      if (end.kind !== "refused" && end.kind !== "fenced") {
-        for (const { lease } of group) ends.set(lease.messageId, end);
-      } else if (group.length === 1) {
-        for (const { lease } of group) ends.set(lease.messageId, end);
-      } else {
-        const half = group.length >> 1;
-        work.push(...piecesOf(group.slice(half)), ...piecesOf(group.slice(0, half)));
-      }
+    for (let statement = work.pop(); statement !== undefined; statement = work.pop()) {
+      const end = await commitStatement(statement, options);
+      const isOver = statement.items.length === 1 || (end.kind !== "refused" && end.kind !== "fenced");
+      if (isOver) for (const { lease } of statement.items) ends.set(lease.messageId, end);
+      else work.push(...halve(statement));
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return ends;
 }
 
-/** Which effects share a statement. */
-function statementsOf(batch: readonly EffectOf[]): EffectOf[][] {
-  const shared = new Map<string, EffectOf[]>();
-  const statements: EffectOf[][] = [];
-  for (const item of batch) {
-    if (!isPlainInsert(item.effect)) {
-      statements.push([item]);
-      continue;
-    }
-    const shape = shapeOf(item.effect);
-    const group = shared.get(shape);
-    if (group === undefined) shared.set(shape, [item]);
-    else group.push(item);
-  }
-  for (const group of shared.values()) statements.push(...piecesOf(group));
-  return statements;
-}
-
-/** Tries until the database takes the group or says what it has against it. */
-async function commitGroup(group: readonly EffectOf[], options: EffectOptions): Promise<EffectEnd> {
-  const { pool, signal, onTrouble } = options;
+/** Tries until the database takes the statement or says what it has against it. */
+async function commitStatement(statement: SharedStatement<EffectOf>, options: EffectOptions): Promise<EffectEnd> {
+  const { pool, signal, onTrouble, shapes } = options;
+  const [first] = statement.items;
   for (;;) {
-    const answer = await unlessAborted(commitEffects(pool, group), signal);
+    const answer = await unlessAborted(commitEffects(pool, statement), signal);
     if (answer === null) return { kind: "abandoned" };
     if (answer.ok) return { kind: "committed" };
     const { failure } = answer;
     if (failure.code === LEASE_LOST) {
-      const [only] = group;
-      return group.length === 1 && only !== undefined ? endOfLost(only.lease, options) : { kind: "fenced" };
+      return statement.items.length === 1 && first !== undefined ? endOfLost(first.lease, options) : { kind: "fenced" };
     }
-    if (failure.kind === "rejected" && !DATABASE.test(failure.code)) return refusal(failure.code, failure.message);
+    if (failure.kind === "rejected" && !DATABASE.test(failure.code)) {
+      // Perhaps its table is another one by now.
+      if (first !== undefined && failure.code.startsWith("42")) shapes.forget(first.effect);
+      return refusal(failure.code, failure.message);
+    }
     onTrouble(failure);
     if (!(await pause(RETRY_MS, signal))) return { kind: "abandoned" };
   }

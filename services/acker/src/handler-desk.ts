@@ -24,6 +24,7 @@ import { type Finished, finishMessages } from "./inbox/finish-messages.ts";
 import { markHandling } from "./inbox/mark-handling.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
 import { type Lease, renewLeases } from "./inbox/renew-leases.ts";
+import type { ShapeTypes } from "./inbox/shape-types.ts";
 
 export interface HandlerDesk {
   /**
@@ -44,6 +45,7 @@ export interface HandlerDeskOptions {
   readonly pool: Pool;
   /** For transactions of handlers. */
   readonly slots: TransactionSlots;
+  readonly shapes: ShapeTypes;
   readonly acks: AckSender;
   readonly runner: HandlerRunner;
   /** Longest time of a handler's transaction. */
@@ -95,7 +97,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   /** Comes a little after the abandonment, which leaves time to give back what is unfinished. */
   const lastCall = new AbortController();
   let onEmpty: (() => void) | null = null;
-  const effects = { pool, slots: options.slots, signal: abandonment.signal, onTrouble: options.onTrouble };
+  const { slots, shapes, onTrouble } = options;
+  const effects = { pool, slots, shapes, signal: abandonment.signal, onTrouble };
   /** Suspects, one after the other. */
   let suspects: Promise<unknown> = Promise.resolve();
 
@@ -176,14 +179,21 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   function askPatience(task: Task, forMs: number): void {
     task.tellAt = now() + Math.min(PATIENCE_EVERY_MS, forMs / 2);
     // A sender without tokens is none of ours: it may take any answer for the end (the tutorial's does).
-    if (task.message.attemptToken !== null) say(task.message, { status: "working", forMs });
+    if (task.message.attemptToken === null || task.message.answerTo === null) return;
+    counts.working++;
+    say(task.message, { status: "working", forMs });
   }
 
-  async function work(task: Task): Promise<void> {
-    const result = await runner.run(task.message, (forMs) => askPatience(task, forMs));
-    const done: Done = Object.assign(task, outcomeOf(task.lease, result));
-    if (done.effect?.kind === "transaction") await transact(done, done.effect);
-    else add(done);
+  function work(task: Task): void {
+    runner.run({
+      message: task.message,
+      working: (forMs) => askPatience(task, forMs),
+      done(result) {
+        const done: Done = Object.assign(task, outcomeOf(task.lease, result));
+        if (done.effect?.kind === "transaction") void transact(done, done.effect);
+        else add(done);
+      },
+    });
   }
 
   function add(done: Done): void {
@@ -224,7 +234,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       const span = tracing.on ? beginSpan(message, tracing) : null;
       const task: Task = { lease, message, onEnd, span, tellAt: now() + FIRST_PATIENCE_MS };
       tasks.add(task);
-      if (crashes === 0) void work(task);
+      if (crashes === 0) work(task);
       else suspects = suspects.then(() => aloneUntilEnded(task));
     },
     sizes: () => ({

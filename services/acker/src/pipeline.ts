@@ -16,10 +16,12 @@ import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
 import { decide, isFirst } from "./inbox/decide.ts";
-import { type Fragment, isPlainInsert } from "./inbox/fragment.ts";
+import { type Fragment, shapeOf } from "./inbox/fragment.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
 import { firstReceipt, type Incoming, Newness, type Receipt } from "./inbox/receive-messages.ts";
-import { receiveWithEffects, statementsOf } from "./inbox/receive-with-effects.ts";
+import { receiveWithEffects } from "./inbox/receive-with-effects.ts";
+import type { ShapeTypes } from "./inbox/shape-types.ts";
+import { shareStatements } from "./inbox/share-statements.ts";
 import { type Stored, storeBatch } from "./inbox/store-batch.ts";
 import type { Held } from "./subscribe/intake.ts";
 import { isExpired, type VerifyOptions, verifyMessage } from "./verify/verify-message.ts";
@@ -32,13 +34,19 @@ export interface Pipeline {
   drain(abandon: AbortSignal): Promise<void>;
 }
 
+export interface EarlyEffects {
+  /** The effect of a message, known before it is stored; null = its handler wants the usual way. */
+  readonly effectOf: (message: InboxMessage) => Fragment | null;
+  readonly shapes: ShapeTypes;
+}
+
 export interface PipelineOptions {
   readonly pool: Pool;
   readonly acks: AckSender;
   /** Null: the row is the effect. */
   readonly desk: HandlerDesk | null;
-  /** The effect of a message whose handler only computes; null = its handler wants the usual way. */
-  readonly effectOf: (message: InboxMessage) => Fragment | null;
+  /** For handlers that only compute; null: there are none. */
+  readonly early: EarlyEffects | null;
   readonly verify: VerifyOptions;
   /** Unique to this process: leases are taken under it. */
   readonly owner: string;
@@ -72,6 +80,8 @@ const MAX_BATCH = 500;
 const BATCH_DELAY_MS = 1;
 /** Of the pool's five connections two are left to leases, housekeeping and the health probe. */
 const BATCHES_UNDER_WAY = 3;
+/** Where each message is written twice, few large batches cost less than many small ones (ADR 14). */
+const BATCHES_OF_HANDLERS = 1;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const abandonment = new AbortController();
@@ -79,30 +89,30 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let batches = 0;
 
   /** Stores what can be stored with its effect at once. @returns what is left for the usual way */
-  async function storeWithEffects(groups: Group[]): Promise<Group[]> {
+  async function storeWithEffects(groups: Group[], { effectOf, shapes }: EarlyEffects): Promise<Group[]> {
     if (!newness.expects(groups)) return groups;
     const rest: Group[] = [];
     const early: { item: Group; effect: Fragment }[] = [];
     for (const item of groups) {
-      const effect = isExpired(item.message, options.now()) ? null : options.effectOf(item.message);
-      if (effect === null || !isPlainInsert(effect)) rest.push(item);
+      const effect = isExpired(item.message, options.now()) ? null : effectOf(item.message);
+      if (effect === null || !shapeOf(effect).isPlainInsert) rest.push(item);
       else early.push({ item, effect });
     }
-    for (const statement of statementsOf(early)) {
+    for (const statement of await shareStatements(early, shapes)) {
       const answer = await receiveWithEffects(options.pool, statement);
       if (!answer.ok && answer.failure.constraint?.startsWith("inbox")) newness.wasWrong();
-      for (const { item } of statement) {
+      for (const { item } of statement.items) {
         if (!answer.ok) rest.push(item);
         else concludeStored(item, firstReceipt(item, { born: "processed" }), "", options);
       }
-      if (answer.ok) options.counts.handler.processed += statement.length;
+      if (answer.ok) options.counts.handler.processed += statement.items.length;
     }
     return rest;
   }
 
   async function work(arrivals: Held[]): Promise<void> {
     const verified = verifyAll(arrivals, options);
-    const groups = options.desk === null ? verified : await storeWithEffects(verified);
+    const groups = options.early === null ? verified : await storeWithEffects(verified, options.early);
     if (groups.length === 0) return;
     const owner = `${options.owner}/${++batches}`;
     const born = options.desk === null ? "processed" : "received";
@@ -124,7 +134,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     maxBatch: MAX_BATCH,
     delayMs: BATCH_DELAY_MS,
     capacity: options.capacity,
-    concurrency: BATCHES_UNDER_WAY,
+    concurrency: options.desk !== null && options.early === null ? BATCHES_OF_HANDLERS : BATCHES_UNDER_WAY,
     work,
   });
 

@@ -14,7 +14,7 @@ export interface ClientOptions {
   /** The publisher's address, as http://127.0.0.1:8080. */
   readonly url: string;
   /** ACKTOR_API_TOKEN, where one is set. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch;
   /** Monotonic milliseconds. */

@@ -106,7 +106,13 @@ export const deadLettersOutput = z.strictObject({
 });
 
 /** `dead-letters replay` and `discard`. */
-export const changeOutput = z.looseObject({ dry_run: z.boolean(), matched: z.int() });
+export const changeOutput = z.looseObject({
+  dry_run: z.boolean(),
+  matched: z.int(),
+  /** In a dry run: what would be refused. */
+  refused: z.int(),
+  refusals: z.array(z.object({ why: z.string(), count: z.int(), message_id: z.string() })),
+});
 
 /** `pause` … `breaker close`: what the service answers. */
 export const controlOutput = z.looseObject({});

@@ -24,6 +24,8 @@ export interface Counts {
   readonly messages: Record<(typeof MESSAGE_OUTCOMES)[number], number>;
   readonly handler: Record<(typeof HANDLER_OUTCOMES)[number], number>;
   readonly acks: Record<(typeof ACK_OUTCOMES)[number], number>;
+  /** How often an outbox was asked for patience: acks of status `working`, which are among `acks` as well. */
+  working: number;
 }
 
 export function createCounts(): Counts {
@@ -32,6 +34,7 @@ export function createCounts(): Counts {
     messages: zeros(MESSAGE_OUTCOMES),
     handler: zeros(HANDLER_OUTCOMES),
     acks: zeros(ACK_OUTCOMES),
+    working: 0,
   };
 }
 

@@ -35,6 +35,12 @@ export const ACKER_METRICS: readonly Metric<AckerMetricsSource>[] = [
     read: ({ counts }) => byLabel("outcome", counts.acks),
   },
   {
+    name: "acktor_acker_working_acks_total",
+    kind: "counter",
+    help: "Acks that ask for patience, because a handler is still at work.",
+    read: ({ counts }) => counts.working,
+  },
+  {
     name: "acktor_acker_queue_messages",
     kind: "gauge",
     help: "Messages received and not finished.",

@@ -34,15 +34,20 @@ export interface RowHandler {
   readonly mode: "row";
 }
 
+export interface HandleContext {
+  /** Aborted when the time is over or the acker stops; what comes afterwards is not waited for. */
+  readonly signal: AbortSignal;
+  /** Tells the outbox to expect no answer for so many milliseconds; it hears so by itself every few seconds. */
+  readonly working: (forMs: number) => void;
+}
+
 export interface AfterHandler {
   readonly name: string;
   readonly mode: "after";
   /**
-   * Does the work. A throw counts as rejected, retryable; so does whatever is no `HandleResult`.
-   * @param signal aborted when the time is over or the acker stops; what comes afterwards is not waited for
-   * @param working tells the outbox to expect no answer for so many milliseconds; it hears so by itself every few seconds
+   * Does the work, at once or later. A throw counts as rejected, retryable; so does whatever is no `HandleResult`.
    */
-  handle(message: InboxMessage, signal: AbortSignal, working: (forMs: number) => void): Promise<HandleResult>;
+  handle(message: InboxMessage, context: HandleContext): HandleResult | Promise<HandleResult>;
 }
 
 /** Several handlers, each with its topics and its bounds. */

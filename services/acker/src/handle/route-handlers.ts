@@ -12,8 +12,12 @@ interface Lane {
   readonly runner: HandlerRunner;
 }
 
-/** The effect of a message whose handler only computes, or null: it takes the usual way, where its faults are told. */
-export function effectOfRoutes(routes: readonly HandlerRoute[]): EffectOf {
+/**
+ * The effect of a message whose handler only computes, or null: it takes the usual way, where its faults are told.
+ * @returns null where no handler only computes
+ */
+export function effectOfRoutes(routes: readonly HandlerRoute[]): EffectOf | null {
+  if (routes.every(({ effectOf }) => effectOf === null)) return null;
   return (message) => {
     const route = routes.find(({ filter }) => filter === null || filterMatches(filter, message.topic));
     try {
@@ -33,10 +37,10 @@ export function createRoutedRunner(routes: readonly HandlerRoute[], now: () => n
   const sum = (pick: (runner: HandlerRunner) => number): number =>
     lanes.reduce((total, { runner }) => total + pick(runner), 0);
   return {
-    run(message, working) {
-      const lane = lanes.find(({ filter }) => filter === null || filterMatches(filter, message.topic));
-      if (lane !== undefined) return lane.runner.run(message, working);
-      return Promise.resolve({ kind: "rejected", reason: "no handler takes this topic", retryable: false });
+    run(job) {
+      const lane = lanes.find(({ filter }) => filter === null || filterMatches(filter, job.message.topic));
+      if (lane !== undefined) lane.runner.run(job);
+      else job.done({ kind: "rejected", reason: "no handler takes this topic", retryable: false });
     },
     running: () => sum((runner) => runner.running()),
     waiting: () => sum((runner) => runner.waiting()),

@@ -36,7 +36,7 @@ export function createWebhookHandler(options: WebhookOptions): AfterHandler {
   return {
     name: "webhook",
     mode: "after",
-    async handle(message, signal) {
+    async handle(message, { signal }) {
       const body = Buffer.from(message.content, message.contentEncoding);
       const result = await postPinned({
         url,

@@ -11,8 +11,9 @@
  */
 import { type ClosingStatement, FENCE } from "@acktor/shared/db/fenced-transaction";
 import { type DbResult, type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
-import { type Fragment, isQuery, renderAll } from "./fragment.ts";
+import { type Fragment, isQuery } from "./fragment.ts";
 import type { Lease } from "./renew-leases.ts";
+import { renderEffects, type SharedStatement } from "./share-statements.ts";
 
 export interface EffectOf {
   readonly lease: Lease;
@@ -20,20 +21,19 @@ export interface EffectOf {
 }
 
 export const LEASE_LOST = "ACK01";
-/** Runs one statement for `batch`: distinct ids, effects of one shape; more than one only of plain inserts. */
-export function commitEffects(pool: Pool, batch: readonly EffectOf[]): Promise<DbResult<unknown>> {
+
+/** Runs one statement, of distinct ids. */
+export function commitEffects(pool: Pool, statement: SharedStatement<EffectOf>): Promise<DbResult<unknown>> {
+  const { items } = statement;
   const params: Param[] = [
-    pgArray(batch.map(({ lease }) => lease.messageId)),
-    pgArray(batch.map(({ lease }) => lease.owner)),
-    batch.length,
+    pgArray(items.map(({ lease }) => lease.messageId)),
+    pgArray(items.map(({ lease }) => lease.owner)),
+    items.length,
   ];
-  const bodies = renderAll(
-    batch.map(({ effect }) => effect),
-    params.length + 1,
-  );
-  for (const { effect } of batch) params.push(...effect.values);
-  const effects = bodies.map((body, i) => `effect_${i} as (${body})`);
-  const [first] = batch;
+  const rendered = renderEffects(statement, params.length + 1);
+  params.push(...rendered.params);
+  const effects = rendered.bodies.map((body, i) => `effect_${i} as (${body})`);
+  const [first] = items;
   const asked = first !== undefined && isQuery(first.effect) ? ["(select count(*) from effect_0)"] : [];
   const text = `with done as materialized (select * from unnest($1::uuid[], $2::text[]) d(message_id, owner) order by 1),
 moved as (

@@ -25,12 +25,26 @@ export interface Fragment {
  * Throws on a value that is none, which rejects the message.
  */
 export function sql(texts: TemplateStringsArray, ...values: readonly FragmentValue[]): Fragment {
-  return { kind: "fragment", texts: [...texts], values: values.map(toParam) };
+  // The template's own texts: frozen, and the same object for every message, which `shapeOf` makes use of.
+  return { kind: "fragment", texts, values: values.map(toParam) };
 }
 
-/** The same for two fragments that differ in their values alone. */
-export function shapeOf(fragment: Fragment): string {
-  return fragment.texts.join("\u0000");
+const shapes = new WeakMap<readonly string[], Shape>();
+
+/** What can be told of a fragment without its values. */
+export interface Shape {
+  /** The same for two fragments that differ in their values alone. */
+  readonly key: string;
+  readonly isPlainInsert: boolean;
+}
+
+/** Looked at once for each template, not for each message. */
+export function shapeOf({ texts }: Fragment): Shape {
+  const known = shapes.get(texts);
+  if (known !== undefined) return known;
+  const shape = { key: texts.join("\u0000"), isPlainInsert: isPlainInsert(texts) };
+  shapes.set(texts, shape);
+  return shape;
 }
 
 const INSERT = /^\s*insert\s+into\b/i;
@@ -38,7 +52,7 @@ const INSERT = /^\s*insert\s+into\b/i;
 const SEES_OTHERS = /\b(select|table|update|delete|merge|with)\b/i;
 
 /** True when it neither reads nor changes what another fragment of its statement may change. */
-export function isPlainInsert({ texts }: Fragment): boolean {
+function isPlainInsert(texts: readonly string[]): boolean {
   return INSERT.test(texts[0] ?? "") && !texts.some((text) => SEES_OTHERS.test(text));
 }
 
@@ -48,29 +62,8 @@ export function isQuery({ texts }: Fragment): boolean {
 }
 
 /** Its text with parameters from `$from` on. */
-function render({ texts }: Fragment, from: number): string {
+export function render({ texts }: Fragment, from: number): string {
   return texts.reduce((all, text, i) => `${all}$${from + i - 1}${text}`);
-}
-
-const CAST = String.raw`(?:::\s*[a-z_][\w. ]*\s*)*`;
-const ROW_HEAD = /^(\s*insert\s+into\s+[^()'"]+(?:\([^()'"]*\))?\s*values\s*)\(\s*$/i;
-const ROW_BETWEEN = new RegExp(String.raw`^\s*${CAST}\s*,\s*$`, "i");
-const ROW_TAIL = new RegExp(String.raw`^(\s*${CAST}\s*\))(\s*(?:on\s+conflict\s+do\s+nothing)?\s*)$`, "i");
-
-/**
- * The statements of fragments of one shape, as bodies of CTEs, with parameters from `$from` on. Inserts of one row become one
- * insert of many: a third of the cost of as many inserts, and the same effect.
- */
-export function renderAll(fragments: readonly Fragment[], from: number): string[] {
-  const [first] = fragments;
-  if (first === undefined) return [];
-  const head = ROW_HEAD.exec(first.texts[0] ?? "")?.[1];
-  const tail = ROW_TAIL.exec(first.texts.at(-1) ?? "");
-  const isRow = head !== undefined && tail !== null && first.texts.slice(1, -1).every((text) => ROW_BETWEEN.test(text));
-  const width = first.values.length;
-  if (fragments.length === 1 || !isRow) return fragments.map((fragment, i) => render(fragment, from + i * width));
-  const row: Fragment = { ...first, texts: ["(", ...first.texts.slice(1, -1), tail[1] ?? ""] };
-  return [`${head}${fragments.map((_, i) => render(row, from + i * width)).join(",")}${tail[2]}`];
 }
 
 function toParam(value: FragmentValue): Param {

@@ -9,41 +9,24 @@
  * For handlers that only compute: half the writes of the usual way (insert, then outcome with effect).
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
-import { type Fragment, renderAll, shapeOf } from "./fragment.ts";
 import { INSERT, type Incoming, parameters } from "./receive-messages.ts";
-import { piecesOf } from "./statement-sizes.ts";
+import { renderEffects, type SharedStatement, type WithEffect } from "./share-statements.ts";
 
-export interface IncomingWithEffect<T extends Incoming> {
+export interface IncomingWithEffect<T extends Incoming> extends WithEffect {
   readonly item: T;
-  readonly effect: Fragment;
 }
 
-/** What may share a statement: plain inserts of one shape, in prepared sizes. */
-export function statementsOf<T extends Incoming>(batch: readonly IncomingWithEffect<T>[]): IncomingWithEffect<T>[][] {
-  const byShape = new Map<string, IncomingWithEffect<T>[]>();
-  for (const item of batch) {
-    const shape = shapeOf(item.effect);
-    const group = byShape.get(shape);
-    if (group === undefined) byShape.set(shape, [item]);
-    else group.push(item);
-  }
-  return [...byShape.values()].flatMap((group) => piecesOf(group));
-}
-
+/** Runs one statement, of plain inserts and distinct ids. */
 export function receiveWithEffects(
   pool: Pool,
-  batch: readonly IncomingWithEffect<Incoming>[],
+  { items, row }: SharedStatement<IncomingWithEffect<Incoming>>,
 ): Promise<DbResult<unknown>> {
-  const sorted = batch.toSorted((a, b) => (a.item.message.messageId < b.item.message.messageId ? -1 : 1));
+  const sorted = items.toSorted((a, b) => (a.item.message.messageId < b.item.message.messageId ? -1 : 1));
   const params = parameters(
     sorted.map(({ item }) => item),
     { born: "processed", owner: "", leaseMs: 0 },
   );
-  const bodies = renderAll(
-    sorted.map(({ effect }) => effect),
-    params.length + 1,
-  );
-  for (const { effect } of sorted) params.push(...effect.values);
+  const { bodies, params: values } = renderEffects({ items: sorted, row }, params.length + 1);
   const effects = bodies.map((body, i) => `effect_${i} as (${body})`);
-  return pool.run(`with inbox as (${INSERT}),\n${effects.join(",\n")}\nselect`, params);
+  return pool.run(`with inbox as (${INSERT}),\n${effects.join(",\n")}\nselect`, [...params, ...values]);
 }

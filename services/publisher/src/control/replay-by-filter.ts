@@ -1,8 +1,9 @@
 /** Replay of dead letters as operators ask for it, by HTTP and by the bus: the same body, the same answer. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { z } from "zod";
+import type { DeadLetterFilter } from "../outbox/move-dead-letters.ts";
 import type { Outcome } from "../outbox/outbox.ts";
-import { type DeadLetterFilter, replayDeadLetters } from "../outbox/replay-dead-letters.ts";
+import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
 
 const MOST_IDS = 10_000;
@@ -34,7 +35,10 @@ export type ReplayAnswer = {
   readonly dry_run: boolean;
   readonly matched: number;
   readonly replayed: number;
+  /** In a dry run: what would be refused. */
   readonly refused: number;
+  /** Each reason once, with one message that it is about. */
+  readonly refusals: { readonly why: string; readonly count: number; readonly message_id: string }[];
 };
 
 export async function replayByFilter(
@@ -48,8 +52,8 @@ export async function replayByFilter(
   const options = { inboxWindowMs, force, outOfOrder: out_of_order, who, spacingMs };
   const result = await replayDeadLetters(pool, filterOf(body), options);
   if (!result.ok) return result;
-  const { matched, replayed, refused } = result.value;
-  return { ok: true, value: { dry_run, matched, replayed, refused } };
+  const { matched, moved, refused, refusals } = result.value;
+  return { ok: true, value: { dry_run, matched, replayed: moved, refused, refusals: [...refusals] } };
 }
 
 interface FilterBody {

@@ -39,6 +39,8 @@ export function addBulkRoutes(app: FastifyInstance, pool: Pool): void {
     const { reason, topic, limit, dry_run, who } = body.value;
     const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
     const result = await discardDeadLetters(pool, filter, { who: who ?? "http" });
-    return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
+    if (!result.ok) return sendFault(reply, databaseFault(result.failure));
+    const { moved, ...counts } = result.value;
+    return { dry_run, discarded: moved, ...counts };
   });
 }

@@ -46,6 +46,14 @@ const CALLER = {
 const REFUSED = ["not_found", "conflict", "invalid_field", "unknown_field", "database_unavailable"] as const;
 const QUERY = ["invalid_field", "unknown_field", "database_unavailable"] as const;
 const group = z.looseObject({ dry_run: z.boolean() });
+const swept = z.object({
+  dry_run: z.boolean(),
+  matched: z.int(),
+  refused: z.int().describe("In a dry run: what would be refused."),
+  refusals: z
+    .array(z.strictObject({ why: z.string(), count: z.int(), message_id: z.uuid() }))
+    .describe("Each reason once, with the oldest message that it is about."),
+});
 const INTAKE = [
   "invalid_field",
   "unknown_field",
@@ -154,7 +162,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       answers: {
         200: {
           description: "How many there were, and how many are acknowledged now.",
-          schema: z.strictObject({ dry_run: z.boolean(), matched: z.int(), acknowledged: z.int(), refused: z.int() }),
+          schema: swept.extend({ acknowledged: z.int() }).strict(),
         },
       },
       faults: QUERY,
@@ -162,7 +170,9 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
     "POST /v1/dead-letters/discard": {
       summary: "Remove failed and expired messages.",
       body: discardBody,
-      answers: { 200: { description: "How many there were.", schema: group } },
+      answers: {
+        200: { description: "How many there were.", schema: swept.extend({ discarded: z.int() }).strict() },
+      },
       faults: QUERY,
     },
     "POST /v1/dead-letters/replay": {
@@ -171,12 +181,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       answers: {
         200: {
           description: "How many there were, and how many are sent again.",
-          schema: z.strictObject({
-            dry_run: z.boolean(),
-            matched: z.int(),
-            replayed: z.int(),
-            refused: z.int(),
-          }),
+          schema: swept.extend({ replayed: z.int() }).strict(),
         },
       },
       faults: QUERY,

@@ -92,9 +92,9 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     const who = whoAsks(request, body.value.who);
     if (!who.ok) return sendFault(reply, who.fault);
     const result = await acknowledgeDeadLetters(pool, filterOf(body.value), { who: who.value });
-    return result.ok
-      ? { dry_run: body.value.dry_run, ...result.value }
-      : sendFault(reply, databaseFault(result.failure));
+    if (!result.ok) return sendFault(reply, databaseFault(result.failure));
+    const { moved, ...counts } = result.value;
+    return { dry_run: body.value.dry_run, acknowledged: moved, ...counts };
   });
 }
 

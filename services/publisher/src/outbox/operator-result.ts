@@ -21,6 +21,11 @@ export function toOperatorResult(answer: DbResult<VerdictRow>): Outcome<Operator
   return { ok: true, value: { moved, refused } };
 }
 
+/** The answer of a look that finds nothing against any of them. */
+export function allMoved(messageIds: readonly string[], state: MessageState): Outcome<OperatorResult> {
+  return { ok: true, value: { moved: messageIds.map((messageId) => ({ messageId, state })), refused: [] } };
+}
+
 /** Ids without repetition, in order, as a parameter: every operator statement locks its rows in this order. */
 export function idList(messageIds: readonly string[]): string {
   return pgArray([...new Set(messageIds)].sort());

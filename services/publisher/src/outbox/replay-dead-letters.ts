@@ -1,67 +1,20 @@
-/**
- * Dead letters (failed and expired) that match, oldest first, back into the outbox.
- *
- * Invariant: each chunk is one statement and one audited action; a failure between two chunks leaves whole chunks replayed
- * and the rest dead, and the same call goes on from there.
- */
-import { type Pool, pgArray } from "@acktor/shared/db/pool";
+/** Dead letters (failed and expired) that match, oldest first, back into the outbox; or what would come of it. */
+import type { Pool } from "@acktor/shared/db/pool";
+import { judgeReplay } from "./judge-replay.ts";
+import { type DeadLetterFilter, type MovedDeadLetters, moveDeadLetters } from "./move-dead-letters.ts";
 import type { Outcome } from "./outbox.ts";
 import { type ReplayOptions, replayMessages } from "./replay-messages.ts";
-import { few } from "./sql-arrays.ts";
-
-const CHUNK = 1_000;
-
-export interface DeadLetterFilter {
-  /** These alone; null = all that match. */
-  readonly messageIds?: readonly string[] | null;
-  /** The whole reason; null = any. */
-  readonly reason: string | null;
-  /** The whole topic; null = any. */
-  readonly topic: string | null;
-  readonly limit: number;
-  /** Counts only. */
-  readonly dryRun: boolean;
-}
-
-export interface ReplayedDeadLetters {
-  readonly matched: number;
-  readonly replayed: number;
-  /** Matched, but not replayed (too old, keyed, or moved meanwhile). */
-  readonly refused: number;
-}
-
-const FIND = `select message_id from publisher.message_delivery
-where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
-order by message_id limit $3`;
-
-const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${few("id")}) i
-join publisher.message_delivery m on m.message_id = i.id where m.state in ('failed', 'expired') order by m.message_id`;
-
-/** Ids that match, oldest first; what was discarded has been looked after, and is found by its id alone. */
-export async function findDeadLetters(pool: Pool, filter: DeadLetterFilter): Promise<Outcome<readonly string[]>> {
-  const { messageIds = null, reason, topic, limit } = filter;
-  const found =
-    messageIds === null
-      ? await pool.run<{ message_id: string }>(FIND, [reason, topic, limit])
-      : await pool.run<{ message_id: string }>(SELECT, [pgArray(messageIds)]);
-  return found.ok ? { ok: true, value: found.rows.map((row) => row.message_id) } : found;
-}
 
 /** Replays what matches, by the rules of `replayMessages`. */
-export async function replayDeadLetters(
+export function replayDeadLetters(
   pool: Pool,
   filter: DeadLetterFilter,
   options: ReplayOptions,
-): Promise<Outcome<ReplayedDeadLetters>> {
-  const found = await findDeadLetters(pool, filter);
-  if (!found.ok) return found;
-  const ids = found.value;
-  let replayed = 0;
-  for (let at = 0; at < ids.length && !filter.dryRun; at += CHUNK) {
-    const startInMs = replayed * (options.spacingMs ?? 0);
-    const chunk = await replayMessages(pool, ids.slice(at, at + CHUNK), { ...options, startInMs });
-    if (!chunk.ok) return chunk;
-    replayed += chunk.value.moved.length;
-  }
-  return { ok: true, value: { matched: ids.length, replayed, refused: filter.dryRun ? 0 : ids.length - replayed } };
+): Promise<Outcome<MovedDeadLetters>> {
+  const { spacingMs = 0 } = options;
+  return moveDeadLetters(pool, filter, (ids, before) =>
+    filter.dryRun
+      ? judgeReplay(pool, ids, options)
+      : replayMessages(pool, ids, { ...options, startInMs: before * spacingMs }),
+  );
 }

@@ -9,6 +9,7 @@
  *  4. The token rises, so that nothing from the message's former life can write to it. Who did it is recorded.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import { WHY_NOT } from "./judge-replay.ts";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
@@ -28,12 +29,7 @@ const REPLAY = `with found as materialized (
   select m.message_id, m.state, m.topic, m.retain, m.ordering_key, m.created_at, m.attempts, m.sent_at, m.last_outcome, m.last_reason_code, m.last_breaker
   from (select id from unnest($1::uuid[]) id where ${few("id")} order by id) i join publisher.message_delivery m on m.message_id = i.id for update of m),
 verdict as materialized (
-  select f.*, case
-      when state not in ('failed', 'expired') then format('the message is %s; only failed and expired ones can be replayed', state)
-      when not $3::boolean and created_at < now() - $2::float8 * interval '1 millisecond'
-        then 'the message is older than the inbox window, so its receiver may process it a second time; force replays it all the same'
-      when not $4::boolean and ordering_key is not null
-        then 'the message has an ordering key and would follow its successors; out_of_order replays it all the same' end why
+  select f.*, ${WHY_NOT} why
   from found f),
 lanes as materialized (
   select publisher.lock_lanes(array(

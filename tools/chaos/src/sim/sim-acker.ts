@@ -31,7 +31,7 @@ export function startSimAcker({ time, owner, random, link, pool, logger }: SimAc
     pool,
     acks,
     desk: null,
-    effectOf: () => null,
+    early: null,
     verify: { ackPrefix: DEFAULT_ACK_PREFIX, presencePrefix: DEFAULT_PRESENCE_PREFIX },
     owner: owner.name,
     leaseMs: 5_000,

@@ -41,9 +41,12 @@ export async function change(
   if (!options.yes || options.dryRun) {
     const preview = await ask(true);
     if (!preview.ok) return session.fail(preview.failure);
-    if (options.dryRun) return session.answer(preview.value, () => t.would[verb](preview.value.matched));
-    if (preview.value.matched === 0) return session.answer(preview.value, () => t.none);
-    if (!(await isConfirmed(session, t.confirm[verb](preview.value.matched)))) {
+    const { matched, refusals } = preview.value;
+    if (options.dryRun)
+      return session.answer(preview.value, () => withReasons(t.would[verb](matched), refusals, t.wouldRefuse));
+    if (matched === 0) return session.answer(preview.value, () => t.none);
+    if (refusals.length > 0) terminal.note(withReasons("", refusals, t.wouldRefuse).trim());
+    if (!(await isConfirmed(session, t.confirm[verb](matched)))) {
       terminal.note(t.nothingChanged);
       return EXIT.failed;
     }
@@ -51,9 +54,14 @@ export async function change(
   const done = await ask(false);
   if (!done.ok) return session.fail(done.failure);
   const changed = Number(done.value[verb === "replay" ? "replayed" : "discarded"] ?? 0);
-  const refused = Number(done.value["refused"] ?? 0);
+  const { refused, refusals } = done.value;
   const exit = refused > 0 ? EXIT.failed : EXIT.done;
-  return session.answer(done.value, () => t.did[verb](changed, refused), exit);
+  return session.answer(done.value, () => withReasons(t.did[verb](changed, refused), refusals, t.didRefuse), exit);
+}
+
+/** A line for each reason why messages are left as they are. */
+function withReasons(text: string, refusals: Change["refusals"], say: (count: number, why: string) => string): string {
+  return [text, ...refusals.map(({ count, why }) => `  ${say(count, why)}`)].join("\n");
 }
 
 function requestBody(session: Session, verb: "replay" | "discard", options: ChangeOptions, dryRun: boolean): object {

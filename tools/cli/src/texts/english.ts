@@ -131,6 +131,8 @@ const englishTexts = {
       replay: (count: number, refused: number) => `replayed ${count} messages${refusedText(refused)}`,
       discard: (count: number, refused: number) => `discarded ${count} messages${refusedText(refused)}`,
     },
+    wouldRefuse: (count: number, why: string) => `${count} of them would be refused: ${why}`,
+    didRefuse: (count: number, why: string) => `${count} refused: ${why}`,
     nothingChanged: "nothing was changed",
   },
   control: { done: "done", refused: "refused:" },

@@ -132,6 +132,8 @@ export const japanese: Texts = {
       replay: (count, refused) => `${count} 件を再送しました${refusedText(refused)}`,
       discard: (count, refused) => `${count} 件を破棄しました${refusedText(refused)}`,
     },
+    wouldRefuse: (count, why) => `うち ${count} 件は拒否されます: ${why}`,
+    didRefuse: (count, why) => `${count} 件を拒否: ${why}`,
     nothingChanged: "何も変更していません",
   },
   control: { done: "完了", refused: "拒否:" },

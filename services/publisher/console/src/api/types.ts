@@ -166,4 +166,6 @@ export interface Swept {
   readonly replayed?: number;
   readonly cancelled?: number;
   readonly refused: number;
+  /** Of a replay: each reason once. */
+  readonly refusals?: readonly { readonly why: string; readonly count: number }[];
 }

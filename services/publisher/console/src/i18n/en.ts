@@ -279,6 +279,7 @@ export const en = {
   "sweep.cancel": "Cancel waiting messages",
   "sweep.cancel.verb": "Cancel {count}",
   "sweep.cancel.count": "{count} messages wait ({what}) and would end as failed.",
+  "sweep.refused": "{count} of them would be refused: {why}",
   "sweep.counting": "Counting …",
   "sweep.everything": "all",
   "sweep.most": "At most {count} at a time.",

@@ -280,6 +280,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "sweep.cancel": "待機中メッセージの取り消し",
   "sweep.cancel.verb": "{count} 件を取り消す",
   "sweep.cancel.count": "{count} 件 ({what}) が待機中で、失敗として終了します。",
+  "sweep.refused": "うち {count} 件は拒否されます: {why}",
   "sweep.counting": "数えています…",
   "sweep.everything": "すべて",
   "sweep.most": "一度に最大 {count} 件です。",

@@ -28,6 +28,7 @@ export function Sweep({ kind, topic, reason, onDone, onClose }: SweepProps) {
     void post<Swept>(path, { ...filter, dry_run: true }).then(setFound);
   }, []);
   const matched = found?.ok === true ? found.value.matched : 0;
+  const refusals = found?.ok === true ? (found.value.refusals ?? []) : [];
   return (
     <Confirm
       title={t(`sweep.${kind}`)}
@@ -46,6 +47,11 @@ export function Sweep({ kind, topic, reason, onDone, onClose }: SweepProps) {
               what: [topic, reason].filter(Boolean).join(" · ") || t("sweep.everything"),
             })}
       </p>
+      {refusals.map(({ why, count: n }) => (
+        <p key={why} class="dim">
+          {t("sweep.refused", { count: count(n), why })}
+        </p>
+      ))}
       {matched === MOST && <p class="dim">{t("sweep.most", { count: count(MOST) })}</p>}
       {found?.ok === false && <Fault refusal={found} />}
     </Confirm>

@@ -1,0 +1,105 @@
+/**
+ * What every verb for many dead letters has in common: find them, oldest first, move them chunk by chunk, and say why which
+ * were refused.
+ *
+ * Invariants:
+ *  1. Each chunk is one statement and one audited action; the same call goes on from where a failure left it.
+ *  2. `matched` = moved + refused, and in a dry run `refused` is what would be refused. Nothing is refused without a reason.
+ *  3. An id that was asked for and is no dead letter is refused, never moved and never passed over in silence.
+ */
+import { type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { OperatorResult, Outcome } from "./outbox.ts";
+import { few } from "./sql-arrays.ts";
+
+const CHUNK = 1_000;
+
+export interface DeadLetterFilter {
+  /** These alone; null = all that match. */
+  readonly messageIds?: readonly string[] | null;
+  /** The whole reason; null = any. */
+  readonly reason: string | null;
+  /** The whole topic; null = any. */
+  readonly topic: string | null;
+  readonly limit: number;
+  /** Counts and judges only. */
+  readonly dryRun: boolean;
+}
+
+/** Refusals for one reason. */
+export interface Refusal {
+  readonly why: string;
+  readonly count: number;
+  /** The oldest of them. */
+  readonly message_id: string;
+}
+
+export interface MovedDeadLetters {
+  readonly matched: number;
+  /** 0 in a dry run. */
+  readonly moved: number;
+  readonly refused: number;
+  readonly refusals: readonly Refusal[];
+}
+
+/** Moves a chunk, or says what would become of it. @param movedBefore by the chunks before */
+export type MoveChunk = (ids: readonly string[], movedBefore: number) => Promise<Outcome<OperatorResult>>;
+
+const FIND = `select message_id, null why from publisher.message_delivery
+where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
+order by message_id limit $3`;
+
+const SELECT = `select i.id message_id, case when m.state is null then 'there is no message under this id'
+    when m.state not in ('failed', 'expired') then format('the message is %s; dead letters are failed or expired', m.state) end why
+from (select distinct id from unnest($1::uuid[]) id where ${few("id")}) i
+left join publisher.message_delivery m on m.message_id = i.id order by i.id`;
+
+interface Found {
+  readonly message_id: string;
+  /** Null: a dead letter. */
+  readonly why: string | null;
+}
+
+/** What was discarded has been looked after, and is found by its id alone. */
+function find(pool: Pool, { messageIds = null, reason, topic, limit }: DeadLetterFilter) {
+  return messageIds === null
+    ? pool.run<Found>(FIND, [reason, topic, limit])
+    : pool.run<Found>(SELECT, [pgArray(messageIds)]);
+}
+
+/** @param move is asked for every dead letter once, in a dry run too */
+export async function moveDeadLetters(
+  pool: Pool,
+  filter: DeadLetterFilter,
+  move: MoveChunk,
+): Promise<Outcome<MovedDeadLetters>> {
+  const found = await find(pool, filter);
+  if (!found.ok) return found;
+  const refusals = new Map<string, { why: string; count: number; message_id: string }>();
+  const refuse = (messageId: string, why: string): void => {
+    const known = refusals.get(why);
+    if (known === undefined) refusals.set(why, { why, count: 1, message_id: messageId });
+    else known.count++;
+  };
+  const ids: string[] = [];
+  for (const { message_id: id, why } of found.rows) {
+    if (why === null) ids.push(id);
+    else refuse(id, why);
+  }
+  let moved = 0;
+  for (let at = 0; at < ids.length; at += CHUNK) {
+    const chunk = await move(ids.slice(at, at + CHUNK), moved);
+    if (!chunk.ok) return chunk;
+    moved += chunk.value.moved.length;
+    for (const { messageId, why } of chunk.value.refused) refuse(messageId, why);
+  }
+  const matched = found.rows.length;
+  return {
+    ok: true,
+    value: {
+      matched,
+      moved: filter.dryRun ? 0 : moved,
+      refused: matched - moved,
+      refusals: [...refusals.values()].sort((a, b) => b.count - a.count),
+    },
+  };
+}
