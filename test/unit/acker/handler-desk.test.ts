@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createCounts } from "@acktor/acker/control/counts";
+import type { HandlerJob } from "@acktor/acker/handle/run-handlers";
 import { createHandlerDesk, type HandlerDeskOptions } from "@acktor/acker/handler-desk";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import type { DbResult } from "@acktor/shared/db/pool";
@@ -29,7 +30,7 @@ test("a suspect begins when the outcome of the one before it is written, so that
   const desk = createHandlerDesk({
     pool: { run: database.run },
     acks: { send: () => undefined },
-    runner: { run: () => Promise.resolve({ kind: "processed" }) },
+    runner: { run: (job: HandlerJob) => job.done({ kind: "processed" }) },
     leaseMs: 60_000,
     capacity: 10,
     transactionMs: 1_000,
