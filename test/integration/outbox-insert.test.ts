@@ -29,14 +29,24 @@ for (const version of postgresVersions()) {
         maxRetries: 3,
         ttlMs: 60_000,
         traceparent: "00-1-2-03",
+        tracestate: "congo=t61rcWkgMzE",
       });
       const [answer] = await insert(pool, [m]);
       assert.equal(answer?.kind, "inserted");
       const row = given(await getMessage(pool, m.messageId));
       assert.equal(row?.payload, m.payload);
       assert.deepEqual(
-        [row?.topic, row?.content_type, row?.qos, row?.max_retries, row?.ttl_seconds, row?.traceparent, row?.state],
-        ["a/b", "text/plain", 2, 3, 60, "00-1-2-03", "pending"],
+        [
+          row?.topic,
+          row?.content_type,
+          row?.qos,
+          row?.max_retries,
+          row?.ttl_seconds,
+          row?.traceparent,
+          row?.tracestate,
+          row?.state,
+        ],
+        ["a/b", "text/plain", 2, 3, 60, "00-1-2-03", "congo=t61rcWkgMzE", "pending"],
       );
       assert.equal(row?.retry_count, 0);
       assert.equal(row?.lease_owner, null);

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { startPublisher } from "@acktor/publisher/app";
+import mqtt from "mqtt";
 import { testAcker, testBroker } from "../support/acker.ts";
+import { MOSQUITTO_5 } from "../support/brokers.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { type CollectedSpan, startCollector } from "../support/otlp-collector.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -54,6 +56,33 @@ test("without an endpoint nothing of OpenTelemetry is loaded, and the caller's t
   const plain = await spy.sees((sighting) => sighting.text.includes(nonsense), 5_000, "the message");
   assert.equal(objectOf(plain)["traceparent"], undefined);
   assert.deepEqual(loaded(), []);
+});
+
+test("the vendors' part travels in MQTT 5's user properties, and never without a traceparent", async (t) => {
+  const { missing, start } = MOSQUITTO_5;
+  if (missing !== null) return t.skip(missing);
+  const [database, broker] = await Promise.all([testDatabase(t), start(t)]);
+  const env = { DATABASE_URL: database.url, MQTT_URL: broker.url, HTTP_PORT: "0", ACKTOR_INSTANCE: "publisher-1" };
+  const publisher = await startPublisher(env, { logStream: { write: () => undefined } });
+  assert.ok(publisher.ok);
+  cleanUp(t, () => publisher.stop());
+  await publisher.started;
+  const client = await mqtt.connectAsync(broker.url, { protocolVersion: 5 });
+  cleanUp(t, () => client.endAsync(true));
+  const seen = new Map<unknown, object>();
+  client.on("message", (_topic, payload, { properties }) => {
+    seen.set((JSON.parse(payload.toString()) as Record<string, unknown>)["message_id"], {
+      ...properties?.userProperties,
+    });
+  });
+  await client.subscribeAsync("data/#", { qos: 1 });
+  const both = await send(publisher.url, { traceparent: CALLER, tracestate: "congo=t61rcWkgMzE, rojo=1" });
+  const alone = await send(publisher.url, { tracestate: "congo=t61rcWkgMzE" });
+  const spoilt = await send(publisher.url, { traceparent: CALLER, tracestate: "Congo=1" });
+  await until(() => seen.size === 3, 10_000, "all three");
+  assert.deepEqual(seen.get(both), { traceparent: CALLER, tracestate: "congo=t61rcWkgMzE,rojo=1" });
+  assert.deepEqual(seen.get(alone), {});
+  assert.deepEqual(seen.get(spoilt), { traceparent: CALLER });
 });
 
 test("create → send → process → settle: one trace, linked through the row and the wire, no content in it", async (t) => {

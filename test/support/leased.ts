@@ -26,6 +26,7 @@ export function leased(over: Partial<LeasedMessage> = {}): LeasedMessage {
     maxRetries: null,
     leaseToken: "1",
     traceparent: null,
+    tracestate: null,
     ...over,
   };
 }

@@ -88,6 +88,7 @@ export function message(over: Partial<NewMessage> = {}): NewMessage {
     ttlMs: null,
     deliverAt: null,
     traceparent: null,
+    tracestate: null,
     leased: false,
     idempotency: null,
     ...over,

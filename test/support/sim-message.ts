@@ -20,6 +20,7 @@ export function outboxMessage(): [id: string, message: NewMessage] {
     ttlMs: null,
     deliverAt: null,
     traceparent: null,
+    tracestate: null,
     leased: true,
     idempotency: null,
   };

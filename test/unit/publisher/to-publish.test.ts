@@ -73,6 +73,20 @@ test("the envelope says what the row says, and how long it lives", () => {
   assert.deepEqual(publish.userProperties, { traceparent: "00-a-b-01" });
 });
 
+test("the caller's trace goes in user properties: the attempt's own span, and the vendors' part as it came", () => {
+  const of = (traceparent: string | null, tracestate: string | null, own: string | null) =>
+    toPublish({
+      message: leased({ traceparent, tracestate }),
+      ackPrefix: "delivery/ack",
+      lifeLeftMs: null,
+      retryInMs: 1,
+      traceparent: own,
+    }).userProperties;
+  assert.deepEqual(of("00-a-b-01", "v=1", null), { traceparent: "00-a-b-01", tracestate: "v=1" });
+  assert.deepEqual(of("00-a-b-01", "v=1", "00-a-c-01"), { traceparent: "00-a-c-01", tracestate: "v=1" });
+  assert.equal(of(null, "v=1", null), undefined);
+});
+
 test("MQTT 5 says where the answer goes, only where one is wanted", () => {
   const make = (requiresAck: boolean) =>
     toPublish({ message: leased({ requiresAck }), ackPrefix: "delivery/ack", lifeLeftMs: null, retryInMs: 1 });

@@ -46,8 +46,12 @@ export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, ...more }
     ...(expirySeconds === null ? {} : { expirySeconds }),
     ...(message.requiresAck ? { responseTopic: answerOn, correlationData: Buffer.from(message.messageId) } : {}),
     contentType: "application/json",
-    ...(traceparent === null ? {} : { userProperties: { traceparent } }),
+    ...(traceparent === null ? {} : { userProperties: traceProperties(traceparent, message.tracestate) }),
   };
+}
+
+function traceProperties(traceparent: string, tracestate: string | null): Record<string, string> {
+  return tracestate === null ? { traceparent } : { traceparent, tracestate };
 }
 
 /**

@@ -42,6 +42,7 @@ export interface IntakeSchemas {
 
 const CALLER = {
   traceparent: "W3C trace context; goes with the message.",
+  tracestate: "The vendors' part of it; goes with the message, too.",
 };
 const REFUSED = ["not_found", "conflict", "invalid_field", "unknown_field", "database_unavailable"] as const;
 const QUERY = ["invalid_field", "unknown_field", "database_unavailable"] as const;

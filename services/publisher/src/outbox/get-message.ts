@@ -34,6 +34,7 @@ export interface MessageRow {
   readonly ack_level: "processed" | "broker" | null;
   readonly late: boolean;
   readonly traceparent: string | null;
+  readonly tracestate: string | null;
 }
 
 /** One PUBLISH and what became of it. */
@@ -64,7 +65,7 @@ export interface MessageTimeline extends MessageRow {
 export const MESSAGE_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain, m.requires_ack,
   m.state, m.created_at, m.updated_at, m.retry_count, m.max_retries, (m.ttl_ms / 1000.0)::float8 ttl_seconds, m.deliver_at, m.expires_at,
   m.checksum, m.reason, m.discarded_at, m.ordering_key, m.due_at, m.parked, m.lease_owner, m.lease_token::text attempt_token, m.sent_at,
-  m.acknowledged_at, m.ack_level, m.late, m.traceparent`;
+  m.acknowledged_at, m.ack_level, m.late, m.traceparent, m.tracestate`;
 
 // Times inside JSON get the same form as the driver gives columns.
 const iso = (time: string): string => `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;

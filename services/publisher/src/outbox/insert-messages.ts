@@ -23,16 +23,17 @@ const CONFLICT = "AK409";
 
 // Nulls stand for the defaults, so that a batch of plain messages sends five arrays and not fifteen.
 const ITEM = `unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::boolean[], $10::boolean[],
-    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::boolean[]) with ordinality
+    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::text[], $18::boolean[]) with ordinality
   i(message_id, topic, payload, content_encoding, content_type, qos, retain, requires_ack,
-    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, leased, ord)`;
+    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, leased, ord)`;
 
 const TARGET = `publisher.message_delivery (message_id, topic, payload, content_encoding, content_type, qos, retain,
-    requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, expires_at, due_at, lease_owner, lease_token)`;
+    requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, expires_at, due_at,
+    lease_owner, lease_token)`;
 
 const VALUES = `i.message_id, i.topic, i.payload, coalesce(i.content_encoding, 'utf8'), i.content_type, coalesce(i.qos, 1),
     coalesce(i.retain, false), coalesce(i.requires_ack, true), i.checksum, i.ordering_key, i.max_retries, i.ttl_ms,
-    i.deliver_at, i.traceparent, greatest(i.deliver_at, now()) + i.ttl_ms * interval '1 millisecond',
+    i.deliver_at, i.traceparent, i.tracestate, greatest(i.deliver_at, now()) + i.ttl_ms * interval '1 millisecond',
     case when i.leased then now() + $2::float8 * interval '1 millisecond' else greatest(i.deliver_at, now()) end,
     case when i.leased then $1::text end, case when i.leased then 1 else 0 end`;
 
@@ -52,7 +53,7 @@ const ordered = (onConflict: string, createdAt: string): string => `with lanes a
     select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM})) locked),
 item as materialized (
   select i.*, k.key, k.body_hash, k.hold_ms from ${ITEM}
-  left join unnest($18::int8[], $19::text[], $20::text[], $21::float8[]) k(ord, key, body_hash, hold_ms) using (ord)),
+  left join unnest($19::int8[], $20::text[], $21::text[], $22::float8[]) k(ord, key, body_hash, hold_ms) using (ord)),
 keyed as (
   insert into publisher.idempotency as o (key, message_id, body_hash, expires_at)
   select key, message_id, body_hash, now() + hold_ms * interval '1 millisecond' from item where key is not null order by key
@@ -133,6 +134,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
     sparseColumn(messages, (m) => m.ttlMs),
     sparseColumn(messages, (m) => m.deliverAt),
     sparseColumn(messages, (m) => m.traceparent),
+    sparseColumn(messages, (m) => m.tracestate),
     sparseColumn(messages, (m) => (m.leased && !isLane(m) && m.deliverAt === null ? true : null)),
   ];
   if (!keyed) return base;

@@ -6,7 +6,7 @@ import type { LeasedMessage } from "./outbox.ts";
 export const LEASED_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain,
   m.requires_ack, m.checksum, m.ordering_key, extract(epoch from m.created_at)::float8 created_at,
   (extract(epoch from m.expires_at - now()) * 1000)::float8 expires_in_ms, m.attempts, m.max_retries,
-  m.lease_token::text lease_token, m.traceparent`;
+  m.lease_token::text lease_token, m.traceparent, m.tracestate`;
 
 export interface LeasedRow {
   readonly message_id: string;
@@ -25,6 +25,7 @@ export interface LeasedRow {
   readonly max_retries: number | null;
   readonly lease_token: string;
   readonly traceparent: string | null;
+  readonly tracestate: string | null;
 }
 
 export function toLeased(row: LeasedRow): LeasedMessage {
@@ -45,5 +46,6 @@ export function toLeased(row: LeasedRow): LeasedMessage {
     maxRetries: row.max_retries,
     leaseToken: row.lease_token,
     traceparent: row.traceparent,
+    tracestate: row.tracestate,
   };
 }

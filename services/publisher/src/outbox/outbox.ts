@@ -32,6 +32,7 @@ export interface NewMessage {
   /** ISO 8601, or null for now. */
   readonly deliverAt: string | null;
   readonly traceparent: string | null;
+  readonly tracestate: string | null;
   /** True: the row is born leased to the inserting instance (the fresh path); false: it waits for the claim. */
   readonly leased: boolean;
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
@@ -72,6 +73,7 @@ export interface LeasedMessage {
   readonly maxRetries: number | null;
   readonly leaseToken: string;
   readonly traceparent: string | null;
+  readonly tracestate: string | null;
 }
 
 export interface ClaimOptions {

@@ -39,8 +39,7 @@ leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
   from oldest o where m.message_id = o.message_id and ${few("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
-select l.*, null::text gone from leased l
-union all select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, destination from gone`;
+select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
 
 export interface ProbeOptions {
   readonly instance: string;

@@ -198,6 +198,7 @@ export class SimOutbox {
       maxRetries: message.maxRetries,
       leaseToken: String(row.token),
       traceparent: null,
+      tracestate: null,
     };
   }
 
