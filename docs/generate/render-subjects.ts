@@ -1,5 +1,6 @@
 /** The part of docs/reference/asyncapi.json that is the bus: NATS subjects, who says what on them, and what is answered. */
 import { DEFAULT_NATS_PREFIX } from "@acktor/shared/bus/subjects";
+import { receiptReply, receiptRequest } from "@acktor/shared/inspect/receipts";
 import type { z } from "zod";
 import * as schemas from "./subject-schemas.ts";
 
@@ -48,6 +49,12 @@ export const SUBJECTS = {
     about: "An operator's command.",
     says: ["CommandRequest", schemas.commandSchema],
     answers: ["CommandReply", schemas.commandReplySchema],
+  },
+  busReceipts: {
+    address: `${DEFAULT_NATS_PREFIX}.receipts`,
+    about: "What the inbox knows of a message; every acker whose database answers does.",
+    says: ["ReceiptRequest", receiptRequest],
+    answers: ["ReceiptReply", receiptReply],
   },
   busEnqueue: {
     address: `${DEFAULT_NATS_PREFIX}.enqueue`,

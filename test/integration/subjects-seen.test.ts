@@ -57,6 +57,7 @@ test("every subject that is seen is declared, and carries what is declared for i
   };
   await ask("busEnqueue", "acktor.v1.enqueue", { topic: "data/1", content: "x", idempotency_key: "k" });
   await ask("busEnqueue", "acktor.v1.enqueue", { topic: "#", content: "x" });
+  await ask("busReceipts", "acktor.v1.receipts", { v: 1, message_id: "019ab1b5-7a3c-7d10-8c55-0242ac120002" });
   await ask("busSnapshot", "acktor.v1.snapshot.acker", { v: 1, viewer: "me", recentBytes: 50_000, definitions: true });
   await ask("busCommand", "acktor.v1.cmd.publisher.all.breaker.open", { v: 1, who: "me" });
   await ask("busCommand", "acktor.v1.cmd.publisher.publisher-1.breaker.close", { v: 1, who: "me" });
