@@ -209,3 +209,14 @@ test("no more connections are made than the pool has", async (t) => {
   assert.ok((await results).every((r) => r.ok));
   assert.equal(await backends(), 3);
 });
+
+test("no partition is pruned, on no connection that is made anew either: PostgreSQL 18.4 died of it (decision 15)", async (t) => {
+  const { pool, ask } = await rig(t, { size: 1 });
+  const pruning = async (): Promise<string | undefined> =>
+    rowsOf(await pool.run<{ value: string }>("select current_setting('enable_partition_pruning') as value"))[0]?.value;
+  assert.equal(await pruning(), "off");
+  const backend = rowsOf(await pool.run<{ pid: number }>("select pg_backend_pid() as pid"))[0]?.pid ?? 0;
+  await ask("select pg_terminate_backend($1::int4, 5000) as value", [backend]);
+  await until(async () => (await pool.run("select 1")).ok, 10_000, "a new connection");
+  assert.equal(await pruning(), "off");
+});

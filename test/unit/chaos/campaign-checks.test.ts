@@ -6,6 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { takeAccount } from "@acktor/chaos/campaign/account";
 import { judgeAnswers } from "@acktor/chaos/campaign/answers-in-time";
+import { Sustained } from "@acktor/chaos/campaign/observe";
 import { heapSlope, judgeVitals, p99BelowMs, sumUp } from "@acktor/chaos/campaign/vitals";
 import type { Entry } from "@acktor/chaos/workload/history";
 import { countReads } from "@acktor/chaos/world/bent-clock";
@@ -39,6 +40,12 @@ test("while only broker, NATS or acker are away every call is accepted", () => {
   const accepted = judged(away, call(1, 2_000, 2_010, "ok", 201));
   assert.deepEqual([accepted.acceptedMeanwhile, accepted.wrong], [1, []]);
   assert.equal(judged(away, call(1, 2_000, 2_010, "unknown", 503)).wrong.length, 1);
+});
+
+test("what stays for ten readings counts, a peak does not", () => {
+  const sustained = new Sustained();
+  for (const reading of [...Array(10).fill(9), 27, 27, ...Array(10).fill(11), 3]) sustained.read(reading);
+  assert.equal(sustained.value, 11);
 });
 
 test("a publisher that is dead or frozen answers nothing in time, and is not blamed", () => {

@@ -69,7 +69,7 @@ const DRAIN_LIMIT_MS = 60_000;
 const DRAIN_MS_PER_WAITING = 2;
 /** The broker may be away just then. */
 const RESET_LIMIT_MS = 5_000;
-const MOST_TRIES = 5;
+const MOST_TRIES = 12;
 const LAST_ANSWERS_MS = 15_000;
 /** More messages may be needed than the faults took time for. */
 const MORE_MESSAGES_LIMIT_MS = 60_000;
