@@ -244,6 +244,7 @@ test(
       matched: 0,
       replayed: 0,
       refused: 0,
+      refusals: [],
     });
     const id = await p1.send({ topic: anyTopic(), content: "x" });
     await until(async () => (await p1.state(id)) === "acknowledged", 10_000);
