@@ -95,9 +95,13 @@ async function startClusters({ postgresVersions, startTestServer }, folder) {
   return started;
 }
 
-/** Runs test files in processes of their own; resolves with true when all passed. */
-function runFiles(files, { atOnce, env, signal }) {
-  const options = [`--test-concurrency=${atOnce}`, `--test-timeout=${FILE_LIMIT_MS}`, "--test-reporter=spec"];
+/** Runs test files in processes of their own; resolves with true when all passed. What failed goes to a file, too. */
+function runFiles(files, { atOnce, env, signal, failures }) {
+  const options = [
+    ...[`--test-concurrency=${atOnce}`, `--test-timeout=${FILE_LIMIT_MS}`],
+    ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
+    ...["--test-reporter=./test/failed-tests.mjs", `--test-reporter-destination=${failures}`],
+  ];
   const args = ["--import", "tsx", "--conditions=source", "--test", ...options, ...files];
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "inherit", detached: true });
   const kill = () => process.kill(-child.pid, "SIGKILL");
@@ -157,7 +161,7 @@ async function endLeftovers(support, id, folder) {
   return left.length;
 }
 
-/** Runs every phase in turn; returns a line of the summary for each. */
+/** Runs every phase in turn; returns a line of the summary for each, and what failed. */
 async function runPhases(filters, options) {
   const results = [];
   for (const phase of PHASES) {
@@ -167,10 +171,12 @@ async function runPhases(filters, options) {
     const files = [...extraWanted, ...found.filter(phase.keeps ?? (() => true))];
     if (files.length === 0 || options.signal.aborted) continue;
     const begin = performance.now();
-    const passed = await runFiles(files, { ...options, atOnce: phase.atOnce });
+    const failures = path.join(options.folder, `failures-${results.length}.txt`);
+    const passed = await runFiles(files, { ...options, atOnce: phase.atOnce, failures });
     const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
     results.push({
       passed,
+      failures: existsSync(failures) ? readFileSync(failures, "utf8") : "",
       line: `${passed ? "passed" : "FAILED"}  ${phase.name}: ${files.length} files, ${seconds} s`,
     });
   }
@@ -205,12 +211,17 @@ async function main() {
   const urls = Object.fromEntries(clusters.map(({ variable, server }) => [variable, server.url]));
   // Everything the tests put into the temporary folder lies in the run's own, so that nothing of it is forgotten.
   const env = { ...process.env, ...urls, TMPDIR: folder, TEST_RUN_ID: id };
-  const results = await runPhases(filters, { env, signal: limit.signal });
+  const results = await runPhases(filters, { env, signal: limit.signal, folder });
   limit.end();
   const passed = results.length > 0 && results.every((result) => result.passed) && !limit.signal.aborted;
   for (const { server } of clusters) await server.stop();
   const leaks = await endLeftovers(support, id, folder);
-  console.log(["", ...results.map((result) => result.line)].join("\n"));
+  const failures = results.map((result) => result.failures).join("");
+  console.log(
+    ["", ...results.map((result) => result.line), ...(failures === "" ? [] : ["", "what failed:", failures])].join(
+      "\n",
+    ),
+  );
   if (results.length === 0) console.error("no test file matches");
   if (leaks > 0) console.error(`FAILED  ${leaks} process(es) were left running`);
   if (passed) rmSync(folder, { recursive: true, force: true });

@@ -225,9 +225,8 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     pool,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
-    refused: (asked) => {
-      void auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 });
-    },
+    recordRefusal: (asked) =>
+      auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 }),
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   addOverviewRoutes(app, { pool, overview: () => overview.read() });

@@ -36,8 +36,8 @@ function clean(value: unknown, depth: number): Json | undefined {
     case "string":
       return value.length > MOST_TEXT ? `${value.slice(0, MOST_TEXT)}…` : value;
     case "number":
-      // Infinity says "no end"; JSON has no word for it.
-      return Number.isFinite(value) ? value : null;
+      // Infinity says "no end"; JSON has no word for it, nor for the zero below zero.
+      return Number.isFinite(value) ? value + 0 : null;
     case "bigint":
       return String(value);
     case "object":
@@ -53,11 +53,12 @@ function cleanObject(value: object, depth: number): Json | undefined {
   if (value instanceof Error) return clean(value.message, depth);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return undefined;
-  const cleaned: Record<string, Json> = {};
+  const cleaned: [string, Json][] = [];
   for (const [key, member] of Object.entries(value).slice(0, MOST_MEMBERS)) {
     if (NEVER.test(key)) continue;
     const json = clean(member, depth + 1);
-    if (json !== undefined) cleaned[key] = json;
+    if (json !== undefined) cleaned.push([key, json]);
   }
-  return cleaned;
+  // Not by assignment: a member may be called __proto__.
+  return Object.fromEntries(cleaned);
 }

@@ -45,6 +45,8 @@ test("anything becomes JSON of a bounded size", () => {
       assert.deepEqual(JSON.parse(JSON.stringify(clean)), clean);
     }),
   );
+  const odd = { zero: -0, none: Number.NaN, ...JSON.parse('{"__proto__":{"a":1}}') };
+  assert.equal(JSON.stringify(cleanContext({ odd }, ["odd"])), '{"odd":{"zero":0,"none":null,"__proto__":{"a":1}}}');
   const wide = { list: Array.from({ length: 1_000 }, () => "x".repeat(1_000)), end: Number.POSITIVE_INFINITY };
   const clean = cleanContext(wide, ["list", "end"]) as { list: string[]; end: null };
   assert.deepEqual([clean.list.length, clean.list[0]?.length, clean.end], [50, 301, null]);

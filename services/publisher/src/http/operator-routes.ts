@@ -18,8 +18,11 @@ export interface OperatorRoutes {
   readonly inboxWindowMs: number;
   /** Rows are due that nobody announced. */
   readonly wake: () => void;
-  /** Told of what the state of a message did not allow; what it allowed is recorded with the move itself. */
-  readonly refused?: (asked: RefusedOperation) => void;
+  /**
+   * Records, before it is answered, what the state of a message did not allow; what it allowed is recorded with the move
+   * itself. Never rejects.
+   */
+  readonly recordRefusal?: (asked: RefusedOperation) => Promise<void>;
 }
 
 export interface RefusedOperation {
@@ -105,7 +108,7 @@ interface Asked {
   readonly action: string;
   /** As the body has it. */
   readonly who: string | undefined;
-  readonly refused?: OperatorRoutes["refused"];
+  readonly recordRefusal?: OperatorRoutes["recordRefusal"];
 }
 
 async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, move: Move): Promise<FastifyReply> {
@@ -120,6 +123,6 @@ async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, m
   const reason = result.value.refused[0]?.why ?? "unknown";
   if (reason === "unknown") return sendFault(reply, { code: "not_found", message: `there is no message ${id.data}` });
   const detail = { message_id: id.data, reason };
-  asked.refused?.({ who: who.value, from: request.ip, action: asked.action, detail });
+  await asked.recordRefusal?.({ who: who.value, from: request.ip, action: asked.action, detail });
   return sendFault(reply, { code: "conflict", message: reason });
 }
