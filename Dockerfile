@@ -1,5 +1,5 @@
 # The images of docker-compose.yml: `services` (publisher, acker and the small programs around them), and `init`, which has
-# openssl beside them.
+# openssl instead and makes their secrets.
 
 FROM node:24-bookworm-slim AS manifests
 WORKDIR /source
@@ -12,7 +12,8 @@ WORKDIR /app
 COPY --from=manifests /app ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN npm run build
+RUN npm run build \
+    && find shared services tools -path '*/dist/*' \( -name '*.map' -o -name '*.d.ts' -o -name '*.tsbuildinfo' \) -delete
 
 FROM node:24-bookworm-slim AS app
 WORKDIR /app
@@ -40,7 +41,14 @@ FROM node:24-bookworm-slim AS init
 RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt,sharing=locked \
     apt-get update -qq && apt-get install -y -qq --no-install-recommends openssl
 WORKDIR /app
-COPY --from=app /app ./
+# It makes keys and files, with Node's own modules: nothing that is installed is in it.
+COPY package.json ./
+COPY shared/package.json shared/
+COPY tools/compose/package.json tools/compose/
+COPY --from=build /app/shared/dist shared/dist
+COPY --from=build /app/tools/compose/dist tools/compose/dist
+COPY tools/compose/servers tools/compose/servers
+RUN mkdir -p node_modules/@acktor && ln -s ../../shared node_modules/@acktor/shared
 # Where it writes: an empty named volume takes its owner from the folder that it is mounted over.
 RUN mkdir -p /keys /for/postgres /for/mosquitto /for/nats /for/migrate /for/publisher /for/acker /for/front \
       /for/chaos /for/prometheus /for/grafana && chown -R node:node /keys /for
