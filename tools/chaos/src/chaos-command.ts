@@ -30,7 +30,7 @@ export function listScenarios({ json = false, seed, lang }: ListCommandOptions, 
   const texts = chaosTexts(lang, host.env);
   if (json) {
     const list = SCENARIOS.map((scenario) => ({ ...scenario, faults: scheduleOf(scenario, seed) }));
-    host.stdout.write(`${JSON.stringify(list, null, 2)}\n`);
+    host.stdout.write(`${JSON.stringify(list)}\n`);
     return EXIT.passed;
   }
   const width = Math.max(...SCENARIOS.map(({ name }) => name.length));
