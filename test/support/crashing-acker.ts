@@ -1,6 +1,7 @@
 /**
- * An acker whose handler of `t/poison` kills the process, and whose handler of `t/fine` takes its time, one at a time, so
- * that messages wait beside the poison. Its database and broker come by DATABASE_URL and MQTT_URL.
+ * An acker whose handlers of `t/poison` (while it waits) and `t/poison-now` (at once) kill the process, and whose handler
+ * of `t/fine` takes its time, one at a time, so that messages wait beside the poison. Its database and broker come by
+ * DATABASE_URL and MQTT_URL.
  */
 import { createAcker, processed } from "@acktor/acker";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -15,6 +16,10 @@ const acker = await createAcker({
     "t/poison": async (_message, { signal }) => {
       // Others are taken on meanwhile.
       await pause(200, signal);
+      process.kill(process.pid, "SIGKILL");
+      return processed;
+    },
+    "t/poison-now": () => {
       process.kill(process.pid, "SIGKILL");
       return processed;
     },

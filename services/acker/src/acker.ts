@@ -36,7 +36,7 @@ import { createHandlerDesk, type HandlerDesk } from "./handler-desk.ts";
 import { createShapeTypes, type ShapeTypes } from "./inbox/shape-types.ts";
 import { keepHouse } from "./keep-house.ts";
 import { makeLink } from "./make-link.ts";
-import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { createPipeline, type Handlers, type Pipeline } from "./pipeline.ts";
 import { prepareInbox } from "./prepare.ts";
 import { createIntake, type Intake } from "./subscribe/intake.ts";
 import { type PresenceOptions, presenceWill, type Will } from "./subscribe/presence.ts";
@@ -280,14 +280,18 @@ export class Acker {
     });
   }
 
+  #handlers(): Handlers | null {
+    const handler = this.#handler;
+    if (handler.mode === "row" || this.#desk === null) return null;
+    return { desk: this.#desk, shapes: this.#shapes, effectOf: effectOfRoutes(routesOf(handler)) };
+  }
+
   #makePipeline(): Pipeline {
     const { config, instance, logger, now, random } = this.#parts;
-    const effectOf = effectOfRoutes(routesOf(this.#handler));
     return createPipeline({
       pool: this.#pool,
       acks: this.#acks,
-      desk: this.#desk,
-      early: effectOf === null ? null : { effectOf, shapes: this.#shapes },
+      handlers: this.#handlers(),
       verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
       leaseMs: this.#parts.leaseMs,

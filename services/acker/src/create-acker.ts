@@ -53,7 +53,7 @@ export interface HandlerOptions {
   readonly handle: MessageHandler;
   /**
    * True: `handle` is synchronous and only computes what it returns. It may then run before the message is stored, and more than
-   * once, so that a plain insert that it returns is part of the inbox's own statement: half the writes. Default false.
+   * once, so that a plain insert that it returns is part of the inbox's own statement and needs no lease. Default false.
    */
   readonly pure?: boolean;
   /** Messages that it works on at a time. Default 16. */

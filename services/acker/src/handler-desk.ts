@@ -17,6 +17,7 @@ import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import { type EffectEnd, finishFragments, finishTransaction } from "./finish-effects.ts";
+import { EarlyRun, type Successor } from "./handle/early-run.ts";
 import type { Effect, HandleResult, TransactionEffect } from "./handle/handler.ts";
 import type { HandlerRunner } from "./handle/run-handlers.ts";
 import { closingOf, type EffectOf } from "./inbox/commit-effects.ts";
@@ -27,11 +28,13 @@ import { type Lease, renewLeases } from "./inbox/renew-leases.ts";
 import type { ShapeTypes } from "./inbox/shape-types.ts";
 
 export interface HandlerDesk {
+  /** Begins the handler of a message that has no row yet, under the lease on its batch. */
+  readonly begin: (message: InboxMessage) => EarlyRun;
   /**
    * Takes a leased message over; `onEnd` is called once, when nothing more happens to it.
-   * @param crashes how often its handler is thought to have killed its process
+   * @param begun its handler, where that has begun; else how often it is thought to have killed its process
    */
-  take(lease: Lease, message: InboxMessage, crashes: number, onEnd: () => void): void;
+  take(lease: Lease, message: InboxMessage, begun: EarlyRun | number, onEnd: () => void): void;
   sizes(): { readonly handling: number; readonly waiting: number; readonly stuck: number; readonly finishing: number };
   /** The role that keeps leases alive. Ends with its signal. */
   renewForever(signal: AbortSignal): Promise<void>;
@@ -178,22 +181,29 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
 
   function askPatience(task: Task, forMs: number): void {
     task.tellAt = now() + Math.min(PATIENCE_EVERY_MS, forMs / 2);
+    sayWorking(task.message, forMs);
+  }
+
+  function sayWorking(message: InboxMessage, forMs: number): void {
     // A sender without tokens is none of ours: it may take any answer for the end (the tutorial's does).
-    if (task.message.attemptToken === null || task.message.answerTo === null) return;
+    if (message.attemptToken === null || message.answerTo === null) return;
     counts.working++;
-    say(task.message, { status: "working", forMs });
+    say(message, { status: "working", forMs });
   }
 
   function work(task: Task): void {
-    runner.run({
-      message: task.message,
+    runner.run({ message: task.message, ...successorOf(task) });
+  }
+
+  function successorOf(task: Task): Successor {
+    return {
       working: (forMs) => askPatience(task, forMs),
       done(result) {
         const done: Done = Object.assign(task, outcomeOf(task.lease, result));
         if (done.effect?.kind === "transaction") void transact(done, done.effect);
         else add(done);
       },
-    });
+    };
   }
 
   function add(done: Done): void {
@@ -230,11 +240,17 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   }
 
   return {
-    take(lease, message, crashes, onEnd) {
+    begin(message) {
+      const run = new EarlyRun(message, (forMs) => sayWorking(message, forMs));
+      runner.run(run);
+      return run;
+    },
+    take(lease, message, begun, onEnd) {
       const span = tracing.on ? beginSpan(message, tracing) : null;
       const task: Task = { lease, message, onEnd, span, tellAt: now() + FIRST_PATIENCE_MS };
       tasks.add(task);
-      if (crashes === 0) work(task);
+      if (begun instanceof EarlyRun) begun.handOver(successorOf(task));
+      else if (begun === 0) work(task);
       else suspects = suspects.then(() => aloneUntilEnded(task));
     },
     sizes: () => ({

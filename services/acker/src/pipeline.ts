@@ -1,5 +1,6 @@
 /**
- * The way of a message through the acker: verify → inbox → handle → ack, in batches.
+ * The way of a message through the acker: verify → inbox → handle → ack, in batches. Handlers that answer at once may come
+ * before the inbox (`early/`), which then is written once.
  *
  * Invariants:
  *  1. No ack before its commit: an ack is made from what the inbox returned, never from what was sent to it.
@@ -14,14 +15,15 @@ import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { NO_TRACING, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
+import { computeFirst } from "./early/compute-first.ts";
+import { HandleFirst, NOT_HANDLED } from "./early/handle-first.ts";
+import type { EarlyRun } from "./handle/early-run.ts";
 import type { HandlerDesk } from "./handler-desk.ts";
 import { decide, isFirst } from "./inbox/decide.ts";
-import { type Fragment, shapeOf } from "./inbox/fragment.ts";
+import type { Fragment } from "./inbox/fragment.ts";
 import type { Answer, InboxMessage } from "./inbox/message.ts";
 import { firstReceipt, type Incoming, Newness, type Receipt } from "./inbox/receive-messages.ts";
-import { receiveWithEffects } from "./inbox/receive-with-effects.ts";
 import type { ShapeTypes } from "./inbox/shape-types.ts";
-import { shareStatements } from "./inbox/share-statements.ts";
 import { type Stored, storeBatch } from "./inbox/store-batch.ts";
 import type { Held } from "./subscribe/intake.ts";
 import { isExpired, type VerifyOptions, verifyMessage } from "./verify/verify-message.ts";
@@ -34,19 +36,18 @@ export interface Pipeline {
   drain(abandon: AbortSignal): Promise<void>;
 }
 
-export interface EarlyEffects {
-  /** The effect of a message, known before it is stored; null = its handler wants the usual way. */
-  readonly effectOf: (message: InboxMessage) => Fragment | null;
+export interface Handlers {
+  readonly desk: HandlerDesk;
   readonly shapes: ShapeTypes;
+  /** The effect of a message, known before it is stored; null: its handler does more than compute. */
+  readonly effectOf: ((message: InboxMessage) => Fragment | null) | null;
 }
 
 export interface PipelineOptions {
   readonly pool: Pool;
   readonly acks: AckSender;
   /** Null: the row is the effect. */
-  readonly desk: HandlerDesk | null;
-  /** For handlers that only compute; null: there are none. */
-  readonly early: EarlyEffects | null;
+  readonly handlers: Handlers | null;
   readonly verify: VerifyOptions;
   /** Unique to this process: leases are taken under it. */
   readonly owner: string;
@@ -87,54 +88,62 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const abandonment = new AbortController();
   const newness = new Newness();
   let batches = 0;
+  const expired = (message: InboxMessage): boolean => isExpired(message, options.now());
+  const { pool, handlers, leaseMs, onTrouble } = options;
+  const lanes = handlers === null || handlers.effectOf !== null ? BATCHES_UNDER_WAY : BATCHES_OF_HANDLERS;
+  const first = handlers === null ? null : handleFirst(handlers);
 
-  /** Stores what can be stored with its effect at once. @returns what is left for the usual way */
-  async function storeWithEffects(groups: Group[], { effectOf, shapes }: EarlyEffects): Promise<Group[]> {
-    if (!newness.expects(groups)) return groups;
-    const rest: Group[] = [];
-    const early: { item: Group; effect: Fragment }[] = [];
-    for (const item of groups) {
-      const effect = isExpired(item.message, options.now()) ? null : effectOf(item.message);
-      if (effect === null || !shapeOf(effect).isPlainInsert) rest.push(item);
-      else early.push({ item, effect });
-    }
-    for (const statement of await shareStatements(early, shapes)) {
-      const answer = await receiveWithEffects(options.pool, statement);
-      if (!answer.ok && answer.failure.constraint?.startsWith("inbox")) newness.wasWrong();
-      for (const { item } of statement.items) {
-        if (!answer.ok) rest.push(item);
-        else concludeStored(item, firstReceipt(item, { born: "processed" }), "", options);
-      }
-      if (answer.ok) options.counts.handler.processed += statement.items.length;
-    }
-    return rest;
+  function handleFirst({ desk, shapes }: Handlers): HandleFirst {
+    const { begin } = desk;
+    const { signal } = abandonment;
+    return new HandleFirst({
+      ...{ pool, shapes, run: options.owner, lanes, leaseMs, begin, isExpired: expired, signal, onTrouble },
+    });
+  }
+
+  /** @returns what is left */
+  function compute(groups: Group[], { effectOf, shapes }: Handlers): Promise<readonly Group[]> | readonly Group[] {
+    if (effectOf === null) return groups;
+    const onStored = concludeProcessed;
+    return computeFirst(groups, { pool, shapes, newness, effectOf, isExpired: expired, onStored });
+  }
+
+  /** An outcome that was written with the message. */
+  function concludeProcessed(group: Group): void {
+    options.counts.handler.processed++;
+    concludeStored(group, firstReceipt(group, { born: "processed" }), NO_HANDLING, options);
   }
 
   async function work(arrivals: Held[]): Promise<void> {
     const verified = verifyAll(arrivals, options);
-    const groups = options.early === null ? verified : await storeWithEffects(verified, options.early);
+    const ordinary = handlers === null ? verified : await compute(verified, handlers);
+    const handled = first === null ? { ...NOT_HANDLED, rest: ordinary } : await first.handle(ordinary);
+    for (const group of handled.stored) concludeProcessed(group);
+    const groups = handled.rest;
     if (groups.length === 0) return;
     const owner = `${options.owner}/${++batches}`;
-    const born = options.desk === null ? "processed" : "received";
+    const born = handlers === null ? "processed" : "received";
     const stored = await storeBatch(
-      options.pool,
+      pool,
       groups,
-      { born, owner, leaseMs: options.leaseMs, newness },
+      { born, owner, leaseMs, newness, batch: handled.lease },
       {
         signal: abandonment.signal,
         random: options.random,
-        isExpired: (group) => group.all.every(({ message }) => isExpired(message, options.now())),
-        onTrouble: options.onTrouble,
+        isExpired: (group) => group.all.every(({ message }) => expired(message)),
+        onTrouble,
       },
     );
-    for (const group of groups) conclude(group, stored.get(group.message.messageId), owner, options);
+    for (const group of groups)
+      conclude(group, stored.get(group.message.messageId), { owner, begun: handled.begun }, options);
+    await handled.end();
   }
 
   const batcher: Batcher<Held> = createBatcher({
     maxBatch: MAX_BATCH,
     delayMs: BATCH_DELAY_MS,
     capacity: options.capacity,
-    concurrency: options.desk !== null && options.early === null ? BATCHES_OF_HANDLERS : BATCHES_UNDER_WAY,
+    concurrency: lanes,
     work,
   });
 
@@ -145,7 +154,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (abandon.aborted) abandonment.abort();
       abandon.addEventListener("abort", () => abandonment.abort(), { once: true });
       await batcher.drain();
-      await options.desk?.drain(abandon);
+      await handlers?.desk.drain(abandon);
+      await first?.leave();
     },
   };
 }
@@ -192,11 +202,19 @@ function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
   return null;
 }
 
+/** Whose a batch is, and which of its handlers have begun. */
+interface Handling {
+  readonly owner: string;
+  readonly begun: ReadonlyMap<string, EarlyRun>;
+}
+
+const NO_HANDLING: Handling = { owner: "", begun: new Map() };
+
 /** What the inbox said about a group becomes acks, work for the handler, or nothing. */
-function conclude(group: Group, stored: Stored | undefined, owner: string, options: PipelineOptions): void {
+function conclude(group: Group, stored: Stored | undefined, handling: Handling, options: PipelineOptions): void {
   const { messages } = options.counts;
   if (stored?.kind === "stored") {
-    concludeStored(group, stored.receipt, owner, options);
+    concludeStored(group, stored.receipt, handling, options);
     return;
   }
   if (stored?.kind === "refused") {
@@ -210,8 +228,8 @@ function conclude(group: Group, stored: Stored | undefined, owner: string, optio
   for (const { held } of group.all) options.release(held);
 }
 
-function concludeStored(group: Group, receipt: Receipt, owner: string, options: PipelineOptions): void {
-  const { counts, desk, deliveries } = options;
+function concludeStored(group: Group, receipt: Receipt, handling: Handling, options: PipelineOptions): void {
+  const { counts, handlers, deliveries } = options;
   let fresh = isFirst(receipt, group);
   const answered: Delivery[] = [];
   let handled: Delivery | null = null;
@@ -244,9 +262,11 @@ function concludeStored(group: Group, receipt: Receipt, owner: string, options: 
   const [first] = answered;
   const decision = first === undefined ? null : decide(receipt, first.message);
   if (decision?.kind === "answer") answerAll(answered, decision.answer, options);
-  if (handled !== null && desk !== null) {
+  if (handled !== null && handlers !== null) {
     const { message, held } = handled;
-    desk.take({ messageId: message.messageId, owner }, message, receipt.crashes, () => options.release(held));
+    const { messageId } = message;
+    const begun = handling.begun.get(messageId) ?? receipt.crashes;
+    handlers.desk.take({ messageId, owner: handling.owner }, message, begun, () => options.release(held));
   }
 }
 

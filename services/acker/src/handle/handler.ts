@@ -2,8 +2,8 @@
  * The seam between the inbox and whatever a message is for.
  *
  * `row`: the row in the inbox is the effect; one statement, exactly once.
- * `after`: the row is taken on with a lease, then `handle` runs, then the outcome is written. What the handler does by
- * itself happens at least once: one that crashes after its effect and before the write is run again. What it returns as an
+ * `after`: the message is taken on with a lease, its own or its batch's, then `handle` runs, then the outcome is written, with
+ * the row where that is not there yet. What the handler does by itself happens at least once: one that crashes after its effect and before the write is run again. What it returns as an
  * `effect` is committed with the outcome, exactly once.
  */
 import type { TransactionQuery } from "@acktor/shared/db/fenced-transaction";

@@ -1,8 +1,10 @@
 /**
- * The inbox's housekeeping: partitions for the days to come, and an end for what is older than the window.
+ * The inbox's housekeeping: partitions for the days to come, and an end for what is older than the window and for what dead
+ * processes left.
  * Every step is one statement that takes locks for at most 100 ms or gives up; the next round tries again.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import { sweepBatches } from "./batch-lease.ts";
 
 export type Kept =
   | { readonly ok: true; readonly made: number; readonly dropped: readonly string[]; readonly deleted: number }
@@ -53,5 +55,6 @@ export async function keepPartitions(pool: Pool, windowMs: number, signal: Abort
     deleted += batch.rows[0]?.deleted ?? 0;
     if ((batch.rows[0]?.deleted ?? 0) < DELETE_BATCH) break;
   }
-  return { ok: true, made: made.made, dropped, deleted };
+  const swept = await sweepBatches(pool);
+  return swept.ok ? { ok: true, made: made.made, dropped, deleted } : swept;
 }

@@ -8,13 +8,15 @@
  *  3. Other content under a known id changes nothing.
  *  4. A lease of another run that ended without an outcome is a crash of its handler (migration 0002 says which one counts);
  *     the third rejects the message. Whoever finds a lease of its own run has not crashed: the database stalled.
- *  5. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
+ *  5. What stands in another batch (migration 0003) is left to it; what a dead process left in one is a suspect.
+ *  6. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
  *
  * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
  * server process, batches of 1,000, PostgreSQL 18: plain insert 7.4, `on conflict do update` 10.3. Most batches hold only
  * messages that nobody has seen, so a batch that looks new is inserted plainly, and again with the look when it was not.
  */
 import { type DbResult, type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { BatchLease } from "./batch-lease.ts";
 import type { InboxMessage } from "./message.ts";
 
 /** One message of a batch; ids are distinct within it. */
@@ -31,6 +33,8 @@ export interface ReceiveOptions {
   readonly leaseMs: number;
   /** What earlier batches were like; without it every batch is taken for one with known messages. */
   readonly newness?: Newness;
+  /** The lease that the caller has on this batch. */
+  readonly batch?: BatchLease | null;
 }
 
 /** Batches that are looked at for conflicts after one that had some: another acker may receive all that we do. */
@@ -46,12 +50,17 @@ export class Newness {
       this.#looks--;
       return false;
     }
-    return batch.every(({ message, deliveries }) => message.retryCount === 0 && deliveries === 1);
+    return batch.every(isNew);
   }
 
   wasWrong(): void {
     this.#looks = LOOK_AFTER_CONFLICT;
   }
+}
+
+/** As far as the sender knows, it was never here. */
+export function isNew({ message, deliveries }: Incoming): boolean {
+  return message.retryCount === 0 && deliveries === 1;
 }
 
 /** What the inbox holds under an id after the statement. */
@@ -65,6 +74,8 @@ export interface Receipt {
   readonly mine: boolean;
   /** How often its handler's process is thought to have crashed. */
   readonly crashes: number;
+  /** It stands in a batch whose handlers run: not in the inbox, and soon there. */
+  readonly inBatch?: boolean;
 }
 
 /** Crashes after which a message is given up. */
@@ -85,19 +96,23 @@ const TAKEN = `i.checksum = excluded.checksum and (
 const ifTaken = (column: string, givenUp = `excluded.${column}`): string =>
   `${column} = case when ${GIVEN_UP} then ${givenUp} when ${TAKEN} then excluded.${column} else i.${column} end`;
 
-/** Takes messages that are new, or fails as a whole. Parameters: `parameters`. */
-export const INSERT = `
-insert into acker.inbox as i (message_id, external_id, topic, content, content_encoding, content_type, checksum,
-  deliveries, attempt_token, retry_count, status, processed_at, lease_until, lease_owner)
-select t.*, $11::text,
+const COLUMNS = `message_id, external_id, topic, content, content_encoding, content_type, checksum,
+  deliveries, attempt_token, retry_count`;
+
+const ROWS = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
+  $10::int[]) t(${COLUMNS})`;
+
+const BIRTH = `$11::text,
   case when $11 = 'processed' then now() end,
   case when $11 = 'received' then now() + $12::float8 * interval '1 millisecond' end,
-  case when $11 = 'received' then $13::text end
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
-  $10::int[]) t`;
+  case when $11 = 'received' then $13::text end`;
 
-const RECEIVE = `${INSERT}
-on conflict (message_id) do update set
+/** Takes messages that are new, or fails as a whole. Parameters: `parameters`. */
+export const INSERT = `
+insert into acker.inbox as i (${COLUMNS}, status, processed_at, lease_until, lease_owner)
+select t.*, ${BIRTH} from ${ROWS}`;
+
+const OR_UPDATE = `on conflict (message_id) do update set
   deliveries = i.deliveries + case when i.checksum = excluded.checksum then excluded.deliveries else 0 end,
   reason = case when ${GIVEN_UP} then 'its handler crashed the acker ${MOST_CRASHES} times' when ${TAKEN} then null
     else i.reason end,
@@ -107,7 +122,24 @@ on conflict (message_id) do update set
   handling = i.handling and not (${TAKEN}),
   ${["processed_at", "lease_owner", "attempt_token", "retry_count"].map((column) => ifTaken(column)).join(",\n  ")}
 returning i.message_id as "messageId", i.deliveries, i.status, i.reason, i.checksum,
-  coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine, i.crashes`;
+  coalesce(i.status = 'received' and i.lease_owner = $13, false) as mine, i.crashes, false as "inBatch"`;
+
+/** Where the row is the effect. */
+const RECEIVE = `${INSERT}\n${OR_UPDATE}`;
+
+/** Where a handler follows: its messages may stand in a batch, whose answer is its own. */
+const TAKE_ON = `
+with batched as materialized (select * from acker.in_batches($1::uuid[], $14::text, $15::int2)),
+taken as (
+insert into acker.inbox as i (${COLUMNS}, status, processed_at, lease_until, lease_owner, crashes)
+select t.*, ${BIRTH}, case when t.message_id = any (array(select message_id from batched where crashed)) then 1 else 0 end
+from ${ROWS}
+where t.message_id <> all (array(select message_id from batched where live))
+${OR_UPDATE})
+select * from taken
+union all
+select t.message_id, t.deliveries + 1, 'received', null, t.checksum, false, 0, true
+from ${ROWS} join batched using (message_id) where live`;
 
 /** Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock. */
 export async function receiveMessages(
@@ -117,13 +149,20 @@ export async function receiveMessages(
 ): Promise<DbResult<Receipt>> {
   const sorted = batch.toSorted((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1));
   const params = parameters(sorted, options);
-  if (options.newness?.expects(sorted)) {
+  if (mayInsertPlainly(sorted, options)) {
     const answer = await pool.run<never>(INSERT, params);
     if (answer.ok) return { ok: true, rows: sorted.map((item) => firstReceipt(item, options)) };
     if (answer.failure.code !== ALREADY_THERE) return answer;
-    options.newness.wasWrong();
+    options.newness?.wasWrong();
   }
-  return pool.run<Receipt>(RECEIVE, params);
+  if (options.born === "processed") return pool.run<Receipt>(RECEIVE, params);
+  const run = options.batch?.run ?? options.owner.replace(/\/[^/]*$/, "");
+  return pool.run<Receipt>(TAKE_ON, [...params, run, options.batch?.lane ?? null]);
+}
+
+/** A handler's messages may stand in a batch: only the lease on it says that they do not. */
+function mayInsertPlainly(batch: readonly Incoming[], { newness, born, batch: lease }: ReceiveOptions): boolean {
+  return (born === "processed" || (lease ?? null) !== null) && newness !== undefined && newness.expects(batch);
 }
 
 /** What the inbox holds of a message that was inserted plainly. */

@@ -7,6 +7,7 @@
  *  2. While the database is away nothing is given up until `signal` says so; nothing is refused for it.
  *  3. One message's fault fails only this message: a refused batch is halved until it stands alone (18 statements for
  *     one in 500, where one by one would be 500).
+ *  4. What stands in another batch is looked for again, shortly: there it is written in a moment, and counted only in its row.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
@@ -29,6 +30,8 @@ export interface StoreControl<T extends Incoming> {
   readonly onTrouble: (failure: DbFailure) => void;
 }
 
+const BATCH_WAIT_MS = 20;
+const BATCH_LOOKS = 5;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 1_000;
 
@@ -64,6 +67,7 @@ async function storeGroup<T extends Incoming>(
   control: StoreControl<T>,
   results: Map<string, Stored>,
 ): Promise<Refusal | null> {
+  let looks = 0;
   for (let tries = 0; ; tries++) {
     dropExpired(group, control, results);
     if (group.length === 0) return null;
@@ -73,7 +77,11 @@ async function storeGroup<T extends Incoming>(
       : await unlessAborted(receiveMessages(pool, group, options), control.signal);
     if (answer === null) break;
     if (answer.ok) {
+      const inBatch = new Set(answer.rows.filter((receipt) => receipt.inBatch).map(({ messageId }) => messageId));
       for (const receipt of answer.rows) results.set(receipt.messageId, { kind: "stored", receipt });
+      if (inBatch.size === 0 || ++looks === BATCH_LOOKS) return null;
+      removeFrom(group, (item) => !inBatch.has(item.message.messageId));
+      if (await pause(BATCH_WAIT_MS, control.signal)) continue;
       return null;
     }
     const blame = judgeFailure(answer.failure);
@@ -88,10 +96,14 @@ async function storeGroup<T extends Incoming>(
 
 /** Removes from `group` what has outlived itself. */
 function dropExpired<T extends Incoming>(group: T[], control: StoreControl<T>, results: Map<string, Stored>): void {
-  for (let i = group.length - 1; i >= 0; i--) {
-    const item = group[i];
-    if (item === undefined || !control.isExpired(item)) continue;
+  removeFrom(group, (item) => {
+    if (!control.isExpired(item)) return false;
     results.set(item.message.messageId, { kind: "expired" });
-    group.splice(i, 1);
-  }
+    return true;
+  });
+}
+
+function removeFrom<T>(list: T[], isOver: (item: T) => boolean): void {
+  const kept = list.filter((item) => !isOver(item));
+  list.splice(0, list.length, ...kept);
 }

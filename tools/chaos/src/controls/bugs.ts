@@ -65,7 +65,7 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: "services/acker/dist/inbox/receive-messages.js",
-        from: "options.newness?.expects(sorted)",
+        from: "mayInsertPlainly(sorted, options)",
         to: "options.newness !== undefined",
       },
       { file: "services/acker/dist/pipeline.js", from: "groups.get(message.messageId)", to: "undefined" },

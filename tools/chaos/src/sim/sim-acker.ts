@@ -30,8 +30,7 @@ export function startSimAcker({ time, owner, random, link, pool, logger }: SimAc
   const pipeline = createPipeline({
     pool,
     acks,
-    desk: null,
-    early: null,
+    handlers: null,
     verify: { ackPrefix: DEFAULT_ACK_PREFIX, presencePrefix: DEFAULT_PRESENCE_PREFIX },
     owner: owner.name,
     leaseMs: 5_000,

@@ -1,0 +1,50 @@
+/**
+ * One lease for a batch whose handlers run before its rows are written (migration 0003).
+ *
+ * Invariants:
+ *  1. A message of it is neither in the inbox nor in another batch, and whoever receives it meanwhile leaves it.
+ *  2. It ends with the statement that writes the last of its messages; a crash before makes suspects of them.
+ */
+import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+
+export interface BatchLease {
+  /** This run of the process. */
+  readonly run: string;
+  /** Batches of a process side by side have one each. */
+  readonly lane: number;
+}
+
+/** Ends a lease; its parameters are `$from` and the next one. */
+export function endText(from: number): string {
+  return `update acker.batch_lease set lease_until = null, message_ids = '{}', least_id = null, most_id = null
+where run = $${from}::text and lane = $${from + 1}::int2`;
+}
+
+const BEGIN =
+  "select acker.begin_batch($1::text, $2::int2, $3::uuid[], $4::float8 * interval '1 millisecond') as begun";
+
+/** @param ids ascending @returns false when one of them is known already */
+export function beginBatch(
+  pool: Pool,
+  { run, lane }: BatchLease,
+  ids: readonly string[],
+  leaseMs: number,
+): Promise<DbResult<{ begun: boolean }>> {
+  return pool.run(BEGIN, [run, lane, pgArray(ids), leaseMs]);
+}
+
+export function endBatch(pool: Pool, { run, lane }: BatchLease): Promise<DbResult<never>> {
+  return pool.run<never>(endText(1), [run, lane]);
+}
+
+/** What of a process is left when it ends. Suspects stay. */
+export function leaveBatches(pool: Pool, run: string): Promise<DbResult<never>> {
+  return pool.run<never>("delete from acker.batch_lease where run = $1::text and lease_until is null", [run]);
+}
+
+/** Rows of processes that are gone; one of a process that lives is made anew. What a crash left is forgotten after a day. */
+export function sweepBatches(pool: Pool): Promise<DbResult<never>> {
+  return pool.run<never>(
+    "delete from acker.batch_lease where lease_until is null or lease_until < now() - interval '1 day'",
+  );
+}

@@ -1,0 +1,266 @@
+/** One lease for a batch whose handlers run before its rows are written: on real PostgreSQL, then in an acker. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { type TestContext, test } from "node:test";
+import { sql as fragment, processed, rejected } from "@acktor/acker";
+import { type BatchLease, beginBatch, endBatch, leaveBatches, sweepBatches } from "@acktor/acker/inbox/batch-lease";
+import type { InboxMessage } from "@acktor/acker/inbox/message";
+import { migrateInbox } from "@acktor/acker/inbox/migrate-inbox";
+import { Newness, type Receipt, receiveMessages } from "@acktor/acker/inbox/receive-messages";
+import { receiveProcessed, receiveWithEffects } from "@acktor/acker/inbox/receive-with-effects";
+import { inboxKey } from "@acktor/acker/verify/message-id";
+import type { Pool } from "@acktor/shared/db/pool";
+import { checksumOf } from "@acktor/shared/protocol/envelope";
+import { pause } from "@acktor/shared/runtime/pause";
+import { sql, testPool } from "../support/acker.ts";
+import { libraryRig } from "../support/library-acker.ts";
+import { type PostgresVersion, postgresVersions, testDatabase } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
+
+const MINUTE = 60_000;
+const A: BatchLease = { run: "a/1", lane: 0 };
+const B: BatchLease = { run: "b/1", lane: 0 };
+const NEVER = new AbortController().signal;
+
+async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
+  const { url } = await testDatabase(t, { version });
+  const pool = testPool(t, url);
+  assert.ok((await migrateInbox(pool)).ok);
+  return pool;
+}
+
+function messageOf(id: string): InboxMessage {
+  return {
+    ...inboxKey(id),
+    topic: "t/a",
+    content: "x",
+    contentEncoding: "utf8",
+    contentType: null,
+    checksum: checksumOf("x", "utf8"),
+    attemptToken: "1",
+    retryCount: 0,
+    expiresAt: null,
+    answerTo: null,
+  };
+}
+
+const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID()).sort();
+
+async function begin(pool: Pool, lease: BatchLease, batch: readonly string[], leaseMs = MINUTE): Promise<boolean> {
+  const answer = await beginBatch(pool, lease, batch, leaseMs);
+  assert.ok(answer.ok, JSON.stringify(answer));
+  return answer.rows[0]?.begun === true;
+}
+
+/** As a handler's acker does. @param batch the lease of the caller */
+async function takeOn(pool: Pool, run: string, batch: readonly string[], lease?: BatchLease): Promise<Receipt[]> {
+  const items = batch.map((id) => ({ message: messageOf(id), deliveries: 1 }));
+  const options = { born: "received", owner: `${run}/1`, leaseMs: MINUTE, newness: new Newness() } as const;
+  const answer = await receiveMessages(pool, items, { ...options, batch: lease ?? null });
+  assert.ok(answer.ok, JSON.stringify(answer));
+  return [...answer.rows];
+}
+
+for (const version of postgresVersions()) {
+  const pg = `PostgreSQL ${version}`;
+
+  test(`${pg}: a message is in one batch, and in none when the inbox has it`, async (t) => {
+    const pool = await inbox(t, version);
+    const [first = "", second = "", third = ""] = ids(3);
+    assert.equal(await begin(pool, A, [first, second]), true);
+    assert.equal(await begin(pool, B, [second, third]), false);
+    assert.equal(await begin(pool, { ...A, lane: 1 }, [first, third]), false);
+    assert.equal(await begin(pool, B, [third]), true);
+    // The lane's next batch takes the place of the one before.
+    await takeOn(pool, "a/1", [first], A);
+    assert.equal(await begin(pool, A, [second]), true);
+    assert.equal(await begin(pool, { ...A, lane: 1 }, [first]), false);
+    assert.ok((await endBatch(pool, A)).ok);
+    assert.equal(await begin(pool, { ...A, lane: 1 }, [second]), true);
+  });
+
+  test(`${pg}: who receives what stands in a batch leaves it; what a dead process left is a suspect`, async (t) => {
+    const pool = await inbox(t, version);
+    const [lost = "", other = ""] = ids(2);
+    assert.equal(await begin(pool, A, [lost], 300), true);
+    const receipts = await takeOn(pool, "b/1", [lost, other]);
+    const seen = new Map(receipts.map(({ messageId, mine, inBatch }) => [messageId, { mine, inBatch }]));
+    assert.deepEqual(seen.get(lost), { mine: false, inBatch: true });
+    assert.deepEqual(seen.get(other), { mine: true, inBatch: false });
+    assert.deepEqual(await sql(pool, "select message_id::text id from acker.inbox"), [{ id: other }]);
+    await pause(400, NEVER);
+    const [suspect] = await takeOn(pool, "b/1", [lost]);
+    assert.deepEqual([suspect?.mine, suspect?.crashes], [true, 1]);
+    // Its own run has not crashed: its database stalled.
+    const [stalled = ""] = ids(1);
+    assert.equal(await begin(pool, A, [stalled], 1), true);
+    await pause(20, NEVER);
+    const [own] = await takeOn(pool, "a/1", [stalled]);
+    assert.deepEqual([own?.mine, own?.crashes], [true, 0]);
+  });
+
+  test(`${pg}: of a batch and a receiver at the same moment one has the message, whoever is first`, async (t) => {
+    const pool = await inbox(t, version);
+    const won = { batch: 0, receiver: 0 };
+    for (let round = 0; round < 150; round++) {
+      const batch = ids(20);
+      const taking = round % 2 === 0 ? takeOn(pool, "b/1", batch) : null;
+      const beginning = begin(pool, A, batch);
+      const [begun, receipts] = await Promise.all([beginning, taking ?? takeOn(pool, "b/1", batch)]);
+      const mine = receipts.filter((receipt) => receipt.mine).length;
+      assert.equal(mine, begun ? 0 : 20, `round ${round}: begun ${begun}, received ${mine}`);
+      won[begun ? "batch" : "receiver"]++;
+      await endBatch(pool, A);
+    }
+    t.diagnostic(`the batch had it ${won.batch} times, the receiver ${won.receiver} times`);
+  });
+
+  test(`${pg}: of two batches at the same moment one begins`, async (t) => {
+    const pool = await inbox(t, version);
+    for (let round = 0; round < 150; round++) {
+      const batch = ids(20);
+      const begun = await Promise.all([begin(pool, A, batch), begin(pool, B, batch)]);
+      assert.equal(begun.filter(Boolean).length, 1, `round ${round}`);
+      await Promise.all([endBatch(pool, A), endBatch(pool, B)]);
+    }
+  });
+
+  test(`${pg}: the lease ends with the rows, or stands where these are refused`, async (t) => {
+    const pool = await inbox(t, version);
+    const left = () => sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
+    const [id = "", known = ""] = ids(2);
+    const item = { message: messageOf(id), deliveries: 1 };
+    assert.equal(await begin(pool, A, [id]), true);
+    await takeOn(pool, "b/1", [known]);
+    const clash = [item, { message: messageOf(known), deliveries: 1 }];
+    const refused = await receiveProcessed(pool, clash, A);
+    assert.equal(refused.ok ? "" : refused.failure.code, "23505");
+    assert.deepEqual(await left(), [{ size: 1 }]);
+    await sql(pool, "create table effect (id uuid primary key)");
+    const effect = fragment`insert into effect (id) values (${id})`;
+    assert.ok((await receiveWithEffects(pool, { items: [{ item, effect }], row: null }, A)).ok);
+    assert.deepEqual(await left(), [{ size: 0 }]);
+    const rows = await sql(pool, `select status from acker.inbox join effect on id = message_id`);
+    assert.deepEqual(rows, [{ status: "processed" }]);
+  });
+
+  test(`${pg}: a process that leaves, and the sweep, leave suspects alone for a day`, async (t) => {
+    const pool = await inbox(t, version);
+    const left = () => sql(pool, "select run from acker.batch_lease order by run");
+    const [one = "", two = ""] = ids(2);
+    assert.equal(await begin(pool, A, [one], 1), true);
+    assert.equal(await begin(pool, B, [two]), true);
+    await endBatch(pool, B);
+    assert.ok((await leaveBatches(pool, "a/1")).ok);
+    assert.deepEqual(await left(), [{ run: "a/1" }, { run: "b/1" }]);
+    assert.ok((await sweepBatches(pool)).ok);
+    assert.deepEqual(await left(), [{ run: "a/1" }]);
+    await sql(pool, "update acker.batch_lease set lease_until = now() - interval '25 hours'");
+    assert.ok((await sweepBatches(pool)).ok);
+    assert.deepEqual(await left(), []);
+  });
+
+  test(`${pg}: half a lease, or too large a one, the database refuses`, async (t) => {
+    const pool = await inbox(t, version);
+    const code = async (values: string) => {
+      const answer = await pool.run(`insert into acker.batch_lease values ('x', 0, ${values})`);
+      return answer.ok ? "" : answer.failure.code;
+    };
+    assert.equal(await code("now(), '{}', null, null"), "23514");
+    assert.equal(await code(`null, array[gen_random_uuid()], null, null`), "23514");
+    const many = "array(select gen_random_uuid() from generate_series(1, 1001))";
+    assert.equal(await code(`now(), ${many}, gen_random_uuid(), gen_random_uuid()`), "23514");
+  });
+}
+
+test("what answers at once is written once; what waits, refuses or fails goes the usual way; each handler runs once", async (t) => {
+  const rig = await libraryRig(t);
+  const runs = new Map<string, number>();
+  const count = (id: string): void => void runs.set(id, (runs.get(id) ?? 0) + 1);
+  await rig.start({
+    "t/at-once": ({ id }) => {
+      count(id);
+      return fragment`insert into effect (id, n) values (${id}, 1)`;
+    },
+    "t/async": async ({ id }) => {
+      count(id);
+      return fragment`insert into effect (id, n) values (${id}, ${2})`;
+    },
+    "t/nothing": ({ id }) => {
+      count(id);
+      return processed;
+    },
+    "t/waits": async ({ id }, { signal }) => {
+      count(id);
+      await pause(30, signal);
+      return fragment`insert into effect (id, n) values (${id}, 3)`;
+    },
+    "t/refuses": ({ id }) => {
+      count(id);
+      return rejected("not this one", { retryable: false });
+    },
+    "t/broken": ({ id }) => {
+      count(id);
+      return fragment`insert into effect (id, n) values (${id}, ${"no number"})`;
+    },
+    "t/update": ({ id }) => {
+      count(id);
+      return fragment`update counter set n = n + 1 where name = 'all'`;
+    },
+  });
+  const topics = ["at-once", "async", "nothing", "waits", "refuses", "broken", "update"];
+  // A part of the broken ones at a time: after one the next batches go the usual way.
+  const sent: string[] = [];
+  for (const topic of topics) {
+    const batch = Array.from({ length: 30 }, (_, n) => `${topic}-${n}`);
+    await Promise.all(batch.map((id) => rig.send(`t/${topic}`, id)));
+    sent.push(...batch);
+  }
+  for (const id of sent) await rig.answer(id);
+  assert.deepEqual(
+    sent.filter((id) => runs.get(id) !== 1),
+    [],
+  );
+  const [rows] = await rig.ask(`select
+    count(*) filter (where lease_owner is null and external_id ~ '^(at-once|async|nothing)')::int once,
+    count(*) filter (where lease_owner is not null and external_id ~ '^(waits|refuses|broken|update)')::int usual,
+    count(*) filter (where status = 'processed')::int processed, count(*) filter (where status = 'rejected')::int rejected
+    from acker.inbox`);
+  // Two batches may be under way when one of them turns out to wait, so not every one of the first kinds must be early.
+  assert.equal(rows?.["usual"], 120);
+  assert.ok(Number(rows?.["once"]) >= 30, JSON.stringify(rows));
+  assert.deepEqual([rows?.["processed"], rows?.["rejected"]], [150, 60]);
+  assert.deepEqual(await rig.ask("select n, count(*)::int rows from effect group by n order by n"), [
+    { n: 1, rows: 30 },
+    { n: 2, rows: 30 },
+    { n: 3, rows: 30 },
+  ]);
+  assert.deepEqual(await rig.ask("select n from counter"), [{ n: 30 }]);
+  assert.deepEqual(await rig.ask("select count(*)::int live from acker.batch_lease where lease_until is not null"), [
+    { live: 0 },
+  ]);
+});
+
+test("two ackers that receive everything: each handler runs for a message once, whoever takes it", async (t) => {
+  const rig = await libraryRig(t);
+  const runs = new Map<string, number>();
+  const handlers = {
+    "t/#": ({ id }: { id: string }) => {
+      runs.set(id, (runs.get(id) ?? 0) + 1);
+      return fragment`insert into effect (id, n) values (${id}, 1)`;
+    },
+  };
+  await rig.start(handlers);
+  await rig.start(handlers, { instance: "library-2" });
+  await until(() => rig.client.on("delivery/acker/library-2").length > 0, 10_000, "the second acker");
+  const sent = Array.from({ length: 600 }, (_, n) => `m-${n}`);
+  await Promise.all(sent.map((id) => rig.send("t/a", id)));
+  for (const id of sent) await rig.answer(id);
+  assert.deepEqual(
+    sent.filter((id) => runs.get(id) !== 1),
+    [],
+  );
+  assert.deepEqual(await rig.ask("select count(*)::int rows from effect"), [{ rows: 600 }]);
+  const seen = async () => (await rig.ask("select sum(deliveries)::int times from acker.inbox"))[0]?.["times"];
+  await until(async () => (await seen()) === 1_200, 10_000, "both deliveries to be counted");
+});
