@@ -23,6 +23,7 @@ test("docker compose up: one line to click on, and nothing for strangers", { tim
   await t.test("the console sees both services", () => seesBoth(client));
   await t.test("without the token there is nothing but health", () => wantsToken(stack));
   await t.test("each container is closed in", () => areClosedIn(stack));
+  await t.test("our images are small", () => areSmall(t, stack));
   await t.test("mosquitto", (t2) => mosquittoIsClosed(t2, stack));
   await t.test("PostgreSQL", (t2) => postgresIsClosed(t2, stack));
   await t.test("NATS", (t2) => natsIsClosed(t2, stack));
@@ -112,6 +113,12 @@ async function areClosedIn(stack: ComposeStack): Promise<void> {
     );
     assert.equal(published.length, Name.includes("front") ? 1 : 0, Name);
   }
+}
+
+async function areSmall(t: TestContext, { image }: ComposeStack): Promise<void> {
+  const sizes = (await docker("image", "inspect", "--format", "{{.Size}}", image, `${image}-init`)).trim().split("\n");
+  t.diagnostic(`images of ${sizes.map((bytes) => Math.round(Number(bytes) / 1e6)).join(" and ")} MB`);
+  for (const bytes of sizes) assert.ok(Number(bytes) < 300e6, `${bytes} bytes`);
 }
 
 /** mosquitto_pub in the broker's container, by TLS; `as` null is a stranger. */

@@ -34,6 +34,8 @@ export interface Said {
 
 export interface ComposeStack {
   readonly project: string;
+  /** Of the services; with `-init` behind it, the other one. */
+  readonly image: string;
   /** http://127.0.0.1:port of `front`. */
   readonly url: string;
   /** A variable of the file, from now on. */
@@ -81,6 +83,7 @@ export async function composeStack(t: TestContext, env: Readonly<Record<string, 
     anyExit(program, words(["exec", "-T", service, ...rest]), options);
   return {
     project,
+    image,
     url: `http://127.0.0.1:${port}`,
     exec,
     set(name, value) {
