@@ -51,7 +51,7 @@ test("postgres.js: the message commits with the transaction, and goes with it", 
     /thinks otherwise/,
   );
   const rows = await ask(`select payload, content_encoding, content_type, qos, retain, requires_ack, max_retries,
-    ordering_key, deliver_at, (ttl_ms)::int4 ttl_ms from publisher.message_delivery order by seq`);
+    ordering_key, to_char(deliver_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') deliver_at, (ttl_ms)::int4 ttl_ms from publisher.message_delivery order by seq`);
   assert.deepEqual(rows, [
     {
       payload: "keyed",
