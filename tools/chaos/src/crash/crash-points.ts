@@ -12,12 +12,13 @@ export interface CrashPoint {
   /** `soon`: after what stands there was begun and before it can have been answered. */
   readonly when: "before" | "soon";
   /** What it takes to get there, beside traffic. */
-  readonly needs?: "lost acks" | "SIGTERM" | "short lives";
+  readonly needs?: "lost acks" | "SIGTERM" | "short lives" | "a handler";
 }
 
 const INTAKE = "dist/intake/intake.js";
 const DISPATCHER = "dist/dispatch/dispatcher.js";
 const SETTLER = "dist/settle/settler.js";
+const FIRST = "dist/early/handle-first.js";
 
 const before = (
   service: CrashPoint["service"],
@@ -50,6 +51,17 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before("acker", "PUBACK sent", "dist/subscribe/intake.js", "size++;"),
   { service: "acker", name: "inbox written", file: "dist/pipeline.js", at: "const stored = await", when: "soon" },
   before("acker", "inbox committed", "dist/pipeline.js", "for (const group of groups)\n            conclude("),
+  before("acker", "batch leased", FIRST, "const begun = new Map(", "a handler"),
+  before("acker", "handlers answered", FIRST, "const stored = await this.#store(", "a handler"),
+  {
+    service: "acker",
+    name: "batch written",
+    file: FIRST,
+    at: "const answer = await unlessAborted(commit.run",
+    when: "soon",
+    needs: "a handler",
+  },
+  before("acker", "batch committed", FIRST, "if (stored.size === groups.length)", "a handler"),
   before("acker", "ack about to be sent", "dist/ack/send-acks.js", "underWay++;"),
   before("acker", "ack sent", "dist/ack/send-acks.js", 'if (outcome.kind === "acked")'),
   before("acker", "drain", "dist/acker.js", "await this.#pipeline.drain(", "SIGTERM"),
