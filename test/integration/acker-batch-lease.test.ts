@@ -3,23 +3,28 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { sql as fragment, processed, rejected } from "@acktor/acker";
+import { HandleFirst } from "@acktor/acker/early/handle-first";
 import { type BatchLease, beginBatch, endBatch, leaveBatches, sweepBatches } from "@acktor/acker/inbox/batch-lease";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import { migrateInbox } from "@acktor/acker/inbox/migrate-inbox";
 import { Newness, type Receipt, receiveMessages } from "@acktor/acker/inbox/receive-messages";
 import { receiveProcessed, receiveWithEffects } from "@acktor/acker/inbox/receive-with-effects";
+import { createShapeTypes } from "@acktor/acker/inbox/shape-types";
 import { inboxKey } from "@acktor/acker/verify/message-id";
 import type { Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { pause } from "@acktor/shared/runtime/pause";
+import postgres from "postgres";
 import { sql, testPool } from "../support/acker.ts";
+import { cleanUp } from "../support/cleanup.ts";
 import { libraryRig } from "../support/library-acker.ts";
 import { type PostgresVersion, postgresVersions, testDatabase } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
 
 const MINUTE = 60_000;
-const A: BatchLease = { run: "a/1", lane: 0 };
-const B: BatchLease = { run: "b/1", lane: 0 };
+type Lane = Pick<BatchLease, "run" | "lane">;
+const A: Lane = { run: "a/1", lane: 0 };
+const B: Lane = { run: "b/1", lane: 0 };
 const NEVER = new AbortController().signal;
 
 async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
@@ -46,17 +51,20 @@ function messageOf(id: string): InboxMessage {
 
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID()).sort();
 
-async function begin(pool: Pool, lease: BatchLease, batch: readonly string[], leaseMs = MINUTE): Promise<boolean> {
-  const answer = await beginBatch(pool, lease, batch, leaseMs);
+async function begin(pool: Pool, lane: Lane, batch: readonly string[], leaseMs = MINUTE): Promise<boolean> {
+  const answer = await beginBatch(pool, { ...lane, ids: batch }, leaseMs);
   assert.ok(answer.ok, JSON.stringify(answer));
   return answer.rows[0]?.begun === true;
 }
 
-/** As a handler's acker does. @param batch the lease of the caller */
-async function takeOn(pool: Pool, run: string, batch: readonly string[], lease?: BatchLease): Promise<Receipt[]> {
+/** As a handler's acker does. @param lane of the caller's lease on the batch, which is certain */
+async function takeOn(pool: Pool, run: string, batch: readonly string[], lane?: Lane): Promise<Receipt[]> {
   const items = batch.map((id) => ({ message: messageOf(id), deliveries: 1 }));
   const options = { born: "received", owner: `${run}/1`, leaseMs: MINUTE, newness: new Newness() } as const;
-  const answer = await receiveMessages(pool, items, { ...options, batch: lease ?? null });
+  const answer = await receiveMessages(pool, items, {
+    ...options,
+    batch: lane === undefined ? null : { ...lane, ids: batch, isCertain: true },
+  });
   assert.ok(answer.ok, JSON.stringify(answer));
   return [...answer.rows];
 }
@@ -75,7 +83,10 @@ for (const version of postgresVersions()) {
     await takeOn(pool, "a/1", [first], A);
     assert.equal(await begin(pool, A, [second]), true);
     assert.equal(await begin(pool, { ...A, lane: 1 }, [first]), false);
-    assert.ok((await endBatch(pool, A)).ok);
+    // The end of the former one comes late, and ends nothing.
+    assert.ok((await endBatch(pool, { ...A, ids: [first, second] })).ok);
+    assert.equal(await begin(pool, { ...A, lane: 1 }, [second]), false);
+    assert.ok((await endBatch(pool, { ...A, ids: [second] })).ok);
     assert.equal(await begin(pool, { ...A, lane: 1 }, [second]), true);
   });
 
@@ -110,7 +121,7 @@ for (const version of postgresVersions()) {
       const mine = receipts.filter((receipt) => receipt.mine).length;
       assert.equal(mine, begun ? 0 : 20, `round ${round}: begun ${begun}, received ${mine}`);
       won[begun ? "batch" : "receiver"]++;
-      await endBatch(pool, A);
+      await endBatch(pool, { ...A, ids: batch });
     }
     t.diagnostic(`the batch had it ${won.batch} times, the receiver ${won.receiver} times`);
   });
@@ -121,7 +132,7 @@ for (const version of postgresVersions()) {
       const batch = ids(20);
       const begun = await Promise.all([begin(pool, A, batch), begin(pool, B, batch)]);
       assert.equal(begun.filter(Boolean).length, 1, `round ${round}`);
-      await Promise.all([endBatch(pool, A), endBatch(pool, B)]);
+      await Promise.all([A, B].map((lane) => endBatch(pool, { ...lane, ids: batch })));
     }
   });
 
@@ -133,31 +144,94 @@ for (const version of postgresVersions()) {
     assert.equal(await begin(pool, A, [id]), true);
     await takeOn(pool, "b/1", [known]);
     const clash = [item, { message: messageOf(known), deliveries: 1 }];
-    const refused = await receiveProcessed(pool, clash, A);
+    const lease = { ...A, ids: [id] };
+    const refused = await receiveProcessed(pool, clash, lease);
     assert.equal(refused.ok ? "" : refused.failure.code, "23505");
     assert.deepEqual(await left(), [{ size: 1 }]);
     await sql(pool, "create table effect (id uuid primary key)");
     const effect = fragment`insert into effect (id) values (${id})`;
-    assert.ok((await receiveWithEffects(pool, { items: [{ item, effect }], row: null }, A)).ok);
+    assert.ok((await receiveWithEffects(pool, { items: [{ item, effect }], row: null }, lease)).ok);
     assert.deepEqual(await left(), [{ size: 0 }]);
     const rows = await sql(pool, `select status from acker.inbox join effect on id = message_id`);
     assert.deepEqual(rows, [{ status: "processed" }]);
   });
 
-  test(`${pg}: a process that leaves, and the sweep, leave suspects alone for a day`, async (t) => {
+  test(`${pg}: who leaves takes its rows along; the sweep leaves suspects alone for a day`, async (t) => {
     const pool = await inbox(t, version);
     const left = () => sql(pool, "select run from acker.batch_lease order by run");
-    const [one = "", two = ""] = ids(2);
+    const [one = "", two = "", three = ""] = ids(3);
     assert.equal(await begin(pool, A, [one], 1), true);
     assert.equal(await begin(pool, B, [two]), true);
-    await endBatch(pool, B);
-    assert.ok((await leaveBatches(pool, "a/1")).ok);
+    assert.equal(await begin(pool, { run: "c/1", lane: 0 }, [three]), true);
+    await endBatch(pool, { ...B, ids: [two] });
+    assert.ok((await leaveBatches(pool, "c/1")).ok);
     assert.deepEqual(await left(), [{ run: "a/1" }, { run: "b/1" }]);
     assert.ok((await sweepBatches(pool)).ok);
     assert.deepEqual(await left(), [{ run: "a/1" }]);
     await sql(pool, "update acker.batch_lease set lease_until = now() - interval '25 hours'");
     assert.ok((await sweepBatches(pool)).ok);
     assert.deepEqual(await left(), []);
+  });
+
+  test(`${pg}: a begin waits for nobody long, and its commit for no disk`, async (t) => {
+    const { url } = await testDatabase(t, { version });
+    const pool = testPool(t, url);
+    assert.ok((await migrateInbox(pool)).ok);
+    const other = postgres(url, { max: 1, onnotice: () => undefined });
+    cleanUp(t, () => other.end());
+    const [one = "", two = ""] = ids(2);
+    await other.begin(async (tx) => {
+      const shown = async () => (await tx`show synchronous_commit`)[0]?.["synchronous_commit"] as unknown;
+      assert.equal(await shown(), "on");
+      await tx`select acker.begin_batch('x', 0::int2, array[${one}]::uuid[], '1 minute')`;
+      assert.equal(await shown(), "off");
+      // Who receives holds the lock as this one does, and may wait for a row meanwhile.
+      const startedAt = performance.now();
+      const blocked = await beginBatch(pool, { ...A, ids: [two] }, MINUTE);
+      assert.equal(blocked.ok ? "" : blocked.failure.code, "55P03");
+      assert.ok(performance.now() - startedAt < 2_000);
+    });
+    assert.equal(await begin(pool, A, [two]), true);
+  });
+
+  test(`${pg}: a begin whose answer is lost keeps nobody from its messages, and ends`, async (t) => {
+    const pool = await inbox(t, version);
+    const lossy: Pool = {
+      ...pool,
+      run: async (text, params, options) => {
+        const answer = await pool.run<never>(text, params, options);
+        const lost = {
+          kind: "unavailable",
+          code: "08006",
+          message: "gone",
+          constraint: null,
+          maybeCommitted: true,
+        } as const;
+        return text.includes("begin_batch") ? { ok: false, failure: lost } : answer;
+      },
+    };
+    const first = new HandleFirst({
+      ...{ pool: lossy, shapes: createShapeTypes(pool), run: "a/1", lanes: 1, leaseMs: MINUTE, now: () => 0 },
+      begin: () => assert.fail("no handler may begin"),
+      isExpired: () => false,
+      signal: NEVER,
+      onTrouble: () => undefined,
+    });
+    const items = ids(20).map((id) => ({ message: messageOf(id), deliveries: 1 }));
+    const handled = await first.handle(items);
+    assert.deepEqual([handled.rest.length, handled.stored.length, handled.begun.size], [20, 0, 0]);
+    const [row] = await sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
+    assert.deepEqual(row, { size: 20 });
+    const options = { born: "received", owner: "a/1/1", leaseMs: MINUTE, newness: new Newness() } as const;
+    const answer = await receiveMessages(pool, handled.rest, { ...options, batch: handled.lease });
+    assert.ok(answer.ok);
+    assert.deepEqual(
+      answer.rows.map(({ mine, crashes }) => [mine, crashes]),
+      Array.from({ length: 20 }, () => [true, 0]),
+    );
+    await handled.end();
+    const [ended] = await sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
+    assert.deepEqual(ended, { size: 0 });
   });
 
   test(`${pg}: half a lease, or too large a one, the database refuses`, async (t) => {

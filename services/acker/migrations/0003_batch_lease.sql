@@ -30,8 +30,10 @@ create table acker.batch_lease (
 comment on table acker.batch_lease is 'Messages whose handlers run before their row is written, by process and lane.';
 
 -- Takes a batch on, its ids in ascending order; false when one of it is in the inbox or in a batch, and nothing has changed then.
--- Losing it with a crash of the server would only free the messages, so the commit waits for no disk.
-create function acker.begin_batch(by_run text, by_lane smallint, ids uuid[], lease interval) returns boolean language plpgsql as $$
+-- Losing it with a crash of the server would only free the messages, so the commit waits for no disk. Nor does it wait long for
+-- those who receive: one of them may wait for a row, with the lock in its hands, and everybody else would queue behind us.
+create function acker.begin_batch(by_run text, by_lane smallint, ids uuid[], lease interval) returns boolean language plpgsql
+  set lock_timeout = '100ms' as $$
 declare
   least_of uuid := ids[1];
   most_of uuid := ids[cardinality(ids)];

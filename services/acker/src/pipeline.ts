@@ -97,7 +97,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { begin } = desk;
     const { signal } = abandonment;
     return new HandleFirst({
-      ...{ pool, shapes, run: options.owner, lanes, leaseMs, begin, isExpired: expired, signal, onTrouble },
+      ...{
+        pool,
+        shapes,
+        run: options.owner,
+        lanes,
+        leaseMs,
+        begin,
+        isExpired: expired,
+        signal,
+        onTrouble,
+        now: options.now,
+      },
     });
   }
 
@@ -136,6 +147,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     );
     for (const group of groups)
       conclude(group, stored.get(group.message.messageId), { owner, begun: handled.begun }, options);
+    for (const run of handled.begun.values()) run.cancel();
     await handled.end();
   }
 

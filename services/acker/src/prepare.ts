@@ -63,9 +63,10 @@ async function applyMigrations(pool: Pool, logger: Logger): Promise<Hurdle | nul
 }
 
 async function checkSchema(pool: Pool): Promise<Hurdle | null> {
-  const found = await pool.run<{ there: boolean }>("select to_regclass('acker.inbox') is not null as there");
+  const found = await pool.run<{ there: boolean }>("select to_regclass('acker.batch_lease') is not null as there");
   if (!found.ok) return { text: `PostgreSQL: ${found.failure.message}`, isFinal: false };
   if (found.rows[0]?.there === true) return null;
-  const text = "schema acker is missing and ACKTOR_MIGRATE is off: migrate first, or start once without it";
+  const text =
+    "schema acker is missing or older than this acker, and ACKTOR_MIGRATE is off: migrate first, or start once without it";
   return { text, isFinal: false };
 }

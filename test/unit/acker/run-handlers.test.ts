@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import { EarlyRun } from "@acktor/acker/handle/early-run";
 import type { AfterHandler, HandleResult } from "@acktor/acker/handle/handler";
 import { createHandlerRunner, type HandlerRunner } from "@acktor/acker/handle/run-handlers";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
@@ -20,6 +21,48 @@ test("a throw is a rejection that may be retried, with its text made harmless", 
   assert.ok(result?.kind === "rejected" && result.retryable);
   assert.match(result.reason, /^the handler failed: bad\\u000a/);
   assert.ok(result.reason.length < 320);
+});
+
+test("what is thrown and is no text is a rejection as well, and the next one gets its turn", async () => {
+  const now = (): number => 0;
+  const failing = handler(() => {
+    throw Object.create(null);
+  });
+  const runner = createHandlerRunner({ now, handler: failing, concurrency: 1, timeoutMs: 1_000 });
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(await ask(runner), { kind: "rejected", reason: "the handler failed", retryable: true });
+  }
+});
+
+test("an early run that nobody takes over is not begun, and asks for nothing; one that is taken over goes on", async () => {
+  const asked: number[] = [];
+  const begun: string[] = [];
+  const finish: (() => void)[] = [];
+  const slow = handler(({ messageId }, { working }) => {
+    begun.push(messageId);
+    return new Promise((resolve) =>
+      finish.push(() => {
+        working(5);
+        resolve({ kind: "processed" });
+      }),
+    );
+  });
+  const runner = createHandlerRunner({ now: () => 0, handler: slow, concurrency: 2, timeoutMs: 1_000 });
+  const runs = ["orphan", "taken", "waiting orphan", "waiting taken"].map(
+    (messageId) => new EarlyRun({ messageId } as InboxMessage, (forMs) => asked.push(forMs)),
+  );
+  for (const run of runs) runner.run(run);
+  const heard: unknown[] = [];
+  for (const run of [runs[1], runs[3]]) {
+    run?.handOver({ working: (forMs) => heard.push(forMs), done: (result) => heard.push(result?.kind) });
+  }
+  for (const run of runs) run.cancel();
+  while (finish.length > 0) {
+    finish.shift()?.();
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(begun, ["orphan", "taken", "waiting taken"]);
+  assert.deepEqual([asked, heard], [[], [5, "processed", 5, "processed"]]);
 });
 
 test("a handler that never answers is given up after its time, its signal aborted, its place free", async (t) => {

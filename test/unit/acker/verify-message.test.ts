@@ -38,8 +38,10 @@ test("whatever arrives, the answer is a value", () => {
 });
 
 test("what was encoded is understood", () => {
+  // The outbox takes no NUL as text.
+  const storable = fc.string({ unit: "binary" }).map((text) => text.replaceAll("\u0000", ""));
   fc.assert(
-    fc.property(fc.uuid({ version: 7 }), fc.string({ unit: "binary" }), fc.nat(), (id, content, retries) => {
+    fc.property(fc.uuid({ version: 7 }), storable, fc.nat(), (id, content, retries) => {
       const envelope = {
         message_id: id,
         content,
@@ -100,6 +102,7 @@ test("a damaged copy may be sent again, what cannot be stored may not", () => {
   assert.ok(corrupt.kind === "corrupt");
   assert.equal(corrupt.refused?.attemptToken, "9");
   assert.equal(verify({ message_id: "m1", content: "\ud800" }).kind, "unusable");
+  assert.equal(verify({ message_id: "m1", content: "a\u0000" }).kind, "unusable");
   assert.equal(verify({ message_id: "m1", content: "a", content_encoding: "base64" }).kind, "unusable");
   assert.equal(verify({ message_id: "m1", content: "AAE=", content_encoding: "base64" }).kind, "message");
   const quiet = verify({ message_id: "m1", content: "\ud800", requires_ack: false });

@@ -16,7 +16,7 @@ import type { EarlyRun } from "../handle/early-run.ts";
 import { type BatchLease, beginBatch, endBatch, leaveBatches } from "../inbox/batch-lease.ts";
 import { type Fragment, shapeOf } from "../inbox/fragment.ts";
 import type { InboxMessage } from "../inbox/message.ts";
-import { type Incoming, isNew } from "../inbox/receive-messages.ts";
+import { type HeldBatch, type Incoming, isNew } from "../inbox/receive-messages.ts";
 import { receiveProcessed, receiveWithEffects } from "../inbox/receive-with-effects.ts";
 import type { ShapeTypes } from "../inbox/shape-types.ts";
 import { shareStatements } from "../inbox/share-statements.ts";
@@ -35,6 +35,8 @@ export interface HandleFirstOptions {
   /** Aborted when waiting for the database makes no sense any more. */
   readonly signal: AbortSignal;
   readonly onTrouble: (failure: DbFailure) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 export interface HandledFirst<T> {
@@ -44,7 +46,7 @@ export interface HandledFirst<T> {
   /** Handlers of the rest that have begun, by message id. */
   readonly begun: ReadonlyMap<string, EarlyRun>;
   /** Null: there is none, or it has ended. */
-  readonly lease: BatchLease | null;
+  readonly lease: HeldBatch | null;
   /** When the rest has its rows. */
   end(): Promise<void>;
 }
@@ -55,6 +57,9 @@ export const NOT_HANDLED: HandledFirst<never> = {
 
 /** Batches that go the usual way after one to which this was of no use. */
 const LEAVE = 100;
+const SLOW_MS = 50;
+/** Of a stop's time. */
+const LEAVE_MS = 300;
 
 interface Commit<T> {
   readonly items: readonly T[];
@@ -72,32 +77,41 @@ export class HandleFirst {
   }
 
   async handle<T extends Incoming>(groups: readonly T[]): Promise<HandledFirst<T>> {
+    const { run, signal, isExpired } = this.#options;
     if (this.#leave > 0) {
       this.#leave--;
       return untouched(groups);
     }
-    const taken = groups.filter((item) => isNew(item) && !this.#options.isExpired(item.message));
-    const lane = taken.length === 0 ? undefined : this.#lanes.pop();
+    const taken = groups.filter((item) => isNew(item) && !isExpired(item.message));
+    const lane = taken.length === 0 || signal.aborted ? undefined : this.#lanes.pop();
     if (lane === undefined) return untouched(groups);
-    const lease = { run: this.#options.run, lane };
-    if (await this.#begin(lease, taken)) return this.#handleUnder(lease, groups, taken);
-    this.#lanes.push(lane);
+    const lease = { run, lane, ids: taken.map(({ message }) => message.messageId).sort() };
+    const begun = await this.#begin(lease);
+    if (begun === "yes") return this.#handleUnder(lease, groups, taken);
     this.#leave = LEAVE;
+    // It may have begun, or begin yet: then it is ours all the same, and ends when the messages have their rows.
+    if (begun === "unknown") {
+      return { ...untouched(groups), lease: { ...lease, isCertain: false }, end: () => this.#end(lease) };
+    }
+    this.#lanes.push(lane);
     return untouched(groups);
   }
 
-  /** At a stop: takes its rows away, where that is soon done. */
+  /** At a stop, when no handler runs any more: takes its rows away, where that is soon done. */
   async leave(): Promise<void> {
-    const { pool, run, signal, onTrouble } = this.#options;
-    const answer = await unlessAborted(leaveBatches(pool, run), signal);
+    const { pool, run, onTrouble } = this.#options;
+    const answer = await unlessAborted(leaveBatches(pool, run), AbortSignal.timeout(LEAVE_MS));
     if (answer !== null && !answer.ok) onTrouble(answer.failure);
   }
 
-  async #begin(lease: BatchLease, taken: readonly Incoming[]): Promise<boolean> {
-    const { pool, leaseMs, signal } = this.#options;
-    const ids = taken.map(({ message }) => message.messageId).sort();
-    const answer = await unlessAborted(beginBatch(pool, lease, ids, leaseMs), signal);
-    return answer?.ok === true && answer.rows[0]?.begun === true;
+  async #begin(lease: BatchLease): Promise<"yes" | "no" | "unknown"> {
+    const { pool, leaseMs, signal, now } = this.#options;
+    const startedAt = now();
+    const answer = await unlessAborted(beginBatch(pool, lease, leaseMs), signal);
+    // Something makes it slow, as an old snapshot does, which keeps every version of its rows: leave them in peace.
+    if (now() - startedAt > SLOW_MS) this.#leave = LEAVE;
+    if (answer?.ok) return answer.rows[0]?.begun === true ? "yes" : "no";
+    return answer === null || answer.failure.maybeCommitted ? "unknown" : "no";
   }
 
   async #handleUnder<T extends Incoming>(
@@ -117,7 +131,7 @@ export class HandleFirst {
     }
     if (stored.size < ready.length) this.#leave = LEAVE;
     const rest = groups.filter((item) => !stored.has(item));
-    return { stored: [...stored], rest, begun, lease, end: () => this.#end(lease) };
+    return { stored: [...stored], rest, begun, lease: { ...lease, isCertain: true }, end: () => this.#end(lease) };
   }
 
   /** @param ending ends with the last of them */
@@ -132,6 +146,10 @@ export class HandleFirst {
       const isLast = at === commits.length - 1 && stored.size + commit.items.length === ready.length;
       const answer = await unlessAborted(commit.run(isLast ? ending : null), this.#options.signal);
       if (answer?.ok) for (const item of commit.items) stored.add(item);
+      if (answer === null || answer.ok || answer.failure.kind === "rejected") continue;
+      // The others would wait as long, and the lease with them.
+      this.#options.onTrouble(answer.failure);
+      break;
     }
     return stored;
   }

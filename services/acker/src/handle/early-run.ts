@@ -13,6 +13,7 @@ export class EarlyRun implements HandlerJob {
   /** Undefined until it ends; null: given back. */
   result: HandleResult | null | undefined = undefined;
   #successor: Successor | null = null;
+  #isCancelled = false;
   readonly #onWorking: (forMs: number) => void;
 
   constructor(message: InboxMessage, onWorking: (forMs: number) => void) {
@@ -20,14 +21,23 @@ export class EarlyRun implements HandlerJob {
     this.#onWorking = onWorking;
   }
 
+  get isCancelled(): boolean {
+    return this.#isCancelled;
+  }
+
   working(forMs: number): void {
-    if (this.#successor === null) this.#onWorking(forMs);
-    else this.#successor.working(forMs);
+    if (this.#successor !== null) this.#successor.working(forMs);
+    else if (!this.#isCancelled) this.#onWorking(forMs);
   }
 
   done(result: HandleResult | null): void {
     this.result = result;
     this.#successor?.done(result);
+  }
+
+  /** Its message is nobody's, or another's: unless somebody hears of it already, it is not begun, and asks for nothing. */
+  cancel(): void {
+    this.#isCancelled = this.#successor === null;
   }
 
   /** Who hears of it from now on; at once when it has ended. */

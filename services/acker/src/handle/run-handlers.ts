@@ -20,6 +20,8 @@ import { isThenable } from "./is-thenable.ts";
 /** One message's turn. */
 export interface HandlerJob {
   readonly message: InboxMessage;
+  /** Nobody waits for it any more: it is not begun. */
+  readonly isCancelled?: boolean;
   /** The handler wants to be left alone for so many more milliseconds. */
   working(forMs: number): void;
   /** Called once; null: given back. */
@@ -97,7 +99,7 @@ export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunne
     while (open.size < concurrency) {
       const job = queue.shift();
       if (job === undefined) break;
-      begin(job);
+      if (job.isCancelled !== true) begin(job);
     }
     isBeginning = false;
   }
@@ -173,8 +175,13 @@ export function createHandlerRunner(options: HandlerRunnerOptions): HandlerRunne
   };
 }
 
+/** Anything can be thrown, also what cannot be made a text. */
 function failed(error: unknown): HandleResult {
-  return retryable(`the handler failed: ${error instanceof Error ? error.message : String(error)}`);
+  try {
+    return retryable(`the handler failed: ${error instanceof Error ? error.message : String(error)}`);
+  } catch {
+    return retryable("the handler failed");
+  }
 }
 
 /** Handlers come from outside, where types may be absent. */

@@ -33,8 +33,13 @@ export interface ReceiveOptions {
   readonly leaseMs: number;
   /** What earlier batches were like; without it every batch is taken for one with known messages. */
   readonly newness?: Newness;
-  /** The lease that the caller has on this batch. */
-  readonly batch?: BatchLease | null;
+  /** The lease that the caller has on this batch, or may have. */
+  readonly batch?: HeldBatch | null;
+}
+
+export interface HeldBatch extends BatchLease {
+  /** False: its begin has no answer. */
+  readonly isCertain: boolean;
 }
 
 /** Batches that are looked at for conflicts after one that had some: another acker may receive all that we do. */
@@ -162,7 +167,7 @@ export async function receiveMessages(
 
 /** A handler's messages may stand in a batch: only the lease on it says that they do not. */
 function mayInsertPlainly(batch: readonly Incoming[], { newness, born, batch: lease }: ReceiveOptions): boolean {
-  return (born === "processed" || (lease ?? null) !== null) && newness !== undefined && newness.expects(batch);
+  return (born === "processed" || lease?.isCertain === true) && newness !== undefined && newness.expects(batch);
 }
 
 /** What the inbox holds of a message that was inserted plainly. */

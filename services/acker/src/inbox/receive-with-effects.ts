@@ -10,7 +10,7 @@
  * Half the writes of the usual way (insert, then outcome with effect).
  */
 import type { DbResult, Param, Pool } from "@acktor/shared/db/pool";
-import { type BatchLease, endText } from "./batch-lease.ts";
+import { type BatchLease, endParams, endText } from "./batch-lease.ts";
 import { INSERT, type Incoming, parameters } from "./receive-messages.ts";
 import { renderEffects, type SharedStatement, type WithEffect } from "./share-statements.ts";
 
@@ -52,6 +52,6 @@ function runAll(
 ): Promise<DbResult<unknown>> {
   const parts = [`inbox as (${INSERT})`, ...effects.map((body, i) => `effect_${i} as (${body})`)];
   if (ending !== null) parts.push(`ended as (${endText(params.length + 1)})`);
-  const all = ending === null ? params : [...params, ending.run, ending.lane];
+  const all = ending === null ? params : [...params, ...endParams(ending)];
   return pool.run(`with ${parts.join(",\n")}\nselect`, all);
 }

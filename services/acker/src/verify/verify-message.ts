@@ -115,6 +115,8 @@ function fieldFault(e: Envelope): string | null {
 /** Content that PostgreSQL cannot hold as it is would have another effect than the one that was sent. */
 function contentFault(e: Envelope): string | null {
   if (!e.content.isWellFormed()) return "content contains a lone surrogate, which is not UTF-8";
+  if (e.content.includes("\u0000"))
+    return "content contains U+0000, which PostgreSQL has not in a text: send it as base64";
   if (e.content_encoding === "utf8") return null;
   return e.content.length % 4 === 0 && BASE64.test(e.content) ? null : "content is not base64";
 }
