@@ -28,6 +28,7 @@ program
   .description("real processes, killed and lied to under traffic; then the checker")
   .addOption(new Option("--profile <profile>", "how much").choices(["ci", "long"]).default("ci"))
   .option("--seed <n>", "seed of the plan", number, 1)
+  .addOption(new Option("--handler <name>", "of the acker").choices(["inbox", "log"]).default("inbox"))
   .option("--history <file>", "where the history is written")
   .action(async (options: CampaignCommandOptions) => {
     const { campaignCommand } = await import("./campaign/campaign-command.ts");

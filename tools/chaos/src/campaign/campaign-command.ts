@@ -14,23 +14,26 @@ const LEAST_MEMORY = 8 * 2 ** 30;
 export interface CampaignCommandOptions {
   readonly profile: Profile["name"];
   readonly seed: number;
+  /** `inbox`: the row is the effect. `log`: a handler runs, under leases. */
+  readonly handler: "inbox" | "log";
   readonly history?: string;
 }
 
 export async function campaignCommand(options: CampaignCommandOptions, signal: AbortSignal): Promise<number> {
   const folder = options.history === undefined ? await mkdtemp(path.join(os.tmpdir(), "acktor-history-")) : "";
   const historyFile = options.history ?? path.join(folder, "history.jsonl");
-  const { profile: name, seed } = options;
+  const { profile: name, seed, handler } = options;
   if (PROFILES[name].fullDisks > 0 && !isApart("mnt")) {
     const missing = os.totalmem() < LEAST_MEMORY ? "less than 8 GiB of memory" : whyNoDisk();
-    const flags = ["--profile", name, "--seed", String(seed), "--history", historyFile];
+    const flags = ["--profile", name, "--seed", String(seed), "--handler", handler, "--history", historyFile];
     if (missing === null) return runInside(["mnt"], ["campaign", ...flags]);
     console.log(`left out      PostgreSQL out of disk: ${missing}`);
   }
-  console.log(`campaign ${name}, seed ${seed}, ${describeMachine()}\nhistory       ${historyFile}`);
+  console.log(`campaign ${name}, seed ${seed}, handler ${handler}, ${describeMachine()}\nhistory       ${historyFile}`);
   const end = await runCampaign({
     profile: PROFILES[name],
     seed,
+    handler,
     historyFile,
     signal,
     say: (line) => console.log(line),

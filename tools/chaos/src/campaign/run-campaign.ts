@@ -32,6 +32,8 @@ import { readVitals } from "./vitals.ts";
 export interface CampaignOptions {
   readonly profile: Profile;
   readonly seed: number;
+  /** The acker's. */
+  readonly handler: string;
   readonly historyFile: string;
   /** Folder of the build under test; the repository when absent. */
   readonly root?: string;
@@ -79,7 +81,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignEnd
   const history = openHistory(options.historyFile);
   const random = seededRandom(seedFor(options.seed, "campaign faults"));
   const world = await startWorld({
-    env: ENV,
+    env: { ...ENV, ACKTOR_HANDLER: options.handler },
     random,
     hooked: true,
     smallDisk: options.profile.fullDisks > 0 && isApart("mnt"),
