@@ -3,13 +3,17 @@
  * what is his own, each container is as small as it says.
  */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { anyPort } from "../support/ports.ts";
+import { ROOT } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { type Client, clientOf } from "./client.ts";
 import { type ComposeStack, composeStack, docker, SERVICES } from "./stack.ts";
 
 const LIMIT_MS = 240_000;
+const DASHBOARD = path.join(ROOT, "tools/compose/servers/grafana/dashboards/acktor.json");
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)\/#token=(\S+)/;
 const NOT_AUTHORIZED = /RC:135|Not authori[sz]ed/i;
 
@@ -29,7 +33,9 @@ test("docker compose up: one line to click on, and nothing for strangers", { tim
   await t.test("NATS", (t2) => natsIsClosed(t2, stack));
   await t.test("a second init changes nothing", () => initAgain(stack));
   await t.test("the tour's outage: mosquitto stopped and started", () => outage(stack, client));
-  await t.test("Prometheus finds both services and takes every rule", () => isWatched(stack, prometheusPort));
+  await t.test("Prometheus finds both services, takes every rule and answers every query of the dashboard", () =>
+    isWatched(stack, prometheusPort),
+  );
   await t.test("profile chaos: the line is cut, and nothing is lost", (t2) => breaksItsLine(t2, stack));
   await t.test("MQTT_MTLS=on: a password is not enough", () => wantsCertificate(stack, client));
 });
@@ -66,15 +72,15 @@ async function seesBoth(client: Client): Promise<void> {
 }
 
 async function wantsToken(stack: ComposeStack): Promise<void> {
-  for (const [path, status] of [
+  for (const [route, status] of [
     ["/v1/messages", 401],
     ["/v1/events", 401],
     ["/v1/link/disconnect", 401],
     ["/readyz", 200],
   ] as const) {
-    const method = path.endsWith("disconnect") ? "POST" : "GET";
-    const response = await fetch(`${stack.url}${path}`, { method, signal: AbortSignal.timeout(5_000) });
-    assert.equal(response.status, status, path);
+    const method = route.endsWith("disconnect") ? "POST" : "GET";
+    const response = await fetch(`${stack.url}${route}`, { method, signal: AbortSignal.timeout(5_000) });
+    assert.equal(response.status, status, route);
     await response.body?.cancel();
   }
 }
@@ -262,8 +268,8 @@ async function outage(stack: ComposeStack, client: Client): Promise<void> {
 
 async function isWatched(stack: ComposeStack, port: number): Promise<void> {
   await stack.compose("up", "--detach", "--wait", "--no-recreate", "prometheus");
-  const ask = async <T>(path: string): Promise<T> => {
-    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, { signal: AbortSignal.timeout(5_000) });
+  const ask = async <T>(what: string): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${what}`, { signal: AbortSignal.timeout(5_000) });
     return ((await response.json()) as { readonly data: T }).data;
   };
   const up = async (): Promise<string> => {
@@ -284,6 +290,26 @@ async function isWatched(stack: ComposeStack, port: number): Promise<void> {
   };
   await until(async () => (await rules()).every((rule) => rule.endsWith(" ok")), 30_000, "each rule to be worked out");
   assert.ok((await rules()).length > 5);
+  const queries = panelQueries(JSON.parse(await readFile(DASHBOARD, "utf8")) as Panels);
+  assert.ok(queries.length > 20, `${queries.length} queries`);
+  const silent = async (): Promise<string[]> => {
+    const found = await Promise.all(
+      queries.map((query) => ask<{ readonly result?: unknown[] }>(`query?query=${encodeURIComponent(query)}`)),
+    );
+    return queries.filter((_, at) => (found[at]?.result ?? []).length === 0);
+  };
+  // What is refused has no data at all. Rates need two scrapes.
+  const allFound = until(async () => (await silent()).length === 0, 60_000);
+  await allFound.catch(() => "the silent ones are named below");
+  assert.deepEqual(await silent(), []);
+}
+
+interface Panels {
+  readonly panels?: readonly (Panels & { readonly targets?: readonly { readonly expr: string }[] })[];
+}
+
+function panelQueries({ panels = [] }: Panels): string[] {
+  return panels.flatMap((panel) => [...(panel.targets ?? []).map(({ expr }) => expr), ...panelQueries(panel)]);
 }
 
 /** The services go through `chaos` from here on: TLS, passwords and certificates pass it unread. */
