@@ -5,6 +5,7 @@ import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
 import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { createHttp } from "@acktor/shared/runtime/http-server";
+import { pause } from "@acktor/shared/runtime/pause";
 import { Registry } from "prom-client";
 import { keptLogger } from "../support/kept-logger.ts";
 import { INSERT, messages, testOutbox } from "../support/outbox.ts";
@@ -24,7 +25,14 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
     registry: new Registry(),
     readiness,
   });
-  addOperatorRoutes(app, { pool, inboxWindowMs: 3_600_000, wake: () => undefined });
+  const refusals: string[] = [];
+  addOperatorRoutes(app, {
+    ...{ pool, inboxWindowMs: 3_600_000, wake: () => undefined },
+    async recordRefusal({ action, detail }) {
+      await pause(100, new AbortController().signal);
+      refusals.push(`${action} ${detail.message_id}`);
+    },
+  });
   addOverviewRoutes(app, { pool, overview: async () => ({}) });
   t.after(() => app.close());
   const insert = async (count: number, topic: string): Promise<string[]> => {
@@ -39,6 +47,7 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
   return {
     ...outbox,
     insert,
+    refusals,
     async dead(count: number, reason: string): Promise<string[]> {
       const ids = await insert(count, "t/1");
       await sql(
@@ -181,6 +190,20 @@ test("acknowledge by hand: selected, and all that match; cancel: selected ones",
     other,
   ]);
   assert.equal(row?.state, "pending");
+});
+
+test("a refusal is recorded before it is answered, so that the audit has the order of who asks", async (t) => {
+  const { post, insert, refusals } = await setUp(t);
+  const [id] = await insert(1, "a/b");
+  for (const [url, status] of [
+    [`/v1/messages/${id}/replay`, 409],
+    [`/v1/messages/${id}/cancel`, 200],
+    [`/v1/messages/${id}/cancel`, 409],
+  ] as const) {
+    assert.equal((await post(url, {})).status, status, url);
+    if (status === 409) assert.equal(refusals.at(-1), `${url.split("/").at(-1)} ${id}`);
+  }
+  assert.equal(refusals.length, 2);
 });
 
 test("bad bodies are refused with their field", async (t) => {
