@@ -134,6 +134,9 @@ function sizesOf(contentBytes: number): { readonly payloadBytes: number; readonl
     attempt_token: "1",
     expires_in: null,
     traceparent: null,
+    topic: "bench/1",
+    outbox: null,
+    signature: null,
   });
   const ack = encodeAck({
     message_id: id,
@@ -142,6 +145,7 @@ function sizesOf(contentBytes: number): { readonly payloadBytes: number; readonl
     reason: null,
     retryable: true,
     attempt_token: "1",
+    topic: null,
     checksum,
     signature: null,
   });

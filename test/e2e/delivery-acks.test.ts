@@ -1,9 +1,10 @@
 /** Acks from somebody who has nothing of our code: the tutorial's form, refusals, late ones, and what is no ack at all. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { signAck } from "@acktor/shared/protocol/ack";
+import { encodeAck } from "@acktor/shared/protocol/ack";
 import { AEDES, ALL_BROKERS, testWithBrokers } from "../support/brokers.ts";
 import { anyTopic, type PublisherProcess, type Stage, setStage } from "../support/pair.ts";
+import { plainAck, signed } from "../support/proof.ts";
 import { idOf, objectOf, type Sighting, type Spy, startSpy } from "../support/spy.ts";
 import { until } from "../support/until.ts";
 
@@ -191,23 +192,19 @@ testWithBrokers("with a secret only signed acks count", [AEDES], async (t, broke
   const id = await publisher.send({ topic, content: "signed, please" });
   const envelope = objectOf(await arrival(receiver, id));
   const token = String(envelope["attempt_token"]);
-  const ack = {
-    message_id: id,
-    client_id: "x",
-    status: "processed",
-    reason: null,
-    retryable: false,
-    attempt_token: token,
-    checksum: String(envelope["checksum"]),
-    signature: null,
-  } as const;
+  const [outbox] = await stage.sql<{ id: string }>("select outbox_id::text id from publisher.outbox");
+  const ack = plainAck({
+    ...{ message_id: id, client_id: "x", attempt_token: token, topic, checksum: String(envelope["checksum"]) },
+  });
+  const good = signed(ack, secret, outbox?.id ?? "");
   const forged = [
     {},
     { client_id: "x" },
-    { ...ack, signature: signAck(ack, "another secret of that length") },
+    JSON.parse(encodeAck(signed(ack, "another secret of that length", outbox?.id ?? ""))),
     // A good signature, of another ack.
-    { ...ack, client_id: "y", signature: signAck(ack, secret) },
-    { ...ack, status: "rejected", signature: signAck(ack, secret) },
+    JSON.parse(encodeAck({ ...good, client_id: "y" })),
+    JSON.parse(encodeAck({ ...good, status: "rejected" })),
+    JSON.parse(encodeAck(signed(ack, secret, null))),
   ];
   for (const one of forged) await receiver.publish(`delivery/ack/${id}`, JSON.stringify(one));
   await stage.acker();

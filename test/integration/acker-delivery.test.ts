@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { decodeAck, isSigned } from "@acktor/shared/protocol/ack";
+import { decodeAck } from "@acktor/shared/protocol/ack";
 import { plainClient, sql, testAcker, testBroker, testPool } from "../support/acker.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { OUTBOX, sealed, trustOf } from "../support/proof.ts";
 import { until } from "../support/until.ts";
 
 const checksum = (content: string): string => `sha256:${createHash("sha256").update(content).digest("hex")}`;
@@ -80,30 +81,37 @@ test("a corrupt message is refused with the hope of a better copy, under the att
   const ack = await client.hears(`delivery/ack/${id}`);
   assert.deepEqual(
     [ack["status"], ack["retryable"], ack["attempt_token"], ack["checksum"]],
-    ["rejected", true, "7", undefined],
+    ["rejected", true, "7", checksum("damaged")],
+    "of the bytes that arrived, so that it moves no row of other content",
   );
   assert.equal((await sql(pool, "select 1 from acker.inbox")).length, 0);
   await client.send("data/a", { ...envelope, content: "whole", attempt_token: "8" });
   assert.equal((await client.hears(`delivery/ack/${id}`, 2))["status"], "processed");
 });
 
-test("a poison message is refused for good, and the others of its batch flow", async (t) => {
+test("a message that cannot be stored is refused, not for good without proof of its sender; the others of its batch flow", async (t) => {
   const { client, pool, acker } = await setUp(t);
   const ids = Array.from({ length: 40 }, () => randomUUID());
   const poison = ids[17] ?? "";
   const surrogate = randomUUID();
   await Promise.all([
-    ...ids.map((id) => client.send("data/a", { message_id: id, content: id === poison ? "nul \u0000" : "fine" })),
-    client.send("data/a", `{"message_id":"${surrogate}","content":"\\ud800"}`),
+    ...ids.map((id) => {
+      return client.send("data/a", {
+        message_id: id,
+        content: id === poison ? "nul \u0000" : "fine",
+        attempt_token: "1",
+      });
+    }),
+    client.send("data/a", `{"message_id":"${surrogate}","content":"\\ud800","attempt_token":"1"}`),
   ]);
   for (const id of ids) {
     const ack = await client.hears(`delivery/ack/${id}`);
     assert.equal(ack["status"], id === poison ? "rejected" : "processed");
     if (id !== poison) continue;
-    assert.equal(ack["retryable"], false);
+    assert.deepEqual([ack["retryable"], ack["checksum"]], [true, checksum("nul \u0000")]);
     assert.match(String(ack["reason"]), /content contains U\+0000, .* base64/);
   }
-  assert.equal((await client.hears(`delivery/ack/${surrogate}`))["retryable"], false);
+  assert.equal((await client.hears(`delivery/ack/${surrogate}`))["retryable"], true);
   assert.equal((await sql(pool, "select 1 from acker.inbox")).length, 39);
   assert.equal((await acker.status()).messages["unusable"], 2);
 });
@@ -144,15 +152,38 @@ test("a foreign ack prefix is honoured when it ends in the id", async (t) => {
   assert.equal((await client.hears(`other/outbox/${id}`))["message_id"], id);
 });
 
-test("acks are signed when there is a secret", async (t) => {
+test("with a secret only signed messages are processed, and their acks are signed", async (t) => {
   const secret = "0123456789abcdef-secret";
-  const { client } = await setUp(t, { ACKTOR_ACK_SECRET: secret });
+  const { client, acker } = await setUp(t, { ACKTOR_ACK_SECRET: secret });
   const id = randomUUID();
-  await client.send("data/a", { message_id: id, content: "x", attempt_token: "3", checksum: checksum("x") });
+  const plain = { message_id: id, content: "x", attempt_token: "3", checksum: checksum("x") };
+  await client.send("data/a", plain);
+  await until(
+    async () => (await acker.status()).messages["unauthenticated"] === 1,
+    5_000,
+    "the plain one to be counted",
+  );
+  const envelope = sealed({ ...plain, topic: "data/a" }, secret);
+  await client.send("data/a", envelope);
+  await client.hears(`delivery/ack/${id}`);
+  const sightings = client.on(`delivery/ack/${id}`);
+  const decoded = decodeAck(id, Buffer.from(sightings[0]?.text ?? ""));
+  assert.ok(decoded.kind === "ack" && sightings.length === 1);
+  const trust = trustOf({ secrets: [secret] });
+  assert.deepEqual([decoded.ack.topic, trust.judge(decoded.ack, OUTBOX).kind], ["data/a", "signed"]);
+  assert.equal(trust.judge({ ...decoded.ack, status: "rejected" }, OUTBOX).kind, "unsigned");
+});
+
+test("version 1, where it is configured: plain messages are processed, and their acks have signatures of version 1", async (t) => {
+  const secret = "0123456789abcdef-secret";
+  const { client } = await setUp(t, { ACKTOR_ACK_SECRET: secret, ACKTOR_ACK_SIGNATURES: "1,2" });
+  const id = randomUUID();
+  await client.send("data/a", { message_id: id, content: "x", attempt_token: "3" });
   await client.hears(`delivery/ack/${id}`);
   const decoded = decodeAck(id, Buffer.from(client.on(`delivery/ack/${id}`)[0]?.text ?? ""));
-  assert.ok(decoded.kind === "ack" && isSigned(decoded.ack, secret));
-  assert.ok(decoded.kind === "ack" && !isSigned({ ...decoded.ack, status: "rejected" }, secret));
+  assert.ok(decoded.kind === "ack");
+  assert.equal(trustOf({ secrets: [secret], versions: ["1", "2"] }).judge(decoded.ack, OUTBOX).kind, "signed");
+  assert.equal(trustOf({ secrets: [secret] }).judge(decoded.ack, OUTBOX).kind, "unsigned");
 });
 
 test("overlapping filters bring a message twice and count it once", async (t) => {

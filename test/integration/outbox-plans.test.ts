@@ -45,7 +45,18 @@ for (const version of postgresVersions()) {
     await markSent(explains, [attempt(row)]);
     await releaseLeases(explains, [{ ...row, dueInMs: 0 }]);
     await failMessages(explains, [{ ...row, reason: "x" }]);
-    await rejectMessages(explains, [{ ...row, clientId: "a", reason: "x", retryable: true, retryInMs: 1 }]);
+    await rejectMessages(explains, [
+      {
+        ...row,
+        clientId: "a",
+        checksum: null,
+        topic: null,
+        signature: null,
+        reason: "x",
+        retryable: true,
+        retryInMs: 1,
+      },
+    ]);
     await parkMessages(explains, "plant/1", [id], "one").catch(() => "its first statement is explained");
     await expireDue(explains);
     assert.ok(plans.length >= 9, `${plans.length} plans`);

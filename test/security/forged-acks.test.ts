@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import type { Pool } from "@acktor/shared/db/pool";
-import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
-import { signAckWithKey } from "@acktor/shared/protocol/ack-signature";
+import { type Ack, encodeAck } from "@acktor/shared/protocol/ack";
+import { checksumOf } from "@acktor/shared/protocol/envelope";
 import mqtt from "mqtt";
 import { type AckKeyPair, ackKeyPair } from "../support/ack-keys.ts";
 import { sql, testBroker, testPool } from "../support/acker.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { signed, type TestKey } from "../support/proof.ts";
 import { type TestPublisher, testPublisher } from "../support/publisher.ts";
 import { idOf, objectOf, type Spy, startSpy } from "../support/spy.ts";
 import { until } from "../support/until.ts";
@@ -29,6 +30,8 @@ interface Scene {
   readonly inFlight: string;
   /** The ack that its acker would give. */
   honest(id: string): Ack;
+  /** The same under a key, of this outbox. */
+  sign(ack: Ack, key: TestKey): Ack;
 }
 
 /** Times are long, so that only an ack could change a row meanwhile. */
@@ -48,6 +51,7 @@ async function setScene(t: TestContext): Promise<Scene> {
   const messages = Array.from({ length: ROWS }, (_, i) => ({ topic: "data/1", content: `${i}`, deliver_at: tomorrow }));
   const batch = await publisher.ask("POST", "/v1/messages/batch", { messages });
   assert.equal(batch.status, 201);
+  const batched = batch.json["message_ids"] as string[];
   const inFlight = await publisher.send({ topic: "data/1", content: "in flight" });
   await until(async () => (await publisher.state(inFlight)) === "sent", 5_000, "the message to be sent");
   const envelope = objectOf(await stranger.sees((one) => idOf(one) === inFlight, 5_000, "the envelope"));
@@ -58,11 +62,15 @@ async function setScene(t: TestContext): Promise<Scene> {
     reason: null,
     retryable: true,
     attempt_token: id === inFlight ? String(envelope["attempt_token"]) : "1",
-    checksum: id === inFlight ? String(envelope["checksum"]) : null,
+    topic: "data/1",
+    checksum: checksumOf(id === inFlight ? "in flight" : `${batched.indexOf(id)}`, "utf8"),
     signature: null,
   });
-  const ids = [...(batch.json["message_ids"] as string[]), inFlight];
-  return { publisher, pool: testPool(t, database.url), brokerUrl: broker.url, stranger, keys, ids, inFlight, honest };
+  const pool = testPool(t, database.url);
+  const [outbox] = await sql(pool, "select outbox_id::text id from publisher.outbox");
+  const sign: Scene["sign"] = (ack, key) => signed(ack, key, String(outbox?.["id"]));
+  const ids = [...batched, inFlight];
+  return { publisher, pool, brokerUrl: broker.url, stranger, keys, ids, inFlight, honest, sign };
 }
 
 /** Every column of every row, of the outbox and of its acks. */
@@ -77,28 +85,40 @@ async function fingerprint(pool: Pool): Promise<string> {
 }
 
 /** Everything that somebody can make who knows ids, tokens and checksums, but no key. */
-function forgeries({ keys, honest, ids }: Scene, at: number): string {
+function forgeries({ keys, honest, ids, sign }: Scene, at: number): string {
   const ack = honest(ids[at % ids.length] ?? "");
   const elsewhere = ackKeyPair();
+  const rejected: Ack = { ...ack, status: "rejected", reason: "later", retryable: true, retry_after: 1 };
   const makers: readonly (() => string)[] = [
     () => "{}",
     () => '{"client_id":"acker"}',
     () => encodeAck(ack),
     () => encodeAck({ ...ack, signature: "hmac-sha256:00" }),
-    () => encodeAck({ ...ack, signature: signAck(ack, "a guess of the secret") }),
-    () => encodeAck({ ...ack, signature: signAckWithKey(ack, elsewhere.privateKey) }),
-    () => encodeAck({ ...ack, signature: `ed25519:${keys.publicKey.id}:${"A".repeat(86)}` }),
+    () => encodeAck(sign(ack, "a guess of the secret")),
+    () => encodeAck(sign(ack, elsewhere.privateKey)),
+    () => encodeAck({ ...ack, signature: `v2:ed25519:${keys.publicKey.id}:${"A".repeat(86)}` }),
     // What was signed for another message, and an honest one turned into a rejection.
-    () => encodeAck({ ...ack, signature: signAck({ ...ack, message_id: randomUUID() }, SECRET) }),
-    () => encodeAck({ ...ack, status: "rejected", reason: "no", signature: signAck(ack, SECRET) }),
-    () => encodeAck({ ...ack, client_id: "me", signature: signAckWithKey(ack, keys.privateKey) }),
+    () => encodeAck({ ...ack, signature: sign({ ...ack, message_id: randomUUID() }, SECRET).signature }),
+    () => encodeAck({ ...sign(ack, SECRET), status: "rejected", reason: "no" }),
+    () => encodeAck({ ...sign(ack, keys.privateKey), client_id: "me" }),
+    // An honest one for another topic, for other content, of another outbox, of version 1.
+    () => encodeAck({ ...sign({ ...ack, topic: "data/x" }, SECRET), topic: "data/1" }),
+    () => encodeAck({ ...sign({ ...ack, checksum: null }, keys.privateKey), checksum: ack.checksum }),
+    () => encodeAck(signed(ack, SECRET, randomUUID())),
+    () => encodeAck(signed(ack, keys.privateKey, null)),
+    () => encodeAck(signed(ack, SECRET, null)),
+    // Fields that the publisher acts on.
+    () => encodeAck({ ...sign(rejected, SECRET), retryable: false }),
+    () => encodeAck({ ...sign(rejected, keys.privateKey), retry_after: 86_400 }),
+    () => encodeAck({ ...sign(rejected, SECRET), reason: "forged" }),
+    () => encodeAck({ ...sign({ ...ack, status: "working", working_for: 2 }, SECRET), working_for: 86_400 }),
   ];
   return makers[at % makers.length]?.() ?? "";
 }
 
 test(`${FORGERIES} forged acks change 0 rows, and an honest one still counts`, async (t) => {
   const scene = await setScene(t);
-  const { publisher, pool, stranger, ids, inFlight, honest, keys } = scene;
+  const { publisher, pool, stranger, ids, inFlight, honest, keys, sign } = scene;
   const before = await fingerprint(pool);
   const kinds = Array.from({ length: ids.length * 10 }, (_, at) => forgeries(scene, at));
   for (let i = 0; i < FORGERIES; i++) {
@@ -119,34 +139,27 @@ test(`${FORGERIES} forged acks change 0 rows, and an honest one still counts`, a
   assert.equal(await fingerprint(pool), before);
 
   const ack = honest(inFlight);
-  await stranger.publish(
-    `delivery/ack/${inFlight}`,
-    encodeAck({ ...ack, signature: signAckWithKey(ack, keys.privateKey) }),
-  );
+  await stranger.publish(`delivery/ack/${inFlight}`, encodeAck(sign(ack, keys.privateKey)));
   await until(async () => (await publisher.state(inFlight)) === "acknowledged", 5_000, "the honest ack to count");
 });
 
 test("a replayed ack says what the first one said: nothing changes again", async (t) => {
-  const { publisher, pool, stranger, inFlight, honest } = await setScene(t);
-  const ack = honest(inFlight);
-  const signed = encodeAck({ ...ack, signature: signAck(ack, SECRET) });
-  await stranger.publish(`delivery/ack/${inFlight}`, signed);
+  const { publisher, pool, stranger, inFlight, honest, sign } = await setScene(t);
+  const given = encodeAck(sign(honest(inFlight), SECRET));
+  await stranger.publish(`delivery/ack/${inFlight}`, given);
   await until(async () => (await publisher.state(inFlight)) === "acknowledged", 5_000, "the ack to count");
   const before = await fingerprint(pool);
-  for (let i = 0; i < 500; i++) await stranger.publish(`delivery/ack/${inFlight}`, signed);
+  for (let i = 0; i < 500; i++) await stranger.publish(`delivery/ack/${inFlight}`, given);
   await until(async () => ((await publisher.acks())["duplicate"] ?? 0) >= 500, 10_000, "the replays to be counted");
   assert.equal(await fingerprint(pool), before);
 });
 
 test("a retained ack is ignored, though it is signed", async (t) => {
-  const { publisher, pool, stranger, ids, honest } = await setScene(t);
+  const { publisher, pool, stranger, ids, honest, sign } = await setScene(t);
   const [id = ""] = ids;
   assert.equal((await publisher.ask("POST", "/v1/link/disconnect", {})).status, 200);
   const before = await fingerprint(pool);
-  const ack = honest(id);
-  await stranger.publish(`delivery/ack/${id}`, encodeAck({ ...ack, signature: signAck(ack, SECRET) }), {
-    retain: true,
-  });
+  await stranger.publish(`delivery/ack/${id}`, encodeAck(sign(honest(id), SECRET)), { retain: true });
   assert.equal((await publisher.ask("POST", "/v1/link/connect", {})).status, 200);
   await until(async () => (await publisher.acks())["retained"] === 1, 10_000, "the retained ack to be counted");
   assert.equal(await publisher.state(id), "pending");

@@ -1,13 +1,13 @@
 /** Ed25519 keys of ackers, as their operators would make them. */
 import { generateKeyPairSync } from "node:crypto";
-import { type AckKey, readPrivateKey, readPublicKeys } from "@acktor/shared/protocol/ack-signature";
+import { type NamedKey, readPrivateKey, readPublicKeys } from "@acktor/shared/protocol/keys";
 
 export interface AckKeyPair {
   /** PEM. */
   readonly publicPem: string;
   readonly privatePem: string;
-  readonly publicKey: AckKey;
-  readonly privateKey: AckKey;
+  readonly publicKey: NamedKey;
+  readonly privateKey: NamedKey;
 }
 
 export function ackKeyPair(): AckKeyPair {

@@ -4,6 +4,7 @@ import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
 import type { AttemptRecord, LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import type { PublishOutcome } from "@acktor/shared/link/link";
 import { type FakeLink, fakeLink } from "./fake-link.ts";
+import { UNSEALED } from "./proof.ts";
 
 export const TICK_MS = 50;
 export const LEASE_MS = 15_000;
@@ -54,6 +55,7 @@ export function dispatcherRig(over: Partial<Omit<DispatcherOptions, "sink" | "li
     now: () => now,
     random: () => 0.5,
     ackPrefix: "delivery/ack",
+    seal: UNSEALED,
     window: 512,
     destinationLevels: 0,
     publishDeadlineMs: 2_000,

@@ -2,11 +2,15 @@
 import { Destination } from "@acktor/publisher/dispatch/destination";
 import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
 import type { AckLeftover, AckRecord, LeasedMessage, Rejection, Settled } from "@acktor/publisher/outbox/outbox";
+import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
+import { AckAuthenticator } from "@acktor/publisher/settle/authenticate-acks";
 import { Settler, type SettlerOptions } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
+import type { AckTrust } from "@acktor/shared/protocol/ack-proof";
 import { rows } from "./db-results.ts";
 import { type KeptLogger, keptLogger } from "./kept-logger.ts";
 import { leased } from "./leased.ts";
+import { OUTBOX } from "./proof.ts";
 
 export interface SettlerRig {
   readonly settler: Settler;
@@ -32,11 +36,15 @@ export interface SettlerRig {
 }
 
 export type SettlerRigOptions = Partial<
-  Pick<SettlerOptions, "trust" | "onWorking" | "onPause" | "policy" | "wallClock">
+  Pick<SettlerOptions, "onWorking" | "onPause" | "policy" | "wallClock"> & {
+    readonly trust: AckTrust | null;
+  }
 >;
 
 export function settlerRig({ trust = null, ...over }: SettlerRigOptions = {}): SettlerRig {
   const inFlight = new Map<string, InFlight>();
+  const outbox = new OutboxIdentity();
+  outbox.learn(OUTBOX);
   const log = keptLogger();
   const rig: Omit<SettlerRig, "settler" | "receive"> = {
     log,
@@ -75,7 +83,7 @@ export function settlerRig({ trust = null, ...over }: SettlerRigOptions = {}): S
     },
     logger: log.logger,
     ackPrefix: "delivery/ack",
-    trust,
+    authenticator: new AckAuthenticator(trust, outbox, () => rig.now),
     now: () => rig.now,
     inFlight: (id) => inFlight.get(id) ?? null,
     onAnswer: (entry) => void rig.answers.push(entry),

@@ -43,8 +43,21 @@ test("what is encoded is what the schemas of the topics say, bare and full", () 
     attempt_token: null,
     expires_in: null,
     traceparent: null,
+    topic: null,
+    outbox: null,
+    signature: null,
   } as const;
-  const full = { ...bare, content_type: "a/b", ordering_key: "k", attempt_token: "1", expires_in: 2, traceparent: "t" };
+  const full = {
+    ...bare,
+    content_type: "a/b",
+    ordering_key: "k",
+    attempt_token: "1",
+    expires_in: 2,
+    traceparent: "t",
+    topic: "t",
+    outbox: "o",
+    signature: "s",
+  };
   for (const envelope of [bare, full]) envelopeSchema.parse(JSON.parse(encodeEnvelope(envelope)));
   const ack = {
     message_id: "m",
@@ -53,6 +66,7 @@ test("what is encoded is what the schemas of the topics say, bare and full", () 
     reason: null,
     retryable: true,
     attempt_token: null,
+    topic: null,
     checksum: null,
     signature: null,
   } as const;
@@ -62,6 +76,7 @@ test("what is encoded is what the schemas of the topics say, bare and full", () 
     reason: "no",
     client_id: "c",
     attempt_token: "1",
+    topic: "t",
     signature: "s",
   } as const;
   for (const one of [ack, rejected]) ackSchema.strict().parse(JSON.parse(encodeAck(one)));

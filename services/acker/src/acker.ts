@@ -10,6 +10,8 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { createTransactionSlots, type TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
+import { AckSigner } from "@acktor/shared/protocol/ack-proof";
+import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -20,7 +22,6 @@ import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
-import { ackSigner } from "./ack/ack-signer.ts";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
 import { chooseHandler, HANDLER_TIMEOUT_MS, routesOf } from "./choose-handler.ts";
 import { AckerControl } from "./control/acker-control.ts";
@@ -129,7 +130,7 @@ export class Acker {
     this.#acks = createAckSender({
       link: this.#link,
       clientId,
-      sign: ackSigner(config),
+      signer: AckSigner.of({ privateKey: config.ACKTOR_ACK_PRIVATE_KEY, secret: config.ACKTOR_ACK_SECRET }),
       limit: ACK_QUEUE,
       counts: this.#counts,
     });
@@ -292,7 +293,16 @@ export class Acker {
       pool: this.#pool,
       acks: this.#acks,
       handlers: this.#handlers(),
-      verify: { ackPrefix: config.ACKTOR_ACK_PREFIX, presencePrefix: config.ACKTOR_PRESENCE_PREFIX },
+      verify: {
+        ackPrefix: config.ACKTOR_ACK_PREFIX,
+        presencePrefix: config.ACKTOR_PRESENCE_PREFIX,
+        trust: EnvelopeTrust.of({
+          secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
+          publicKeys: config.ACKTOR_ENVELOPE_PUBLIC_KEYS ?? [],
+          acceptsUnsigned: config.ACKTOR_ACK_SIGNATURES.includes("1"),
+          now,
+        }),
+      },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
       leaseMs: this.#parts.leaseMs,
       capacity: config.ACKTOR_QUEUE,

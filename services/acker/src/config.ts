@@ -2,7 +2,13 @@
 import { isIP } from "node:net";
 import { isUnder } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
-import { type AckerSettings, ackerSettings, knownNames, sharedFaults } from "@acktor/shared/runtime/settings";
+import {
+  type AckerSettings,
+  ackerSettings,
+  knownNames,
+  oneWayFault,
+  sharedFaults,
+} from "@acktor/shared/runtime/settings";
 import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./handle/public-address.ts";
 
 /** Reads and cross-checks the environment; all faults at once. */
@@ -22,7 +28,10 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
     const own = prefixes.find((prefix) => prefix !== undefined && isUnder(topic, prefix));
     if (own !== undefined) faults.push(`ACKTOR_TOPICS has ${topic}, which lies under our own prefix ${own}.`);
   }
-  return [...faults, ...webhookFaults(config)];
+  const key = { name: "ACKTOR_ACK_PRIVATE_KEY", isSet: isGiven(config.ACKTOR_ACK_PRIVATE_KEY) };
+  const needed = { name: "ACKTOR_ENVELOPE_PUBLIC_KEYS", isSet: isGiven(config.ACKTOR_ENVELOPE_PUBLIC_KEYS) };
+  const oneWay = oneWayFault(key, needed, config);
+  return [...faults, ...(oneWay === null ? [] : [oneWay]), ...webhookFaults(config)];
 }
 
 /** What can be known of a webhook before the first message. */
@@ -46,6 +55,10 @@ function webhookFaults(config: Partial<AckerSettings>): string[] {
     return [`ACKTOR_WEBHOOK_URL goes to ${host}, which is not public. Example: ACKTOR_WEBHOOK_HOSTS=${host}`];
   }
   return [];
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function groupIn(shared: string): string {

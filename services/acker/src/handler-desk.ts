@@ -175,8 +175,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
     say(message, answer);
   }
 
-  function say({ answerTo, attemptToken, checksum }: InboxMessage, answer: Answer): void {
-    if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
+  function say({ answerTo, attemptToken, checksum, proof }: InboxMessage, answer: Answer): void {
+    if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum, proof });
   }
 
   function askPatience(task: Task, forMs: number): void {
@@ -185,8 +185,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   }
 
   function sayWorking(message: InboxMessage, forMs: number): void {
-    // A sender without tokens is none of ours: it may take any answer for the end (the tutorial's does).
-    if (message.attemptToken === null || message.answerTo === null) return;
+    if (message.answerTo === null || message.attemptToken === null) return;
     counts.working++;
     say(message, { status: "working", forMs });
   }

@@ -203,14 +203,18 @@ function verifyOne(held: Held, options: PipelineOptions): InboxMessage | null {
   }
   counts.messages[verdict.kind]++;
   if (verdict.kind === "expired") return null;
-  const id = verdict.kind === "malformed" ? undefined : verdict.refused?.answerTo.id;
-  warn(options, verdict.kind, verdict.reason, held.topic, id);
-  if (verdict.kind === "malformed" || verdict.refused === null) return null;
+  if (verdict.kind === "malformed" || verdict.kind === "unauthenticated") {
+    const id = verdict.kind === "malformed" ? undefined : verdict.id;
+    warn(options, verdict.kind, verdict.reason, held.topic, id);
+    return null;
+  }
+  warn(options, verdict.kind, verdict.reason, held.topic, verdict.refused?.answerTo.id);
+  if (verdict.refused === null) return null;
   if (deliveries.watched) {
     deliveries.note("refused", verdict.refused.answerTo.id, held.topic, undefined, printable(verdict.reason));
   }
-  const answer: Answer = { status: "rejected", reason: verdict.reason, retryable: verdict.kind === "corrupt" };
-  acks.send({ ...verdict.refused, answer, checksum: null });
+  const retryable = verdict.kind === "corrupt" || verdict.retryable;
+  acks.send({ ...verdict.refused, answer: { status: "rejected", reason: verdict.reason, retryable } });
   return null;
 }
 
@@ -295,8 +299,8 @@ function answerAll(deliveries: readonly Delivery[], answer: Answer, options: Pip
 }
 
 function answerOne(message: InboxMessage, answer: Answer, { acks }: PipelineOptions): void {
-  const { answerTo, attemptToken, checksum } = message;
-  if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum });
+  const { answerTo, attemptToken, checksum, proof } = message;
+  if (answerTo !== null) acks.send({ answerTo, answer, attemptToken, checksum, proof });
 }
 
 /** Where the row is the effect: from the arrival to its commit. What a handler does is traced by the desk. */

@@ -36,6 +36,7 @@ import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
+import { OutboxIdentity } from "./outbox/outbox-identity.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
 import { LatencyWindow } from "./overview/latency-window.ts";
 import { Overview } from "./overview/overview.ts";
@@ -69,7 +70,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
   const parts = assemble({ config, instance, logger, tracing }, options);
-  const { app, control, publisher, overview, pool, link } = parts;
+  const { app, control, publisher, overview, pool, link, outbox } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -77,7 +78,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
   const supervisor = startSupervisor({
-    prepare: (signal) => prepare(pool, config, logger, signal, link),
+    prepare: (signal) => prepare(pool, config, logger, signal, link, outbox),
     roles: publisher.roles(),
     pause: () => publisher.dispatch.setPaused(true),
     resume: () => publisher.dispatch.setPaused(false),
@@ -108,6 +109,7 @@ interface Assembled {
   readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
+  readonly outbox: OutboxIdentity;
   readonly tracing: Tracing;
   /** Gives the supervisor, which is started last, to those who look at it. */
   readonly supervise: (supervisor: Supervisor) => void;
@@ -118,6 +120,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
+  const outbox = new OutboxIdentity();
   let supervisor: Supervisor | null = null;
   const control = new PublisherControl({
     config,
@@ -142,6 +145,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     config,
     instance,
     owner,
+    outbox,
     pool,
     link,
     logger,
@@ -165,7 +169,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, overview, pool, link, tracing, supervise };
+  return { app, control, publisher, overview, pool, link, outbox, tracing, supervise };
 }
 
 interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
@@ -275,9 +279,10 @@ async function prepare(
   logger: Logger,
   signal: AbortSignal,
   link: Link,
+  outbox: OutboxIdentity,
 ): Promise<Prepared> {
   for (let complained = false; ; ) {
-    const outcome = await prepareOnce(pool, config);
+    const outcome = await prepareOnce(pool, config, outbox);
     if (outcome.kind === "ready") break;
     if (outcome.kind === "never") return { ok: false, fault: outcome.why };
     if (!complained) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
@@ -290,7 +295,7 @@ async function prepare(
 
 type Preparation = { readonly kind: "ready" } | { readonly kind: "later" | "never"; readonly why: string };
 
-async function prepareOnce(pool: Pool, config: PublisherSettings): Promise<Preparation> {
+async function prepareOnce(pool: Pool, config: PublisherSettings, outbox: OutboxIdentity): Promise<Preparation> {
   if (config.ACKTOR_MIGRATE === "on") {
     const migrated = await migrateOutbox(pool);
     if (!migrated.ok) {
@@ -306,7 +311,9 @@ async function prepareOnce(pool: Pool, config: PublisherSettings): Promise<Prepa
     retentionMs: config.ACKTOR_RETENTION,
     destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
   };
-  for (const step of [await configureOutbox(pool, settings), await ensurePartitions(pool)]) {
+  const configured = await configureOutbox(pool, settings);
+  if (configured.ok) outbox.learn(configured.value.outboxId);
+  for (const step of [configured, await ensurePartitions(pool)]) {
     if (step.ok) continue;
     const { kind, message, code } = step.failure;
     if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message };

@@ -1,6 +1,12 @@
 /** The publisher's configuration: the settings, and the faults between them. */
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
-import { knownNames, type PublisherSettings, publisherSettings, sharedFaults } from "@acktor/shared/runtime/settings";
+import {
+  knownNames,
+  oneWayFault,
+  type PublisherSettings,
+  publisherSettings,
+  sharedFaults,
+} from "@acktor/shared/runtime/settings";
 
 /** Reads and cross-checks the environment; all faults at once. */
 export function readPublisherConfig(env: Environment): ConfigResult<PublisherSettings> {
@@ -18,6 +24,10 @@ function crossFaults(config: Partial<PublisherSettings>): string[] {
   if (exceeds(config.ACKTOR_DEFAULT_TTL, config.ACKTOR_RETENTION)) {
     faults.push("ACKTOR_DEFAULT_TTL is longer than ACKTOR_RETENTION.");
   }
+  const keys = { name: "ACKTOR_ACK_PUBLIC_KEYS", isSet: isGiven(config.ACKTOR_ACK_PUBLIC_KEYS) };
+  const needed = { name: "ACKTOR_ENVELOPE_PRIVATE_KEY", isSet: isGiven(config.ACKTOR_ENVELOPE_PRIVATE_KEY) };
+  const oneWay = oneWayFault(keys, needed, config);
+  if (oneWay !== null) faults.push(oneWay);
   const { ACKTOR_LEASE: leaseMs, ACKTOR_PUBLISH_DEADLINE: deadlineMs } = config;
   if (leaseMs !== undefined && deadlineMs !== undefined && deadlineMs + LEASE_BEYOND_DEADLINE_MS > leaseMs) {
     faults.push(
@@ -25,6 +35,10 @@ function crossFaults(config: Partial<PublisherSettings>): string[] {
     );
   }
   return faults;
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 /** False also where one of them is not set, or could not be read. */

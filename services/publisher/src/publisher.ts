@@ -8,7 +8,8 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
-import { ackTrust } from "@acktor/shared/protocol/ack-signature";
+import { AckTrust } from "@acktor/shared/protocol/ack-proof";
+import { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
@@ -22,6 +23,7 @@ import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
 import { DispatchRole } from "./dispatch/dispatch-role.ts";
 import type { DispatcherSink } from "./dispatch/dispatcher.ts";
+import { EnvelopeSeal } from "./dispatch/envelope-seal.ts";
 import type { InFlight } from "./dispatch/in-flight.ts";
 import { OutboxWriter } from "./dispatch/outbox-writer.ts";
 import { retryDelayMs } from "./dispatch/retry-delay.ts";
@@ -33,6 +35,7 @@ import { classifyAcks } from "./outbox/classify-acks.ts";
 import { failMessages } from "./outbox/fail-messages.ts";
 import { insertMessages } from "./outbox/insert-messages.ts";
 import { markSent } from "./outbox/mark-sent.ts";
+import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
 import { parkMessages } from "./outbox/park-messages.ts";
 import { rejectMessages } from "./outbox/reject-messages.ts";
 import { releaseInstance, releaseLeases } from "./outbox/release-leases.ts";
@@ -40,6 +43,7 @@ import { resumeMatching } from "./outbox/resume-matching.ts";
 import { settleAcks } from "./outbox/settle-acks.ts";
 import { supersedeRetained } from "./outbox/supersede-retained.ts";
 import { unparkDestinations } from "./outbox/unpark-destinations.ts";
+import { AckAuthenticator } from "./settle/authenticate-acks.ts";
 import { Settler } from "./settle/settler.ts";
 
 /** How long a stop waits for PUBACKs of what is in flight. */
@@ -57,6 +61,7 @@ export interface PublisherParts {
   readonly instance: string;
   /** Name of this run of the process, under which it leases rows. */
   readonly owner: string;
+  readonly outbox: OutboxIdentity;
   readonly pool: Pool;
   readonly link: Link;
   readonly logger: Logger;
@@ -221,6 +226,10 @@ export class Publisher {
       random,
       sink,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
+      seal: new EnvelopeSeal(
+        EnvelopeSigner.of({ privateKey: config.ACKTOR_ENVELOPE_PRIVATE_KEY, secret: config.ACKTOR_ACK_SECRET }),
+        this.#parts.outbox,
+      ),
       window: config.ACKTOR_WINDOW,
       destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
       publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
@@ -251,7 +260,7 @@ export class Publisher {
       logger,
       now,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
-      trust: ackTrust([config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD], config.ACKTOR_ACK_PUBLIC_KEYS ?? []),
+      authenticator: new AckAuthenticator(this.#ackTrust(), this.#parts.outbox, now),
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
       onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
       retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
@@ -263,6 +272,15 @@ export class Publisher {
       onLaneFreed: () => this.dispatch.wake(),
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
+    });
+  }
+
+  #ackTrust(): AckTrust | null {
+    const { config } = this.#parts;
+    return AckTrust.of({
+      secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
+      publicKeys: config.ACKTOR_ACK_PUBLIC_KEYS ?? [],
+      versions: config.ACKTOR_ACK_SIGNATURES,
     });
   }
 

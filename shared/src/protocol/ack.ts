@@ -1,14 +1,16 @@
 /**
- * The answer on `delivery/ack/<id>` (SPEC 3): the one thing that ends a message.
+ * The answer on `delivery/ack/<id>`: the one thing that ends a message.
  *
  * Invariants:
- *  1. `{"client_id":"x"}` and `{}` are the tutorial's form and mean processed.
- *  2. Whatever is not such an object, or names another id than its topic, is `malformed` and changes nothing.
- *  3. Decoding never throws.
- *  4. `working` ends nothing: it asks for patience (ADR 12). Publishers that do not know it take it for malformed.
+ *  ACK-1. `{"client_id":"x"}` and `{}` are the tutorial's form and mean processed.
+ *  ACK-2. Whatever is not such an object, names another id than its topic, or contradicts itself is `malformed` and changes
+ *         nothing: `reason`, `retryable` or `retry_after` without `status: rejected`, `working_for` without `working`, and,
+ *         without a `status`, a word of failure such as `"success":false` or `"error":"…"`.
+ *  ACK-3. Decoding never throws.
+ *  ACK-4. `working` ends nothing: it asks for patience (ADR 12). Publishers that do not know it take it for malformed.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
-import { parseObject } from "./envelope.ts";
+import { hash } from "node:crypto";
+import { isJsonObject, type JsonLimits, readJson } from "./bounded-json.ts";
 
 export interface Ack {
   readonly message_id: string;
@@ -22,20 +24,33 @@ export interface Ack {
   /** Of a `working` one: no answer is to be expected for so many seconds. */
   readonly working_for?: number;
   readonly attempt_token: string | null;
+  /** The topic to which the publisher sent the message, as `topicInAck` gives it; a signed ack has it. */
+  readonly topic: string | null;
+  /** Of the bytes that the receiver got. */
   readonly checksum: string | null;
-  /** `hmac-sha256:<hex>` over `signedText`. */
+  /** See ack-proof.ts. */
   readonly signature: string | null;
 }
 
 export type DecodedAck =
-  | { readonly kind: "ack"; readonly ack: Ack }
+  /** `unknown`: the names of fields without a meaning here, of an ack that gives no `status`; empty otherwise. */
+  | { readonly kind: "ack"; readonly ack: Ack; readonly unknown: readonly string[] }
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** Acks are small; what is larger is not one (a payload bomb is not parsed). */
 export const MAX_ACK_BYTES = 8_192;
 const MAX_TEXT = 1_024;
-/** Nobody is kept waiting for longer than a day by one ack. */
+const LIMITS: JsonLimits = { maxBytes: MAX_ACK_BYTES, maxDepth: 16, maxValues: 1_000 };
+/** One ack asks for a day of patience at most. */
 export const MAX_PATIENCE_SECONDS = 86_400;
+
+const LONGEST_TOPIC_BYTES = 1_024;
+
+/** A topic as an ack names it: itself, or `sha256:<hex>` of one that is longer than 1,024 bytes, which no ack has room for. */
+export function topicInAck(topic: string): string {
+  if (topic.length * 3 <= LONGEST_TOPIC_BYTES || Buffer.byteLength(topic) <= LONGEST_TOPIC_BYTES) return topic;
+  return `sha256:${hash("sha256", topic, "hex")}`;
+}
 
 /** The bytes of an ack. Fields that are null are left out. */
 export function encodeAck(ack: Ack): string {
@@ -48,6 +63,7 @@ export function encodeAck(ack: Ack): string {
   }
   if (ack.working_for !== undefined) wire["working_for"] = ack.working_for;
   if (ack.attempt_token !== null) wire["attempt_token"] = ack.attempt_token;
+  if (ack.topic !== null) wire["topic"] = ack.topic;
   if (ack.checksum !== null) wire["checksum"] = ack.checksum;
   if (ack.signature !== null) wire["signature"] = ack.signature;
   return JSON.stringify(wire);
@@ -59,61 +75,100 @@ export function encodeAck(ack: Ack): string {
  * @param payload raw bytes of the PUBLISH
  */
 export function decodeAck(id: string, payload: Uint8Array): DecodedAck {
-  if (payload.byteLength > MAX_ACK_BYTES) return bad(`larger than ${MAX_ACK_BYTES} bytes`);
-  const json = parseObject(payload);
-  if (typeof json === "string") return bad(json);
+  const read = readJson(payload, LIMITS);
+  if (!read.ok) return bad(read.reason);
+  const json = read.value;
+  if (!isJsonObject(json)) return bad("is not a JSON object");
   if (json["message_id"] !== undefined && json["message_id"] !== id) return bad("names another message than its topic");
-  const status = json["status"] ?? "processed";
-  if (status !== "processed" && status !== "rejected" && status !== "working") {
-    return bad("status is neither processed nor rejected nor working");
-  }
-  for (const field of ["client_id", "reason", "attempt_token", "checksum", "signature"]) {
-    const value = json[field];
-    if (value !== undefined && value !== null && !isText(value)) return bad(`${field} is not a text of our kind`);
-  }
-  const retryable = json["retryable"] ?? true;
-  if (typeof retryable !== "boolean") return bad("retryable is not true or false");
-  for (const field of ["retry_after", "working_for"]) {
-    if (!isPatience(json[field])) return bad(`${field} is not a number of seconds up to ${MAX_PATIENCE_SECONDS}`);
-  }
+  const fault = statusFault(json) ?? fieldFault(json);
+  if (fault !== null) return bad(fault);
   return {
     kind: "ack",
+    unknown: isGiven(json["status"]) ? NONE : Object.keys(json).filter((name) => !KNOWN.has(name)),
     ack: {
       message_id: id,
       client_id: text(json["client_id"]),
-      status,
+      status: (json["status"] ?? "processed") as Ack["status"],
       reason: text(json["reason"]),
-      retryable,
+      retryable: json["retryable"] !== false,
       ...(typeof json["retry_after"] === "number" ? { retry_after: json["retry_after"] } : {}),
       ...(typeof json["working_for"] === "number" ? { working_for: json["working_for"] } : {}),
       attempt_token: text(json["attempt_token"]),
+      topic: text(json["topic"]),
       checksum: text(json["checksum"]),
       signature: text(json["signature"]),
     },
   };
 }
 
-/** What a signature covers; every part is fixed by the ack, so no clock is involved (SPEC, signed acks). */
-export function signedText(ack: Ack): string {
-  const digest = ack.checksum === null ? "" : ack.checksum.replace(/^sha256:/, "");
-  return `v1.${ack.message_id}.${ack.attempt_token ?? ""}.${digest}.${ack.status}.${ack.client_id ?? ""}`;
+const TEXTS = ["client_id", "reason", "attempt_token", "topic", "checksum", "signature"] as const;
+const OF_REJECTED = ["reason", "retryable", "retry_after"] as const;
+const PATIENCE = ["retry_after", "working_for"] as const;
+/** `timestamp` is the tutorial's. */
+const KNOWN: ReadonlySet<string> = new Set([
+  "message_id",
+  "status",
+  "timestamp",
+  ...TEXTS,
+  ...OF_REJECTED,
+  ...PATIENCE,
+]);
+const NONE: readonly string[] = [];
+
+/** ACK-2: a status of ours, fields that fit it, and no failure in other words. */
+function statusFault(json: Record<string, unknown>): string | null {
+  const status = json["status"] ?? "processed";
+  if (status !== "processed" && status !== "rejected" && status !== "working") {
+    return "status is neither processed nor rejected nor working";
+  }
+  for (const field of OF_REJECTED) {
+    if (status !== "rejected" && isGiven(json[field])) return `${field} is given without status "rejected"`;
+  }
+  if (status !== "working" && isGiven(json["working_for"])) return 'working_for is given without status "working"';
+  if (isGiven(json["status"])) return null;
+  const word = Object.keys(json).find((name) => !KNOWN.has(name) && saysFailure(name, json[name]));
+  return word === undefined ? null : `${word.slice(0, 50)} speaks of a failure and status is missing`;
 }
 
-/** `hmac-sha256:<hex>` of an ack under a shared secret. */
-export function signAck(ack: Ack, secret: string): string {
-  return `hmac-sha256:${createHmac("sha256", secret).update(signedText(ack)).digest("hex")}`;
+const VERDICT =
+  /^(success|succeeded|successful|ok|okay|ack|acked|acknowledged|processed|accepted|done|valid|delivered)$/i;
+const FAILURE =
+  /^(e|err|error|errors|exception|fail|failed|failure|failures|fault|rejected|rejection|refused|nack|denied|invalid|problem)$/i;
+const STATE = /^(state|status_?code|result|outcome|code|verdict)$/i;
+const BAD_STATE =
+  /(^|[^a-z])(not[ _-]?(ok|done|processed|accepted)|nok|nack(ed)?|err(or)?s?|fail(ed|ure)?|reject(ed|ion)?|refused?|denied|invalid|abort(ed)?|cancel(l?ed)?|timeout|timed[ _-]?out|exception|unsupported|unauthorized|forbidden|false)([^a-z]|$)/i;
+const NO: ReadonlySet<unknown> = new Set([false, 0, "false", "no", "0", "f", "n"]);
+
+/** Whether a field that acktor does not know says that the message was not processed. */
+function saysFailure(name: string, value: unknown): boolean {
+  if (VERDICT.test(name)) return typeof value === "string" ? NO.has(value.toLowerCase()) : NO.has(value);
+  if (FAILURE.test(name)) return isGiven(value) && !NO.has(value) && value !== "" && !isEmpty(value);
+  if (!STATE.test(name)) return false;
+  if (typeof value === "number") return value >= 400 || value < 0;
+  return typeof value === "string" && BAD_STATE.test(value);
 }
 
-/** True when the ack carries the signature that `secret` gives it; compared in constant time. */
-export function isSigned(ack: Ack, secret: string): boolean {
-  if (ack.signature === null) return false;
-  const given = Buffer.from(ack.signature);
-  const wanted = Buffer.from(signAck(ack, secret));
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+function fieldFault(json: Record<string, unknown>): string | null {
+  for (const field of TEXTS) {
+    if (isGiven(json[field]) && !isText(json[field])) return `${field} is not a text of at most ${MAX_TEXT} characters`;
+  }
+  if (isGiven(json["retryable"]) && typeof json["retryable"] !== "boolean") return "retryable is not true or false";
+  for (const field of PATIENCE) {
+    if (!isPatience(json[field])) return `${field} is not a number of seconds up to ${MAX_PATIENCE_SECONDS}`;
+  }
+  return null;
 }
 
 function bad(reason: string): DecodedAck {
   return { kind: "malformed", reason };
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function text(value: unknown): string | null {
@@ -121,11 +176,10 @@ function text(value: unknown): string | null {
 }
 
 function isPatience(value: unknown): boolean {
-  if (value === undefined || value === null) return true;
-  return typeof value === "number" && value >= 0 && value <= MAX_PATIENCE_SECONDS;
+  return !isGiven(value) || (typeof value === "number" && value >= 0 && value <= MAX_PATIENCE_SECONDS);
 }
 
+/** NUL and lone surrogates cannot be stored in PostgreSQL, so they are refused at the door. */
 function isText(value: unknown): boolean {
-  // NUL and lone surrogates cannot be stored in PostgreSQL, so they are refused at the door.
   return typeof value === "string" && value.length <= MAX_TEXT && !value.includes("\u0000") && value.isWellFormed();
 }

@@ -31,18 +31,28 @@ export interface Envelope {
   /** Seconds of life left when sent; receivers use this, so no two clocks are compared. */
   readonly expires_in: number | null;
   readonly traceparent: string | null;
+  /** The topic that it was sent to; null from senders that do not say it. */
+  readonly topic: string | null;
+  /** Id of the outbox, in signed envelopes. */
+  readonly outbox: string | null;
+  /** See envelope-proof.ts. */
+  readonly signature: string | null;
 }
 
 export type Decoded =
   | { readonly kind: "envelope"; readonly envelope: Envelope }
-  | { readonly kind: "corrupt"; readonly envelope: Envelope; readonly reason: string }
+  /** `received`: the checksum of the content that arrived. */
+  | { readonly kind: "corrupt"; readonly envelope: Envelope; readonly reason: string; readonly received: string }
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** Longest message id taken from a foreign sender; ours have 36 characters. */
 const MAX_ID_LENGTH = 128;
 
-/** The bytes that travel. Fields that are null are left out. */
-export function encodeEnvelope(e: Envelope): string {
+/**
+ * The bytes that travel. Fields that are null are left out.
+ * @param signature instead of the envelope's own: a copy of the object for one field costs as much as the signature
+ */
+export function encodeEnvelope(e: Envelope, signature: string | null = e.signature): string {
   const wire: Record<string, unknown> = {
     message_id: e.message_id,
     content: e.content,
@@ -58,6 +68,9 @@ export function encodeEnvelope(e: Envelope): string {
   if (e.attempt_token !== null) wire["attempt_token"] = e.attempt_token;
   if (e.expires_in !== null) wire["expires_in"] = e.expires_in;
   if (e.traceparent !== null) wire["traceparent"] = e.traceparent;
+  if (e.topic !== null) wire["topic"] = e.topic;
+  if (e.outbox !== null) wire["outbox"] = e.outbox;
+  if (signature !== null) wire["signature"] = signature;
   return JSON.stringify(wire);
 }
 
@@ -90,9 +103,14 @@ export function decodeEnvelope(payload: Uint8Array): Decoded {
     attempt_token: textOrNull(json["attempt_token"]),
     expires_in: typeof json["expires_in"] === "number" ? json["expires_in"] : null,
     traceparent: textOrNull(json["traceparent"]),
+    topic: textOrNull(json["topic"]),
+    outbox: textOrNull(json["outbox"]),
+    signature: textOrNull(json["signature"]),
   };
-  if (envelope.checksum !== null && envelope.checksum !== checksumOf(content, encoding)) {
-    return { kind: "corrupt", envelope, reason: "checksum does not match the content" };
+  if (envelope.checksum === null) return { kind: "envelope", envelope };
+  const received = checksumOf(content, encoding);
+  if (envelope.checksum !== received) {
+    return { kind: "corrupt", envelope, reason: "checksum does not match the content", received };
   }
   return { kind: "envelope", envelope };
 }

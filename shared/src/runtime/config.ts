@@ -228,6 +228,12 @@ export function list(fault: (value: string) => string | null): z.ZodType<readonl
   });
 }
 
+/** Comma-separated words of a fixed set. */
+export function listOf<T extends string>(...words: readonly T[]): z.ZodType<readonly T[], string> {
+  const known: ReadonlySet<string> = new Set(words);
+  return list((item) => (known.has(item) ? null : `is none of ${words.join(", ")}`)) as z.ZodType<readonly T[], string>;
+}
+
 function refuse(context: z.RefinementCtx, message: string): never {
   context.addIssue({ code: "custom", message });
   return z.NEVER;

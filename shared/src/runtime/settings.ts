@@ -4,7 +4,8 @@
  */
 import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
-import { readPrivateKey, readPublicKeys } from "../protocol/ack-signature.ts";
+import type { SignatureVersion } from "../protocol/ack-proof.ts";
+import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
 import {
   type ConfigOf,
@@ -12,6 +13,7 @@ import {
   duration,
   integer,
   list,
+  listOf,
   namesOf,
   ratio,
   readBy,
@@ -113,10 +115,23 @@ const serverSettings = {
   },
   ACKTOR_ACK_SECRET: {
     description:
-      "Shared secret of signed acks (HMAC-SHA256): the acker signs with it, and with it unsigned acks change nothing.",
+      "Secret that publishers and ackers share (HMAC-SHA256): the publisher signs messages with it, the acker acks. With it, unsigned acks change nothing and unsigned messages are not processed.",
     example: "…",
     secret: true,
     schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_SECRET_OLD: {
+    description: "A second secret whose signatures count, while ACKTOR_ACK_SECRET is changed.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_ACK_SIGNATURES: {
+    description:
+      "Versions of signatures that count where a key is configured, separated by commas. Version 1 is for the time until both ends are upgraded: it can be forged by who may write data topics.",
+    example: "1,2",
+    fallback: "2",
+    schema: listOf<SignatureVersion>("1", "2"),
   },
   ACKTOR_INSTANCE: {
     description: "Name of this process among its replicas. Default: host name and port.",
@@ -219,11 +234,12 @@ const publisherOwn = {
     fallback: "8080",
     schema: integer(0, 65_535),
   },
-  ACKTOR_ACK_SECRET_OLD: {
-    description: "A second secret whose signatures still count, while ACKTOR_ACK_SECRET is changed on the ackers.",
+  ACKTOR_ENVELOPE_PRIVATE_KEY: {
+    description:
+      "Ed25519 private key (PKCS #8, PEM) with which this publisher signs its messages, instead of ACKTOR_ACK_SECRET.",
     example: "…",
     secret: true,
-    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+    schema: readBy(readPrivateKey),
   },
   ACKTOR_ACK_PUBLIC_KEYS: {
     description:
@@ -342,6 +358,13 @@ const ackerOwn = {
     secret: true,
     schema: readBy(readPrivateKey),
   },
+  ACKTOR_ENVELOPE_PUBLIC_KEYS: {
+    description:
+      "Ed25519 public keys of the publishers, in PEM, one after the other. With them, messages that no key signed are not processed.",
+    example: "…",
+    fromFile: true,
+    schema: readBy(readPublicKeys),
+  },
   ACKTOR_GROUP: {
     description: "Shared subscription group ($share/<group>/…), where the broker has it.",
     example: "ackers",
@@ -436,6 +459,17 @@ export function instanceName(configured: string | null, port: number): string {
 }
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
+
+/** The fault of a key that signs or verifies one direction while the other is not authenticated, or null. */
+export function oneWayFault(
+  given: { readonly name: string; readonly isSet: boolean },
+  needed: { readonly name: string; readonly isSet: boolean },
+  config: { readonly ACKTOR_ACK_SECRET?: string | null; readonly ACKTOR_ACK_SIGNATURES?: readonly SignatureVersion[] },
+): string | null {
+  if (!given.isSet || needed.isSet || config.ACKTOR_ACK_SECRET !== null) return null;
+  if (config.ACKTOR_ACK_SIGNATURES === undefined || config.ACKTOR_ACK_SIGNATURES.includes("1")) return null;
+  return `${given.name} is set, and messages are not signed: set ${needed.name} or ACKTOR_ACK_SECRET too. Example: ${needed.name}_FILE=/run/secrets/envelope.pem`;
+}
 
 /** What both services cross-check; a setting that could not be read takes part in nothing. */
 interface SharedSettings extends TlsSettings {

@@ -7,7 +7,7 @@ import { type FakeLink, fakeLink } from "../../support/fake-link.ts";
 
 function setUp(link: FakeLink, limit = 100) {
   const counts = createCounts();
-  return { counts, acks: createAckSender({ link, clientId: "acker", sign: null, limit, counts }) };
+  return { counts, acks: createAckSender({ link, clientId: "acker", signer: null, limit, counts }) };
 }
 
 const reply = (id: string, answer: Reply["answer"] = { status: "processed" }): Reply => {
@@ -81,9 +81,23 @@ test("every outcome is counted; a drain waits for all of them, but not for ever"
   link.published[2]?.settle({ kind: "lost", why: "deadline" });
   link.published[3]?.settle({ kind: "unsent", why: "too_large" });
   await drained;
-  assert.deepEqual(counts.acks, { sent: 1, refused: 1, lost: 1, dropped: 1 });
+  assert.deepEqual(counts.acks, { sent: 1, refused: 1, lost: 1, dropped: 1, withheld: 0 });
   acks.send(reply("m9"));
   await acks.drain(1);
   acks.stop();
   acks.stop();
+});
+
+test("SEND-5: a sender without attempt tokens is answered processed, or not at all", () => {
+  const link = fakeLink();
+  const { acks, counts } = setUp(link);
+  const answers: readonly Reply["answer"][] = [
+    { status: "rejected", reason: "no", retryable: true },
+    { status: "rejected", reason: "no", retryable: false },
+    { status: "working", forMs: 1_000 },
+  ];
+  for (const answer of answers) acks.send({ ...reply("m1", answer), attemptToken: null });
+  assert.deepEqual([link.published.length, counts.acks.withheld], [0, 3]);
+  acks.send({ ...reply("m1"), attemptToken: null });
+  assert.equal(link.published.length, 1);
 });

@@ -4,7 +4,7 @@ import { MAX_PAYLOAD_BYTES, type Verdict, verifyMessage } from "@acktor/acker/ve
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import fc from "fast-check";
 
-const options = { ackPrefix: "delivery/ack", presencePrefix: "delivery/acker" };
+const options = { ackPrefix: "delivery/ack", presencePrefix: "delivery/acker", trust: null };
 
 function verify(payload: object | string | Uint8Array, arrivedAt = 0, now = 0): Verdict {
   const bytes =
@@ -56,6 +56,9 @@ test("what was encoded is understood", () => {
         attempt_token: "5",
         expires_in: null,
         traceparent: null,
+        topic: null,
+        outbox: null,
+        signature: null,
       };
       const verdict = verify(encodeEnvelope(envelope));
       assert.ok(verdict.kind === "message");

@@ -71,7 +71,16 @@ test("the model of the outbox tells what must not be", () => {
   const record = { messageId: id, leaseToken: "1", outcome: "acked", reasonCode: 0, breaker: "CLOSED" } as const;
   outbox.markSent([{ ...record, publishedAgoMs: 0, nextInMs: 10 }]);
   assert.match(broken.shift() ?? "", /counts 1 attempts, 0 were written/);
-  const ack = { messageId: id, clientId: "a", checksum: null, level: "processed", attempt: null } as const;
+  const ack = {
+    messageId: id,
+    clientId: "a",
+    checksum: null,
+    topic: null,
+    signature: null,
+    token: null,
+    level: "processed",
+    attempt: null,
+  } as const;
   outbox.settle([{ ...ack, publishedAgoMs: null, reasonCode: null }]);
   assert.match(broken.shift() ?? "", /acknowledged without an effect/);
   assert.deepEqual(broken, []);

@@ -33,6 +33,9 @@ const envelope: fc.Arbitrary<Envelope> = fc
     attempt_token: fc.option(fc.nat().map(String)),
     expires_in: fc.option(seconds),
     traceparent: fc.option(text),
+    topic: fc.option(text),
+    outbox: fc.option(text),
+    signature: fc.option(text),
   })
   .map(({ body, with_checksum, ...rest }) => {
     return { ...rest, ...body, checksum: with_checksum ? checksumOf(body.content, body.content_encoding) : null };
@@ -171,5 +174,8 @@ function plain(): Envelope {
     attempt_token: null,
     expires_in: null,
     traceparent: null,
+    topic: null,
+    outbox: null,
+    signature: null,
   };
 }

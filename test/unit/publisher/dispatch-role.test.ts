@@ -6,6 +6,7 @@ import type { Claimed, ClaimOptions, LeasedMessage, Outcome, Release } from "@ac
 import { AWAY } from "../../support/db-results.ts";
 import { fakeLink } from "../../support/fake-link.ts";
 import { leased } from "../../support/leased.ts";
+import { UNSEALED } from "../../support/proof.ts";
 import { until } from "../../support/until.ts";
 
 const HORIZON = { at: "2026-06-01T00:00:00.000000Z", xmin: "1", xmax: "1" };
@@ -28,6 +29,7 @@ function rig(t: TestContext, pollMs = 60_000) {
     now: () => performance.now(),
     random: () => 0.5,
     ackPrefix: "delivery/ack",
+    seal: UNSEALED,
     window: 512,
     destinationLevels: 0,
     publishDeadlineMs: 2_000,

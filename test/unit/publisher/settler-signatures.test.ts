@@ -2,45 +2,36 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { createVerifyBudget } from "@acktor/publisher/settle/verify-budget";
-import { type Ack, encodeAck } from "@acktor/shared/protocol/ack";
-import { ackTrust, signAckWithKey } from "@acktor/shared/protocol/ack-signature";
+import { encodeAck } from "@acktor/shared/protocol/ack";
+import { createVerifyBudget } from "@acktor/shared/protocol/verify-budget";
 import { ackKeyPair } from "../../support/ack-keys.ts";
 import { rows } from "../../support/db-results.ts";
+import { plainAck, signed as signedAck, trustOf } from "../../support/proof.ts";
 import { settledRow, settlerRig } from "../../support/settler-rig.ts";
 import { until } from "../../support/until.ts";
 
 const keys = ackKeyPair();
-const PLAIN: Omit<Ack, "message_id"> = {
-  client_id: "c1",
-  status: "processed",
-  reason: null,
-  retryable: true,
-  attempt_token: "1",
-  checksum: null,
-  signature: null,
-};
+const CHECKSUM = `sha256:${"ab".repeat(32)}`;
+const SAME = { topic: "plant/1", checksum: CHECKSUM };
 
 function signed(id: string): string {
-  const ack = { ...PLAIN, message_id: id };
-  return encodeAck({ ...ack, signature: signAckWithKey(ack, keys.privateKey) });
+  return encodeAck(signedAck(plainAck({ ...SAME, message_id: id }), keys.privateKey));
 }
 
 /** Under the right key's name, of the right length, and wrong. */
 function forged(id: string): string {
   return encodeAck({
-    ...PLAIN,
-    message_id: id,
-    signature: `ed25519:${keys.publicKey.id}:${"A".repeat(86)}`,
+    ...plainAck({ ...SAME, message_id: id }),
+    signature: `v2:ed25519:${keys.publicKey.id}:${"A".repeat(86)}`,
   });
 }
 
 test("with a public key only what its owner signed counts", async () => {
-  const rig = settlerRig({ trust: ackTrust([], [keys.publicKey]) });
-  const { id } = rig.publish();
+  const rig = settlerRig({ trust: trustOf({ publicKeys: [keys.publicKey] }) });
+  const { id } = rig.publish({ checksum: CHECKSUM });
   rig.receive(id, "{}");
   rig.receive(id, forged(id));
-  rig.receive(id, encodeAck({ ...PLAIN, message_id: id, signature: "hmac-sha256:00" }));
+  rig.receive(id, encodeAck(plainAck({ message_id: id, signature: "hmac-sha256:00" })));
   assert.deepEqual([rig.settler.counts.unsigned, rig.answers.length], [3, 0]);
   rig.receive(id, signed(id));
   await rig.settler.drain();
@@ -48,8 +39,8 @@ test("with a public key only what its owner signed counts", async () => {
 });
 
 test("forgeries are verified only so often, and honest acks of what is in flight are not slowed by strangers", async () => {
-  const rig = settlerRig({ trust: ackTrust([], [keys.publicKey]) });
-  const { id } = rig.publish();
+  const rig = settlerRig({ trust: trustOf({ publicKeys: [keys.publicKey] }) });
+  const { id } = rig.publish({ checksum: CHECKSUM });
   for (let i = 0; i < 5_000; i++) rig.receive(randomUUID(), forged(randomUUID()).replace(/"message_id":"[^"]*",/, ""));
   const { unsigned, unverified } = rig.settler.counts;
   assert.equal(unsigned + unverified, 5_000);
@@ -80,7 +71,7 @@ test("the budget fills again with time, and what holds under a message in flight
 
 test("acks of made-up ids wait on their own: the outbox is asked for the awaited one meanwhile", async () => {
   const rig = settlerRig();
-  const { id } = rig.publish();
+  const { id } = rig.publish({ checksum: CHECKSUM });
   let answer = (): void => undefined;
   const held = new Promise<void>((resolve) => {
     answer = resolve;

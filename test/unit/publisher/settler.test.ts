@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingMessage } from "@acktor/shared/link/link";
-import { type Ack, encodeAck, signAck } from "@acktor/shared/protocol/ack";
-import { ackTrust } from "@acktor/shared/protocol/ack-signature";
+import { type Ack, encodeAck } from "@acktor/shared/protocol/ack";
 import fc from "fast-check";
+import { plainAck, signed, trustOf } from "../../support/proof.ts";
 import { settlerRig } from "../../support/settler-rig.ts";
 
 const SECRET = "a secret of more than sixteen";
@@ -23,6 +23,9 @@ test("a tutorial-form ack settles its message and moves the window", async () =>
         messageId: id,
         clientId: "c1",
         checksum: null,
+        topic: null,
+        signature: null,
+        token: null,
         level: "processed",
         attempt: 1,
         publishedAgoMs: 40,
@@ -63,6 +66,12 @@ const NOTHING: readonly (readonly [what: string, change: Partial<IncomingMessage
   ["the prefix itself", { topic: "delivery/ack" }, "malformed"],
   ["an id that is not ours", { topic: "delivery/ack/42" }, "unknown"],
   ["another content's checksum", { payload: Buffer.from(`{"checksum":"${OTHER_CHECKSUM}"}`) }, "checksumMismatch"],
+  ["another topic", { payload: Buffer.from('{"topic":"data/x"}') }, "topicMismatch"],
+  [
+    "a rejection on another topic",
+    { payload: Buffer.from('{"status":"rejected","attempt_token":"1","topic":"data/x"}') },
+    "topicMismatch",
+  ],
   ["a rejection without a token", { payload: Buffer.from('{"status":"rejected"}') }, "stale"],
   [
     "a rejection with a token that is no number",
@@ -98,31 +107,45 @@ for (const [what, change, counter] of NOTHING) {
 }
 
 test("with a secret only signed acks count, processed and rejected", async () => {
-  const rig = settlerRig({ trust: ackTrust([SECRET], []) });
-  const { id } = rig.publish();
-  const ack: Ack = {
-    message_id: id,
-    client_id: "c1",
-    status: "processed",
-    reason: null,
-    retryable: true,
-    attempt_token: "1",
-    checksum: null,
-    signature: null,
-  };
+  const rig = settlerRig({ trust: trustOf({ secrets: [SECRET] }) });
+  const { id, entry } = rig.publish();
+  const { topic, checksum } = entry.message;
+  const ack = plainAck({ message_id: id, topic, checksum });
+  const rejected: Ack = { ...ack, status: "rejected", reason: "later" };
   const forged: Ack[] = [
     ack,
     { ...ack, signature: "hmac-sha256:00" },
-    { ...ack, signature: signAck(ack, "another secret of sixteen") },
-    { ...ack, client_id: "c2", signature: signAck(ack, SECRET) },
-    { ...ack, status: "rejected", signature: signAck(ack, SECRET) },
+    signed(ack, "another secret of sixteen"),
+    { ...signed(ack, SECRET), client_id: "c2" },
+    { ...signed(ack, SECRET), status: "rejected" },
+    { ...signed(rejected, SECRET), retryable: false },
+    { ...signed(rejected, SECRET), retry_after: 86_400 },
+    { ...signed({ ...ack, status: "working", working_for: 2 }, SECRET), working_for: 86_400 },
+    signed(ack, SECRET, "5b0c0e0e-0000-4000-8000-00000000000f"),
+    signed(ack, SECRET, null),
   ];
   for (const one of forged) rig.receive(id, encodeAck(one));
-  assert.deepEqual([rig.settler.counts.unsigned, rig.answers.length], [5, 0]);
-  rig.receive(id, encodeAck({ ...ack, signature: signAck(ack, SECRET) }));
+  assert.deepEqual([rig.settler.counts.unsigned, rig.answers.length], [forged.length, 0]);
+  // Honest acks of another message than this row, as an acker gives them that was sent a copy.
+  rig.receive(id, encodeAck(signed({ ...ack, topic: "data/x" }, SECRET)));
+  rig.receive(id, encodeAck(signed({ ...ack, checksum: OTHER_CHECKSUM }, SECRET)));
+  assert.deepEqual([rig.settler.counts.topicMismatch, rig.settler.counts.checksumMismatch], [1, 1]);
+  const honest = signed(ack, SECRET);
+  rig.receive(id, encodeAck(honest));
   await rig.settler.drain();
-  assert.equal(rig.settled.flat().length, 1);
+  assert.deepEqual(
+    rig.settled.flat().map(({ signature }) => signature),
+    [honest.signature],
+  );
   assert.deepEqual(rig.rejected, []);
+});
+
+test("unknown words of an ack without a status are counted; it counts as processed", async () => {
+  const rig = settlerRig();
+  const { id } = rig.publish();
+  rig.receive(id, '{"success":true}');
+  await rig.settler.drain();
+  assert.deepEqual([rig.settler.counts.unknownWords, rig.settler.counts.settled], [1, 1]);
 });
 
 test("a rejection with the current token moves the window and is written with its reason made safe", async () => {
@@ -133,7 +156,10 @@ test("a rejection with the current token moves the window and is written with it
   await rig.settler.drain();
   assert.deepEqual(rig.answers, [entry]);
   assert.deepEqual(rig.rejected.flat(), [
-    { messageId: id, leaseToken: "7", clientId: "c1", reason: "no\\u000adisk", retryable: false, retryInMs: 2_000 },
+    {
+      ...{ messageId: id, leaseToken: "7", clientId: "c1", checksum: null, topic: null, signature: null },
+      ...{ reason: "no\\u000adisk", retryable: false, retryInMs: 2_000 },
+    },
   ]);
   assert.deepEqual([rig.settler.counts.rejected, rig.lanesFreed], [1, 1]);
 });

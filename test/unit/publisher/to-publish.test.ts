@@ -4,11 +4,13 @@ import { toPublish } from "@acktor/publisher/dispatch/to-publish";
 import { decodeEnvelope } from "@acktor/shared/protocol/envelope";
 import fc from "fast-check";
 import { leased } from "../../support/leased.ts";
+import { UNSEALED } from "../../support/proof.ts";
 
 const ms = fc.double({ min: 0.001, max: 1e13, noNaN: true });
 
 function expiryOf(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | undefined {
-  return toPublish({ message: leased({ retain }), ackPrefix: "delivery/ack", lifeLeftMs, retryInMs }).expirySeconds;
+  return toPublish({ message: leased({ retain }), ackPrefix: "delivery/ack", seal: UNSEALED, lifeLeftMs, retryInMs })
+    .expirySeconds;
 }
 
 test("a copy in the broker's queue dies with the second in which the next one is sent, and not after the message", () => {
@@ -48,7 +50,7 @@ test("the envelope says what the row says, and how long it lives", () => {
     createdAt: 1_700_000_000.25,
     traceparent: "00-a-b-01",
   });
-  const publish = toPublish({ message, ackPrefix: "my/ack", lifeLeftMs: 1_500, retryInMs: 9_000 });
+  const publish = toPublish({ message, ackPrefix: "my/ack", seal: UNSEALED, lifeLeftMs: 1_500, retryInMs: 9_000 });
   const decoded = decodeEnvelope(Buffer.from(publish.payload));
   assert.deepEqual(decoded, {
     kind: "envelope",
@@ -66,6 +68,9 @@ test("the envelope says what the row says, and how long it lives", () => {
       attempt_token: "9",
       expires_in: 1.5,
       traceparent: "00-a-b-01",
+      topic: message.topic,
+      outbox: null,
+      signature: null,
     },
   });
   assert.equal(publish.topic, message.topic);
@@ -78,6 +83,7 @@ test("the caller's trace goes in user properties: the attempt's own span, and th
     toPublish({
       message: leased({ traceparent, tracestate }),
       ackPrefix: "delivery/ack",
+      seal: UNSEALED,
       lifeLeftMs: null,
       retryInMs: 1,
       traceparent: own,
@@ -89,7 +95,13 @@ test("the caller's trace goes in user properties: the attempt's own span, and th
 
 test("MQTT 5 says where the answer goes, only where one is wanted", () => {
   const make = (requiresAck: boolean) =>
-    toPublish({ message: leased({ requiresAck }), ackPrefix: "delivery/ack", lifeLeftMs: null, retryInMs: 1 });
+    toPublish({
+      message: leased({ requiresAck }),
+      ackPrefix: "delivery/ack",
+      seal: UNSEALED,
+      lifeLeftMs: null,
+      retryInMs: 1,
+    });
   const { responseTopic, correlationData } = make(true);
   assert.equal(responseTopic, `delivery/ack/${correlationData?.toString()}`);
   assert.equal("responseTopic" in make(false), false);

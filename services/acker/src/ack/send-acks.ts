@@ -8,9 +8,13 @@
  *  3. After `drain` nothing waits and nothing is under way, or its time was over.
  *  4. While acks flow one of them waits for its PUBACK: it tells a dead connection and a refused topic. The others need
  *     none: an ack that is lost is asked for again, at either QoS, because both ends have clean sessions.
+ *  SEND-5. An envelope without an attempt token is answered `processed` or not at all: its sender may take any message on
+ *     its ack topic for success (the tutorial's does), and would lose what was rejected.
  */
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
-import { type Ack, encodeAck, MAX_PATIENCE_SECONDS } from "@acktor/shared/protocol/ack";
+import { type Ack, encodeAck, MAX_PATIENCE_SECONDS, topicInAck } from "@acktor/shared/protocol/ack";
+import type { AckSigner } from "@acktor/shared/protocol/ack-proof";
+import type { EnvelopeProof } from "@acktor/shared/protocol/envelope-proof";
 import type { Counts } from "../control/counts.ts";
 import type { Answer, AnswerTo } from "../inbox/message.ts";
 
@@ -18,8 +22,10 @@ export interface Reply {
   readonly answerTo: AnswerTo;
   readonly answer: Answer;
   readonly attemptToken: string | null;
-  /** Of what was processed; null where the content cannot be vouched for. */
-  readonly checksum: string | null;
+  /** Of the content that arrived. */
+  readonly checksum: string;
+  /** What the envelope's signature proved; null where none was asked for. */
+  readonly proof?: EnvelopeProof | null | undefined;
 }
 
 export interface AckSender {
@@ -36,8 +42,8 @@ export interface AckSenderOptions {
   readonly link: Link;
   /** The MQTT client id, which stands in the ack. */
   readonly clientId: string;
-  /** The signature of an ack; null: none is signed. */
-  readonly sign: ((ack: Ack) => string) | null;
+  /** Null: acks are not signed. */
+  readonly signer: AckSigner | null;
   readonly limit: number;
   readonly counts: Counts;
 }
@@ -123,6 +129,10 @@ export function createAckSender(options: AckSenderOptions): AckSender {
 
   return {
     send(reply) {
+      if (reply.attemptToken === null && reply.answer.status !== "processed") {
+        counts.acks.withheld++;
+        return;
+      }
       if (!connected || waiting() >= limit) {
         counts.acks.dropped++;
         return;
@@ -151,7 +161,7 @@ export function createAckSender(options: AckSenderOptions): AckSender {
 }
 
 function encodeReply(reply: Reply, options: AckSenderOptions): string {
-  const { answer } = reply;
+  const { answer, proof = null } = reply;
   const rejected = answer.status === "rejected";
   const ack: Ack = {
     message_id: reply.answerTo.id,
@@ -162,10 +172,12 @@ function encodeReply(reply: Reply, options: AckSenderOptions): string {
     ...(rejected && answer.retryAfterMs !== undefined ? { retry_after: seconds(answer.retryAfterMs) } : {}),
     ...(answer.status === "working" ? { working_for: seconds(answer.forMs) } : {}),
     attempt_token: reply.attemptToken,
+    topic: proof === null ? null : topicInAck(proof.topic),
     checksum: reply.checksum,
     signature: null,
   };
-  return encodeAck(options.sign === null ? ack : { ...ack, signature: options.sign(ack) });
+  const { signer } = options;
+  return encodeAck(signer === null ? ack : { ...ack, signature: signer.sign(ack, proof?.outbox ?? null) });
 }
 
 function seconds(ms: number): number {

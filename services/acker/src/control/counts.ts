@@ -6,6 +6,7 @@ export const MESSAGE_OUTCOMES = [
   "duplicate",
   "conflict",
   "malformed",
+  "unauthenticated",
   "corrupt",
   "expired",
   "unusable",
@@ -17,7 +18,7 @@ export const MESSAGE_OUTCOMES = [
 /** How the handler's work ended; `row` mode counts none of them. */
 export const HANDLER_OUTCOMES = ["processed", "rejected", "retryable", "fenced"] as const;
 
-export const ACK_OUTCOMES = ["sent", "refused", "lost", "dropped"] as const;
+export const ACK_OUTCOMES = ["sent", "refused", "lost", "dropped", "withheld"] as const;
 
 export interface Counts {
   received: number;

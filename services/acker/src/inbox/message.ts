@@ -1,5 +1,6 @@
 /** A message as the acker's steps hand it on: checked, with the id that the inbox keys by. */
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+import type { EnvelopeProof } from "@acktor/shared/protocol/envelope-proof";
 
 /** Where and under which id the sender waits for the answer. */
 export interface AnswerTo {
@@ -26,6 +27,8 @@ export interface InboxMessage {
   readonly expiresAt: number | null;
   /** Null when no ack is wanted. */
   readonly answerTo: AnswerTo | null;
+  /** What its signature proves; null where none was asked for. */
+  readonly proof?: EnvelopeProof | null;
   /** The sender's span, as it gave it. */
   readonly traceparent?: string | null;
 }

@@ -1,14 +1,19 @@
 /**
- * From bytes to a message that may have an effect, or to the reason why it may not (SPEC 3).
+ * From bytes to a message that may have an effect, or to the reason why it may not.
  *
  * Invariants:
- *  1. Whatever arrives, the answer is a value; nothing throws, nothing is trusted.
- *  2. What is no envelope, or asks for its ack on a topic that is not `…/<message_id>`, is malformed: no ack, no effect.
- *     Nobody makes an acker publish to a topic of their choice.
- *  3. What the wire damaged is refused with the hope of a better copy; what can never be stored is refused for good.
- *  4. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
+ *  VERIFY-1. Whatever arrives, the answer is a value; nothing throws, nothing is trusted.
+ *  VERIFY-2. What is no envelope, or asks for its ack on a topic that is not `…/<message_id>`, is malformed: no ack, no
+ *            effect. A sender cannot make an acker publish to a topic of the sender's choice.
+ *  VERIFY-3. With a key configured, an envelope that is not authentic on this very topic has no effect and no answer: an
+ *            answer would be this acker's signature under another acker's message.
+ *  VERIFY-4. What the wire damaged is refused with the hope of a better copy. What can never be stored is refused for good
+ *            only where the sender is proven; a copy that a stranger made must not end the sender's message.
+ *  VERIFY-5. A refusal names the checksum of the bytes that arrived, so that it moves no row of other content.
+ *  VERIFY-6. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
  */
-import { checksumOf, decodeEnvelope, type Envelope } from "@acktor/shared/protocol/envelope";
+import { checksumOf, type Decoded, decodeEnvelope, type Envelope } from "@acktor/shared/protocol/envelope";
+import type { EnvelopeProof, EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
 import { ackTopic, isUnder, topicFault } from "@acktor/shared/protocol/topics";
 import type { AnswerTo, InboxMessage } from "../inbox/message.ts";
 import { inboxKey } from "./message-id.ts";
@@ -21,23 +26,34 @@ export interface Arrival {
   readonly arrivedAt: number;
 }
 
-/** To whom a refusal is told, and under which attempt. */
+/** Where a refusal goes, and what it is about. */
 export interface Refused {
   readonly answerTo: AnswerTo;
   readonly attemptToken: string | null;
+  /** Of the content that arrived. */
+  readonly checksum: string;
+  readonly proof: EnvelopeProof | null;
 }
 
 export type Verdict =
   | { readonly kind: "message"; readonly message: InboxMessage }
   | { readonly kind: "malformed"; readonly reason: string }
+  | { readonly kind: "unauthenticated"; readonly reason: string; readonly id: string }
   | { readonly kind: "expired" }
   /** `refused` is null when no ack is wanted. */
   | { readonly kind: "corrupt"; readonly reason: string; readonly refused: Refused | null }
-  | { readonly kind: "unusable"; readonly reason: string; readonly refused: Refused | null };
+  | {
+      readonly kind: "unusable";
+      readonly reason: string;
+      readonly retryable: boolean;
+      readonly refused: Refused | null;
+    };
 
 export interface VerifyOptions {
   readonly ackPrefix: string;
   readonly presencePrefix: string;
+  /** Whose envelopes are processed; null: everyone's. */
+  readonly trust: EnvelopeTrust | null;
 }
 
 /** 256 KiB of content, escaped at worst six bytes for one; what is larger is not parsed. */
@@ -61,13 +77,36 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
   if (fault !== null) return malformed(fault);
   const answerTo = envelope.requires_ack ? answerTarget(envelope, options) : null;
   if (typeof answerTo === "string") return malformed(answerTo);
-  const refused = answerTo === null ? null : { answerTo, attemptToken: envelope.attempt_token };
-  if (decoded.kind === "corrupt") return { kind: "corrupt", reason: decoded.reason, refused };
+  const authenticated = options.trust?.authenticate(envelope, arrival.topic) ?? UNASKED;
+  if (authenticated.kind === "refused") {
+    return { kind: "unauthenticated", reason: authenticated.reason, id: envelope.message_id };
+  }
+  const proof = authenticated.kind === "authentic" ? authenticated.proof : null;
+  if (decoded.kind === "corrupt") {
+    return { kind: "corrupt", reason: decoded.reason, refused: refusedOf(decoded, answerTo, proof) };
+  }
   const expiresAt = envelope.expires_in === null ? null : arrival.arrivedAt + envelope.expires_in * 1_000;
   if (isExpired({ expiresAt }, now)) return { kind: "expired" };
   const unusable = contentFault(envelope);
-  if (unusable !== null) return { kind: "unusable", reason: unusable, refused };
-  return { kind: "message", message: toMessage(envelope, arrival.topic, answerTo, expiresAt) };
+  if (unusable !== null) {
+    const refused = refusedOf(decoded, answerTo, proof);
+    return { kind: "unusable", reason: unusable, retryable: proof === null, refused };
+  }
+  return { kind: "message", message: toMessage(envelope, arrival.topic, answerTo, expiresAt, proof) };
+}
+
+const UNASKED = { kind: "unproven" } as const;
+
+function refusedOf(
+  decoded: Exclude<Decoded, { kind: "malformed" }>,
+  answerTo: AnswerTo | null,
+  proof: EnvelopeProof | null,
+): Refused | null {
+  if (answerTo === null) return null;
+  const { envelope } = decoded;
+  const arrived = decoded.kind === "corrupt" ? decoded.received : envelope.checksum;
+  const checksum = arrived ?? checksumOf(envelope.content, envelope.content_encoding);
+  return { answerTo, attemptToken: envelope.attempt_token, checksum, proof };
 }
 
 /** True when the life that the sender gave it is over. */
@@ -75,7 +114,13 @@ export function isExpired(message: { readonly expiresAt: number | null }, now: n
   return message.expiresAt !== null && message.expiresAt <= now;
 }
 
-function toMessage(e: Envelope, topic: string, answerTo: AnswerTo | null, expiresAt: number | null): InboxMessage {
+function toMessage(
+  e: Envelope,
+  topic: string,
+  answerTo: AnswerTo | null,
+  expiresAt: number | null,
+  proof: EnvelopeProof | null,
+): InboxMessage {
   const { messageId, externalId } = inboxKey(e.message_id);
   return {
     messageId,
@@ -89,6 +134,7 @@ function toMessage(e: Envelope, topic: string, answerTo: AnswerTo | null, expire
     retryCount: wholeNumber(e.retry_count),
     expiresAt,
     answerTo,
+    proof,
     traceparent: e.traceparent,
   };
 }

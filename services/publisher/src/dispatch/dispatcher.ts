@@ -19,6 +19,7 @@ import type { AckTimeoutBounds } from "./ack-timeout.ts";
 import { ACK_TIMEOUT, failedPublish } from "./delivery-error.ts";
 import type { Destination } from "./destination.ts";
 import { Destinations } from "./destinations.ts";
+import type { EnvelopeSeal } from "./envelope-seal.ts";
 import type { InFlight, QueuedMessage } from "./in-flight.ts";
 import { LeaseBuffer } from "./lease-buffer.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -40,6 +41,7 @@ export interface DispatcherOptions {
   readonly now: () => number;
   readonly random: () => number;
   readonly ackPrefix: string;
+  readonly seal: EnvelopeSeal;
   readonly window: number;
   readonly destinationLevels: number;
   /** A PUBLISH ends within this, with PUBACK or without. */
@@ -318,7 +320,7 @@ export class Dispatcher {
   }
 
   #send(destination: Destination, queued: QueuedMessage): boolean {
-    const { link, now, sink, ackPrefix, ackTimeout, retry, random } = this.#options;
+    const { link, now, sink, ackPrefix, seal, ackTimeout, retry, random } = this.#options;
     const at = now();
     const { message } = queued;
     if (queued.leaseEndsAt - at < this.#options.publishDeadlineMs + RECORD_MARGIN_MS) {
@@ -363,7 +365,7 @@ export class Dispatcher {
     destination.inFlight++;
     let unsent: PublishOutcome | null = null;
     const traceparent = entry.span?.traceparent ?? null;
-    link.publish(toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
+    link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
       if (outcome.kind === "unsent") unsent = outcome;
       else this.#ended(entry, outcome);
     });

@@ -1,8 +1,9 @@
 /** From a row to a PUBLISH: the envelope, and the MQTT 5 properties that say the same (SPEC 3). */
 import type { OutgoingPublish } from "@acktor/shared/link/link";
-import { encodeEnvelope } from "@acktor/shared/protocol/envelope";
+import { type Envelope, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ackTopic } from "@acktor/shared/protocol/topics";
 import type { LeasedMessage } from "../outbox/outbox.ts";
+import type { EnvelopeSeal } from "./envelope-seal.ts";
 
 /** MQTT 5 keeps expiry in 32 bits. */
 const MAX_EXPIRY_SECONDS = 4_294_967_295;
@@ -10,6 +11,7 @@ const MAX_EXPIRY_SECONDS = 4_294_967_295;
 export interface Outgoing {
   readonly message: LeasedMessage;
   readonly ackPrefix: string;
+  readonly seal: EnvelopeSeal;
   /** Milliseconds of life left now; null = no TTL. */
   readonly lifeLeftMs: number | null;
   /** Milliseconds to this message's next PUBLISH. */
@@ -19,10 +21,10 @@ export interface Outgoing {
 }
 
 /** Builds the PUBLISH of one attempt. */
-export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, ...more }: Outgoing): OutgoingPublish {
+export function toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, ...more }: Outgoing): OutgoingPublish {
   const traceparent = more.traceparent ?? message.traceparent;
   const answerOn = ackTopic(ackPrefix, message.messageId);
-  const payload = encodeEnvelope({
+  const envelope: Envelope = {
     message_id: message.messageId,
     content: message.payload,
     timestamp: message.createdAt,
@@ -34,9 +36,13 @@ export function toPublish({ message, ackPrefix, lifeLeftMs, retryInMs, ...more }
     content_type: message.contentType,
     ordering_key: message.orderingKey,
     attempt_token: message.leaseToken,
-    expires_in: lifeLeftMs === null ? null : lifeLeftMs / 1_000,
+    expires_in: lifeLeftMs === null ? null : Math.floor(lifeLeftMs) / 1_000,
     traceparent,
-  });
+    topic: message.topic,
+    outbox: seal.outbox,
+    signature: null,
+  };
+  const payload = encodeEnvelope(envelope, seal.sign(envelope));
   const expirySeconds = expiry(message.retain, lifeLeftMs, retryInMs);
   return {
     topic: message.topic,

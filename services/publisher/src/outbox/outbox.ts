@@ -114,7 +114,13 @@ export interface AttemptRecord {
 export interface AckRecord {
   readonly messageId: string;
   readonly clientId: string;
+  /** As the ack has it; null: none given, or compared already with what is in memory. */
   readonly checksum: string | null;
+  /** Likewise, as `topicInAck` gives it. */
+  readonly topic: string | null;
+  readonly signature: string | null;
+  /** The token that the signature covers; null: none, or the row's current one. */
+  readonly token: string | null;
   readonly level: "processed" | "broker";
   /** Number of the attempt it answers, where this process still knows it. */
   readonly attempt: number | null;
@@ -130,13 +136,24 @@ export interface Settled {
 }
 
 /** Why an ack moved nothing. */
-export type AckLeftover = "duplicate" | "other_client" | "checksum_mismatch" | "unknown";
+export type AckLeftover =
+  | "duplicate"
+  | "other_client"
+  | "checksum_mismatch"
+  | "topic_mismatch"
+  | "too_many"
+  | "unknown";
 
 export interface Rejection {
   readonly messageId: string;
   /** As text; only the current token counts. */
   readonly leaseToken: string;
   readonly clientId: string;
+  /** As the ack has it; without one the rejection is retryable, whatever it says. */
+  readonly checksum: string | null;
+  /** As `topicInAck` gives it; null: none given. */
+  readonly topic: string | null;
+  readonly signature: string | null;
   readonly reason: string;
   readonly retryable: boolean;
   readonly retryInMs: number;

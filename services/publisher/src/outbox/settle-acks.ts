@@ -1,14 +1,16 @@
 /**
- * Acks end messages (S15, S16, S19).
+ * Acks end messages.
  *
  * Invariants:
  *  1. The first `processed` ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`);
- *     an acknowledged row is left alone. A checksum that is given and differs moves nothing.
+ *     an acknowledged row is left alone.
+ *  SETTLE-1. A checksum or a topic that an ack gives and that is not the row's moves nothing.
  *  2. Who acked first, and when, stands in the row; further receivers are `classifyAcks`'s.
  *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here, and the one before it
  *     moves to delivery_attempt (`past` reads only retries, before the first row is written).
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
+import { isSameMessage } from "./is-same-message.ts";
 import type { AckRecord, Settled } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
 import { column, few, sparseColumn } from "./sql-arrays.ts";
@@ -18,22 +20,23 @@ const NO_PUBACK = -1;
 
 // Reading an array costs about 1 µs an element, so what nearly every ack has (attempt 1, PUBACK 0) is not sent.
 const statement = (past: string, guard: string): string => `with ack as materialized (
-  select distinct on (message_id) message_id, client_id, checksum, level, ago_ms,
+  select distinct on (message_id) message_id, client_id, checksum, level, ago_ms, topic, signature, token,
     case when ago_ms is not null then coalesce(attempt, 1) end attempt, nullif(coalesce(reason_code, 0), ${NO_PUBACK}) reason_code
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[])
-    a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code)
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[],
+      $8::text[], $9::text[], $10::text[])
+    a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code, topic, signature, token)
   where ${few("message_id")} order by message_id),
 ${past}moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
-    acknowledged_at = now(), acked_by = a.client_id, due_at = null, lease_owner = null, parked = false, updated_at = now(),
+    acknowledged_at = now(), acked_by = a.client_id, ack_signature = a.signature, ack_token = a.token, due_at = null, lease_owner = null, parked = false, updated_at = now(),
     attempts = greatest(m.attempts, a.attempt),
     sent_at = case when a.attempt > m.attempts then now() - a.ago_ms * interval '1 millisecond' else m.sent_at end,
     last_outcome = case when a.attempt > m.attempts then 'acked' else m.last_outcome end,
     last_reason_code = case when a.attempt > m.attempts then a.reason_code else m.last_reason_code end,
     last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
   from ack a
-  where m.message_id = a.message_id and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)${guard}
+  where m.message_id = a.message_id and m.state <> 'acknowledged' and ${isSameMessage("a")}${guard}
   returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
@@ -45,7 +48,7 @@ const PAST = `past as materialized (
   select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
   from ack a join publisher.message_delivery m using (message_id)
   where a.attempt > 1 and m.attempts between 1 and a.attempt - 1 and m.last_outcome <> 'rejected'
-    and m.state <> 'acknowledged' and m.checksum = coalesce(a.checksum, m.checksum)
+    and m.state <> 'acknowledged' and ${isSameMessage("a")}
   for update of m),
 kept as (
   insert into publisher.delivery_attempt (message_id, attempt, outcome, reason_code, breaker, sent_at)
@@ -69,5 +72,8 @@ export function settleAcks(pool: Pool, acks: readonly AckRecord[]): Promise<DbRe
     sparseColumn(acks, (a) => (a.attempt === 1 ? null : a.attempt)),
     sparseColumn(acks, (a) => (a.attempt === null ? null : (a.publishedAgoMs ?? 0))),
     sparseColumn(acks, (a) => (a.reasonCode === 0 || a.attempt === null ? null : (a.reasonCode ?? NO_PUBACK))),
+    sparseColumn(acks, (a) => a.topic),
+    sparseColumn(acks, (a) => a.signature),
+    sparseColumn(acks, (a) => a.token),
   ]);
 }

@@ -2,18 +2,18 @@
  * Acks in, settled rows out.
  *
  * Invariants:
- *  1. Only a well-formed ack of its own topic, signed where a key or a secret is configured, not retained, changes anything.
- *  2. A checksum that an ack carries and that is not the row's changes nothing (compared in memory where the message
- *     is in flight, by the statement where it is not; a rejection then has only its token).
- *  3. `rejected` counts only with the current attempt token.
+ *  SETTLER-1. Only a well-formed ack of its own topic, signed where a key or a secret is configured, not retained, changes
+ *     anything.
+ *  SETTLER-2. A checksum or a topic that an ack carries and that is not the row's changes nothing: compared in memory where
+ *     the message is in flight here, by the statement where it is not.
+ *  SETTLER-3. `rejected` counts only with the current attempt token, and is final only with the row's checksum.
  *  4. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
  *  5. Acks of what is not in flight here wait on their own, so that a flood of made-up ids delays no ack that is awaited.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage } from "@acktor/shared/link/link";
-import { type Ack, decodeAck } from "@acktor/shared/protocol/ack";
-import { type AckTrust, judgeSignature } from "@acktor/shared/protocol/ack-signature";
+import { type Ack, decodeAck, topicInAck } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
@@ -22,7 +22,7 @@ import { pause } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { InFlight } from "../dispatch/in-flight.ts";
 import type { AckLeftover, AckRecord, Rejection, Settled } from "../outbox/outbox.ts";
-import { createVerifyBudget, type VerifyBudget } from "./verify-budget.ts";
+import type { AckAuthenticator } from "./authenticate-acks.ts";
 
 const CAPACITY = 20_000;
 const MAX_BATCH = 1_000;
@@ -58,8 +58,7 @@ export interface SettlerOptions {
   readonly verbs: SettlerVerbs;
   readonly logger: Logger;
   readonly ackPrefix: string;
-  /** Who may sign; null: nobody has to. */
-  readonly trust: AckTrust | null;
+  readonly authenticator: AckAuthenticator;
   readonly now: () => number;
   /** What the dispatcher has in flight under an id. */
   readonly inFlight: (id: string) => InFlight | null;
@@ -93,9 +92,15 @@ export interface SettlerCounts {
   unverified: number;
   retained: number;
   checksumMismatch: number;
+  /** Of messages that were sent to another topic. */
+  topicMismatch: number;
   duplicate: number;
   otherClient: number;
+  /** Of a further receiver, beyond those that are kept for one message. */
+  tooMany: number;
   unknown: number;
+  /** Without a status and with fields that acktor does not know; they count as processed. */
+  unknownWords: number;
   rejected: number;
   /** Receivers that asked for patience. */
   working: number;
@@ -117,9 +122,12 @@ export class Settler {
     unverified: 0,
     retained: 0,
     checksumMismatch: 0,
+    topicMismatch: 0,
     duplicate: 0,
     otherClient: 0,
+    tooMany: 0,
     unknown: 0,
+    unknownWords: 0,
     rejected: 0,
     working: 0,
     stale: 0,
@@ -132,7 +140,6 @@ export class Settler {
   readonly #rejections: Batcher<WaitingRejection>;
   readonly #deliveries: DeliveryNotes;
   readonly #tracing: Tracing;
-  readonly #budget: VerifyBudget;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
 
@@ -141,7 +148,6 @@ export class Settler {
     this.#deliveries = options.deliveries ?? UNWATCHED;
     this.#tracing = options.tracing ?? NO_TRACING;
     const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
-    this.#budget = createVerifyBudget(options.now);
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
     this.#strangers = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#settle(batch) });
     this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
@@ -175,6 +181,7 @@ export class Settler {
       return;
     }
     if (!this.#isTrusted(decoded.ack)) return;
+    if (decoded.unknown.length > 0) this.#noteUnknownWords(topic, decoded.unknown);
     if (decoded.ack.status === "processed") this.#processed(decoded.ack);
     else if (decoded.ack.status === "working") this.#working(decoded.ack);
     else this.#rejected(decoded.ack);
@@ -187,6 +194,9 @@ export class Settler {
       messageId: entry.message.messageId,
       clientId: "broker",
       checksum: null,
+      topic: null,
+      signature: null,
+      token: null,
       level: "broker",
     };
     this.#add(record, isLane(entry), entry);
@@ -198,25 +208,18 @@ export class Settler {
     await Promise.all([this.#acks.drain(), this.#strangers.drain(), this.#rejections.drain()]);
   }
 
-  /** Without trust configured everybody is; else only who signs, as far as verifying it can be afforded. */
   #isTrusted(ack: Ack): boolean {
-    const { trust, inFlight } = this.#options;
-    if (trust === null) return true;
-    const judged = judgeSignature(ack, trust);
-    if (judged.kind === "signed") return true;
-    const holds =
-      judged.kind === "ed25519"
-        ? this.#budget.check(judged.verify, inFlight(ack.message_id.toLowerCase()) !== null)
-        : false;
-    if (holds === null) this.counts.unverified++;
-    else if (!holds) this.counts.unsigned++;
-    return holds === true;
+    const { authenticator, inFlight } = this.#options;
+    const verdict = authenticator.judge(ack, inFlight(ack.message_id.toLowerCase()) !== null);
+    if (verdict === "trusted") return true;
+    this.counts[verdict]++;
+    return false;
   }
 
   #processed(ack: Ack): void {
     const messageId = ack.message_id.toLowerCase();
     const entry = this.#options.inFlight(messageId);
-    if (this.#isOfOtherContent(ack, entry)) return;
+    if (this.#isOfAnother(ack, entry)) return;
     const known = entry === null ? UNKNOWN_ATTEMPT : this.#attemptOf(entry);
     if (entry !== null) this.#options.onAnswer(entry);
     const record: AckRecord = {
@@ -224,6 +227,9 @@ export class Settler {
       clientId: ack.client_id ?? "",
       // Compared above where the message is in memory; what is not is compared by the statement.
       checksum: entry === null ? ack.checksum : null,
+      topic: entry === null ? ack.topic : null,
+      signature: ack.signature,
+      token: entry !== null && entry.message.leaseToken === ack.attempt_token ? null : ack.attempt_token,
       level: "processed",
       attempt: known.attempt,
       publishedAgoMs: known.publishedAgoMs,
@@ -238,13 +244,16 @@ export class Settler {
       this.counts.stale++;
       return;
     }
-    if (this.#isOfOtherContent(ack, entry)) return;
+    if (this.#isOfAnother(ack, entry)) return;
     if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
     const reason = printable(ack.reason ?? "");
     const rejection: Rejection = {
       messageId: ack.message_id.toLowerCase(),
       leaseToken: ack.attempt_token,
       clientId: ack.client_id ?? "",
+      checksum: ack.checksum,
+      topic: ack.topic,
+      signature: ack.signature,
       reason,
       ...this.#verdict(ack, reason, entry),
     };
@@ -255,7 +264,7 @@ export class Settler {
   #working(ack: Ack): void {
     this.counts.working++;
     const entry = this.#options.inFlight(ack.message_id.toLowerCase());
-    if (entry === null || entry.message.leaseToken !== ack.attempt_token) return;
+    if (entry === null || entry.message.leaseToken !== ack.attempt_token || this.#isOfAnother(ack, entry)) return;
     this.#options.onWorking?.(entry, (ack.working_for ?? DEFAULT_PATIENCE_SECONDS) * 1_000);
   }
 
@@ -275,9 +284,12 @@ export class Settler {
     return { retryable: decision.kind !== "dead_letter", retryInMs: after(builtIn) };
   }
 
-  #isOfOtherContent(ack: Ack, entry: InFlight | null): boolean {
-    if (ack.checksum === null || entry === null || ack.checksum === entry.message.checksum) return false;
-    this.counts.checksumMismatch++;
+  /** SETTLER-2, of a message in flight. */
+  #isOfAnother(ack: Ack, entry: InFlight | null): boolean {
+    if (entry === null) return false;
+    if (ack.checksum !== null && ack.checksum !== entry.message.checksum) this.counts.checksumMismatch++;
+    else if (ack.topic !== null && ack.topic !== topicInAck(entry.message.topic)) this.counts.topicMismatch++;
+    else return false;
     return true;
   }
 
@@ -326,6 +338,8 @@ export class Settler {
       duplicates--;
       if (leftover === "other_client") this.counts.otherClient++;
       else if (leftover === "checksum_mismatch") this.counts.checksumMismatch++;
+      else if (leftover === "topic_mismatch") this.counts.topicMismatch++;
+      else if (leftover === "too_many") this.counts.tooMany++;
       else this.counts.unknown++;
     }
     this.counts.duplicate += duplicates;
@@ -378,16 +392,27 @@ export class Settler {
     }
   }
 
-  /** One line a second at most: whoever sends rubbish does not get to fill the log. */
   #complain(topic: string, reason: string): void {
     this.counts.malformed++;
+    if (!this.#mayComplain()) return;
+    const fields = { topic: printable(topic), reason: printable(reason), malformed: this.counts.malformed };
+    this.#options.logger.warn(fields, "an ack was ignored");
+  }
+
+  /** The receiver may have meant something that acktor does not understand. */
+  #noteUnknownWords(topic: string, words: readonly string[]): void {
+    this.counts.unknownWords++;
+    if (!this.#mayComplain()) return;
+    const fields = { topic: printable(topic), fields: words.slice(0, 5).map((word) => printable(word.slice(0, 50))) };
+    this.#options.logger.warn(fields, "an ack without a status has unknown fields; it counts as processed");
+  }
+
+  /** One line a second at most: a flood of bad acks does not fill the log. */
+  #mayComplain(): boolean {
     const now = this.#options.now();
-    if (now - this.#lastComplaintAt < 1_000) return;
+    if (now - this.#lastComplaintAt < 1_000) return false;
     this.#lastComplaintAt = now;
-    this.#options.logger.warn(
-      { topic: printable(topic), reason, malformed: this.counts.malformed },
-      "an ack was ignored",
-    );
+    return true;
   }
 }
 

@@ -26,12 +26,12 @@ export interface SimAckerParts {
 export function startSimAcker({ time, owner, random, link, pool, logger }: SimAckerParts): { stop(): void } {
   const counts = createCounts();
   const now = (): number => time.now;
-  const acks = createAckSender({ link, clientId: owner.name, sign: null, limit: LIMIT, counts });
+  const acks = createAckSender({ link, clientId: owner.name, signer: null, limit: LIMIT, counts });
   const pipeline = createPipeline({
     pool,
     acks,
     handlers: null,
-    verify: { ackPrefix: DEFAULT_ACK_PREFIX, presencePrefix: DEFAULT_PRESENCE_PREFIX },
+    verify: { ackPrefix: DEFAULT_ACK_PREFIX, presencePrefix: DEFAULT_PRESENCE_PREFIX, trust: null },
     owner: owner.name,
     leaseMs: 5_000,
     capacity: LIMIT,

@@ -1,8 +1,11 @@
 /** The publisher's own parts on simulated verbs, wired as `publisher.ts` wires them. */
 import { DispatchRole } from "@acktor/publisher/dispatch/dispatch-role";
+import { EnvelopeSeal } from "@acktor/publisher/dispatch/envelope-seal";
 import { OutboxWriter } from "@acktor/publisher/dispatch/outbox-writer";
 import { retryDelayMs } from "@acktor/publisher/dispatch/retry-delay";
 import { Intake } from "@acktor/publisher/intake/intake";
+import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
+import { AckAuthenticator } from "@acktor/publisher/settle/authenticate-acks";
 import { Settler } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
@@ -48,6 +51,7 @@ export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
       return [];
     });
   };
+  const identity = new OutboxIdentity();
   const writer = new OutboxWriter(
     {
       markSent: (records) => run(() => outbox.markSent(records)),
@@ -74,6 +78,7 @@ export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
       },
     },
     ackPrefix: DEFAULT_ACK_PREFIX,
+    seal: new EnvelopeSeal(null, identity),
     window: WINDOW,
     destinationLevels: 0,
     publishDeadlineMs: PUBLISH_DEADLINE_MS,
@@ -101,7 +106,7 @@ export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
     logger,
     now,
     ackPrefix: DEFAULT_ACK_PREFIX,
-    trust: null,
+    authenticator: new AckAuthenticator(null, identity, now),
     inFlight: (id) => dispatch.dispatcher.inFlight(id),
     onAnswer: (entry) => dispatch.dispatcher.answered(entry),
     retryInMs: (retries) => retryDelayMs(RETRY, 0, retries, random),

@@ -1,0 +1,37 @@
+/**
+ * Which acks are believed.
+ *
+ * Invariant AUTH-1: with trust configured an ack counts only under a signature that holds; verifying Ed25519 takes a bounded
+ * share of a core, and an ack beyond that is dropped unverified: its message is sent again, and answered again.
+ */
+import type { Ack } from "@acktor/shared/protocol/ack";
+import type { AckTrust } from "@acktor/shared/protocol/ack-proof";
+import { createVerifyBudget, type VerifyBudget } from "@acktor/shared/protocol/verify-budget";
+import type { OutboxIdentity } from "../outbox/outbox-identity.ts";
+
+export class AckAuthenticator {
+  readonly #trust: AckTrust | null;
+  readonly #outbox: OutboxIdentity;
+  readonly #budget: VerifyBudget;
+
+  /**
+   * @param trust null: every well-formed ack is believed
+   * @param now monotonic milliseconds
+   */
+  constructor(trust: AckTrust | null, outbox: OutboxIdentity, now: () => number) {
+    this.#trust = trust;
+    this.#outbox = outbox;
+    this.#budget = createVerifyBudget(now);
+  }
+
+  /** @param isInFlight whether this process awaits an answer for the message */
+  judge(ack: Ack, isInFlight: boolean): "trusted" | "unsigned" | "unverified" {
+    if (this.#trust === null) return "trusted";
+    const judged = this.#trust.judge(ack, this.#outbox.id);
+    if (judged.kind === "signed") return "trusted";
+    if (judged.kind === "unsigned") return "unsigned";
+    const holds = this.#budget.check(judged.verify, isInFlight);
+    if (holds === null) return "unverified";
+    return holds ? "trusted" : "unsigned";
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Signatures of version 2, under envelopes and acks alike: `v2:<algorithm>:<key id>:<value>`.
+ *
+ *   v2:hmac-sha256:<16 hex>:<64 hex>        a secret that both ends share
+ *   v2:ed25519:<16 hex>:<86 base64url>      a key of the signer's own
+ *
+ * Invariants:
+ *  SIGN-1. A signature covers a `signedFields` text: each field with its length in bytes, so that no two lists of fields
+ *          give one text, and first the purpose, so that an envelope's signature is never an ack's.
+ *  SIGN-2. The signature names its key: one verification at most, however many keys are active.
+ *  SIGN-3. Whatever arrives as a signature, the answer is a value; nothing throws.
+ */
+import { sign, verify } from "node:crypto";
+import { HmacKey } from "./hmac.ts";
+import type { NamedKey } from "./keys.ts";
+
+/** Signs texts under one key. */
+export interface Signer {
+  readonly keyId: string;
+  sign(text: string): string;
+}
+
+/** `ed25519`: well-formed and under a trusted key; verifying it costs 109 µs, so the caller decides when. */
+export type Judged =
+  | { readonly kind: "signed"; readonly keyId: string }
+  | { readonly kind: "unsigned" }
+  | { readonly kind: "ed25519"; readonly keyId: string; readonly verify: () => boolean };
+
+const HMAC = /^v2:hmac-sha256:([0-9a-f]{16}):([0-9a-f]{64})$/;
+const ED25519 = /^v2:ed25519:([0-9a-f]{16}):([A-Za-z0-9_-]{86})$/;
+export const UNSIGNED: Judged = { kind: "unsigned" };
+
+/**
+ * The text that a signature covers: `<bytes>:<UTF-8>` for each field, `-` for one that is absent.
+ * @param purpose `acktor-ack-v2` or `acktor-envelope-v2`
+ */
+export function signedFields(purpose: string, fields: readonly (string | null)[]): string {
+  let text = `${purpose.length}:${purpose}`;
+  let characters = text.length;
+  for (const field of fields) {
+    const part = field === null ? "-" : `${field.length}:${field}`;
+    text += part;
+    characters += part.length;
+  }
+  // Nearly every text is ASCII, where characters are bytes: one count for the whole instead of one a field.
+  return Buffer.byteLength(text) === characters ? text : byBytes(purpose, fields);
+}
+
+function byBytes(purpose: string, fields: readonly (string | null)[]): string {
+  const parts = fields.map((field) => (field === null ? "-" : `${Buffer.byteLength(field)}:${field}`));
+  return `${purpose.length}:${purpose}${parts.join("")}`;
+}
+
+/** Whole milliseconds of a duration in seconds, as text: what is signed is no floating-point number. */
+export function signedSeconds(seconds: number | null | undefined): string | null {
+  return seconds === null || seconds === undefined ? null : String(Math.round(seconds * 1_000));
+}
+
+/** Signs with a shared secret. Its id tells secrets apart and does not give them away. */
+export class HmacSigner implements Signer {
+  readonly keyId: string;
+  readonly #key: HmacKey;
+  readonly #head: string;
+
+  constructor(secret: string) {
+    this.#key = new HmacKey(secret);
+    this.keyId = hmacKeyId(this.#key);
+    this.#head = `v2:hmac-sha256:${this.keyId}:`;
+  }
+
+  sign(text: string): string {
+    return this.#head + this.#key.hex(text);
+  }
+}
+
+/** Signs with a private key. */
+export class Ed25519Signer implements Signer {
+  readonly keyId: string;
+  readonly #key: NamedKey;
+
+  constructor(key: NamedKey) {
+    this.#key = key;
+    this.keyId = key.id;
+  }
+
+  sign(text: string): string {
+    return `v2:ed25519:${this.keyId}:${sign(null, Buffer.from(text), this.#key.key).toString("base64url")}`;
+  }
+}
+
+/** Whose signatures count; several of each kind at a time, so that keys change without a stop. */
+export class Trust {
+  readonly #secrets: ReadonlyMap<string, HmacKey>;
+  readonly #publicKeys: ReadonlyMap<string, NamedKey>;
+
+  constructor(secrets: readonly string[], publicKeys: readonly NamedKey[]) {
+    const keys = secrets.map((secret) => new HmacKey(secret));
+    this.#secrets = new Map(keys.map((key) => [hmacKeyId(key), key]));
+    this.#publicKeys = new Map(publicKeys.map((key) => [key.id, key]));
+  }
+
+  /** Decides what costs little; an Ed25519 signature is handed back to be verified. */
+  judge(signature: string | null, text: string): Judged {
+    if (signature === null) return UNSIGNED;
+    const hmac = HMAC.exec(signature);
+    if (hmac !== null) {
+      const [, keyId = "", value = ""] = hmac;
+      return this.#secrets.get(keyId)?.matches(text, value) === true ? { kind: "signed", keyId } : UNSIGNED;
+    }
+    const [, keyId = "", value = ""] = ED25519.exec(signature) ?? [];
+    const key = this.#publicKeys.get(keyId);
+    if (key === undefined) return UNSIGNED;
+    const bytes = Buffer.from(value, "base64url");
+    return { kind: "ed25519", keyId, verify: () => verify(null, Buffer.from(text), key.key, bytes) };
+  }
+}
+
+/** First 16 hex digits of the secret's HMAC of a fixed text. */
+function hmacKeyId(key: HmacKey): string {
+  return key.hex("acktor-key-id").slice(0, 16);
+}
