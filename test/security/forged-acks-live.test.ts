@@ -1,0 +1,230 @@
+/**
+ * An adversary between a live pair: it reads every topic, writes every data topic and every ack topic, and has no key. The
+ * acker must not sign for it what it did not get, and the publishers must not act on what was altered on the way.
+ */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { type TestContext, test } from "node:test";
+import { createAcker, processed, rejected } from "@acktor/acker";
+import type { Pool } from "@acktor/shared/db/pool";
+import { checksumOf } from "@acktor/shared/protocol/envelope";
+import { ackKeyPair } from "../support/ack-keys.ts";
+import { sql, testBroker, testPool } from "../support/acker.ts";
+import { cleanUp } from "../support/cleanup.ts";
+import { testDatabase } from "../support/postgres.ts";
+import { type TestPublisher, testPublisher } from "../support/publisher.ts";
+import { idOf, objectOf, type Sighting, type Spy, startSpy } from "../support/spy.ts";
+import { until } from "../support/until.ts";
+
+const SECRET = "the secret that both ends share";
+const FORGERIES = 10_000;
+/** Messages for the device that is off, for the handler that says later, for the one that works on. */
+const ABSENT = 20;
+const LATER = 5;
+const WORKING = 5;
+
+type Json = Record<string, unknown>;
+
+interface Scene {
+  readonly publishers: readonly TestPublisher[];
+  readonly pool: Pool;
+  readonly stranger: Spy;
+  /** What the stranger overheard. */
+  readonly envelopes: readonly Sighting[];
+  readonly acks: readonly Sighting[];
+  /** Messages that must not move. */
+  readonly ids: readonly string[];
+}
+
+interface Keys {
+  readonly publisher: Readonly<Record<string, string>>;
+  readonly acker: Readonly<Record<string, string>>;
+}
+
+function keysOf(algorithm: "HMAC" | "Ed25519"): Keys {
+  if (algorithm === "HMAC") return { publisher: { ACKTOR_ACK_SECRET: SECRET }, acker: { ACKTOR_ACK_SECRET: SECRET } };
+  const ackers = ackKeyPair();
+  const publishers = ackKeyPair();
+  return {
+    publisher: { ACKTOR_ACK_PUBLIC_KEYS: ackers.publicPem, ACKTOR_ENVELOPE_PRIVATE_KEY: publishers.privatePem },
+    acker: { ACKTOR_ACK_PRIVATE_KEY: ackers.privatePem, ACKTOR_ENVELOPE_PUBLIC_KEYS: publishers.publicPem },
+  };
+}
+
+async function setScene(t: TestContext, algorithm: "HMAC" | "Ed25519", count: number): Promise<Scene> {
+  const [database, inbox, broker] = await Promise.all([testDatabase(t), testDatabase(t), testBroker(t)]);
+  const keys = keysOf(algorithm);
+  const acker = await createAcker({
+    databaseUrl: inbox.url,
+    mqttUrl: broker.url,
+    instance: "live",
+    env: { ...keys.acker, LOG_LEVEL: "error" },
+    handlers: {
+      "data/later": () => rejected("later", { retryable: true, retryAfterMs: 60_000 }),
+      "data/works": (_, { working }) => {
+        working(2_000);
+        return new Promise(() => undefined);
+      },
+      "data/+": () => processed,
+    },
+  });
+  assert.ok(acker.ok, acker.ok ? "" : acker.faults.join("\n"));
+  cleanUp(t, () => acker.stop());
+  assert.deepEqual(await acker.started, { ok: true });
+  const stranger = await startSpy(t, broker.url, ["#"]);
+  // Some rows wait between two attempts, some are in flight: timeouts differ from one publisher to the other.
+  const publishers: TestPublisher[] = [];
+  for (let i = 0; i < count; i++) {
+    publishers.push(
+      await testPublisher(t, {
+        ...{ DATABASE_URL: database.url, MQTT_URL: broker.url, ...keys.publisher },
+        ...{ ACKTOR_INSTANCE: `publisher-${i}`, ACKTOR_RETRY_BASE: "30m", ACKTOR_RETRY_CAP: "30m", LOG_LEVEL: "error" },
+        ...(i === 0 ? { ACKTOR_ACK_TIMEOUT_MIN: "1h", ACKTOR_ACK_TIMEOUT_MAX: "1h" } : {}),
+        ...(i > 0 ? { ACKTOR_ACK_TIMEOUT_MIN: "200ms", ACKTOR_ACK_TIMEOUT_MAX: "300ms" } : {}),
+      }),
+    );
+  }
+  const send = (topic: string, many: number): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: many }, (_, i) => {
+        const publisher = publishers[i % publishers.length];
+        assert.ok(publisher !== undefined);
+        // A destination that never answered has a small window of its own: each device is one.
+        return publisher.send({ topic: topic.replace("?", String(i)), content: `${topic} ${i}` });
+      }),
+    );
+  const ids = [
+    ...(await send("devices/?/cmd", ABSENT)),
+    ...(await send("data/later", LATER)),
+    ...(await send("data/works", WORKING)),
+  ];
+  const heard = (): readonly Sighting[] => stranger.seen.filter((one) => one.topic.startsWith("delivery/ack/"));
+  const envelopes = await until(
+    () => {
+      const seen = stranger.seen.filter((one) => ids.includes(idOf(one) ?? "") && !one.topic.startsWith("delivery/"));
+      return new Set(seen.map(idOf)).size === ids.length && seen;
+    },
+    20_000,
+    "every envelope to be overheard",
+  );
+  const acks = await until(
+    () => new Set(heard().map((one) => one.topic)).size >= LATER + WORKING && heard(),
+    20_000,
+    "the honest rejections and requests for patience to be overheard",
+  );
+  return { publishers, pool: testPool(t, database.url), stranger, envelopes, acks, ids };
+}
+
+/** What no forgery may change. */
+async function fingerprint({ pool }: Scene): Promise<string> {
+  const rows = await sql(
+    pool,
+    // Being sent is no forgery's doing.
+    `select message_id, replace(state, 'sent', 'pending') state, reason, acked_by, ack_level, late, acknowledged_at, discarded_at,
+       (select count(*) from publisher.delivery_acknowledgment a where a.message_id = m.message_id) acks,
+       due_at is null or due_at < now() + interval '2 hours' as soon
+     from publisher.message_delivery m order by 1`,
+  );
+  return JSON.stringify(rows);
+}
+
+const NUL = "a\u0000b";
+
+/** Everything that an overheard envelope can be made into, and where it is sent. */
+const OF_ENVELOPES: readonly ((envelope: Json, id: string) => readonly [topic: string, payload: Json])[] = [
+  (e) => ["data/x", e],
+  (e) => ["data/x", { ...e, topic: "data/x" }],
+  (e) => ["data/x", { ...e, content: NUL }],
+  (e) => ["data/x", { ...e, content: NUL, checksum: checksumOf(NUL, "utf8") }],
+  (e) => ["data/x", { ...e, content: NUL, checksum: undefined }],
+  (e) => ["data/x", { ...e, content: "other", checksum: checksumOf("other", "utf8") }],
+  (e) => ["data/x", { ...e, content: "damaged" }],
+  (e) => ["data/x", { ...e, content_encoding: "base64" }],
+  (e) => ["data/x", { ...e, signature: undefined, outbox: undefined, topic: undefined }],
+  (e) => ["data/x", { ...e, signature: undefined }],
+  (e) => ["data/x", { ...e, attempt_token: undefined }],
+  (e) => ["data/x", { ...e, expires_in: 1e9 }],
+  (e) => ["data/x", { ...e, outbox: randomUUID() }],
+  (e, id) => ["data/x", { ...e, message_id: id, ack_topic: `delivery/ack/${id}` }],
+  (e, id) => ["data/x", { ...e, ack_topic: `delivery/ack/${id}` }],
+  (e) => ["data/later", { ...e, retry_count: 0, attempt_token: "99" }],
+  // On its own topic, altered.
+  (e) => [String(e["topic"]), { ...e, content: NUL }],
+  (e) => [String(e["topic"]), { ...e, content: "other", checksum: checksumOf("other", "utf8") }],
+  (e) => [String(e["topic"]), { ...e, signature: "v2:hmac-sha256:0000000000000000:00" }],
+];
+
+/** The same for honest acks: of this message, or as an answer to another one. */
+const OF_ACKS: readonly ((ack: Json, id: string) => readonly [id: string, payload: Json])[] = [
+  (a, id) => [id, { ...a, message_id: id }],
+  (a) => [String(a["message_id"]), { ...a, status: "processed", reason: undefined, retryable: undefined }],
+  (a) => [String(a["message_id"]), { ...a, status: "rejected", reason: "forged", retryable: false }],
+  (a) => [String(a["message_id"]), { ...a, retryable: false }],
+  (a) => [String(a["message_id"]), { ...a, retry_after: 86_400 }],
+  (a) => [String(a["message_id"]), { ...a, working_for: 86_400 }],
+  (a) => [String(a["message_id"]), { ...a, client_id: "forger" }],
+  (a) => [String(a["message_id"]), { ...a, signature: undefined, status: undefined }],
+  (_, id) => [id, {}],
+];
+
+async function attack({ stranger, envelopes, acks, ids }: Scene): Promise<void> {
+  const pick = <T>(items: readonly T[], at: number): T => {
+    const item = items[at % items.length];
+    assert.ok(item !== undefined);
+    return item;
+  };
+  for (let at = 0; at < FORGERIES; at++) {
+    const id = pick(ids, at * 7);
+    const options = { qos: at % 50 === 0 ? 1 : 0 } as const;
+    if (at % 2 === 0) {
+      const [topic, payload] = pick(OF_ENVELOPES, at / 2)(objectOf(pick(envelopes, at)), id);
+      await stranger.publish(topic, JSON.stringify(payload), options);
+    } else {
+      const [target, payload] = pick(OF_ACKS, (at - 1) / 2)(objectOf(pick(acks, at)), id);
+      await stranger.publish(`delivery/ack/${target}`, JSON.stringify(payload), options);
+    }
+  }
+}
+
+for (const algorithm of ["HMAC", "Ed25519"] as const) {
+  for (const publishers of [1, 2]) {
+    test(`${FORGERIES} forgeries around a live acker move 0 rows: ${algorithm}, ${publishers} publisher(s)`, async (t) => {
+      const scene = await setScene(t, algorithm, publishers);
+      const { stranger, ids, publishers: all } = scene;
+      const before = await fingerprint(scene);
+      const known = stranger.seen.length;
+      await attack(scene);
+      // The broker keeps the order: what comes after them was behind all of them.
+      const [first] = all;
+      assert.ok(first !== undefined);
+      const honest = await first.send({ topic: "data/1", content: "honest" });
+      await until(async () => (await first.state(honest)) === "acknowledged", 15_000, "the honest message to count");
+      await until(async () => unsigned(await first.acks()) >= FORGERIES / 2, 30_000, "the forged acks to be judged");
+      const now = JSON.parse(await fingerprint(scene)) as Json[];
+      assert.deepEqual(
+        now.filter((row) => row["message_id"] !== honest),
+        JSON.parse(before),
+      );
+      // The acker answered none of it: whatever it said since is about messages that it was sent.
+      const absent = new Set(ids.slice(0, ABSENT).map((id) => `delivery/ack/${id}`));
+      const said = stranger.seen.slice(known).filter((one) => absent.has(one.topic));
+      const byAcker = said.filter((one) => objectOf(one)["client_id"] === "acktor-acker-live" && isFresh(one, scene));
+      assert.deepEqual(
+        byAcker.map(({ text }) => text),
+        [],
+      );
+    });
+  }
+}
+
+function unsigned(acks: Readonly<Record<string, number>>): number {
+  const { unsigned = 0, unverified = 0, malformed = 0, checksum_mismatch = 0, topic_mismatch = 0 } = acks;
+  return unsigned + unverified + malformed + checksum_mismatch + topic_mismatch;
+}
+
+/** Not one of the stranger's own, which are made of acks that it overheard. */
+function isFresh(one: Sighting, { acks }: Scene): boolean {
+  const signatures = new Set(acks.map((ack) => objectOf(ack)["signature"]));
+  const { signature } = objectOf(one);
+  return signature !== undefined && !signatures.has(signature);
+}
