@@ -8,9 +8,10 @@ import { failMessages } from "@acktor/publisher/outbox/fail-messages";
 import { getMessage, type MessageTimeline } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
-import type { LeasedMessage, NewMessage, Rejection } from "@acktor/publisher/outbox/outbox";
+import type { AckRecord, LeasedMessage, NewMessage, Rejection } from "@acktor/publisher/outbox/outbox";
 import { rejectMessages } from "@acktor/publisher/outbox/reject-messages";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
+import { topicInAck } from "@acktor/shared/protocol/ack";
 import { v7 as uuidv7 } from "uuid";
 import {
   ack,
@@ -282,6 +283,78 @@ for (const version of postgresVersions()) {
       );
       const after = await timeline(db, row);
       assert.deepEqual([after.state, after.reason, after.acks.length], ["failed", "rejected: poison", 0]);
+    });
+
+    await t.test("REJECT-2: a rejection without the row's checksum is never final", async () => {
+      const row = await leased(db);
+      const final = reject(row, { retryable: false, checksum: null });
+      assert.deepEqual(rowsOf(await rejectMessages(pool, [final])), [{ messageId: row.messageId, state: "pending" }]);
+    });
+
+    await t.test(
+      "REJECT-1, SETTLE-1: other content or another topic moves nothing, in flight here or not",
+      async () => {
+        const row = await leased(db);
+        const others = [{ checksum: `sha256:${"0".repeat(64)}` }, { topic: "data/x" }];
+        const leftovers = ["checksum_mismatch", "topic_mismatch"];
+        for (const [at, other] of others.entries()) {
+          for (const retryable of [true, false]) {
+            assert.deepEqual(rowsOf(await rejectMessages(pool, [reject(row, { ...other, retryable })])), []);
+          }
+          const wrong = [ack(row.messageId, other)];
+          assert.deepEqual(rowsOf(await settleAcks(pool, wrong)), []);
+          assert.deepEqual(rowsOf(await classifyAcks(pool, wrong)), [
+            { messageId: row.messageId, leftover: leftovers[at] },
+          ]);
+        }
+        assert.equal((await timeline(db, row)).state, "pending");
+        const right = ack(row.messageId, { topic: row.topic, checksum: row.checksum });
+        assert.equal(rowsOf(await settleAcks(pool, [right])).length, 1);
+      },
+    );
+
+    await t.test("a topic that no ack has room for is compared by its digest", async () => {
+      const row = await leased(db, { topic: `a/${"é".repeat(600)}` });
+      const wrong = ack(row.messageId, { topic: topicInAck(`a/${"e".repeat(1_100)}`) });
+      assert.deepEqual(rowsOf(await settleAcks(pool, [wrong])), []);
+      const right = ack(row.messageId, { topic: topicInAck(row.topic) });
+      assert.equal(rowsOf(await settleAcks(pool, [right])).length, 1);
+    });
+
+    await t.test("the signature stands with the ack, of the first receiver and of further ones", async () => {
+      const row = await leased(db);
+      const signature = (key: string): string => `v2:hmac-sha256:${key.repeat(16)}:${"0".repeat(64)}`;
+      const first = ack(row.messageId, { clientId: "a", signature: signature("a") });
+      const second = ack(row.messageId, { clientId: "b", signature: signature("b"), token: "9" });
+      await settleAcks(pool, [first]);
+      await classifyAcks(pool, [second]);
+      assert.deepEqual(
+        await sql(
+          `select client_id, signature, key_id, attempt_token from publisher.delivery_acknowledgment
+           where message_id = $1 order by client_id`,
+          [row.messageId],
+        ),
+        [
+          { client_id: "a", signature: signature("a"), key_id: "a".repeat(16), attempt_token: row.leaseToken },
+          { client_id: "b", signature: signature("b"), key_id: "b".repeat(16), attempt_token: "9" },
+        ],
+      );
+    });
+
+    await t.test("CLASSIFY-2: of one message 100 further receivers are kept, the others are counted", async () => {
+      const row = await leased(db);
+      await settleAcks(pool, [ack(row.messageId, { clientId: "first" })]);
+      const crowd = (from: number, to: number): AckRecord[] =>
+        Array.from({ length: to - from }, (_, i) => ack(row.messageId, { clientId: `made-up ${from + i}` }));
+      const kinds = async (acks: AckRecord[]): Promise<Record<string, number>> => {
+        const counts: Record<string, number> = {};
+        for (const { leftover } of rowsOf(await classifyAcks(pool, acks)))
+          counts[leftover] = (counts[leftover] ?? 0) + 1;
+        return counts;
+      };
+      assert.deepEqual(await kinds(crowd(0, 60)), { other_client: 60 });
+      assert.deepEqual(await kinds(crowd(0, 300)), { duplicate: 60, other_client: 40, too_many: 200 });
+      assert.deepEqual(await kinds(crowd(300, 310)), { too_many: 10 });
     });
 
     await t.test("rejected with no try left: failed max_retries", async () => {

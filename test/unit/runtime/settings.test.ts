@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
+import { readAckerConfig } from "@acktor/acker/config";
 import { readPublisherConfig } from "@acktor/publisher/config";
 import type { Settings } from "@acktor/shared/runtime/config";
 import {
@@ -11,6 +12,7 @@ import {
   publisherSettings,
   toolSettings,
 } from "@acktor/shared/runtime/settings";
+import { ackKeyPair } from "../../support/ack-keys.ts";
 
 const GOOD = { DATABASE_URL: "postgres://u:p@127.0.0.1/d", MQTT_URL: "mqtt://127.0.0.1" };
 
@@ -127,3 +129,30 @@ PCuJIIZx7Bu4XlDYzcNoCQ==
 -----END CERTIFICATE-----`,
   key: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }) as string,
 };
+
+test("a key for one direction alone is a fault that names the other", () => {
+  const { publicPem, privatePem } = ackKeyPair();
+  const keys = { ACKTOR_ACK_PUBLIC_KEYS: publicPem };
+  assert.match(
+    faultsOf(keys).join(),
+    /ACKTOR_ACK_PUBLIC_KEYS is set, .* ACKTOR_ENVELOPE_PRIVATE_KEY or ACKTOR_ACK_SECRET/,
+  );
+  for (const more of [
+    { ACKTOR_ENVELOPE_PRIVATE_KEY: privatePem },
+    { ACKTOR_ACK_SECRET: "a secret of sixteen or more" },
+    { ACKTOR_ACK_SIGNATURES: "1,2" },
+  ]) {
+    assert.deepEqual(faultsOf({ ...keys, ...more }), []);
+  }
+  const acker = (env: Record<string, string>): readonly string[] => {
+    const read = readAckerConfig({ ...GOOD, ACKTOR_TOPICS: "a/#", ...env });
+    return read.ok ? [] : read.faults;
+  };
+  const own = { ACKTOR_ACK_PRIVATE_KEY: privatePem };
+  assert.match(acker(own).join(), /ACKTOR_ACK_PRIVATE_KEY is set, .* ACKTOR_ENVELOPE_PUBLIC_KEYS or ACKTOR_ACK_SECRET/);
+  assert.deepEqual(acker({ ...own, ACKTOR_ENVELOPE_PUBLIC_KEYS: publicPem }), []);
+  assert.match(
+    faultsOf({ ACKTOR_ACK_SIGNATURES: "2,3" }).join(),
+    /ACKTOR_ACK_SIGNATURES has an item "3" that is none of 1, 2/,
+  );
+});
