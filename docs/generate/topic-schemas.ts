@@ -21,17 +21,37 @@ export const envelopeSchema = z.strictObject({
   attempt_token: z.string().describe("Changes with every claim; a rejection must return it.").optional(),
   expires_in: z.number().describe("Seconds of life left when sent.").optional(),
   traceparent: z.string().describe("W3C trace context.").optional(),
+  topic: z.string().describe("The topic that it was sent to.").optional(),
+  outbox: z.string().describe("Id of the outbox, where the envelope is signed.").optional(),
+  signature: z
+    .string()
+    .describe("v2:hmac-sha256:<key id>:<hex> or v2:ed25519:<key id>:<base64url>, where the publisher has a key.")
+    .optional(),
 });
 
 export const ackSchema = z.looseObject({
   message_id: z.string().describe("As in the topic.").optional(),
   client_id: z.string().nullable().describe("Who processed it.").optional(),
-  status: z.enum(["processed", "rejected"]).describe("processed where it is left out.").optional(),
-  reason: z.string().describe("Of a rejection.").optional(),
-  retryable: z.boolean().describe("May a rejected message be sent again? True where it is left out.").optional(),
+  status: z.enum(["processed", "rejected", "working"]).describe("processed where it is left out.").optional(),
+  reason: z.string().describe("Of a rejection, and of nothing else.").optional(),
+  retryable: z
+    .boolean()
+    .describe("Of a rejection: may the message be sent again? True where it is left out, and without a checksum.")
+    .optional(),
+  retry_after: z.number().min(0).max(86_400).describe("Of a rejection: not before so many seconds.").optional(),
+  working_for: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .describe("Of status working: no answer before so many seconds.")
+    .optional(),
   attempt_token: z.string().describe("Of the envelope; a rejection needs it.").optional(),
-  checksum: z.string().describe("Of the content that was processed.").optional(),
-  signature: z.string().describe("hmac-sha256:<hex> or ed25519:<key id>:<base64url>.").optional(),
+  topic: z
+    .string()
+    .describe("Of the envelope, in signed acks; sha256:<hex> of a topic that is longer than 1,024 bytes.")
+    .optional(),
+  checksum: z.string().describe("Of the content that arrived.").optional(),
+  signature: z.string().describe("v2:hmac-sha256:<key id>:<hex> or v2:ed25519:<key id>:<base64url>.").optional(),
 });
 
 export const presenceSchema = z.strictObject({

@@ -3,11 +3,10 @@
  * acker must not sign for it what it did not get, and the publishers must not act on what was altered on the way.
  */
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { createAcker, processed, rejected } from "@acktor/acker";
+import { forge, type Json, OF_ACKS, OF_ENVELOPES } from "@acktor/chaos/campaign/forgeries";
 import type { Pool } from "@acktor/shared/db/pool";
-import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { ackKeyPair } from "../support/ack-keys.ts";
 import { sql, testBroker, testPool } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -18,12 +17,12 @@ import { until } from "../support/until.ts";
 
 const SECRET = "the secret that both ends share";
 const FORGERIES = 10_000;
+/** Of them; an envelope on a topic of the ack prefix is none. */
+const FORGED_ACKS = Math.floor((FORGERIES * OF_ACKS.length) / (OF_ACKS.length + OF_ENVELOPES.length));
 /** Messages for the device that is off, for the handler that says later, for the one that works on. */
 const ABSENT = 20;
 const LATER = 5;
 const WORKING = 5;
-
-type Json = Record<string, unknown>;
 
 interface Scene {
   readonly publishers: readonly TestPublisher[];
@@ -128,61 +127,22 @@ async function fingerprint({ pool }: Scene): Promise<string> {
   return JSON.stringify(rows);
 }
 
-const NUL = "a\u0000b";
-
-/** Everything that an overheard envelope can be made into, and where it is sent. */
-const OF_ENVELOPES: readonly ((envelope: Json, id: string) => readonly [topic: string, payload: Json])[] = [
-  (e) => ["data/x", e],
-  (e) => ["data/x", { ...e, topic: "data/x" }],
-  (e) => ["data/x", { ...e, content: NUL }],
-  (e) => ["data/x", { ...e, content: NUL, checksum: checksumOf(NUL, "utf8") }],
-  (e) => ["data/x", { ...e, content: NUL, checksum: undefined }],
-  (e) => ["data/x", { ...e, content: "other", checksum: checksumOf("other", "utf8") }],
-  (e) => ["data/x", { ...e, content: "damaged" }],
-  (e) => ["data/x", { ...e, content_encoding: "base64" }],
-  (e) => ["data/x", { ...e, signature: undefined, outbox: undefined, topic: undefined }],
-  (e) => ["data/x", { ...e, signature: undefined }],
-  (e) => ["data/x", { ...e, attempt_token: undefined }],
-  (e) => ["data/x", { ...e, expires_in: 1e9 }],
-  (e) => ["data/x", { ...e, outbox: randomUUID() }],
-  (e, id) => ["data/x", { ...e, message_id: id, ack_topic: `delivery/ack/${id}` }],
-  (e, id) => ["data/x", { ...e, ack_topic: `delivery/ack/${id}` }],
-  (e) => ["data/later", { ...e, retry_count: 0, attempt_token: "99" }],
-  // On its own topic, altered.
-  (e) => [String(e["topic"]), { ...e, content: NUL }],
-  (e) => [String(e["topic"]), { ...e, content: "other", checksum: checksumOf("other", "utf8") }],
-  (e) => [String(e["topic"]), { ...e, signature: "v2:hmac-sha256:0000000000000000:00" }],
-];
-
-/** The same for honest acks: of this message, or as an answer to another one. */
-const OF_ACKS: readonly ((ack: Json, id: string) => readonly [id: string, payload: Json])[] = [
-  (a, id) => [id, { ...a, message_id: id }],
-  (a) => [String(a["message_id"]), { ...a, status: "processed", reason: undefined, retryable: undefined }],
-  (a) => [String(a["message_id"]), { ...a, status: "rejected", reason: "forged", retryable: false }],
-  (a) => [String(a["message_id"]), { ...a, retryable: false }],
-  (a) => [String(a["message_id"]), { ...a, retry_after: 86_400 }],
-  (a) => [String(a["message_id"]), { ...a, working_for: 86_400 }],
-  (a) => [String(a["message_id"]), { ...a, client_id: "forger" }],
-  (a) => [String(a["message_id"]), { ...a, signature: undefined, status: undefined }],
-  (_, id) => [id, {}],
-];
-
 async function attack({ stranger, envelopes, acks, ids }: Scene): Promise<void> {
   const pick = <T>(items: readonly T[], at: number): T => {
     const item = items[at % items.length];
     assert.ok(item !== undefined);
     return item;
   };
+  const [heardEnvelopes, heardAcks] = [envelopes.map(objectOf), acks.map(objectOf)];
   for (let at = 0; at < FORGERIES; at++) {
-    const id = pick(ids, at * 7);
-    const options = { qos: at % 50 === 0 ? 1 : 0 } as const;
-    if (at % 2 === 0) {
-      const [topic, payload] = pick(OF_ENVELOPES, at / 2)(objectOf(pick(envelopes, at)), id);
-      await stranger.publish(topic, JSON.stringify(payload), options);
-    } else {
-      const [target, payload] = pick(OF_ACKS, (at - 1) / 2)(objectOf(pick(acks, at)), id);
-      await stranger.publish(`delivery/ack/${target}`, JSON.stringify(payload), options);
-    }
+    const { topic, payload } = forge(at, {
+      envelope: pick(heardEnvelopes, at),
+      ack: pick(heardAcks, at),
+      id: pick(ids, at * 7),
+      elsewhere: at % 3 === 0 ? "data/later" : "data/x",
+      ackPrefix: "delivery/ack",
+    });
+    await stranger.publish(topic, JSON.stringify(payload), { qos: at % 50 === 0 ? 1 : 0 });
   }
 }
 
@@ -199,7 +159,7 @@ for (const algorithm of ["HMAC", "Ed25519"] as const) {
       assert.ok(first !== undefined);
       const honest = await first.send({ topic: "data/1", content: "honest" });
       await until(async () => (await first.state(honest)) === "acknowledged", 15_000, "the honest message to count");
-      await until(async () => unsigned(await first.acks()) >= FORGERIES / 2, 30_000, "the forged acks to be judged");
+      await until(async () => unsigned(await first.acks()) >= FORGED_ACKS, 30_000, "the forged acks to be judged");
       const now = JSON.parse(await fingerprint(scene)) as Json[];
       assert.deepEqual(
         now.filter((row) => row["message_id"] !== honest),

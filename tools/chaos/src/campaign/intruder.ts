@@ -1,10 +1,16 @@
-/** A stranger at the broker: acks for messages that nobody sent, and forged ones for messages that somebody did. */
+/**
+ * An adversary at the broker, without a key: acks for messages that were never sent, and for those that were every form of
+ * forgery that can be made of what it overhears (`forgeries.ts`).
+ */
 import { randomUUID } from "node:crypto";
 import { createLink } from "@acktor/shared/link/create-link";
 import type { Link } from "@acktor/shared/link/link";
+import { parseObject } from "@acktor/shared/protocol/envelope";
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
 import { pause } from "@acktor/shared/runtime/pause";
+import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { pick, type Random } from "../seeded-random.ts";
+import { type Forgery, forge, type Json } from "./forgeries.ts";
 
 export interface IntruderOptions {
   readonly brokerUrl: string;
@@ -26,31 +32,57 @@ export interface Intruder {
 const EVERY_MS = 50;
 /** In one go; the broker is killed now and then, and what was under way counts for nothing. */
 const BURST = 200;
+const MOST_OVERHEARD = 100;
+const FORGERIES_AT_ONCE = 4;
 
 /** Begins at once; goes on after each loss of its connection. */
 export function sendIntruder(options: IntruderOptions): Intruder {
+  const { random } = options;
   const link = createLink({ url: options.brokerUrl, name: "intruder", backoff: { baseMs: 100, capMs: 500 } });
   const counts = { storm: 0, forged: 0 };
+  const envelopes: Json[] = [];
+  const acks: Json[] = [];
+  link.subscribe({ filter: `${TOPIC_ROOT}/#`, qos: 0 });
+  link.subscribe({ filter: `${DEFAULT_ACK_PREFIX}/+`, qos: 0 });
+  link.on("link.message", ({ topic, payload }) => {
+    const json = parseObject(payload);
+    if (typeof json === "string" || typeof json["signature"] !== "string") return;
+    const kept = topic.startsWith(DEFAULT_ACK_PREFIX) ? acks : envelopes;
+    if (kept.push(json) > MOST_OVERHEARD) kept.shift();
+  });
   const done = (async () => {
     await link.connect();
     while (counts.storm < options.storm || counts.forged < options.forged) {
       if (!(await pause(EVERY_MS, options.signal))) break;
       if (link.info().state !== "CONNECTED") continue;
       const storm = Math.min(BURST, options.storm - counts.storm);
-      for (let n = 0; n < storm; n++) publishAck(link, randomUUID(), () => counts.storm++);
+      for (let n = 0; n < storm; n++) publish(link, strangersAck(), () => counts.storm++);
       const ids = options.ids();
-      if (ids.length === 0 || counts.forged >= options.forged) continue;
-      for (let n = 0; n < 4; n++) publishAck(link, pick(options.random, ids.slice(-20)), () => counts.forged++);
+      if (ids.length === 0 || envelopes.length === 0 || counts.forged >= options.forged) continue;
+      for (let n = 0; n < FORGERIES_AT_ONCE; n++) {
+        const overheard = {
+          envelope: pick(random, envelopes),
+          ack: acks.length === 0 ? null : pick(random, acks),
+          id: pick(random, ids.slice(-20)),
+          elsewhere: `${TOPIC_ROOT}/forged`,
+          ackPrefix: DEFAULT_ACK_PREFIX,
+        };
+        publish(link, forge(Math.floor(random() * 1_000), overheard), () => counts.forged++);
+      }
     }
     await link.stop();
   })();
   return { counts, done };
 }
 
-function publishAck(link: Link, id: string, reached: () => void): void {
+function strangersAck(): Forgery {
+  const payload = { client_id: "intruder", status: "processed", signature: "AAAA" };
+  return { topic: `${DEFAULT_ACK_PREFIX}/${randomUUID()}`, payload };
+}
+
+function publish(link: Link, { topic, payload }: Forgery, reached: () => void): void {
   if (link.capacity() <= 0) return;
-  const payload = JSON.stringify({ client_id: "intruder", status: "processed", signature: "AAAA" });
-  link.publish({ topic: `${DEFAULT_ACK_PREFIX}/${id}`, payload, qos: 1, retain: false }, (outcome) => {
+  link.publish({ topic, payload: JSON.stringify(payload), qos: 1, retain: false }, (outcome) => {
     if (outcome.kind === "acked") reached();
   });
 }

@@ -129,9 +129,9 @@ export const BUGS: readonly Bug[] = [
     name: "signature not checked",
     edits: [
       {
-        file: "services/publisher/dist/settle/settler.js",
-        from: "if (trust === null)",
-        to: "if (trust !== undefined)",
+        file: "services/publisher/dist/settle/authenticate-acks.js",
+        from: "if (this.#trust === null)",
+        to: "if (this.#trust !== undefined)",
       },
     ],
     trial: acksForged,
@@ -141,7 +141,7 @@ export const BUGS: readonly Bug[] = [
     edits: [
       {
         file: "shared/dist/protocol/envelope.js",
-        from: "envelope.checksum !== checksumOf(content, encoding)",
+        from: "envelope.checksum !== received",
         to: "envelope.checksum === checksumOf",
       },
     ],

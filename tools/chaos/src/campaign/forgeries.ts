@@ -1,0 +1,91 @@
+/**
+ * What an adversary makes of envelopes and acks that it overheard, without a key: copies elsewhere, altered fields, answers
+ * for other messages. The campaign and the tests of security publish these very forms.
+ */
+import { randomUUID } from "node:crypto";
+import { checksumOf } from "@acktor/shared/protocol/envelope";
+
+export type Json = Record<string, unknown>;
+
+/** A PUBLISH to make. */
+export interface Forgery {
+  readonly topic: string;
+  readonly payload: Json;
+}
+
+export interface Overheard {
+  readonly envelope: Json;
+  /** An honest ack; null before the first. */
+  readonly ack: Json | null;
+  /** A message that is to be acknowledged, or to fail. */
+  readonly id: string;
+  /** A data topic that some acker takes, and that none of the messages was sent to. */
+  readonly elsewhere: string;
+  readonly ackPrefix: string;
+}
+
+const NUL = "a\u0000b";
+
+type Form = (overheard: Overheard) => Forgery;
+
+const copy = (change: (overheard: Overheard) => Json): Form => {
+  return (overheard) => ({ topic: overheard.elsewhere, payload: { ...overheard.envelope, ...change(overheard) } });
+};
+const inPlace = (change: Json): Form => {
+  return ({ envelope }) => ({ topic: String(envelope["topic"]), payload: { ...envelope, ...change } });
+};
+
+/** What makes an acker say something that it should not. */
+export const OF_ENVELOPES: readonly Form[] = [
+  copy(() => ({})),
+  copy(({ elsewhere }) => ({ topic: elsewhere })),
+  copy(() => ({ content: NUL })),
+  copy(() => ({ content: NUL, checksum: checksumOf(NUL, "utf8") })),
+  copy(() => ({ content: NUL, checksum: undefined })),
+  copy(() => ({ content: "other", checksum: checksumOf("other", "utf8") })),
+  copy(() => ({ content: "damaged" })),
+  copy(() => ({ content_encoding: "base64" })),
+  copy(() => ({ signature: undefined, outbox: undefined, topic: undefined })),
+  copy(() => ({ signature: undefined })),
+  copy(() => ({ attempt_token: undefined })),
+  copy(() => ({ expires_in: 1e9 })),
+  copy(() => ({ outbox: randomUUID() })),
+  copy(({ id, ackPrefix }) => ({ message_id: id, ack_topic: `${ackPrefix}/${id}` })),
+  copy(({ id, ackPrefix }) => ({ ack_topic: `${ackPrefix}/${id}` })),
+  copy(() => ({ retry_count: 0, attempt_token: "99" })),
+  inPlace({ content: NUL }),
+  inPlace({ content: "other", checksum: checksumOf("other", "utf8") }),
+  inPlace({ signature: "v2:hmac-sha256:0000000000000000:00" }),
+];
+
+const answer = (change: Json): Form => {
+  return ({ ack, ackPrefix }) => ({
+    topic: `${ackPrefix}/${String(ack?.["message_id"])}`,
+    payload: { ...ack, ...change },
+  });
+};
+
+/** What makes a publisher believe something that is not so. */
+export const OF_ACKS: readonly Form[] = [
+  ({ ack, id, ackPrefix }) => ({ topic: `${ackPrefix}/${id}`, payload: { ...ack, message_id: id } }),
+  answer({ status: "processed", client_id: "forger", reason: undefined, retryable: undefined }),
+  answer({ status: "rejected", reason: "forged", retryable: false }),
+  answer({ retryable: false, client_id: "forger" }),
+  answer({ retry_after: 86_400, client_id: "forger" }),
+  answer({ working_for: 86_400, client_id: "forger" }),
+  answer({ client_id: "forger" }),
+  answer({ topic: "forged", client_id: "forger" }),
+  ({ id, ackPrefix }) => ({ topic: `${ackPrefix}/${id}`, payload: {} }),
+  ({ id, ackPrefix }) => ({
+    topic: `${ackPrefix}/${id}`,
+    payload: { client_id: "forger", status: "processed", signature: "AAAA" },
+  }),
+];
+
+/** The n-th of all forms in turn; those of acks only once an ack was overheard. */
+export function forge(at: number, overheard: Overheard): Forgery {
+  const forms = overheard.ack === null ? OF_ENVELOPES : [...OF_ENVELOPES, ...OF_ACKS];
+  const form = forms[at % forms.length];
+  if (form === undefined) throw new Error("there is no form of forgery");
+  return form(overheard);
+}
