@@ -26,8 +26,10 @@ export type Judged =
   | { readonly kind: "unsigned" }
   | { readonly kind: "ed25519"; readonly keyId: string; readonly verify: () => boolean };
 
-const HMAC = /^v2:hmac-sha256:([0-9a-f]{16}):([0-9a-f]{64})$/;
-const ED25519 = /^v2:ed25519:([0-9a-f]{16}):([A-Za-z0-9_-]{86})$/;
+const ED25519_VALUE = /^[A-Za-z0-9_-]{86}$/;
+const KEY_ID_LENGTH = 16;
+const HMAC_NAME = "v2:hmac-sha256:";
+const ED25519_NAME = "v2:ed25519:";
 export const UNSIGNED: Judged = { kind: "unsigned" };
 
 /**
@@ -36,14 +38,9 @@ export const UNSIGNED: Judged = { kind: "unsigned" };
  */
 export function signedFields(purpose: string, fields: readonly (string | null)[]): string {
   let text = `${purpose.length}:${purpose}`;
-  let characters = text.length;
-  for (const field of fields) {
-    const part = field === null ? "-" : `${field.length}:${field}`;
-    text += part;
-    characters += part.length;
-  }
+  for (const field of fields) text += field === null ? "-" : `${field.length}:${field}`;
   // Nearly every text is ASCII, where characters are bytes: one count for the whole instead of one a field.
-  return Buffer.byteLength(text) === characters ? text : byBytes(purpose, fields);
+  return Buffer.byteLength(text) === text.length ? text : byBytes(purpose, fields);
 }
 
 function byBytes(purpose: string, fields: readonly (string | null)[]): string {
@@ -65,7 +62,7 @@ export class HmacSigner implements Signer {
   constructor(secret: string) {
     this.#key = new HmacKey(secret);
     this.keyId = hmacKeyId(this.#key);
-    this.#head = `v2:hmac-sha256:${this.keyId}:`;
+    this.#head = `${HMAC_NAME}${this.keyId}:`;
   }
 
   sign(text: string): string {
@@ -84,7 +81,7 @@ export class Ed25519Signer implements Signer {
   }
 
   sign(text: string): string {
-    return `v2:ed25519:${this.keyId}:${sign(null, Buffer.from(text), this.#key.key).toString("base64url")}`;
+    return `${ED25519_NAME}${this.keyId}:${sign(null, Buffer.from(text), this.#key.key).toString("base64url")}`;
   }
 }
 
@@ -102,17 +99,24 @@ export class Trust {
   /** Decides what costs little; an Ed25519 signature is handed back to be verified. */
   judge(signature: string | null, text: string): Judged {
     if (signature === null) return UNSIGNED;
-    const hmac = HMAC.exec(signature);
-    if (hmac !== null) {
-      const [, keyId = "", value = ""] = hmac;
+    if (signature.startsWith(HMAC_NAME)) {
+      const { keyId, value } = partsOf(signature, HMAC_NAME.length);
       return this.#secrets.get(keyId)?.matches(text, value) === true ? { kind: "signed", keyId } : UNSIGNED;
     }
-    const [, keyId = "", value = ""] = ED25519.exec(signature) ?? [];
+    if (!signature.startsWith(ED25519_NAME)) return UNSIGNED;
+    const { keyId, value } = partsOf(signature, ED25519_NAME.length);
     const key = this.#publicKeys.get(keyId);
-    if (key === undefined) return UNSIGNED;
+    if (key === undefined || !ED25519_VALUE.test(value)) return UNSIGNED;
     const bytes = Buffer.from(value, "base64url");
     return { kind: "ed25519", keyId, verify: () => verify(null, Buffer.from(text), key.key, bytes) };
   }
+}
+
+/** `<key id>:<value>` behind the algorithm's name, which ends at `start`; another separator gives an unknown key. */
+function partsOf(signature: string, start: number): { readonly keyId: string; readonly value: string } {
+  const end = start + KEY_ID_LENGTH;
+  const keyId = signature[end] === ":" ? signature.slice(start, end) : "";
+  return { keyId, value: signature.slice(end + 1) };
 }
 
 /** First 16 hex digits of the secret's HMAC of a fixed text. */
