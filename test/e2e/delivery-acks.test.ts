@@ -242,7 +242,7 @@ async function reject(
   delivery: Sighting,
   answer: { retryable: boolean; reason: string },
 ): Promise<void> {
-  const { message_id: id, attempt_token } = objectOf(delivery);
-  const ack = { client_id: "picky", status: "rejected", attempt_token, ...answer };
+  const { message_id: id, attempt_token, checksum } = objectOf(delivery);
+  const ack = { client_id: "picky", status: "rejected", attempt_token, checksum, ...answer };
   await receiver.publish(`delivery/ack/${String(id)}`, JSON.stringify(ack));
 }

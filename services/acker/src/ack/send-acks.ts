@@ -22,8 +22,8 @@ export interface Reply {
   readonly answerTo: AnswerTo;
   readonly answer: Answer;
   readonly attemptToken: string | null;
-  /** Of the content that arrived. */
-  readonly checksum: string;
+  /** Of the content that arrived; null where the answer vouches for none. */
+  readonly checksum: string | null;
   /** What the envelope's signature proved; null where none was asked for. */
   readonly proof?: EnvelopeProof | null | undefined;
 }

@@ -9,7 +9,8 @@
  *            answer would be this acker's signature under another acker's message.
  *  VERIFY-4. What the wire damaged is refused with the hope of a better copy. What can never be stored is refused for good
  *            only where the sender is proven; a copy that a stranger made must not end the sender's message.
- *  VERIFY-5. A refusal names the checksum of the bytes that arrived, so that it moves no row of other content.
+ *  VERIFY-5. A refusal names the checksum of the bytes that arrived, so that it moves no row of other content. Of a damaged
+ *            copy without proof it names none: such a refusal is a wish for a better copy at most.
  *  VERIFY-6. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
  */
 import { checksumOf, type Decoded, decodeEnvelope, type Envelope } from "@acktor/shared/protocol/envelope";
@@ -30,8 +31,8 @@ export interface Arrival {
 export interface Refused {
   readonly answerTo: AnswerTo;
   readonly attemptToken: string | null;
-  /** Of the content that arrived. */
-  readonly checksum: string;
+  /** Of the content that arrived; null of a damaged copy without proof. */
+  readonly checksum: string | null;
   readonly proof: EnvelopeProof | null;
 }
 
@@ -103,10 +104,11 @@ function refusedOf(
   proof: EnvelopeProof | null,
 ): Refused | null {
   if (answerTo === null) return null;
-  const { envelope } = decoded;
-  const arrived = decoded.kind === "corrupt" ? decoded.received : envelope.checksum;
-  const checksum = arrived ?? checksumOf(envelope.content, envelope.content_encoding);
-  return { answerTo, attemptToken: envelope.attempt_token, checksum, proof };
+  const { attempt_token: attemptToken, checksum, content, content_encoding: encoding } = decoded.envelope;
+  if (decoded.kind === "corrupt") {
+    return { answerTo, attemptToken, checksum: proof === null ? null : decoded.received, proof };
+  }
+  return { answerTo, attemptToken, checksum: checksum ?? checksumOf(content, encoding), proof };
 }
 
 /** True when the life that the sender gave it is over. */

@@ -17,6 +17,7 @@ import { type Ack, decodeAck, topicInAck } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -28,6 +29,7 @@ const CAPACITY = 20_000;
 const MAX_BATCH = 1_000;
 const BATCH_DELAY_MS = 2;
 const RETRY_PAUSE_MS = 200;
+const SAID_ONCE_IN_MS = 1_000;
 /** Of a receiver that says it works, and not for how long. */
 const DEFAULT_PATIENCE_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -140,11 +142,13 @@ export class Settler {
   readonly #rejections: Batcher<WaitingRejection>;
   readonly #deliveries: DeliveryNotes;
   readonly #tracing: Tracing;
-  #lastComplaintAt = Number.NEGATIVE_INFINITY;
+  /** One line a second of each kind: a flood of bad acks does not fill the log. */
+  readonly #throttle: LogThrottle;
   readonly #stop = new AbortController();
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.#throttle = createLogThrottle(options.now, SAID_ONCE_IN_MS);
     this.#deliveries = options.deliveries ?? UNWATCHED;
     this.#tracing = options.tracing ?? NO_TRACING;
     const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
@@ -394,25 +398,23 @@ export class Settler {
 
   #complain(topic: string, reason: string): void {
     this.counts.malformed++;
-    if (!this.#mayComplain()) return;
-    const fields = { topic: printable(topic), reason: printable(reason), malformed: this.counts.malformed };
+    const unsaid = this.#throttle.admit("malformed");
+    if (unsaid === null) return;
+    const fields = { topic: printable(topic), reason: printable(reason), malformed: this.counts.malformed, unsaid };
     this.#options.logger.warn(fields, "an ack was ignored");
   }
 
   /** The receiver may have meant something that acktor does not understand. */
   #noteUnknownWords(topic: string, words: readonly string[]): void {
     this.counts.unknownWords++;
-    if (!this.#mayComplain()) return;
-    const fields = { topic: printable(topic), fields: words.slice(0, 5).map((word) => printable(word.slice(0, 50))) };
+    const unsaid = this.#throttle.admit("unknown words");
+    if (unsaid === null) return;
+    const fields = {
+      topic: printable(topic),
+      fields: words.slice(0, 5).map((word) => printable(word.slice(0, 50))),
+      unsaid,
+    };
     this.#options.logger.warn(fields, "an ack without a status has unknown fields; it counts as processed");
-  }
-
-  /** One line a second at most: a flood of bad acks does not fill the log. */
-  #mayComplain(): boolean {
-    const now = this.#options.now();
-    if (now - this.#lastComplaintAt < 1_000) return false;
-    this.#lastComplaintAt = now;
-    return true;
   }
 }
 
