@@ -17,8 +17,9 @@ import { type BrokerPlan, planBroker } from "./broker.ts";
 import type { ClaimLine } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
-import { describeHandlers, type HandlerRound, measureHandlers } from "./handlers.ts";
+import { describeHandlers, measureHandlers } from "./handlers.ts";
 import { measureInspection } from "./inspect.ts";
+import { describeKeys, measureKeys } from "./keys.ts";
 import { type LatencyResult, measureLatency } from "./latency.ts";
 import { describeCommit, describeMachine } from "./machine.ts";
 import { type MemoryResult, measureMemory } from "./memory.ts";
@@ -31,13 +32,14 @@ function say(line: string): void {
   console.error(line);
 }
 
-async function runHandlers(scope: Scope, options: BenchOptions): Promise<HandlerRound[]> {
+/** A bench for runs that are compared with each other alone. */
+async function runPairs<T>(scope: Scope, options: BenchOptions, measure: (bench: Bench) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(path.join(os.tmpdir(), "acktor-bench-"));
   scope.defer(() => rmSync(directory, { recursive: true, force: true }));
   const postgres = await startDatabaseServer(scope, directory);
   const plan = await planBroker(options.broker, directory);
   const broker = await plan.start(scope);
-  return measureHandlers({ options, directory, postgres, broker: { url: plan.url, pid: broker.pid } });
+  return measure({ options, directory, postgres, broker: { url: plan.url, pid: broker.pid } });
 }
 
 async function runAll(scope: Scope, options: BenchOptions): Promise<BenchResult> {
@@ -192,8 +194,11 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
-  if (options.handlers) {
-    const { text, faults, met } = describeHandlers(await stoppable((scope) => runHandlers(scope, options)));
+  if (options.handlers || options.keys) {
+    const { text, faults, met } = await stoppable(async (scope) => {
+      if (options.keys) return describeKeys(await runPairs(scope, options, measureKeys));
+      return describeHandlers(await runPairs(scope, options, measureHandlers));
+    });
     console.log(text);
     if (faults.length > 0 || (options.strict && !met)) process.exitCode = 1;
     return;

@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly inspect: boolean;
   /** Only compare a handler's fragment with the built-in inbox handler. */
   readonly handlers: boolean;
+  /** Only what authentication costs: without a key, with HMAC, with Ed25519. */
+  readonly keys: boolean;
   readonly broker: "mosquitto" | "aedes" | "auto";
   /** Un-answered messages at most, of the raw round trip and of the publisher. */
   readonly window: number;
@@ -46,6 +48,7 @@ export const HELP = `npm run bench -- [options]
   --claim              also the claim's time with 0 and 1,000,000 finished rows
   --inspect            what inspection costs: a build without it, nobody watching, one viewer; in turns, nothing else
   --handlers           only: a handler that returns a fragment, beside the built-in one
+  --keys               only: what authentication costs, without a key, with HMAC, with Ed25519, in turns
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
   --topics 16          topics, so destinations, that the messages are spread over
@@ -86,6 +89,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     claim: flag,
     inspect: flag,
     handlers: flag,
+    keys: flag,
     strict: flag,
     help: flag,
   };
@@ -108,6 +112,7 @@ function read(values: Values): BenchOptions {
     claim: values["claim"] === true,
     inspect: values["inspect"] === true,
     handlers: values["handlers"] === true,
+    keys: values["keys"] === true,
     broker: oneOf(values["broker"] ?? "auto", ["auto", "mosquitto", "aedes"]),
     window: count(values, "window", 512),
     topics: count(values, "topics", 16),
