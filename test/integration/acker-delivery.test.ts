@@ -175,7 +175,9 @@ test("with a secret only signed messages are processed, and their acks are signe
 
 test("version 1, where it is configured: plain messages are processed, and their acks have signatures of version 1", async (t) => {
   const secret = "0123456789abcdef-secret";
-  const { client } = await setUp(t, { ACKTOR_ACK_SECRET: secret, ACKTOR_ACK_SIGNATURES: "1,2" });
+  const { client, acker } = await setUp(t, { ACKTOR_ACK_SECRET: secret, ACKTOR_ACK_SIGNATURES: "1,2" });
+  const warnings = acker.log.filter(({ level, msg }) => level === "warn" && /accepts version 1/.test(String(msg)));
+  assert.equal(warnings.length, 1);
   const id = randomUUID();
   await client.send("data/a", { message_id: id, content: "x", attempt_token: "3" });
   await client.hears(`delivery/ack/${id}`);

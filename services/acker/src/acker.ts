@@ -10,7 +10,7 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { createTransactionSlots, type TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
-import { AckSigner } from "@acktor/shared/protocol/ack-proof";
+import { AckSigner, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
 import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
@@ -296,12 +296,7 @@ export class Acker {
       verify: {
         ackPrefix: config.ACKTOR_ACK_PREFIX,
         presencePrefix: config.ACKTOR_PRESENCE_PREFIX,
-        trust: EnvelopeTrust.of({
-          secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
-          publicKeys: config.ACKTOR_ENVELOPE_PUBLIC_KEYS ?? [],
-          acceptsUnsigned: config.ACKTOR_ACK_SIGNATURES.includes("1"),
-          now,
-        }),
+        trust: this.#envelopeTrust(),
       },
       owner: `${instance}/${randomBytes(6).toString("hex")}`,
       leaseMs: this.#parts.leaseMs,
@@ -316,6 +311,19 @@ export class Acker {
       now,
       random,
     });
+  }
+
+  #envelopeTrust(): EnvelopeTrust | null {
+    const { config, logger, now } = this.#parts;
+    const acceptsUnsigned = config.ACKTOR_ACK_SIGNATURES.includes("1");
+    const trust = EnvelopeTrust.of({
+      secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
+      publicKeys: config.ACKTOR_ENVELOPE_PUBLIC_KEYS ?? [],
+      acceptsUnsigned,
+      now,
+    });
+    if (trust !== null && acceptsUnsigned) logger.warn({}, VERSION_1_WARNING);
+    return trust;
   }
 
   #makeHttp(): FastifyInstance {

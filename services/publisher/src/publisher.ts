@@ -8,7 +8,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
-import { AckTrust } from "@acktor/shared/protocol/ack-proof";
+import { AckTrust, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
 import { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
@@ -276,12 +276,14 @@ export class Publisher {
   }
 
   #ackTrust(): AckTrust | null {
-    const { config } = this.#parts;
-    return AckTrust.of({
+    const { config, logger } = this.#parts;
+    const trust = AckTrust.of({
       secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
       publicKeys: config.ACKTOR_ACK_PUBLIC_KEYS ?? [],
       versions: config.ACKTOR_ACK_SIGNATURES,
     });
+    if (trust !== null && config.ACKTOR_ACK_SIGNATURES.includes("1")) logger.warn({}, VERSION_1_WARNING);
+    return trust;
   }
 
   #makeJanitor(): Janitor {

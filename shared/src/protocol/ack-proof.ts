@@ -23,6 +23,10 @@ import {
 
 export type SignatureVersion = "1" | "2";
 
+/** What a service says at its start where it has keys and accepts version 1. */
+export const VERSION_1_WARNING =
+  "ACKTOR_ACK_SIGNATURES accepts version 1: clients that may write data topics can forge acks. Remove 1 when both ends sign version 2.";
+
 /** The text that a signature of version 2 covers. @param outbox id of the outbox that sent the message */
 export function ackText(ack: Ack, outbox: string): string {
   const rejected = ack.status === "rejected";
