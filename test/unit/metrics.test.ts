@@ -25,7 +25,7 @@ const known = new Set([...tables.map(({ name }) => name), DELIVERY_SECONDS.name]
 const USERS = ["docs", "tools/compose/servers", "README.md", "README.ja.md"];
 
 test("names are in base units, counters alone end in _total, no label can grow", () => {
-  const labels = new Set(["state", "outcome", "type", "service", "version"]);
+  const labels = new Set(["state", "outcome", "type", "service", "version", "area", "code", "lasting"]);
   for (const { name, kind, help, labels: own = [] } of tables) {
     assert.match(name, /^acktor_[a-z]+(_[a-z]+)*$/);
     assert.equal(name.endsWith("_total"), kind === "counter", name);

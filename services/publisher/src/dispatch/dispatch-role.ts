@@ -66,7 +66,9 @@ export class DispatchRole {
     const { link } = this.#options;
     const actor = this.#makeActor();
     this.#actor = actor;
+    let broke: (error: unknown) => void = () => undefined;
     const ended = new Promise<void>((resolve, reject) => {
+      broke = reject;
       const onAbort = (): void => void this.stop().then(resolve);
       signal.addEventListener("abort", onAbort, { once: true });
       actor.subscribe({
@@ -80,13 +82,35 @@ export class DispatchRole {
     actor.start();
     this.#options.onActor?.(actor);
     this.#release();
+    // A throw in a timer or a listener would end the process: it ends this run, and the supervisor starts the next one.
+    const guarded = (work: () => void) => (): void => {
+      try {
+        work();
+      } catch (error) {
+        broke(error);
+      }
+    };
     this.#listeners.push(
-      link.on("link.transition", () => this.#checkGates()),
-      link.on("link.writable", () => this.dispatcher.pump()),
+      link.on(
+        "link.transition",
+        guarded(() => this.#checkGates()),
+      ),
+      link.on(
+        "link.writable",
+        guarded(() => this.dispatcher.pump()),
+      ),
     );
-    this.#tick = setInterval(() => this.dispatcher.tick(), TICK_MS);
-    this.#checkGates();
-    await ended;
+    this.#tick = setInterval(
+      guarded(() => this.dispatcher.tick()),
+      TICK_MS,
+    );
+    guarded(() => this.#checkGates())();
+    try {
+      await ended;
+    } finally {
+      if (!this.#stopped) this.#release();
+      if (!this.#stopped) actor.stop();
+    }
   }
 
   /** Rows were committed that wait for the claim. */
@@ -157,11 +181,12 @@ export class DispatchRole {
       lowWater: this.#lowWater.mark,
     });
     if (!result.ok) throw new Error(`claim failed: ${result.failure.code}`);
-    const { messages, nextLaneCursor, parked } = result.value;
+    const { messages, nextLaneCursor, parked, apart } = result.value;
     this.#laneCursor = nextLaneCursor;
-    this.#lowWater.claimed(result.value, messages.length + parked < limit);
+    this.#lowWater.claimed(result.value, apart === undefined ? messages.length + parked < limit : !apart.isFull);
     if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
-    return { claimed: messages.length, more: messages.length === limit || parked > 0, full: false };
+    const isFull = apart === undefined ? messages.length === limit : apart.isFull && apart.bad > 0;
+    return { claimed: messages.length, more: isFull || parked > 0, full: false };
   }
 
   async #supersede(): Promise<void> {

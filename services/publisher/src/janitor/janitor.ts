@@ -4,6 +4,7 @@
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
 import { countReplicas } from "../outbox/count-replicas.ts";
 import { countWaiting, oldestWaiting } from "../outbox/count-waiting.ts";
@@ -35,6 +36,7 @@ export interface JanitorOptions {
   readonly pool: Pool;
   readonly link: Link;
   readonly logger: Logger;
+  readonly troubles: TroubleDesk;
   readonly owner: string;
   readonly now: () => number;
   readonly leaseMs: number;
@@ -81,7 +83,7 @@ export class Janitor {
       new PeriodicRole({
         name,
         intervalMs,
-        logger: options.logger,
+        troubles: options.troubles,
         work,
         onActor: (actor) => options.onActor?.(name, actor),
       });
@@ -205,5 +207,5 @@ function unwrap<T>(
 
 /** A role's run ends by a rejection; its machine waits and tries again. */
 function failureOf({ code, message }: DbFailure): Error {
-  return new Error(`${code}: ${message}`);
+  return Object.assign(new Error(message), { code });
 }

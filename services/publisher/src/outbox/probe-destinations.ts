@@ -30,7 +30,7 @@ oldest as materialized (
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 bumped as (
   update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond',
-    pause_ms = case when w.waits then least(d.pause_ms * 2, ${LONGEST_PAUSE_MS}) else d.pause_ms end
+    pause_ms = case when w.waits then least(d.pause_ms, ${LONGEST_PAUSE_MS / 2}) * 2 else d.pause_ms end
   from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
   delete from publisher.destination t using waits w
