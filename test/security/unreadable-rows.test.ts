@@ -48,7 +48,8 @@ async function start(t: TestContext, { url }: World): Promise<TestPublisher> {
   await testAcker(t, { DATABASE_URL: url, MQTT_URL: broker.url, ACKTOR_TOPICS: "plant/#,state/#" });
   const publisher = await testPublisher(t, { DATABASE_URL: url, MQTT_URL: broker.url, ...QUICK });
   t.after(() => {
-    if (!(t as TestContext & { readonly passed: boolean }).passed) t.diagnostic(publisher.log.join("").slice(0, 20_000));
+    if (!(t as TestContext & { readonly passed: boolean }).passed)
+      t.diagnostic(publisher.log.join("").slice(0, 20_000));
   });
   return publisher;
 }
@@ -240,4 +241,37 @@ test("one ack that cannot be settled takes no other of its batch with it", async
   const settled = rowsOf(await outbox.settleAcks(rows.map(({ messageId }) => ack(messageId))));
   assert.equal(settled.length, 49);
   assert.deepEqual(given, ["settle P0001"]);
+});
+
+test("a damaged page of the table: its rows wait, those of other pages are acknowledged, readyz names XX001", async (t) => {
+  const cluster = await startCluster(t);
+  const w = await world(t, cluster.url);
+  const fill = (): Partial<NewMessage> => ({ payload: "x".repeat(700) });
+  const lost = messages(4, fill);
+  await insert(w.pool, lost);
+  const between = messages(20, fill);
+  await insert(w.pool, between);
+  const good = [...messages(HEALTHY), message({ orderingKey: "lane" })];
+  await insert(w.pool, good);
+  const [page] = await w.sql<{ path: string; pages: number }>(
+    `select pg_relation_filepath(tableoid) path, (pg_relation_size(tableoid) / 8192)::int4 pages
+     from publisher.message_delivery where message_id = '${lost[0]?.messageId}'`,
+  );
+  assert.ok((page?.pages ?? 0) > 3);
+  const onFirst = await w.sql<{ id: string }>(
+    "select message_id::text id from publisher.message_delivery where ctid < '(1,0)'",
+  );
+  await w.sql("checkpoint");
+  await cluster.stop();
+  const file = await open(join(cluster.dataDir, "data", page?.path ?? ""), "r+");
+  await file.write(Buffer.alloc(8_000, 0x5a), 0, 8_000, 100);
+  await file.close();
+  await cluster.start();
+  const publisher = await start(t, w);
+  const damaged = new Set(onFirst.map(({ id }) => id));
+  const whole = ids([...lost, ...between, ...good]).filter((id) => !damaged.has(id));
+  assert.ok(damaged.size > 0 && whole.length > HEALTHY);
+  await Promise.all(whole.map((id) => until(async () => (await publisher.state(id)) === "acknowledged", 30_000, id)));
+  await until(async () => (await publisher.ask("GET", "/readyz")).text.includes("XX001"), 20_000, "readyz to name it");
+  assert.equal((await publisher.ask("GET", "/readyz")).status, 200);
 });

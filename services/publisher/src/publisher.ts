@@ -31,9 +31,11 @@ import { GuardedOutbox } from "./guarded-outbox.ts";
 import { Intake } from "./intake/intake.ts";
 import { Janitor } from "./janitor/janitor.ts";
 import type { Metrics } from "./metrics.ts";
+import { BadRowShelf } from "./outbox/bad-rows.ts";
 import { leaseThese, listDue } from "./outbox/claim-apart.ts";
 import { claimDue } from "./outbox/claim-due.ts";
 import { type InsertResult, insertMessages } from "./outbox/insert-messages.ts";
+import { DuePages } from "./outbox/list-due-pages.ts";
 import type { InsertOptions, NewMessage } from "./outbox/outbox.ts";
 import { releaseInstance } from "./outbox/release-leases.ts";
 import { resumeMatching } from "./outbox/resume-matching.ts";
@@ -89,6 +91,7 @@ export class Publisher {
   readonly janitor: Janitor;
   readonly #parts: PublisherParts;
   readonly #outbox: GuardedOutbox;
+  readonly #shelf: BadRowShelf;
   readonly #writer: OutboxWriter;
   readonly #throttle: LogThrottle;
   readonly #resumer: Resumer;
@@ -100,6 +103,12 @@ export class Publisher {
     const { pool, owner, troubles } = parts;
     const onSetAside = (messageId: string, reason: string): void => this.#sayFailed(messageId, reason);
     this.#outbox = new GuardedOutbox({ pool, owner, troubles, onSetAside });
+    this.#shelf = new BadRowShelf({
+      troubles,
+      now: parts.now,
+      setAside: (rows) => setAside(pool, rows),
+      onSetAside: ({ messageId, reason }) => onSetAside(messageId, reason),
+    });
     this.#writer = new OutboxWriter(this.#outbox, parts.logger, (entries, fenced) =>
       this.dispatch.dispatcher.recorded(entries, fenced),
     );
@@ -205,17 +214,17 @@ export class Publisher {
   }
 
   #makeClaimer(): Claimer {
-    const { pool, now, troubles } = this.#parts;
+    const { pool, troubles } = this.#parts;
+    const pages = new DuePages(pool);
     return new Claimer({
-      now,
       troubles,
+      shelf: this.#shelf,
       verbs: {
         claimDue: (options) => claimDue(pool, options),
         listDue: (options, passedOver) => listDue(pool, options, passedOver),
         leaseThese: (messageIds, options) => leaseThese(pool, messageIds, options),
-        setAside: (rows) => setAside(pool, rows, true),
+        listDuePages: (options, passedOver) => pages.list(options, passedOver),
       },
-      onSetAside: ({ messageId, reason }) => this.#sayFailed(messageId, reason),
     });
   }
 

@@ -4,60 +4,43 @@
  *
  * Invariants:
  *  CLAIM-1. One row that cannot be read or leased keeps no other from being claimed.
- *  CLAIM-2. It ends failed, `unreadable: <SQLSTATE> …`; where that cannot be written either, it is passed over.
- *  CLAIM-3. While no claim fails, nothing here costs a statement.
- *  CLAIM-4. A failure of all rows alike that is not about their values is not blamed on them: they are passed over for a
- *     while, not failed.
+ *  CLAIM-2. While no claim fails, nothing here costs a statement.
+ *  CLAIM-3. Where not even the list of due rows can be read, they are looked for page by page.
  */
 import { apart } from "@acktor/shared/db/apart";
-import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
+import type { DbResult } from "@acktor/shared/db/pool";
 import { mayBeOneRow } from "@acktor/shared/runtime/sqlstate";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
+import { type BadRow, type BadRowShelf, UNREADABLE } from "../outbox/bad-rows.ts";
 import type { DueList } from "../outbox/claim-apart.ts";
+import type { PagedList } from "../outbox/list-due-pages.ts";
 import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
-import { type Unreadable, unreadable } from "../outbox/set-aside.ts";
-import { PassedOver } from "./passed-over.ts";
 
 export interface ClaimVerbs {
   claimDue(options: ClaimOptions): Promise<Outcome<Claimed>>;
   listDue(options: ClaimOptions, passedOver: readonly string[]): Promise<Outcome<DueList>>;
+  /** As `listDue`, whatever the indexes lead to. */
+  listDuePages(options: ClaimOptions, passedOver: readonly string[]): Promise<Outcome<PagedList>>;
   leaseThese(messageIds: readonly string[], options: ClaimOptions): Promise<Outcome<Claimed>>;
-  setAside(rows: readonly Unreadable[]): Promise<DbResult<{ readonly messageId: string }>>;
 }
 
 export interface ClaimerOptions {
   readonly verbs: ClaimVerbs;
   readonly troubles: TroubleDesk;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** A row was set aside. */
-  readonly onSetAside: (row: Unreadable) => void;
-}
-
-const UNREADABLE = "unreadable";
-/** So many rows that all fail, and nothing leased: perhaps it is not the rows. */
-const MANY = 20;
-/** Data exceptions, damaged data, values beyond a limit: the row's own, however many there are. */
-const OF_VALUES = /^(22|54|XX001)/;
-
-interface Bad {
-  readonly messageId: string;
-  readonly failure: DbFailure;
+  readonly shelf: BadRowShelf;
 }
 
 export class Claimer {
   readonly #options: ClaimerOptions;
-  readonly #passedOver: PassedOver;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
-    this.#passedOver = new PassedOver(options.now);
   }
 
   /** Leases due rows; fails only where no single row is the cause. */
   async claim(options: ClaimOptions): Promise<Outcome<Claimed>> {
-    const { verbs, troubles } = this.#options;
-    const passedOver = this.#passedOver.ids();
+    const { verbs, troubles, shelf } = this.#options;
+    const passedOver = shelf.passedOver();
     if (passedOver.length > 0) return troubles.report("claim", await this.#claimApart(options, passedOver));
     const claimed = troubles.report("claim", await verbs.claimDue(options));
     if (claimed.ok || !mayBeOneRow(claimed.failure)) return claimed;
@@ -65,54 +48,40 @@ export class Claimer {
   }
 
   async #claimApart(options: ClaimOptions, passedOver: readonly string[]): Promise<Outcome<Claimed>> {
-    const { verbs } = this.#options;
-    const due = await verbs.listDue(options, passedOver);
+    const { verbs, shelf } = this.#options;
+    const due = await this.#list(options, passedOver);
     if (!due.ok) return due;
     const { messageIds, ...seen } = due.value;
     // With no row at all it must work: else the statement is at fault, and no row is blamed.
     const trial = await verbs.leaseThese([], options);
     if (!trial.ok) return trial;
-    const bad: Bad[] = [];
+    const bad: BadRow[] = [];
     const leased = await apart(messageIds, (part) => this.#lease(part, options), {
       add: (messageId, failure) => void bad.push({ messageId, failure }),
     });
     if (!leased.ok) return leased;
     const messages = leased.rows.flatMap((part) => part.messages);
-    await this.#putAside(bad, messages.length === 0);
+    await shelf.put(bad, messages.length > 0);
     const parked = leased.rows.reduce((sum, part) => sum + part.parked, 0);
     const oldestDue = leased.rows.find((part) => part.oldestDue !== null)?.oldestDue ?? null;
-    const around = { bad: bad.length, isFull: messageIds.length === options.limit };
+    const around = { bad: bad.length, isFull: messageIds.length >= options.limit };
     return { ok: true, value: { ...seen, messages, parked, oldestDue, apart: around } };
+  }
+
+  async #list(options: ClaimOptions, passedOver: readonly string[]): Promise<Outcome<DueList>> {
+    const { verbs, troubles } = this.#options;
+    const due = await verbs.listDue(options, passedOver);
+    if (due.ok || !mayBeOneRow(due.failure)) return due;
+    const paged = await verbs.listDuePages(options, passedOver);
+    if (!paged.ok) return paged;
+    for (const { place, failure } of paged.value.damaged)
+      troubles.note(UNREADABLE, { ...failure, message: `${place}: ${failure.message}` });
+    // The list by index is to be tried again, and what it could not read is above no low-water mark.
+    return { ok: true, value: paged.value };
   }
 
   async #lease(part: readonly string[], options: ClaimOptions): Promise<DbResult<Claimed>> {
     const leased = await this.#options.verbs.leaseThese(part, options);
     return leased.ok ? { ok: true, rows: [leased.value] } : leased;
-  }
-
-  async #putAside(bad: readonly Bad[], nothingLeased: boolean): Promise<void> {
-    const { troubles } = this.#options;
-    const isDoubtful = nothingLeased && bad.length >= MANY && !bad.every(({ failure }) => OF_VALUES.test(failure.code));
-    const left = isDoubtful ? bad : await this.#setAside(bad);
-    for (const { messageId, failure } of left) {
-      this.#passedOver.add(messageId);
-      troubles.note(UNREADABLE, { ...failure, message: `${messageId}: ${failure.message}` });
-    }
-    if (this.#passedOver.size === 0) troubles.clear(UNREADABLE);
-  }
-
-  /** @returns those that cannot be set aside */
-  async #setAside(bad: readonly Bad[]): Promise<readonly Bad[]> {
-    if (bad.length === 0) return [];
-    const { verbs, onSetAside } = this.#options;
-    const left: Bad[] = [];
-    const rows = bad.map(({ messageId, failure }): Unreadable => ({ messageId, reason: unreadable(failure) }));
-    const done = await apart(rows, (part) => verbs.setAside(part), {
-      add: ({ messageId }, failure) => void left.push({ messageId, failure }),
-    });
-    if (!done.ok) return bad;
-    const ended = new Set(done.rows.map(({ messageId }) => messageId));
-    for (const row of rows) if (ended.has(row.messageId)) onSetAside(row);
-    return left;
   }
 }

@@ -17,7 +17,7 @@ const SET_ASIDE = `with bad as materialized (
   select distinct on (message_id) * from unnest($1::uuid[], $2::text[]) b(message_id, reason) where ${few("message_id")} order by message_id),
 held as materialized (
   select m.message_id, b.reason from bad b join publisher.message_delivery m using (message_id)
-  where ${few("b.message_id")} and m.state in ('pending', 'sent') and (not $3::boolean or m.lease_owner is null or m.due_at <= now())
+  where ${few("b.message_id")} and m.state in ('pending', 'sent') and (m.lease_owner is null or m.due_at <= now())
   order by m.message_id for update of m skip locked)
 update publisher.message_delivery m
 set state = 'failed', reason = h.reason, due_at = null, lease_owner = null, parked = false, updated_at = now()
@@ -30,18 +30,9 @@ export function unreadable({ code, message }: Pick<DbFailure, "code" | "message"
 }
 
 /**
- * Ends rows as failed.
- * @param onlyIdle leave those that a publisher has leased; false for rows of our own lease
+ * Ends rows as failed that no publisher has leased.
  * @returns those that ended; the others are locked, leased or have ended
  */
-export function setAside(
-  pool: Pool,
-  rows: readonly Unreadable[],
-  onlyIdle: boolean,
-): Promise<DbResult<{ readonly messageId: string }>> {
-  return runBatch(pool, SET_ASIDE, rows, [
-    column(rows, (row) => row.messageId),
-    column(rows, (row) => row.reason),
-    onlyIdle,
-  ]);
+export function setAside(pool: Pool, rows: readonly Unreadable[]): Promise<DbResult<{ readonly messageId: string }>> {
+  return runBatch(pool, SET_ASIDE, rows, [column(rows, (row) => row.messageId), column(rows, (row) => row.reason)]);
 }
