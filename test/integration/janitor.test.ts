@@ -47,6 +47,7 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     link,
     logger: log.logger,
     troubles: new Troubles({ now: () => told.now, logger: log.logger }),
+    shelf: { passedOver: () => [], put: async () => undefined },
     owner: "one",
     now: () => told.now,
     leaseMs: 15_000,

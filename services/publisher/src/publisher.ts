@@ -40,7 +40,7 @@ import type { InsertOptions, NewMessage } from "./outbox/outbox.ts";
 import { releaseInstance } from "./outbox/release-leases.ts";
 import { resumeMatching } from "./outbox/resume-matching.ts";
 import { setAside } from "./outbox/set-aside.ts";
-import { supersedeRetained } from "./outbox/supersede-retained.ts";
+import { supersedeAround } from "./outbox/supersede-retained.ts";
 import { Settler } from "./settle/settler.ts";
 
 /** How long a stop waits for PUBACKs of what is in flight. */
@@ -262,7 +262,7 @@ export class Publisher {
       leaseMs: config.ACKTOR_LEASE,
       instance: owner,
       claim: (options) => claimer.claim(options),
-      supersede: async (from) => troubles.report("supersede", await supersedeRetained(pool, from)),
+      supersede: async (from) => troubles.report("supersede", await supersedeAround(pool, this.#shelf, from)),
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
       onActor: (actor) => this.#parts.control.followDispatcher(actor),
@@ -297,6 +297,7 @@ export class Publisher {
     return new Janitor({
       pool,
       troubles,
+      shelf: this.#shelf,
       link,
       logger,
       owner,

@@ -43,6 +43,7 @@ export class Claimer {
     const passedOver = shelf.passedOver();
     if (passedOver.length > 0) return troubles.report("claim", await this.#claimApart(options, passedOver));
     const claimed = troubles.report("claim", await verbs.claimDue(options));
+    if (claimed.ok) troubles.clear(UNREADABLE);
     if (claimed.ok || !mayBeOneRow(claimed.failure)) return claimed;
     return troubles.report("claim", await this.#claimApart(options, []));
   }
@@ -51,7 +52,7 @@ export class Claimer {
     const { verbs, shelf } = this.#options;
     const due = await this.#list(options, passedOver);
     if (!due.ok) return due;
-    const { messageIds, ...seen } = due.value;
+    const { messageIds, isPartial, ...seen } = due.value;
     // With no row at all it must work: else the statement is at fault, and no row is blamed.
     const trial = await verbs.leaseThese([], options);
     if (!trial.ok) return trial;
@@ -64,7 +65,7 @@ export class Claimer {
     await shelf.put(bad, messages.length > 0);
     const parked = leased.rows.reduce((sum, part) => sum + part.parked, 0);
     const oldestDue = leased.rows.find((part) => part.oldestDue !== null)?.oldestDue ?? null;
-    const around = { bad: bad.length, isFull: messageIds.length >= options.limit };
+    const around = { bad: bad.length, isFull: isPartial === true || messageIds.length >= options.limit };
     return { ok: true, value: { ...seen, messages, parked, oldestDue, apart: around } };
   }
 
@@ -76,8 +77,7 @@ export class Claimer {
     if (!paged.ok) return paged;
     for (const { place, failure } of paged.value.damaged)
       troubles.note(UNREADABLE, { ...failure, message: `${place}: ${failure.message}` });
-    // The list by index is to be tried again, and what it could not read is above no low-water mark.
-    return { ok: true, value: paged.value };
+    return { ok: true, value: { ...paged.value, isPartial: true } };
   }
 
   async #lease(part: readonly string[], options: ClaimOptions): Promise<DbResult<Claimed>> {

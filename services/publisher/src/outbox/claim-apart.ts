@@ -42,6 +42,8 @@ from (select count(*)::int4 parked from set_aside) f left join leased l on true 
 
 export interface DueList extends Pick<Claimed, "nextLaneCursor" | "horizon"> {
   readonly messageIds: readonly string[];
+  /** More may be due than could be looked at. */
+  readonly isPartial?: boolean;
 }
 
 /** Rows that the claim would lease, oldest due first, without those of `passedOver`. */
