@@ -59,14 +59,14 @@ const GENERAL = "Look into the log of PostgreSQL and of this service at that tim
 const OF_A_ROLE =
   "A fault of acktor itself: the part is started again. Keep the log line with the stack and report it.";
 
-/** Rights, schema, login, transaction state, conflicts, resources, locks, stops, configuration, foreign servers. */
+/** An error of the operating system (58) may be one page of the disk. Rights, schema, login, transaction state, conflicts, resources, locks, stops, configuration, foreign servers. */
 const NOT_OF_A_ROW = /^(03|08|0A|0B|0L|0P|24|25|26|27|28|2B|2D|34|3B|3D|3F|40|42|53|55|57|F0|HV)/;
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 const DRIVER_CODE = /^[A-Z][A-Z_]{1,31}$/;
 
 /** Code of what is no failure of the database: a role that threw. */
-export const THREW = "ERROR";
+export const THREW = "EXCEPTION";
 
 /** True for five characters that PostgreSQL may have sent. */
 export function isSqlState(code: string): boolean {

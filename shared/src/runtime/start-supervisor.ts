@@ -10,6 +10,7 @@ import {
   waitFor,
 } from "xstate";
 import type { Logger } from "./logger.ts";
+import { THREW } from "./sqlstate.ts";
 import { type Prepared, type RoleInput, type SupervisorEvent, supervisorMachine } from "./supervisor-machine.ts";
 import { failureOf, type TroubleDesk } from "./troubles.ts";
 
@@ -118,7 +119,7 @@ export function watchRoles(
   return {
     onRoleEnd(role, error) {
       logger.error({ actor: role, err: error }, "a role ended; it is started again");
-      troubles.note(areaOf(role), error === null ? { code: "ERROR", message: "ended by itself" } : failureOf(error));
+      troubles.note(areaOf(role), error === null ? { code: THREW, message: "ended by itself" } : failureOf(error));
     },
     onRoleHeld: (role) => troubles.clear(areaOf(role)),
   };

@@ -21,7 +21,7 @@ import { isSqlState, remedyOf, THREW } from "./sqlstate.ts";
 
 /** The part of a `DbFailure` that is needed here. */
 export interface Failure {
-  /** SQLSTATE, the driver's code, or ERROR. */
+  /** SQLSTATE, the driver's code, or EXCEPTION. */
   readonly code: string;
   readonly message: string;
 }
