@@ -13,7 +13,7 @@ import type { NewMessage } from "@acktor/publisher/outbox/outbox";
 import type { Pool } from "@acktor/shared/db/pool";
 import { testAcker, testBroker } from "../support/acker.ts";
 import { ack, INSERT, message, messages, rowsOf, testPool } from "../support/outbox.ts";
-import { postgresVersions, startCluster, testDatabase } from "../support/postgres.ts";
+import { type PostgresVersion, postgresVersions, startCluster, testDatabase } from "../support/postgres.ts";
 import { type TestPublisher, testPublisher } from "../support/publisher.ts";
 import { until } from "../support/until.ts";
 
@@ -78,8 +78,16 @@ async function failedAs({ sql }: World, id: string, reason: RegExp): Promise<voi
 const ids = (rows: readonly NewMessage[]): string[] => rows.map(({ messageId }) => messageId);
 const said = (publisher: TestPublisher, text: string): boolean => publisher.log.some((line) => line.includes(text));
 
-for (const version of postgresVersions()) {
-  test(`lease_token at its limit: the row ends unreadable, plain, retried, keyed and retained rows flow (PostgreSQL ${version})`, async (t) => {
+/** One test, once with each PostgreSQL that is there. */
+function eachVersion(name: string, work: (t: TestContext, version: PostgresVersion) => Promise<void>): void {
+  test(name, async (t) => {
+    for (const version of postgresVersions()) await t.test(`PostgreSQL ${version}`, (one) => work(one, version));
+  });
+}
+
+eachVersion(
+  "lease_token at its limit: the row ends unreadable, plain, retried, keyed and retained rows flow",
+  async (t, version) => {
     const w = await world(t, (await testDatabase(t, { version })).url);
     const bad = [message(), message({ orderingKey: "lane" }), message({ retain: true, topic: "state/1" })];
     const good = [
@@ -114,9 +122,12 @@ for (const version of postgresVersions()) {
     const { text } = await publisher.ask("GET", "/metrics");
     assert.match(text, /acktor_failures_total\{area="claim",code="22003"\} [1-9]/);
     await until(async () => (await publisher.ask("GET", "/readyz")).json["status"] === "ok", 15_000, "readyz ok");
-  });
+  },
+);
 
-  test(`times that are not finite: delivered or expired, the publisher lives, its pages answer (PostgreSQL ${version})`, async (t) => {
+eachVersion(
+  "times that are not finite: delivered or expired, the publisher lives, its pages answer",
+  async (t, version) => {
     const w = await world(t, (await testDatabase(t, { version })).url);
     const [born, ancient, endless, over, dueLongAgo] = messages(5).map(({ messageId }) => messageId);
     const odd = messages(5).map((row, at) => ({
@@ -135,8 +146,8 @@ for (const version of postgresVersions()) {
     for (const page of ["/v1/status", "/v1/overview", "/v1/messages?limit=50", `/v1/messages/${born}`, "/metrics"]) {
       assert.equal((await publisher.ask("GET", page)).status, 200, page);
     }
-  });
-}
+  },
+);
 
 test("counters and numbers at their limits end the row, or are delivered; nothing stops", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
