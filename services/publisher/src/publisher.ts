@@ -229,7 +229,7 @@ export class Publisher {
   }
 
   #makeDispatch(): DispatchRole {
-    const { config, pool, link, owner, now, random, troubles } = this.#parts;
+    const { config, pool, link, owner, now, random, troubles, logger } = this.#parts;
     const writer = this.#writer;
     const claimer = this.#makeClaimer();
     const sink: Omit<DispatcherSink, "low"> = {
@@ -263,6 +263,10 @@ export class Publisher {
       instance: owner,
       claim: (options) => claimer.claim(options),
       supersede: async (from) => troubles.report("supersede", await supersedeAround(pool, this.#shelf, from)),
+      onThrow: (error) => {
+        logger.error({ err: error }, "the dispatcher met a fault of its own");
+        troubles.gaveUp("dispatcher", failureOf(error));
+      },
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
       onActor: (actor) => this.#parts.control.followDispatcher(actor),

@@ -25,8 +25,14 @@ export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
   readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
   /** Ends retained rows that have a newer one; `next` is where the scan goes on. */
   readonly supersede: (from: RetainedCursor | null) => Promise<Outcome<Superseded>>;
+  /** Takes what was thrown between two claims: a fault of ours. */
+  readonly onThrow?: (error: unknown) => void;
   /** Takes the actor each time that one has started. */
   readonly onActor?: (actor: AnyActor) => void;
+}
+
+class ClaimFailed extends Error {
+  override readonly name = "ClaimFailed";
 }
 
 export class DispatchRole {
@@ -142,11 +148,16 @@ export class DispatchRole {
     const claim = fromPromise<ClaimOutput>(() => {
       // A gate that closed and opened again may leave the previous claim under way: one at a time.
       const claiming = this.#claiming.then(() => this.#claim());
-      this.#claiming = claiming.catch(() => "the machine hears of it");
+      this.#claiming = claiming.catch((error) => this.#noteThrow(error));
       return claiming;
     });
     const machine = dispatcherMachine.provide({ actors: { claim } });
     return createActor(machine, { input: { pollMs: this.#options.pollMs } });
+  }
+
+  /** The machine hears of every failure; a failed statement was reported by the claim itself. */
+  #noteThrow(error: unknown): void {
+    if (!(error instanceof ClaimFailed)) this.#options.onThrow?.(error);
   }
 
   #release(): void {
@@ -180,7 +191,7 @@ export class DispatchRole {
       laneCursor: this.#laneCursor,
       lowWater: this.#lowWater.mark,
     });
-    if (!result.ok) throw new Error(`claim failed: ${result.failure.code}`);
+    if (!result.ok) throw new ClaimFailed(result.failure.code);
     const { messages, nextLaneCursor, parked, apart } = result.value;
     this.#laneCursor = nextLaneCursor;
     this.#lowWater.claimed(result.value, apart === undefined ? messages.length + parked < limit : !apart.isFull);

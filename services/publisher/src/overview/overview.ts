@@ -10,6 +10,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import type { BusView } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
+import type { Outcome } from "../outbox/outbox.ts";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
 import { type DeliveryStats, readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";
@@ -59,8 +60,8 @@ export class Overview {
   constructor(parts: OverviewParts) {
     this.#parts = parts;
     this.#ackerSeenAt = parts.wallClock();
-    this.#stats = new StatsCache(() => readStats(parts.pool), parts.now);
-    this.#destinations = new StatsCache(() => readDestinations(parts.pool, DESTINATIONS_SHOWN), parts.now);
+    this.#stats = new StatsCache(() => this.#noted(readStats(parts.pool)), parts.now);
+    this.#destinations = new StatsCache(() => this.#noted(readDestinations(parts.pool, DESTINATIONS_SHOWN)), parts.now);
   }
 
   /** Begins to sample. Twice is fine. */
@@ -79,6 +80,13 @@ export class Overview {
     this.#off?.();
     this.#timer = null;
     this.#off = null;
+  }
+
+  /** What cannot be read is shown as null, and is a failure all the same. */
+  async #noted<T>(reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const result = await reading;
+    if (!result.ok) this.#parts.troubles.gaveUp("overview", result.failure);
+    return result;
   }
 
   /** From timers and listeners, where a throw would end the process. */
