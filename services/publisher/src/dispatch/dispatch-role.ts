@@ -72,51 +72,40 @@ export class DispatchRole {
     const { link } = this.#options;
     const actor = this.#makeActor();
     this.#actor = actor;
-    let broke: (error: unknown) => void = () => undefined;
-    const ended = new Promise<void>((resolve, reject) => {
-      broke = reject;
-      const onAbort = (): void => void this.stop().then(resolve);
-      signal.addEventListener("abort", onAbort, { once: true });
-      actor.subscribe({
-        error: (error) => {
-          // Whoever restarts us aborts the signal of the broken run first: that must not stop the next one for good.
-          signal.removeEventListener("abort", onAbort);
-          reject(error);
-        },
-      });
-    });
+    const { ended, broke } = this.#endOf(actor, signal);
     actor.start();
     this.#options.onActor?.(actor);
     this.#release();
-    // A throw in a timer or a listener would end the process: it ends this run, and the supervisor starts the next one.
-    const guarded = (work: () => void) => (): void => {
-      try {
-        work();
-      } catch (error) {
-        broke(error);
-      }
-    };
-    this.#listeners.push(
-      link.on(
-        "link.transition",
-        guarded(() => this.#checkGates()),
-      ),
-      link.on(
-        "link.writable",
-        guarded(() => this.dispatcher.pump()),
-      ),
-    );
-    this.#tick = setInterval(
-      guarded(() => this.dispatcher.tick()),
-      TICK_MS,
-    );
-    guarded(() => this.#checkGates())();
+    const safely = (work: () => void): (() => void) => guarded(work, broke);
+    const checkGates = safely(() => this.#checkGates());
+    const pump = safely(() => this.dispatcher.pump());
+    this.#listeners.push(link.on("link.transition", checkGates), link.on("link.writable", pump));
+    const tick = safely(() => this.dispatcher.tick());
+    this.#tick = setInterval(tick, TICK_MS);
+    checkGates();
     try {
       await ended;
     } finally {
       if (!this.#stopped) this.#release();
       if (!this.#stopped) actor.stop();
     }
+  }
+
+  /** The end of a run: asked for by its signal, or because it broke. */
+  #endOf(
+    actor: Actor<typeof dispatcherMachine>,
+    signal: AbortSignal,
+  ): { readonly ended: Promise<void>; readonly broke: (error: unknown) => void } {
+    const { promise, resolve, reject } = withResolvers();
+    const onAbort = (): void => void this.stop().then(resolve);
+    const broke = (error: unknown): void => {
+      // The signal of a broken run is aborted before the next run starts: that must not stop the next one for good.
+      signal.removeEventListener("abort", onAbort);
+      reject(error);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    actor.subscribe({ error: broke });
+    return { ended: promise, broke };
   }
 
   /** Rows were committed that wait for the claim. */
@@ -208,4 +197,29 @@ export class DispatchRole {
     const result = await this.#options.supersede(this.#retainedCursor);
     if (result.ok) this.#retainedCursor = result.value.next;
   }
+}
+
+/** A throw in a timer or a listener would end the process: it ends this run, and the supervisor starts the next one. */
+function guarded(work: () => void, broke: (error: unknown) => void): () => void {
+  return () => {
+    try {
+      work();
+    } catch (error) {
+      broke(error);
+    }
+  };
+}
+
+function withResolvers(): {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }
