@@ -161,6 +161,19 @@ test("counters and numbers at their limits end the row, or are delivered; nothin
   await around(w, `update publisher.message_delivery set seq = 9223372036854775807 where message_id = '${seq}'`);
   await start(t, w);
   await acknowledged(w, [...ids(good), seq ?? ""]);
+  const live = (): Promise<readonly unknown[]> =>
+    w.sql("select from publisher.message_delivery where due_at is not null");
+  await until(async () => (await live()).length === 0, 20_000, "no row to stay live");
+  const ends = await w.sql<{ id: string; state: string; reason: string | null }>(
+    "select message_id::text id, state, reason from publisher.message_delivery order by message_id",
+  );
+  const endOf = (id: string | undefined): string => {
+    const row = ends.find((one) => one.id === id);
+    return `${row?.state} ${row?.reason}`;
+  };
+  assert.match(endOf(attempts), /^failed unreadable: 22003 /);
+  assert.equal(endOf(qos), "failed qos_unsupported");
+  assert.match(endOf(topic), /^failed quarantined: /);
 });
 
 test("a row of which every write fails is passed over: the others of its lane and of all flow, readyz names it", async (t) => {
@@ -176,8 +189,8 @@ test("a row of which every write fails is passed over: the others of its lane an
       .join(",")})) execute function raise_damage()`);
   const publisher = await start(t, w);
   await acknowledged(w, ids(good));
-  const later = await publisher.send({ topic: "plant/2", payload: "x", ordering_key: "lane" }).catch(() => "");
-  if (later !== "") await acknowledged(w, [later]);
+  const later = await publisher.send({ topic: "plant/2", content: "x", ordering_key: "lane" });
+  await acknowledged(w, [later]);
   await until(
     async () => {
       const { status, json } = await publisher.ask("GET", "/readyz");
