@@ -8,6 +8,7 @@ import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { releaseInstance } from "@acktor/publisher/outbox/release-leases";
 import type { DbFailure, DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
 import type { LinkInfo } from "@acktor/shared/link/link";
+import { Troubles } from "@acktor/shared/runtime/troubles";
 import { AWAY } from "../support/db-results.ts";
 import { fakeLink } from "../support/fake-link.ts";
 import { keptLogger } from "../support/kept-logger.ts";
@@ -45,6 +46,8 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     pool,
     link,
     logger: log.logger,
+    troubles: new Troubles({ now: () => told.now, logger: log.logger }),
+    shelf: { passedOver: () => [], put: async () => undefined },
     owner: "one",
     now: () => told.now,
     leaseMs: 15_000,

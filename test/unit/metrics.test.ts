@@ -25,7 +25,7 @@ const known = new Set([...tables.map(({ name }) => name), DELIVERY_SECONDS.name]
 const USERS = ["docs", "tools/compose/servers", "README.md", "README.ja.md"];
 
 test("names are in base units, counters alone end in _total, no label can grow", () => {
-  const labels = new Set(["state", "outcome", "type", "service", "version"]);
+  const labels = new Set(["state", "outcome", "type", "service", "version", "area", "code", "lasting"]);
   for (const { name, kind, help, labels: own = [] } of tables) {
     assert.match(name, /^acktor_[a-z]+(_[a-z]+)*$/);
     assert.equal(name.endsWith("_total"), kind === "counter", name);
@@ -97,4 +97,32 @@ test("a table becomes text that Prometheus reads, at the moment of the scrape", 
   for (const line of ["t_sent_total 5", "t_queue 2", 't_state{state="A"} 0', 't_state{state="B"} 1']) {
     assert.ok(second.split("\n").includes(line), line);
   }
+});
+
+test("METRIC-1: a metric that throws or is no finite number is left out of the scrape; the others are answered", async () => {
+  const registry = new Registry();
+  const table: Metric<null>[] = [
+    { name: "t_bad_total", kind: "counter", help: "Bad.", read: () => Number.POSITIVE_INFINITY },
+    { name: "t_nan", kind: "gauge", help: "Bad.", read: () => Number.NaN },
+    {
+      name: "t_throws",
+      kind: "gauge",
+      help: "Bad.",
+      read: () => {
+        throw new Error("no");
+      },
+    },
+    { name: "t_good", kind: "gauge", help: "Good.", read: () => 7 },
+  ];
+  addMetrics(registry, table, null);
+  const text = await registry.metrics();
+  assert.match(text, /^t_good 7$/m);
+  assert.doesNotMatch(text, /^t_(bad_total|nan|throws) (Nan|\+Inf|NaN)/m);
+});
+
+test("METRIC-2: a histogram observes finite numbers and never throws", async () => {
+  const registry = new Registry();
+  const histogram = addHistogram(registry, { name: "t_odd_seconds", help: "Time.", buckets: [1] });
+  for (const value of [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 0.5]) histogram.observe(value);
+  assert.match(await registry.metrics(), /^t_odd_seconds_count 1$/m);
 });

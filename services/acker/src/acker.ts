@@ -17,13 +17,15 @@ import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { type AckerSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
-import { type Role, type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
+import { type Role, type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
+import { Troubles } from "@acktor/shared/runtime/troubles";
 import type { FastifyInstance } from "fastify";
 import type { AnyActor } from "xstate";
 import { type AckSender, createAckSender } from "./ack/send-acks.ts";
 import { chooseHandler, HANDLER_TIMEOUT_MS, routesOf } from "./choose-handler.ts";
+import { clearingPool } from "./clearing-pool.ts";
 import { AckerControl } from "./control/acker-control.ts";
 import { createCounts } from "./control/counts.ts";
 import { createMetrics } from "./control/metrics.ts";
@@ -82,6 +84,7 @@ export class Acker {
   readonly #parts: AckerParts;
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
+  readonly #troubles: Troubles;
   readonly #pool: Pool;
   readonly #slots: TransactionSlots;
   readonly #shapes: ShapeTypes;
@@ -101,6 +104,7 @@ export class Acker {
     const { config, instance, logger, now } = parts;
     this.#parts = parts;
     this.#throttle = createLogThrottle(now);
+    this.#troubles = new Troubles({ now, logger });
     this.#presence = {
       prefix: config.ACKTOR_PRESENCE_PREFIX,
       instance,
@@ -157,7 +161,7 @@ export class Acker {
       drain: () => this.#drain(),
       pause: () => this.#receiver?.pause(),
       resume: () => this.#receiver?.resume(),
-      onRoleEnd: (role, error) => logger.error({ actor: role, err: error }, "a role ended; it starts again"),
+      ...watchRoles(this.#troubles, logger),
       random,
       drainDeadlineMs: DRAIN_DEADLINE_MS,
     });
@@ -200,7 +204,8 @@ export class Acker {
 
   #roles(): Record<string, Role> {
     const { config, random, logger } = this.#parts;
-    const house = { pool: this.#pool, windowMs: config.ACKTOR_INBOX_WINDOW, random, logger };
+    const troubles = this.#troubles;
+    const house = { pool: this.#pool, windowMs: config.ACKTOR_INBOX_WINDOW, random, logger, troubles };
     const roles: Record<string, Role> = {
       database: (signal) => this.#database.watchForever(signal),
       janitor: (signal) => keepHouse(house, signal),
@@ -234,12 +239,10 @@ export class Acker {
     this.#receiver?.databaseReturned();
   }
 
-  #onTrouble(failure: DbFailure): void {
+  #onTrouble(area: string, failure: DbFailure): void {
     // `rejected` is an answer: the server is there, its state is wrong (disk full, schema missing).
     if (failure.kind === "unavailable") this.#database.noteTrouble(failure);
-    const unsaid = this.#throttle.admit(`database ${failure.code}`);
-    if (unsaid === null) return;
-    this.#parts.logger.error({ code: failure.code, why: failure.message, unsaid }, "the inbox waits for PostgreSQL");
+    this.#troubles.note(area, failure);
   }
 
   #makeDesk(): HandlerDesk | null {
@@ -248,7 +251,7 @@ export class Acker {
     const { now } = this.#parts;
     const routes = routesOf(handler);
     return createHandlerDesk({
-      pool: this.#pool,
+      pool: clearingPool(this.#pool, this.#troubles, "handlers"),
       slots: this.#slots,
       shapes: this.#shapes,
       acks: this.#acks,
@@ -257,7 +260,7 @@ export class Acker {
       now,
       leaseMs: this.#parts.leaseMs,
       capacity: this.#parts.config.ACKTOR_QUEUE,
-      onTrouble: (failure) => this.#onTrouble(failure),
+      onTrouble: (failure) => this.#onTrouble("handlers", failure),
       counts: this.#counts,
       deliveries: this.#control.plane.station.deliveries,
       tracing: this.#parts.tracing,
@@ -290,7 +293,7 @@ export class Acker {
   #makePipeline(): Pipeline {
     const { config, instance, logger, now, random } = this.#parts;
     return createPipeline({
-      pool: this.#pool,
+      pool: clearingPool(this.#pool, this.#troubles, "inbox"),
       acks: this.#acks,
       handlers: this.#handlers(),
       verify: {
@@ -304,7 +307,7 @@ export class Acker {
       release: (held) => this.#intake.release(held),
       deliveries: this.#control.plane.station.deliveries,
       tracing: this.#parts.tracing,
-      onTrouble: (failure) => this.#onTrouble(failure),
+      onTrouble: (failure) => this.#onTrouble("inbox", failure),
       counts: this.#counts,
       throttle: this.#throttle,
       logger,
@@ -343,6 +346,7 @@ export class Acker {
       databaseUp: () => this.#database.isUp(),
       bus: this.#control.plane.bus,
       malformed: () => this.#control.malformed,
+      troubles: this.#troubles,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
@@ -373,6 +377,7 @@ export class Acker {
       link: this.#link,
       counts: this.#counts,
       database: this.#database,
+      troubles: this.#troubles,
       intake: this.#intake,
       pipeline: this.#pipeline,
       acks: this.#acks,

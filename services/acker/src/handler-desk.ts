@@ -8,12 +8,15 @@
  *  4. A message that is suspected of killing its acker runs alone among its like, and is noted before it begins; the next
  *     one waits for its outcome to be written. So it is the one that is blamed, not those that wait beside it.
  */
+
+import { apart, type BadRows } from "@acktor/shared/db/apart";
 import type { TransactionSlots } from "@acktor/shared/db/fenced-transaction";
-import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { DbFailure, DbResult, Pool } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import { createBatcher } from "@acktor/shared/runtime/batcher";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
+import { failureOf } from "@acktor/shared/runtime/troubles";
 import type { AckSender } from "./ack/send-acks.ts";
 import type { Counts } from "./control/counts.ts";
 import { type EffectEnd, finishFragments, finishTransaction } from "./finish-effects.ts";
@@ -102,6 +105,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   let onEmpty: (() => void) | null = null;
   const { slots, shapes, onTrouble } = options;
   const effects = { pool, slots, shapes, signal: abandonment.signal, onTrouble };
+  /** One row that cannot be written ends with its lease; the others of its batch are written. */
+  const givenUp: BadRows<unknown> = { add: (_, failure) => onTrouble(failure) };
   /** Suspects, one after the other. */
   let suspects: Promise<unknown> = Promise.resolve();
 
@@ -118,6 +123,12 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
     task.span?.end({ outcome: "abandoned", failed: true });
     task.onEnd();
     if (tasks.size === 0) onEmpty?.();
+  }
+
+  /** A fault of ours: the lease ends by itself, and the next delivery is handled again. */
+  function broke(task: Task, error: unknown): void {
+    onTrouble({ ...failureOf(error), kind: "rejected", maybeCommitted: true, constraint: null });
+    end(task);
   }
 
   async function finish(batch: Done[]): Promise<void> {
@@ -148,11 +159,13 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   /** Tries until the database has it, or the stop gives up: then the lease ends by itself. */
   async function writeAll(batch: Done[]): Promise<void> {
     const records = batch.map((done) => done.finished);
-    let answer = await unlessAborted(finishMessages(pool, records), lastCall.signal);
+    const write = (): Promise<DbResult<{ messageId: string }>> =>
+      apart<Finished, { messageId: string }>(records, (part) => finishMessages(pool, part), givenUp);
+    let answer = await unlessAborted(write(), lastCall.signal);
     while (answer !== null && !answer.ok) {
       options.onTrouble(answer.failure);
       if (!(await pause(RETRY_MS, abandonment.signal))) break;
-      answer = await unlessAborted(finishMessages(pool, records), lastCall.signal);
+      answer = await unlessAborted(write(), lastCall.signal);
     }
     const written = new Set(answer?.ok ? answer.rows.map((row) => row.messageId) : []);
     for (const done of batch) {
@@ -199,7 +212,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       working: (forMs) => askPatience(task, forMs),
       done(result) {
         const done: Done = Object.assign(task, outcomeOf(task.lease, result));
-        if (done.effect?.kind === "transaction") void transact(done, done.effect);
+        if (done.effect?.kind === "transaction") transact(done, done.effect).catch((error) => broke(task, error));
         else add(done);
       },
     };
@@ -225,7 +238,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
         onEnd();
         resolve();
       };
-      void workAlone(task);
+      workAlone(task).catch((error) => broke(task, error));
     });
   }
 
@@ -262,7 +275,11 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       while (await pause(options.leaseMs / 3, signal)) {
         const leases = [...tasks].map((task) => task.lease);
         if (leases.length === 0) continue;
-        const answer = await renewLeases(pool, leases, options.leaseMs);
+        const answer = await apart(
+          leases,
+          (part: readonly Lease[]) => renewLeases(pool, part, options.leaseMs),
+          givenUp,
+        );
         if (!answer.ok) options.onTrouble(answer.failure);
       }
     },

@@ -2,6 +2,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { keepPartitions } from "./inbox/keep-partitions.ts";
 
 export interface HouseOptions {
@@ -10,6 +11,7 @@ export interface HouseOptions {
   readonly windowMs: number;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly troubles: TroubleDesk;
 }
 
 const EVERY_MS = 3_600_000;
@@ -17,13 +19,10 @@ const AGAIN_MS = 30_000;
 
 /** Ends with its signal. */
 export async function keepHouse(options: HouseOptions, signal: AbortSignal): Promise<void> {
-  const { pool, windowMs, random, logger } = options;
+  const { pool, windowMs, random, logger, troubles } = options;
   for (;;) {
-    const kept = await keepPartitions(pool, windowMs, signal);
-    if (!kept.ok) {
-      const { code, message } = kept.failure;
-      logger.warn({ code, why: message }, "housekeeping of the inbox failed; later again");
-    } else if (kept.dropped.length > 0 || kept.deleted > 0) {
+    const kept = troubles.report("janitor", await keepPartitions(pool, windowMs, signal));
+    if (kept.ok && (kept.dropped.length > 0 || kept.deleted > 0)) {
       logger.info({ dropped: kept.dropped, deleted: kept.deleted }, "old messages left the inbox");
     }
     // Spread, so that several ackers do not meet at the same locks.

@@ -16,9 +16,10 @@ import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
 import { instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
-import { type Supervisor, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
+import { type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
+import { Troubles } from "@acktor/shared/runtime/troubles";
 import type { FastifyInstance } from "fastify";
 import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
@@ -70,7 +71,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
   const parts = assemble({ config, instance, logger, tracing }, options);
-  const { app, control, publisher, overview, pool, link, outbox } = parts;
+  const { app, control, publisher, overview, pool, link, outbox, troubles } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -83,7 +84,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     pause: () => publisher.dispatch.setPaused(true),
     resume: () => publisher.dispatch.setPaused(false),
     drain: () => drain(parts),
-    onRoleEnd: (role, error) => logger.error({ actor: role, err: error }, "a role ended; it is started again"),
+    ...watchRoles(troubles, logger),
     random: Math.random,
   });
   parts.supervise(supervisor);
@@ -111,6 +112,7 @@ interface Assembled {
   readonly link: Link;
   readonly outbox: OutboxIdentity;
   readonly tracing: Tracing;
+  readonly troubles: Troubles;
   /** Gives the supervisor, which is started last, to those who look at it. */
   readonly supervise: (supervisor: Supervisor) => void;
 }
@@ -121,6 +123,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   const outbox = new OutboxIdentity();
+  const troubles = new Troubles({ now: CLOCKS.now, logger });
   let supervisor: Supervisor | null = null;
   const control = new PublisherControl({
     config,
@@ -151,6 +154,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     logger,
     metrics,
     tracing,
+    troubles,
     prepared,
     control,
     policy: policyOf(config, options, logger),
@@ -163,22 +167,25 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     startedAt: performance.now(),
     supervisor: () => supervisor,
     highWater: config.ACKTOR_HIGH_WATER,
+    troubles,
   };
-  const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies });
-  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview });
+  const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies, troubles });
+  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview, troubles });
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, overview, pool, link, outbox, tracing, supervise };
+  return { app, control, publisher, overview, pool, link, outbox, tracing, troubles, supervise };
 }
 
 interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
   readonly latencies: LatencyWindow;
+  readonly troubles: Troubles;
 }
 
-function makeOverview({ config, instance, pool, control, publisher, view, latencies }: OverviewParts): Overview {
+function makeOverview(parts: OverviewParts): Overview {
+  const { config, instance, pool, control, publisher, view, latencies, troubles } = parts;
   return new Overview({
-    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, ...CLOCKS },
+    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, troubles, ...CLOCKS },
     highWater: config.ACKTOR_HIGH_WATER,
     oldWaitingMs: config.ACKTOR_OLD_WAITING,
     state: () => view.supervisor()?.state() ?? "STARTING",
@@ -203,10 +210,11 @@ interface HttpParts {
   readonly publisher: Publisher;
   readonly view: View;
   readonly overview: Overview;
+  readonly troubles: Troubles;
 }
 
 function makeHttp(parts: HttpParts): FastifyInstance {
-  const { config, instance, pool, logger, metrics, control, publisher, view, overview } = parts;
+  const { config, instance, pool, logger, metrics, control, publisher, view, overview, troubles } = parts;
   const { fleet, commands, auditor } = control;
   const app = createHttp({
     service: "publisher",
@@ -245,6 +253,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     databaseUp: () => publisher.janitor.databaseUp,
     bus: control.plane.bus,
     malformed: () => control.malformed,
+    troubles,
     stream,
   });
   return app;

@@ -18,31 +18,32 @@ import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/start-supervisor";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
+import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
+import { Claimer } from "./dispatch/claimer.ts";
 import { DispatchRole } from "./dispatch/dispatch-role.ts";
 import type { DispatcherSink } from "./dispatch/dispatcher.ts";
 import { EnvelopeSeal } from "./dispatch/envelope-seal.ts";
 import type { InFlight } from "./dispatch/in-flight.ts";
 import { OutboxWriter } from "./dispatch/outbox-writer.ts";
 import { retryDelayMs } from "./dispatch/retry-delay.ts";
+import { GuardedOutbox } from "./guarded-outbox.ts";
 import { Intake } from "./intake/intake.ts";
 import { Janitor } from "./janitor/janitor.ts";
 import type { Metrics } from "./metrics.ts";
+import { BadRowShelf } from "./outbox/bad-rows.ts";
+import { leaseThese, listDue } from "./outbox/claim-apart.ts";
 import { claimDue } from "./outbox/claim-due.ts";
-import { classifyAcks } from "./outbox/classify-acks.ts";
-import { failMessages } from "./outbox/fail-messages.ts";
-import { insertMessages } from "./outbox/insert-messages.ts";
-import { markSent } from "./outbox/mark-sent.ts";
+import { type InsertResult, insertMessages } from "./outbox/insert-messages.ts";
+import { DuePages } from "./outbox/list-due-pages.ts";
+import type { InsertOptions, NewMessage } from "./outbox/outbox.ts";
 import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
-import { parkMessages } from "./outbox/park-messages.ts";
-import { rejectMessages } from "./outbox/reject-messages.ts";
-import { releaseInstance, releaseLeases } from "./outbox/release-leases.ts";
+import { releaseInstance } from "./outbox/release-leases.ts";
 import { resumeMatching } from "./outbox/resume-matching.ts";
-import { settleAcks } from "./outbox/settle-acks.ts";
-import { supersedeRetained } from "./outbox/supersede-retained.ts";
-import { unparkDestinations } from "./outbox/unpark-destinations.ts";
+import { setAside } from "./outbox/set-aside.ts";
+import { supersedeAround } from "./outbox/supersede-retained.ts";
 import { AckAuthenticator } from "./settle/authenticate-acks.ts";
 import { Settler } from "./settle/settler.ts";
 
@@ -67,6 +68,8 @@ export interface PublisherParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
+  /** What fails is reported here. */
+  readonly troubles: TroubleDesk;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -92,6 +95,8 @@ export class Publisher {
   readonly presence: PresenceWatch;
   readonly janitor: Janitor;
   readonly #parts: PublisherParts;
+  readonly #outbox: GuardedOutbox;
+  readonly #shelf: BadRowShelf;
   readonly #writer: OutboxWriter;
   readonly #throttle: LogThrottle;
   readonly #resumer: Resumer;
@@ -100,13 +105,25 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     this.#throttle = createLogThrottle(parts.now, SAID_ONCE_IN_MS);
-    this.#writer = this.#makeWriter();
+    const { pool, owner, troubles } = parts;
+    const onSetAside = (messageId: string, reason: string): void => this.#sayFailed(messageId, reason);
+    this.#outbox = new GuardedOutbox({ pool, owner, troubles, onSetAside });
+    this.#shelf = new BadRowShelf({
+      troubles,
+      now: parts.now,
+      setAside: (rows) => setAside(pool, rows),
+      onSetAside: ({ messageId, reason }) => onSetAside(messageId, reason),
+    });
+    this.#writer = new OutboxWriter(this.#outbox, parts.logger, (entries, fenced) =>
+      this.dispatch.dispatcher.recorded(entries, fenced),
+    );
     this.dispatch = this.#makeDispatch();
     this.settler = this.#makeSettler();
     this.janitor = this.#makeJanitor();
     this.intake = this.#makeIntake();
     this.#resumer = new Resumer({
-      resume: (regexes, signal) => resumeMatching(parts.pool, { regexes, smearMs: SMEAR_MS, signal }),
+      resume: async (regexes, signal) =>
+        troubles.report("resume", await resumeMatching(pool, { regexes, smearMs: SMEAR_MS, signal })),
       resumed: () => this.dispatch.wake(),
       logger: parts.logger,
     });
@@ -143,7 +160,7 @@ export class Publisher {
   }
 
   async #drain(): Promise<void> {
-    const { link, pool, owner } = this.#parts;
+    const { link, pool, owner, troubles } = this.#parts;
     await this.intake.drain();
     await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
     await this.#lastPubacks();
@@ -151,7 +168,7 @@ export class Publisher {
     await link.stop();
     await this.settler.drain();
     await this.#writer.drain();
-    await releaseInstance(pool, owner);
+    troubles.report("release", await releaseInstance(pool, owner));
   }
 
   async #lastPubacks(): Promise<void> {
@@ -186,27 +203,40 @@ export class Publisher {
     this.#resumer.add(filters);
   }
 
+  async #insert(messages: readonly NewMessage[], options: InsertOptions): Promise<InsertResult> {
+    const { pool, troubles } = this.#parts;
+    const result = await insertMessages(pool, messages, options);
+    if (result.ok) troubles.clear("intake");
+    // Its callers are answered with the failure, so nothing is tried again here.
+    else if ("failure" in result) troubles.gaveUp("intake", result.failure);
+    return result;
+  }
+
   #sayFailed(messageId: string, reason: string): void {
     const unsaid = this.#throttle.admit(`failed ${reason}`);
     if (unsaid === null) return;
     this.#parts.logger.warn({ message_id: messageId, reason, unsaid }, "a message cannot be delivered; it ends failed");
   }
 
-  #makeWriter(): OutboxWriter {
-    const { pool, logger, owner } = this.#parts;
-    const verbs = {
-      markSent: (records: Parameters<typeof markSent>[1]) => markSent(pool, records),
-      failMessages: (rows: Parameters<typeof failMessages>[1]) => failMessages(pool, rows),
-      releaseLeases: (rows: Parameters<typeof releaseLeases>[1]) => releaseLeases(pool, rows),
-      park: (destination: string, ids: readonly string[]) => parkMessages(pool, destination, ids, owner),
-      unpark: (destination: string) => unparkDestinations(pool, [destination]),
-    };
-    return new OutboxWriter(verbs, logger, (entries, fenced) => this.dispatch.dispatcher.recorded(entries, fenced));
+  #makeClaimer(): Claimer {
+    const { pool, troubles } = this.#parts;
+    const pages = new DuePages(pool);
+    return new Claimer({
+      troubles,
+      shelf: this.#shelf,
+      verbs: {
+        claimDue: (options) => claimDue(pool, options),
+        listDue: (options, passedOver) => listDue(pool, options, passedOver),
+        leaseThese: (messageIds, options) => leaseThese(pool, messageIds, options),
+        listDuePages: (options, passedOver) => pages.list(options, passedOver),
+      },
+    });
   }
 
   #makeDispatch(): DispatchRole {
-    const { config, pool, link, owner, now, random } = this.#parts;
+    const { config, pool, link, owner, now, random, troubles, logger } = this.#parts;
     const writer = this.#writer;
+    const claimer = this.#makeClaimer();
     const sink: Omit<DispatcherSink, "low"> = {
       recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
       brokerAcked: (entry) => this.settler.brokerAcked(entry),
@@ -240,8 +270,12 @@ export class Publisher {
       pollMs: config.ACKTOR_POLL,
       leaseMs: config.ACKTOR_LEASE,
       instance: owner,
-      claim: (options) => claimDue(pool, options),
-      supersede: (from) => supersedeRetained(pool, from),
+      claim: (options) => claimer.claim(options),
+      supersede: async (from) => troubles.report("supersede", await supersedeAround(pool, this.#shelf, from)),
+      onThrow: (error) => {
+        logger.error({ err: error }, "the dispatcher met a fault of its own");
+        troubles.gaveUp("dispatcher", failureOf(error));
+      },
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
       onActor: (actor) => this.#parts.control.followDispatcher(actor),
@@ -249,14 +283,10 @@ export class Publisher {
   }
 
   #makeSettler(): Settler {
-    const { config, pool, logger, metrics, now, random } = this.#parts;
+    const { config, logger, metrics, now, random } = this.#parts;
     const retry = { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP };
     return new Settler({
-      verbs: {
-        settleAcks: (acks) => settleAcks(pool, acks),
-        classifyAcks: (acks) => classifyAcks(pool, acks),
-        rejectMessages: (rejections) => rejectMessages(pool, rejections),
-      },
+      verbs: this.#outbox,
       logger,
       now,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
@@ -287,9 +317,11 @@ export class Publisher {
   }
 
   #makeJanitor(): Janitor {
-    const { config, pool, link, logger, owner, now } = this.#parts;
+    const { config, pool, link, logger, owner, now, troubles } = this.#parts;
     return new Janitor({
       pool,
+      troubles,
+      shelf: this.#shelf,
       link,
       logger,
       owner,
@@ -308,7 +340,7 @@ export class Publisher {
   }
 
   #makeIntake(): Intake {
-    const { config, pool, owner, now, prepared } = this.#parts;
+    const { config, owner, now, prepared, troubles, logger } = this.#parts;
     const { dispatcher } = this.dispatch;
     const options = {
       instance: owner,
@@ -318,13 +350,17 @@ export class Publisher {
     return new Intake({
       now,
       leaseMs: config.ACKTOR_LEASE,
-      insert: (messages, deadlineMs) => insertMessages(pool, messages, { ...options, deadlineMs }),
+      insert: (messages, deadlineMs) => this.#insert(messages, { ...options, deadlineMs }),
       reserve: (topic) => dispatcher.reserve(topic),
       unreserve: (count) => dispatcher.unreserve(count),
       offer: (messages, leaseEndsAt) => dispatcher.offer(messages, leaseEndsAt),
       wake: () => this.dispatch.wake(true),
       ready: prepared,
       full: (adding) => this.janitor.isFull(adding),
+      onThrow: (error) => {
+        logger.error({ err: error }, "the intake met a fault of its own");
+        troubles.gaveUp("intake", failureOf(error));
+      },
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
     });

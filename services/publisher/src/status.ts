@@ -18,19 +18,25 @@ export interface View {
   readonly startedAt: number;
   readonly supervisor: () => Supervisor | null;
   readonly highWater: number;
+  readonly troubles: { checks(): Readonly<Record<string, string>> };
 }
 
 /** Destinations shown at most, those with something to say first. */
 const DESTINATIONS_SHOWN = 100;
 
-/** Ready without a broker (accepting is the publisher's job), not ready without PostgreSQL (SPEC 4). */
-export function readinessOf({ publisher, link, supervisor }: View): Readiness {
+/**
+ * Ready without a broker (accepting is the publisher's job), not ready without PostgreSQL (SPEC 4). Degraded while the broker
+ * is away, or a part fails and does not recover.
+ */
+export function readinessOf({ publisher, link, supervisor, troubles }: View): Readiness {
   const state = supervisor()?.state() ?? "STARTING";
   const database = state === "RUNNING" || state === "PAUSED" ? publisher.janitor.databaseUp : false;
   const broker = link.info().state;
   const checks = { service: state, postgres: database ? "ok" : "unavailable", broker };
   if (!database) return { ready: false, status: "unavailable", checks };
-  return { ready: true, status: broker === "CONNECTED" ? "ok" : "degraded", checks };
+  const failing = troubles.checks();
+  const isWhole = broker === "CONNECTED" && Object.keys(failing).length === 0;
+  return { ready: true, status: isWhole ? "ok" : "degraded", checks: { ...checks, ...failing } };
 }
 
 /** S7 and S8 under the tutorial's names, and what the outbox adds. */

@@ -2,7 +2,7 @@
 import type { Bus } from "../bus/bus.ts";
 import type { Pool } from "../db/pool.ts";
 import type { BreakerState, ConnectionState, Link } from "../link/link.ts";
-import { byLabel, type Metric, stateSet } from "../runtime/metric-table.ts";
+import { byLabel, type Metric, type Samples, stateSet } from "../runtime/metric-table.ts";
 
 export interface ServiceMetricsSource {
   readonly service: string;
@@ -13,6 +13,14 @@ export interface ServiceMetricsSource {
   readonly bus: Bus;
   /** Messages on the bus that were not understood, and ignored. */
   readonly malformed: () => number;
+  readonly troubles: FailureCounts;
+}
+
+/** The part of `Troubles` that is counted. */
+export interface FailureCounts {
+  /** Failures so far, by area and code. */
+  counts(): Samples;
+  list(): readonly { readonly area: string; readonly lasts: boolean }[];
 }
 
 const CONNECTION: readonly ConnectionState[] = ["DISCONNECTED", "CONNECTING", "CONNECTED", "RECONNECTING", "ERROR"];
@@ -128,5 +136,22 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
     kind: "counter",
     help: "Messages from the bus that were not understood.",
     read: ({ malformed }) => malformed(),
+  },
+  {
+    name: "acktor_failures_total",
+    kind: "counter",
+    help: "Failures of statements and roles, by area, and by SQLSTATE or the driver's code.",
+    labels: ["area", "code"],
+    read: ({ troubles }) => troubles.counts(),
+  },
+  {
+    name: "acktor_failing_areas",
+    kind: "gauge",
+    help: "Areas that fail now, by whether it lasts (readyz says degraded then).",
+    labels: ["lasting"],
+    read: ({ troubles }) => {
+      const lasting = troubles.list().filter(({ lasts }) => lasts).length;
+      return byLabel("lasting", { no: troubles.list().length - lasting, yes: lasting });
+    },
   },
 ];

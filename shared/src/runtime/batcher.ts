@@ -7,6 +7,7 @@
  *  1. At most `concurrency` batches are under way; items of one batch stay in order.
  *  2. At most `capacity` items wait; `add` says false for the next one and keeps nothing.
  *  3. After `drain` resolved nothing is under way, and every item was handed to `work` exactly once.
+ *  BATCH-4. A batch whose `work` throws ends no process and stops no later batch.
  */
 export interface Batcher<T> {
   /** False when the batcher is full or stopped; the item is then the caller's. */
@@ -22,12 +23,16 @@ export interface BatcherOptions<T> {
   readonly delayMs: number;
   readonly capacity: number;
   readonly concurrency: number;
-  /** Must not reject: expected failures are its own business. */
+  /** Expected failures are its own business. */
   readonly work: (batch: T[]) => Promise<void>;
+  /** Takes what `work` rejected with, a fault of its own; left out: a warning of the process. The next batch is worked on. */
+  readonly onThrow?: (error: unknown) => void;
 }
 
 export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
   const { maxBatch, delayMs, capacity, concurrency, work } = options;
+  const { onThrow = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error)) } =
+    options;
   let waiting: T[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | null = null;
@@ -44,12 +49,19 @@ export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
       const batch = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch);
       waiting = batch === waiting ? [] : waiting.slice(maxBatch);
       running++;
-      void work(batch).finally(() => {
-        running--;
-        if (waiting.length > 0) flush();
-        else if (running === 0) for (const done of onIdle.splice(0)) done();
-      });
+      void run(batch)
+        .catch(onThrow)
+        .finally(() => {
+          running--;
+          if (waiting.length > 0) flush();
+          else if (running === 0) for (const done of onIdle.splice(0)) done();
+        });
     }
+  }
+
+  /** Begins at once; what `work` throws before its first wait is a rejection as well. */
+  async function run(batch: T[]): Promise<void> {
+    await work(batch);
   }
 
   function arm(): void {

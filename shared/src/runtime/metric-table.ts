@@ -3,7 +3,7 @@
  * docs/reference/metrics.md are both made of the same tables. Numbers are read when they are scraped, so the hot path pays
  * nothing.
  *
- * Invariant: names are in base units (`_seconds`, `_bytes`), counters end in `_total`, and no label holds an id, a topic or
+ * Invariants: METRIC-1, METRIC-2 (below: what is no finite number is never handed to prom-client, which throws at it), and names are in base units (`_seconds`, `_bytes`), counters end in `_total`, and no label holds an id, a topic or
  * a name that a stranger chooses.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
@@ -43,9 +43,20 @@ export function addMetrics<Source>(registry: Registry, table: readonly Metric<So
   }
 }
 
+/** The part of a histogram that is used on the way. */
+export interface Observer {
+  /** METRIC-2: what is no finite number is not observed. Never throws. */
+  observe(value: number): void;
+}
+
 /** A histogram without labels, observed on the way. */
-export function addHistogram(registry: Registry, { name, help, buckets }: HistogramMetric): Histogram {
-  return new Histogram({ name, help, buckets: [...buckets], registers: [registry] });
+export function addHistogram(registry: Registry, { name, help, buckets }: HistogramMetric): Observer {
+  const histogram = new Histogram({ name, help, buckets: [...buckets], registers: [registry] });
+  return {
+    observe(value) {
+      if (Number.isFinite(value)) histogram.observe(value);
+    },
+  };
 }
 
 /** 1 for the state that something is in, 0 for each other that it could be in. */
@@ -67,7 +78,7 @@ function addCounter<Source>(registry: Registry, metric: Metric<Source>, source: 
     registers: [registry],
     collect() {
       this.reset();
-      for (const [at, value] of samplesOf(read(source))) this.inc(at, value);
+      for (const [at, value] of samplesOf(() => read(source))) this.inc(at, value);
     },
   });
 }
@@ -80,7 +91,7 @@ function addGauge<Source>(registry: Registry, metric: Metric<Source>, source: So
     labelNames: [...labels],
     registers: [registry],
     collect() {
-      const samples = samplesOf(read(source));
+      const samples = samplesOf(() => read(source));
       this.reset();
       // Of a gauge without labels a reset makes 0, which would be a claim.
       if (samples.length === 0) this.remove();
@@ -89,7 +100,14 @@ function addGauge<Source>(registry: Registry, metric: Metric<Source>, source: So
   });
 }
 
-function samplesOf(value: number | null | Samples): Samples {
-  if (value === null) return [];
-  return typeof value === "number" ? [[{}, value]] : value;
+/** METRIC-1: a metric that throws, or is no finite number, is left out of the scrape; the others are answered. */
+function samplesOf(read: () => number | null | Samples): Samples {
+  try {
+    const value = read();
+    if (value === null) return [];
+    const samples: Samples = typeof value === "number" ? [[{}, value]] : value;
+    return samples.filter(([, number]) => Number.isFinite(number));
+  } catch {
+    return [];
+  }
 }

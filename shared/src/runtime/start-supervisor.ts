@@ -9,7 +9,10 @@ import {
   toPromise,
   waitFor,
 } from "xstate";
+import type { Logger } from "./logger.ts";
+import { THREW } from "./sqlstate.ts";
 import { type Prepared, type RoleInput, type SupervisorEvent, supervisorMachine } from "./supervisor-machine.ts";
+import { failureOf, type TroubleDesk } from "./troubles.ts";
 
 /** What a role is: works until its signal is aborted, then returns soon. Ending earlier, or a throw, is a failure. */
 export type Role = (signal: AbortSignal) => Promise<void>;
@@ -24,6 +27,8 @@ export interface SupervisorOptions {
   readonly resume?: () => void;
   /** A role ended; it starts again. `error` is null when it ended by itself. For the log. */
   readonly onRoleEnd: (role: string, error: unknown) => void;
+  /** A role that had failed has held since its last start. */
+  readonly onRoleHeld?: (role: string) => void;
   readonly random: () => number;
   readonly drainDeadlineMs?: number;
   readonly inspect?: (event: InspectionEvent) => void;
@@ -79,6 +84,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     ...(options.inspect === undefined ? {} : { inspect: options.inspect }),
   });
   const stopped = toPromise(actor);
+  if (options.onRoleHeld !== undefined) followFailures(actor, options.onRoleHeld);
   actor.start();
 
   return {
@@ -92,6 +98,30 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       await stopped;
     },
     stopped: stopped.then(() => undefined),
+  };
+}
+
+/** A role's count of failures goes back to 0 when it held. */
+function followFailures(actor: Actor<typeof supervisorMachine>, onHeld: (role: string) => void): void {
+  let before = actor.getSnapshot().context.failures;
+  actor.subscribe(({ context: { failures } }) => {
+    for (const [role, count] of Object.entries(before)) if (count > 0 && failures[role] === 0) onHeld(role);
+    before = failures;
+  });
+}
+
+/** What a service does about its roles' ends: a line with the stack, and an entry in the troubles until the role holds. */
+export function watchRoles(
+  troubles: TroubleDesk,
+  logger: Logger,
+): Required<Pick<SupervisorOptions, "onRoleEnd" | "onRoleHeld">> {
+  const areaOf = (role: string): string => `role ${role}`;
+  return {
+    onRoleEnd(role, error) {
+      logger.error({ actor: role, err: error }, "a role ended; it is started again");
+      troubles.note(areaOf(role), error === null ? { code: THREW, message: "ended by itself" } : failureOf(error));
+    },
+    onRoleHeld: (role) => troubles.clear(areaOf(role)),
   };
 }
 

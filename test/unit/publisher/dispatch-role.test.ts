@@ -261,3 +261,23 @@ test("a run whose machine broke rejects; started again it works, whenever the br
   again.abort();
   await ran;
 });
+
+test("a throw in a timer or a listener ends the run, not the process; the next run works", async (t) => {
+  const { role, link, abort, claims } = rig(t);
+  const capacity = link.capacity;
+  const ran = role.run(abort.signal);
+  await claims(1);
+  link.capacity = () => {
+    throw new Error("no capacity");
+  };
+  link.emit("link.writable", {});
+  await assert.rejects(ran, /no capacity/);
+  link.capacity = capacity;
+  // As the supervisor does before it starts the role again.
+  abort.abort();
+  const next = new AbortController();
+  const again = role.run(next.signal);
+  await claims(2);
+  next.abort();
+  await again;
+});

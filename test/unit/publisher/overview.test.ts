@@ -92,6 +92,7 @@ const CALM: WarningFacts = {
   oldestWaitingMs: 500,
   oldWaitingMs: 300_000,
   parked: 0,
+  troubles: [],
 };
 
 test("nothing is said while nothing is wrong", () => assert.deepEqual(new Warnings().note(CALM), []));
@@ -106,6 +107,7 @@ const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[
   ["old_waiting", { oldestWaitingMs: 300_001 }],
   ["parked", { parked: 2 }],
   ["paused", { service: "PAUSED" }],
+  ["failing", { troubles: [{ area: "claim", code: "22003", remedy: "Look.", forMs: 5_000 }] }],
 ];
 
 for (const [code, over] of TROUBLES) {

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PeriodicRole } from "@acktor/publisher/janitor/periodic-role";
+import { Troubles } from "@acktor/shared/runtime/troubles";
 import { keptLogger } from "../../support/kept-logger.ts";
 import { until } from "../../support/until.ts";
 
-function rig(work: () => Promise<{ more: boolean }>, intervalMs = 1) {
+function rig(work: () => Promise<{ more: boolean }>, intervalMs = 1, now = () => 0) {
   const log = keptLogger();
   return {
     log,
     abort: new AbortController(),
-    role: new PeriodicRole({ name: "expiry", intervalMs, logger: log.logger, work }),
+    role: new PeriodicRole({ name: "expiry", intervalMs, troubles: new Troubles({ now, logger: log.logger }), work }),
   };
 }
 
@@ -31,20 +32,24 @@ test("it works again and again until its signal", async () => {
   assert.equal(runs, ended);
 });
 
-test("a row of failures is one line in the log, and the next row is another", async () => {
+test("a row of failures is one line in the log with the remedy, and the next row is another", async () => {
   let runs = 0;
-  const { role, abort, log } = rig(async () => {
-    runs++;
-    if (runs === 4) return { more: false };
-    throw new Error(`no ${runs}`);
-  });
+  const { role, abort, log } = rig(
+    async () => {
+      runs++;
+      if (runs === 4) return { more: false };
+      throw Object.assign(new Error(`no ${runs}`), { code: "42501" });
+    },
+    1,
+    () => (runs < 4 ? 0 : 60_000),
+  );
   const ran = role.run(abort.signal);
   await until(() => runs >= 6, 5_000);
   abort.abort();
   await ran;
   assert.deepEqual(
-    log.lines.map((line) => (JSON.parse(line) as { reason: string }).reason),
-    ["no 1", "no 5"],
+    log.lines.map((line) => JSON.parse(line)).map(({ reason, msg }) => reason ?? msg),
+    ["no 1", "expiry works again", "no 5"],
   );
 });
 

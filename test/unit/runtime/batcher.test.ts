@@ -131,3 +131,25 @@ test("every item that was taken is handed over once, in order, whatever the load
     }),
   );
 });
+
+test("BATCH-4: work that throws, at once or later, is handed on; the next batch is worked on and the drain ends", async () => {
+  const thrown: unknown[] = [];
+  const done: string[] = [];
+  const batcher = createBatcher<string>({
+    maxBatch: 1,
+    delayMs: 0,
+    capacity: 10,
+    concurrency: 1,
+    work: (batch) => {
+      if (batch[0] === "at once") throw new Error("at once");
+      if (batch[0] === "later") return Promise.reject(new Error("later"));
+      done.push(...batch);
+      return Promise.resolve();
+    },
+    onThrow: (error) => void thrown.push((error as Error).message),
+  });
+  for (const item of ["at once", "later", "good"]) assert.equal(batcher.add(item), true);
+  await batcher.drain();
+  assert.deepEqual(thrown, ["at once", "later"]);
+  assert.deepEqual(done, ["good"]);
+});

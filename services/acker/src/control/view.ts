@@ -16,6 +16,8 @@ export interface ViewSource {
   readonly link: Link;
   readonly counts: Counts;
   readonly database: { isUp(): boolean; fault(): string | null };
+  /** What fails and does not recover. */
+  readonly troubles: { checks(): Readonly<Record<string, string>> };
   readonly intake: { size(): number; bytes(): number };
   readonly pipeline: { waiting(): number };
   readonly acks: { waiting(): number };
@@ -25,14 +27,16 @@ export interface ViewSource {
   readonly supervisor: () => Supervisor | null;
 }
 
-/** Ready = PostgreSQL answers, the link is CONNECTED, and nobody paused or stops it (SPEC 4). */
+/** Ready = PostgreSQL answers, the link is CONNECTED, it runs. Degraded = ready, and a part fails and does not recover. */
 export function readinessOf(source: ViewSource): Readiness {
   const { database } = source;
   const mqtt = source.link.info().state;
   const service = stateOf(source);
   const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
   const postgres = database.isUp() ? "ok" : (database.fault() ?? "not asked yet");
-  return { ready, status: ready ? "ok" : "unavailable", checks: { postgres, mqtt, service } };
+  const failing = source.troubles.checks();
+  const status = !ready ? "unavailable" : Object.keys(failing).length === 0 ? "ok" : "degraded";
+  return { ready, status, checks: { postgres, mqtt, service, ...failing } };
 }
 
 export function statusOf(source: ViewSource): AckerStatus {

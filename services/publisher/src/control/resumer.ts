@@ -37,9 +37,11 @@ export class Resumer {
       this.#waiting.clear();
       this.#waiting.add("#");
     }
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#run()
+      .catch((error) => this.#options.logger.error({ err: error }, "waiting messages could not be resumed"))
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Lets the chunk under way end. Twice and early is fine. */

@@ -25,8 +25,14 @@ export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
   readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
   /** Ends retained rows that have a newer one; `next` is where the scan goes on. */
   readonly supersede: (from: RetainedCursor | null) => Promise<Outcome<Superseded>>;
+  /** Takes what was thrown between two claims: a fault of ours. */
+  readonly onThrow?: (error: unknown) => void;
   /** Takes the actor each time that one has started. */
   readonly onActor?: (actor: AnyActor) => void;
+}
+
+class ClaimFailed extends Error {
+  override readonly name = "ClaimFailed";
 }
 
 export class DispatchRole {
@@ -66,27 +72,40 @@ export class DispatchRole {
     const { link } = this.#options;
     const actor = this.#makeActor();
     this.#actor = actor;
-    const ended = new Promise<void>((resolve, reject) => {
-      const onAbort = (): void => void this.stop().then(resolve);
-      signal.addEventListener("abort", onAbort, { once: true });
-      actor.subscribe({
-        error: (error) => {
-          // Whoever restarts us aborts the signal of the broken run first: that must not stop the next one for good.
-          signal.removeEventListener("abort", onAbort);
-          reject(error);
-        },
-      });
-    });
+    const { ended, broke } = this.#endOf(actor, signal);
     actor.start();
     this.#options.onActor?.(actor);
     this.#release();
-    this.#listeners.push(
-      link.on("link.transition", () => this.#checkGates()),
-      link.on("link.writable", () => this.dispatcher.pump()),
-    );
-    this.#tick = setInterval(() => this.dispatcher.tick(), TICK_MS);
-    this.#checkGates();
-    await ended;
+    const safely = (work: () => void): (() => void) => guarded(work, broke);
+    const checkGates = safely(() => this.#checkGates());
+    const pump = safely(() => this.dispatcher.pump());
+    this.#listeners.push(link.on("link.transition", checkGates), link.on("link.writable", pump));
+    const tick = safely(() => this.dispatcher.tick());
+    this.#tick = setInterval(tick, TICK_MS);
+    checkGates();
+    try {
+      await ended;
+    } finally {
+      if (!this.#stopped) this.#release();
+      if (!this.#stopped) actor.stop();
+    }
+  }
+
+  /** The end of a run: asked for by its signal, or because it broke. */
+  #endOf(
+    actor: Actor<typeof dispatcherMachine>,
+    signal: AbortSignal,
+  ): { readonly ended: Promise<void>; readonly broke: (error: unknown) => void } {
+    const { promise, resolve, reject } = withResolvers();
+    const onAbort = (): void => void this.stop().then(resolve);
+    const broke = (error: unknown): void => {
+      // The signal of a broken run is aborted before the next run starts: that must not stop the next one for good.
+      signal.removeEventListener("abort", onAbort);
+      reject(error);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    actor.subscribe({ error: broke });
+    return { ended: promise, broke };
   }
 
   /** Rows were committed that wait for the claim. */
@@ -118,11 +137,16 @@ export class DispatchRole {
     const claim = fromPromise<ClaimOutput>(() => {
       // A gate that closed and opened again may leave the previous claim under way: one at a time.
       const claiming = this.#claiming.then(() => this.#claim());
-      this.#claiming = claiming.catch(() => "the machine hears of it");
+      this.#claiming = claiming.catch((error) => this.#noteThrow(error));
       return claiming;
     });
     const machine = dispatcherMachine.provide({ actors: { claim } });
     return createActor(machine, { input: { pollMs: this.#options.pollMs } });
+  }
+
+  /** The machine hears of every failure; a failed statement was reported by the claim itself. */
+  #noteThrow(error: unknown): void {
+    if (!(error instanceof ClaimFailed)) this.#options.onThrow?.(error);
   }
 
   #release(): void {
@@ -156,12 +180,13 @@ export class DispatchRole {
       laneCursor: this.#laneCursor,
       lowWater: this.#lowWater.mark,
     });
-    if (!result.ok) throw new Error(`claim failed: ${result.failure.code}`);
-    const { messages, nextLaneCursor, parked } = result.value;
+    if (!result.ok) throw new ClaimFailed(result.failure.code);
+    const { messages, nextLaneCursor, parked, apart } = result.value;
     this.#laneCursor = nextLaneCursor;
-    this.#lowWater.claimed(result.value, messages.length + parked < limit);
+    this.#lowWater.claimed(result.value, apart === undefined ? messages.length + parked < limit : !apart.isFull);
     if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
-    return { claimed: messages.length, more: messages.length === limit || parked > 0, full: false };
+    const isFull = apart === undefined ? messages.length === limit : apart.isFull && apart.bad > 0;
+    return { claimed: messages.length, more: isFull || parked > 0, full: false };
   }
 
   async #supersede(): Promise<void> {
@@ -172,4 +197,29 @@ export class DispatchRole {
     const result = await this.#options.supersede(this.#retainedCursor);
     if (result.ok) this.#retainedCursor = result.value.next;
   }
+}
+
+/** A throw in a timer or a listener would end the process: it ends this run, and the supervisor starts the next one. */
+function guarded(work: () => void, broke: (error: unknown) => void): () => void {
+  return () => {
+    try {
+      work();
+    } catch (error) {
+      broke(error);
+    }
+  };
+}
+
+function withResolvers(): {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }

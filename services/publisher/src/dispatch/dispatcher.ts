@@ -8,11 +8,13 @@
  *  3. Each PUBLISH that was written ends as an attempt in the row, or with its ack, never as neither.
  *  4. A destination that is silent or slow holds only its own window; the others are served in turn.
  *  5. What is leased and not sent when a gate closes goes back to the outbox at once.
+ *  6. A row that cannot be made a PUBLISH ends failed and stops no other.
  */
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { BreakerState, Link, PublishOutcome } from "@acktor/shared/link/link";
 import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import { printable } from "@acktor/shared/runtime/logger";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { AttemptRecord, LeasedMessage } from "../outbox/outbox.ts";
 import type { AckTimeoutBounds } from "./ack-timeout.ts";
@@ -365,10 +367,17 @@ export class Dispatcher {
     destination.inFlight++;
     let unsent: PublishOutcome | null = null;
     const traceparent = entry.span?.traceparent ?? null;
-    link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
-      if (outcome.kind === "unsent") unsent = outcome;
-      else this.#ended(entry, outcome);
-    });
+    try {
+      link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
+        if (outcome.kind === "unsent") unsent = outcome;
+        else this.#ended(entry, outcome);
+      });
+    } catch (error) {
+      // A row with values that the outbox refuses today, written before or around its guards.
+      this.#finish(entry);
+      sink.fail(message, `unreadable: ${printable(error instanceof Error ? error.message : String(error))}`);
+      return true;
+    }
     if (unsent !== null) return this.#notSent(entry, queued, unsent);
     this.counts.published++;
     if (entry.attempt > 1) this.counts.republished++;

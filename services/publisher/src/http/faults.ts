@@ -1,13 +1,16 @@
 /** From a database's failure, or a query's fault, to what HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { remedyOf } from "@acktor/shared/runtime/sqlstate";
 import type { z } from "zod";
 
 export function databaseFault(failure: DbFailure): ApiFault {
   if (failure.kind !== "rejected") {
     return { code: "database_unavailable", message: "PostgreSQL cannot be reached in time", retryAfterSeconds: 2 };
   }
-  return { code: "internal", message: `the outbox refused the statement (SQLSTATE ${failure.code})` };
+  const { code } = failure;
+  // The database's own text may quote a row, and not every reader may read every row.
+  return { code: "internal", message: `the outbox refused the statement (SQLSTATE ${code}). ${remedyOf(code)}` };
 }
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: ApiFault };

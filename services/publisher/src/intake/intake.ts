@@ -42,6 +42,8 @@ export interface IntakeOptions {
   readonly ready: () => boolean;
   /** True at the high-water mark; counts what was accepted since the last look. */
   readonly full: (adding: number) => boolean;
+  /** Takes what a group's work threw. */
+  readonly onThrow?: (error: unknown) => void;
   /** For viewers. */
   readonly deliveries?: DeliveryNotes;
   readonly tracing?: Tracing;
@@ -159,12 +161,21 @@ export class Intake {
     const group = this.#waiting.splice(0, taken);
     this.#waitingMessages -= count;
     this.#running++;
-    void this.#store(group).finally(() => {
-      this.#running--;
-      this.#schedule();
-      if (this.#running === 0 && this.#waiting.length === 0) for (const done of this.#onIdle.splice(0)) done();
-    });
+    void this.#store(group)
+      .catch((error) => this.#broke(group, error))
+      .finally(() => {
+        this.#running--;
+        this.#schedule();
+        if (this.#running === 0 && this.#waiting.length === 0) for (const done of this.#onIdle.splice(0)) done();
+      });
     this.#schedule();
+  }
+
+  /** A fault of ours. Who has no answer yet gets one. */
+  #broke(group: readonly Request[], error: unknown): void {
+    this.#options.onThrow?.(error);
+    const fault: ApiFault = { code: "internal", message: "something went wrong inside acktor" };
+    for (const request of group) request.answer({ ok: false, fault });
   }
 
   async #store(group: readonly Request[]): Promise<void> {

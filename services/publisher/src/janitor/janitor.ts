@@ -4,16 +4,18 @@
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
 import { countReplicas } from "../outbox/count-replicas.ts";
 import { countWaiting, oldestWaiting } from "../outbox/count-waiting.ts";
-import { EXPIRE_BATCH, expireDue } from "../outbox/expire-due.ts";
+import { EXPIRE_BATCH, expireAround } from "../outbox/expire-due.ts";
 import { purgeIdempotencyKeys, sumUpTally } from "../outbox/housekeeping.ts";
 import type { LeasedMessage } from "../outbox/outbox.ts";
 import { deleteStragglers, dropOldPartitions, ensurePartitions } from "../outbox/partitions.ts";
-import { parkedDestinations, probeDestinations } from "../outbox/probe-destinations.ts";
+import { parkedDestinations, probeAround } from "../outbox/probe-destinations.ts";
 import { purgeActions } from "../outbox/purge-actions.ts";
-import { freeReleased } from "../outbox/unpark-destinations.ts";
+import type { Shelf } from "../outbox/sweep-apart.ts";
+import { freeAround } from "../outbox/unpark-destinations.ts";
 import type { PeriodicOutput } from "./periodic-machine.ts";
 import { PeriodicRole } from "./periodic-role.ts";
 
@@ -35,6 +37,9 @@ export interface JanitorOptions {
   readonly pool: Pool;
   readonly link: Link;
   readonly logger: Logger;
+  readonly troubles: TroubleDesk;
+  /** Rows that cannot be read or changed. */
+  readonly shelf: Shelf;
   readonly owner: string;
   readonly now: () => number;
   readonly leaseMs: number;
@@ -81,7 +86,7 @@ export class Janitor {
       new PeriodicRole({
         name,
         intervalMs,
-        logger: options.logger,
+        troubles: options.troubles,
         work,
         onActor: (actor) => options.onActor?.(name, actor),
       });
@@ -107,9 +112,7 @@ export class Janitor {
   }
 
   async #expire(): Promise<PeriodicOutput> {
-    const result = await expireDue(this.#options.pool);
-    if (!result.ok) throw failureOf(result.failure);
-    const expired = result.rows.length;
+    const expired = unwrap(await expireAround(this.#options.pool, this.#options.shelf));
     if (expired > 0) this.#options.logger.info({ actor: "expiry", expired }, "messages expired");
     return { more: expired === EXPIRE_BATCH };
   }
@@ -129,16 +132,16 @@ export class Janitor {
 
   /** Frees the rows of destinations that are back, and asks those that are not, one message each. */
   async #probe(): Promise<PeriodicOutput> {
-    const { pool, owner, leaseMs, now, probing, dispatcher, smearMs, freed } = this.#options;
+    const { pool, shelf, owner, leaseMs, now, probing, dispatcher, smearMs, freed } = this.#options;
     if (!this.#knowsParked) {
       for (const name of unwrap(await parkedDestinations(pool))) dispatcher.notePark(name);
       this.#knowsParked = true;
     }
-    const free = unwrap(await freeReleased(pool, smearMs));
+    const free = unwrap(await freeAround(pool, shelf, smearMs));
     if (free.freed > 0) freed();
     if (!probing()) return { more: free.more };
     const startedAt = now();
-    const { probes, forgotten } = unwrap(await probeDestinations(pool, { instance: owner, leaseMs, limit: PROBES }));
+    const { probes, forgotten } = unwrap(await probeAround(pool, shelf, { instance: owner, leaseMs, limit: PROBES }));
     if (forgotten.length > 0) dispatcher.unpark((name) => forgotten.includes(name));
     const messages = probes.map((probe) => probe.message);
     if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs, true);
@@ -205,5 +208,5 @@ function unwrap<T>(
 
 /** A role's run ends by a rejection; its machine waits and tries again. */
 function failureOf({ code, message }: DbFailure): Error {
-  return new Error(`${code}: ${message}`);
+  return Object.assign(new Error(message), { code });
 }

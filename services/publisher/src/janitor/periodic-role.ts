@@ -1,13 +1,13 @@
 /** A periodic machine with its work: what the publisher starts, watches and stops. */
-import type { Logger } from "@acktor/shared/runtime/logger";
+import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { type Actor, type AnyActor, createActor, fromPromise } from "xstate";
 import { type PeriodicOutput, periodicMachine } from "./periodic-machine.ts";
 
 export interface PeriodicRoleOptions {
   readonly name: string;
   readonly intervalMs: number;
-  readonly logger: Logger;
-  /** One bounded run; a rejection is logged once per row of failures and tried again. */
+  readonly troubles: TroubleDesk;
+  /** One bounded run; a rejection is reported under the role's name and tried again. */
   readonly work: () => Promise<PeriodicOutput>;
   /** Takes the actor each time that one has started. */
   readonly onActor?: (actor: AnyActor) => void;
@@ -18,7 +18,6 @@ export class PeriodicRole {
   readonly #options: PeriodicRoleOptions;
   #actor: Actor<typeof periodicMachine> | null = null;
   #running: Promise<unknown> = Promise.resolve();
-  #failing = false;
 
   constructor(options: PeriodicRoleOptions) {
     this.name = options.name;
@@ -61,15 +60,13 @@ export class PeriodicRole {
   }
 
   async #work(): Promise<PeriodicOutput> {
-    const { name, logger, work } = this.#options;
+    const { name, troubles, work } = this.#options;
     try {
       const output = await work();
-      this.#failing = false;
+      troubles.clear(name);
       return output;
     } catch (error) {
-      if (!this.#failing)
-        logger.warn({ actor: name, reason: (error as Error).message }, "a role failed; it tries again");
-      this.#failing = true;
+      troubles.note(name, failureOf(error));
       throw error;
     }
   }

@@ -13,7 +13,7 @@
  * The walk reads lanes in blocks: one ordered scan of BLOCK rows gives up to BLOCK heads, and the next block starts
  * after the last lane seen, so a lane of 100,000 rows costs one block.
  */
-import type { Pool } from "@acktor/shared/db/pool";
+import type { Param, Pool } from "@acktor/shared/db/pool";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
@@ -21,33 +21,27 @@ import { few } from "./sql-arrays.ts";
 const BLOCK = 64;
 const MAX_STEPS = 32;
 
-const CLAIM = `with recursive walk as (
-  select 0 step, $4::text collate "C" last, null::uuid[] heads, false done
+/** Rows that are passed over, as a condition on `row`; none in the claim of every day. */
+export type Except = (row: string) => string;
+
+/** The walk over lanes, `walk (step, last, heads, done)`. @param cursor where it begins: text of a parameter */
+export const walkOf = (cursor: string, except: Except = () => ""): string => `walk as (
+  select 0 step, ${cursor}::text collate "C" last, null::uuid[] heads, false done
   union all
   select w.step + 1, coalesce(b.last, ''), b.heads, b.last is null
   from walk w cross join lateral (
     select max(h.lane) last, array_agg(h.message_id) filter (where h.due_at <= now() and not h.parked) heads from (
       select distinct on (r.lane) r.* from (
         select m.lane, m.seq, m.message_id, m.due_at, m.parked from publisher.message_delivery m
-        where m.due_at is not null and m.lane is not null and m.lane > w.last order by m.lane, m.seq limit ${BLOCK}) r
+        where m.due_at is not null and m.lane is not null and m.lane > w.last${except("m")} order by m.lane, m.seq limit ${BLOCK}) r
       order by r.lane, r.seq) h) b
-  where w.step < ${MAX_STEPS} and not w.done),
-keyed as materialized (
-  select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
-  from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
-  where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
-    and (not m.retain or not exists (
-      select from publisher.message_delivery o
-      where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
-  order by m.due_at limit $1 for update of m skip locked),
-plain as materialized (
-  select m.message_id, m.due_at, m.topic, false for_later from publisher.message_delivery m
-  where m.due_at is not null and m.lane is null and not m.parked
-    and m.due_at <= now() and m.due_at > coalesce($5::text::timestamptz, '-infinity') and (m.expires_at is null or m.expires_at > now())
-  order by m.due_at limit $1 for update skip locked),
-pick as materialized (
-  select * from (table keyed union all table plain) u order by due_at limit $1),
-silent as materialized (
+  where w.step < ${MAX_STEPS} and not w.done)`;
+
+export const NEXT_LANE =
+  "(select case when bool_or(done) then '' else (array_agg(last order by step desc))[1] end next_lane from walk)";
+
+/** From `pick (message_id, due_at, topic, for_later)` to `leased` and `set_aside`. $2 = milliseconds, $3 = instance. */
+export const LEASE_PICKED = `silent as materialized (
   select p.message_id from pick p join publisher.destination d
     on d.slot = md5(publisher.destination_of(p.topic, (select destination_levels from publisher.outbox)))
   where (select exists (select from publisher.destination where parked_at is not null)) and d.parked_at is not null
@@ -61,9 +55,31 @@ leased as (
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $3, lease_token = m.lease_token + 1, updated_at = now()
   from (select * from pick where message_id not in (select message_id from silent)) p
   where m.message_id = p.message_id and ${few("p.message_id")}
-  returning p.due_at was_due, ${LEASED_COLUMNS})
-select l.*, w.next_lane, f.parked, now() at, pg_snapshot_xmin(pg_current_snapshot())::text xmin, pg_snapshot_xmax(pg_current_snapshot())::text xmax
-from (select case when bool_or(done) then '' else (array_agg(last order by step desc))[1] end next_lane from walk) w
+  returning p.due_at was_due, ${LEASED_COLUMNS})`;
+
+/** When and on which snapshot a statement looked: what `LowWater` needs. */
+export const HORIZON =
+  "now() at, pg_snapshot_xmin(pg_current_snapshot())::text xmin, pg_snapshot_xmax(pg_current_snapshot())::text xmax";
+
+const CLAIM = `with recursive ${walkOf("$4")},
+keyed as materialized (
+  select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
+  from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
+  where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+    and (not m.retain or not exists (
+      select from publisher.message_delivery o
+      where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
+  order by m.due_at limit $1 for update of m skip locked),
+plain as materialized (
+  select m.message_id, m.due_at, m.topic, false for_later from publisher.message_delivery m
+  where m.due_at is not null and m.lane is null and not m.parked
+    and m.due_at <= now() and m.due_at >= coalesce($5::text::timestamptz, '-infinity') and (m.expires_at is null or m.expires_at > now())
+  order by m.due_at limit $1 for update skip locked),
+pick as materialized (
+  select * from (table keyed union all table plain) u order by due_at limit $1),
+${LEASE_PICKED}
+select l.*, w.next_lane, f.parked, ${HORIZON}
+from ${NEXT_LANE} w
 cross join (select count(*)::int4 parked from set_aside) f
 left join leased l on true order by l.was_due`;
 
@@ -78,9 +94,14 @@ interface ClaimRow extends LeasedRow {
 }
 
 /** Leases up to `options.limit` due rows, oldest due first. */
-export async function claimDue(pool: Pool, options: ClaimOptions): Promise<Outcome<Claimed>> {
+export function claimDue(pool: Pool, options: ClaimOptions): Promise<Outcome<Claimed>> {
   const { limit, leaseMs, instance, laneCursor, lowWater } = options;
-  const answer = await pool.run<ClaimRow>(CLAIM, [limit, leaseMs, instance, laneCursor, lowWater]);
+  return runClaim(pool, CLAIM, [limit, leaseMs, instance, laneCursor, lowWater]);
+}
+
+/** Runs a statement that ends as the claim does. */
+export async function runClaim(pool: Pool, text: string, params: readonly Param[]): Promise<Outcome<Claimed>> {
+  const answer = await pool.run<ClaimRow>(text, params);
   if (!answer.ok) return answer;
   const [first] = answer.rows;
   const rows = answer.rows.filter((row) => row.message_id !== null);

@@ -22,7 +22,7 @@ export interface OldestWaiting {
 /** The oldest message that waits, scheduled ones left out; null when none does. */
 export async function oldestWaiting(pool: Pool): Promise<Outcome<OldestWaiting | null>> {
   const answer = await pool.run<OldestWaiting>(
-    `select message_id as "messageId", topic, (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs"
+    `select message_id as "messageId", topic, case when isfinite(created_at) then (extract(epoch from now() - created_at) * 1000)::float8 else 0 end as "ageMs"
 from publisher.message_delivery m where ${isLive("m")} and coalesce(deliver_at <= now(), true) order by message_id limit 1`,
   );
   return answer.ok ? { ok: true, value: answer.rows[0] ?? null } : answer;
@@ -34,7 +34,7 @@ from publisher.message_delivery m where ${isLive("m")} and coalesce(deliver_at <
  */
 export async function nextDue(pool: Pool, lowWater: string | null): Promise<Outcome<number | null>> {
   const answer = await pool.run<{ due_in_ms: number }>(
-    `select greatest(0, extract(epoch from due_at - now()) * 1000)::float8 due_in_ms from publisher.message_delivery
+    `select greatest(0, least(extract(epoch from due_at) - extract(epoch from now()), 1e9) * 1000)::float8 due_in_ms from publisher.message_delivery
 where due_at is not null and lane is null and not parked and due_at > coalesce($1::text::timestamptz, '-infinity') order by due_at limit 1`,
     [lowWater],
   );

@@ -2,10 +2,14 @@
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
 import type { LeasedMessage } from "./outbox.ts";
 
-/** Columns for RETURNING; `m` is the row. Milliseconds of life left are counted by the database's clock. */
+/**
+ * Columns for RETURNING; `m` is the row. Milliseconds of life left are counted by the database's clock. Times that are not
+ * finite cannot be subtracted before PostgreSQL 17: created then means now, and expiring then means never.
+ */
 export const LEASED_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain,
-  m.requires_ack, m.checksum, m.ordering_key, extract(epoch from m.created_at)::float8 created_at,
-  (extract(epoch from m.expires_at - now()) * 1000)::float8 expires_in_ms, m.attempts, m.max_retries,
+  m.requires_ack, m.checksum, m.ordering_key,
+  extract(epoch from case when isfinite(m.created_at) then m.created_at else now() end)::float8 created_at,
+  (extract(epoch from case when isfinite(m.expires_at) then m.expires_at end - now()) * 1000)::float8 expires_in_ms, m.attempts, m.max_retries,
   m.lease_token::text lease_token, m.traceparent, m.tracestate`;
 
 export interface LeasedRow {
@@ -28,6 +32,9 @@ export interface LeasedRow {
   readonly tracestate: string | null;
 }
 
+/** One below the largest that the column holds: the next attempt still has a number. */
+const MOST_ATTEMPTS = 2_147_483_646;
+
 export function toLeased(row: LeasedRow): LeasedMessage {
   return {
     messageId: row.message_id,
@@ -42,7 +49,7 @@ export function toLeased(row: LeasedRow): LeasedMessage {
     orderingKey: row.ordering_key,
     createdAt: row.created_at,
     expiresInMs: row.expires_in_ms,
-    attempts: row.attempts,
+    attempts: Math.min(row.attempts, MOST_ATTEMPTS),
     maxRetries: row.max_retries,
     leaseToken: row.lease_token,
     traceparent: row.traceparent,

@@ -93,6 +93,8 @@ export interface Claimed {
   readonly oldestDue: string | null;
   /** Due rows set aside because their destination is parked; above 0, claim again at once: others may stand behind. */
   readonly parked: number;
+  /** Where the claim went around rows that cannot be claimed: how many, and whether there may be more due rows. */
+  readonly apart?: { readonly bad: number; readonly isFull: boolean };
   /** When and on which snapshot this claim looked: what `LowWater` needs. */
   readonly horizon: { readonly at: string; readonly xmin: string; readonly xmax: string };
 }

@@ -15,7 +15,7 @@ const PARK = `with parked as (
   select $1::text, destination_levels > 0 and cardinality(string_to_array($1::text, '/')) = destination_levels,
     now(), now() + interval '${FIRST_PAUSE_MS} milliseconds', ${FIRST_PAUSE_MS}, 1 from publisher.outbox
   on conflict (slot) do update set
-    parked_at = coalesce(d.parked_at, excluded.parked_at), misses = d.misses + 1,
+    parked_at = coalesce(d.parked_at, excluded.parked_at), misses = least(d.misses, 2147483646) + 1,
     probe_at = case when d.parked_at is null then excluded.probe_at else d.probe_at end,
     pause_ms = case when d.parked_at is null then excluded.pause_ms else d.pause_ms end),
 id as materialized (select distinct id from unnest($2::uuid[]) id where ${few("id")} order by id)

@@ -7,10 +7,13 @@
  *  3. A destination in which nothing waits any more is forgotten, though not before what was in flight when it was
  *     parked had the time to come due; its next message probes it.
  */
-import type { Pool } from "@acktor/shared/db/pool";
+import { apart } from "@acktor/shared/db/apart";
+import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { BadRow } from "./bad-rows.ts";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { LeasedMessage, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
+import { type Shelf, sweepApart } from "./sweep-apart.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
 /** What was in flight when its destination was parked comes due, and is set aside, within its retry pause. */
@@ -20,17 +23,21 @@ const PARKED_ROWS = `publisher.message_delivery m where m.due_at is not null and
   and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
   and publisher.covers(d.destination, d.covers_below, m.topic)`;
 
-const PROBE = `with d as materialized (
+/** The next message of a destination `d` that a probe would send. */
+const HEAD_OF = (except: string): string =>
+  `select m.message_id from ${PARKED_ROWS} and (m.lease_owner is null or m.due_at <= now()) and (m.expires_at is null or m.expires_at > now())${except}
+    order by left(m.topic, 512), m.seq limit 1`;
+
+const statement = (only: string, except: string): string => `with d as materialized (
   select slot, destination, covers_below, pause_ms from publisher.destination
-  where parked_at is not null and probe_at <= now() order by probe_at limit $3 for update skip locked),
+  where parked_at is not null and probe_at <= now()${only} order by probe_at limit $3 for update skip locked),
 oldest as materialized (
   select d.destination, r.message_id from d cross join lateral (
-    select m.message_id from ${PARKED_ROWS} and (m.lease_owner is null or m.due_at <= now()) and (m.expires_at is null or m.expires_at > now())
-    order by left(m.topic, 512), m.seq limit 1 for update of m skip locked) r),
+    ${HEAD_OF(except)} for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 bumped as (
   update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond',
-    pause_ms = case when w.waits then least(d.pause_ms * 2, ${LONGEST_PAUSE_MS}) else d.pause_ms end
+    pause_ms = case when w.waits then least(d.pause_ms, ${LONGEST_PAUSE_MS / 2}) * 2 else d.pause_ms end
   from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
   delete from publisher.destination t using waits w
@@ -40,6 +47,13 @@ leased as (
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
   from oldest o where m.message_id = o.message_id and ${few("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
 select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
+
+const PROBE = statement("", "");
+const PROBE_THESE = statement(" and slot = any ($4::text[])", " and m.message_id <> all ($5::uuid[])");
+const DUE =
+  "select slot from publisher.destination where parked_at is not null and probe_at <= now() order by probe_at limit $1";
+const HEADS = `select r.message_id as "messageId" from publisher.destination d cross join lateral (
+  ${HEAD_OF(" and m.message_id <> all ($2::uuid[])")}) r where d.slot = $1`;
 
 export interface ProbeOptions {
   readonly instance: string;
@@ -56,8 +70,42 @@ export interface Probes {
 
 /** Leases one message of each destination that is due for a probe. */
 export async function probeDestinations(pool: Pool, options: ProbeOptions): Promise<Outcome<Probes>> {
-  type Row = LeasedRow & { readonly destination: string; readonly gone: string | null };
-  const answer = await pool.run<Row>(PROBE, [options.instance, options.leaseMs, options.limit]);
+  return probesOf(await pool.run<Row>(PROBE, [options.instance, options.leaseMs, options.limit]));
+}
+
+/** As `probeDestinations`, around messages that cannot be leased (SWEEP-1): the next probe sends the one after. */
+export function probeAround(
+  pool: Pool,
+  shelf: Shelf,
+  { instance, leaseMs, limit }: ProbeOptions,
+): Promise<Outcome<Probes>> {
+  return sweepApart(shelf, {
+    whole: () => probeDestinations(pool, { instance, leaseMs, limit }),
+    async around(passedOver) {
+      const due = await pool.run<{ slot: string }>(DUE, [limit]);
+      if (!due.ok) return due;
+      const except = pgArray(passedOver);
+      const bad: BadRow[] = [];
+      const slots = due.rows.map(({ slot }) => slot);
+      const stuck: { readonly slot: string; readonly failure: DbFailure }[] = [];
+      const probed = await apart(
+        slots,
+        (part) => pool.run<Row>(PROBE_THESE, [instance, leaseMs, limit, pgArray(part), except]),
+        { add: (slot, failure) => void stuck.push({ slot, failure }) },
+      );
+      for (const { slot, failure } of stuck) {
+        const heads = await pool.run<{ messageId: string }>(HEADS, [slot, except]);
+        for (const { messageId } of heads.ok ? heads.rows : []) bad.push({ messageId, failure });
+      }
+      await shelf.put(bad, stuck.length < slots.length);
+      return probesOf(probed);
+    },
+  });
+}
+
+type Row = LeasedRow & { readonly destination: string; readonly gone: string | null };
+
+function probesOf(answer: DbResult<Row>): Outcome<Probes> {
   if (!answer.ok) return answer;
   const probes = answer.rows.filter((row) => row.gone === null);
   return {

@@ -10,6 +10,7 @@
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
+import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
 
 /** Messages of one chunk: some 100 ms. */
 const CHUNK = 4_000;
@@ -20,7 +21,7 @@ const RELEASE = `update publisher.destination d set parked_at = null, last_answe
 from (select md5(name) slot from unnest($1::text[]) name order by 1) n
 where d.slot = n.slot and d.parked_at is not null returning d.destination`;
 
-const FREE = `with d as materialized (
+const WAITING = `with d as materialized (
   select slot, destination, covers_below from publisher.destination where parked_at is null order by slot limit 200 for update skip locked),
 share as materialized (select greatest(20, ${CHUNK} / greatest(count(*), 1)) most from d),
 waiting as materialized (
@@ -28,17 +29,30 @@ waiting as materialized (
     select m.message_id from publisher.message_delivery m where m.due_at is not null and m.parked
       and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
       and publisher.covers(d.destination, d.covers_below, m.topic)
-    order by left(m.topic, 512), m.seq limit (select most from share)) r),
+    order by left(m.topic, 512), m.seq limit (select most from share)) r)`;
+
+const DUE_AGAIN = `case when m.lease_owner is not null and m.due_at > now() then m.due_at
+      when w.n <= ${AT_ONCE} then now() else now() + random() * $1::float8 * interval '1 millisecond' end`;
+
+const FREE = `${WAITING},
 numbered as materialized (select message_id, row_number() over (order by message_id) n from waiting order by message_id),
 freed as (
   update publisher.message_delivery m set parked = false, updated_at = now(),
-    due_at = case when m.lease_owner is not null and m.due_at > now() then m.due_at
-      when w.n <= ${AT_ONCE} then now() else now() + random() * $1::float8 * interval '1 millisecond' end
+    due_at = ${DUE_AGAIN}
   from numbered w where m.message_id = w.message_id and ${few("w.message_id")} and m.parked returning m.message_id),
 counts as materialized (select d.slot, count(w.message_id) n from d left join waiting w using (slot) group by d.slot),
 gone as (
   delete from publisher.destination t using counts c, share where t.slot = c.slot and c.n < share.most and t.parked_at is null returning t.slot)
 select (select count(*) from freed)::int4 freed, (select count(*) from d) > (select count(*) from gone) or (select count(*) from d) = 200 more`;
+
+const LIST = `${WAITING}
+select message_id as "messageId" from waiting where message_id <> all ($1::uuid[])`;
+
+const FREE_THESE = `with w as materialized (
+  select id message_id, row_number() over (order by id) n from unnest($2::uuid[]) id where ${few("id")} order by id)
+update publisher.message_delivery m set parked = false, updated_at = now(), due_at = ${DUE_AGAIN}
+from w where m.message_id = w.message_id and ${few("w.message_id")} and m.parked and m.due_at is not null
+returning m.message_id as "messageId"`;
 
 /** Releases destinations. @returns those that were parked; call `freeReleased` until it says there is no more */
 export async function unparkDestinations(
@@ -60,4 +74,24 @@ export async function freeReleased(
 ): Promise<Outcome<{ readonly freed: number; readonly more: boolean }>> {
   const answer = await pool.run<{ freed: number; more: boolean }>(FREE, [smearMs]);
   return answer.ok ? { ok: true, value: answer.rows[0] ?? { freed: 0, more: false } } : answer;
+}
+
+/** As `freeReleased`, around rows that cannot be changed (SWEEP-1). Then the destination stays released, and the next call looks again. */
+export function freeAround(
+  pool: Pool,
+  shelf: Shelf,
+  smearMs: number,
+): Promise<Outcome<{ readonly freed: number; readonly more: boolean }>> {
+  return sweepApart(shelf, {
+    whole: () => freeReleased(pool, smearMs),
+    async around(passedOver) {
+      const waiting = await pool.run<{ messageId: string }>(LIST, [pgArray(passedOver)]);
+      if (!waiting.ok) return waiting;
+      const ids = waiting.rows.map(({ messageId }) => messageId);
+      const freed = await changeApart(shelf, ids, (part) =>
+        pool.run<{ messageId: string }>(FREE_THESE, [smearMs, pgArray(part)]),
+      );
+      return freed.ok ? { ok: true, value: { freed: freed.rows.length, more: freed.rows.length > 0 } } : freed;
+    },
+  });
 }

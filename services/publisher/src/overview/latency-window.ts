@@ -38,7 +38,9 @@ export class LatencyWindow {
     this.#now = now;
   }
 
+  /** What is no finite number is left out. */
   add(latencyMs: number): void {
+    if (!Number.isFinite(latencyMs)) return;
     const slot = this.#slot(Math.floor(this.#now() / SLOT_MS));
     const bucket = Math.min(BUCKETS - 1, Math.floor(Math.log(Math.max(1, latencyMs)) / GROWTH));
     slot.counts[bucket] = (slot.counts[bucket] ?? 0) + 1;

@@ -9,6 +9,8 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { BusView } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
+import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
+import type { Outcome } from "../outbox/outbox.ts";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
 import { type DeliveryStats, readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";
@@ -16,7 +18,7 @@ import type { Publisher } from "../publisher.ts";
 import type { LatencyWindow } from "./latency-window.ts";
 import { OutageAccount } from "./outage-account.ts";
 import { RateMeter } from "./rate-meter.ts";
-import { type Warning, Warnings } from "./warnings.ts";
+import { type WarnedTrouble, type Warning, Warnings } from "./warnings.ts";
 
 const SAMPLE_MS = 1_000;
 const RATE_WINDOW_MS = 10_000;
@@ -35,6 +37,7 @@ export interface OverviewParts {
   /** State of the service. */
   readonly state: () => string;
   readonly bus: () => BusView;
+  readonly troubles: TroubleDesk & { list(): readonly WarnedTrouble[] };
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Milliseconds since 1970. */
@@ -57,18 +60,18 @@ export class Overview {
   constructor(parts: OverviewParts) {
     this.#parts = parts;
     this.#ackerSeenAt = parts.wallClock();
-    this.#stats = new StatsCache(() => readStats(parts.pool), parts.now);
-    this.#destinations = new StatsCache(() => readDestinations(parts.pool, DESTINATIONS_SHOWN), parts.now);
+    this.#stats = new StatsCache(() => this.#noted(readStats(parts.pool)), parts.now);
+    this.#destinations = new StatsCache(() => this.#noted(readDestinations(parts.pool, DESTINATIONS_SHOWN)), parts.now);
   }
 
   /** Begins to sample. Twice is fine. */
   start(): void {
     if (this.#timer !== null) return;
-    this.#timer = setInterval(() => this.sample(), SAMPLE_MS);
+    this.#timer = setInterval(() => this.#sampleSafely(), SAMPLE_MS);
     this.#timer.unref();
     // An outage may be shorter than a second.
-    this.#off = this.#parts.link.on("link.transition", () => this.sample());
-    this.sample();
+    this.#off = this.#parts.link.on("link.transition", () => this.#sampleSafely());
+    this.#sampleSafely();
   }
 
   /** Early and twice is fine. */
@@ -77,6 +80,24 @@ export class Overview {
     this.#off?.();
     this.#timer = null;
     this.#off = null;
+  }
+
+  /** What cannot be read is shown as null, and is a failure all the same. */
+  async #noted<T>(reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const result = await reading;
+    if (!result.ok) this.#parts.troubles.gaveUp("overview", result.failure);
+    return result;
+  }
+
+  /** From timers and listeners, where a throw would end the process. */
+  #sampleSafely(): void {
+    const { troubles } = this.#parts;
+    try {
+      this.sample();
+      troubles.clear("overview");
+    } catch (error) {
+      troubles.note("overview", failureOf(error));
+    }
   }
 
   /** Looks at everything that is known in memory. */
@@ -105,6 +126,7 @@ export class Overview {
       oldestWaitingMs,
       oldWaitingMs,
       parked: publisher.dispatch.dispatcher.destinations().filter((d) => d.parked).length,
+      troubles: this.#parts.troubles.list(),
     });
   }
 

@@ -19,6 +19,16 @@ export interface WarningFacts {
   readonly oldestWaitingMs: number | null;
   readonly oldWaitingMs: number;
   readonly parked: number;
+  readonly troubles: readonly WarnedTrouble[];
+}
+
+/** A part that fails. */
+export interface WarnedTrouble {
+  readonly area: string;
+  /** SQLSTATE, or the driver's code. */
+  readonly code: string;
+  readonly remedy: string;
+  readonly forMs: number;
 }
 
 export interface Warning {
@@ -37,7 +47,8 @@ export type WarningCode =
   | "near_high_water"
   | "old_waiting"
   | "parked"
-  | "paused";
+  | "paused"
+  | "failing";
 
 /** Without an acker for this long, messages wait for nobody. */
 const NO_ACKER_MS = 120_000;
@@ -72,8 +83,14 @@ function judge(facts: WarningFacts): Found[] {
       },
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.service === "PAUSED" && { code: "paused" },
+    // A database that is away fails every part: one warning says it all.
+    ...(facts.postgres ? facts.troubles.map((trouble) => failing(at, trouble)) : []),
   ];
   return found.filter((one): one is Found => one !== false);
+}
+
+function failing(at: number, { area, code, remedy, forMs }: WarnedTrouble): Found {
+  return { code: "failing", since: at - forMs, params: { area, sqlstate: code, remedy } };
 }
 
 export class Warnings {
@@ -84,6 +101,10 @@ export class Warnings {
     const found = judge(facts);
     const since = new Map(found.map((one) => [one.code, one.since ?? this.#since.get(one.code) ?? facts.at]));
     this.#since = since;
-    return found.map(({ code, params }) => ({ code, since: since.get(code) ?? facts.at, ...params }));
+    return found.map((one) => ({
+      code: one.code,
+      since: one.since ?? since.get(one.code) ?? facts.at,
+      ...one.params,
+    }));
   }
 }

@@ -44,6 +44,7 @@ export const en = {
   "warning.old_waiting": "The oldest message has been waiting for {age}.",
   "warning.parked": "{destinations} destinations are parked: they do not answer.",
   "warning.paused": "Publishing is paused by an operator.",
+  "warning.failing": "{area} fails ({sqlstate}). {remedy}",
 
   "outage.now": "The broker has been away for {length}.",
   "outage.over": "The broker was away for {length} ({began}).",

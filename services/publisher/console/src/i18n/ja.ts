@@ -46,6 +46,7 @@ export const ja: Readonly<Record<keyof typeof en, string>> = {
   "warning.old_waiting": "最も古いメッセージが {age} 待っています。",
   "warning.parked": "{destinations} 件の宛先が応答しないため保留されています。",
   "warning.paused": "オペレーターが送信を一時停止しています。",
+  "warning.failing": "{area} の処理が失敗しています（{sqlstate}）。対処: {remedy}",
 
   "outage.now": "ブローカーに {length} 接続できていません。",
   "outage.over": "ブローカーに {length} 接続できませんでした ({began})。",

@@ -11,6 +11,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   broker_away: "bad",
   breaker_open: "bad",
   high_water: "bad",
+  failing: "bad",
 };
 
 /** Their words say for how long. */
@@ -29,7 +30,11 @@ export function Warnings({ warnings }: { readonly warnings: readonly Warning[] |
       {warnings.map((warning) => {
         const tone = TONES[warning.code] ?? "warn";
         return (
-          <li key={warning.code} class={`notice tone-${tone}`} data-warning={warning.code}>
+          <li
+            key={`${warning.code} ${warning["area"] ?? ""}`}
+            class={`notice tone-${tone}`}
+            data-warning={warning.code}
+          >
             <Shape tone={tone} />
             <span>{wordsOf(warning)}</span>
             {!TELL_TIME.has(warning.code) && (
