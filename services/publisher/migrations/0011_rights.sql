@@ -218,7 +218,7 @@ end $$;
 -- reading this file. What can be had at once is taken without a subtransaction. The caller's own lock_timeout holds where it
 -- is shorter.
 drop function publisher.lock_lanes(text[]);
-create function publisher.lock_lanes(lanes text[], most interval default '200 milliseconds') returns boolean language plpgsql volatile
+create function publisher.lock_lanes(lanes text[], most interval default '1 second') returns boolean language plpgsql volatile
   set search_path = pg_catalog, pg_temp as $$
 declare
   own interval := current_setting('lock_timeout')::interval;
