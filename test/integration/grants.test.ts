@@ -6,9 +6,12 @@ import { configureOutbox } from "@acktor/publisher/outbox/configure-outbox";
 import { dropOldPartitions, ensurePartitions } from "@acktor/publisher/outbox/partitions";
 import { grantRights } from "@acktor/shared/db/grant";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
+import { testAcker, testBroker } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { postgresVersions, testDatabase } from "../support/postgres.ts";
-import { testRoles } from "../support/roles.ts";
+import { testPublisher } from "../support/publisher.ts";
+import { rows, testRoles } from "../support/roles.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -76,6 +79,45 @@ for (const version of postgresVersions()) {
         await refused(acker, "drop table acker.inbox");
       },
     );
+  });
+}
+
+/** Both services with the roles that an owner made for them: what each of their statements needs, they have. */
+for (const version of postgresVersions()) {
+  test(`both services run under their roles, PostgreSQL ${version}`, async (t) => {
+    const { publisher: ours, acker: theirs, owner } = await testRoles(t, version);
+    const broker = await testBroker(t);
+    const common = { MQTT_URL: broker.url, ACKTOR_MIGRATE: "off" };
+    const publisher = await testPublisher(t, { ...common, DATABASE_URL: ours.url, ACKTOR_MAX_RETRIES: "2" });
+    const acker = await testAcker(t, { ...common, DATABASE_URL: theirs.url });
+    const reaches = (id: string, state: string): Promise<unknown> =>
+      until(async () => (await publisher.state(id)) === state, 10_000, `${id} to be ${state}`);
+    const send = (over: object): Promise<string> => publisher.send({ topic: "data/1", content: "x", ...over });
+    const key = { ordering_key: "k" };
+    const ids = [await send({}), await send(key), await send({ ...key, retain: true }), await send({ qos: 2 })];
+    const [enqueued] = await rows<{ id: string }>(owner, "select publisher.enqueue('data/2', 'x') id");
+    for (const id of [...ids, enqueued?.id ?? ""]) await reaches(id, "acknowledged");
+    const lost = await send({ topic: "elsewhere/2", ttl_seconds: 0.001 });
+    await reaches(lost, "expired");
+    const aside = await send({ topic: "elsewhere/1" });
+    const done = async (route: string, body: object): Promise<void> => {
+      const { status, text } = await publisher.ask("POST", route, body);
+      assert.ok(status < 300, `${route}: ${text}`);
+    };
+    await done(`/v1/messages/${aside}/cancel`, {});
+    await reaches(aside, "failed");
+    await done(`/v1/messages/${aside}/replay`, {});
+    await done(`/v1/messages/${aside}/acknowledge`, {});
+    await reaches(aside, "acknowledged");
+    await done(`/v1/messages/${lost}/replay`, {});
+    for (const route of ["stats", "status", "audit", "messages", "destinations", "dead-letters", `messages/${aside}`]) {
+      const { status, text } = await publisher.ask("GET", `/v1/${route}`);
+      assert.ok(status === 200 || status === 404, `${route}: ${text}`);
+    }
+    const complaints = [...publisher.log, ...acker.log.map((line) => JSON.stringify(line))].filter((line) =>
+      /42501|permission denied/.test(line),
+    );
+    assert.deepEqual(complaints, []);
   });
 }
 
