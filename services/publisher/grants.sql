@@ -11,11 +11,10 @@ alter default privileges in schema publisher revoke all on tables from :role;
 grant usage on schema publisher to :role;
 
 grant select on publisher.migration, publisher.outbox to :role;
-grant select, insert on publisher.message_delivery, publisher.further_acknowledgment, publisher.delivery_attempt to :role;
+grant select, insert on publisher.message_delivery, publisher.further_acknowledgment, publisher.delivery_attempt,
+  publisher.tally to :role;
 grant select on publisher.delivery_acknowledgment to :role;
 grant select, insert, update, delete on publisher.idempotency, publisher.destination, publisher.replica to :role;
--- Counts are summed up: many rows leave, their sum comes.
-grant select, insert, delete on publisher.tally to :role;
 grant select on publisher.operator_action to :role;
 grant usage on sequence publisher.message_seq, publisher.attempt_seq to :role;
 
@@ -45,4 +44,4 @@ grant execute on function publisher.topic_fault, publisher.content_bytes, publis
   publisher.partition_days, publisher.retention to :role;
 -- With the owner's rights: days that come and go, what has had its time, another ack prefix.
 grant execute on function publisher.create_partition, publisher.drop_partition, publisher.delete_stragglers,
-  publisher.purge_actions, publisher.configure to :role;
+  publisher.purge_actions, publisher.sum_up_tally, publisher.configure to :role;

@@ -50,7 +50,7 @@ const RELATIONS: Readonly<Record<string, { readonly publisher?: string; readonly
   "publisher.operator_action_action_id_seq": {},
   "publisher.outbox": { publisher: "S" },
   "publisher.replica": { publisher: "SIUD" },
-  "publisher.tally": { publisher: "SID" },
+  "publisher.tally": { publisher: "SI" },
   "acker.batch_gate": {},
   "acker.batch_lease": { acker: "SUD" },
   "acker.inbox": { acker: "SIU" },
@@ -84,6 +84,7 @@ const FUNCTIONS: Readonly<Record<string, { readonly by: readonly RoleName[]; rea
   "publisher.refuse_move": { by: [] },
   "publisher.refuse_reserved_topic": { by: [] },
   "publisher.retention": { by: ["publisher"] },
+  "publisher.sum_up_tally": { by: ["publisher"], definer: true },
   "publisher.topic_fault": { by: ["publisher"] },
   "publisher.uuid_at": { by: [] },
   "publisher.uuid_v7": { by: [] },
@@ -431,6 +432,7 @@ async function keptAudit({ owner, publisher }: Roles): Promise<void> {
     "insert into publisher.operator_action (action_id, who, action, messages) overriding system value values (1, 'me', 'replay', 1)",
     "update publisher.migration set checksum = ''",
     "update publisher.tally set messages = 0",
+    "delete from publisher.tally",
   ]) {
     await isForbidden(publisher, text);
   }

@@ -484,3 +484,19 @@ begin
   select count(*) into deleted from gone;
   return deleted;
 end $$;
+
+-- The tally's differences become their sum, whose total stays what it is. Returns how many of one batch of 10,000.
+create function publisher.sum_up_tally() returns integer language plpgsql
+  security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  summed integer;
+begin
+  with gone as (
+    delete from publisher.tally where ctid = any (array(select ctid from publisher.tally limit 10000 for update skip locked))
+    returning state, ack_level, messages, retries),
+  sums as (
+    insert into publisher.tally (state, ack_level, messages, retries)
+    select state, ack_level, sum(messages), sum(retries) from gone group by state, ack_level)
+  select count(*) into summed from gone;
+  return summed;
+end $$;
