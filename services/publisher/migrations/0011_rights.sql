@@ -209,16 +209,16 @@ exception when lock_not_available then
   raise exception '% is locked by %; waited % ms',
     case when lane like 'k:%' then format('the ordering_key "%s"', left(substr(lane, 3), 200)) else 'the retained value of this topic' end,
     publisher.lock_holder(key), floor(extract(epoch from most) * 1000)
-    using errcode = 'lock_not_available',
+    using errcode = 'lock_not_available', constraint = lane,
       hint = 'Only one transaction at a time writes to an ordering key. Try again; if it stays locked, end the transaction that holds it '
         '(pg_terminate_backend with its pid; rollback prepared where it is a prepared transaction).';
 end $$;
 
 -- As in 0004, with a limit, and with keys that follow from this outbox's id, so that no stranger takes them by chance or by
 -- reading this file. What can be had at once is taken without a subtransaction. The caller's own lock_timeout holds where it
--- is shorter.
+-- is shorter. The default lets the publisher's intake, which answers within 1.7 s, wait for three locked lanes of a group.
 drop function publisher.lock_lanes(text[]);
-create function publisher.lock_lanes(lanes text[], most interval default '1 second') returns boolean language plpgsql volatile
+create function publisher.lock_lanes(lanes text[], most interval default '500 milliseconds') returns boolean language plpgsql volatile
   set search_path = pg_catalog, pg_temp as $$
 declare
   own interval := current_setting('lock_timeout')::interval;

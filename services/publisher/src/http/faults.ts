@@ -7,6 +7,8 @@ export function databaseFault(failure: DbFailure): ApiFault {
   if (failure.kind !== "rejected") {
     return { code: "database_unavailable", message: "PostgreSQL cannot be reached in time", retryAfterSeconds: 2 };
   }
+  // A replay takes a new place in its lane.
+  if (failure.code === "55P03") return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
   return { code: "internal", message: `the outbox refused the statement (SQLSTATE ${failure.code})` };
 }
 

@@ -20,9 +20,6 @@ export type InsertResult =
 
 /** SQLSTATE of publisher.refuse_conflict; its message is the index. */
 const CONFLICT = "AK409";
-/** Of what a statement has, this part at most is spent on one lane that another transaction holds: then 55P03, with its holder. */
-const LOCK_SHARE = 1 / 3;
-const DEADLINE_MS = 3_000;
 
 // Nulls stand for the defaults, so that a batch of plain messages sends five arrays and not fifteen.
 const ITEM = `unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::boolean[], $10::boolean[],
@@ -53,8 +50,7 @@ select ${createdAt} created_at`;
 // default of seq) runs after the last lock and in the order given.
 const ordered = (onConflict: string, createdAt: string): string => `with lanes as materialized (
   select publisher.lock_lanes(array(
-    select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM}),
-    $23::float8 * interval '1 millisecond') locked),
+    select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM})) locked),
 item as materialized (
   select i.*, k.key, k.body_hash, k.hold_ms from ${ITEM}
   left join unnest($19::int8[], $20::text[], $21::text[], $22::float8[]) k(ord, key, body_hash, hold_ms) using (ord)),
@@ -151,7 +147,6 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
     column(keys, (k) => k.idempotency.key),
     column(keys, (k) => k.idempotency.bodyHash),
     column(keys, (k) => Math.max(options.idempotencyWindowMs, k.ttlMs ?? 0)),
-    Math.ceil((options.deadlineMs ?? DEADLINE_MS) * LOCK_SHARE),
   ];
 }
 
