@@ -45,8 +45,7 @@ begin
     (5, 'late', case when new.late then 'is true' end),
     (6, 'created_at', case when new.created_at not between now() - interval '1 day' and clock_timestamp() + interval '1 minute'
       then 'is not the time of its birth' end),
-    (7, 'updated_at', case when new.updated_at not between now() - interval '1 day' and clock_timestamp() + interval '1 minute'
-      then 'is not the time of its birth' end),
+    (7, 'updated_at', case when new.updated_at <> new.created_at then 'is not created_at' end),
     (8, 'due_at', case when new.due_at not between '1970-01-01Z' and '2200-01-01Z' then 'is not a time between 1970 and 2200' end),
     (9, 'lease_owner', case when octet_length(new.lease_owner) > 1024 then 'has more than 1024 bytes' end),
     -- What is no UUIDv7 is refused by content_is_valid.
@@ -64,7 +63,7 @@ end $$;
 
 -- Columns that are null until something happens to the message come from the catalog, so that one that an earlier file added is
 -- among them. One call of num_nonnulls instead of ten comparisons: each statement reads the conditions of its triggers, node by
--- node. `seq` has to be what this very row drew: with the highest of all numbers a retained message would supersede all later ones.
+-- node. It costs an insert 90 µs a statement and 0.5 µs a row. `seq` has to be what this very row drew: with the highest of all numbers a retained message would supersede all later ones.
 do $birth$
 declare
   untouched text[];
@@ -80,7 +79,7 @@ begin
       and num_nonnulls(new.%1$s) = 0
       and new.lease_token = case when new.lease_owner is null then 0 else 1 end
       and new.created_at between now() - interval '1 day' and clock_timestamp() + interval '1 minute'
-      and new.updated_at between now() - interval '1 day' and clock_timestamp() + interval '1 minute'
+      and new.updated_at = new.created_at
       and new.due_at between '1970-01-01Z' and '2200-01-01Z'
       and (new.lease_owner is null or octet_length(new.lease_owner) <= 1024)
       -- The first 16 bits of the id count 49.7 days; an id of the far future would keep its row for ever.
@@ -173,7 +172,7 @@ end $$;
 
 -- Every claim and settle evaluates this one, so it is short: two comparisons for all times, and only what makes the engine's own
 -- statements fail (a token at the end of bigint ended every claim with 22003; an outcome that delivery_attempt refuses ended
--- every batch of attempts). `new - 1 <= old`, because `old + 1` overflows where it matters.
+-- every batch of attempts). It costs 85 µs a statement and 0.2 µs a row. `new - 1 <= old`, because `old + 1` overflows where it matters.
 create trigger engine_columns
   before update of due_at, updated_at, attempts, seq, lease_token, sent_at, last_outcome, acknowledged_at, discarded_at, reason
   on publisher.message_delivery for each row when (not (
