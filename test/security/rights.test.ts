@@ -282,7 +282,7 @@ async function functions({ owner, ...roles }: Roles): Promise<void> {
       wrong.push(`${name} has no fixed search_path`);
     for (const role of LIMITED) {
       const [row] = await rows<{ may: boolean }>(owner, "select has_function_privilege($1, $2, 'execute') may", [
-        roles[role as Exclude<RoleName, "owner">].name,
+        roles[role as Exclude<RoleName, "owner" | "admin">].name,
         identity,
       ]);
       const should = entry?.by.includes(role) ?? false;
@@ -373,8 +373,8 @@ async function refusedDestruction({ owner, app, stranger }: Roles): Promise<void
 }
 
 /** Everything that enqueue and message_state call exists here under the same name, and says where it was called. */
-async function searchPath({ owner, app }: Roles): Promise<void> {
-  await rows(owner, `create schema evil authorization ${app.name}`);
+async function searchPath({ admin, app }: Roles): Promise<void> {
+  await rows(admin, `create schema evil authorization ${app.name}`);
   const attack = `
     create function evil.caught() returns void language plpgsql as $$ begin raise exception 'caught as %', current_user; end $$;
     create function evil.octet_length(text) returns integer language sql as $$ select 0 from evil.caught() $$;
@@ -483,7 +483,7 @@ async function guessedLocks(t: TestContext, { owner, publisher, acker, app, stra
   assert.ok(performance.now() - startedAt < 2_000, "nothing waited");
 }
 
-async function heldLane(t: TestContext, { owner, publisher, app, app2 }: Roles): Promise<void> {
+async function heldLane(t: TestContext, { admin, owner, publisher, app, app2 }: Roles): Promise<void> {
   const holder = session(t, app);
   const begun = holder.run(
     "begin; select publisher.enqueue('orders/9', 'x', ordering_key => 'held'); select pg_sleep(20); commit",
@@ -493,7 +493,7 @@ async function heldLane(t: TestContext, { owner, publisher, app, app2 }: Roles):
   const [pid] = await until(
     async () => {
       const found = await rows<{ pid: number }>(
-        owner,
+        admin,
         "select pid from pg_stat_activity where application_name = 'the-holder' and query like '%pg_sleep%' and wait_event = 'PgSleep'",
       );
       return found.length > 0 && found;
@@ -523,7 +523,7 @@ async function heldLane(t: TestContext, { owner, publisher, app, app2 }: Roles):
   assert.ok((await insertMessages(publisher.pool, [message({ orderingKey: "a third" }), message()], INSERT)).ok);
   const limit = await rows(owner, "select publisher.wait_for_lane('k:free', 4711, interval '1 millisecond')");
   assert.equal(limit.length, 1, "a free lane is taken within the shortest limit");
-  await rows(owner, "select pg_terminate_backend($1::int4)", [pid?.pid ?? 0]);
+  await rows(admin, "select pg_terminate_backend($1::int4)", [pid?.pid ?? 0]);
   assert.ok(!(await begun).ok);
   await rows(app2, "select publisher.enqueue('o', 'x', ordering_key => 'held')");
 }

@@ -1,5 +1,5 @@
 /**
- * Every documented role on one database: the owner who migrates, a role for each service with its grants.sql, an application with
+ * Every documented role on one database: the owner who migrates (no superuser), a role for each service with its grants.sql, an application with
  * the grant that docs/how-to/enqueue-in-your-transaction.md names, a second one, and a stranger without any.
  */
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import { cleanUp } from "./cleanup.ts";
 import { type PostgresVersion, testDatabase } from "./postgres.ts";
 
-export type RoleName = "owner" | "publisher" | "acker" | "app" | "app2" | "stranger";
+export type RoleName = "admin" | "owner" | "publisher" | "acker" | "app" | "app2" | "stranger";
 export const SCHEMAS = ["publisher", "acker"] as const;
 
 export interface DatabaseRole {
@@ -29,13 +29,15 @@ const root = (file: string): string => fileURLToPath(new URL(`../../${file}`, im
 
 /** A migrated database and its roles; all of it leaves with the test. */
 export async function testRoles(t: TestContext, version: PostgresVersion): Promise<Roles> {
-  const { url } = await testDatabase(t, { version });
-  const owner = roleAt(t, url, decodeURIComponent(new URL(url).username));
+  const { url, name } = await testDatabase(t, { version });
+  const admin = roleAt(t, url, decodeURIComponent(new URL(url).username));
+  const make = (kind: RoleName): Promise<DatabaseRole> => makeRole(t, admin, kind);
+  const owner = await make("owner");
+  await rows(admin, `grant create on database ${name} to ${owner.name}`);
   for (const schema of SCHEMAS) {
     const migrated = await migrate(owner.pool, { schema, directory: root(`services/${schema}/migrations`) });
     assert.ok(migrated.ok, JSON.stringify(migrated));
   }
-  const make = (name: RoleName): Promise<DatabaseRole> => makeRole(t, owner, name);
   const [publisher, acker] = [await make("publisher"), await make("acker")];
   for (const [schema, role] of [["publisher", publisher] as const, ["acker", acker] as const]) {
     // Twice, as at each start.
@@ -46,15 +48,15 @@ export async function testRoles(t: TestContext, version: PostgresVersion): Promi
   }
   const [app, app2] = [await make("app"), await make("app2")];
   for (const { name } of [app, app2]) await grantAsDocumented(owner.pool, name);
-  return { owner, publisher, acker, app, app2, stranger: await make("stranger") };
+  return { admin, owner, publisher, acker, app, app2, stranger: await make("stranger") };
 }
 
-async function makeRole(t: TestContext, owner: DatabaseRole, kind: RoleName): Promise<DatabaseRole> {
+async function makeRole(t: TestContext, admin: DatabaseRole, kind: RoleName): Promise<DatabaseRole> {
   const name = `${kind}_${randomBytes(6).toString("hex")}`;
   const password = randomBytes(6).toString("hex");
-  await rows(owner, `create role ${name} login password '${password}'`);
-  cleanUp(t, () => owner.pool.run(`drop owned by ${name} cascade; drop role ${name}`, [], { simple: true }));
-  const address = new URL(owner.url);
+  await rows(admin, `create role ${name} login password '${password}'`);
+  cleanUp(t, () => admin.pool.run(`drop owned by ${name} cascade; drop role ${name}`, [], { simple: true }));
+  const address = new URL(admin.url);
   [address.username, address.password] = [name, password];
   return roleAt(t, address.href, name);
 }
