@@ -38,7 +38,7 @@ begin
   end loop;
 end $$;
 
--- Parts of statements, and of the guards' conditions, which whoever inserts evaluates.
+-- Parts of statements, and of the guards' conditions, which are evaluated with the rights of the role that inserts.
 grant execute on function publisher.topic_fault, publisher.content_bytes, publisher.lock_lanes, publisher.wait_for_lane,
   publisher.lock_holder, publisher.refuse_conflict, publisher.destination_of, publisher.covers, publisher.covers_until,
   publisher.partition_days, publisher.retention to :role;

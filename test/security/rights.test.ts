@@ -57,7 +57,7 @@ const RELATIONS: Readonly<Record<string, { readonly publisher?: string; readonly
   "acker.migration": { acker: "S" },
 };
 
-/** Who beside the owner may call each function. `definer`: it works with the owner's rights. */
+/** Which roles, besides the owner, may call each function. `definer`: it works with the owner's rights. */
 const FUNCTIONS: Readonly<Record<string, { readonly by: readonly RoleName[]; readonly definer?: true }>> = {
   "publisher.configure": { by: ["publisher"], definer: true },
   "publisher.content_bytes": { by: ["publisher"] },

@@ -1,4 +1,4 @@
--- Who may do what to the outbox, and which values a row may have, whoever writes it.
+-- Who may do what to the outbox, and which values a row may have, by any role.
 --
 -- Invariants:
 --  RIGHTS-1  A function that works with its owner's rights (SECURITY DEFINER) has the fixed search_path `pg_catalog, pg_temp`, and
