@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
+import { type SqlFile, sqlFaults } from "./support/sql-rules.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const folders = [
@@ -235,6 +236,31 @@ test("no timer repeats without a stop", () => {
     .map((s) => s.path);
   assert.deepEqual(wrong, []);
 });
+
+/**
+ * Migrations in the order in which they are applied, then the grants; and what pages tell people to run.
+ */
+test("RIGHTS-1: functions with their owner's rights have a fixed search_path, and none is granted with all others", () => {
+  const files = ["publisher", "acker"].flatMap((service): SqlFile[] => {
+    const folder = `services/${service}/migrations`;
+    const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".sql"));
+    return [...names.sort().map((name) => `${folder}/${name}`), `services/${service}/grants.sql`].map((name) => ({
+      name,
+      text: read(name),
+    }));
+  });
+  const servers = "tools/compose/servers/postgres/roles.sql";
+  const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => ({ name: `docs/${name}`, text: sqlIn(read(join("docs", name))) }));
+  assert.ok(files.length > 12);
+  assert.deepEqual(sqlFaults([...files, { name: servers, text: read(servers) }, ...pages]), []);
+});
+
+/** The SQL blocks of a page. */
+function sqlIn(page: string): string {
+  return [...page.matchAll(/```sql\n([\s\S]*?)```/g)].map(([, block]) => block).join("\n;\n");
+}
 
 function isForbidden(path: string, name: string): boolean {
   const target = targetOf(path, name);

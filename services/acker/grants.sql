@@ -1,14 +1,20 @@
--- Rights of the acker's role when an owner migrates for it: the rows of its schema, nothing else. `:role` is the role's
--- name, quoted. Run by the owner after the migrations, any number of times.
+-- Rights of the acker's role when an owner migrates for it: what its statements need, by name. `:role` is the role's name,
+-- quoted. Run by the owner after the migrations, any number of times; one transaction, so that a running service misses nothing.
+--
+-- A new table or function is one line here and one in test/security/rights.test.ts.
 
+revoke all on all tables in schema acker from :role;
+revoke all on all functions in schema acker from public, :role;
+-- Days are read and written through their parent alone.
+alter default privileges in schema acker revoke all on tables from :role;
 grant usage on schema acker to :role;
-revoke all on all functions in schema acker from public;
-grant execute on all functions in schema acker to :role;
-grant select, insert, update, delete on all tables in schema acker to :role;
-revoke insert, update, delete on acker.migration from :role;
--- Days that are made later are the owner's too.
-alter default privileges in schema acker grant select, insert, update, delete on tables to :role;
 
--- What needs an owner while the service runs: days come and go. Names in them are qualified or PostgreSQL's own.
-alter function acker.ensure_inbox_partitions(integer) security definer set search_path = pg_catalog, pg_temp;
-alter function acker.drop_old_inbox_partition(interval) security definer set search_path = pg_catalog, pg_temp;
+grant select on acker.migration to :role;
+grant select, insert, update on acker.inbox to :role;
+-- acker.begin_batch alone makes its rows.
+grant select, update, delete on acker.batch_lease to :role;
+
+grant execute on function acker.require_leases to :role;
+-- With the owner's rights: days that come and go, what has had its time, the gate between ackers.
+grant execute on function acker.ensure_inbox_partitions, acker.drop_old_inbox_partition, acker.delete_old_rows,
+  acker.begin_batch, acker.in_batches to :role;

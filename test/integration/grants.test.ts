@@ -1,26 +1,19 @@
 /** The services' roles when an owner migrates: everything they do works with the rows of their schema, and nothing else does. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { keepPartitions } from "@acktor/acker/inbox/keep-partitions";
 import { configureOutbox } from "@acktor/publisher/outbox/configure-outbox";
 import { dropOldPartitions, ensurePartitions } from "@acktor/publisher/outbox/partitions";
 import { grantRights } from "@acktor/shared/db/grant";
-import { migrate } from "@acktor/shared/db/migrate";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
+import { testAcker, testBroker } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { postgresVersions, testDatabase } from "../support/postgres.ts";
+import { testPublisher } from "../support/publisher.ts";
+import { rows, testRoles } from "../support/roles.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 86_400_000;
-const SERVICES = ["publisher", "acker"] as const;
-type ServiceName = (typeof SERVICES)[number];
-
-function poolOf(t: TestContext, url: string): Pool {
-  const pool = createPool({ url, size: 2, applicationName: "acktor-test-grants" });
-  cleanUp(t, () => pool.stop());
-  return pool;
-}
 
 async function must(pool: Pool, text: string): Promise<readonly Record<string, unknown>[]> {
   const answer = await pool.run<Record<string, unknown>>(text);
@@ -34,41 +27,18 @@ async function refused(pool: Pool, text: string): Promise<void> {
   assert.equal(answer.failure.code, "42501", `${text}: ${answer.failure.message}`);
 }
 
-/** Both schemas by their owner, and a pool of each service's role. */
-async function setUp(t: TestContext, version: 15 | 18): Promise<{ owner: Pool; roles: Record<ServiceName, Pool> }> {
-  const { url } = await testDatabase(t, { version });
-  const owner = poolOf(t, url);
-  const make = async (service: ServiceName): Promise<Pool> => {
-    const [role, password] = [`r_${randomBytes(6).toString("hex")}`, randomBytes(6).toString("hex")];
-    const own = (name: string): string => fileURLToPath(new URL(`../../services/${service}/${name}`, import.meta.url));
-    const migrated = await migrate(owner, { schema: service, directory: own("migrations") });
-    assert.ok(migrated.ok, JSON.stringify(migrated));
-    await must(owner, `create role ${role} login password '${password}'`);
-    cleanUp(t, () => owner.run(`drop owned by ${role}; drop role ${role}`, [], { simple: true }));
-    // Twice, as at each start.
-    for (let times = 0; times < 2; times++) {
-      const granted = await grantRights(owner, own("grants.sql"), role);
-      assert.ok(granted.ok, JSON.stringify(granted));
-    }
-    const address = new URL(url);
-    [address.username, address.password] = [role, password];
-    return poolOf(t, address.href);
-  };
-  return { owner, roles: { publisher: await make("publisher"), acker: await make("acker") } };
-}
-
 for (const version of postgresVersions()) {
   test(`rights of the services' roles, PostgreSQL ${version}`, async (t) => {
-    const { owner, roles } = await setUp(t, version);
-    const { publisher, acker } = roles;
+    const roles = await testRoles(t, version);
+    const [owner, publisher, acker] = [roles.owner.pool, roles.publisher.pool, roles.acker.pool];
 
     await t.test("the publisher: messages, days that come and go, another prefix", async () => {
       const tomorrow = `message_delivery_${new Date(Date.now() + DAY_MS).toISOString().slice(0, 10).replaceAll("-", "")}`;
       await must(owner, `drop table publisher.${tomorrow}`);
       const made = await ensurePartitions(publisher);
       assert.ok(made.ok && made.value.done.length === 1, JSON.stringify(made));
-      await must(publisher, "select publisher.enqueue('sensors/1', 'x', deliver_at => now() + interval '1 day')");
-      await must(publisher, `select * from publisher.${tomorrow}`);
+      await must(owner, "select publisher.enqueue('sensors/1', 'x', deliver_at => now() + interval '1 day')");
+      assert.equal((await must(publisher, "select from publisher.message_delivery")).length, 1);
       await must(owner, "select publisher.create_partition(current_date - 20)");
       const dropped = await dropOldPartitions(publisher, 7 * DAY_MS);
       assert.ok(dropped.ok && dropped.value.done.length === 1, JSON.stringify(dropped));
@@ -109,25 +79,51 @@ for (const version of postgresVersions()) {
         await refused(acker, "drop table acker.inbox");
       },
     );
+  });
+}
 
-    await t.test("what works with the owner's rights cannot be led astray", async () => {
-      const [definers] = await must(
-        owner,
-        `select count(*)::int4 n, bool_and(array_to_string(proconfig, ' ') like '%search_path=pg_catalog, pg_temp%') fenced
-         from pg_proc where prosecdef and pronamespace::regnamespace::text in ('publisher', 'acker')`,
-      );
-      assert.deepEqual(definers, { n: 5, fenced: true });
-      const [open] = await must(
-        owner,
-        `select count(*)::int4 n from pg_proc p where pronamespace::regnamespace::text in ('publisher', 'acker')
-         and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) a where a.grantee = 0)`,
-      );
-      assert.deepEqual(open, { n: 0 }, "functions that everybody may call");
-    });
+/** Both services with the roles that an owner made for them: what each of their statements needs, they have. */
+for (const version of postgresVersions()) {
+  test(`both services run under their roles, PostgreSQL ${version}`, async (t) => {
+    const { publisher: ours, acker: theirs, owner } = await testRoles(t, version);
+    const broker = await testBroker(t);
+    const common = { MQTT_URL: broker.url, ACKTOR_MIGRATE: "off" };
+    const publisher = await testPublisher(t, { ...common, DATABASE_URL: ours.url, ACKTOR_MAX_RETRIES: "2" });
+    const acker = await testAcker(t, { ...common, DATABASE_URL: theirs.url });
+    const reaches = (id: string, state: string): Promise<unknown> =>
+      until(async () => (await publisher.state(id)) === state, 10_000, `${id} to be ${state}`);
+    const send = (over: object): Promise<string> => publisher.send({ topic: "data/1", content: "x", ...over });
+    const key = { ordering_key: "k" };
+    const ids = [await send({}), await send(key), await send({ ...key, retain: true }), await send({ qos: 2 })];
+    const [enqueued] = await rows<{ id: string }>(owner, "select publisher.enqueue('data/2', 'x') id");
+    for (const id of [...ids, enqueued?.id ?? ""]) await reaches(id, "acknowledged");
+    const lost = await send({ topic: "elsewhere/2", ttl_seconds: 0.001 });
+    await reaches(lost, "expired");
+    const aside = await send({ topic: "elsewhere/1" });
+    const done = async (route: string, body: object): Promise<void> => {
+      const { status, text } = await publisher.ask("POST", route, body);
+      assert.ok(status < 300, `${route}: ${text}`);
+    };
+    await done(`/v1/messages/${aside}/cancel`, {});
+    await reaches(aside, "failed");
+    await done(`/v1/messages/${aside}/replay`, {});
+    await done(`/v1/messages/${aside}/acknowledge`, {});
+    await reaches(aside, "acknowledged");
+    await done(`/v1/messages/${lost}/replay`, {});
+    for (const route of ["stats", "status", "audit", "messages", "destinations", "dead-letters", `messages/${aside}`]) {
+      const { status, text } = await publisher.ask("GET", `/v1/${route}`);
+      assert.ok(status === 200 || status === 404, `${route}: ${text}`);
+    }
+    const complaints = [...publisher.log, ...acker.log.map((line) => JSON.stringify(line))].filter((line) =>
+      /42501|permission denied/.test(line),
+    );
+    assert.deepEqual(complaints, []);
   });
 }
 
 test("a role that is no plain name is a mistake of the caller", async (t) => {
   const { url } = await testDatabase(t);
-  await assert.rejects(grantRights(poolOf(t, url), "/nowhere", 'x"; drop schema publisher'), /not a role name/);
+  const pool = createPool({ url, size: 1, applicationName: "acktor-test-grants" });
+  cleanUp(t, () => pool.stop());
+  await assert.rejects(grantRights(pool, "/nowhere", 'x"; drop schema publisher'), /not a role name/);
 });

@@ -181,9 +181,7 @@ for (const version of postgresVersions()) {
       await sql(`create role ${role} login password 'x'`);
       s.after(() => sql(`drop owned by ${role}`).then(() => sql(`drop role ${role}`)));
       await sql(`grant usage on schema publisher to ${role}`);
-      await sql(`grant insert on publisher.message_delivery to ${role}`);
-      await sql(`grant select on publisher.outbox to ${role}`);
-      await sql(`grant usage on sequence publisher.message_seq to ${role}`);
+      await sql(`grant execute on function publisher.enqueue to ${role}`);
       const target = new URL(url);
       target.username = role;
       target.password = "x";

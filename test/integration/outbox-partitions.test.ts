@@ -45,7 +45,7 @@ for (const version of postgresVersions()) {
         [part],
       );
       assert.match(String(row?.["options"]), /fillfactor=50/);
-      assert.deepEqual([row?.["indexes"], row?.["triggers"]], [row?.["parents"], 4]);
+      assert.deepEqual([row?.["indexes"], row?.["triggers"]], [row?.["parents"], 5]);
     });
 
     await t.test("rows of a day without a partition wait in the default one, and move when it is made", async () => {

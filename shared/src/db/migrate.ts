@@ -9,6 +9,8 @@
  *  3. A database that is newer than the code, or in which a file was applied that has changed since, is a failure that
  *     says so; nothing is applied then.
  *  4. Where nothing is to do, nothing is locked or written: a role without DDL rights can start on a migrated database.
+ *  5. The lock is waited for with a limit (any role can hold an advisory lock), and the failure names its holder.
+ *  6. After each file PUBLIC may execute no function of the schema, also none that the file has just created.
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -57,6 +59,9 @@ const SCHEMA_NAME = /^[a-z][a-z0-9_]*$/;
 const DEFAULT_DEADLINE_MS = 120_000;
 /** First half of the advisory lock's key; the second is the hash of the schema's name. */
 const LOCK_CLASS = 7;
+const LOCK_NOT_AVAILABLE = "55P03";
+/** Other services' migrations take seconds; callers try again after `busy`. */
+const MOST_LOCK_WAIT_MS = 15_000;
 
 /**
  * Applies what is missing.
@@ -77,7 +82,7 @@ export async function migrate(pool: Pool, options: MigrateOptions): Promise<Migr
     if (fault !== null) return { ok: false, failure: fault };
     const next = files[known.rows.length];
     if (next === undefined) return { ok: true, applied };
-    const answer = await pool.run(script(schema, next), [], { simple: true, deadlineMs });
+    const answer = await pool.run(script(schema, next, deadlineMs), [], { simple: true, deadlineMs });
     if (answer.ok) applied.push(next.name);
     else if (answer.failure.constraint !== "migration_pkey") return refused(answer.failure, next.name);
   }
@@ -114,7 +119,7 @@ async function readApplied(
   const there = await isFounded(pool, schema);
   if (!there.ok) return there;
   if (!there.value) {
-    const made = await pool.run(foundation(schema), [], { simple: true, deadlineMs });
+    const made = await pool.run(foundation(schema, deadlineMs), [], { simple: true, deadlineMs });
     if (!made.ok) return refused(made.failure, "making the schema");
   }
   return selectApplied(pool, schema);
@@ -165,11 +170,26 @@ function compare(files: readonly MigrationFile[], applied: readonly AppliedRow[]
   return null;
 }
 
-const lock = (schema: string): string =>
-  `set local statement_timeout = 0; select pg_advisory_xact_lock(${LOCK_CLASS}, hashtext('migrate ${schema}'));`;
+/** A DO block, because the schema with its functions may not be there yet. Half of the deadline at least is left for the file. */
+function lock(schema: string, deadlineMs: number): string {
+  const limitMs = Math.max(1, Math.min(MOST_LOCK_WAIT_MS, Math.round(deadlineMs / 2)));
+  return `set local statement_timeout = 0; set local lock_timeout = ${limitMs};
+    do $lock$ begin
+      perform pg_advisory_xact_lock(${LOCK_CLASS}, hashtext('migrate ${schema}'));
+    exception when lock_not_available then
+      raise exception 'the lock of the migrations is held by %; waited ${limitMs} ms', (
+        select coalesce(string_agg(format('pid %s (user %s, application %s)', coalesce(l.pid, 0), coalesce(a.usename, '?'),
+          coalesce(nullif(a.application_name, ''), '?')), ', '), 'a transaction that has just ended')
+        from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = ${LOCK_CLASS}
+          and l.objid = (hashtext('migrate ${schema}')::bigint & 4294967295)::oid
+          and l.database = (select oid from pg_database where datname = current_database()))
+        using errcode = 'lock_not_available';
+    end $lock$; set local lock_timeout = 0;`;
+}
 
-function foundation(schema: string): string {
-  return `${lock(schema)}
+function foundation(schema: string, deadlineMs: number): string {
+  return `${lock(schema, deadlineMs)}
     create schema if not exists ${schema};
     create table if not exists ${schema}.migration (
       name text constraint migration_pkey primary key,
@@ -179,10 +199,11 @@ function foundation(schema: string): string {
 }
 
 /** The row comes before the file's own statements: whoever lost the race ends there, with nothing done. */
-function script(schema: string, file: MigrationFile): string {
-  return `${lock(schema)}
+function script(schema: string, file: MigrationFile, deadlineMs: number): string {
+  return `${lock(schema, deadlineMs)}
     insert into ${schema}.migration (name, checksum) values ('${file.name}', '${file.checksum}');
-    ${file.sql}`;
+    ${file.sql};
+    revoke execute on all functions in schema ${schema} from public;`;
 }
 
 async function readFiles(directory: string): Promise<readonly MigrationFile[] | string> {
@@ -206,11 +227,13 @@ async function readFiles(directory: string): Promise<readonly MigrationFile[] | 
 }
 
 function refused(failure: DbFailure, where: string): { ok: false; failure: MigrateFailure } {
-  const fix =
-    failure.kind === "rejected"
+  const locked = failure.code === LOCK_NOT_AVAILABLE;
+  const fix = locked
+    ? "End the session that holds the lock (select pg_terminate_backend(<pid>)), and start again."
+    : failure.kind === "rejected"
       ? "Check the role's rights on this database, or migrate with an owner's role and start with ACKTOR_MIGRATE=off."
       : "Check that the database is up and reachable; migrations go on where they stopped.";
-  return failed(failure.kind, `${where}: ${failure.message} (${failure.code})`, fix);
+  return failed(locked ? "busy" : failure.kind, `${where}: ${failure.message} (${failure.code})`, fix);
 }
 
 function failed(kind: MigrateFailure["kind"], message: string, fix: string): { ok: false; failure: MigrateFailure } {

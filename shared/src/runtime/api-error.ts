@@ -29,6 +29,10 @@ export const ERROR_CODES = {
   request_timeout: { status: 408, fix: "Send the headers within 5 s and the whole request within 10 s." },
   internal: { status: 500, fix: "Look into the service's log at this time, and report it." },
   database_unavailable: { status: 503, fix: "Try again with the same Idempotency-Key; see /readyz?verbose." },
+  lane_locked: {
+    status: 503,
+    fix: "Try again with the same Idempotency-Key; where it stays locked, end the transaction that is named.",
+  },
   too_many_viewers: { status: 503, fix: "Close a console, or watch another publisher: each shows all of them." },
   no_answer: { status: 504, fix: "Look at GET /v1/machines: the instance is not there, or its NATS is away." },
   stopping: { status: 503, fix: "The service is stopping: send to another replica, or try again." },

@@ -16,12 +16,7 @@ const DELETE_BATCH = 1_000;
 /** Bounds one round; the rest waits for the next. */
 const MAX_STEPS = 1_000;
 
-const DELETE = `
-with old as materialized (
-  select message_id from acker.inbox_default where received_at < now() - $1::float8 * interval '1 millisecond'
-  limit $2::int for update skip locked),
-gone as (delete from acker.inbox_default d using old where d.message_id = old.message_id returning 1)
-select count(*)::int as deleted from gone`;
+const DELETE = "select acker.delete_old_rows($1::float8 * interval '1 millisecond', $2::int) as deleted";
 
 /** Makes the partitions of yesterday to three days from now. @returns how many were missing */
 export async function ensurePartitions(pool: Pool): Promise<Kept> {

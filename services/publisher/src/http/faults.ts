@@ -9,6 +9,8 @@ export function databaseFault(failure: DbFailure): ApiFault {
     return { code: "database_unavailable", message: "PostgreSQL cannot be reached in time", retryAfterSeconds: 2 };
   }
   const { code } = failure;
+  // A replay takes a new place in its lane.
+  if (code === "55P03") return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
   // The database's own text may quote a row, and not every reader may read every row.
   return { code: "internal", message: `the outbox refused the statement (SQLSTATE ${code}). ${remedyOf(code)}` };
 }

@@ -63,6 +63,7 @@ const INTAKE = [
   "idempotency_conflict",
   "high_water",
   "database_unavailable",
+  "lane_locked",
   "stopping",
 ] as const;
 

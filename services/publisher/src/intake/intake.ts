@@ -6,12 +6,15 @@
  *  2. A request is all or nothing; one request's fault never fails another (a refused group is redone one by one).
  *  3. At most `MAX_WAITING` messages wait; what comes above is refused at once.
  *  4. Every request is answered within `DEADLINE_MS`, the database being there or not.
+ *  5. LANES-1: requests that may wait for the lock of a lane share neither an INSERT nor its place with those that cannot; a
+ *     locked lane is waited for once, and its requests are refused with the holder's name.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import type { Inserted, LeasedMessage, MessageState, NewMessage } from "../outbox/outbox.ts";
+import { hasLane, LockedLanes } from "./locked-lanes.ts";
 import { nextMessageId } from "./message-id.ts";
 import type { AcceptedMessage } from "./validate-message.ts";
 
@@ -20,7 +23,10 @@ const DEADLINE_MS = 1_700;
 /** Messages of one INSERT; a larger request goes alone. */
 const GROUP = 1_000;
 const MAX_WAITING = 50_000;
+/** INSERTs under way, of those that take locks of lanes and of the others, each. */
 const CONCURRENCY = 2;
+/** SQLSTATE of a lane that another transaction holds; the message names the holder, the constraint the lane. */
+const LANE_LOCKED = "55P03";
 
 export type InsertResult =
   | { readonly ok: true; readonly inserted: readonly Inserted[] }
@@ -79,19 +85,29 @@ interface Request {
   readonly spans: readonly OpenSpan[] | null;
 }
 
+/** Requests that wait for an INSERT of their kind. */
+interface Queue {
+  waiting: Request[];
+  running: number;
+  scheduled: boolean;
+}
+
+const emptyQueue = (): Queue => ({ waiting: [], running: 0, scheduled: false });
+
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #tracing: Tracing;
-  #waiting: Request[] = [];
+  readonly #plain = emptyQueue();
+  readonly #inLanes = emptyQueue();
+  readonly #locked: LockedLanes;
   #waitingMessages = 0;
-  #running = 0;
-  #scheduled = false;
   #stopped = false;
   #onIdle: (() => void)[] = [];
   accepted = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#locked = new LockedLanes(options.now);
     this.#tracing = options.tracing ?? NO_TRACING;
   }
 
@@ -123,15 +139,16 @@ export class Intake {
     this.#waitingMessages += accepted.length;
     const spans = this.#tracing.on ? this.#begin(accepted, trace.traceparent) : null;
     return new Promise((answer) => {
-      this.#waiting.push({ accepted, keyField, arrivedAt: this.#options.now(), answer, trace, spans });
-      this.#schedule();
+      const queue = accepted.some(hasLane) ? this.#inLanes : this.#plain;
+      queue.waiting.push({ accepted, keyField, arrivedAt: this.#options.now(), answer, trace, spans });
+      this.#schedule(queue);
     });
   }
 
   /** Answers every request that was taken, and takes no more. Twice is fine. */
   async drain(): Promise<void> {
     this.#stopped = true;
-    if (this.#running === 0 && this.#waiting.length === 0) return;
+    if (this.#idle) return;
     await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
@@ -139,36 +156,40 @@ export class Intake {
     return accepted.map(({ topic }) => this.#tracing.begin({ name: "create", parent, topic }));
   }
 
+  get #idle(): boolean {
+    return [this.#plain, this.#inLanes].every(({ running, waiting }) => running === 0 && waiting.length === 0);
+  }
+
   /** One group per turn of the event loop: requests parsed in the same turn share an INSERT. */
-  #schedule(): void {
-    if (this.#scheduled || this.#running >= CONCURRENCY || this.#waiting.length === 0) return;
-    this.#scheduled = true;
+  #schedule(queue: Queue): void {
+    if (queue.scheduled || queue.running >= CONCURRENCY || queue.waiting.length === 0) return;
+    queue.scheduled = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#flush();
+      queue.scheduled = false;
+      this.#flush(queue);
     });
   }
 
-  #flush(): void {
-    if (this.#running >= CONCURRENCY || this.#waiting.length === 0) return;
+  #flush(queue: Queue): void {
+    if (queue.running >= CONCURRENCY || queue.waiting.length === 0) return;
     let count = 0;
     let taken = 0;
-    for (const request of this.#waiting) {
+    for (const request of queue.waiting) {
       if (taken > 0 && count + request.accepted.length > GROUP) break;
       count += request.accepted.length;
       taken++;
     }
-    const group = this.#waiting.splice(0, taken);
+    const group = queue.waiting.splice(0, taken);
     this.#waitingMessages -= count;
-    this.#running++;
+    queue.running++;
     void this.#store(group)
       .catch((error) => this.#broke(group, error))
       .finally(() => {
-        this.#running--;
-        this.#schedule();
-        if (this.#running === 0 && this.#waiting.length === 0) for (const done of this.#onIdle.splice(0)) done();
+        queue.running--;
+        this.#schedule(queue);
+        if (this.#idle) for (const done of this.#onIdle.splice(0)) done();
       });
-    this.#schedule();
+    this.#schedule(queue);
   }
 
   /** A fault of ours. Who has no answer yet gets one. */
@@ -178,8 +199,9 @@ export class Intake {
     for (const request of group) request.answer({ ok: false, fault });
   }
 
-  async #store(group: readonly Request[]): Promise<void> {
+  async #store(requests: readonly Request[]): Promise<void> {
     const { now } = this.#options;
+    const group = requests.filter((request) => !this.#refusedForLane(request));
     const first = group[0];
     if (first === undefined) return;
     const deadlineMs = DEADLINE_MS - (now() - first.arrivedAt);
@@ -191,14 +213,35 @@ export class Intake {
     this.#options.unreserve(reserved);
     if (result.ok) {
       this.#answer(group, messages, result.inserted, startedAt);
+    } else if ("failure" in result && this.#isLaneOf(group, result.failure)) {
+      await this.#store(group);
     } else if (group.length > 1 && !("failure" in result && result.failure.kind !== "rejected")) {
       for (const request of group) await this.#store([request]);
     } else {
-      const fault = "conflict" in result ? conflictFault(first, result.conflict.index) : databaseFault(result.failure);
-      for (const request of group) {
-        for (const span of request.spans ?? []) span.end({ outcome: fault.code, failed: true });
-        request.answer({ ok: false, fault });
-      }
+      this.#refuse(
+        group,
+        "conflict" in result ? conflictFault(first, result.conflict.index) : databaseFault(result.failure),
+      );
+    }
+  }
+
+  #refusedForLane(request: Request): boolean {
+    const fault = this.#locked.faultOf(request.accepted);
+    if (fault !== null) this.#refuse([request], fault);
+    return fault !== null;
+  }
+
+  /** True when a lane of this group is locked: it is known from now on, so that the group without its requests may be stored. */
+  #isLaneOf(group: readonly Request[], failure: DbFailure): boolean {
+    if (failure.code !== LANE_LOCKED || failure.constraint === null) return false;
+    this.#locked.note(failure.constraint, databaseFault(failure));
+    return group.some((request) => this.#locked.faultOf(request.accepted) !== null);
+  }
+
+  #refuse(group: readonly Request[], fault: ApiFault): void {
+    for (const request of group) {
+      for (const span of request.spans ?? []) span.end({ outcome: fault.code, failed: true });
+      request.answer({ ok: false, fault });
     }
   }
 
@@ -298,6 +341,7 @@ function conflictFault(request: Request, index: number): ApiFault {
 }
 
 function databaseFault(failure: DbFailure): ApiFault {
+  if (failure.code === LANE_LOCKED) return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
   if (failure.kind === "rejected") {
     // Validation lets nothing through that the database refuses, so this is our fault, not the caller's.
     return { code: "internal", message: `the outbox refused the message (SQLSTATE ${failure.code})` };

@@ -149,8 +149,14 @@ export class Janitor {
   }
 
   async #retain(): Promise<PeriodicOutput> {
-    const { pool, retentionMs } = this.#options;
-    unwrap(await ensurePartitions(pool));
+    const { pool, retentionMs, logger } = this.#options;
+    const { waiting } = unwrap(await ensurePartitions(pool));
+    if (waiting.length > 0) {
+      logger.warn(
+        { actor: "retention", days: waiting },
+        "a transaction keeps days from being made; they are tried again",
+      );
+    }
     unwrap(await dropOldPartitions(pool, retentionMs));
     const stragglers = unwrap(await deleteStragglers(pool, retentionMs));
     const keys = unwrap(await purgeIdempotencyKeys(pool));

@@ -3,19 +3,14 @@ import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 
 const KEYS = 1_000;
+/** Rows that one call of the function sums up at most. */
 const DIFFERENCES = 10_000;
 
 const PURGE = `with old as materialized (
   select key from publisher.idempotency where expires_at <= now() order by expires_at limit ${KEYS} for update skip locked)
 delete from publisher.idempotency i using old where i.key = old.key returning i.key`;
 
-const SUM_UP = `with gone as (
-  delete from publisher.tally where ctid = any (array(select ctid from publisher.tally limit ${DIFFERENCES} for update skip locked))
-  returning state, ack_level, messages, retries),
-summed as (
-  insert into publisher.tally (state, ack_level, messages, retries)
-  select state, ack_level, sum(messages), sum(retries) from gone group by state, ack_level)
-select count(*)::int4 n from gone`;
+const SUM_UP = "select publisher.sum_up_tally() n";
 
 /** Forgets one batch of idempotency keys. @returns whether there may be more */
 export async function purgeIdempotencyKeys(

@@ -22,21 +22,13 @@ export interface DaysDone {
 const MISSING = `select d::date::text as day from generate_series((now() at time zone 'UTC')::date - 1, (now() at time zone 'UTC')::date + 3, interval '1 day') d
 where d::date not in (select publisher.partition_days()) order by 1`;
 
-const OLD = `select day::text as day from publisher.partition_days() day
-where (day + 1)::timestamp at time zone 'UTC' <= now() - $1::float8 * interval '1 millisecond' order by 1`;
+// Never less than the retention that the database knows (another replica may have set a longer one): it would refuse.
+const KEEP = "greatest($1::float8 * interval '1 millisecond', publisher.retention())";
 
-// Rows that were born without a partition of their day and finished: by the row, because there is no day to drop.
-const DELETE_STRAGGLERS = `with old as materialized (
-  select message_id from publisher.message_delivery_default
-  where due_at is null and message_id < publisher.uuid_at(now() - $1::float8 * interval '1 millisecond')
-  order by message_id limit ${STRAGGLERS} for update skip locked),
-gone as (delete from publisher.message_delivery_default m using old where m.message_id = old.message_id returning m.state, m.retry_count, m.message_id),
-acks as (delete from publisher.further_acknowledgment_default a using old where a.message_id = old.message_id),
-attempts as (delete from publisher.delivery_attempt_default a using old where a.message_id = old.message_id),
-counted as (
-  insert into publisher.tally (state, messages, retries)
-  select state, count(*), sum(retry_count) from gone where state in ('failed', 'expired') group by state)
-select count(*)::int4 deleted from gone`;
+const OLD = `select day::text as day from publisher.partition_days() day
+where (day + 1)::timestamp at time zone 'UTC' <= now() - ${KEEP} order by 1`;
+
+const DELETE_STRAGGLERS = `select publisher.delete_stragglers(${KEEP}, ${STRAGGLERS}) deleted`;
 
 /** Makes the partitions of yesterday to three days ahead that are missing. */
 export async function ensurePartitions(pool: Pool): Promise<Outcome<DaysDone>> {

@@ -29,8 +29,8 @@ const before = (
 ): CrashPoint => ({ service, name, file, at, when: "before", ...(needs === undefined ? {} : { needs }) });
 
 export const CRASH_POINTS: readonly CrashPoint[] = [
-  before("publisher", "intake parsed", INTAKE, "this.#waiting.push("),
-  { service: "publisher", name: "insert sent", file: INTAKE, at: "this.#running++;", when: "soon" },
+  before("publisher", "intake parsed", INTAKE, "queue.waiting.push("),
+  { service: "publisher", name: "insert sent", file: INTAKE, at: "queue.running++;", when: "soon" },
   before("publisher", "committed but unanswered", INTAKE, "this.#answer(group, messages,"),
   before("publisher", "claimed", "dist/dispatch/dispatch-role.js", "this.#laneCursor = nextLaneCursor;"),
   before("publisher", "PUBLISH written", DISPATCHER, "this.counts.published++;"),

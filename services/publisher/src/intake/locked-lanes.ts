@@ -1,0 +1,56 @@
+/**
+ * Lanes that an INSERT waited for in vain, for a moment: their next requests are refused at once instead of each waiting again.
+ *
+ * Invariants:
+ *  LANES-2  A lane is remembered for MEMORY_MS at most, and MOST lanes at most.
+ */
+import { createHash } from "node:crypto";
+import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import type { AcceptedMessage } from "./validate-message.ts";
+
+const MEMORY_MS = 1_000;
+const MOST = 1_000;
+
+type InLane = Pick<AcceptedMessage, "orderingKey" | "retain" | "topic">;
+
+/** Whether publisher.lock_lanes has anything to lock for it. */
+export function hasLane({ orderingKey, retain }: InLane): boolean {
+  return orderingKey !== null || retain;
+}
+
+export class LockedLanes {
+  readonly #now: () => number;
+  readonly #until = new Map<string, { readonly at: number; readonly fault: ApiFault }>();
+
+  /** @param now monotonic milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @param lane as publisher.lock_lanes names it */
+  note(lane: string, fault: ApiFault): void {
+    this.#until.delete(lane);
+    if (this.#until.size >= MOST) this.#until.clear();
+    this.#until.set(lane, { at: this.#now() + MEMORY_MS, fault });
+  }
+
+  /** Why a request with these messages is refused; null: nothing is known against it. */
+  faultOf(messages: readonly InLane[]): ApiFault | null {
+    if (this.#until.size === 0) return null;
+    for (const message of messages) {
+      for (const lane of lanesOf(message)) {
+        const known = this.#until.get(lane);
+        if (known === undefined) continue;
+        if (known.at > this.#now()) return known.fault;
+        this.#until.delete(lane);
+      }
+    }
+    return null;
+  }
+}
+
+/** As publisher.lock_lanes names them. */
+function lanesOf({ orderingKey, retain, topic }: InLane): string[] {
+  const retained = retain ? [`r:${createHash("md5").update(topic).digest("hex")}`] : [];
+  return orderingKey === null ? retained : [`k:${orderingKey}`, ...retained];
+}
