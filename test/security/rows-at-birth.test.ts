@@ -89,6 +89,8 @@ const COLUMNS: Readonly<Record<string, Entry>> = {
   acknowledged_at: { birth: [...TIMES, "now()"], update: TIMES },
   acked_by: { birth: NOT_NULL_AT_BIRTH, update: ["repeat('x', 1025)"] },
   ack_level: { birth: NOT_NULL_AT_BIRTH, update: [] },
+  ack_signature: { birth: NOT_NULL_AT_BIRTH, update: [] },
+  ack_token: { birth: NOT_NULL_AT_BIRTH, update: [] },
   late: { birth: ["true"], update: [] },
   discarded_at: { birth: [...TIMES, "now()"], update: TIMES },
   traceparent: { birth: ["repeat('x', 257)"] },
