@@ -1,5 +1,6 @@
 /** One run of the command: what every subcommand is given. */
-import { Api } from "./api/api.ts";
+import { printableCopy } from "@acktor/shared/runtime/printable";
+import { Api, foreignAnswer } from "./api/api.ts";
 import { type AddressOptions, readAddress } from "./api/credentials.ts";
 import type { Environment } from "./environment.ts";
 import { type CliFailure, describeFailure, EXIT, type ExitCode, type Result } from "./exit.ts";
@@ -49,10 +50,33 @@ export class Session {
     return address.ok ? { ok: true, value: new Api({ ...address.value, texts, signal }) } : address;
   }
 
-  /** Prints a result: as JSON where that was asked for, else as text. */
-  answer(value: object, text: () => string, exit: ExitCode = EXIT.done): ExitCode {
-    this.terminal.out(this.json ? JSON.stringify(value) : text());
+  /**
+   * Prints a result: as JSON where that was asked for, else as text.
+   * @param text is given a copy of the value in which every text is printable and on one line
+   */
+  answer<T extends object>(value: T, text: (shown: T) => string, exit: ExitCode = EXIT.done): ExitCode {
+    if (this.json) this.terminal.json(value);
+    else {
+      const shown = this.#render(value, text);
+      if (shown === null) return this.fail(foreignAnswer(this.#url(), this.texts));
+      this.terminal.out(shown);
+    }
     return exit;
+  }
+
+  #url(): string {
+    const address = readAddress(this.#address, this.env, this.texts);
+    return address.ok ? address.value.url : "";
+  }
+
+  /** Null for a value without a field that its text needs: another version's answer, or not a service's of ours. */
+  #render<T extends object>(value: T, text: (shown: T) => string): string | null {
+    try {
+      return text(printableCopy(value));
+    } catch (error) {
+      if (error instanceof TypeError) return null;
+      throw error;
+    }
   }
 
   /** Says why it was not done, on standard error. Ctrl-C needs no words. */

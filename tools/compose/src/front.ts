@@ -6,9 +6,11 @@
  *
  * It listens on HTTP_PORT (8080) once the first message is through, or has had its time: healthy means ready to be looked at.
  */
+
 import { parseArgs } from "node:util";
 import { readConfig } from "@acktor/shared/runtime/config";
 import { knownNames, publisherSettings } from "@acktor/shared/runtime/settings";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { createForwarder } from "./forwarder.ts";
 import { type Welcome, welcome } from "./welcome.ts";
 
@@ -27,7 +29,7 @@ const { ACKTOR_API_TOKEN, HTTP_HOST, HTTP_PORT } = publisherSettings;
 const read = readConfig({ ACKTOR_API_TOKEN, HTTP_HOST, HTTP_PORT }, process.env, knownNames);
 if (read.ok) await run(read.config);
 else {
-  process.stderr.write(
+  standardError.write(
     `acktor front: the configuration has ${read.faults.length} fault(s)\n  - ${read.faults.join("\n  - ")}\n`,
   );
   process.exitCode = 2;
@@ -69,5 +71,5 @@ function say(met: Welcome, token: string): void {
     unanswered:
       "acktor is up, and its first message waits for an answer / 起動しました。最初のメッセージは応答待ちです",
   };
-  process.stdout.write(`${first[met]}\n${values.console}/#token=${token}\n`);
+  standardOutput.write(`${first[met]}\n${values.console}/#token=${token}\n`);
 }

@@ -3,9 +3,11 @@
  *
  *   node init.js --keys DIR --target DIR --topics FILTERS
  */
+
 import { parseArgs } from "node:util";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "@acktor/shared/bus/subjects";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, topicFault } from "@acktor/shared/protocol/topics";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { prepareSecrets } from "./prepare-secrets.ts";
 
 const { values } = parseArgs({
@@ -33,7 +35,7 @@ const faults = [
 ].filter((text) => text !== null);
 
 if (faults.length > 0) {
-  process.stderr.write(`acktor init: the configuration has ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
+  standardError.write(`acktor init: the configuration has ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
   process.exitCode = 2;
 } else {
   const { made, certificates, written } = prepareSecrets({
@@ -45,7 +47,7 @@ if (faults.length > 0) {
     natsPrefix: values["nats-prefix"],
     requireCertificate: values["require-certificate"] === "on",
   });
-  process.stdout.write(
+  standardOutput.write(
     `acktor init: ${made.length} secrets made, ${certificates.length} certificates issued, ${written.length} files written\n`,
   );
 }

@@ -8,6 +8,7 @@ import type {
   StateValue,
   StreamEvents,
 } from "@acktor/shared/inspect/wire";
+import { printableCopy } from "@acktor/shared/runtime/printable";
 import type { Session } from "../session.ts";
 import { printable } from "../terminal/printable.ts";
 
@@ -22,8 +23,14 @@ export function isWatched(name: string): name is keyof StreamEvents {
   return NAMES.has(name);
 }
 
+/** Prints an event: as a line of JSON, or as lines for people. */
+export function showEvent(line: WatchLine, session: Session, all: boolean): void {
+  if (session.json) session.terminal.json(line);
+  else for (const text of describeEvent(printableCopy(line), session, all)) session.terminal.out(text);
+}
+
 /** None for what only says that all is as it was. @param all also what the roles do by the clock */
-export function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
+function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
   const { texts } = session;
   switch (line.event) {
     case "snapshot":

@@ -5,7 +5,7 @@ import type { InspectEvent } from "@acktor/shared/inspect/wire";
 import { pause } from "@acktor/shared/runtime/pause";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { describeEvent, type WatchLine } from "./describe-event.ts";
+import { showEvent } from "./describe-event.ts";
 import { isHead, parseEvent } from "./recording.ts";
 
 export interface ReplayOptions {
@@ -46,9 +46,7 @@ export async function replayRecording(session: Session, file: string, options: R
 }
 
 function show(session: Session, data: InspectEvent, all: boolean): void {
-  const line: WatchLine = { event: "inspect", at: data.ts, data };
-  if (session.json) session.terminal.out(JSON.stringify(line));
-  else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+  showEvent({ event: "inspect", at: data.ts, data }, session, all);
 }
 
 function notRecording(session: Session, file: string, number: number): ExitCode {

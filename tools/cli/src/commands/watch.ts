@@ -8,7 +8,7 @@ import type { Api } from "../api/api.ts";
 import { readEvents, type ServerSentEvent } from "../api/server-sent-events.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { describeEvent, isWatched, type WatchLine } from "./describe-event.ts";
+import { isWatched, showEvent, type WatchLine } from "./describe-event.ts";
 import { Recorder } from "./recording.ts";
 
 const FIRST_PAUSE_MS = 250;
@@ -29,8 +29,7 @@ export async function watch(session: Session, api: Api, { record, all = false }:
   }
   const show = async (line: WatchLine): Promise<void> => {
     await recorder?.add(line);
-    if (session.json) session.terminal.out(JSON.stringify(line));
-    else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+    showEvent(line, session, all);
   };
   try {
     return await follow(session, api, show);
