@@ -213,11 +213,11 @@ async function say(args: readonly string[], env: Record<string, string>, isTTY: 
   }
 }
 
-const LONGEST_MS = 4_000;
+const LONGEST_MS = 2_500;
 
 /** Arguments of every command; `status --watch` and the like are forms of their own. */
 const WALKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  status: [[], ["--watch", "--interval", "3900ms"]],
+  status: [[], ["--watch", "--interval", "2400ms"]],
   watch: [[], ["--all"]],
   send: [["a/b", "x", "--wait", "acked", "--timeout", "200ms"]],
   "messages list": [[]],

@@ -19,6 +19,7 @@ const UNPRINTABLE =
   /(?<!\p{Script=Han})[\u{e0100}-\u{e01ef}]|(?<!\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d|\u200d(?!\p{Extended_Pictographic})|(?!\u200d|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}])[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/gu;
 /** Most texts need no closer look; this look costs a tenth. */
 const PLAIN = /^[ -~]*$/;
+const PLAIN_JSON = /^[ -~\n]*$/;
 
 const LONGEST = 2_000;
 
@@ -46,7 +47,7 @@ export function jsonLine(value: unknown): string {
 
 /** Escapes what must not be shown in a text that is JSON already; its value stays the same. */
 export function escapeJson(json: string): string {
-  return PLAIN.test(json) ? json : json.replace(UNPRINTABLE, spellForJson);
+  return PLAIN_JSON.test(json) ? json : json.replace(UNPRINTABLE, spellForJson);
 }
 
 /**
@@ -69,8 +70,9 @@ function spell(character: string): string {
   return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** JSON knows UTF-16 units alone. */
+/** JSON knows UTF-16 units alone. A line end stands between lines only: within a text it is escaped already. */
 function spellForJson(character: string): string {
+  if (character === "\n") return character;
   return character
     .split("")
     .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)

@@ -69,7 +69,7 @@ test("SHOW-2: a line of JSON has nothing that acts on a terminal, and is the sam
       assert.doesNotMatch(line, FORBIDDEN);
       assert.doesNotMatch(line, /\n/);
       assert.deepEqual(JSON.parse(line), JSON.parse(JSON.stringify(value)));
-      assert.equal(escapeJson(line), line);
+      assert.equal(escapeJson(`${line}\n`), `${line}\n`);
     }),
     { numRuns: 1_000 },
   );

@@ -94,7 +94,7 @@ export class Api {
   }
 
   #refused(status: number, headers: Headers, text: string): ApiResult<never> {
-    const error: unknown = (parseObject(text) ?? {})["error"];
+    const error: unknown = parseObject(text)?.["error"];
     const { code, message, fix } = isJsonObject(error) ? error : {};
     if (typeof code !== "string") return this.#foreign(status);
     const { failures } = this.#options.texts;

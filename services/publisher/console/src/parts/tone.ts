@@ -27,7 +27,7 @@ const TONES: Readonly<Record<string, Tone>> = {
 };
 
 export function toneOf(state: string): Tone {
-  return TONES[state] ?? "idle";
+  return (Object.hasOwn(TONES, state) && TONES[state]) || "idle";
 }
 
 const GRAVITY: readonly Tone[] = ["bad", "warn", "busy", "ok", "idle"];
