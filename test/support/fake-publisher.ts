@@ -22,6 +22,8 @@ export interface FakePublisher {
   viewers(): number;
   /** POSTs, as `path body`. */
   readonly posts: readonly string[];
+  /** Requests for what a restricted token is refused, and for the audit, as they came. */
+  readonly asked: readonly string[];
   /** What GET /v1/overview answers, on top of what is calm. */
   overview: Record<string, unknown>;
 }
@@ -31,24 +33,30 @@ export interface FakeOptions {
   /** Bearer token that is then wanted. */
   readonly token?: string;
   readonly messages?: readonly Record<string, unknown>[];
+  /** What GET /v1/me answers; without: 404, as publishers before principals. */
+  readonly me?: Record<string, unknown>;
+  readonly audit?: readonly Record<string, unknown>[];
 }
 
 export async function startFakePublisher(t: TestContext, options: FakeOptions): Promise<FakePublisher> {
-  const { fleet, token, messages = [] } = options;
+  const { fleet, token, messages = [], me, audit = [] } = options;
   const app = Fastify({ forceCloseConnections: true });
   const streams = new Set<FastifyReply>();
   const posts: string[] = [];
+  const asked: string[] = [];
   const wanted = token === undefined ? undefined : `Bearer ${token}`;
   app.addHook("onRequest", async (request, reply) => {
     if (wanted === undefined || !request.url.startsWith("/v1") || request.headers.authorization === wanted) return;
     return reply.code(401).send({ error: { code: "unauthorized", message: "the token is wrong", fix: "" } });
   });
-  app.addHook("preHandler", async ({ method, url, body }) => {
-    if (method === "POST") posts.push(`${url} ${JSON.stringify(body)}`);
+  app.addHook("preHandler", async ({ method, url, body, headers }) => {
+    if (method === "POST") posts.push(`${url} ${JSON.stringify(body)} ${headers["content-type"]}`);
+    if (/^\/v1\/(overview|stats|status|machines|events)/.test(url)) asked.push(url);
   });
   const fake = {
     overview: {} as Record<string, unknown>,
     posts,
+    asked,
     url: "",
     send: (type: string, data: unknown) => {
       for (const { raw } of streams) raw.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -71,6 +79,17 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
     reply.raw.write(`event: snapshot\ndata: ${JSON.stringify(view())}\n\n`);
     streams.add(reply);
     reply.raw.on("close", () => streams.delete(reply));
+  });
+  if (me !== undefined) app.get("/v1/me", async () => me);
+  app.get("/v1/audit", async (request) => {
+    const { who, action, before, limit } = request.query as Record<string, string | undefined>;
+    asked.push(request.url);
+    const below = audit.filter((one) => before === undefined || Number(one["action_id"]) < Number(before));
+    const found = below.filter(
+      (one) => (who === undefined || one["who"] === who) && (action === undefined || one["action"] === action),
+    );
+    const actions = found.slice(0, Number(limit));
+    return { actions, next_before: found.length > actions.length ? actions.at(-1)?.["action_id"] : null };
   });
   app.get("/v1/overview", async () => ({ ...CALM(), ...fake.overview }));
   app.get("/v1/stats", async () => STATS);

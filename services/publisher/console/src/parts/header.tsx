@@ -2,17 +2,20 @@
 import { clockTime } from "../i18n/format.ts";
 import { type Key, t } from "../i18n/text.ts";
 import { bus, stream } from "../state/live.ts";
+import { may, mayReadAll } from "../state/me.ts";
 import { chooseLanguage, chooseTheme, type Language, language, type Theme, theme } from "../state/preferences.ts";
 import { route } from "../state/router.ts";
-import { isRefused, signOut, token } from "../state/session.ts";
+import { isRefused } from "../state/session.ts";
 import { open, recording } from "../state/viewpoint.ts";
 import { Shape } from "./state-badge.tsx";
+import { Who } from "./who.tsx";
 
 const PAGES: readonly (readonly [path: string, title: Key])[] = [
   ["/overview", "nav.overview"],
   ["/machines", "nav.machines"],
   ["/log", "nav.log"],
   ["/messages", "nav.messages"],
+  ["/audit", "nav.audit"],
 ];
 
 export function Header() {
@@ -27,7 +30,7 @@ export function Header() {
         acktor
       </a>
       <nav aria-label={t("nav.label")}>
-        {PAGES.map(([page, title]) => (
+        {PAGES.filter(([page]) => page !== "/audit" || may("admin")).map(([page, title]) => (
           <a key={page} href={`#${page}`} {...(path.startsWith(page) ? { "aria-current": "page" } : {})}>
             {t(title)}
           </a>
@@ -42,7 +45,7 @@ export function Header() {
 function StreamPill() {
   const state = stream.value;
   const opened = recording.value;
-  if (isRefused.value) return null;
+  if (isRefused.value || (opened === null && !mayReadAll())) return null;
   if (opened !== null) {
     return (
       <span class="pill tone-warn">
@@ -119,11 +122,7 @@ function Settings() {
           </option>
         ))}
       </select>
-      {token.value !== null && (
-        <button type="button" class="plain" onClick={signOut}>
-          {t("token.forget")}
-        </button>
-      )}
+      <Who />
     </div>
   );
 }

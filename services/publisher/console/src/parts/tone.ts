@@ -24,6 +24,11 @@ const TONES: Readonly<Record<string, Tone>> = {
   expired: "warn",
   ok: "ok",
   away: "bad",
+  "audit.done": "ok",
+  "audit.refused": "warn",
+  "audit.unanswered": "warn",
+  "audit.unauthorized": "bad",
+  "audit.forbidden": "bad",
 };
 
 export function toneOf(state: string): Tone {

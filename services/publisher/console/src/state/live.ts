@@ -20,6 +20,7 @@ import { readEvents } from "../api/event-stream.ts";
 import { Fleet } from "./fleet.ts";
 import { drawer } from "./frames.ts";
 import { Journal } from "./journal.ts";
+import { isKnown, mayReadAll } from "./me.ts";
 import { isRefused, logins } from "./session.ts";
 
 /** How often it is looked for instances that have fallen silent. */
@@ -43,7 +44,8 @@ const changed = drawer(() => {
 export function followEvents(): () => void {
   return effect(() => {
     logins.value;
-    if (isRefused.value) return;
+    // Known first: a stream that will be refused is not asked for.
+    if (isRefused.value || !isKnown.value || !mayReadAll()) return;
     const stop = readEvents("/v1/events", {
       onEvent: take,
       onOpen: () => {
