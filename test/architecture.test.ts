@@ -35,7 +35,6 @@ const DRIVERS: Readonly<Record<string, string>> = {
   "@opentelemetry/exporter-trace-otlp-http": "shared/src/runtime/otel-tracing.ts",
   "@fastify/helmet": "shared/src/runtime/http-guard.ts",
   "@fastify/rate-limit": "shared/src/runtime/http-guard.ts",
-  uplot: "services/publisher/console/src/parts/line-chart.tsx",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 

@@ -36,10 +36,11 @@ export interface FakeOptions {
   /** What GET /v1/me answers; without: 404, as publishers before principals. */
   readonly me?: Record<string, unknown>;
   readonly audit?: readonly Record<string, unknown>[];
+  readonly principals?: readonly Record<string, unknown>[];
 }
 
 export async function startFakePublisher(t: TestContext, options: FakeOptions): Promise<FakePublisher> {
-  const { fleet, token, messages = [], me, audit = [] } = options;
+  const { fleet, token, messages = [], me, audit = [], principals = [] } = options;
   const app = Fastify({ forceCloseConnections: true });
   const streams = new Set<FastifyReply>();
   const posts: string[] = [];
@@ -50,7 +51,8 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
     return reply.code(401).send({ error: { code: "unauthorized", message: "the token is wrong", fix: "" } });
   });
   app.addHook("preHandler", async ({ method, url, body, headers }) => {
-    if (method === "POST") posts.push(`${url} ${JSON.stringify(body)} ${headers["content-type"]}`);
+    if (method === "POST" || method === "DELETE")
+      posts.push(`${url} ${JSON.stringify(body)} ${headers["content-type"]}`);
     if (/^\/v1\/(overview|stats|status|machines|events)/.test(url)) asked.push(url);
   });
   const fake = {
@@ -81,6 +83,22 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
     reply.raw.on("close", () => streams.delete(reply));
   });
   if (me !== undefined) app.get("/v1/me", async () => me);
+  const known = [...principals];
+  app.get("/v1/principals", async () => ({ principals: known }));
+  app.post("/v1/principals", async (request, reply) => {
+    const body = request.body as Record<string, unknown>;
+    if (body["name"] === "taken")
+      return reply.code(409).send({ error: { code: "conflict", message: "the name is in force", fix: "Revoke it." } });
+    const made = { topics: { write: [], read: [] }, expires_at: null, revoked_at: null, ...body };
+    known.unshift({ ...made, created_at: NOW(), created_by: "ops" });
+    return reply.code(201).send({ ...made, token: TOKEN });
+  });
+  app.delete("/v1/principals/:name", async (request) => {
+    const { name } = request.params as { readonly name: string };
+    const at = known.findIndex((one) => one["name"] === name);
+    known[at] = { ...known[at], revoked_at: NOW() };
+    return known[at];
+  });
   app.get("/v1/audit", async (request) => {
     const { who, action, before, limit } = request.query as Record<string, string | undefined>;
     asked.push(request.url);
@@ -120,6 +138,9 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
   fake.url = addressOf(app);
   return fake as FakePublisher;
 }
+
+/** What is answered to the creation of a token. */
+export const TOKEN = "acktor_4f9Qm2hZ8vXc1nB7tY5wK3rL6pD0sJgE";
 
 export const ID = "019ab1b5-7a3c-7d10-8c55-0242ac120002";
 

@@ -17,6 +17,7 @@ import { MessageView } from "./views/message.tsx";
 import { MessagesView } from "./views/messages.tsx";
 import { NotFound } from "./views/not-found.tsx";
 import { OverviewView } from "./views/overview.tsx";
+import { TokensView } from "./views/tokens.tsx";
 
 const VIEWS = {
   "/overview": { View: OverviewView, title: "nav.overview" },
@@ -24,7 +25,11 @@ const VIEWS = {
   "/log": { View: LogView, title: "nav.log" },
   "/messages": { View: MessagesView, title: "nav.messages" },
   "/audit": { View: AuditView, title: "nav.audit" },
+  "/tokens": { View: TokensView, title: "nav.tokens" },
 } as const;
+
+/** What others are not even shown the way to. */
+const ADMIN_PAGES: ReadonlySet<string> = new Set(["/audit", "/tokens"]);
 
 export function App() {
   useEffect(() => {
@@ -62,7 +67,7 @@ function CurrentView() {
   }
   if (!isView(path)) return <NotFound what={path} />;
   const { View } = VIEWS[path];
-  if (path === "/audit") return may("admin") ? <View /> : <Limited title={title} scope="admin" />;
+  if (ADMIN_PAGES.has(path)) return may("admin") ? <View /> : <Limited title={title} scope="admin" />;
   // A list of messages is that of the token's topics; a send-only token still sends from there.
   const isSeen = path === "/messages" || mayReadAll() || (path === "/log" && recording.value !== null);
   return isSeen ? <View /> : <Limited title={title} scope="read" />;

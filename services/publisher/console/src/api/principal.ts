@@ -33,3 +33,12 @@ export interface AuditPage {
   readonly actions: readonly AuditAction[];
   readonly next_before?: string | null;
 }
+
+/** A principal as admins see it. */
+export interface Principal extends Omit<Me, "authenticated"> {
+  readonly created_at: string;
+  readonly created_by: string;
+  readonly revoked_at: string | null;
+}
+
+export const SCOPES: readonly Scope[] = ["send", "read", "operate", "admin"];

@@ -15,7 +15,10 @@ const PAGES: readonly (readonly [path: string, title: Key])[] = [
   ["/machines", "nav.machines"],
   ["/log", "nav.log"],
   ["/messages", "nav.messages"],
+];
+const ADMIN_PAGES: typeof PAGES = [
   ["/audit", "nav.audit"],
+  ["/tokens", "nav.tokens"],
 ];
 
 export function Header() {
@@ -30,7 +33,7 @@ export function Header() {
         acktor
       </a>
       <nav aria-label={t("nav.label")}>
-        {PAGES.filter(([page]) => page !== "/audit" || may("admin")).map(([page, title]) => (
+        {[...PAGES, ...(may("admin") ? ADMIN_PAGES : [])].map(([page, title]) => (
           <a key={page} href={`#${page}`} {...(path.startsWith(page) ? { "aria-current": "page" } : {})}>
             {t(title)}
           </a>
