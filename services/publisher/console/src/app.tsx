@@ -5,7 +5,7 @@ import { Header } from "./parts/header.tsx";
 import { Limited } from "./parts/limited.tsx";
 import { TokenForm } from "./parts/token-form.tsx";
 import { ViewGuard } from "./parts/view-guard.tsx";
-import { may, mayReadAll } from "./state/me.ts";
+import { isKnown, may, mayReadAll } from "./state/me.ts";
 import { decoded } from "./state/percent.ts";
 import { route } from "./state/router.ts";
 import { isRefused } from "./state/session.ts";
@@ -46,9 +46,11 @@ export function App() {
         {isRefused.value ? (
           <TokenForm />
         ) : (
-          <ViewGuard view={route.value.path} words={faultWords()}>
-            <CurrentView />
-          </ViewGuard>
+          isKnown.value && (
+            <ViewGuard view={route.value.path} words={faultWords()}>
+              <CurrentView />
+            </ViewGuard>
+          )
         )}
       </main>
     </>

@@ -77,8 +77,8 @@ function pathOf(
   return points.length === 0 ? "" : `M${points.join("L")}`;
 }
 
-/** The smallest of 1, 2, 5 times a power of ten of which STEPS reach `most`. */
+/** The smallest round number of which STEPS reach `most`. */
 function stepOf(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most / STEPS));
-  return ([1, 2, 5].find((times) => times * power * STEPS >= most) ?? 10) * power;
+  return ([1, 2, 2.5, 3, 4, 5, 6, 8].find((times) => times * power * STEPS >= most) ?? 10) * power;
 }

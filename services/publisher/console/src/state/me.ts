@@ -2,7 +2,7 @@
  * What the reader's token may do, so that the page offers nothing that would be refused.
  *
  * Invariants:
- *  ME-1. It only hides: the publisher decides. While nothing is known, and with a publisher that knows no principals (404),
+ *  ME-1. It only hides: the publisher decides. While it does not answer, and with a publisher that knows no principals (404),
  *        everything is offered.
  *  ME-2. What belongs to one token is forgotten with it.
  */
@@ -17,7 +17,7 @@ const AGAIN_MS = 3_000;
 export const me = signal<Me | null>(null);
 /** The publisher takes callers without a token. */
 export const isOpen = signal(false);
-/** It has been asked, and has answered. */
+/** It has been asked, and has answered or cannot: until then no view asks for what would be refused. */
 export const isKnown = signal(false);
 
 /** Asks with each login, until it is answered. @returns what ends it */
@@ -35,10 +35,7 @@ export function followMe(): () => void {
       if (answer.ok) {
         me.value = answer.value;
         isOpen.value = !answer.value.authenticated;
-      } else if (answer.status !== 404 && answer.status !== 401) {
-        timer = window.setTimeout(() => void ask(), AGAIN_MS);
-        return;
-      }
+      } else if (answer.status !== 404 && answer.status !== 401) timer = window.setTimeout(() => void ask(), AGAIN_MS);
       isKnown.value = true;
     };
     void ask();

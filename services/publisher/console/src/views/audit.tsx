@@ -116,7 +116,7 @@ function Line({ line: { action_id, at, who, said, action, outcome, origin, messa
       </td>
       <td>{origin}</td>
       <td class="number">{count(messages)}</td>
-      <td class="topic">
+      <td class="topic detail">
         <code class="value">{wordsOf(detail)}</code>
       </td>
     </tr>
