@@ -228,7 +228,7 @@ test("transactions of the driver are used nowhere", () => {
   );
 });
 
-/** DOOR-1 of shared/src/runtime/terminal-door.ts: what is foreign in a text is escaped there, whoever wrote the text. */
+/** DOOR-1 of shared/src/runtime/terminal-door.ts: foreign characters are escaped there. */
 test("standard output and standard error are written to by one file: the door that escapes", () => {
   const writers = sources.filter(
     ({ path }) =>

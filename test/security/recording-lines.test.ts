@@ -1,5 +1,5 @@
 /**
- * Recordings that somebody wrote by hand, cut, or made to hurt: what opens can be shown, and what cannot is refused by the
+ * Recordings written by hand, cut, or made to hurt: what opens can be shown, and what cannot is refused by the
  * number of its line and the name of its field, by the command and by the console alike.
  */
 import assert from "node:assert/strict";

@@ -168,7 +168,7 @@ async function startHostileServer(t: TestContext): Promise<{ readonly url: strin
 /** Says one thing to each who connects. */
 async function startBabbler(t: TestContext, greeting: Buffer | string, reply: Buffer | string): Promise<number> {
   const server = net.createServer((socket) => {
-    socket.on("error", () => "whoever hung up has read enough");
+    socket.on("error", () => "a client that hangs up has read enough");
     socket.write(greeting);
     socket.on("data", () => socket.write(reply));
   });

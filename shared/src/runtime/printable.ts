@@ -51,7 +51,7 @@ export function escapeJson(json: string): string {
 }
 
 /**
- * A copy of an answer whose every text, names of members included, is printable: what is shown to people is made of it.
+ * A copy of an answer whose every text, names of members included, is printable. People are shown this copy.
  * @param value as JSON.parse gives it
  */
 export function printableCopy<T>(value: T): T {
