@@ -41,12 +41,13 @@ const FORBIDDEN =
 const OWN = /\u001b\[(?:31|32|33|39|2|22)m(?!OWNED)|\u001b\[2J\u001b\[H(?!OWNED)|\r\u001b\[2K/g;
 
 /** `all`: every text. `words`: texts but those that decide what is asked next. `types`: every figure too, and lists are texts. */
-type Mood = "all" | "words" | "types" | "refuses" | "babbles" | "null";
-const MOODS: readonly Mood[] = ["all", "words", "types", "refuses", "babbles", "null"];
+type Mood = "all" | "words" | "types" | "refuses" | "babbles" | "null" | "empty";
+const MOODS: readonly Mood[] = ["all", "words", "types", "refuses", "babbles", "null", "empty"];
 const KEPT = new Set(["service", "kind", "next_before", "ts", "machine"]);
 
 function spoil(value: unknown, mood: Mood, name = ""): unknown {
   if (mood === "null") return null;
+  if (mood === "empty") return {};
   if (typeof value === "string") return mood === "words" && KEPT.has(name) ? value : HOSTILE;
   if (Array.isArray(value)) return mood === "types" && value.length === 0 ? HOSTILE : value.map((v) => spoil(v, mood));
   if (typeof value === "object" && value !== null) {

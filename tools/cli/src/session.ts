@@ -56,27 +56,26 @@ export class Session {
    */
   answer<T extends object>(value: T, text: (shown: T) => string, exit: ExitCode = EXIT.done): ExitCode {
     if (this.json) this.terminal.json(value);
-    else {
-      const shown = this.#render(value, text);
-      if (shown === null) return this.fail(foreignAnswer(this.#url(), this.texts));
-      this.terminal.out(shown);
-    }
+    else this.terminal.out(text(printableCopy(value)));
     return exit;
+  }
+
+  /**
+   * Does work that reads answers of a service. One without a field that is read, or of another type, is that of another
+   * version, or of a service that is not ours: it ends the command with `not_acktor`, not with a stack trace.
+   */
+  async reading(work: () => Promise<ExitCode>): Promise<ExitCode> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof TypeError) return this.fail(foreignAnswer(this.#url(), this.texts));
+      throw error;
+    }
   }
 
   #url(): string {
     const address = readAddress(this.#address, this.env, this.texts);
     return address.ok ? address.value.url : "";
-  }
-
-  /** Null for a value without a field that its text needs: another version's answer, or not a service's of ours. */
-  #render<T extends object>(value: T, text: (shown: T) => string): string | null {
-    try {
-      return text(printableCopy(value));
-    } catch (error) {
-      if (error instanceof TypeError) return null;
-      throw error;
-    }
   }
 
   /** Says why it was not done, on standard error. Ctrl-C needs no words. */
