@@ -36,7 +36,6 @@ const DRIVERS: Readonly<Record<string, string>> = {
   "@opentelemetry/exporter-trace-otlp-http": "shared/src/runtime/otel-tracing.ts",
   "@fastify/helmet": "shared/src/runtime/http-guard.ts",
   "@fastify/rate-limit": "shared/src/runtime/http-guard.ts",
-  uplot: "services/publisher/console/src/parts/line-chart.tsx",
   "elkjs/lib/elk.bundled.js": "services/publisher/console/charts/arrange.ts",
 };
 
@@ -122,6 +121,7 @@ test("the command line starts without what only some commands need", () => {
       if (name.startsWith(".")) next.push(targetOf(path, name));
       else if (name.startsWith("@acktor/chaos/"))
         next.push(`tools/chaos/src/${name.slice("@acktor/chaos/".length)}.ts`);
+      else if (name.startsWith("@acktor/shared/")) next.push(`shared/src/${name.slice("@acktor/shared/".length)}.ts`);
       else if (!name.startsWith("node:")) packages.add(name);
     }
   }
@@ -229,6 +229,21 @@ test("transactions of the driver are used nowhere", () => {
   );
 });
 
+/** DOOR-1 of shared/src/runtime/terminal-door.ts: foreign characters are escaped there. */
+test("standard output and standard error are written to by one file: the door that escapes", () => {
+  const writers = sources.filter(
+    ({ path }) =>
+      !path.startsWith("test/") &&
+      /\bprocess\.(stdout|stderr|_rawDebug)\b|\bconsole\s*(\[|\.(log|error|warn|info|debug|dir|table|trace)\b)|\bwriteSync\([12]\b|\b(stdout|stderr)\.write\(/.test(
+        code(path),
+      ),
+  );
+  assert.deepEqual(
+    writers.map(({ path }) => path).filter((path) => !path.startsWith("services/publisher/console/")),
+    ["shared/src/runtime/terminal-door.ts"],
+  );
+});
+
 test("no timer repeats without a stop", () => {
   const wrong = sources
     .filter((s) => !s.path.startsWith("test/"))
@@ -300,6 +315,11 @@ function listTypeScript(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(folder, name));
+}
+
+/** A file without its comments. */
+function code(path: string): string {
+  return read(path).replace(/^\s*(\/\/|\*|\/\*\*).*$/gm, "");
 }
 
 function read(path: string): string {

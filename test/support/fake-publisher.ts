@@ -22,6 +22,8 @@ export interface FakePublisher {
   viewers(): number;
   /** POSTs, as `path body`. */
   readonly posts: readonly string[];
+  /** Requests for what a restricted token is refused, and for the audit, as they came. */
+  readonly asked: readonly string[];
   /** What GET /v1/overview answers, on top of what is calm. */
   overview: Record<string, unknown>;
 }
@@ -31,24 +33,32 @@ export interface FakeOptions {
   /** Bearer token that is then wanted. */
   readonly token?: string;
   readonly messages?: readonly Record<string, unknown>[];
+  /** What GET /v1/me answers; without: 404, as publishers before principals. */
+  readonly me?: Record<string, unknown>;
+  readonly audit?: readonly Record<string, unknown>[];
+  readonly principals?: readonly Record<string, unknown>[];
 }
 
 export async function startFakePublisher(t: TestContext, options: FakeOptions): Promise<FakePublisher> {
-  const { fleet, token, messages = [] } = options;
+  const { fleet, token, messages = [], me, audit = [], principals = [] } = options;
   const app = Fastify({ forceCloseConnections: true });
   const streams = new Set<FastifyReply>();
   const posts: string[] = [];
+  const asked: string[] = [];
   const wanted = token === undefined ? undefined : `Bearer ${token}`;
   app.addHook("onRequest", async (request, reply) => {
     if (wanted === undefined || !request.url.startsWith("/v1") || request.headers.authorization === wanted) return;
     return reply.code(401).send({ error: { code: "unauthorized", message: "the token is wrong", fix: "" } });
   });
-  app.addHook("preHandler", async ({ method, url, body }) => {
-    if (method === "POST") posts.push(`${url} ${JSON.stringify(body)}`);
+  app.addHook("preHandler", async ({ method, url, body, headers }) => {
+    if (method === "POST" || method === "DELETE")
+      posts.push(`${url} ${JSON.stringify(body)} ${headers["content-type"]}`);
+    if (/^\/v1\/(overview|stats|status|machines|events)/.test(url)) asked.push(url);
   });
   const fake = {
     overview: {} as Record<string, unknown>,
     posts,
+    asked,
     url: "",
     send: (type: string, data: unknown) => {
       for (const { raw } of streams) raw.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -71,6 +81,33 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
     reply.raw.write(`event: snapshot\ndata: ${JSON.stringify(view())}\n\n`);
     streams.add(reply);
     reply.raw.on("close", () => streams.delete(reply));
+  });
+  if (me !== undefined) app.get("/v1/me", async () => me);
+  const known = [...principals];
+  app.get("/v1/principals", async () => ({ principals: known }));
+  app.post("/v1/principals", async (request, reply) => {
+    const body = request.body as Record<string, unknown>;
+    if (body["name"] === "taken")
+      return reply.code(409).send({ error: { code: "conflict", message: "the name is in force", fix: "Revoke it." } });
+    const made = { topics: { write: [], read: [] }, expires_at: null, revoked_at: null, ...body };
+    known.unshift({ ...made, created_at: NOW(), created_by: "ops" });
+    return reply.code(201).send({ ...made, token: TOKEN });
+  });
+  app.delete("/v1/principals/:name", async (request) => {
+    const { name } = request.params as { readonly name: string };
+    const at = known.findIndex((one) => one["name"] === name);
+    known[at] = { ...known[at], revoked_at: NOW() };
+    return known[at];
+  });
+  app.get("/v1/audit", async (request) => {
+    const { who, action, before, limit } = request.query as Record<string, string | undefined>;
+    asked.push(request.url);
+    const below = audit.filter((one) => before === undefined || Number(one["action_id"]) < Number(before));
+    const found = below.filter(
+      (one) => (who === undefined || one["who"] === who) && (action === undefined || one["action"] === action),
+    );
+    const actions = found.slice(0, Number(limit));
+    return { actions, next_before: found.length > actions.length ? actions.at(-1)?.["action_id"] : null };
   });
   app.get("/v1/overview", async () => ({ ...CALM(), ...fake.overview }));
   app.get("/v1/stats", async () => STATS);
@@ -101,6 +138,9 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
   fake.url = addressOf(app);
   return fake as FakePublisher;
 }
+
+/** What is answered to the creation of a token. */
+export const TOKEN = "acktor_4f9Qm2hZ8vXc1nB7tY5wK3rL6pD0sJgE";
 
 export const ID = "019ab1b5-7a3c-7d10-8c55-0242ac120002";
 

@@ -1,6 +1,6 @@
 /** The acker's configuration: the settings, and the faults between them. */
 import { isIP } from "node:net";
-import { isUnder } from "@acktor/shared/protocol/topics";
+import { dataFilterFault } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import {
   type AckerSettings,
@@ -18,15 +18,11 @@ export function readAckerConfig(env: Environment): ConfigResult<AckerSettings> {
 
 function crossFaults(config: Partial<AckerSettings>): string[] {
   const faults = sharedFaults(config);
+  const prefixes = [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX].filter((prefix) => prefix !== undefined);
   for (const topic of config.ACKTOR_TOPICS ?? []) {
-    if (topic.startsWith("$share/")) {
-      faults.push(
-        `ACKTOR_TOPICS has ${topic}: name the filter alone, and the group in ACKTOR_GROUP=${groupIn(topic)}.`,
-      );
-    }
-    const prefixes = [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX];
-    const own = prefixes.find((prefix) => prefix !== undefined && isUnder(topic, prefix));
-    if (own !== undefined) faults.push(`ACKTOR_TOPICS has ${topic}, which lies under our own prefix ${own}.`);
+    // TOPICS-3. `#` alone means everything else: the acker leaves our own topics out. No other filter has that meaning.
+    const fault = topic === "#" ? null : dataFilterFault(topic, prefixes);
+    if (fault !== null) faults.push(`ACKTOR_TOPICS has ${topic}, which ${fault}.`);
   }
   const key = { name: "ACKTOR_ACK_PRIVATE_KEY", isSet: isGiven(config.ACKTOR_ACK_PRIVATE_KEY) };
   const needed = { name: "ACKTOR_ENVELOPE_PUBLIC_KEYS", isSet: isGiven(config.ACKTOR_ENVELOPE_PUBLIC_KEYS) };
@@ -59,8 +55,4 @@ function webhookFaults(config: Partial<AckerSettings>): string[] {
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-function groupIn(shared: string): string {
-  return shared.split("/")[1] || "ackers";
 }

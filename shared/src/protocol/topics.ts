@@ -5,6 +5,8 @@
  *  1. A topic that `topicFault` passes can be published on any broker: no wildcard, no NUL or control character,
  *     no lone surrogate, no leading `$`, at most 65,535 bytes and 100 levels (MQTT 5, 4.7; PITFALLS: the driver checks nothing).
  *  2. Nobody reaches our own ack or presence topics through intake (SPEC 4): `reservedFault` refuses them.
+ *  TOPICS-3. A filter of data topics selects none of our own: `dataFilterFault` is the one rule, for the acker's settings
+ *            and for the access list that is made of them.
  */
 
 export const DEFAULT_ACK_PREFIX = "delivery/ack";
@@ -58,6 +60,32 @@ export function filterFault(filter: string): string | null {
     if (level !== "+" && level.includes("+")) return "has a + inside a level";
   }
   return null;
+}
+
+/** True when `filter` selects `prefix` itself or any topic below it. */
+export function filterReaches(filter: string, prefix: string): boolean {
+  const wanted = filter.split("/");
+  for (const [i, level] of prefix.split("/").entries()) {
+    if (wanted[i] === "#") return true;
+    if (wanted[i] !== "+" && wanted[i] !== level) return false;
+  }
+  return true;
+}
+
+/**
+ * Says why `filter`, which `filterFault` passes, may not select data topics.
+ * @param prefixes our own, of acks and presence
+ * @returns the reason with its remedy, or null
+ */
+export function dataFilterFault(filter: string, prefixes: readonly string[]): string | null {
+  if (filter.startsWith("$share/")) {
+    const group = filter.split("/")[1] || "ackers";
+    return `names a shared subscription. Name the filter alone, and the group in ACKTOR_GROUP=${group}`;
+  }
+  if (filter.startsWith("$")) return "starts with $, which brokers keep for themselves";
+  const prefix = prefixes.find((one) => filterReaches(filter, one));
+  if (prefix === undefined) return null;
+  return `selects topics under ${prefix}, which acktor keeps for itself. Name the data topics, as sensors/#`;
 }
 
 /** True when `filter` selects `topic` (MQTT 5, 4.7; wildcards do not select topics that begin with `$`). */

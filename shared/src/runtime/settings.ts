@@ -346,7 +346,8 @@ const ackerOwn = {
     schema: integer(0, 65_535),
   },
   ACKTOR_TOPICS: {
-    description: "Filters to subscribe to, separated by commas. Our own prefixes are always left out.",
+    description:
+      "Filters to subscribe to, separated by commas. None may select topics under our own prefixes; `#` alone selects everything else.",
     example: "sensors/#,orders/+/created",
     required: true,
     schema: list(filterFault),

@@ -19,7 +19,11 @@ function rig(options: { out?: boolean; err?: boolean; env?: Record<string, strin
 }
 
 test("colours and clearing: on a terminal only, and never against NO_COLOR, --no-color or a dumb one", () => {
-  const painted = (options: Parameters<typeof rig>[0]): string => rig(options).terminal.paint("good", "OK");
+  const painted = (options: Parameters<typeof rig>[0]): string => {
+    const { terminal, written } = rig(options);
+    terminal.out(terminal.paint("good", "OK"));
+    return written.out.trimEnd();
+  };
   assert.equal(painted({ out: true }), "\u001b[32mOK\u001b[39m");
   assert.equal(painted({ out: false, err: true }), "OK");
   assert.equal(painted({ out: true, env: { NO_COLOR: "1" } }), "OK");

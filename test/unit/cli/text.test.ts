@@ -9,6 +9,7 @@ import { english } from "@acktor/cli/texts/english";
 import { formatAge, formatNumber, formatTime } from "@acktor/cli/texts/format";
 import { japanese } from "@acktor/cli/texts/japanese";
 import { chooseTexts } from "@acktor/cli/texts/texts";
+import { mark } from "@acktor/shared/runtime/terminal-door";
 import fc from "fast-check";
 
 test("wide characters take two columns, marks and colours none", () => {
@@ -25,7 +26,7 @@ test("wide characters take two columns, marks and colours none", () => {
     ["👩‍👩‍👧", 2],
     ["❤️", 2],
     ["①", 1],
-    ["\u001b[32mOK\u001b[39m", 2],
+    [mark("good", "OK"), 2],
     ["", 0],
   ];
   assert.deepEqual(
@@ -38,8 +39,8 @@ test("a text is cut and filled to exactly the columns that there are", () => {
   assert.equal(fitText("接続情報", 8), "接続情報");
   assert.equal(fitText("接続情報", 7), "接続情…");
   assert.equal(fitText("接続情報", 6), "接続…");
-  assert.equal(fitText("\u001b[32mCONNECTED\u001b[39m", 9), "\u001b[32mCONNECTED\u001b[39m");
-  assert.equal(fitText("\u001b[32mCONNECTED\u001b[39m", 8), "CONNECT…");
+  assert.equal(fitText(mark("good", "CONNECTED"), 9), mark("good", "CONNECTED"));
+  assert.equal(fitText(mark("good", "CONNECTED"), 8), "CONNECT…");
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
       const fitted = fitText(text, columns);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { CONSOLE_FOLDER } from "@acktor/publisher/http/console-routes";
 
-const MOST_BYTES = 80 * 1024;
+const MOST_BYTES = 80_000;
 
 test("scripts and styles have at most 80 kB, gzipped, and ask for nothing elsewhere", (t) => {
   const names = readdirSync(CONSOLE_FOLDER).filter((name) => /\.(js|css)$/.test(name));

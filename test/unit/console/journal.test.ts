@@ -100,12 +100,13 @@ test("what is no recording is refused, with the line", () => {
   const text = toJsonLines([], []);
   const refused = (broken: string): string => {
     const opened = readRecording("x", broken);
-    return opened.ok ? "opened" : `${opened.fault} ${opened.line}`;
+    if (opened.ok) return "opened";
+    return opened.fault === "too_large" ? opened.fault : `${opened.line} ${opened.fault.field} ${opened.fault.wanted}`;
   };
   assert.equal(refused(text), "opened");
-  assert.equal(refused(""), "not_a_recording 1");
-  assert.equal(refused("[]"), "not_a_recording 1");
-  assert.equal(refused(text.replace('"v":1', '"v":2')), "not_a_recording 1");
-  assert.equal(refused(`${text}{"v":1,"kind":"transition"}\n`), "bad_line 2");
-  assert.equal(refused(`${text}${JSON.stringify(moved(1))}\nnonsense`), "bad_line 3");
+  assert.equal(refused(""), "1  object");
+  assert.equal(refused("[]"), "1  object");
+  assert.equal(refused(text.replace('"v":1', '"v":2')), "1 v recording");
+  assert.equal(refused(`${text}{"v":1,"kind":"transition"}\n`), "2 ts time");
+  assert.equal(refused(`${text}${JSON.stringify(moved(1))}\nnonsense`), "3  object");
 });

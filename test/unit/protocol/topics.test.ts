@@ -3,9 +3,11 @@ import { test } from "node:test";
 import {
   ackTopic,
   ackTopicId,
+  dataFilterFault,
   destinationOf,
   filterFault,
   filterMatches,
+  filterReaches,
   filterToRegex,
   isUnder,
   reservedFault,
@@ -147,6 +149,64 @@ for (const [bad, reason] of FILTER_FAULTS) {
 
 test("a filter without wildcards is a topic, and the other way round", () => {
   fc.assert(fc.property(topic, (t) => filterFault(t) === null && filterMatches(t, t)));
+});
+
+test("a filter reaches a prefix when it selects some topic there, and else not", () => {
+  const prefix = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 });
+  const below = fc.array(fc.constantFrom("a", "b", "", "x"), { maxLength: 4 });
+  const near = fc
+    .tuple(fc.array(fc.constantFrom("a", "b", "c", "+"), { minLength: 1, maxLength: 5 }), fc.boolean())
+    .map(([levels, everythingBelow]) => [...levels, ...(everythingBelow ? ["#"] : [])].join("/"));
+  fc.assert(
+    fc.property(near, prefix, below, (f, own, rest) => {
+      const selects = filterMatches(f, [...own, ...rest].join("/"));
+      assert.ok(!selects || filterReaches(f, own.join("/")), "no filter that reaches is missed");
+    }),
+    { numRuns: 2_000 },
+  );
+  fc.assert(
+    fc.property(near, prefix, (f, own) => {
+      if (!filterReaches(f, own.join("/"))) return;
+      const witness = f
+        .split("/")
+        .map((l, i) => (l === "+" || l === "#" ? (own[i] ?? "x") : l))
+        .slice(0, f.endsWith("#") ? undefined : f.split("/").length);
+      const topic = [...witness, ...own.slice(witness.length)].join("/");
+      assert.ok(
+        filterMatches(f, topic) && isUnder(topic, own.join("/")),
+        `${f} selects ${topic} under ${own.join("/")}`,
+      );
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const OWN = ["delivery/ack", "delivery/acker"];
+for (const bad of [
+  "#",
+  "+/#",
+  "delivery/#",
+  "delivery/+",
+  "delivery/+/#",
+  "delivery/ack",
+  "delivery/ack/#",
+  "delivery/ack/+",
+  "delivery/acker/x",
+  "+/ack/#",
+  "+/ack",
+  "+/+/+",
+  "+/acker/+",
+  "delivery/ack/a/b",
+]) {
+  test(`TOPICS-3: ${bad} selects our own topics, and is refused with the prefix and the way out`, () => {
+    assert.match(dataFilterFault(bad, OWN) ?? "", /selects topics under delivery\/acke?r?, .* Name the data topics/);
+  });
+}
+test("TOPICS-3: what selects none of them is taken; topics of the broker and shared subscriptions are not", () => {
+  for (const good of ["delivery", "+", "sensors/#", "delivery/acks/#", "+/acks/#", "Delivery/ack/#", "/delivery/ack"])
+    assert.equal(dataFilterFault(good, OWN), null, good);
+  assert.match(dataFilterFault("$SYS/#", OWN) ?? "", /starts with \$/);
+  assert.match(dataFilterFault("$share/g/data/#", OWN) ?? "", /ACKTOR_GROUP=g/);
 });
 
 test("nobody publishes under our own prefixes, and everybody beside them", () => {

@@ -18,6 +18,17 @@ test("a line is JSON with level, time, service and instance", () => {
   assert.ok(!Number.isNaN(Date.parse(String(line["time"]))));
 });
 
+test("a line has no character that acts on a terminal, wherever its text comes from", () => {
+  const { logger, lines } = keptLogger();
+  const foreign = "a\u001b[2J\u009b31m\u007f\u2028\u202e\u200bb";
+  logger.error({ err: new Error(foreign), [foreign]: foreign }, foreign);
+  assert.equal(lines.length, 1);
+  const line = lines[0] ?? "";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them
+  assert.doesNotMatch(line.replace(/\n$/, ""), /[\u0000-\u001f\u007f-\u009f\u2028\u202e\u200b]/);
+  assert.equal((JSON.parse(line) as Record<string, unknown>)[foreign], foreign);
+});
+
 test("lines below the level are not written", () => {
   const { logger, lines } = keptLogger("error");
   for (const level of ["debug", "info", "warn", "error", "fatal"] as const) logger[level]({}, level);

@@ -1,5 +1,6 @@
 /** What `chaos list` and `chaos run` do. */
 import { writeFile } from "node:fs/promises";
+import { printable } from "@acktor/shared/runtime/printable";
 import type { ChaosIo } from "./define-chaos.ts";
 import { type BrokerRoom, makeBrokerRoom } from "./netns/broker-room.ts";
 import { isApart, isInside, type NamespaceKind, runInside, whyNot } from "./netns/own-namespace.ts";
@@ -30,13 +31,13 @@ export function listScenarios({ json = false, seed, lang }: ListCommandOptions, 
   const texts = chaosTexts(lang, host.env);
   if (json) {
     const list = SCENARIOS.map((scenario) => ({ ...scenario, faults: scheduleOf(scenario, seed) }));
-    host.stdout.write(`${JSON.stringify(list)}\n`);
+    host.stdout.json(list);
     return EXIT.passed;
   }
   const width = Math.max(...SCENARIOS.map(({ name }) => name.length));
   for (const scenario of SCENARIOS) {
     const seconds = (lastEnd(scheduleOf(scenario, seed)) / 1_000).toFixed(0).padStart(3);
-    host.stdout.write(`${scenario.name.padEnd(width)}  ${texts.seconds(seconds)}  ${scenario.title[texts.language]}\n`);
+    host.stdout.say(`${scenario.name.padEnd(width)}  ${texts.seconds(seconds)}  ${scenario.title[texts.language]}`);
   }
   return EXIT.passed;
 }
@@ -57,7 +58,7 @@ export async function runChaos(name: string, options: RunCommandOptions, host: C
   if (scenarios === null) return EXIT.usage;
   const missing = options.driver === "netns" && !isInside() ? whyNot() : null;
   if (missing !== null) {
-    host.stderr.write(`${texts.needsRoot} (${missing})\n`);
+    host.stderr.say(`${texts.needsRoot} (${missing})`);
     return EXIT.usage;
   }
   const kinds = namespacesFor(scenarios, options);
@@ -98,8 +99,8 @@ async function runAll(
     if (host.signal.aborted) break;
     const result = await runOne(scenario, options, texts, host, room);
     results.push(result);
-    if (options.json) host.stdout.write(`${JSON.stringify({ ...result, samples: undefined })}\n`);
-    else host.stderr.write(`${texts.outcomes[result.outcome]}  ${result.scenario}\n`);
+    if (options.json) host.stdout.json({ ...result, samples: undefined });
+    else host.stderr.say(`${texts.outcomes[result.outcome]}  ${result.scenario}`);
   }
   await report(results, options, texts, host);
   if (host.signal.aborted) return EXIT.interrupted;
@@ -112,13 +113,13 @@ function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenar
     for (const scenario of SCENARIOS) {
       const missing = missingFor(scenario);
       if (missing === null) usable.push(scenario);
-      else host.stderr.write(`${texts.left(scenario.name, missing)}\n`);
+      else host.stderr.say(texts.left(scenario.name, missing));
     }
     return usable;
   }
   const found = findScenario(name);
   if (found !== null) return [found];
-  host.stderr.write(`${texts.unknownScenario(name, SCENARIOS.map((scenario) => scenario.name).join(", "))}\n`);
+  host.stderr.say(texts.unknownScenario(printable(name, 100), SCENARIOS.map((scenario) => scenario.name).join(", ")));
   return null;
 }
 
@@ -164,11 +165,11 @@ async function report(
   if (!json && results.length > 0) {
     const lines = [summaryTable(results, texts), ...reasonLines(results, texts)];
     const passed = results.filter(({ outcome }) => outcome === "passed").length;
-    host.stdout.write(`\n${lines.join("\n")}\n${texts.passed(passed, results.length)}\n`);
+    host.stdout.say(`\n${lines.join("\n")}\n${texts.passed(passed, results.length)}`);
   }
   if (htmlFile !== undefined) {
     await writeFile(htmlFile, htmlReport(results, texts, new Date()));
-    host.stderr.write(`${texts.reportWritten(htmlFile)}\n`);
+    host.stderr.say(texts.reportWritten(htmlFile));
   }
   if (junitFile !== undefined) await writeFile(junitFile, junitXml(results));
 }

@@ -3,14 +3,15 @@
  *
  * Exit codes: 0 all passed, 1 one did not, 2 wrong arguments, 130 interrupted.
  */
+import type { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ListCommandOptions, RunCommandOptions } from "./chaos-command.ts";
 import type { ChaosTexts } from "./report/texts.ts";
 
 /** Where the lab writes, and how it is told to stop. */
 export interface ChaosIo {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stdout: TerminalDoor;
+  readonly stderr: TerminalDoor;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Ctrl-C. */
   readonly signal: AbortSignal;

@@ -1,5 +1,7 @@
 /** `npm run chaos`: the fault lab as a program of its own. */
+
 import { listenForStop } from "@acktor/embedded/stop-request";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { Command, Option } from "commander";
 import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
 import type { ControlsOptions } from "./controls/controls-command.ts";
@@ -13,14 +15,14 @@ const program = new Command("acktor")
   .option("--lang <language>", "en or ja")
   .showHelpAfterError();
 const { signal } = listenForStop(
-  (line) => console.error(line),
+  (line) => standardError.say(line),
   () => performance.now(),
 );
 const texts = chaosTexts(undefined, process.env);
 const number = (text: string): number => wholeNumber(text, texts.help.notWhole);
 let exitCode = 0;
 defineChaos(program, texts, async (_command, work) => {
-  exitCode = await work({ stdout: process.stdout, stderr: process.stderr, env: process.env, signal });
+  exitCode = await work({ stdout: standardOutput, stderr: standardError, env: process.env, signal });
 });
 
 program
@@ -71,7 +73,7 @@ try {
   await program.parseAsync(process.argv.slice(2), { from: "user" });
 } catch (error) {
   if (!(error instanceof LabFailure)) throw error;
-  console.error(error.message);
+  standardError.say(error.message);
   exitCode = 1;
 }
 process.exit(exitCode);

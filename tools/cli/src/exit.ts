@@ -1,5 +1,7 @@
 /** How a command ends: exit codes that scripts can tell apart, and failures as values. */
 
+import { jsonLine, printable } from "@acktor/shared/runtime/printable";
+
 export const EXIT = {
   done: 0,
   /** What was asked about, or asked for, failed. */
@@ -30,7 +32,7 @@ export const CLI_CODES = {
   too_large: "the content is larger than 262,144 bytes",
   cannot_write: "the recording exists already, or its folder cannot be written",
   cannot_read: "the recording cannot be read",
-  not_a_recording: "a line of the file is none of a recording",
+  not_a_recording: "a line of the file has not the form of a recording; the line and the field are named",
 } as const;
 
 /** Why a command did not do what it was asked for. */
@@ -46,8 +48,8 @@ export interface CliFailure {
 
 /** A failure as standard error shows it: one line of JSON, or words with the fix below them. */
 export function describeFailure({ exit, code, message, fix }: CliFailure, json: boolean, fixWord: string): string {
-  if (json) return JSON.stringify({ error: { code, message, fix, exit } });
-  return fix === "" ? message : `${message}\n  ${fixWord}: ${fix}`;
+  if (json) return jsonLine({ error: { code, message, fix, exit } });
+  return fix === "" ? printable(message) : `${printable(message)}\n  ${fixWord}: ${printable(fix)}`;
 }
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: CliFailure };

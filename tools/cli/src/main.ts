@@ -1,4 +1,11 @@
 /** The `acktor` command: reads its arguments, runs one subcommand, ends with its exit code (exit.ts). */
+import {
+  describeError,
+  flushStandardStreams,
+  onReaderGone,
+  standardError,
+  standardStreams,
+} from "@acktor/shared/runtime/terminal-door";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { runProgram } from "./program.ts";
 
@@ -19,17 +26,21 @@ function handOver(): void {
 
 /** What was written reaches a pipe before the process ends. */
 async function end(code: ExitCode): Promise<never> {
-  for (const stream of [process.stdout, process.stderr])
-    await new Promise<void>((resolve) => stream.write("", () => resolve()));
+  await flushStandardStreams();
   process.exit(code);
 }
 
 process.on("SIGINT", onInterrupt);
 // Nobody reads any more, as after `| head`: nothing is left to do.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(EXIT.done));
+onReaderGone(() => process.exit(EXIT.done));
+// A fault of the command itself: what Node would print may hold what a service has answered.
+process.on("uncaughtException", (error) => {
+  standardError.say(describeError(error));
+  process.exit(EXIT.failed);
+});
 
 const code = await runProgram(process.argv.slice(2), {
-  streams: process,
+  streams: standardStreams,
   env: process.env,
   signal: interrupted.signal,
   now: () => performance.now(),

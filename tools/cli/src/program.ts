@@ -7,6 +7,7 @@
  *     In one line of JSON where `--json` stands among them.
  *  2. Help goes to standard output when it was asked for, to standard error when it was not.
  */
+import { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import { Command, CommanderError } from "commander";
 import { defineChaos } from "./define/chaos.ts";
 import { defineDeadLetters } from "./define/dead-letters.ts";
@@ -18,6 +19,7 @@ import { defineStatus } from "./define/status.ts";
 import type { Environment } from "./environment.ts";
 import { type CliFailure, describeFailure, EXIT, type ExitCode } from "./exit.ts";
 import { Session } from "./session.ts";
+import { printable } from "./terminal/printable.ts";
 import { makeTerminal, type Streams } from "./terminal/terminal.ts";
 import { chooseTexts, isLanguage, LANGUAGES, type Texts } from "./texts/texts.ts";
 import { usageFailure } from "./usage-error.ts";
@@ -66,12 +68,13 @@ export async function runProgram(args: readonly string[], world: World): Promise
     const terminal = makeTerminal(streams, env, color);
     exit = await work(new Session({ ...world, terminal, texts, json, address }));
   });
+  const [out, err] = [new TerminalDoor(streams.stdout), new TerminalDoor(streams.stderr)];
   for (const command of withDescendants(program)) {
     command.exitOverride();
     command.configureOutput({
-      writeOut: (text) => void streams.stdout.write(text),
+      writeOut: (text) => out.write(text),
       // Help that was not asked for: no JSON.
-      writeErr: (text) => void (wantsJson || streams.stderr.write(text)),
+      writeErr: (text) => void (wantsJson || err.write(text)),
       // Said below, in the language and the form that were asked for.
       outputError: () => undefined,
       getOutHelpWidth: () => helpWidth(streams),
@@ -92,8 +95,8 @@ export async function runProgram(args: readonly string[], world: World): Promise
 
 /** Arguments that cannot be read, on standard error. */
 function refuse(failure: CliFailure, json: boolean, { stderr }: Streams, texts: Texts): ExitCode {
-  const { message, fix } = failure;
-  stderr.write(`${json ? describeFailure(failure, true, "") : `${texts.usage.error}: ${message}\n(${fix})`}\n`);
+  const words = `${texts.usage.error}: ${printable(failure.message)}\n(${failure.fix})`;
+  new TerminalDoor(stderr).say(json ? describeFailure(failure, true, "") : words);
   return EXIT.usage;
 }
 

@@ -1,5 +1,6 @@
 /** One run of the command: what every subcommand is given. */
-import { Api } from "./api/api.ts";
+import { printableCopy } from "@acktor/shared/runtime/printable";
+import { Api, foreignAnswer } from "./api/api.ts";
 import { type AddressOptions, readAddress } from "./api/credentials.ts";
 import type { Environment } from "./environment.ts";
 import { type CliFailure, describeFailure, EXIT, type ExitCode, type Result } from "./exit.ts";
@@ -49,10 +50,32 @@ export class Session {
     return address.ok ? { ok: true, value: new Api({ ...address.value, texts, signal }) } : address;
   }
 
-  /** Prints a result: as JSON where that was asked for, else as text. */
-  answer(value: object, text: () => string, exit: ExitCode = EXIT.done): ExitCode {
-    this.terminal.out(this.json ? JSON.stringify(value) : text());
+  /**
+   * Prints a result: as JSON where that was asked for, else as text.
+   * @param text is given a copy of the value in which every text is printable and on one line
+   */
+  answer<T extends object>(value: T, text: (shown: T) => string, exit: ExitCode = EXIT.done): ExitCode {
+    if (this.json) this.terminal.json(value);
+    else this.terminal.out(text(printableCopy(value)));
     return exit;
+  }
+
+  /**
+   * Does work that reads answers of a service. One without a field that is read, or of another type, is that of another
+   * version, or of a service that is not ours: it ends the command with `not_acktor`, not with a stack trace.
+   */
+  async reading(work: () => Promise<ExitCode>): Promise<ExitCode> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof TypeError) return this.fail(foreignAnswer(this.#url(), this.texts));
+      throw error;
+    }
+  }
+
+  #url(): string {
+    const address = readAddress(this.#address, this.env, this.texts);
+    return address.ok ? address.value.url : "";
   }
 
   /** Says why it was not done, on standard error. Ctrl-C needs no words. */

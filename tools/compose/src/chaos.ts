@@ -4,7 +4,9 @@
  *
  *   node chaos.js --broker HOST:PORT
  */
+
 import { parseArgs } from "node:util";
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { startFaultProxy } from "./fault-proxy.ts";
 
 const { values } = parseArgs({ options: { broker: { type: "string", default: "mosquitto:8883" } } });
@@ -15,4 +17,4 @@ const proxy = await startFaultProxy({
   controlPort: Number(process.env["HTTP_PORT"] || 8080),
 });
 for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => void proxy.stop());
-process.stdout.write(`acktor chaos: a line to ${values.broker}; docker compose exec chaos fault list\n`);
+standardOutput.write(`acktor chaos: a line to ${values.broker}; docker compose exec chaos fault list\n`);

@@ -6,9 +6,11 @@
  *
  * Exit codes: 0 nothing was lost, 1 something was, or did not recover, 2 wrong usage, 3 a part is away, 130 interrupted.
  */
+
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { LINE_SCENARIOS } from "@acktor/chaos/run/run-line-faults";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { chooseFaultTexts } from "./fault-texts.ts";
 import { describeTrial, type Trial, tryFault } from "./try-fault.ts";
 
@@ -39,7 +41,7 @@ async function main(): Promise<number> {
     return EXIT.done;
   }
   if (chosen.length === 0 || positionals.length > 1 || rate < 1) {
-    process.stderr.write(`${texts.usage}\n`);
+    standardError.write(`${texts.usage}\n`);
     return EXIT.usage;
   }
   const trials: Trial[] = [];
@@ -56,7 +58,7 @@ async function main(): Promise<number> {
     });
     if (stopping.signal.aborted) return EXIT.interrupted;
     if (!tried.ok) {
-      process.stderr.write(`${texts.away[tried.why]}\n`);
+      standardError.write(`${texts.away[tried.why]}\n`);
       return EXIT.away;
     }
     for (const line of describeTrial(tried.trial, texts)) say(`  ${line}`);
@@ -66,5 +68,5 @@ async function main(): Promise<number> {
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  standardOutput.write(`${line}\n`);
 }

@@ -6,9 +6,11 @@
  *
  * It listens on HTTP_PORT (8080) once the first message is through, or has had its time: healthy means ready to be looked at.
  */
+
 import { parseArgs } from "node:util";
 import { readConfig } from "@acktor/shared/runtime/config";
 import { knownNames, publisherSettings } from "@acktor/shared/runtime/settings";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { createForwarder } from "./forwarder.ts";
 import { type Welcome, welcome } from "./welcome.ts";
 
@@ -20,6 +22,8 @@ const { values } = parseArgs({
   },
 });
 const WELCOME_MS = 20_000;
+/** A line to paste, without the token itself: the container's file has it. */
+const TOKEN_WORDS = "token / トークン: docker compose exec front cat /run/secrets/api-token";
 /** Answers under way at a stop get this long. */
 const LAST_BYTES_MS = 1_000;
 
@@ -27,7 +31,7 @@ const { ACKTOR_API_TOKEN, HTTP_HOST, HTTP_PORT } = publisherSettings;
 const read = readConfig({ ACKTOR_API_TOKEN, HTTP_HOST, HTTP_PORT }, process.env, knownNames);
 if (read.ok) await run(read.config);
 else {
-  process.stderr.write(
+  standardError.write(
     `acktor front: the configuration has ${read.faults.length} fault(s)\n  - ${read.faults.join("\n  - ")}\n`,
   );
   process.exitCode = 2;
@@ -53,7 +57,7 @@ async function run(config: {
   const met =
     topic === "" ? "seen" : await welcome({ api, token, topic, withinMs: WELCOME_MS, signal: stopping.signal });
   if (stopping.signal.aborted) return;
-  server.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT }, () => say(met, token));
+  server.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT }, () => say(met));
 }
 
 /** A topic that the first filter selects: where the first message goes. Empty without a filter. */
@@ -61,7 +65,11 @@ function welcomeTopic(filters: string): string {
   return (filters.split(",")[0] ?? "").trim().replace(/[+#]/g, "welcome");
 }
 
-function say(met: Welcome, token: string): void {
+/**
+ * FRONT-1: where the console and its token are, never the token: logs are shipped, kept and read by others than those who
+ * may start containers.
+ */
+function say(met: Welcome): void {
   const first: Readonly<Record<Welcome, string>> = {
     acknowledged:
       "acktor is ready; its first message is acknowledged / 準備ができました。最初のメッセージは確認応答済みです",
@@ -69,5 +77,5 @@ function say(met: Welcome, token: string): void {
     unanswered:
       "acktor is up, and its first message waits for an answer / 起動しました。最初のメッセージは応答待ちです",
   };
-  process.stdout.write(`${first[met]}\n${values.console}/#token=${token}\n`);
+  standardOutput.say([first[met], values.console, TOKEN_WORDS].join("\n"));
 }

@@ -2,13 +2,15 @@
  * The health check of the containers: asks the process beside it whether it is ready. Exit code 0, or 1 with the reason.
  * Nothing but Node is loaded, because it is started every few seconds.
  */
+
 import { get } from "node:http";
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 
 const port = process.env["HTTP_PORT"] || "8080";
 const TIMEOUT_MS = 3_000;
 
 function fail(why: string): void {
-  process.stdout.write(`${why}\n`);
+  standardOutput.write(`${why}\n`);
   process.exit(1);
 }
 

@@ -5,6 +5,7 @@
  *
  * A schema without a role is migrated and nothing is granted. Exit codes: 0, 1 the database said no, 2 wrong use.
  */
+
 import { fileURLToPath } from "node:url";
 import { grantRights } from "@acktor/shared/db/grant";
 import { migrate } from "@acktor/shared/db/migrate";
@@ -12,6 +13,7 @@ import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { readConfig } from "@acktor/shared/runtime/config";
 import { pause } from "@acktor/shared/runtime/pause";
 import { knownNames, publisherSettings } from "@acktor/shared/runtime/settings";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 
 const SCHEMAS = ["publisher", "acker"] as const;
 const WAIT_MS = 60_000;
@@ -31,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
       ...(read.ok ? [] : read.faults),
       ...unknown.map((name) => `${name} is neither publisher nor acker`),
     ];
-    process.stderr.write(`acktor migrate: ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
+    standardError.write(`acktor migrate: ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
     return 2;
   }
   const { DATABASE_URL: url, DATABASE_CA: ca } = read.config;
@@ -40,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
     for (const schema of SCHEMAS) {
       const done = await waitFor(() => bringUp(pool, schema, roles.get(schema)));
       if (done.ok) continue;
-      process.stderr.write(`acktor migrate: schema ${schema}: ${done.why}\n`);
+      standardError.write(`acktor migrate: schema ${schema}: ${done.why}\n`);
       return 1;
     }
     return 0;
@@ -73,7 +75,7 @@ async function bringUp(pool: Pool, schema: (typeof SCHEMAS)[number], role: strin
     return { ok: false, why: `${message}. ${fix}`, passing: kind === "unavailable" || kind === "busy" };
   }
   const applied = migrated.applied.length === 0 ? "is up to date" : `migrated: ${migrated.applied.join(", ")}`;
-  process.stdout.write(`acktor migrate: schema ${schema} ${applied}\n`);
+  standardOutput.write(`acktor migrate: schema ${schema} ${applied}\n`);
   if (role === undefined) return { ok: true };
   const granted = await grantRights(pool, fileURLToPath(new URL("grants.sql", service)), role);
   if (granted.ok) return { ok: true };

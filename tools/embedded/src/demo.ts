@@ -4,9 +4,11 @@
  *
  * Exit codes: 0 all checks passed, 1 one did not, 130 interrupted.
  */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { standardError } from "@acktor/shared/runtime/terminal-door";
 import { connectionTable, deliveryTable, selfCheck, statisticsTables } from "./demo-report.ts";
 import { DemoFailure, DemoStage } from "./demo-stage.ts";
 import { type DemoTexts, demoTexts } from "./demo-texts.ts";
@@ -151,7 +153,7 @@ async function perform(folder: string, stack: Stack, texts: DemoTexts, signal: A
     return await new Demo(stage, texts, signal).run();
   } catch (error) {
     if (!(error instanceof DemoFailure)) throw error;
-    if (!signal.aborted) console.error(error.message);
+    if (!signal.aborted) standardError.say(error.message);
     return false;
   } finally {
     await stack.stop();

@@ -2,6 +2,7 @@
  * Where `start` and `demo` say what they do: on standard output, for people. With `--json` what they say goes to standard
  * error, and standard output has one line with the result.
  */
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { describeFailure, type StartFailure } from "./failure.ts";
 
 export interface Output {
@@ -21,23 +22,23 @@ export function chooseOutput(args: readonly string[]): Output {
 }
 
 const FOR_PEOPLE: Output = {
-  say: (line) => console.log(line),
+  say: (line) => standardOutput.say(line),
   result: () => undefined,
-  fail: (failure) => console.error(describeFailure(failure)),
+  fail: (failure) => standardError.say(describeFailure(failure)),
   misconfigured(faults) {
-    console.error(`the configuration has ${faults.length} fault(s)`);
-    for (const fault of faults) console.error(`  - ${fault}`);
+    standardError.say(`the configuration has ${faults.length} fault(s)`);
+    for (const fault of faults) standardError.say(`  - ${fault}`);
   },
 };
 
 const FOR_PROGRAMS: Output = {
-  say: (line) => console.error(line),
-  result: (value) => console.log(JSON.stringify(value)),
+  say: (line) => standardError.say(line),
+  result: (value) => standardOutput.json(value),
   fail: ({ kind, message, fix }, exit) => complain(kind.replaceAll("-", "_"), message, fix, exit),
   misconfigured: (faults, exit) =>
     complain("bad_config", faults.join("; "), "correct the settings that are named", exit),
 };
 
 function complain(code: string, message: string, fix: string, exit: number): void {
-  console.error(JSON.stringify({ error: { code, message, fix, exit } }));
+  standardError.json({ error: { code, message, fix, exit } });
 }

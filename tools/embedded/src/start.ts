@@ -6,12 +6,14 @@
  *  2. The first URL on the screen is the console's: servers are named as host:port.
  *  3. Whatever the way out (Ctrl-C, a failed start, an error), parts stop last-started first; the database is last.
  */
+
 import path from "node:path";
 import { startAcker } from "@acktor/acker/app";
 import { startPublisher } from "@acktor/publisher/app";
 import { VERSION } from "@acktor/publisher/version";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { Running, StartResult } from "@acktor/shared/runtime/main";
+import { describeError, standardError } from "@acktor/shared/runtime/terminal-door";
 import { startBroker } from "./broker.ts";
 import { fail, fileFailure, type Outcome, succeed } from "./failure.ts";
 import { type LogFile, openLogFile } from "./log-file.ts";
@@ -215,7 +217,7 @@ async function main(): Promise<number> {
     const code = await runUntilStop(read.plan, stack, stop);
     return (await stack.stop()) ? code : Math.max(code, 1);
   } catch (error) {
-    console.error(error);
+    standardError.say(describeError(error));
     await stack.stop();
     return 1;
   } finally {

@@ -6,6 +6,8 @@
  *  2. A second signal ends the process at once, unless it comes within `SAME_KEYSTROKE_MS`: a terminal sends Ctrl-C to
  *     npm and to us, and npm passes it on, so one keystroke arrives twice.
  */
+import { onReaderGone } from "@acktor/shared/runtime/terminal-door";
+
 export interface StopRequest {
   /** Aborted when stopping was asked for. */
   readonly signal: AbortSignal;
@@ -44,6 +46,6 @@ export function listenForStop(say: (line: string) => void, now: () => number): S
     ask(1, `stopping after an uncaught error: ${error.stack ?? error.message}`),
   );
   // Nobody reads any more: the terminal or the pipe has gone. Without a listener this would be an uncaught error.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => ask(0, ""));
+  onReaderGone(() => ask(0, ""));
   return { signal: controller.signal, code, ask };
 }

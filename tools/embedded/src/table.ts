@@ -1,5 +1,7 @@
 /** Tables for a terminal, aligned also where a character takes two columns (Chinese, Japanese, Korean, full width). */
 
+import { printable } from "@acktor/shared/runtime/printable";
+
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u;
 
@@ -11,7 +13,9 @@ export function textWidth(text: string): number {
 }
 
 /** A titled table with a head; cells are texts, columns as wide as their widest cell. */
-export function renderTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function renderTable(title: string, head: readonly string[], given: readonly (readonly string[])[]): string {
+  // A reason or a topic may hold line ends and more.
+  const rows = given.map((cells) => cells.map((cell) => printable(cell)));
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => textWidth(row[column] ?? ""))));
   const line = (cells: readonly string[]): string => {
     const padded = widths.map((width, column) => {

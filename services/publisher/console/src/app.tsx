@@ -2,25 +2,34 @@
 import { useEffect } from "preact/hooks";
 import { t } from "./i18n/text.ts";
 import { Header } from "./parts/header.tsx";
+import { Limited } from "./parts/limited.tsx";
 import { TokenForm } from "./parts/token-form.tsx";
 import { ViewGuard } from "./parts/view-guard.tsx";
+import { isKnown, may, mayReadAll } from "./state/me.ts";
 import { decoded } from "./state/percent.ts";
 import { route } from "./state/router.ts";
 import { isRefused } from "./state/session.ts";
-import { frozen, thaw } from "./state/viewpoint.ts";
+import { frozen, recording, thaw } from "./state/viewpoint.ts";
+import { AuditView } from "./views/audit.tsx";
 import { LogView } from "./views/log.tsx";
 import { MachinesView } from "./views/machines.tsx";
 import { MessageView } from "./views/message.tsx";
 import { MessagesView } from "./views/messages.tsx";
 import { NotFound } from "./views/not-found.tsx";
 import { OverviewView } from "./views/overview.tsx";
+import { TokensView } from "./views/tokens.tsx";
 
 const VIEWS = {
   "/overview": { View: OverviewView, title: "nav.overview" },
   "/machines": { View: MachinesView, title: "nav.machines" },
   "/log": { View: LogView, title: "nav.log" },
   "/messages": { View: MessagesView, title: "nav.messages" },
+  "/audit": { View: AuditView, title: "nav.audit" },
+  "/tokens": { View: TokensView, title: "nav.tokens" },
 } as const;
+
+/** What others are not even shown the way to. */
+const ADMIN_PAGES: ReadonlySet<string> = new Set(["/audit", "/tokens"]);
 
 export function App() {
   useEffect(() => {
@@ -37,9 +46,11 @@ export function App() {
         {isRefused.value ? (
           <TokenForm />
         ) : (
-          <ViewGuard view={route.value.path} words={faultWords()}>
-            <CurrentView />
-          </ViewGuard>
+          isKnown.value && (
+            <ViewGuard view={route.value.path} words={faultWords()}>
+              <CurrentView />
+            </ViewGuard>
+          )
         )}
       </main>
     </>
@@ -54,11 +65,14 @@ function CurrentView() {
   }, [title]);
   if (path.startsWith("/messages/")) {
     const id = decoded(path.slice("/messages/".length));
-    return <MessageView key={id} id={id} />;
+    return may("read") ? <MessageView key={id} id={id} /> : <Limited title={title} scope="read" />;
   }
   if (!isView(path)) return <NotFound what={path} />;
   const { View } = VIEWS[path];
-  return <View />;
+  if (ADMIN_PAGES.has(path)) return may("admin") ? <View /> : <Limited title={title} scope="admin" />;
+  // A list of messages is that of the token's topics; a send-only token still sends from there.
+  const isSeen = path === "/messages" || mayReadAll() || (path === "/log" && recording.value !== null);
+  return isSeen ? <View /> : <Limited title={title} scope="read" />;
 }
 
 function faultWords() {

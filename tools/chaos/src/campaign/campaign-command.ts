@@ -1,7 +1,9 @@
 /** What `campaign` does. Exit codes: 0 nothing is wrong, 1 something is or a fault hit nothing, 130 interrupted. */
+
 import { mkdtemp } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { isApart, runInside } from "../netns/own-namespace.ts";
 import { describeMachine } from "../report/machine.ts";
 import { whyNoDisk } from "../world/small-disk.ts";
@@ -27,20 +29,22 @@ export async function campaignCommand(options: CampaignCommandOptions, signal: A
     const missing = os.totalmem() < LEAST_MEMORY ? "less than 8 GiB of memory" : whyNoDisk();
     const flags = ["--profile", name, "--seed", String(seed), "--handler", handler, "--history", historyFile];
     if (missing === null) return runInside(["mnt"], ["campaign", ...flags]);
-    console.log(`left out      PostgreSQL out of disk: ${missing}`);
+    standardOutput.say(`left out      PostgreSQL out of disk: ${missing}`);
   }
-  console.log(`campaign ${name}, seed ${seed}, handler ${handler}, ${describeMachine()}\nhistory       ${historyFile}`);
+  standardOutput.say(
+    `campaign ${name}, seed ${seed}, handler ${handler}, ${describeMachine()}\nhistory       ${historyFile}`,
+  );
   const end = await runCampaign({
     profile: PROFILES[name],
     seed,
     handler,
     historyFile,
     signal,
-    say: (line) => console.log(line),
+    say: (line) => standardOutput.say(line),
   });
-  for (const fault of end.missed) console.log(`not injected  ${fault}`);
+  for (const fault of end.missed) standardOutput.say(`not injected  ${fault}`);
   const passed = end.checkerExit === 0 && end.missed.length === 0;
-  console.log(`${passed ? "passed" : "FAILED"} in ${(end.durationMs / 1_000).toFixed(0)} s`);
+  standardOutput.say(`${passed ? "passed" : "FAILED"} in ${(end.durationMs / 1_000).toFixed(0)} s`);
   if (signal.aborted) return 130;
   return passed ? 0 : 1;
 }

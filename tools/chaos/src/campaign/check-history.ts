@@ -4,8 +4,10 @@
  * It reads the history that the callers left, the audit table and the ledger of effects, and nothing of the services.
  * Exit codes: 0 nothing is wrong, 1 something is, 2 wrong arguments.
  */
+
 import { readFileSync } from "node:fs";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { findOutOfOrder, judge } from "../check/judge.ts";
 import type { Entry } from "../workload/history.ts";
 import { LabFailure } from "../world/lab-failure.ts";
@@ -43,23 +45,23 @@ export async function checkHistory(pool: Pool, entries: readonly Entry[], leastM
   const kills = Object.values(ofPair).reduce((sum, count) => sum + count, 0);
   const byUnit = Object.entries(ofPair).map(([unit, count]) => `${unit} ${count}`);
   const { ok, refused, unknown, pending } = account.answers;
-  console.log(`kills         ${kills} (${byUnit.join(", ")})`);
+  standardOutput.say(`kills         ${kills} (${byUnit.join(", ")})`);
   const faults = Object.entries(account.hits).filter(([name]) => !name.startsWith("kill "));
-  console.log(`faults        ${faults.map(([name, hits]) => `${name} ${hits}`).join("; ")}`);
-  console.log(`messages      ${account.accepted.length} accepted of ${account.messages}`);
-  console.log(`answers       ${ok} ok, ${refused} refused, ${unknown} unknown, ${pending} pending`);
-  console.log(`503           ${answered.unavailable}, the slowest after ${answered.slowestUnavailableMs} ms`);
-  console.log(`accepted      ${answered.acceptedMeanwhile} while MQTT, NATS or the acker were broken`);
-  console.log(`poison        ${account.poisoned} messages, which killed their acker ${ofPoison} times`);
-  for (const line of vitals.lines) console.log(line);
+  standardOutput.say(`faults        ${faults.map(([name, hits]) => `${name} ${hits}`).join("; ")}`);
+  standardOutput.say(`messages      ${account.accepted.length} accepted of ${account.messages}`);
+  standardOutput.say(`answers       ${ok} ok, ${refused} refused, ${unknown} unknown, ${pending} pending`);
+  standardOutput.say(`503           ${answered.unavailable}, the slowest after ${answered.slowestUnavailableMs} ms`);
+  standardOutput.say(`accepted      ${answered.acceptedMeanwhile} while MQTT, NATS or the acker were broken`);
+  standardOutput.say(`poison        ${account.poisoned} messages, which killed their acker ${ofPoison} times`);
+  for (const line of vitals.lines) standardOutput.say(line);
   for (const [name, list] of kinds) {
-    console.log(`${name.padEnd(13)} ${list.length}`);
-    for (const example of list.slice(0, EXAMPLES)) console.log(`  ${example}`);
+    standardOutput.say(`${name.padEnd(13)} ${list.length}`);
+    for (const example of list.slice(0, EXAMPLES)) standardOutput.say(`  ${example}`);
   }
   const lost = kinds[0]?.[1].length ?? 0;
-  if (lost === 0) console.log(`loss per kill below ${(100 * lossBound(kills)).toFixed(2)} % (95 %)`);
+  if (lost === 0) standardOutput.say(`loss per kill below ${(100 * lossBound(kills)).toFixed(2)} % (95 %)`);
   const enough = account.accepted.length >= leastMessages;
-  if (!enough) console.log(`too few messages: ${leastMessages} were wanted`);
+  if (!enough) standardOutput.say(`too few messages: ${leastMessages} were wanted`);
   return enough && kinds.every(([, list]) => list.length === 0);
 }
 
@@ -86,7 +88,7 @@ async function main(): Promise<number> {
   const [file, least = "0"] = process.argv.slice(2);
   const url = process.env["DATABASE_URL"];
   if (file === undefined || url === undefined) {
-    console.error("DATABASE_URL=… check-history <history> [least messages]");
+    standardError.say("DATABASE_URL=… check-history <history> [least messages]");
     return 2;
   }
   const pool = createPool({ url, size: 2, applicationName: "acktor-checker", deadlineMs: 30_000 });

@@ -1,6 +1,8 @@
 /** What `controls` does: every seeded bug on a copy of the build must be caught, and the copy without it must be clean. */
+
 import path from "node:path";
 import { runCommand } from "@acktor/embedded/run-command";
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { startWorld } from "../world/world.ts";
 import { BENCH_ENV, Bench } from "./bench.ts";
 import { BUGS, type Bug } from "./bugs.ts";
@@ -39,7 +41,7 @@ export async function controlsCommand({ only = "", clean }: ControlsOptions, sig
   }
   const caught = results.filter((result) => result.caught).length;
   const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
-  console.log(`caught ${caught}/${bugs.length} in ${seconds} s`);
+  standardOutput.say(`caught ${caught}/${bugs.length} in ${seconds} s`);
   if (signal.aborted) return 130;
   return caught === bugs.length && cleanFaults === 0 ? 0 : 1;
 }
@@ -47,7 +49,7 @@ export async function controlsCommand({ only = "", clean }: ControlsOptions, sig
 /** @returns how much is wrong with the true build, or with the trial */
 async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> {
   const findings = await tryOnce(copy, trial, null, {});
-  if (findings.length > 0) console.log(`FALSE ALARM  ${name}: ${findings[0]}`);
+  if (findings.length > 0) standardOutput.say(`FALSE ALARM  ${name}: ${findings[0]}`);
   return findings.length;
 }
 
@@ -56,9 +58,10 @@ async function tryBug(copy: BuildCopy, bug: Bug): Promise<Caught> {
   try {
     const findings = await tryOnce(copy, bug.trial, bug.sql ?? null, bug.postgres ?? {});
     const [first] = findings;
-    console.log(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
+    standardOutput.say(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
     const seed = bug.simulated ? await simulationFinds(copy) : null;
-    if (bug.simulated) console.log(seed === null ? "  MISSED by the simulation" : `  by the simulation too: ${seed}`);
+    if (bug.simulated)
+      standardOutput.say(seed === null ? "  MISSED by the simulation" : `  by the simulation too: ${seed}`);
     return { bug, caught: first !== undefined && !(bug.simulated && seed === null) };
   } finally {
     await copy.restore();

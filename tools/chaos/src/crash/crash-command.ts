@@ -3,8 +3,10 @@
  * the lines are cut at each message of a life.
  * Exit codes: 0 nothing is wrong, 1 something is or a point was not reached, 130 interrupted.
  */
+
 import { pathToFileURL } from "node:url";
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { BENCH_ENV, Bench } from "../controls/bench.ts";
 import { makePacketRule } from "../proxy/packet-rules.ts";
 import { builtLab, REPOSITORY } from "../world/built.ts";
@@ -28,8 +30,8 @@ export async function crashCommand({ only = "" }: { readonly only?: string }, si
   let good = 0;
   const tell = (name: string, findings: readonly string[]): void => {
     if (findings.length === 0) good++;
-    console.log(`${findings.length === 0 ? "passed" : "FAILED"}  ${name}`);
-    for (const finding of findings) console.log(`  ${finding}`);
+    standardOutput.say(`${findings.length === 0 ? "passed" : "FAILED"}  ${name}`);
+    for (const finding of findings) standardOutput.say(`  ${finding}`);
   };
   try {
     for (const point of points) if (!signal.aborted) tell(nameOf(point), await tryPoint(bench, point));
@@ -42,7 +44,7 @@ export async function crashCommand({ only = "" }: { readonly only?: string }, si
     await world.stop();
   }
   const all = points.length + walks.length;
-  console.log(
+  standardOutput.say(
     `${good}/${all} (${points.length} crash points, ${walks.length} walks along a life) in ${((performance.now() - begin) / 1_000).toFixed(0)} s`,
   );
   if (signal.aborted) return 130;

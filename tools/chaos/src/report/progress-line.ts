@@ -1,4 +1,6 @@
 /** Live progress: one line that is rewritten on a terminal, and a line per change of phase or faults elsewhere. */
+import { printable } from "@acktor/shared/runtime/printable";
+import type { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import type { Progress } from "../run/run-scenario.ts";
 import type { ChaosTexts } from "./texts.ts";
 
@@ -7,17 +9,12 @@ export interface ProgressLine {
   clear(): void;
 }
 
-interface Stream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-}
-
-export function progressLine(stream: Stream, texts: ChaosTexts): ProgressLine {
+export function progressLine(door: TerminalDoor, texts: ChaosTexts): ProgressLine {
   let last = "";
   return {
     show(scenario, { phase, atMs, ofMs, state, accepted, settled, faults }) {
       const key = `${scenario} ${phase} ${faults.join()}`;
-      if (!stream.isTTY && key === last) return;
+      if (!door.isTerminal && key === last) return;
       last = key;
       const time = texts.seconds(`${(atMs / 1_000).toFixed(0)}/${(ofMs / 1_000).toFixed(0)}`);
       const parts = [
@@ -29,10 +26,9 @@ export function progressLine(stream: Stream, texts: ChaosTexts): ProgressLine {
         faults.join(" + "),
       ];
       const line = parts.filter((part) => part !== "").join(" · ");
-      stream.write(stream.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+      if (door.isTerminal) door.redraw(line);
+      else door.say(printable(line));
     },
-    clear() {
-      if (stream.isTTY) stream.write("\r\u001b[K");
-    },
+    clear: () => door.redraw(""),
   };
 }

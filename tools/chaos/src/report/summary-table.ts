@@ -1,5 +1,6 @@
 /** The summary of the resilience test, for a terminal. */
 import { renderTable } from "@acktor/embedded/table";
+import { printable } from "@acktor/shared/runtime/printable";
 import { publishRatio, type ScenarioResult } from "../run/result.ts";
 import { type ChaosTexts, COLUMNS, type Column } from "./texts.ts";
 
@@ -53,5 +54,7 @@ function errorsOf({ errors }: ScenarioResult): string {
 
 /** A line for each result that did not pass: why. */
 export function reasonLines(results: readonly ScenarioResult[], texts: ChaosTexts): string[] {
-  return results.flatMap(({ scenario, reasons }) => reasons.map((why) => `${texts.reasons} (${scenario}): ${why}`));
+  return results.flatMap(({ scenario, reasons }) =>
+    reasons.map((why) => `${texts.reasons} (${scenario}): ${printable(why)}`),
+  );
 }

@@ -1,4 +1,5 @@
 /** What `sim` does. Exit codes: 0 every seed held, 1 one did not, 130 interrupted. */
+import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { shrink } from "./shrink.ts";
 import { planFor, type SimPlan } from "./sim-plan.ts";
 import { simulate } from "./simulate.ts";
@@ -28,22 +29,22 @@ export async function simCommand(
     accepted += result.accepted;
     if (result.broken === null) continue;
     failed.push(plan);
-    console.log(`seed ${plan.seed}: ${result.broken}`);
+    standardOutput.say(`seed ${plan.seed}: ${result.broken}`);
     if (failed.length >= MOST_SHOWN) break;
   }
   const seconds = (performance.now() - begin) / 1_000;
   const rate = `${(done / seconds).toFixed(0)} seeds/s, ${Math.round(steps / seconds)} steps/s`;
-  console.log(`${done} seeds, ${accepted} messages, ${steps} steps in ${seconds.toFixed(1)} s (${rate})`);
+  standardOutput.say(`${done} seeds, ${accepted} messages, ${steps} steps in ${seconds.toFixed(1)} s (${rate})`);
   for (const plan of failed.slice(0, 1)) await showSmallest(plan);
   if (signal.aborted) return 130;
-  console.log(failed.length === 0 ? "every invariant held" : `FAILED: ${failed.length} seeds`);
+  standardOutput.say(failed.length === 0 ? "every invariant held" : `FAILED: ${failed.length} seeds`);
   return failed.length === 0 ? 0 : 1;
 }
 
 async function showSeed(plan: SimPlan, trace: boolean): Promise<number> {
   const result = await simulate(plan, trace);
-  for (const line of result.trace) console.log(line);
-  console.log(`seed ${plan.seed}: ${result.broken ?? "every invariant held"} (${result.steps} steps)`);
+  for (const line of result.trace) standardOutput.say(line);
+  standardOutput.say(`seed ${plan.seed}: ${result.broken ?? "every invariant held"} (${result.steps} steps)`);
   if (result.broken === null) return 0;
   await showSmallest(plan);
   return 1;
@@ -53,7 +54,9 @@ async function showSmallest(plan: SimPlan): Promise<void> {
   const fails = async (smaller: SimPlan): Promise<boolean> => (await simulate(smaller)).broken !== null;
   const smallest = await shrink(plan, fails);
   const { broken } = await simulate(smallest);
-  console.log(`smallest of seed ${plan.seed}: ${smallest.messages.length} messages, ${smallest.faults.length} faults`);
-  for (const { fault, atMs, forMs } of smallest.faults) console.log(`  ${atMs} ms: ${fault} for ${forMs} ms`);
-  console.log(`  ${broken}`);
+  standardOutput.say(
+    `smallest of seed ${plan.seed}: ${smallest.messages.length} messages, ${smallest.faults.length} faults`,
+  );
+  for (const { fault, atMs, forMs } of smallest.faults) standardOutput.say(`  ${atMs} ms: ${fault} for ${forMs} ms`);
+  standardOutput.say(`  ${broken}`);
 }

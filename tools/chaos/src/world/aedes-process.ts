@@ -1,9 +1,11 @@
 /** The embedded broker as a process of its own, so that it can be killed: `node aedes-process.js <port>`. */
-import { startBroker } from "@acktor/embedded/broker";
 
-const started = await startBroker({ port: Number(process.argv[2]), log: (line) => console.error(line) });
+import { startBroker } from "@acktor/embedded/broker";
+import { standardError } from "@acktor/shared/runtime/terminal-door";
+
+const started = await startBroker({ port: Number(process.argv[2]), log: (line) => standardError.say(line) });
 if (!started.ok) {
-  console.error(started.failure.message);
+  standardError.say(started.failure.message);
   process.exit(1);
 }
 for (const name of ["SIGTERM", "SIGINT"] as const) {

@@ -6,6 +6,7 @@
  *  2. The token goes to the address that was named and nowhere else: redirects are refused.
  *  3. The token is in no failure.
  */
+import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type CliFailure, EXIT } from "../exit.ts";
 import { printable } from "../terminal/printable.ts";
 import type { Texts } from "../texts/texts.ts";
@@ -31,6 +32,8 @@ export interface ApiOptions {
 }
 
 const DEADLINE_MS = 10_000;
+/** A page has a thousand messages of 256 KiB at most; nothing of ours is nested half as deep. */
+const LIMITS: JsonLimits = { maxBytes: 512 * 1024 * 1024, maxDepth: 64, maxValues: 4_000_000 };
 
 export class Api {
   readonly url: string;
@@ -91,8 +94,9 @@ export class Api {
   }
 
   #refused(status: number, headers: Headers, text: string): ApiResult<never> {
-    const { error } = (parseObject(text) ?? {}) as { error?: { code?: string; message?: string; fix?: string } };
-    if (typeof error?.code !== "string") return this.#foreign(status);
+    const error: unknown = parseObject(text)?.["error"];
+    const { code, message, fix } = isJsonObject(error) ? error : {};
+    if (typeof code !== "string") return this.#foreign(status);
     const { failures } = this.#options.texts;
     const wait = Number(headers.get("retry-after"));
     return {
@@ -101,17 +105,15 @@ export class Api {
       retryAfterSeconds: wait > 0 ? wait : null,
       failure: {
         exit: exitOf(status),
-        code: error.code,
-        message: printable(error.message ?? `HTTP ${status}`),
-        fix: status === 401 ? failures.tokenFix : printable(error.fix ?? ""),
+        code,
+        message: printable(typeof message === "string" ? message : `HTTP ${status}`),
+        fix: status === 401 ? failures.tokenFix : printable(typeof fix === "string" ? fix : ""),
       },
     };
   }
 
   #foreign(status: number | null = null): ApiResult<never> {
-    const { failures } = this.#options.texts;
-    const message = failures.notActor(this.url);
-    const failure = { exit: EXIT.away, code: "not_acktor", message, fix: failures.urlFix };
+    const failure = foreignAnswer(this.url, this.#options.texts);
     return { ok: false, status, retryAfterSeconds: null, failure };
   }
 
@@ -127,17 +129,18 @@ export class Api {
   }
 }
 
+/** What answers is not acktor, or of a version whose answers have another form. */
+export function foreignAnswer(url: string, { failures }: Texts): CliFailure {
+  return { exit: EXIT.away, code: "not_acktor", message: failures.notActor(url), fix: failures.urlFix };
+}
+
 /** A wrong request is the caller's; what passes by itself is a dependency's; the rest is the matter's own. */
 function exitOf(status: number): CliFailure["exit"] {
   if (status === 503 || status === 504) return EXIT.away;
   return [400, 401, 413, 415].includes(status) ? EXIT.usage : EXIT.failed;
 }
 
-function parseObject(text: string): object | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : null;
-  } catch {
-    return null;
-  }
+function parseObject(text: string): Record<string, unknown> | null {
+  const read = readJsonText(text, LIMITS);
+  return read.ok && isJsonObject(read.value) ? read.value : null;
 }

@@ -5,6 +5,7 @@
  * given; without a terminal to ask at there is nobody to say it.
  */
 import { createInterface } from "node:readline/promises";
+import { printableCopy } from "@acktor/shared/runtime/printable";
 import type { z } from "zod";
 import type { Api, ApiResult } from "../api/api.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
@@ -41,7 +42,7 @@ export async function change(
   if (!options.yes || options.dryRun) {
     const preview = await ask(true);
     if (!preview.ok) return session.fail(preview.failure);
-    const { matched, refusals } = preview.value;
+    const { matched, refusals } = printableCopy(preview.value);
     if (options.dryRun)
       return session.answer(preview.value, () => withReasons(t.would[verb](matched), refusals, t.wouldRefuse));
     if (matched === 0) return session.answer(preview.value, () => t.none);
@@ -54,9 +55,10 @@ export async function change(
   const done = await ask(false);
   if (!done.ok) return session.fail(done.failure);
   const changed = Number(done.value[verb === "replay" ? "replayed" : "discarded"] ?? 0);
-  const { refused, refusals } = done.value;
-  const exit = refused > 0 ? EXIT.failed : EXIT.done;
-  return session.answer(done.value, () => withReasons(t.did[verb](changed, refused), refusals, t.didRefuse), exit);
+  const exit = done.value.refused > 0 ? EXIT.failed : EXIT.done;
+  const text = ({ refused, refusals }: Change): string =>
+    withReasons(t.did[verb](changed, refused), refusals, t.didRefuse);
+  return session.answer(done.value, text, exit);
 }
 
 /** A line for each reason why messages are left as they are. */
@@ -82,12 +84,12 @@ export function operator({ env }: Session): string {
   return name === "" ? "cli" : name;
 }
 
-async function isConfirmed({ signal }: Session, question: string): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // With a line interface the terminal's Ctrl-C comes here, not as a signal.
-  lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+async function isConfirmed({ signal, terminal }: Session, question: string): Promise<boolean> {
+  // Without an output of its own: the terminal itself shows what is typed, and nothing passes by the door.
+  const lines = createInterface({ input: process.stdin });
+  terminal.ask(`${question} [y/N] `);
   try {
-    return /^(y|yes|はい)$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim());
+    return /^(y|yes|はい)$/i.test((await lines.question("", { signal })).trim());
   } catch (error) {
     if (signal.aborted) return false;
     throw error;

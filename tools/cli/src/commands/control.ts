@@ -2,7 +2,6 @@
 import type { Api } from "../api/api.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { printable } from "../terminal/printable.ts";
 import { operator } from "./change-dead-letters.ts";
 
 export interface Target {
@@ -24,7 +23,7 @@ export async function control(
   if (!answer.ok) return session.fail(answer.failure);
   const replies = answer.value.replies ?? [];
   const exit = replies.some((reply) => !reply.ok) ? EXIT.failed : EXIT.done;
-  return session.answer(answer.value, () => describe(session, answer.value), exit);
+  return session.answer(answer.value, (shown) => describe(session, shown), exit);
 }
 
 /** Of one instance its states; of all, what each said. */
@@ -46,13 +45,13 @@ function describe({ texts }: Session, { replies, ...states }: Answer): string {
   if (replies === undefined) return [texts.control.done, ...named(states)].join(" ");
   return replies
     .map(({ service, instance, ok, reason, result }) => {
-      const what = ok ? [texts.control.done, ...named(result)] : [texts.control.refused, printable(reason ?? "")];
-      return `${service} ${printable(instance)}: ${what.join(" ")}`;
+      const what = ok ? [texts.control.done, ...named(result)] : [texts.control.refused, reason ?? ""];
+      return `${service} ${instance}: ${what.join(" ")}`;
     })
     .join("\n");
 }
 
 function named(result: unknown): string[] {
   if (typeof result !== "object" || result === null) return [];
-  return Object.entries(result).map(([name, value]) => `${name}=${printable(String(value))}`);
+  return Object.entries(result).map(([name, value]) => `${name}=${String(value)}`);
 }

@@ -15,7 +15,7 @@ type DeadLetters = z.infer<typeof deadLettersOutput>;
 export async function list(session: Session, api: Api): Promise<ExitCode> {
   const dead = await api.get<DeadLetters>("/v1/dead-letters");
   if (!dead.ok) return session.fail(dead.failure);
-  return session.answer(dead.value, () => groupsTable(session, dead.value));
+  return session.answer(dead.value, (shown) => groupsTable(session, shown));
 }
 
 function groupsTable(session: Session, { groups, complete }: DeadLetters): string {
@@ -60,7 +60,7 @@ export async function show(session: Session, api: Api, { reason, topic, limit }:
   }
   const messages = found.sort((a, b) => (a.message_id < b.message_id ? 1 : -1)).slice(0, limit);
   const output = { messages, next_before: null };
-  return session.answer(output, () => messagesTable(session, session.texts.deadLetters.title, messages));
+  return session.answer(output, (shown) => messagesTable(session, session.texts.deadLetters.title, shown.messages));
 }
 
 /** Discarded ones have been looked after. */

@@ -1,6 +1,7 @@
 /** An event of `GET /v1/events` as lines for people. */
 import type {
   ActorEvent,
+  BusView,
   InspectEvent,
   InstanceGone,
   InstanceSnapshot,
@@ -8,6 +9,8 @@ import type {
   StateValue,
   StreamEvents,
 } from "@acktor/shared/inspect/wire";
+import { definitionFault, eventFault, goneFault, snapshotFault } from "@acktor/shared/inspect/wire-form";
+import { printableCopy } from "@acktor/shared/runtime/printable";
 import type { Session } from "../session.ts";
 import { printable } from "../terminal/printable.ts";
 
@@ -22,8 +25,40 @@ export function isWatched(name: string): name is keyof StreamEvents {
   return NAMES.has(name);
 }
 
+/** Data of the stream as a line, without what has not the form of wire.ts; null where nothing is left. */
+export function asWatched(event: keyof StreamEvents, data: Readonly<Record<string, unknown>>): WatchLine | null {
+  const at = Date.now();
+  switch (event) {
+    case "snapshot": {
+      const listed = (name: string): readonly unknown[] => (Array.isArray(data[name]) ? data[name] : []);
+      const instances = listed("instances").filter((one) => snapshotFault(one) === null) as InstanceSnapshot[];
+      const definitions = listed("definitions").filter((one) => definitionFault(one) === null);
+      const known = instances.map((one) => withoutOdd(one));
+      return { event, at, data: { ...data, instances: known, definitions } as unknown as MachinesView };
+    }
+    case "inspect":
+      return eventFault(data) === null ? { event, at, data: data as unknown as InspectEvent } : null;
+    case "instance":
+      return snapshotFault(data) === null ? { event, at, data: data as unknown as InstanceSnapshot } : null;
+    case "gone":
+      return goneFault(data) === null ? { event, at, data: data as unknown as InstanceGone } : null;
+    case "bus":
+      return { event, at, data: data as unknown as BusView };
+  }
+}
+
+function withoutOdd({ recent, ...snapshot }: InstanceSnapshot): InstanceSnapshot {
+  return recent === undefined ? snapshot : { ...snapshot, recent: recent.filter((one) => eventFault(one) === null) };
+}
+
+/** Prints an event: as a line of JSON, or as lines for people. */
+export function showEvent(line: WatchLine, session: Session, all: boolean): void {
+  if (session.json) session.terminal.json(line);
+  else for (const text of describeEvent(printableCopy(line), session, all)) session.terminal.out(text);
+}
+
 /** None for what only says that all is as it was. @param all also what the roles do by the clock */
-export function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
+function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
   const { texts } = session;
   switch (line.event) {
     case "snapshot":

@@ -6,6 +6,7 @@
  *  2. It changes nothing but what a few PUBLISHes to a topic of its own do.
  *  3. Each WARN and FAIL has its fix. Exit code 1 with a FAIL, 0 otherwise.
  */
+import type { Style } from "@acktor/shared/runtime/terminal-door";
 import type { ApiResult } from "../api/api.ts";
 import { type Check, ok, warn, worst } from "../doctor/check.ts";
 import { checkDisk } from "../doctor/check-disk.ts";
@@ -13,7 +14,6 @@ import { checkService } from "../doctor/check-service.ts";
 import { findServers, type Servers } from "../doctor/find-servers.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import type { Style } from "../terminal/terminal.ts";
 import type { ServiceStatus } from "./status.ts";
 
 export interface DoctorOptions {
@@ -35,7 +35,9 @@ export async function doctor(session: Session, { listen }: DoctorOptions): Promi
   if (session.signal.aborted) return EXIT.interrupted;
   const verdict = worst(checks);
   const exit = verdict === "FAIL" ? EXIT.failed : EXIT.done;
-  return session.answer({ verdict, checks }, () => checks.map((check) => describe(session, check)).join("\n"), exit);
+  const text = (shown: { readonly checks: readonly Check[] }): string =>
+    shown.checks.map((check) => describe(session, check)).join("\n");
+  return session.answer({ verdict, checks }, text, exit);
 }
 
 async function checkServers(

@@ -30,8 +30,7 @@ export async function list(session: Session, api: Api, options: ListOptions): Pr
   }
   const page = await api.get<MessagePage>(`/v1/messages?${query}`);
   if (!page.ok) return session.fail(page.failure);
-  const { messages, next_before } = page.value;
-  return session.answer(page.value, () => {
+  return session.answer(page.value, ({ messages, next_before }) => {
     const more = next_before === null ? [] : [session.texts.messages.more(next_before)];
     return [messagesTable(session, session.texts.messages.title, messages), ...more].join("\n");
   });
@@ -59,7 +58,7 @@ export function messagesTable(session: Session, title: string, messages: readonl
 export async function show(session: Session, api: Api, id: string): Promise<ExitCode> {
   const message = await api.get<Message>(`/v1/messages/${encodeURIComponent(id)}`);
   if (!message.ok) return session.fail(message.failure);
-  return session.answer(message.value, () => messageTables(session, message.value));
+  return session.answer(message.value, (shown) => messageTables(session, shown));
 }
 
 function messageTables(session: Session, { attempts, acks, ...row }: Message): string {

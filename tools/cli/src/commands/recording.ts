@@ -10,9 +10,8 @@
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { type InspectEvent, type MachineDefinition, WIRE_VERSION } from "@acktor/shared/inspect/wire";
+import { RECORDING_KIND } from "@acktor/shared/inspect/wire-form";
 import type { WatchLine } from "./describe-event.ts";
-
-const KIND = "acktor-recording";
 
 export class Recorder {
   readonly #file: WriteStream;
@@ -52,7 +51,13 @@ export class Recorder {
   async #writeHead(definitions: readonly MachineDefinition[]): Promise<void> {
     if (this.#hasHead) return;
     this.#hasHead = true;
-    await this.#line({ kind: KIND, v: WIRE_VERSION, saved_at: new Date().toISOString(), gaps: [], definitions });
+    await this.#line({
+      kind: RECORDING_KIND,
+      v: WIRE_VERSION,
+      saved_at: new Date().toISOString(),
+      gaps: [],
+      definitions,
+    });
   }
 
   async #write(event: InspectEvent): Promise<void> {
@@ -65,31 +70,4 @@ export class Recorder {
     if (this.#file.errored !== null) throw this.#file.errored;
     if (!this.#file.write(`${JSON.stringify(value)}\n`)) await once(this.#file, "drain");
   }
-}
-
-/** Whether a line is the first one of a recording. */
-export function isHead(value: Readonly<Record<string, unknown>>): boolean {
-  return value["kind"] === KIND && value["v"] === WIRE_VERSION;
-}
-
-const KINDS: readonly unknown[] = ["started", "transition", "context", "stopped", "deliveries"];
-
-/** An event, or null for a line that is none. */
-export function parseEvent(value: Readonly<Record<string, unknown>>): InspectEvent | null {
-  const isStamped =
-    value["v"] === WIRE_VERSION &&
-    typeof value["ts"] === "number" &&
-    ["service", "instance", "boot"].every((name) => typeof value[name] === "string") &&
-    KINDS.includes(value["kind"]);
-  if (!isStamped) return null;
-  const isWhole =
-    value["kind"] === "deliveries"
-      ? typeof value["counts"] === "object" && value["counts"] !== null
-      : typeof value["actor"] === "string" && typeof value["machine"] === "string" && isStateValue(value["value"]);
-  return isWhole ? (value as unknown as InspectEvent) : null;
-}
-
-function isStateValue(value: unknown): boolean {
-  if (typeof value === "string") return true;
-  return typeof value === "object" && value !== null && Object.values(value).every(isStateValue);
 }

@@ -1,12 +1,21 @@
-/** `acktor replay-recording`: a recording of `watch` or of the console, shown again with the pauses that it had. */
+/**
+ * `acktor replay-recording`: a recording of `watch` or of the console, shown again with the pauses that it had.
+ *
+ * Invariant REPLAY-1: a line that has not the form of a recording ends it with the line's number, the field and what was
+ * wanted there (FORM-2). Whatever is in the file, nothing throws.
+ */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { InspectEvent } from "@acktor/shared/inspect/wire";
+import { eventFault, type FormFault, headFault } from "@acktor/shared/inspect/wire-form";
+import { type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { pause } from "@acktor/shared/runtime/pause";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { describeEvent, type WatchLine } from "./describe-event.ts";
-import { isHead, parseEvent } from "./recording.ts";
+import { showEvent } from "./describe-event.ts";
+
+/** One line: an event with its context. */
+const LIMITS: JsonLimits = { maxBytes: 64 * 1024 * 1024, maxDepth: 64, maxValues: 1_000_000 };
 
 export interface ReplayOptions {
   /** 10 = ten times as fast. */
@@ -23,10 +32,10 @@ export async function replayRecording(session: Session, file: string, options: R
   try {
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
       number++;
-      const value = parseObject(text);
-      const event = value === null || number === 1 ? null : parseEvent(value);
-      const isRight = number === 1 ? value !== null && isHead(value) : event !== null || text.trim() === "";
-      if (!isRight) return notRecording(session, file, number);
+      if (number > 1 && text.trim() === "") continue;
+      const line = readLine(text, number === 1);
+      if (!line.ok) return notRecording(session, file, number, line.fault);
+      const { event } = line;
       if (event === null) continue;
       const gapMs = options.wait && lastTs !== null ? (event.ts - lastTs) / options.speed : 0;
       if (gapMs > 0) await pause(Math.min(gapMs, 2 ** 31 - 1), signal);
@@ -34,7 +43,7 @@ export async function replayRecording(session: Session, file: string, options: R
       lastTs = event.ts;
       show(session, event, options.all ?? false);
     }
-    return number === 0 ? notRecording(session, file, 1) : EXIT.done;
+    return number === 0 ? notRecording(session, file, 1, { field: "", wanted: "recording" }) : EXIT.done;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -45,23 +54,25 @@ export async function replayRecording(session: Session, file: string, options: R
   }
 }
 
+/** A line's event; null for the head. */
+type Line =
+  | { readonly ok: true; readonly event: InspectEvent | null }
+  | { readonly ok: false; readonly fault: FormFault };
+
+function readLine(text: string, isFirst: boolean): Line {
+  const read = readJsonText(text, LIMITS);
+  if (!read.ok) return { ok: false, fault: { field: "", wanted: read.kind === "too_deep" ? "shallow" : "object" } };
+  const fault = isFirst ? headFault(read.value) : eventFault(read.value);
+  if (fault !== null) return { ok: false, fault };
+  return { ok: true, event: isFirst ? null : (read.value as InspectEvent) };
+}
+
 function show(session: Session, data: InspectEvent, all: boolean): void {
-  const line: WatchLine = { event: "inspect", at: data.ts, data };
-  if (session.json) session.terminal.out(JSON.stringify(line));
-  else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+  showEvent({ event: "inspect", at: data.ts, data }, session, all);
 }
 
-function notRecording(session: Session, file: string, number: number): ExitCode {
+function notRecording(session: Session, file: string, number: number, { field, wanted }: FormFault): ExitCode {
   const { texts } = session;
-  const message = texts.watch.notRecording(file, number);
+  const message = texts.watch.notRecording(file, number, field, texts.forms[wanted]);
   return session.fail({ exit: EXIT.failed, code: "not_a_recording", message, fix: texts.watch.notRecordingFix });
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

@@ -74,8 +74,8 @@ function report(session: Session, ids: readonly string[], seconds: number, waite
   if (waited !== null && !waited.ok) return session.fail(waited.failure);
   const ends = waited?.value ?? null;
   const output = { accepted: ids.length, message_ids: ids, seconds, waited: ends };
-  const text = (): string => {
-    const head = ids.length === 1 ? t.acceptedOne(ids[0] ?? "") : t.accepted(ids.length, seconds.toFixed(2));
+  const text = ({ message_ids: [id = ""] }: typeof output): string => {
+    const head = ids.length === 1 ? t.acceptedOne(id) : t.accepted(ids.length, seconds.toFixed(2));
     return ends === null ? head : `${head}\n${t.waited(ends, ends.seconds.toFixed(2))}`;
   };
   if (ends !== null && ends.failed + ends.expired > 0) return session.answer(output, text, EXIT.failed);

@@ -1,8 +1,8 @@
 /** A service's status as tables. */
+import type { Style } from "@acktor/shared/runtime/terminal-door";
 import type { Session } from "../session.ts";
 import { printable } from "../terminal/printable.ts";
 import { renderTable } from "../terminal/table.ts";
-import type { Style } from "../terminal/terminal.ts";
 import { formatAge, formatNumber, formatTime } from "../texts/format.ts";
 import type { DeliveryStats, ServiceStatus } from "./status.ts";
 
@@ -23,7 +23,7 @@ const STYLES: Readonly<Record<string, Style>> = {
 
 /** A state in its colour; where colours are shown. */
 export function paintState({ terminal }: Session, state: string): string {
-  const style = STYLES[state];
+  const style = Object.hasOwn(STYLES, state) ? STYLES[state] : undefined;
   return style === undefined ? printable(state) : terminal.paint(style, state);
 }
 

@@ -21,7 +21,7 @@ export async function status(session: Session, api: Api, { watch, interval }: St
   if (watch !== true) return show(session, await readStatus(api));
   while (!session.signal.aborted) {
     const result = await readStatus(api);
-    session.terminal.clear();
+    if (!session.json) session.terminal.clear();
     // A service that is away for a while is what one watches for; a wrong token is not.
     if (show(session, result) === EXIT.usage) return EXIT.usage;
     await pause(interval, session.signal);
@@ -31,7 +31,7 @@ export async function status(session: Session, api: Api, { watch, interval }: St
 
 function show(session: Session, result: ApiResult<StatusOutput>): ExitCode {
   if (!result.ok) return session.fail(result.failure);
-  return session.answer(result.value, () => statusTables(session, result.value.status, result.value.stats));
+  return session.answer(result.value, ({ status, stats }) => statusTables(session, status, stats));
 }
 
 async function readStatus(api: Api): Promise<ApiResult<StatusOutput>> {

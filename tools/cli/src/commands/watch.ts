@@ -3,14 +3,17 @@
  *
  * Invariant: a lost stream is asked for again with growing pauses, until Ctrl-C; the first one that cannot be had ends it.
  */
+import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Api } from "../api/api.ts";
 import { readEvents, type ServerSentEvent } from "../api/server-sent-events.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
-import { describeEvent, isWatched, type WatchLine } from "./describe-event.ts";
+import { asWatched, isWatched, showEvent, type WatchLine } from "./describe-event.ts";
 import { Recorder } from "./recording.ts";
 
+/** A snapshot of a large fleet. */
+const LIMITS: JsonLimits = { maxBytes: 64 * 1024 * 1024, maxDepth: 64, maxValues: 4_000_000 };
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -29,8 +32,7 @@ export async function watch(session: Session, api: Api, { record, all = false }:
   }
   const show = async (line: WatchLine): Promise<void> => {
     await recorder?.add(line);
-    if (session.json) session.terminal.out(JSON.stringify(line));
-    else for (const text of describeEvent(line, session, all)) session.terminal.out(text);
+    showEvent(line, session, all);
   };
   try {
     return await follow(session, api, show);
@@ -70,11 +72,9 @@ async function showAll(events: AsyncIterable<ServerSentEvent>, show: Show): Prom
   }
 }
 
+/** Null for what is not understood: it is passed over. */
 function toLine({ name, data }: ServerSentEvent): WatchLine | null {
   if (!isWatched(name)) return null;
-  try {
-    return { event: name, at: Date.now(), data: JSON.parse(data) };
-  } catch {
-    return null;
-  }
+  const read = readJsonText(data, LIMITS);
+  return read.ok && isJsonObject(read.value) ? asWatched(name, read.value) : null;
 }

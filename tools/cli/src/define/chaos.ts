@@ -1,6 +1,7 @@
 /** `chaos`: the fault lab's own subcommands, under the command's language and signals. */
 import { defineChaos as defineLab } from "@acktor/chaos/define-chaos";
 import { chaosTexts } from "@acktor/chaos/report/texts";
+import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import type { ExitCode } from "../exit.ts";
 import { languageOf } from "../texts/texts.ts";
 import type { Definer } from "./definer.ts";
@@ -15,7 +16,7 @@ export function defineChaos({ program, texts, run }: Definer): void {
         (line) => session.terminal.note(line),
         () => performance.now(),
       );
-      const io = { stdout: process.stdout, stderr: process.stderr, env: session.env, signal };
+      const io = { stdout: standardOutput, stderr: standardError, env: session.env, signal };
       return (await work(io)) as ExitCode;
     }),
   );

@@ -16,7 +16,7 @@ export interface Definer {
 export function withApi(work: (session: Session, api: Api) => Promise<ExitCode>) {
   return async (session: Session): Promise<ExitCode> => {
     const api = session.api();
-    return api.ok ? work(session, api.value) : session.fail(api.failure);
+    return api.ok ? session.reading(() => work(session, api.value)) : session.fail(api.failure);
   };
 }
 

@@ -28,7 +28,9 @@ export function defineHere(definer: Definer): void {
       ),
     )
     .action((options: { listen: number }, command: Command) =>
-      run(command, async (session) => (await import("../commands/doctor.ts")).doctor(session, options)),
+      run(command, (session) =>
+        session.reading(async () => (await import("../commands/doctor.ts")).doctor(session, options)),
+      ),
     );
   defineConfig(definer);
   program

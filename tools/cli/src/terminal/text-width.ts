@@ -1,17 +1,16 @@
 /** How many columns of a terminal a text takes: two for wide characters (Chinese, Japanese, Korean, most emoji). */
+import { withoutMarks } from "@acktor/shared/runtime/terminal-door";
 import { eastAsianWidth } from "get-east-asian-width";
 
 const SEGMENTS = new Intl.Segmenter();
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
 /** A picture, also of several characters joined, is two columns wide. */
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with ESC
-const COLOUR = /\u001b\[[0-9;]*m/g;
 const PLAIN = /^[\u0020-\u007e]*$/;
 
 /** Columns; colours take none. Characters of ambiguous width count as narrow, as terminals have them by default. */
 export function textWidth(text: string): number {
-  const bare = text.replace(COLOUR, "");
+  const bare = withoutMarks(text);
   if (PLAIN.test(bare)) return bare.length;
   let width = 0;
   for (const { segment } of SEGMENTS.segment(bare)) width += segmentWidth(segment);
@@ -27,7 +26,7 @@ function segmentWidth(segment: string): number {
 /** The longest beginning that fits into `columns`, with … where something was left out; a cut text has no colour. */
 export function fitText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
-  const bare = text.replace(COLOUR, "");
+  const bare = withoutMarks(text);
   let fitted = "";
   let width = 0;
   for (const { segment } of SEGMENTS.segment(bare)) {

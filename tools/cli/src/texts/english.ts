@@ -144,9 +144,23 @@ const englishTexts = {
     here: "is here",
     busUp: "connected",
     busDown: "not connected",
-    notRecording: (file: string, line: number) => `line ${line} of ${file} is no line of a recording`,
+    notRecording: (file: string, line: number, field: string, why: string) =>
+      `line ${line} of ${file} has not the form of a recording: ${field === "" ? "it" : field} ${why}`,
     notRecordingFix: "name a file that `acktor watch --record` or the console has written",
     cannotRead: (file: string, code: string) => `the recording ${file} cannot be read (${code})`,
+  },
+  /** What a field of a recording must be. */
+  forms: {
+    object: "must be an object",
+    list: "must be a list",
+    text: "must be a text",
+    number: "must be a number",
+    count: "must be a whole number, 0 or more",
+    time: "must be a time in milliseconds since 1970",
+    state: "must be a state: a text, or an object of regions",
+    known: "is missing, or not what is possible there",
+    shallow: "is nested deeper than 32 levels",
+    recording: "is not that of a recording, version 1",
   },
   config: {
     setting: "Setting",

@@ -145,9 +145,22 @@ export const japanese: Texts = {
     here: "稼働中",
     busUp: "接続",
     busDown: "未接続",
-    notRecording: (file, line) => `${file} の ${line} 行目は記録の行ではありません`,
+    notRecording: (file: string, line: number, field: string, why: string) =>
+      `${file} の ${line} 行目は記録の形式ではありません: ${field === "" ? "行" : field} ${why}`,
     notRecordingFix: "`acktor watch --record` またはコンソールで作成したファイルを指定してください",
     cannotRead: (file, code) => `記録ファイル ${file} を読めません (${code})`,
+  },
+  forms: {
+    object: "オブジェクトでなければなりません",
+    list: "リストでなければなりません",
+    text: "文字列でなければなりません",
+    number: "数値でなければなりません",
+    count: "0 以上の整数でなければなりません",
+    time: "1970 年からのミリ秒でなければなりません",
+    state: "状態(文字列、またはリージョンのオブジェクト)でなければなりません",
+    known: "がないか、ここでは使えない値です",
+    shallow: "の入れ子が 32 段を超えています",
+    recording: "が記録(バージョン 1)のものではありません",
   },
   config: {
     setting: "設定",

@@ -10,6 +10,9 @@ import type { Answer, Refusal } from "./answer.ts";
 
 const DEADLINE_MS = 10_000;
 
+/** The audit shows the name as what the caller says; who it was is known by the token. */
+const CHANGE = { "content-type": "application/json", "x-acktor-user": "console" };
+
 const UNREACHABLE: Refusal = {
   ok: false,
   status: null,
@@ -22,10 +25,13 @@ export function get<T>(path: string): Promise<Answer<T>> {
   return ask<T>(path, { method: "GET" });
 }
 
+/** A body always: the publisher refuses a change that a form of another page could send. */
 export function post<T>(path: string, body: object = {}): Promise<Answer<T>> {
-  // For the audit: who it was beyond that is known by the token alone.
-  const headers = { "content-type": "application/json", "x-acktor-user": "console" };
-  return ask<T>(path, { method: "POST", headers, body: JSON.stringify(body) });
+  return ask<T>(path, { method: "POST", headers: CHANGE, body: JSON.stringify(body) });
+}
+
+export function remove<T>(path: string): Promise<Answer<T>> {
+  return ask<T>(path, { method: "DELETE", headers: CHANGE, body: "{}" });
 }
 
 async function ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {

@@ -2,17 +2,23 @@
 import { clockTime } from "../i18n/format.ts";
 import { type Key, t } from "../i18n/text.ts";
 import { bus, stream } from "../state/live.ts";
+import { may, mayReadAll } from "../state/me.ts";
 import { chooseLanguage, chooseTheme, type Language, language, type Theme, theme } from "../state/preferences.ts";
 import { route } from "../state/router.ts";
-import { isRefused, signOut, token } from "../state/session.ts";
+import { isRefused } from "../state/session.ts";
 import { open, recording } from "../state/viewpoint.ts";
 import { Shape } from "./state-badge.tsx";
+import { Who } from "./who.tsx";
 
 const PAGES: readonly (readonly [path: string, title: Key])[] = [
   ["/overview", "nav.overview"],
   ["/machines", "nav.machines"],
   ["/log", "nav.log"],
   ["/messages", "nav.messages"],
+];
+const ADMIN_PAGES: typeof PAGES = [
+  ["/audit", "nav.audit"],
+  ["/tokens", "nav.tokens"],
 ];
 
 export function Header() {
@@ -27,7 +33,7 @@ export function Header() {
         acktor
       </a>
       <nav aria-label={t("nav.label")}>
-        {PAGES.map(([page, title]) => (
+        {[...PAGES, ...(may("admin") ? ADMIN_PAGES : [])].map(([page, title]) => (
           <a key={page} href={`#${page}`} {...(path.startsWith(page) ? { "aria-current": "page" } : {})}>
             {t(title)}
           </a>
@@ -42,7 +48,7 @@ export function Header() {
 function StreamPill() {
   const state = stream.value;
   const opened = recording.value;
-  if (isRefused.value) return null;
+  if (isRefused.value || (opened === null && !mayReadAll())) return null;
   if (opened !== null) {
     return (
       <span class="pill tone-warn">
@@ -119,11 +125,7 @@ function Settings() {
           </option>
         ))}
       </select>
-      {token.value !== null && (
-        <button type="button" class="plain" onClick={signOut}>
-          {t("token.forget")}
-        </button>
-      )}
+      <Who />
     </div>
   );
 }

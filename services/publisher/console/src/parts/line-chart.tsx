@@ -1,16 +1,19 @@
-/** Rates over time, on uPlot. Its canvas says nothing to who cannot see it: the figures stand in the legend beside it. */
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
-import { clockTime } from "../i18n/format.ts";
-import { theme } from "../state/preferences.ts";
+/**
+ * Rates over time, as SVG. It says nothing to a reader who cannot see it: the figures stand in the legend.
+ *
+ * Invariant: what is drawn has a bound: the last SPAN_S seconds.
+ */
+import { clockTime, count } from "../i18n/format.ts";
 
-/** What is shown, whatever is known of it: the line moves in from the right. */
+/** Whatever is known, this much is shown: the line moves in from the right. */
 const SPAN_S = 300;
+const EVERY_S = 60;
+/** Lines across, without the one at zero. */
+const STEPS = 4;
 
 export interface Series {
   readonly label: string;
-  /** Custom property of the colour, as `--series-1`. */
+  /** Class of the colour, as `series-1`. */
   readonly color: string;
   readonly dash?: readonly number[];
   readonly values: readonly number[];
@@ -20,89 +23,62 @@ interface LineChartProps {
   /** Seconds since 1970. */
   readonly times: readonly number[];
   readonly series: readonly Series[];
-  readonly height: number;
   readonly label: string;
 }
 
-export function LineChart({ times, series, height, label }: LineChartProps) {
-  const place = useRef<HTMLDivElement>(null);
-  const chart = useRef<uPlot | null>(null);
-  const chosen = theme.value;
-  const names = series.map((one) => one.label).join();
-
-  // A new chart is made when its colours or words change; data follow below
-  useEffect(() => {
-    const element = place.current;
-    if (element === null) return;
-    const make = (): void => {
-      chart.current?.destroy();
-      chart.current = new uPlot(options(element, series, height), dataOf(times, series), element);
-    };
-    make();
-    const resized = new ResizeObserver(() => chart.current?.setSize({ width: element.clientWidth, height }));
-    resized.observe(element);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    scheme.addEventListener("change", make);
-    return () => {
-      scheme.removeEventListener("change", make);
-      resized.disconnect();
-      chart.current?.destroy();
-      chart.current = null;
-    };
-  }, [chosen, names, height]);
-
-  useEffect(() => {
-    chart.current?.setData(dataOf(times, series));
-  }, [times, series]);
-
-  return <div ref={place} class="line-chart" role="img" aria-label={label} />;
+export function LineChart({ times, series, label }: LineChartProps) {
+  const last = times.at(-1) ?? 0;
+  const step = stepOf(series.reduce((most, { values }) => Math.max(most, ...values), 1));
+  const left = (time: number): number => 100 - (100 * (last - time)) / SPAN_S;
+  const top = (value: number): number => 100 - (100 * value) / (step * STEPS);
+  const first = Math.ceil((last - SPAN_S) / EVERY_S) * EVERY_S;
+  const minutes = Array.from({ length: SPAN_S / EVERY_S }, (_, at) => first + at * EVERY_S);
+  const levels = Array.from({ length: STEPS + 1 }, (_, at) => at * step);
+  return (
+    <div class="line-chart" role="img" aria-label={label}>
+      <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
+        <path class="grid" d={levels.map((value) => `M0 ${top(value)}h100`).join("")} />
+        <path class="grid" d={minutes.map((time) => `M${left(time)} 0v100`).join("")} />
+        {series.map(({ label: name, color, dash, values }) => (
+          <path
+            key={name}
+            class={color}
+            d={pathOf(times, values, left, top)}
+            {...(dash === undefined ? {} : { "stroke-dasharray": dash.join(" ") })}
+          />
+        ))}
+      </svg>
+      {levels.map((value) => (
+        <span key={value} class="level" style={{ top: `${top(value)}%` }}>
+          {count(value)}
+        </span>
+      ))}
+      {last > 0 &&
+        minutes.map((time) => (
+          <span key={time} class="minute" style={{ left: `${left(time)}%` }}>
+            {clockTime(time * 1_000).slice(0, 5)}
+          </span>
+        ))}
+    </div>
+  );
 }
 
-function dataOf(times: readonly number[], series: readonly Series[]): uPlot.AlignedData {
-  return [[...times], ...series.map((one) => [...one.values])];
+/** The part of a line that is in the window. */
+function pathOf(
+  times: readonly number[],
+  values: readonly number[],
+  left: (time: number) => number,
+  top: (value: number) => number,
+): string {
+  const points = times.flatMap((time, at) => {
+    const x = left(time);
+    return x < 0 ? [] : [`${x.toFixed(2)} ${top(values[at] ?? 0).toFixed(2)}`];
+  });
+  return points.length === 0 ? "" : `M${points.join("L")}`;
 }
 
-function options(element: HTMLElement, series: readonly Series[], height: number): uPlot.Options {
-  const axis = { stroke: colorOf(element, "--text-2"), grid: { stroke: colorOf(element, "--line"), width: 1 } };
-  const font = "11px system-ui, sans-serif";
-  return {
-    width: element.clientWidth,
-    height,
-    legend: { show: false },
-    cursor: { show: false },
-    padding: [8, 24, 0, 0],
-    scales: {
-      x: { range: (_, __, last) => [last - SPAN_S, last] },
-      y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
-    },
-    axes: [
-      { ...axis, font, ticks: { show: false }, space: 90, size: 26, values: (_, times) => times.map(clockOf) },
-      { ...axis, font, ticks: { show: false }, size: 44, space: 28 },
-    ],
-    series: [
-      {},
-      ...series.map(({ label, color, dash }) => ({
-        label,
-        stroke: colorOf(element, color),
-        width: 1.5,
-        points: { show: false },
-        ...(dash === undefined ? {} : { dash: [...dash] }),
-      })),
-    ],
-  };
-}
-
-/** Hours to seconds of a time in seconds since 1970. */
-function clockOf(time: number): string {
-  return clockTime(time * 1_000).slice(0, 8);
-}
-
-/** A canvas knows no custom properties; what one stands for is read from an element that has it. */
-function colorOf(element: HTMLElement, property: string): string {
-  const probe = document.createElement("i");
-  probe.style.color = `var(${property})`;
-  element.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
+/** The smallest round number of which STEPS reach `most`. */
+function stepOf(most: number): number {
+  const power = 10 ** Math.floor(Math.log10(most / STEPS));
+  return ([1, 2, 2.5, 3, 4, 5, 6, 8].find((times) => times * power * STEPS >= most) ?? 10) * power;
 }

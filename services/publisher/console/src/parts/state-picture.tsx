@@ -77,7 +77,7 @@ export function Picture({ definition, actor, at, counts, hasOutline = false }: D
 
 /** The picture of a machine, where the one that runs is the one that was drawn. */
 function chartOf(definition: MachineDefinition): Chart | null {
-  const chart = CHARTS[definition.id];
+  const chart = Object.hasOwn(CHARTS, definition.id) ? CHARTS[definition.id] : undefined;
   const drawn = new Set(chart?.layout.states.map(({ id }) => id));
   const isSame = definition.states.every(({ id, parent }) => parent === null || drawn.has(id));
   return chart === undefined || !isSame ? null : chart;

@@ -1,7 +1,8 @@
 /** Asks for the bearer token, when the publisher wants one and has not got the right one. */
 import { useState } from "preact/hooks";
 import { t } from "../i18n/text.ts";
-import { signIn, token } from "../state/session.ts";
+import { isOpen } from "../state/me.ts";
+import { goOnWithout, signIn, token } from "../state/session.ts";
 
 export function TokenForm() {
   const [given, setGiven] = useState("");
@@ -33,6 +34,11 @@ export function TokenForm() {
       <button type="submit" class="primary">
         {t("token.submit")}
       </button>
+      {isOpen.value && !wasRefused && (
+        <button type="button" class="plain" onClick={goOnWithout}>
+          {t("token.without")}
+        </button>
+      )}
       <p class="dim">{t("token.hint")}</p>
     </form>
   );

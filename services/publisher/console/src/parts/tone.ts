@@ -24,10 +24,15 @@ const TONES: Readonly<Record<string, Tone>> = {
   expired: "warn",
   ok: "ok",
   away: "bad",
+  "audit.done": "ok",
+  "audit.refused": "warn",
+  "audit.unanswered": "warn",
+  "audit.unauthorized": "bad",
+  "audit.forbidden": "bad",
 };
 
 export function toneOf(state: string): Tone {
-  return TONES[state] ?? "idle";
+  return (Object.hasOwn(TONES, state) && TONES[state]) || "idle";
 }
 
 const GRAVITY: readonly Tone[] = ["bad", "warn", "busy", "ok", "idle"];

@@ -14,12 +14,13 @@ import type {
   MachineDefinition,
   MachinesView,
 } from "@acktor/shared/inspect/wire";
+import { definitionFault, eventFault, goneFault, snapshotFault } from "@acktor/shared/inspect/wire-form";
 import { effect, signal } from "@preact/signals";
 import { readEvents } from "../api/event-stream.ts";
 import { Fleet } from "./fleet.ts";
 import { drawer } from "./frames.ts";
 import { Journal } from "./journal.ts";
-import { isEvent } from "./recording.ts";
+import { isKnown, mayReadAll } from "./me.ts";
 import { isRefused, logins } from "./session.ts";
 
 /** How often it is looked for instances that have fallen silent. */
@@ -43,7 +44,8 @@ const changed = drawer(() => {
 export function followEvents(): () => void {
   return effect(() => {
     logins.value;
-    if (isRefused.value) return;
+    // Known first: a stream that will be refused is not asked for.
+    if (isRefused.value || !isKnown.value || !mayReadAll()) return;
     const stop = readEvents("/v1/events", {
       onEvent: take,
       onOpen: () => {
@@ -73,8 +75,9 @@ function take(type: string, data: string): void {
   if (type === "snapshot") takeMachines(value as unknown as MachinesView);
   else if (type === "bus") bus.value = value as unknown as BusView;
   else if (type === "inspect") takeInspect(value);
-  else if (type === "instance") fleet.takeInstance(value as unknown as InstanceSnapshot);
-  else if (type === "gone") fleet.takeGone(value as unknown as InstanceGone);
+  else if (type === "instance" && snapshotFault(value) === null)
+    fleet.takeInstance(value as unknown as InstanceSnapshot);
+  else if (type === "gone" && goneFault(value) === null) fleet.takeGone(value as unknown as InstanceGone);
   changed();
 }
 
@@ -88,15 +91,19 @@ function objectOf(data: string): Record<string, unknown> | null {
 }
 
 function takeInspect(value: Record<string, unknown>): void {
-  if (!isEvent(value)) return;
+  if (eventFault(value) !== null) return;
   const event = value as unknown as InspectEvent;
   if (journal.add(event)) fleet.takeEvent(event);
 }
 
-function takeMachines({ instances, definitions: charts, bus: state }: MachinesView): void {
+function takeMachines(view: MachinesView): void {
+  const { bus: state } = view;
   bus.value = state;
-  definitions.value = new Map(charts.map((chart: MachineDefinition) => [chart.id, chart]));
-  const recent = instances.flatMap((instance) => instance.recent ?? []);
+  // One instance that says something odd hides no other.
+  const instances = listOf(view.instances).filter((one) => snapshotFault(one) === null);
+  const charts: readonly MachineDefinition[] = listOf(view.definitions).filter((one) => definitionFault(one) === null);
+  definitions.value = new Map(charts.map((chart) => [chart.id, chart]));
+  const recent = instances.flatMap((instance) => instance.recent ?? []).filter((one) => eventFault(one) === null);
   // Steps and contexts may have been left out of what is kept: holes among them are no losses. What is missing since the
   // stream was lost is one.
   const missed = new Set(instances.map(({ boot }) => boot).filter((boot) => journal.knows(boot)));
@@ -104,5 +111,9 @@ function takeMachines({ instances, definitions: charts, bus: state }: MachinesVi
     if (journal.add(event, missed.has(event.boot) ? undefined : 0)) missed.delete(event.boot);
   }
   for (const { boot, seq } of instances) journal.skipTo(boot, seq);
-  fleet.takeAll(instances, Date.now(), state.partial);
+  fleet.takeAll(instances, Date.now(), state?.partial === true);
+}
+
+function listOf<T>(value: readonly T[]): readonly T[] {
+  return Array.isArray(value) ? value : [];
 }

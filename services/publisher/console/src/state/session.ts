@@ -48,6 +48,12 @@ export function signOut(): void {
   isRefused.value = true;
 }
 
+/** Back to asking without a token, where the publisher takes that. */
+export function goOnWithout(): void {
+  isRefused.value = false;
+  logins.value++;
+}
+
 export function noteRefused(): void {
   isRefused.value = true;
 }

@@ -3,6 +3,8 @@ import { useState } from "preact/hooks";
 import type { MessagePage } from "../api/types.ts";
 import { t } from "../i18n/text.ts";
 import { Fault } from "../parts/fault.tsx";
+import { ScopedButton } from "../parts/scoped-button.tsx";
+import { may } from "../state/me.ts";
 import { usePolled } from "../state/poll.ts";
 import { linkTo, route } from "../state/router.ts";
 import { DeadLetters } from "./messages/dead-letters.tsx";
@@ -20,7 +22,7 @@ export function MessagesView() {
   const [state, topic, before] = [params.get("state"), params.get("topic"), params.get("before")];
   const query = new URLSearchParams({ limit: String(PAGE) });
   for (const [name, value] of Object.entries({ state, topic, before })) if (value !== null) query.set(name, value);
-  const { value: page, fault, again } = usePolled<MessagePage>(`/v1/messages?${query}`, EVERY_MS);
+  const { value: page, fault, again } = usePolled<MessagePage>(may("read") ? `/v1/messages?${query}` : null, EVERY_MS);
   const [sweep, setSweep] = useState<"replay" | "cancel" | null>(null);
   const isDead = state === "failed" || state === "expired";
   return (
@@ -29,17 +31,18 @@ export function MessagesView() {
         <h1>{t("nav.messages")}</h1>
         <span class="spacer" />
         {topic !== null && !isDead && (
-          <button type="button" class="plain" onClick={() => setSweep("cancel")}>
+          <ScopedButton scope="operate" class="plain" onClick={() => setSweep("cancel")}>
             {t("messages.cancelAll")}
-          </button>
+          </ScopedButton>
         )}
         {(isDead || topic !== null) && (
-          <button type="button" class="plain" onClick={() => setSweep("replay")}>
+          <ScopedButton scope="operate" class="plain" onClick={() => setSweep("replay")}>
             {t("messages.replayAll")}
-          </button>
+          </ScopedButton>
         )}
         <SendOne onSent={again} />
       </div>
+      {!may("read") && <p class="notice tone-warn">{t("scope.missing", { scope: "read" })}</p>}
       <StateTabs chosen={state} topic={topic} />
       <TopicFilter topic={topic} />
       {fault !== null && fault.status !== 401 && <Fault refusal={fault} />}

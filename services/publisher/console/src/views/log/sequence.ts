@@ -62,7 +62,7 @@ function stepOf(row: Row): SequenceStep {
     const actor = event.kind === "deliveries" ? own : `${own}/${event.actor}`;
     return { row, from: actor, to: actor };
   }
-  const [from, to] = WAYS[step.step] ?? ["own", "own"];
+  const [from, to] = Object.hasOwn(WAYS, step.step) ? WAYS[step.step] : (["own", "own"] as const);
   return { row, from: from === "own" ? own : from, to: to === "own" ? own : to };
 }
 

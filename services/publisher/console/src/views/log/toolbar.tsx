@@ -3,7 +3,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
 import type { Row } from "../../state/journal.ts";
-import { openRecording, toJsonLines } from "../../state/recording.ts";
+import { type Opened, openRecording, toJsonLines } from "../../state/recording.ts";
 import { setParams } from "../../state/router.ts";
 import { behind, charts, open, pause, pausedRows, recording, thaw } from "../../state/viewpoint.ts";
 import { choicesOf, type LogFilter } from "./filter.ts";
@@ -94,7 +94,7 @@ function Files({ rows }: { readonly rows: readonly Row[] }) {
   const choose = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     const opened = await openRecording(file);
-    setFault(opened.ok ? null : t(`log.fault.${opened.fault}`, { line: opened.line }));
+    setFault(opened.ok ? null : faultWords(opened));
     if (opened.ok) open(opened.recording);
   };
   return (
@@ -124,6 +124,13 @@ function Files({ rows }: { readonly rows: readonly Row[] }) {
       )}
     </>
   );
+}
+
+function faultWords({ line, fault }: Exclude<Opened, { ok: true }>): string {
+  if (fault === "too_large") return t("log.fault.too_large");
+  const { field, wanted } = fault;
+  const place = field === "" ? t("log.fault.whole") : field;
+  return t("log.fault.line", { line, field: place, why: t(`form.${wanted}`) });
 }
 
 /** Gives the rows to the browser as a file. */

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { ContextView } from "../../parts/context-view.tsx";
+import { ScopedButton } from "../../parts/scoped-button.tsx";
 import { StateBadge, stateNames } from "../../parts/state-badge.tsx";
 import { Picture } from "../../parts/state-picture.tsx";
 import type { LiveActor } from "../../state/fleet.ts";
@@ -79,9 +80,15 @@ function Commands({ actor }: { readonly actor: LiveActor }) {
   return (
     <section class="commands" aria-label={t("actor.commands")}>
       {actor.can.map((command) => (
-        <button key={command} type="button" class="plain" data-command={command} onClick={() => setAsked(command)}>
+        <ScopedButton
+          key={command}
+          scope="operate"
+          class="plain"
+          data-command={command}
+          onClick={() => setAsked(command)}
+        >
           {t(`command.${command}`)}
-        </button>
+        </ScopedButton>
       ))}
       {asked !== null && <CommandDialog command={asked} actor={actor} onClose={() => setAsked(null)} />}
     </section>

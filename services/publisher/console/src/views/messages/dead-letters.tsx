@@ -3,14 +3,16 @@ import { useState } from "preact/hooks";
 import type { DeadLetterGroup, DeadLetterGroups } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
+import { ScopedButton } from "../../parts/scoped-button.tsx";
 import { Ago } from "../../parts/since.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
+import { may } from "../../state/me.ts";
 import { usePolled } from "../../state/poll.ts";
 import { linkTo } from "../../state/router.ts";
 import { Sweep } from "./sweep.tsx";
 
 export function DeadLetters({ onReplayed }: { readonly onReplayed: () => void }) {
-  const { value, again } = usePolled<DeadLetterGroups>("/v1/dead-letters", 5_000);
+  const { value, again } = usePolled<DeadLetterGroups>(may("read") ? "/v1/dead-letters" : null, 5_000);
   const [asked, setAsked] = useState<DeadLetterGroup | null>(null);
   const groups = value?.groups ?? [];
   return (
@@ -28,9 +30,9 @@ export function DeadLetters({ onReplayed }: { readonly onReplayed: () => void })
               {t("dead.newest")} <Ago at={Date.parse(group.newest)} />
             </span>
             {group.reason !== null && (
-              <button type="button" class="plain" onClick={() => setAsked(group)}>
+              <ScopedButton scope="operate" class="plain" onClick={() => setAsked(group)}>
                 {t("dead.replay")}
-              </button>
+              </ScopedButton>
             )}
           </li>
         ))}

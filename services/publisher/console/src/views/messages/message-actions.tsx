@@ -4,6 +4,7 @@ import { post } from "../../api/client.ts";
 import type { MessageTimeline } from "../../api/types.ts";
 import { t } from "../../i18n/text.ts";
 import { Confirm } from "../../parts/confirm.tsx";
+import { ScopedButton } from "../../parts/scoped-button.tsx";
 
 type Action = "replay" | "cancel" | "acknowledge";
 
@@ -26,9 +27,9 @@ export function MessageActions({
   return (
     <>
       {POSSIBLE[message.state].map((action) => (
-        <button key={action} type="button" class="plain" data-action={action} onClick={() => setAsked(action)}>
+        <ScopedButton key={action} scope="operate" class="plain" data-action={action} onClick={() => setAsked(action)}>
           {t(`action.${action}`)}
-        </button>
+        </ScopedButton>
       ))}
       {asked !== null && (
         <Confirm

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
 import { t } from "../../i18n/text.ts";
 import { Confirm } from "../../parts/confirm.tsx";
+import { ScopedButton } from "../../parts/scoped-button.tsx";
 import { go, linkTo } from "../../state/router.ts";
 
 export function SendOne({ onSent }: { readonly onSent: () => void }) {
@@ -11,9 +12,9 @@ export function SendOne({ onSent }: { readonly onSent: () => void }) {
   const [content, setContent] = useState("hello");
   return (
     <>
-      <button type="button" class="primary" onClick={() => setOpen(true)}>
+      <ScopedButton scope="send" class="primary" onClick={() => setOpen(true)}>
         {t("send.one")}
-      </button>
+      </ScopedButton>
       {isOpen && (
         <Confirm
           title={t("send.one")}

@@ -3,6 +3,7 @@ import { MESSAGE_STATES, type MessageState } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
+import { mayReadAll } from "../../state/me.ts";
 import { usePolled } from "../../state/poll.ts";
 import { linkTo } from "../../state/router.ts";
 
@@ -12,7 +13,7 @@ interface Stats {
 }
 
 export function StateTabs({ chosen, topic }: { readonly chosen: string | null; readonly topic: string | null }) {
-  const { value: stats } = usePolled<Stats>("/v1/stats", 2_000);
+  const { value: stats } = usePolled<Stats>(mayReadAll() ? "/v1/stats" : null, 2_000);
   return (
     <ul class="state-tabs card" aria-label={t("messages.byState")}>
       <li>

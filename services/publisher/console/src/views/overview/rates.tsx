@@ -20,7 +20,7 @@ export function Rates({ overview }: { readonly overview: Overview | null }) {
       const dash = DASHES[name];
       return {
         label: t(`rates.${name}`),
-        color: `--series-${index + 1}`,
+        color: `series-${index + 1}`,
         values: points.map((point) => point[name]),
         ...(dash === undefined ? {} : { dash }),
       };
@@ -42,7 +42,7 @@ export function Rates({ overview }: { readonly overview: Overview | null }) {
           </li>
         ))}
       </ul>
-      <LineChart times={times} series={series} height={180} label={t("rates.chart")} />
+      <LineChart times={times} series={series} label={t("rates.chart")} />
     </section>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
 import { t } from "../../i18n/text.ts";
 import { Confirm } from "../../parts/confirm.tsx";
+import { ScopedButton } from "../../parts/scoped-button.tsx";
 
 const HOW_MANY = 100;
 
@@ -22,9 +23,9 @@ export function SendMany() {
       <span role="status" class="dim">
         {sent > 0 && t("send.sent", { count: sent })}
       </span>
-      <button type="button" class="primary" onClick={() => setOpen(true)}>
+      <ScopedButton scope="send" class="primary" onClick={() => setOpen(true)}>
         {t("send.many", { count: HOW_MANY })}
-      </button>
+      </ScopedButton>
       {isOpen && (
         <Confirm
           title={t("send.many", { count: HOW_MANY })}
