@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
+import { Refusals } from "@acktor/publisher/http/refusals";
+import { LOCAL } from "@acktor/publisher/principals/principal";
+import { hold } from "@acktor/publisher/principals/principal-gate";
 import { cancelWaiting } from "@acktor/publisher/outbox/cancel-waiting";
 import { countDeadLetters } from "@acktor/publisher/outbox/count-dead-letters";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
@@ -102,7 +105,9 @@ for (const version of postgresVersions()) {
     await t.test("their routes: groups, a dry run, a cancel, and what is refused", async (t) => {
       const app = Fastify();
       t.after(() => app.close());
-      addOverviewRoutes(app, { pool, overview: async () => ({ instance: "one" }) });
+      app.addHook("onRequest", async (request) => hold(request, LOCAL));
+      const refusals = new Refusals({ instance: "one", record: async () => undefined });
+      addOverviewRoutes(app, { pool, refusals, overview: async () => ({ instance: "one" }) });
       await insert(2, "a");
       await end(await insert(1, "b"), "failed", "no");
       assert.deepEqual((await app.inject("/v1/overview")).json(), { instance: "one" });

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/ack-signature.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
+import { hostNameFault } from "./browser-guard.ts";
 import {
   type ConfigOf,
   choice,
@@ -86,6 +87,12 @@ const serverSettings = {
     example: "127.0.0.1",
     fallback: "127.0.0.1",
     schema: text(),
+  },
+  ACKTOR_ALLOWED_HOSTS: {
+    description:
+      "Host names under which the services may be asked for by HTTP, separated by commas. IP addresses, loopback names and HTTP_HOST always count.",
+    example: "acktor.example.com,publisher",
+    schema: list(hostNameFault),
   },
   ACKTOR_RATE_LIMIT: {
     description:
@@ -457,6 +464,14 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+/** Names under which a service may be asked for, besides IP addresses and loopback names. */
+export function allowedHosts(config: {
+  readonly HTTP_HOST: string;
+  readonly ACKTOR_ALLOWED_HOSTS: readonly string[] | null;
+}): string[] {
+  return [config.HTTP_HOST, ...(config.ACKTOR_ALLOWED_HOSTS ?? [])];
 }
 
 const DEFAULT_RATE_LIMIT = 1_000;

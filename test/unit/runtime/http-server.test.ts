@@ -255,14 +255,14 @@ test("a stop does not wait for a connection on which nothing was asked", async (
   assert.ok(performance.now() - startedAt < 2_000, `${performance.now() - startedAt} ms`);
 });
 
-test("whoever is refused for his token is told of, with his route; nobody else is", async (t) => {
+test("each refusal at the guard is reported, with its route and its fault; nothing else is", async (t) => {
   const refused: string[] = [];
-  const onUnauthorized: HttpOptions["onUnauthorized"] = ({ method, routeOptions }) =>
-    void refused.push(`${method} ${routeOptions.url}`);
-  const { app } = server(t, { token: TOKEN, onUnauthorized });
+  const onRefused: HttpOptions["onRefused"] = ({ method, routeOptions }, { code }) =>
+    void refused.push(`${method} ${routeOptions.url} ${code}`);
+  const { app } = server(t, { token: TOKEN, onRefused });
   await app.inject({ method: "GET", url: "/v1/items/7" });
   await app.inject({ method: "POST", url: "/v1/echo", headers: { authorization: "Bearer wrong" } });
   await app.inject({ method: "GET", url: "/v1/items/7", headers: { authorization: `Bearer ${TOKEN}` } });
   await app.inject("/livez");
-  assert.deepEqual(refused, ["GET /v1/items/:id", "POST /v1/echo"]);
+  assert.deepEqual(refused, ["GET /v1/items/:id unauthorized", "POST /v1/echo unauthorized"]);
 });

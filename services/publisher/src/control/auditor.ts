@@ -30,11 +30,12 @@ const report = z.object({
   token: z.string().optional(),
   record: z.object({
     who: text,
+    said: text.nullish(),
     from: text,
     service: z.literal("acker"),
     instance: text,
     action: text,
-    outcome: z.enum(["done", "refused", "unauthorized", "unanswered"]),
+    outcome: z.enum(["done", "refused", "unauthorized", "forbidden", "unanswered"]),
     detail: z.record(z.string(), z.json()),
     messages: z.literal(0),
   }),
@@ -52,7 +53,7 @@ export class Auditor {
 
   /** Never rejects. */
   async record(record: AuditRecord): Promise<void> {
-    if (record.outcome === "unauthorized") {
+    if (record.outcome === "unauthorized" || record.outcome === "forbidden") {
       const unsaid = this.#knocks.admit(record.from);
       if (unsaid === null) return;
       await this.#write({ ...record, detail: { ...asObject(record.detail), more_before: unsaid } });
