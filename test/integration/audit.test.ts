@@ -38,20 +38,28 @@ async function auditor(t: TestContext, token: string | null = null) {
 test("what was recorded is listed, newest first, up to a limit", async (t) => {
   const { pool } = await auditor(t);
   for (const action of ["pause", "resume", "drain"]) rowsOf(await recordAction(pool, { ...RECORD, action }));
-  const [newest, second, ...rest] = (await listed(pool, 2));
+  const [newest, second, ...rest] = await listed(pool, 2);
   assert.deepEqual([newest?.action, second?.action, rest.length], ["drain", "resume", 0]);
   const { action_id, at, ...row } = newest ?? { action_id: "", at: "" };
   assert.match(action_id, /^\d+$/);
   assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000);
   const detail = { service: "publisher", instance: "p.1", reason: "it is OPEN" };
-  assert.deepEqual(row, { who: "ana", said: null, action: "drain", origin: "10.0.0.1", outcome: "refused", messages: 0, detail });
+  assert.deepEqual(row, {
+    who: "ana",
+    said: null,
+    action: "drain",
+    origin: "10.0.0.1",
+    outcome: "refused",
+    messages: 0,
+    detail,
+  });
 });
 
 test("foreign text is recorded, also what PostgreSQL cannot keep", async (t) => {
   const { pool } = await auditor(t);
   const odd = "a\u0000b\ud800c\\";
   rowsOf(await recordAction(pool, { ...RECORD, who: odd, from: odd, detail: { args: { [odd]: odd } } }));
-  const [row] = (await listed(pool, 1));
+  const [row] = await listed(pool, 1);
   const kept = "a\ufffdb\ufffdc\\";
   assert.deepEqual([row?.who, row?.origin], [kept, kept]);
   assert.deepEqual(row?.detail, { service: "publisher", instance: "p.1", args: { [kept]: kept } });
@@ -68,7 +76,7 @@ test("refused tokens of one address are one line a minute, with how many there w
   );
   clock.now = 60_001;
   await knock("10.0.0.1");
-  const [last] = (await listed(pool, 1));
+  const [last] = await listed(pool, 1);
   assert.deepEqual(last?.detail, { service: "publisher", instance: "p.1", reason: "it is OPEN", more_before: 49 });
 });
 
@@ -122,5 +130,8 @@ test("the audit has pages, and can be looked through by who and what", async (t)
   const byWho = given(await listActions(pool, { ...any, who: "ben", limit: 10 }));
   assert.deepEqual([byWho.actions.map(({ action }) => action), byWho.nextBefore], [["a3", "a1"], null]);
   const byAction = given(await listActions(pool, { ...any, action: "a2", limit: 10 }));
-  assert.deepEqual(byAction.actions.map(({ who }) => who), ["ana"]);
+  assert.deepEqual(
+    byAction.actions.map(({ who }) => who),
+    ["ana"],
+  );
 });

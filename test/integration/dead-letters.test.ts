@@ -91,7 +91,9 @@ test("replay: a look first, then selected ones, then all that match, so many a s
     rest.map((id, at) => [id, at * 500, 0]),
   );
   assert.deepEqual(
-    await sql("select who, said, action, messages::int4, at is not null timed from publisher.operator_action order by at"),
+    await sql(
+      "select who, said, action, messages::int4, at is not null timed from publisher.operator_action order by at",
+    ),
     [
       { who: "local", said: "ana", action: "replay", messages: 2, timed: true },
       { who: "local", said: "ben", action: "replay", messages: 4, timed: true },

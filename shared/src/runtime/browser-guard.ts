@@ -15,7 +15,7 @@ import { isIP } from "node:net";
 export class AllowedHosts {
   readonly #names: ReadonlySet<string>;
   /** The header that was allowed last: most callers use one. */
-  #last = "";
+  #last: string | null = null;
 
   /** @param names host names without a port */
   constructor(names: readonly string[]) {
@@ -53,7 +53,8 @@ export interface SiteHeaders {
  */
 export function crossSiteFault(headers: SiteHeaders, change: boolean): string | null {
   const site = headers["sec-fetch-site"];
-  if (site === "cross-site" || (change && site === "same-site")) return `a page of another site asked (Sec-Fetch-Site: ${site})`;
+  if (site === "cross-site" || (change && site === "same-site"))
+    return `a page of another site asked (Sec-Fetch-Site: ${site})`;
   if (headers.origin === undefined || isOwnOrigin(headers)) return null;
   return "a page of another origin asked (Origin)";
 }
@@ -70,7 +71,9 @@ function isOwnOrigin(headers: SiteHeaders): boolean {
   const standard = protocol === "https:" ? "443" : "80";
   if (plain(hostname) !== asked.name || (port || standard) !== (asked.port ?? standard)) return false;
   if (protocol === "http:") return true;
-  return protocol === "https:" && (headers["sec-fetch-site"] === "same-origin" || headers["x-forwarded-proto"] === "https");
+  return (
+    protocol === "https:" && (headers["sec-fetch-site"] === "same-origin" || headers["x-forwarded-proto"] === "https")
+  );
 }
 
 /** Whether a body, if there is one, is declared as JSON. */
@@ -91,5 +94,8 @@ function splitHost(host: string): { readonly name: string; readonly port: string
 }
 
 function plain(name: string): string {
-  return name.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  return name
+    .toLowerCase()
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "");
 }

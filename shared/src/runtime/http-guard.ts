@@ -86,7 +86,8 @@ function refuse(app: FastifyInstance, { gate, allowedHosts, onRefused, sendFault
     if (route !== undefined && UNLIMITED.has(route)) return;
     // The route that was matched, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats too.
     const isApi = (route ?? request.url).startsWith("/v1");
-    const fault = originFault(request, hosts, isApi) ?? (isApi ? await gate.admit(request) : null) ?? typeFault(request);
+    const fault =
+      originFault(request, hosts, isApi) ?? (isApi ? await gate.admit(request) : null) ?? typeFault(request);
     if (fault === null) return;
     if (fault.code === "unauthorized") reply.header("www-authenticate", "Bearer");
     if (isApi) onRefused?.(request, fault);
@@ -108,7 +109,11 @@ function originFault({ headers, method }: FastifyRequest, hosts: AllowedHosts, i
 /** JSON-1. A path that is not there is answered as such. */
 function typeFault({ headers, method, routeOptions }: FastifyRequest): ApiFault | null {
   if (!isChange(method) || routeOptions.url === undefined || isJsonType(headers["content-type"])) return null;
-  return { code: "unsupported_media_type", field: "Content-Type", message: "the request is not declared as application/json" };
+  return {
+    code: "unsupported_media_type",
+    field: "Content-Type",
+    message: "the request is not declared as application/json",
+  };
 }
 
 /** One token for everything. */

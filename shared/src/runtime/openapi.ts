@@ -72,7 +72,8 @@ export function openApiDocument({ title, version, docs, routes }: OpenApiOptions
         bearer: {
           type: "http",
           scheme: "bearer",
-          description: "ACKTOR_API_TOKEN, or a principal's token. On loopback without ACKTOR_API_TOKEN, none is needed.",
+          description:
+            "ACKTOR_API_TOKEN, or a principal's token. On loopback without ACKTOR_API_TOKEN, none is needed.",
         },
       },
     },

@@ -133,7 +133,9 @@ test("what the state does not allow is 409 with its reason", async (t) => {
 });
 
 test("nobody there is 504, and stands in the audit", async (t) => {
-  const { post, records } = service(t);
+  const { post, records, own, other } = service(t);
+  await other.stop();
+  await until(() => own.fleet.count("acker") === 0, 1_000);
   const { status, error } = await post("/v1/control/pause?service=acker&instance=nobody");
   assert.deepEqual([status, error?.code], [504, "no_answer"]);
   assert.deepEqual([records[0]?.outcome, records[0]?.instance], ["unanswered", "nobody"]);

@@ -172,7 +172,10 @@ export class PublisherControl {
         reason: `args.${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`,
       };
     }
-    const result = await replayByFilter(pool, config.ACKTOR_INBOX_WINDOW, body.data, { who, said: body.data.who ?? said ?? null });
+    const result = await replayByFilter(pool, config.ACKTOR_INBOX_WINDOW, body.data, {
+      who,
+      said: body.data.who ?? said ?? null,
+    });
     if (!result.ok) return { ok: false, code: 503, reason: `the outbox cannot be asked (${result.failure.code})` };
     if (!result.value.dry_run) wake();
     return { ok: true, result: result.value, messages: result.value.replayed };

@@ -1,12 +1,12 @@
 /** Replay of dead letters as operators ask for it, by HTTP and by the bus: the same body, the same answer. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { z } from "zod";
-import { EVERYWHERE, type TopicScope } from "../principals/topic-filters.ts";
 import type { Asker } from "../outbox/asker.ts";
 import type { DeadLetterFilter } from "../outbox/move-dead-letters.ts";
 import type { Outcome } from "../outbox/outbox.ts";
 import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
+import { EVERYWHERE, type TopicScope } from "../principals/topic-filters.ts";
 
 const MOST_IDS = 10_000;
 

@@ -13,8 +13,8 @@ import { replayMessages } from "../outbox/replay-messages.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
 import { principalOf } from "../principals/principal-gate.ts";
 import { readFault } from "../principals/topic-faults.ts";
-import { foreignFault, unknownMessage } from "./foreign-message.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
+import { foreignFault, unknownMessage } from "./foreign-message.ts";
 import type { Refusals } from "./refusals.ts";
 import { askerOf } from "./who.ts";
 
@@ -140,6 +140,12 @@ async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, m
   const reason = result.value.refused[0]?.why ?? "unknown";
   if (reason === "unknown") return sendFault(reply, unknownMessage(id.data));
   const detail = { message_id: id.data, reason };
-  await asked.recordRefusal?.({ who: asker.value.who, said: asker.value.said, from: request.ip, action: asked.action, detail });
+  await asked.recordRefusal?.({
+    who: asker.value.who,
+    said: asker.value.said,
+    from: request.ip,
+    action: asked.action,
+    detail,
+  });
   return sendFault(reply, { code: "conflict", message: reason });
 }

@@ -76,7 +76,10 @@ export function addPrincipalRoutes(app: FastifyInstance, { pool, book }: Princip
       return sendFault(reply, { code: "conflict", field: "name", message, fix });
     }
     await book.refreshAfterwards();
-    return reply.code(201).header("cache-control", "no-store").send({ ...created.value.principal, token });
+    return reply
+      .code(201)
+      .header("cache-control", "no-store")
+      .send({ ...created.value.principal, token });
   });
 
   app.delete("/v1/principals/:name", async (request, reply) => {

@@ -42,7 +42,8 @@ export function refusedCommand(request: FastifyRequest, fault: ApiFault, instanc
   const route = request.routeOptions.url;
   const { status } = ERROR_CODES[fault.code];
   const isCommand = (request.method === "POST" || request.method === "DELETE") && route !== undefined;
-  if (!isCommand || (status !== 401 && status !== 403) || /^\/v1\/messages(\/(batch|states))?$/.test(route)) return null;
+  if (!isCommand || (status !== 401 && status !== 403) || /^\/v1\/messages(\/(batch|states))?$/.test(route))
+    return null;
   return {
     who: heldPrincipal(request)?.name ?? request.ip,
     from: request.ip,

@@ -16,12 +16,7 @@ import type { WaitingQuota } from "../principals/waiting-quota.ts";
 import type { CallerTrace, Intake, IntakeResult } from "./intake.ts";
 import { type AcceptedMessage, type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
 
-export function addIntakeRoutes(
-  app: FastifyInstance,
-  intake: Intake,
-  limits: IntakeLimits,
-  quota: WaitingQuota,
-): void {
+export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits, quota: WaitingQuota): void {
   const submit = async (
     request: FastifyRequest,
     accepted: readonly AcceptedMessage[],

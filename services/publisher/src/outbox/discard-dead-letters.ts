@@ -31,6 +31,8 @@ export function discardDeadLetters(
   asker: Asker,
 ): Promise<Outcome<MovedDeadLetters>> {
   return moveDeadLetters(pool, filter, async (ids) =>
-    filter.dryRun ? allMoved(ids, "failed") : toOperatorResult(await pool.run(DISCARD, [idList(ids), ...askerParams(asker)])),
+    filter.dryRun
+      ? allMoved(ids, "failed")
+      : toOperatorResult(await pool.run(DISCARD, [idList(ids), ...askerParams(asker)])),
   );
 }

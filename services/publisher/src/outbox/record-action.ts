@@ -8,7 +8,15 @@ values ($1, $2, $3, $4, $5::text::jsonb, $6, $7)`;
 export function recordAction(pool: Pool, record: AuditRecord): Promise<DbResult<never>> {
   const { who, said = null, action, from, outcome, service, instance, detail, messages } = record;
   const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });
-  return pool.run<never>(RECORD, [storable(who), action, storable(from), outcome, whole, messages, said === null ? null : storable(said)]);
+  return pool.run<never>(RECORD, [
+    storable(who),
+    action,
+    storable(from),
+    outcome,
+    whole,
+    messages,
+    said === null ? null : storable(said),
+  ]);
 }
 
 /** Foreign text as PostgreSQL keeps it. */

@@ -105,7 +105,9 @@ export async function revokePrincipal(
   pool: Pool,
   name: string,
   asker: Asker,
-): Promise<{ readonly ok: true; readonly value: PrincipalView | null } | { readonly ok: false; readonly failure: DbFailure }> {
+): Promise<
+  { readonly ok: true; readonly value: PrincipalView | null } | { readonly ok: false; readonly failure: DbFailure }
+> {
   const answer = await pool.run<{ view: string }>(REVOKE, [name, ...askerParams(asker)]);
   return answer.ok ? { ok: true, value: viewsOf(answer.rows)[0] ?? null } : answer;
 }

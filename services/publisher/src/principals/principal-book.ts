@@ -86,7 +86,12 @@ export class PrincipalBook {
     const answer = await read();
     if (!answer.ok) return answer.failure;
     const readAt = this.#startedAt;
-    this.#entries = new Map(answer.value.map((row) => [row.token_hash, { principal: toPrincipal(row), endsAt: readAt + (row.expires_in_ms ?? Number.POSITIVE_INFINITY) }]));
+    this.#entries = new Map(
+      answer.value.map((row) => [
+        row.token_hash,
+        { principal: toPrincipal(row), endsAt: readAt + (row.expires_in_ms ?? Number.POSITIVE_INFINITY) },
+      ]),
+    );
     return null;
   }
 }

@@ -83,7 +83,11 @@ function accessFault(method: string, route: string, { name, scopes, read }: Prin
   }
   if (access.fleetWide !== true || read.all) return null;
   const message = `this shows every topic, and the token of ${name} may not read all of them`;
-  return { code: "forbidden", message, fix: "An admin makes a token that may: acktor token create NAME --scope read --read '#'" };
+  return {
+    code: "forbidden",
+    message,
+    fix: "An admin makes a token that may: acktor token create NAME --scope read --read '#'",
+  };
 }
 
 function sha256(text: string): Buffer {
