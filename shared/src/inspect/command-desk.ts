@@ -143,7 +143,12 @@ export class CommandDesk {
       return;
     }
     const args = (request.args ?? {}) as AskedCommand["args"];
-    const { v: _, service: __, instance: ___, ...reply } = await this.run({
+    const {
+      v: _,
+      service: __,
+      instance: ___,
+      ...reply
+    } = await this.run({
       command,
       who: request.who,
       said: request.said ?? null,
