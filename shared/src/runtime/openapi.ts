@@ -125,7 +125,9 @@ function faultsOf(method: string, path: string, { faults = [] }: RouteDoc): Erro
   const health = /^\/(livez|readyz|metrics|version)$/.test(path);
   const limited: ErrorCode[] = health ? [] : ["rate_limited", "host_not_allowed"];
   const sending: ErrorCode[] =
-    method === "POST" ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"] : [];
+    method === "POST" || method === "DELETE"
+      ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"]
+      : [];
   return [...new Set([...faults, ...api, ...limited, ...sending])];
 }
 
