@@ -1,4 +1,4 @@
--- Principals: who may use the HTTP interface besides the holder of ACKTOR_API_TOKEN, and what belongs to each of them.
+-- Principals: who may use the HTTP interface in addition to the holder of ACKTOR_API_TOKEN, and what belongs to each of them.
 
 -- One row for each name. The token itself is stored nowhere: `token_hash` is the hex SHA-256 of a text with 256 random bits,
 -- which needs no salt. Publishers read this table once a second (services/publisher/src/principals/principal-book.ts).

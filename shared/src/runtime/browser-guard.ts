@@ -11,7 +11,7 @@
  */
 import { isIP } from "node:net";
 
-/** Names under which a service may be asked for, besides IP addresses and loopback names. */
+/** Names under which a service may be asked for, in addition to IP addresses and loopback names. */
 export class AllowedHosts {
   readonly #names: ReadonlySet<string>;
   /** The header that was allowed last: most callers use one. */

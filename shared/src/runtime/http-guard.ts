@@ -27,7 +27,7 @@ export interface GuardOptions {
   readonly gate: Gate;
   /** Requests a second from one address; null: no limit. */
   readonly requestsPerSecond: number | null;
-  /** Names under which the service may be asked for, besides IP addresses and loopback names. */
+  /** Names under which the service may be asked for, in addition to IP addresses and loopback names. */
   readonly allowedHosts: readonly string[];
   /** Takes each request to a /v1 route that was refused here, and why. */
   readonly onRefused?: ((request: FastifyRequest, fault: ApiFault) => void) | undefined;

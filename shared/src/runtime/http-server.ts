@@ -37,7 +37,7 @@ export interface HttpOptions {
   readonly token: string | null;
   /** Who may use /v1, where that is more than one token. */
   readonly gate?: Gate;
-  /** Host names under which the service may be asked for, besides IP addresses and loopback names. */
+  /** Host names under which the service may be asked for, in addition to IP addresses and loopback names. */
   readonly allowedHosts?: readonly string[];
   /** Requests a second from one address; no limit where it is null or left out. */
   readonly requestsPerSecond?: number | null;

@@ -466,7 +466,7 @@ export function sharedFaults(config: SharedSettings): string[] {
   return faults;
 }
 
-/** Names under which a service may be asked for, besides IP addresses and loopback names. */
+/** Names under which a service may be asked for, in addition to IP addresses and loopback names. */
 export function allowedHosts(config: {
   readonly HTTP_HOST: string;
   readonly ACKTOR_ALLOWED_HOSTS: readonly string[] | null;

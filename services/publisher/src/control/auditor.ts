@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  1. Every record is tried once, within the deadline of a statement; what PostgreSQL does not take stands in the log, whole.
- *  2. Refusals of one address, or of one principal there, are recorded once a minute, with how many there were: nobody pushes the rest out of
+ *  2. Refusals of one address, or of one principal there, are recorded once a minute, with how many there were: a flood of them pushes nothing out of
  *     a bounded table by knocking.
  */
 import type { Bus } from "@acktor/shared/bus/bus";

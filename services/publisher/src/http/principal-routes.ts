@@ -14,7 +14,7 @@ import type { PrincipalBook } from "../principals/principal-book.ts";
 import { principalOf } from "../principals/principal-gate.ts";
 import { MOST_PRINCIPALS } from "../principals/read-principals.ts";
 import { hashOf, makeToken } from "../principals/token.ts";
-import { MOST_FILTER_BYTES, MOST_FILTERS } from "../principals/topic-filters.ts";
+import { isWild, MOST_FILTER_LENGTH, MOST_FILTERS, MOST_WILD, MOST_WILD_LENGTH } from "../principals/topic-filters.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
 import { askerOf } from "./who.ts";
 
@@ -23,12 +23,22 @@ const MOST_QUOTA = 1_000_000;
 
 const filter = z
   .string()
-  .max(MOST_FILTER_BYTES, `is longer than ${MOST_FILTER_BYTES} characters`)
+  .max(MOST_FILTER_LENGTH, `is longer than ${MOST_FILTER_LENGTH} characters`)
+  .refine(
+    (text) => !isWild(text) || text.length <= MOST_WILD_LENGTH,
+    `has a wildcard before its end and is longer than ${MOST_WILD_LENGTH} characters`,
+  )
   .superRefine((text, context) => {
     const why = filterFault(text);
     if (why !== null) context.addIssue({ code: "custom", message: why });
   });
-const filters = z.array(filter).max(MOST_FILTERS, `has more than ${MOST_FILTERS} filters`);
+const filters = z
+  .array(filter)
+  .max(MOST_FILTERS, `has more than ${MOST_FILTERS} filters`)
+  .refine(
+    (list) => list.filter(isWild).length <= MOST_WILD,
+    `has more than ${MOST_WILD} filters with a wildcard before their end`,
+  );
 const quota = z.int().min(1, "must be at least 1").max(MOST_QUOTA, "must be at most 1,000,000").nullish();
 
 export const principalBody = z.strictObject({

@@ -5,7 +5,7 @@
  * cancelled and the rest waiting, and the same call goes on from there.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
-import { allowedTopic, EVERYWHERE, type TopicScope } from "../principals/topic-filters.ts";
+import { allowedTopic, EVERYWHERE, FILTER_PARAMS, type TopicScope } from "../principals/topic-filters.ts";
 import type { Asker } from "./asker.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import type { Outcome } from "./outbox.ts";
@@ -33,11 +33,11 @@ export interface CancelledWaiting {
 }
 
 const FIND = `select message_id from publisher.message_delivery
-where due_at is not null and topic = $1 and ${allowedTopic("topic", 3)} and ${allowedTopic("topic", 6)} order by message_id limit $2`;
+where due_at is not null and topic = $1 and ${allowedTopic("topic", 3)} and ${allowedTopic("topic", 3 + FILTER_PARAMS)} order by message_id limit $2`;
 
 const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${few("id")}) i
 join publisher.message_delivery m on m.message_id = i.id
-where m.due_at is not null and ${allowedTopic("m.topic", 2)} and ${allowedTopic("m.topic", 5)} order by m.message_id`;
+where m.due_at is not null and ${allowedTopic("m.topic", 2)} and ${allowedTopic("m.topic", 2 + FILTER_PARAMS)} order by m.message_id`;
 
 /** Cancels what matches, by the rules of `cancelMessages`. */
 export async function cancelWaiting(

@@ -10,7 +10,7 @@
  *     write to is not moved.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
-import { allowedTopic, EVERYWHERE, type TopicScope } from "../principals/topic-filters.ts";
+import { allowedTopic, EVERYWHERE, FILTER_PARAMS, type TopicScope } from "../principals/topic-filters.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
 
@@ -51,12 +51,12 @@ export type MoveChunk = (ids: readonly string[], movedBefore: number) => Promise
 
 const FIND = `select message_id, null why from publisher.message_delivery
 where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
-  and ${allowedTopic("topic", 4)} and ${allowedTopic("topic", 7)}
+  and ${allowedTopic("topic", 4)} and ${allowedTopic("topic", 4 + FILTER_PARAMS)}
 order by message_id limit $3`;
 
 const SELECT = `select i.id message_id, case when m.state is null then 'there is no message under this id'
     when m.state not in ('failed', 'expired') then format('the message is %s; dead letters are failed or expired', m.state)
-    when not ${allowedTopic("m.topic", 5)} then 'its topic is outside the topics that this token may write to' end why
+    when not ${allowedTopic("m.topic", 2 + FILTER_PARAMS)} then 'its topic is outside the topics that this token may write to' end why
 from (select distinct id from unnest($1::uuid[]) id where ${few("id")}) i
 left join publisher.message_delivery m on m.message_id = i.id and ${allowedTopic("m.topic", 2)} order by i.id`;
 
