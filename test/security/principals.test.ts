@@ -403,6 +403,30 @@ test("a token works on every publisher within a second, and ends with its revoca
   assert.equal((await short("GET", "/v1/me")).status, 401);
 });
 
+test("BOOK-4: a stream of events ends with the token that opened it", async (t) => {
+  const { create, publisher } = await setScene(t);
+  const { token } = await create({ name: "viewer", scopes: ["read"], topics: { read: ["#"] } });
+  const open = async (given: string) => {
+    const headers = { authorization: `Bearer ${given}` };
+    const { body, status } = await fetch(`${publisher.url}/v1/events`, {
+      headers,
+      signal: AbortSignal.timeout(20_000),
+    });
+    assert.equal(status, 200);
+    const state = { ended: false };
+    const drain = async (): Promise<void> => {
+      for await (const _ of body ?? []);
+      state.ended = true;
+    };
+    void drain().catch(() => "the test is over");
+    return state;
+  };
+  const [team, operator] = await Promise.all([open(token), open(TOKEN)]);
+  await publisher.ask("DELETE", "/v1/principals/viewer", {});
+  await until(() => team.ended, 1_500, "the stream to end");
+  assert.equal(operator.ended, false);
+});
+
 test("requests a second are limited for each principal, whatever the others do", async (t) => {
   const { create, publisher } = await setScene(t);
   const slow = await create({ name: "slow", scopes: ["read"], requests_per_second: 5 });

@@ -7,6 +7,8 @@
  *  - BOOK-2: a token that is not in the book makes it read at once, at most every `PAUSE_MS`, and all that ask meanwhile
  *    wait for the same statement: a flood of invented tokens costs PostgreSQL four statements a second.
  *  - BOOK-3: while PostgreSQL is away the last picture stays valid; a token expires all the same, by the monotonic clock.
+ *  - BOOK-4: what lasts longer than a request (an event stream) ends with its token: it watches the book, and is ended after
+ *    the reading, or failed reading, that finds the token no longer in force.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { Outcome } from "../outbox/outbox.ts";
@@ -29,12 +31,18 @@ interface Entry {
   readonly endsAt: number;
 }
 
+interface Watcher {
+  readonly tokenHash: string;
+  readonly end: () => void;
+}
+
 export class PrincipalBook {
   readonly #options: PrincipalBookOptions;
   /** By the hash of the token; null before the first reading. */
   #entries: ReadonlyMap<string, Entry> | null = null;
   #reading: Promise<DbFailure | null> | null = null;
   #startedAt = Number.NEGATIVE_INFINITY;
+  readonly #watchers = new Set<Watcher>();
 
   constructor(options: PrincipalBookOptions) {
     this.#options = options;
@@ -66,10 +74,18 @@ export class PrincipalBook {
     return this.find(tokenHash);
   }
 
+  /** Calls `end` once the token is not in force any more. @returns what ends the watch; twice is fine */
+  watch(tokenHash: string, end: () => void): () => void {
+    const watcher = { tokenHash, end };
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   /** Reads the table; a call while that is under way waits for it. @returns why it could not be read */
   refresh(): Promise<DbFailure | null> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;
+      this.#dismiss();
     });
     return this.#reading;
   }
@@ -78,6 +94,14 @@ export class PrincipalBook {
   async refreshAfterwards(): Promise<void> {
     await this.#reading;
     await this.refresh();
+  }
+
+  #dismiss(): void {
+    for (const watcher of this.#watchers) {
+      if (this.find(watcher.tokenHash) !== null) continue;
+      this.#watchers.delete(watcher);
+      watcher.end();
+    }
   }
 
   async #read(): Promise<DbFailure | null> {

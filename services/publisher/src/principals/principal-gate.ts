@@ -50,8 +50,15 @@ export class PrincipalGate implements Gate {
     const digest = sha256(authorization.slice("bearer ".length));
     if (this.#operator !== null && timingSafeEqual(digest, this.#operator)) return this.#enter(request, OPERATOR);
     const tokenHash = digest.toString("hex");
+    (request as Holder)[HASH] = tokenHash;
     const known = this.#options.book.find(tokenHash);
     return known !== null ? this.#enter(request, known) : this.#lookUp(request, tokenHash);
+  }
+
+  /** Calls `end` once the token of a request is not in force any more (BOOK-4). @returns what ends the watch */
+  watch(request: FastifyRequest, end: () => void): () => void {
+    const tokenHash = (request as Holder)[HASH];
+    return tokenHash === undefined ? () => undefined : this.#options.book.watch(tokenHash, end);
   }
 
   async #lookUp(request: FastifyRequest, tokenHash: string): Promise<ApiFault | null> {
@@ -79,7 +86,7 @@ function accessFault(method: string, route: string, { name, scopes, read }: Prin
   if (access === undefined) return { code: "forbidden", message: "this route is not open to any token" };
   if (access.scope !== null && !scopes.has(access.scope)) {
     const fix = `An admin makes a token with this scope: acktor token create NAME --scope ${access.scope}`;
-    return { code: "forbidden", message: `the token of ${name} has not the scope ${access.scope}`, fix };
+    return { code: "forbidden", message: `the token of ${name} lacks the scope ${access.scope}`, fix };
   }
   if (access.fleetWide !== true || read.all) return null;
   const message = `this shows every topic, and the token of ${name} may not read all of them`;
@@ -95,8 +102,10 @@ function sha256(text: string): Buffer {
 }
 
 const HELD = Symbol("principal");
+/** Of a token that is not ACKTOR_API_TOKEN. */
+const HASH = Symbol("hash of the token");
 
-type Holder = FastifyRequest & { [HELD]?: Principal };
+type Holder = FastifyRequest & { [HELD]?: Principal; [HASH]?: string };
 
 /** Notes whose request it is. */
 export function hold(request: FastifyRequest, principal: Principal): void {
