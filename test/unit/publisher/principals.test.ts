@@ -106,7 +106,7 @@ function testGate(token: string | null) {
   return { table, book, enter };
 }
 
-test("GATE-1: without a header the local operator where no token is configured, else nobody", async () => {
+test("GATE-1: without a header the local operator where no token is configured, else a refusal", async () => {
   assert.equal(await testGate(null).enter(undefined), "local");
   const { enter } = testGate("the token of the operators");
   assert.equal(await enter(undefined), "unauthorized");

@@ -1,5 +1,5 @@
 /**
- * The audit, newest first: who asked what of which service, and what came of it.
+ * The audit, newest first: who asked which service for what, and the outcome.
  *
  * Invariant AUDIT-1: one call reads at most SCAN lines, whatever the filter; the page is then short, and `nextBefore` says
  * where to continue.
