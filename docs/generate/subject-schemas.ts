@@ -64,7 +64,8 @@ export const snapshotRequestSchema = z.strictObject({
 
 export const commandSchema = z.strictObject({
   v,
-  who: z.string().describe("Stands in the audit."),
+  who: z.string().describe("Recorded in the audit; by HTTP, the authenticated principal."),
+  said: z.string().describe("The name that the caller gave for itself; recorded in the audit.").optional(),
   token,
   args: z.record(z.string(), z.unknown()).describe("Of `replay`: the body of POST /v1/dead-letters/replay.").optional(),
   from: z.string().optional(),
@@ -94,11 +95,12 @@ export const auditSchema = z.strictObject({
   token,
   record: z.strictObject({
     who: z.string(),
+    said: z.string().nullable().optional(),
     from: z.string(),
     service: z.literal("acker"),
     instance: z.string(),
     action: z.string(),
-    outcome: z.enum(["done", "refused", "unauthorized", "unanswered"]),
+    outcome: z.enum(["done", "refused", "unauthorized", "forbidden", "unanswered"]),
     detail: z.record(z.string(), z.unknown()),
     messages: z.literal(0),
   }),

@@ -14,7 +14,7 @@ grant select on publisher.migration, publisher.outbox to :role;
 grant select, insert on publisher.message_delivery, publisher.further_acknowledgment, publisher.delivery_attempt,
   publisher.tally to :role;
 grant select on publisher.delivery_acknowledgment to :role;
-grant select, insert, update, delete on publisher.idempotency, publisher.destination, publisher.replica to :role;
+grant select, insert, update, delete on publisher.idempotency, publisher.destination, publisher.replica, publisher.principal to :role;
 grant select on publisher.operator_action to :role;
 grant usage on sequence publisher.message_seq, publisher.attempt_seq to :role;
 

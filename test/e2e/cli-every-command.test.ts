@@ -18,8 +18,11 @@ import {
   messageOutput,
   messagesOutput,
   migrateOutput,
+  revokedOutput,
   sendOutput,
   statusOutput,
+  tokenOutput,
+  tokensOutput,
   watchLine,
 } from "@acktor/cli/outputs";
 import { makeProgram, withDescendants } from "@acktor/cli/program";
@@ -75,6 +78,9 @@ test("every command: in two languages without an escape sequence, and as JSON by
     "link reset": { args: [], schema: controlOutput, exits: [0, 1] },
     pause: { args: [], schema: controlOutput },
     resume: { args: [], schema: controlOutput },
+    "token create": { args: ["team", "--scope", "read"], schema: tokenOutput, exits: [0, 1], wordless: true },
+    "token list": { args: [], schema: tokensOutput },
+    "token revoke": { args: ["team"], schema: revokedOutput, exits: [0, 1], wordless: true },
     doctor: { args: [], schema: doctorOutput, exits: [0, 1] },
     "config print": { args: [], schema: configOutput },
     "config check": { args: ["publisher"], schema: configCheckOutput },

@@ -158,9 +158,11 @@ test("dead letters: counted by reason, shown, replayed, discarded; nothing witho
   );
   const replayed = await runCli(t, ["dead-letters", "replay", "--yes"], { env });
   assert.deepEqual([replayed.exit, replayed.out], [0, "replayed 1 messages\n"]);
-  const audit = await stage.sql("select who, action, messages::int4 from publisher.operator_action order by action_id");
+  const audit = await stage.sql(
+    "select who, said, action, messages::int4 from publisher.operator_action order by action_id",
+  );
   assert.deepEqual(audit, [
-    { who: "ana", action: "discard", messages: 2 },
-    { who: "ana", action: "replay", messages: 1 },
+    { who: "local", said: "ana", action: "discard", messages: 2 },
+    { who: "local", said: "ana", action: "replay", messages: 1 },
   ]);
 });

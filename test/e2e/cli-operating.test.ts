@@ -67,8 +67,8 @@ test("operator's commands act, and say so when the state does not allow them", o
     [true],
   );
   await command("resume");
-  const audit = await stage.sql<{ who: string }>("select distinct who from publisher.operator_action");
-  assert.deepEqual(audit, [{ who: "ana" }]);
+  const audit = await stage.sql("select distinct who, said from publisher.operator_action");
+  assert.deepEqual(audit, [{ who: "local", said: "ana" }]);
   assert.equal((await runCli(t, ["drain"], { env })).exit, 0);
   assert.equal((await publisher.exited).code, 0);
 });

@@ -17,6 +17,8 @@ import { until } from "../support/until.ts";
 
 const OPTIONS = { timeout: TEST_LIMIT_MS, ...(MOSQUITTO_5.missing === null ? {} : { skip: MOSQUITTO_5.missing }) };
 const TOKEN = "a-token-of-the-test-42";
+/** Without a body: an empty one is an empty object. */
+const POST = { method: "POST", headers: { "content-type": "application/json" } } as const;
 const AUTH = { authorization: `Bearer ${TOKEN}` };
 
 async function setFleet(t: TestContext, nats: NatsServer, env: Record<string, string> = {}) {
@@ -75,7 +77,7 @@ test(
       ["publisher", "p2"],
     ] as const) {
       const asked = Date.now();
-      await fetch(`${p1.url}/v1/link/disconnect?service=${service}&instance=${instance}`, { method: "POST" });
+      await fetch(`${p1.url}/v1/link/disconnect?service=${service}&instance=${instance}`, POST);
       const moved = await until(() => {
         return viewer
           .all("inspect")
@@ -86,7 +88,7 @@ test(
       // One clock: everything runs on this machine. Arrival is not later than now.
       assert.ok(Date.now() - moved.ts <= 300 && moved.ts >= asked, `${Date.now() - moved.ts} ms`);
       assert.ok(moved.kind === "transition" && moved.edges.includes("link.connection.CONNECTED#link.disconnect#0"));
-      await fetch(`${p1.url}/v1/link/connect?service=${service}&instance=${instance}`, { method: "POST" });
+      await fetch(`${p1.url}/v1/link/connect?service=${service}&instance=${instance}`, POST);
     }
     await acker.ready();
     const id = await p2.send({ topic: anyTopic(), content: "canary-content" });
@@ -140,7 +142,7 @@ test(
     await stage.assertDelivered({ accepted });
     // Its own moves are seen without a bus.
     const before = viewer.all("inspect").length;
-    await fetch(`${p1.url}/v1/control/pause`, { method: "POST" });
+    await fetch(`${p1.url}/v1/control/pause`, POST);
     await until(
       () =>
         viewer
@@ -149,7 +151,7 @@ test(
           .some((one) => one.kind === "transition" && one.event === "supervisor.pause"),
       2_000,
     );
-    await fetch(`${p1.url}/v1/control/resume`, { method: "POST" });
+    await fetch(`${p1.url}/v1/control/resume`, POST);
     const renewed = viewer.all("instance").length;
     await until(
       () =>
@@ -159,7 +161,7 @@ test(
           .some(({ boot }) => boot === alone.instances[0]?.boot),
       5_000,
     );
-    const refused = await fetch(`${p1.url}/v1/control/pause?service=publisher&instance=p2`, { method: "POST" });
+    const refused = await fetch(`${p1.url}/v1/control/pause?service=publisher&instance=p2`, POST);
     assert.equal(refused.status, 504);
     await nats.start();
     await until(async () => (await names(p1)).length === 3, 15_000, "all three to be seen again");
@@ -221,7 +223,10 @@ test(
     ]);
     await until(async () => (await names(p1)).length === 3, 10_000);
     const post = async (route: string) => {
-      const response = await fetch(`${p1.url}${route}`, { method: "POST", headers: { "x-acktor-user": "ana" } });
+      const response = await fetch(`${p1.url}${route}`, {
+        ...POST,
+        headers: { ...POST.headers, "x-acktor-user": "ana" },
+      });
       return { status: response.status, json: (await response.json()) as Record<string, unknown> };
     };
     assert.deepEqual((await post("/v1/control/pause?service=acker&instance=a1")).json, { state: "PAUSED" });
@@ -255,19 +260,21 @@ test(
     assert.deepEqual(await acker.exited, { code: 0, signal: null });
     await until(async () => (await names(p1)).length === 1, 5_000);
     const audit = (await (await fetch(`${p1.url}/v1/audit`)).json()) as { actions: Record<string, unknown>[] };
-    const lines = audit.actions.toReversed().map(({ who, action, outcome, detail }) => {
-      return [who, action, outcome, (detail as { instance: string }).instance].join(" ");
+    const lines = audit.actions.toReversed().map(({ who, said, action, outcome, detail }) => {
+      return [said === null ? who : `${who}:${said}`, action, outcome, (detail as { instance: string }).instance].join(
+        " ",
+      );
     });
     assert.deepEqual(lines, [
-      "ana pause done a1",
-      "ana pause refused a1",
-      "ana resume done a1",
+      "local:ana pause done a1",
+      "local:ana pause refused a1",
+      "local:ana resume done a1",
       "nats breaker.open done p.1",
       "nats breaker.close done p.1",
       "nats replay done p2",
-      "ana replay refused p.1",
-      "ana drain done p2",
-      "ana drain done a1",
+      "local:ana replay refused p.1",
+      "local:ana drain done p2",
+      "local:ana drain done a1",
     ]);
   },
 );
@@ -317,7 +324,7 @@ test(
     const env = { DATABASE_URL: stage.databaseUrl, MQTT_URL: stage.broker.url, NATS_URL: nats.url };
     const closed = await startService(t, "publisher", { ...env, ACKTOR_INSTANCE: "closed", ACKTOR_API_TOKEN: TOKEN });
     await closed.ready();
-    assert.equal((await fetch(`${closed.url}/v1/breaker/open`, { method: "POST" })).status, 401);
+    assert.equal((await fetch(`${closed.url}/v1/breaker/open`, POST)).status, 401);
     const asked = await until(async () => {
       const reply = await bus.request(
         "acktor.v1.cmd.publisher.closed.pause",

@@ -102,7 +102,10 @@ test("both services are seen from one, and one that is drained stops the whole",
   assert.deepEqual(view.instances.map(({ service }) => service).sort(), ["acker", "publisher"]);
   assert.deepEqual(view.bus, { kind: "local", connected: true, partial: false });
   const acker = view.instances.find(({ service }) => service === "acker")?.instance;
-  const drained = await fetch(`${url}/v1/control/drain?service=acker&instance=${acker}`, { method: "POST" });
+  const drained = await fetch(`${url}/v1/control/drain?service=acker&instance=${acker}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+  });
   assert.equal(drained.status, 200);
   assert.deepEqual(await acktor.exited, { code: 0, signal: null });
   assert.match(acktor.output(), /the acker has stopped/);

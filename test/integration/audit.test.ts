@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Auditor } from "@acktor/publisher/control/auditor";
-import { listActions } from "@acktor/publisher/outbox/list-actions";
+import { type ActionRow, listActions } from "@acktor/publisher/outbox/list-actions";
 import { purgeActions } from "@acktor/publisher/outbox/purge-actions";
 import { recordAction } from "@acktor/publisher/outbox/record-action";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
+import type { Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { keptLogger } from "../support/kept-logger.ts";
 import { given, rowsOf, testOutbox } from "../support/outbox.ts";
@@ -21,6 +22,11 @@ const RECORD: AuditRecord = {
   messages: 0,
 };
 
+/** The newest lines. */
+async function listed(pool: Pool, limit: number): Promise<readonly ActionRow[]> {
+  return given(await listActions(pool, { before: null, who: null, action: null, limit })).actions;
+}
+
 async function auditor(t: TestContext, token: string | null = null) {
   const outbox = await testOutbox(t, 18);
   const log = keptLogger();
@@ -32,20 +38,28 @@ async function auditor(t: TestContext, token: string | null = null) {
 test("what was recorded is listed, newest first, up to a limit", async (t) => {
   const { pool } = await auditor(t);
   for (const action of ["pause", "resume", "drain"]) rowsOf(await recordAction(pool, { ...RECORD, action }));
-  const [newest, second, ...rest] = given(await listActions(pool, 2));
+  const [newest, second, ...rest] = await listed(pool, 2);
   assert.deepEqual([newest?.action, second?.action, rest.length], ["drain", "resume", 0]);
   const { action_id, at, ...row } = newest ?? { action_id: "", at: "" };
   assert.match(action_id, /^\d+$/);
   assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000);
   const detail = { service: "publisher", instance: "p.1", reason: "it is OPEN" };
-  assert.deepEqual(row, { who: "ana", action: "drain", origin: "10.0.0.1", outcome: "refused", messages: 0, detail });
+  assert.deepEqual(row, {
+    who: "ana",
+    said: null,
+    action: "drain",
+    origin: "10.0.0.1",
+    outcome: "refused",
+    messages: 0,
+    detail,
+  });
 });
 
 test("foreign text is recorded, also what PostgreSQL cannot keep", async (t) => {
   const { pool } = await auditor(t);
   const odd = "a\u0000b\ud800c\\";
   rowsOf(await recordAction(pool, { ...RECORD, who: odd, from: odd, detail: { args: { [odd]: odd } } }));
-  const [row] = given(await listActions(pool, 1));
+  const [row] = await listed(pool, 1);
   const kept = "a\ufffdb\ufffdc\\";
   assert.deepEqual([row?.who, row?.origin], [kept, kept]);
   assert.deepEqual(row?.detail, { service: "publisher", instance: "p.1", args: { [kept]: kept } });
@@ -57,12 +71,12 @@ test("refused tokens of one address are one line a minute, with how many there w
   for (let i = 0; i < 50; i++) await knock("10.0.0.1");
   await knock("10.0.0.2");
   assert.deepEqual(
-    given(await listActions(pool, 10)).map(({ origin }) => origin),
+    (await listed(pool, 10)).map(({ origin }) => origin),
     ["10.0.0.2", "10.0.0.1"],
   );
   clock.now = 60_001;
   await knock("10.0.0.1");
-  const [last] = given(await listActions(pool, 1));
+  const [last] = await listed(pool, 1);
   assert.deepEqual(last?.detail, { service: "publisher", instance: "p.1", reason: "it is OPEN", more_before: 49 });
 });
 
@@ -80,7 +94,7 @@ test("an acker's report is written, by one publisher, when it is one and has the
     assert.equal(await ask(JSON.stringify(bad)), false);
   }
   assert.equal(await ask("nonsense"), false);
-  assert.deepEqual([given(await listActions(pool, 10)).length, made.malformed], [1, 4]);
+  assert.deepEqual([(await listed(pool, 10)).length, made.malformed], [1, 4]);
 });
 
 test("what PostgreSQL does not take stands in the log, whole, and nobody is told no", async (t) => {
@@ -101,7 +115,28 @@ test("the newest lines are kept, up to the bound and up to ninety days", async (
   // A hundred thousand and six, but what is younger than a day stays: a flood pushes out nothing that is not a day old.
   assert.deepEqual(given(await purgeActions(pool)), { deleted: 2, more: false });
   await sql("delete from publisher.operator_action where who = 'flood'");
-  const kept = given(await listActions(pool, 100)).map(({ action }) => action);
+  const kept = (await listed(pool, 100)).map(({ action }) => action);
   assert.deepEqual(kept, ["8", "7", "6", "5", "4", "3"]);
   assert.deepEqual(given(await purgeActions(pool)), { deleted: 0, more: false });
+});
+
+test("the audit has pages, and can be looked through by who and what", async (t) => {
+  const { pool } = await auditor(t);
+  for (let i = 0; i < 5; i++) {
+    rowsOf(await recordAction(pool, { ...RECORD, who: i % 2 === 0 ? "ana" : "ben", said: `u${i}`, action: `a${i}` }));
+  }
+  const any = { before: null, who: null, action: null };
+  const first = given(await listActions(pool, { ...any, limit: 2 }));
+  const next = given(await listActions(pool, { ...any, before: first.nextBefore, limit: 3 }));
+  const actions = [...first.actions, ...next.actions].map(({ action, said }) => `${action} ${said}`);
+  assert.deepEqual(actions, ["a4 u4", "a3 u3", "a2 u2", "a1 u1", "a0 u0"]);
+  const end = given(await listActions(pool, { ...any, before: next.nextBefore, limit: 3 }));
+  assert.deepEqual([end.actions, end.nextBefore], [[], null]);
+  const byWho = given(await listActions(pool, { ...any, who: "ben", limit: 10 }));
+  assert.deepEqual([byWho.actions.map(({ action }) => action), byWho.nextBefore], [["a3", "a1"], null]);
+  const byAction = given(await listActions(pool, { ...any, action: "a2", limit: 10 }));
+  assert.deepEqual(
+    byAction.actions.map(({ who }) => who),
+    ["ana"],
+  );
 });

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
 import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
+import { Refusals } from "@acktor/publisher/http/refusals";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { pause } from "@acktor/shared/runtime/pause";
 import { Registry } from "prom-client";
+import { openGate } from "../support/admitted.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { INSERT, messages, testOutbox } from "../support/outbox.ts";
 
@@ -21,19 +23,21 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
     service: "publisher",
     version: "1",
     token: null,
+    gate: openGate(),
     logger,
     registry: new Registry(),
     readiness,
   });
   const refusals: string[] = [];
+  const foreign = new Refusals({ instance: "one", record: async () => undefined });
   addOperatorRoutes(app, {
-    ...{ pool, inboxWindowMs: 3_600_000, wake: () => undefined },
+    ...{ pool, inboxWindowMs: 3_600_000, wake: () => undefined, refusals: foreign },
     async recordRefusal({ action, detail }) {
       await pause(100, new AbortController().signal);
       refusals.push(`${action} ${detail.message_id}`);
     },
   });
-  addOverviewRoutes(app, { pool, overview: async () => ({}) });
+  addOverviewRoutes(app, { pool, refusals: foreign, overview: async () => ({}) });
   t.after(() => app.close());
   const insert = async (count: number, topic: string): Promise<string[]> => {
     const answer = await insertMessages(
@@ -87,10 +91,12 @@ test("replay: a look first, then selected ones, then all that match, so many a s
     rest.map((id, at) => [id, at * 500, 0]),
   );
   assert.deepEqual(
-    await sql("select who, action, messages::int4, at is not null timed from publisher.operator_action order by at"),
+    await sql(
+      "select who, said, action, messages::int4, at is not null timed from publisher.operator_action order by at",
+    ),
     [
-      { who: "ana", action: "replay", messages: 2, timed: true },
-      { who: "ben", action: "replay", messages: 4, timed: true },
+      { who: "local", said: "ana", action: "replay", messages: 2, timed: true },
+      { who: "local", said: "ben", action: "replay", messages: 4, timed: true },
     ],
   );
   assert.deepEqual(

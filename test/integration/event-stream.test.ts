@@ -63,7 +63,7 @@ test("a viewer that does not read is dropped and counted; the others get everyth
   cleanUp(t, () => stuck.destroy());
   stuck.on("error", () => undefined);
   stuck.pause();
-  stuck.write("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+  stuck.write("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await until(() => stream.size === 2, 2_000);
   let sent = 0;
   await until(
@@ -101,7 +101,7 @@ test("a stop ends every stream at once, also of who does not read", async (t) =>
   stuck.on("error", () => undefined);
   cleanUp(t, () => stuck.destroy());
   stuck.pause();
-  stuck.write("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+  stuck.write("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const startedAt = performance.now();
   await app.close();
   await viewer.ended;

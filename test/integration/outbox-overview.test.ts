@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
+import { Refusals } from "@acktor/publisher/http/refusals";
 import { cancelWaiting } from "@acktor/publisher/outbox/cancel-waiting";
 import { countDeadLetters } from "@acktor/publisher/outbox/count-dead-letters";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { readDestinations } from "@acktor/publisher/outbox/read-destinations";
+import { LOCAL } from "@acktor/publisher/principals/principal";
+import { hold } from "@acktor/publisher/principals/principal-gate";
 import Fastify from "fastify";
 import { given, INSERT, messages, testOutbox } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
@@ -102,7 +105,9 @@ for (const version of postgresVersions()) {
     await t.test("their routes: groups, a dry run, a cancel, and what is refused", async (t) => {
       const app = Fastify();
       t.after(() => app.close());
-      addOverviewRoutes(app, { pool, overview: async () => ({ instance: "one" }) });
+      app.addHook("onRequest", async (request) => hold(request, LOCAL));
+      const refusals = new Refusals({ instance: "one", record: async () => undefined });
+      addOverviewRoutes(app, { pool, refusals, overview: async () => ({ instance: "one" }) });
       await insert(2, "a");
       await end(await insert(1, "b"), "failed", "no");
       assert.deepEqual((await app.inject("/v1/overview")).json(), { instance: "one" });

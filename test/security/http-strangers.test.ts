@@ -67,7 +67,7 @@ test(`${SLOW} slow senders delay nobody, and are sent away`, async (t) => {
     socket.resume();
     // Half of them are slow with their headers, half with their body.
     const head =
-      "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n";
+      "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n";
     socket.write(i % 2 === 0 ? head : `${head}\r\n{"topic":`);
     return socket;
   });

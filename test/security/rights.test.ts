@@ -49,6 +49,7 @@ const RELATIONS: Readonly<Record<string, { readonly publisher?: string; readonly
   "publisher.operator_action": { publisher: "Si" },
   "publisher.operator_action_action_id_seq": {},
   "publisher.outbox": { publisher: "S" },
+  "publisher.principal": { publisher: "SIUD" },
   "publisher.replica": { publisher: "SIUD" },
   "publisher.tally": { publisher: "SI" },
   "acker.batch_gate": {},

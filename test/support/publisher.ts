@@ -21,6 +21,7 @@ export interface TestAnswer {
   readonly status: number;
   readonly text: string;
   readonly json: Readonly<Record<string, unknown>>;
+  readonly headers: Headers;
 }
 
 /** Starts one; it is RUNNING and CONNECTED when this resolves. Stopped after the test. */
@@ -37,7 +38,7 @@ export async function testPublisher(t: TestContext, env: Readonly<Record<string,
     const response = await fetch(`${running.url}${route}`, {
       method,
       headers: {
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(body === undefined && method === "GET" ? {} : { "content-type": "application/json" }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...headers,
       },
@@ -45,7 +46,8 @@ export async function testPublisher(t: TestContext, env: Readonly<Record<string,
     });
     const text = await response.text();
     const isJson = (response.headers.get("content-type") ?? "").includes("application/json");
-    return { status: response.status, text, json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {} };
+    const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+    return { status: response.status, text, json, headers: response.headers };
   };
   const status = async () => (await ask("GET", "/v1/status")).json as { connection: { state: string }; acks: object };
   await until(async () => (await status()).connection.state === "CONNECTED", 15_000, "the publisher to be CONNECTED");

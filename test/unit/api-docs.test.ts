@@ -101,5 +101,5 @@ test("a route that nobody describes is in the document, and marked", () => {
   });
   const { paths } = document as { paths: Record<string, Record<string, Record<string, unknown>>> };
   assert.equal(paths["/v1/x/{id}"]?.["get"]?.["x-undocumented"], true);
-  assert.deepEqual(statusesOf("GET", "/v1/x/:id", { summary: "", answers: {} }), [401, 429, 500]);
+  assert.deepEqual(statusesOf("GET", "/v1/x/:id", { summary: "", answers: {} }), [401, 403, 421, 429, 500]);
 });

@@ -16,7 +16,7 @@ import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
-import { type AckerSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
+import { type AckerSettings, allowedHosts, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Role, type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
@@ -354,6 +354,7 @@ export class Acker {
       service: "acker",
       version: VERSION,
       token,
+      allowedHosts: allowedHosts(config),
       requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
       logger,
       registry,

@@ -15,7 +15,7 @@ import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
-import { instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
+import { allowedHosts, instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -25,12 +25,14 @@ import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
 import { addBulkRoutes } from "./http/bulk-routes.ts";
-import { addCommandRoutes, refusedCommand } from "./http/command-routes.ts";
+import { addCommandRoutes } from "./http/command-routes.ts";
 import { addConsoleRoutes } from "./http/console-routes.ts";
 import { addMachineRoutes } from "./http/machine-routes.ts";
 import { addMessageRoutes } from "./http/message-routes.ts";
 import { addOperatorRoutes } from "./http/operator-routes.ts";
 import { addOverviewRoutes } from "./http/overview-routes.ts";
+import { addPrincipalRoutes } from "./http/principal-routes.ts";
+import { Refusals } from "./http/refusals.ts";
 import { addStatusRoutes, INDEX } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
@@ -41,6 +43,7 @@ import { OutboxIdentity } from "./outbox/outbox-identity.ts";
 import { ensurePartitions } from "./outbox/partitions.ts";
 import { LatencyWindow } from "./overview/latency-window.ts";
 import { Overview } from "./overview/overview.ts";
+import { makePrincipals, type Principals } from "./principals.ts";
 import { Publisher } from "./publisher.ts";
 import { machineViews, readinessOf, statusOf, summaryOf, type View } from "./status.ts";
 import { VERSION } from "./version.ts";
@@ -71,7 +74,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
   const parts = assemble({ config, instance, logger, tracing }, options);
-  const { app, control, publisher, overview, pool, link, outbox, troubles } = parts;
+  const { app, control, publisher, principals, overview, pool, link, outbox, troubles } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -80,7 +83,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   }
   const supervisor = startSupervisor({
     prepare: (signal) => prepare(pool, config, logger, signal, link, outbox),
-    roles: publisher.roles(),
+    roles: { ...publisher.roles(), ...principals.roles },
     pause: () => publisher.dispatch.setPaused(true),
     resume: () => publisher.dispatch.setPaused(false),
     drain: () => drain(parts),
@@ -107,6 +110,7 @@ interface Assembled {
   readonly app: FastifyInstance;
   readonly control: PublisherControl;
   readonly publisher: Publisher;
+  readonly principals: Principals;
   readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
@@ -170,11 +174,13 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     troubles,
   };
   const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies, troubles });
-  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview, troubles });
+  const principals = makePrincipals({ pool, troubles, control, token: config.ACKTOR_API_TOKEN, now: CLOCKS.now });
+  const parts = { config, instance, pool, logger, metrics, control, publisher, principals, view, overview, troubles };
+  const app = makeHttp(parts);
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, overview, pool, link, outbox, tracing, troubles, supervise };
+  return { app, control, publisher, principals, overview, pool, link, outbox, tracing, troubles, supervise };
 }
 
 interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
@@ -208,42 +214,45 @@ interface HttpParts {
   readonly metrics: Metrics;
   readonly control: PublisherControl;
   readonly publisher: Publisher;
+  readonly principals: Principals;
   readonly view: View;
   readonly overview: Overview;
   readonly troubles: Troubles;
 }
 
 function makeHttp(parts: HttpParts): FastifyInstance {
-  const { config, instance, pool, logger, metrics, control, publisher, view, overview, troubles } = parts;
+  const { config, instance, pool, logger, metrics, control, publisher, principals, view, overview, troubles } = parts;
   const { fleet, commands, auditor } = control;
+  const refusals = new Refusals({ instance, record: (record) => auditor.record(record) });
   const app = createHttp({
     service: "publisher",
     version: VERSION,
     token: config.ACKTOR_API_TOKEN,
+    gate: principals.gate,
+    allowedHosts: allowedHosts(config),
     requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
     logger,
     registry: metrics.registry,
     readiness: () => readinessOf(view),
     docs: PUBLISHER_DOCS,
-    onUnauthorized: (request) => {
-      const record = refusedCommand(request, instance);
-      if (record !== null) void auditor.record(record);
-    },
+    onRefused: (request, fault) => void refusals.note(request, fault),
   });
-  addIntakeRoutes(app, publisher.intake, limitsOf(config));
+  addIntakeRoutes(app, publisher.intake, limitsOf(config), principals.quota);
+  addPrincipalRoutes(app, { pool, book: principals.book });
   addMessageRoutes(app, pool, (id) => control.receipts(id));
-  addBulkRoutes(app, pool);
+  addBulkRoutes(app, pool, refusals);
   addOperatorRoutes(app, {
     pool,
+    refusals,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
     wake: () => publisher.dispatch.wake(true),
     recordRefusal: (asked) =>
       auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 }),
   });
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
-  addOverviewRoutes(app, { pool, overview: () => overview.read() });
+  addOverviewRoutes(app, { pool, refusals, overview: () => overview.read() });
   addConsoleRoutes(app, INDEX);
-  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
+  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view), gate: principals.gate });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
   metrics.watchControl({
     service: "publisher",
@@ -259,13 +268,14 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   return app;
 }
 
-async function drain({ app, control, publisher, overview, pool, tracing }: Assembled): Promise<void> {
+async function drain({ app, control, publisher, principals, overview, pool, tracing }: Assembled): Promise<void> {
   control.leave();
   overview.stop();
   // Requests under way are answered while the intake drains; then nothing is accepted any more.
   const closing = app.close();
   await publisher.drain();
   await closing;
+  await principals.stop();
   await control.stop();
   await pool.stop();
   await tracing.stop();

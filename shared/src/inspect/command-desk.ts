@@ -17,6 +17,8 @@ import { commandRequest, readText } from "./wire-schemas.ts";
 export interface AskedCommand {
   readonly command: Command;
   readonly who: string;
+  /** The name that the caller gave for itself, unproven. */
+  readonly said?: string | null | undefined;
   /** Where he asked: an address, or `bus`. */
   readonly from: string;
   readonly args: { readonly [key: string]: Json };
@@ -24,12 +26,15 @@ export interface AskedCommand {
 
 /** A line of the audit. */
 export interface AuditRecord {
+  /** The authenticated principal, or the address of a caller that was refused. */
   readonly who: string;
+  /** The name that the caller gave for itself, unproven. */
+  readonly said?: string | null | undefined;
   readonly from: string;
   readonly service: ServiceName;
   readonly instance: string;
   readonly action: string;
-  readonly outcome: "done" | "refused" | "unauthorized" | "unanswered";
+  readonly outcome: "done" | "refused" | "unauthorized" | "forbidden" | "unanswered";
   /** Why not, or what came of it. */
   readonly detail: Json;
   /** Messages that it moved. */
@@ -84,10 +89,11 @@ export class CommandDesk {
     this.#underWay++;
     try {
       const outcome = await execute(asked);
-      const { command: action, who, from, args } = asked;
+      const { command: action, who, said: name = null, from, args } = asked;
       const said = outcome.ok ? { result: outcome.result } : { reason: outcome.reason };
       await record({
         who,
+        said: name,
         from,
         service,
         instance,
@@ -137,7 +143,18 @@ export class CommandDesk {
       return;
     }
     const args = (request.args ?? {}) as AskedCommand["args"];
-    const { v: _, service: __, instance: ___, ...reply } = await this.run({ command, who: request.who, from, args });
+    const {
+      v: _,
+      service: __,
+      instance: ___,
+      ...reply
+    } = await this.run({
+      command,
+      who: request.who,
+      said: request.said ?? null,
+      from,
+      args,
+    });
     answer(reply);
   }
 }

@@ -63,11 +63,12 @@ export class FleetCommands {
     return readReplies(await bus.requestMany(subject, this.#request(asked), { forMs: ALL_ANSWER_MS, most }));
   }
 
-  #request({ who, from, args }: AskedCommand): string {
+  #request({ who, said = null, from, args }: AskedCommand): string {
     const { boot, token } = this.#options;
     const request: CommandRequest = {
       v: WIRE_VERSION,
       who,
+      ...(said === null ? {} : { said }),
       from,
       args,
       origin: boot,

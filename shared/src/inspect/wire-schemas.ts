@@ -117,6 +117,7 @@ export const snapshotRequest = z.object({
 export const commandRequest = z.object({
   v,
   who: name,
+  said: name.optional(),
   token: z.string().max(1_000).optional(),
   args: z.record(z.string(), json).optional(),
   from: name.optional(),

@@ -214,6 +214,8 @@ export interface CommandRequest {
   readonly v: typeof WIRE_VERSION;
   /** Who asks; stands in the audit table. */
   readonly who: string;
+  /** The name that the caller gave for itself, unproven; for the audit. */
+  readonly said?: string;
   /** Same text as the bearer token of HTTP; needed where one is configured. */
   readonly token?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */

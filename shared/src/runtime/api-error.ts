@@ -11,7 +11,15 @@ export const ERROR_CODES = {
   unknown_field: { status: 400, fix: "Remove the field, or correct its name." },
   invalid_topic: { status: 400, fix: "Use a topic name without wildcards, control characters or a leading $." },
   reserved_topic: { status: 400, fix: "Publish to a topic outside the ack and presence prefixes." },
-  unauthorized: { status: 401, fix: "Send the header Authorization: Bearer <ACKTOR_API_TOKEN>." },
+  unauthorized: {
+    status: 401,
+    fix: "Send the header Authorization: Bearer <token>, with ACKTOR_API_TOKEN or a token of `acktor token create`.",
+  },
+  forbidden: { status: 403, fix: "Use a token that may do this; an admin makes one with `acktor token create`." },
+  cross_site: {
+    status: 403,
+    fix: "Ask from a page of this service itself, or with a program; other sites are never permitted.",
+  },
   not_found: { status: 404, fix: "Check the path, or the id in GET /v1/messages." },
   method_not_allowed: { status: 405, fix: "Use the method that the reference gives for this path." },
   conflict: { status: 409, fix: "Look at the message's state: the operation is not possible from it." },
@@ -24,9 +32,17 @@ export const ERROR_CODES = {
   },
   rate_limited: {
     status: 429,
-    fix: "Wait as long as Retry-After says; send batches, or raise ACKTOR_RATE_LIMIT.",
+    fix: "Wait as long as Retry-After says; send batches, or raise the limit that the message names.",
+  },
+  over_quota: {
+    status: 429,
+    fix: "Wait as long as Retry-After says: acknowledged messages make room; or ask an admin for a larger quota.",
   },
   request_timeout: { status: 408, fix: "Send the headers within 5 s and the whole request within 10 s." },
+  host_not_allowed: {
+    status: 421,
+    fix: "Ask by IP address or localhost, or add the name to ACKTOR_ALLOWED_HOSTS.",
+  },
   internal: { status: 500, fix: "Look into the service's log at this time, and report it." },
   database_unavailable: { status: 503, fix: "Try again with the same Idempotency-Key; see /readyz?verbose." },
   lane_locked: {

@@ -11,7 +11,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
-import { addGuard, RATE_LIMITED } from "./http-guard.ts";
+import { addGuard, type Gate, RATE_LIMITED, TokenGate } from "./http-guard.ts";
 import type { Logger } from "./logger.ts";
 import type { Registry } from "./metric-table.ts";
 import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
@@ -35,6 +35,10 @@ export interface HttpOptions {
   readonly service: string;
   readonly version: string;
   readonly token: string | null;
+  /** Who may use /v1, where that is more than one token. */
+  readonly gate?: Gate;
+  /** Host names under which the service may be asked for, in addition to IP addresses and loopback names. */
+  readonly allowedHosts?: readonly string[];
   /** Requests a second from one address; no limit where it is null or left out. */
   readonly requestsPerSecond?: number | null;
   readonly logger: Logger;
@@ -42,8 +46,8 @@ export interface HttpOptions {
   readonly readiness: () => Readiness;
   /** What is said of the service's own routes, in `/openapi.json`. */
   readonly docs?: RouteDocs;
-  /** Told of each request whose token was missing or wrong, after it was refused. */
-  readonly onUnauthorized?: (request: FastifyRequest) => void;
+  /** Takes each request to a /v1 route that may not do what it asked, and why. */
+  readonly onRefused?: (request: FastifyRequest, fault: ApiFault) => void;
 }
 
 /** Makes the server with its health routes; the caller adds routes and listens. */
@@ -68,8 +72,8 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   const methodsOf = noteRoutes(app);
   replaceJsonParser(app);
   app.server.maxConnections = MOST_CONNECTIONS;
-  const { token, requestsPerSecond = null, onUnauthorized } = options;
-  addGuard(app, { token, requestsPerSecond, onUnauthorized, sendFault });
+  const { token, gate = new TokenGate(token), requestsPerSecond = null, allowedHosts = [], onRefused } = options;
+  addGuard(app, { gate, requestsPerSecond, allowedHosts, onRefused, sendFault });
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
   app.setNotFoundHandler((request, reply) => {
     const place = `${request.method} ${request.url.slice(0, 200)}`;

@@ -72,7 +72,8 @@ export function openApiDocument({ title, version, docs, routes }: OpenApiOptions
         bearer: {
           type: "http",
           scheme: "bearer",
-          description: "ACKTOR_API_TOKEN; not asked where none is configured.",
+          description:
+            "ACKTOR_API_TOKEN, or a principal's token. On loopback without ACKTOR_API_TOKEN, none is needed.",
         },
       },
     },
@@ -120,11 +121,13 @@ function responses(method: string, path: string, doc: RouteDoc): object {
 }
 
 function faultsOf(method: string, path: string, { faults = [] }: RouteDoc): ErrorCode[] {
-  const api: ErrorCode[] = path.startsWith("/v1") ? ["unauthorized", "internal"] : [];
+  const api: ErrorCode[] = path.startsWith("/v1") ? ["unauthorized", "forbidden", "cross_site", "internal"] : [];
   const health = /^\/(livez|readyz|metrics|version)$/.test(path);
-  const limited: ErrorCode[] = health ? [] : ["rate_limited"];
+  const limited: ErrorCode[] = health ? [] : ["rate_limited", "host_not_allowed"];
   const sending: ErrorCode[] =
-    method === "POST" ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"] : [];
+    method === "POST" || method === "DELETE"
+      ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"]
+      : [];
   return [...new Set([...faults, ...api, ...limited, ...sending])];
 }
 

@@ -7,6 +7,7 @@ import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
 import type { SignatureVersion } from "../protocol/ack-proof.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
+import { hostNameFault } from "./browser-guard.ts";
 import {
   type ConfigOf,
   choice,
@@ -88,6 +89,12 @@ const serverSettings = {
     example: "127.0.0.1",
     fallback: "127.0.0.1",
     schema: text(),
+  },
+  ACKTOR_ALLOWED_HOSTS: {
+    description:
+      "Host names under which the services may be asked for by HTTP, separated by commas. IP addresses, loopback names and HTTP_HOST always count.",
+    example: "acktor.example.com,publisher",
+    schema: list(hostNameFault),
   },
   ACKTOR_RATE_LIMIT: {
     description:
@@ -492,6 +499,14 @@ export function sharedFaults(config: SharedSettings): string[] {
     );
   }
   return faults;
+}
+
+/** Names under which a service may be asked for, in addition to IP addresses and loopback names. */
+export function allowedHosts(config: {
+  readonly HTTP_HOST: string;
+  readonly ACKTOR_ALLOWED_HOSTS: readonly string[] | null;
+}): string[] {
+  return [config.HTTP_HOST, ...(config.ACKTOR_ALLOWED_HOSTS ?? [])];
 }
 
 const DEFAULT_RATE_LIMIT = 1_000;

@@ -1,7 +1,11 @@
 /** Operator's commands by HTTP: to whom, by whom, and what each answer of an instance becomes. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { addCommandRoutes, refusedCommand } from "@acktor/publisher/http/command-routes";
+import { addCommandRoutes } from "@acktor/publisher/http/command-routes";
+import { Refusals } from "@acktor/publisher/http/refusals";
+import { PrincipalBook } from "@acktor/publisher/principals/principal-book";
+import { PrincipalGate } from "@acktor/publisher/principals/principal-gate";
+import { RequestRates } from "@acktor/publisher/principals/request-rates";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import type { CommandOutcome } from "@acktor/shared/inspect/run-command";
@@ -22,6 +26,8 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
   for (const instance of [own, other]) cleanUp(t, () => instance.stop());
   const records: AuditRecord[] = [];
   const record = async (one: AuditRecord): Promise<void> => void records.push(one);
+  const refusals = new Refusals({ instance: "own", record });
+  const book = new PrincipalBook({ read: async () => ({ ok: true, value: [] }), now: () => 0 });
   const app = createHttp({
     service: "publisher",
     version: "1",
@@ -29,10 +35,8 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
     logger: keptLogger().logger,
     registry: new Registry(),
     readiness: () => ({ ready: true, status: "ok", checks: {} }),
-    onUnauthorized: (request) => {
-      const refused = refusedCommand(request, "own");
-      if (refused !== null) records.push(refused);
-    },
+    gate: new PrincipalGate({ book, rates: new RequestRates(() => 0, 10), token }),
+    onRefused: (request, fault) => void refusals.note(request, fault),
   });
   const pool = { run: async () => AWAY, size: 1, busy: () => 0, waiting: () => 0, stop: async () => undefined };
   app.post("/v1/messages", async () => ({}));
@@ -43,7 +47,7 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
       method: "POST",
       url,
       headers,
-      ...(body === undefined ? {} : { payload: body }),
+      payload: body ?? {},
     });
     const json = response.json<
       Record<string, unknown> & { error?: { code: string; field?: string; message: string } }
@@ -86,14 +90,14 @@ test("named by service and instance it goes there, dots and all; by all to each"
   assert.deepEqual([own.obeyed, other.obeyed], [["pause"], ["pause", "resume"]]);
 });
 
-test("who asks stands in a header or in the body; else it is http", async (t) => {
+test("the principal is who asked; what the header or the body says is kept as said", async (t) => {
   const { post, own } = service(t);
   await post("/v1/control/pause");
   await post("/v1/control/pause", { who: "ana" });
   await post("/v1/control/pause", { who: "ana" }, { "x-acktor-user": "ben" });
   assert.deepEqual(
-    own.records.map(({ who, from }) => `${who} ${from}`),
-    ["http 127.0.0.1", "ana 127.0.0.1", "ben 127.0.0.1"],
+    own.records.map(({ who, said, from }) => `${who} ${said} ${from}`),
+    ["local null 127.0.0.1", "local ana 127.0.0.1", "local ben 127.0.0.1"],
   );
 });
 
@@ -129,7 +133,9 @@ test("what the state does not allow is 409 with its reason", async (t) => {
 });
 
 test("nobody there is 504, and stands in the audit", async (t) => {
-  const { post, records } = service(t);
+  const { post, records, own, other } = service(t);
+  await other.stop();
+  await until(() => own.fleet.count("acker") === 0, 1_000);
   const { status, error } = await post("/v1/control/pause?service=acker&instance=nobody");
   assert.deepEqual([status, error?.code], [504, "no_answer"]);
   assert.deepEqual([records[0]?.outcome, records[0]?.instance], ["unanswered", "nobody"]);

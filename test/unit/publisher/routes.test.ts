@@ -4,12 +4,14 @@ import { type TestContext, test } from "node:test";
 import { addBulkRoutes } from "@acktor/publisher/http/bulk-routes";
 import { addMessageRoutes } from "@acktor/publisher/http/message-routes";
 import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
+import { Refusals } from "@acktor/publisher/http/refusals";
 import { addStatusRoutes } from "@acktor/publisher/http/status-routes";
 import { addIntakeRoutes } from "@acktor/publisher/intake/intake-routes";
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { Registry } from "prom-client";
+import { noQuota, openGate } from "../../support/admitted.ts";
 import { AWAY, REFUSED } from "../../support/db-results.ts";
 import { insertedRow, intakeRig } from "../../support/intake-rig.ts";
 import { keptLogger } from "../../support/kept-logger.ts";
@@ -39,6 +41,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     service: "publisher",
     version: "1",
     token: null,
+    gate: openGate(),
     logger: log.logger,
     registry: new Registry(),
     readiness,
@@ -51,10 +54,11 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     retentionMs: 1e9,
     wallClock: () => 0,
   };
-  addIntakeRoutes(app, intake.intake, limits);
+  addIntakeRoutes(app, intake.intake, limits, noQuota());
   addMessageRoutes(app, pool, async () => ({ receipts: [], ackers: { known: 0, answered: 0 } }));
-  addBulkRoutes(app, pool);
-  addOperatorRoutes(app, { pool, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
+  const refusals = new Refusals({ instance: "one", record: async () => undefined });
+  addBulkRoutes(app, pool, refusals);
+  addOperatorRoutes(app, { pool, refusals, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
   addStatusRoutes(app, { pool, status: () => ({ here: true }) });
   t.after(() => app.close());
   return { app, intake, asked };
@@ -118,7 +122,8 @@ const BAD: readonly (readonly [request: InjectOptions | string, answer: string])
   [post("/v1/messages", { topic: "delivery/ack/1", content: "x" }), "400 reserved_topic topic"],
   [post("/v1/messages", { ...good, qoss: 1 }), "400 unknown_field qoss"],
   [post("/v1/messages", good, { "idempotency-key": "\u0085" }), "400 invalid_field Idempotency-Key"],
-  [{ method: "POST", url: "/v1/messages" }, "400 invalid_field body"],
+  [{ method: "POST", url: "/v1/messages" }, "415 unsupported_media_type Content-Type"],
+  [post("/v1/messages", {}), "400 invalid_field topic"],
   [post("/v1/messages/batch", { messages: [good, {}] }), "400 invalid_field messages[1].topic"],
   ["/v1/messages/42", "404 not_found"],
   ["/v1/messages?state=done", "400 invalid_field state"],
@@ -165,7 +170,7 @@ const ASKING: readonly (InjectOptions | string)[] = [
   `/v1/messages/${ID}`,
   "/v1/stats",
   post(`/v1/messages/${ID}/replay`, {}),
-  { method: "POST", url: `/v1/messages/${ID}/cancel` },
+  { method: "POST", url: `/v1/messages/${ID}/cancel`, headers: { "content-type": "application/json" } },
   post(`/v1/messages/${ID}/acknowledge`, { who: "me" }),
   post("/v1/dead-letters/replay", { dry_run: true }),
   post("/v1/dead-letters/discard", { dry_run: true }),

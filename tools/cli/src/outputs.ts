@@ -117,6 +117,27 @@ export const changeOutput = z.looseObject({
 /** `pause` … `breaker close`: what the service answers. */
 export const controlOutput = z.looseObject({});
 
+const principal = z.looseObject({
+  name: z.string(),
+  scopes: z.array(z.enum(["send", "read", "operate", "admin"])),
+  topics: z.object({ write: z.array(z.string()), read: z.array(z.string()) }),
+  requests_per_second: z.number().nullable(),
+  most_waiting: z.number().nullable(),
+  expires_at: time.nullable(),
+  created_at: time,
+  created_by: z.string(),
+  revoked_at: time.nullable(),
+});
+
+/** `token create`: the one time that the token is shown. */
+export const tokenOutput = principal.extend({ token: z.string() });
+
+/** `token list`. */
+export const tokensOutput = z.object({ principals: z.array(principal) });
+
+/** `token revoke`. */
+export const revokedOutput = principal;
+
 /** `watch` and `replay-recording`, one a line. */
 export const watchLine = z.strictObject({
   event: z.enum(["snapshot", "inspect", "instance", "gone", "bus"]),

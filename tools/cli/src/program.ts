@@ -16,6 +16,7 @@ import { defineHere } from "./define/here.ts";
 import { defineMessages } from "./define/messages.ts";
 import { defineOperating } from "./define/operating.ts";
 import { defineStatus } from "./define/status.ts";
+import { defineTokens } from "./define/tokens.ts";
 import type { Environment } from "./environment.ts";
 import { type CliFailure, describeFailure, EXIT, type ExitCode } from "./exit.ts";
 import { Session } from "./session.ts";
@@ -116,7 +117,15 @@ export function makeProgram(texts: Texts, run: Definer["run"]): Command {
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => help.titles[title] ?? title });
   program.addOption(program.createOption("--token <token>").hideHelp());
   const definer: Definer = { program, texts, run };
-  for (const define of [defineStatus, defineMessages, defineDeadLetters, defineOperating, defineHere, defineChaos])
+  for (const define of [
+    defineStatus,
+    defineMessages,
+    defineDeadLetters,
+    defineOperating,
+    defineTokens,
+    defineHere,
+    defineChaos,
+  ])
     define(definer);
   program.addHelpText("after", `\n${help.exitCodes}`);
   return program;

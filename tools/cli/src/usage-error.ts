@@ -33,6 +33,11 @@ const FORMS: readonly { readonly code: string; readonly pattern: RegExp; readonl
     say: ([option = ""], t) => t.missingValue(option),
   },
   {
+    code: "commander.missingMandatoryOptionValue",
+    pattern: /^required option '(.*)' not specified$/s,
+    say: ([option = ""], t) => t.missingOption(option),
+  },
+  {
     code: "commander.excessArguments",
     pattern: /^too many arguments(?: for '.*')?\. Expected (\d+) arguments? but got (\d+)\.$/s,
     say: ([expected = "", got = ""], t) => t.tooMany(Number(expected), Number(got)),

@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  1. Every record is tried once, within the deadline of a statement; what PostgreSQL does not take stands in the log, whole.
- *  2. Refused tokens from one address are recorded once a minute, with how many there were: nobody pushes the rest out of
+ *  2. Refusals of one address, or of one principal there, are recorded once a minute, with how many there were: a flood of them pushes nothing out of
  *     a bounded table by knocking.
  */
 import type { Bus } from "@acktor/shared/bus/bus";
@@ -30,11 +30,12 @@ const report = z.object({
   token: z.string().optional(),
   record: z.object({
     who: text,
+    said: text.nullish(),
     from: text,
     service: z.literal("acker"),
     instance: text,
     action: text,
-    outcome: z.enum(["done", "refused", "unauthorized", "unanswered"]),
+    outcome: z.enum(["done", "refused", "unauthorized", "forbidden", "unanswered"]),
     detail: z.record(z.string(), z.json()),
     messages: z.literal(0),
   }),
@@ -52,8 +53,10 @@ export class Auditor {
 
   /** Never rejects. */
   async record(record: AuditRecord): Promise<void> {
-    if (record.outcome === "unauthorized") {
-      const unsaid = this.#knocks.admit(record.from);
+    if (record.outcome === "unauthorized" || record.outcome === "forbidden") {
+      // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
+      const knocker = record.outcome === "forbidden" ? `${record.from} ${record.who}` : record.from;
+      const unsaid = this.#knocks.admit(knocker);
       if (unsaid === null) return;
       await this.#write({ ...record, detail: { ...asObject(record.detail), more_before: unsaid } });
       return;

@@ -161,7 +161,7 @@ export class PublisherControl {
     return known ?? this.#replay(asked);
   }
 
-  async #replay({ args, who }: AskedCommand): Promise<CommandOutcome> {
+  async #replay({ args, who, said }: AskedCommand): Promise<CommandOutcome> {
     const { pool, config, wake } = this.#options;
     const body = deadLettersBody.safeParse(args);
     if (!body.success) {
@@ -172,7 +172,10 @@ export class PublisherControl {
         reason: `args.${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`,
       };
     }
-    const result = await replayByFilter(pool, config.ACKTOR_INBOX_WINDOW, body.data, body.data.who ?? who);
+    const result = await replayByFilter(pool, config.ACKTOR_INBOX_WINDOW, body.data, {
+      who,
+      said: body.data.who ?? said ?? null,
+    });
     if (!result.ok) return { ok: false, code: 503, reason: `the outbox cannot be asked (${result.failure.code})` };
     if (!result.value.dry_run) wake();
     return { ok: true, result: result.value, messages: result.value.replayed };

@@ -1,10 +1,12 @@
 /** Replay of dead letters as operators ask for it, by HTTP and by the bus: the same body, the same answer. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { z } from "zod";
+import type { Asker } from "../outbox/asker.ts";
 import type { DeadLetterFilter } from "../outbox/move-dead-letters.ts";
 import type { Outcome } from "../outbox/outbox.ts";
 import { replayDeadLetters } from "../outbox/replay-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
+import { EVERYWHERE, type TopicScope } from "../principals/topic-filters.ts";
 
 const MOST_IDS = 10_000;
 
@@ -45,12 +47,13 @@ export async function replayByFilter(
   pool: Pool,
   inboxWindowMs: number,
   body: z.output<typeof deadLettersBody>,
-  who: string,
+  asker: Asker,
+  scope: TopicScope = EVERYWHERE,
 ): Promise<Outcome<ReplayAnswer>> {
   const { force, out_of_order, rate_per_second: rate, dry_run } = body;
   const spacingMs = rate === undefined ? 0 : 1_000 / rate;
-  const options = { inboxWindowMs, force, outOfOrder: out_of_order, who, spacingMs };
-  const result = await replayDeadLetters(pool, filterOf(body), options);
+  const options = { inboxWindowMs, force, outOfOrder: out_of_order, spacingMs, ...asker };
+  const result = await replayDeadLetters(pool, filterOf(body, scope), options);
   if (!result.ok) return result;
   const { matched, moved, refused, refusals } = result.value;
   return { ok: true, value: { dry_run, matched, replayed: moved, refused, refusals: [...refusals] } };
@@ -65,7 +68,10 @@ interface FilterBody {
 }
 
 /** With ids, only these; reason and topic are then not looked at. */
-export function filterOf({ message_ids, reason, topic, limit, dry_run }: FilterBody): DeadLetterFilter {
+export function filterOf(
+  { message_ids, reason, topic, limit, dry_run }: FilterBody,
+  scope: TopicScope = EVERYWHERE,
+): DeadLetterFilter {
   const ids = message_ids?.map((id) => id.toLowerCase()) ?? null;
-  return { messageIds: ids, reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
+  return { messageIds: ids, reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run, scope };
 }

@@ -6,7 +6,11 @@ import { z } from "zod";
 import { discardDeadLetters } from "../outbox/discard-dead-letters.ts";
 import { readStates } from "../outbox/read-states.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
+import { principalOf } from "../principals/principal-gate.ts";
+import { readFault } from "../principals/topic-faults.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
+import type { Refusals } from "./refusals.ts";
+import { askerOf } from "./who.ts";
 
 const MOST_IDS = 1_000;
 
@@ -25,11 +29,11 @@ export const discardBody = z.strictObject({
   who: label.optional(),
 });
 
-export function addBulkRoutes(app: FastifyInstance, pool: Pool): void {
+export function addBulkRoutes(app: FastifyInstance, pool: Pool, refusals: Refusals): void {
   app.post("/v1/messages/states", async (request, reply) => {
     const body = parseQuery(statesBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const states = await readStates(pool, body.value.message_ids);
+    const states = await readStates(pool, body.value.message_ids, principalOf(request).read);
     return states.ok ? { states: states.value } : sendFault(reply, databaseFault(states.failure));
   });
 
@@ -37,8 +41,13 @@ export function addBulkRoutes(app: FastifyInstance, pool: Pool): void {
     const body = parseQuery(discardBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { reason, topic, limit, dry_run, who } = body.value;
-    const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run };
-    const result = await discardDeadLetters(pool, filter, { who: who ?? "http" });
+    const asker = askerOf(request, who);
+    if (!asker.ok) return sendFault(reply, asker.fault);
+    const scope = principalOf(request);
+    const foreign = readFault(scope, topic);
+    if (foreign !== null) return refusals.send(request, reply, foreign);
+    const filter = { reason: reason ?? null, topic: topic ?? null, limit, dryRun: dry_run, scope };
+    const result = await discardDeadLetters(pool, filter, asker.value);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     const { moved, ...counts } = result.value;
     return { dry_run, discarded: moved, ...counts };

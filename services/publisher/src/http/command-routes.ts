@@ -5,14 +5,15 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
-import type { Command, CommandReply } from "@acktor/shared/inspect/wire";
+import type { CommandReply } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listActions } from "../outbox/list-actions.ts";
 import { label } from "../outbox/storable-text.ts";
+import { COMMAND_ROUTES } from "./command-names.ts";
 import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
-import { whoAsks } from "./who.ts";
+import { askerOf } from "./who.ts";
 
 export interface CommandRoutes {
   readonly pool: Pool;
@@ -22,23 +23,18 @@ export interface CommandRoutes {
   readonly record: (record: AuditRecord) => Promise<void>;
 }
 
-export const COMMAND_ROUTES: Readonly<Record<string, Command>> = {
-  "/v1/link/connect": "connect",
-  "/v1/link/disconnect": "disconnect",
-  "/v1/link/reset": "reset",
-  "/v1/breaker/open": "breaker.open",
-  "/v1/breaker/close": "breaker.close",
-  "/v1/control/pause": "pause",
-  "/v1/control/resume": "resume",
-  "/v1/control/drain": "drain",
-};
-
 export const targetQuery = z.strictObject({
   service: z.enum(["publisher", "acker"], "is not publisher or acker").optional(),
   instance: label.optional(),
 });
 export const commandBody = z.strictObject({ who: label.optional() });
 export const auditQuery = z.strictObject({
+  before: z
+    .string()
+    .regex(/^[1-9]\d{0,17}$/, "is not an action_id")
+    .optional(),
+  who: label.optional(),
+  action: label.optional(),
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
 });
 
@@ -52,20 +48,21 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
       if (!target.ok) return sendFault(reply, target.fault);
       const body = parseQuery(commandBody, request.body);
       if (!body.ok) return sendFault(reply, body.fault);
-      const who = whoAsks(request, body.value.who);
-      if (!who.ok) return sendFault(reply, who.fault);
-      const asked = { command, who: who.value, from: request.ip, args: {} };
+      const asker = askerOf(request, body.value.who);
+      if (!asker.ok) return sendFault(reply, asker.fault);
+      const { who, said } = asker.value;
+      const asked = { command, who, said, from: request.ip, args: {} };
       const replies = await commands.send(target.value, asked);
       if (target.value.instance === null) return answerAll(reply, replies);
       const [only] = replies;
       if (only !== undefined) return answerOne(reply, only);
       const { service, instance } = target.value;
       const message = `no ${service} ${instance} answers on the bus`;
-      const { who: name, from } = asked;
       const detail = { reason: message };
       await options.record({
-        who: name,
-        from,
+        who,
+        said,
+        from: request.ip,
         service,
         instance,
         action: command,
@@ -80,29 +77,11 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
   app.get("/v1/audit", async (request, reply) => {
     const query = parseQuery(auditQuery, request.query);
     if (!query.ok) return sendFault(reply, query.fault);
-    const actions = await listActions(pool, query.value.limit);
-    return actions.ok ? { actions: actions.value } : sendFault(reply, databaseFault(actions.failure));
+    const { before = null, who = null, action = null, limit } = query.value;
+    const page = await listActions(pool, { before, who, action, limit });
+    if (!page.ok) return sendFault(reply, databaseFault(page.failure));
+    return { actions: page.value.actions, next_before: page.value.nextBefore };
   });
-}
-
-/**
- * What a refused token leaves in the audit, on routes that change something for operators.
- * @returns null for every other route
- */
-export function refusedCommand(request: FastifyRequest, instance: string): AuditRecord | null {
-  const route = request.routeOptions.url;
-  if (route === undefined || request.method !== "POST" || /^\/v1\/messages(\/(batch|states))?$/.test(route))
-    return null;
-  return {
-    who: request.ip,
-    from: request.ip,
-    service: "publisher",
-    instance,
-    action: COMMAND_ROUTES[route] ?? route,
-    outcome: "unauthorized",
-    detail: { reason: "the token is missing or wrong" },
-    messages: 0,
-  };
 }
 
 /** Without a target: this process. Half a target is a mistake that might stop the wrong one. */

@@ -2,7 +2,7 @@
 import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/http-server";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { EventStream, eventText, MOST_VIEWERS } from "./event-stream.ts";
 import { parseQuery } from "./faults.ts";
@@ -11,12 +11,21 @@ import type { MachineView } from "./status-routes.ts";
 export interface MachineRoutes {
   readonly fleet: FleetView;
   readonly actors: () => readonly MachineView[];
+  /** Says when a viewer may not see any more. */
+  readonly gate?: ViewerGate;
 }
+
+interface ViewerGate {
+  /** Calls `end` then. @returns what ends the watch */
+  watch(request: FastifyRequest, end: () => void): () => void;
+}
+
+const OPEN: ViewerGate = { watch: () => () => undefined };
 
 export const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
 
 /** @returns the stream, for its counts */
-export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: MachineRoutes): EventStream {
+export function addMachineRoutes(app: FastifyInstance, { fleet, actors, gate = OPEN }: MachineRoutes): EventStream {
   const stream = new EventStream();
   const picture = async (recent: boolean): Promise<MachinesView> => {
     const seen = await fleet.picture(recent);
@@ -29,7 +38,7 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
     return picture(query.value.recent === "true");
   });
 
-  app.get("/v1/events", { exposeHeadRoute: false }, async (_request, reply) => {
+  app.get("/v1/events", { exposeHeadRoute: false }, async (request, reply) => {
     if (!stream.hasRoom) {
       const message = `${MOST_VIEWERS} viewers watch this publisher already`;
       return sendFault(reply, { code: "too_many_viewers", message, retryAfterSeconds: 10 });
@@ -37,7 +46,9 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
     reply.hijack();
     // The fleet is listened to before the picture is asked for, so that nothing falls between the two.
     const unlisten = fleet.listen(relay);
+    const unwatch = gate.watch(request, () => reply.raw.end());
     const viewer = stream.add(reply.raw, () => {
+      unwatch();
       if (stream.size === 0) unlisten();
     });
     const first = await picture(true);

@@ -62,6 +62,7 @@ const INTAKE = [
   "reserved_topic",
   "idempotency_conflict",
   "high_water",
+  "over_quota",
   "database_unavailable",
   "lane_locked",
   "stopping",

@@ -7,7 +7,10 @@ import type { Receipts } from "../control/ask-receipts.ts";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
 import { topicName } from "../outbox/storable-text.ts";
+import { principalOf } from "../principals/principal-gate.ts";
+import { readFault } from "../principals/topic-faults.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
+import { hiddenFault, unknownMessage } from "./foreign-message.ts";
 
 const idParams = z.object({ id: z.uuid("is not a message id (a UUID)") });
 
@@ -27,23 +30,30 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
     if (!params.success) return notFound(reply, "an unknown id");
     const result = await getMessage(pool, params.data.id);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
-    return result.value ?? notFound(reply, params.data.id);
+    const found = result.value;
+    return found !== null && principalOf(request).read.has(found.topic) ? found : notFound(reply, params.data.id);
   });
 
   app.get("/v1/messages/:id/receipts", async (request, reply) => {
     const params = idParams.safeParse(request.params);
-    return params.success ? receipts(params.data.id) : notFound(reply, "an unknown id");
+    if (!params.success) return notFound(reply, "an unknown id");
+    const hidden = await hiddenFault(request, pool, params.data.id);
+    return hidden === null ? receipts(params.data.id) : sendFault(reply, hidden);
   });
 
   app.get("/v1/messages", async (request, reply) => {
     const query = parseQuery(listQuery, request.query);
     if (!query.ok) return sendFault(reply, query.fault);
     const { state, topic, before, limit } = query.value;
+    const principal = principalOf(request);
+    const foreign = readFault(principal, topic);
+    if (foreign !== null) return sendFault(reply, foreign);
     const result = await listMessages(pool, {
       state: state ?? null,
       topic: topic ?? null,
       before: before ?? null,
       limit,
+      read: principal.read,
     });
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     return { messages: result.value.messages, next_before: result.value.nextBefore };
@@ -51,5 +61,5 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
 }
 
 function notFound(reply: FastifyReply, id: string): FastifyReply {
-  return sendFault(reply, { code: "not_found", message: `there is no message ${id}` });
+  return sendFault(reply, unknownMessage(id));
 }

@@ -6,12 +6,17 @@ import { z } from "zod";
 import { deadLettersBody, filterOf, messageIds, replayByFilter } from "../control/replay-by-filter.ts";
 import { acknowledgeDeadLetters } from "../outbox/acknowledge-dead-letters.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
+import type { Asker } from "../outbox/asker.ts";
 import { cancelMessages } from "../outbox/cancel-messages.ts";
 import type { OperatorResult, Outcome } from "../outbox/outbox.ts";
 import { replayMessages } from "../outbox/replay-messages.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
+import { principalOf } from "../principals/principal-gate.ts";
+import { readFault } from "../principals/topic-faults.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
-import { whoAsks } from "./who.ts";
+import { foreignFault, unknownMessage } from "./foreign-message.ts";
+import type { Refusals } from "./refusals.ts";
+import { askerOf } from "./who.ts";
 
 export interface OperatorRoutes {
   readonly pool: Pool;
@@ -23,10 +28,12 @@ export interface OperatorRoutes {
    * itself. Never rejects.
    */
   readonly recordRefusal?: (asked: RefusedOperation) => Promise<void>;
+  readonly refusals: Refusals;
 }
 
 export interface RefusedOperation {
   readonly who: string;
+  readonly said: string | null | undefined;
   readonly from: string;
   readonly action: string;
   readonly detail: { readonly message_id: string; readonly reason: string };
@@ -49,13 +56,13 @@ export const acknowledgeDeadBody = z.strictObject({
 export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
-  const { pool, inboxWindowMs, wake } = options;
+  const { pool, inboxWindowMs, wake, refusals } = options;
   app.post("/v1/messages/:id/replay", async (request, reply) => {
     const body = parseQuery(replayBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { force, out_of_order: outOfOrder } = body.value;
-    return act(request, reply, { action: "replay", who: body.value.who, ...options }, async (id, who) => {
-      const result = await replayMessages(pool, [id], { inboxWindowMs, force, outOfOrder, who });
+    return act(request, reply, { action: "replay", who: body.value.who, ...options }, async (id, asker) => {
+      const result = await replayMessages(pool, [id], { inboxWindowMs, force, outOfOrder, ...asker });
       if (result.ok) wake();
       return result;
     });
@@ -64,8 +71,8 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
   app.post("/v1/messages/:id/cancel", async (request, reply) => {
     const body = parseQuery(cancelBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    return act(request, reply, { action: "cancel", who: body.value.who, ...options }, (id, who) =>
-      cancelMessages(pool, [id], { who }),
+    return act(request, reply, { action: "cancel", who: body.value.who, ...options }, (id, asker) =>
+      cancelMessages(pool, [id], asker),
     );
   });
 
@@ -73,17 +80,20 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     const body = parseQuery(acknowledgeBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { client_id, who } = body.value;
-    return act(request, reply, { action: "acknowledge", who: who ?? client_id, ...options }, (id, by) =>
-      acknowledgeManually(pool, [id], { who: by }),
+    return act(request, reply, { action: "acknowledge", who: who ?? client_id, ...options }, (id, asker) =>
+      acknowledgeManually(pool, [id], asker),
     );
   });
 
   app.post("/v1/dead-letters/replay", async (request, reply) => {
     const body = parseQuery(deadLettersBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const who = whoAsks(request, body.value.who);
-    if (!who.ok) return sendFault(reply, who.fault);
-    const result = await replayByFilter(pool, inboxWindowMs, body.value, who.value);
+    const asker = askerOf(request, body.value.who);
+    if (!asker.ok) return sendFault(reply, asker.fault);
+    const scope = principalOf(request);
+    const foreign = readFault(scope, body.value.topic);
+    if (foreign !== null) return refusals.send(request, reply, foreign);
+    const result = await replayByFilter(pool, inboxWindowMs, body.value, asker.value, scope);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     if (!result.value.dry_run) wake();
     return result.value;
@@ -92,9 +102,12 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
   app.post("/v1/dead-letters/acknowledge", async (request, reply) => {
     const body = parseQuery(acknowledgeDeadBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
-    const who = whoAsks(request, body.value.who);
-    if (!who.ok) return sendFault(reply, who.fault);
-    const result = await acknowledgeDeadLetters(pool, filterOf(body.value), { who: who.value });
+    const asker = askerOf(request, body.value.who);
+    if (!asker.ok) return sendFault(reply, asker.fault);
+    const scope = principalOf(request);
+    const foreign = readFault(scope, body.value.topic);
+    if (foreign !== null) return refusals.send(request, reply, foreign);
+    const result = await acknowledgeDeadLetters(pool, filterOf(body.value, scope), asker.value);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     const { moved, ...counts } = result.value;
     return { dry_run: body.value.dry_run, acknowledged: moved, ...counts };
@@ -102,27 +115,37 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
 }
 
 /** What a move of one message gave: the new state, or why not. */
-type Move = (id: string, who: string) => Promise<Outcome<OperatorResult>>;
+type Move = (id: string, asker: Asker) => Promise<Outcome<OperatorResult>>;
 
 interface Asked {
   readonly action: string;
   /** As the body has it. */
   readonly who: string | undefined;
+  readonly pool: Pool;
   readonly recordRefusal?: OperatorRoutes["recordRefusal"];
+  readonly refusals: Refusals;
 }
 
 async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, move: Move): Promise<FastifyReply> {
   const id = z.uuid().safeParse((request.params as { id?: unknown }).id);
   if (!id.success) return sendFault(reply, { code: "not_found", message: "there is no message under this id" });
-  const who = whoAsks(request, asked.who);
-  if (!who.ok) return sendFault(reply, who.fault);
-  const result = await move(id.data.toLowerCase(), who.value);
+  const asker = askerOf(request, asked.who);
+  if (!asker.ok) return sendFault(reply, asker.fault);
+  const foreign = await foreignFault(request, asked.pool, id.data);
+  if (foreign !== null) return asked.refusals.send(request, reply, foreign);
+  const result = await move(id.data.toLowerCase(), asker.value);
   if (!result.ok) return sendFault(reply, databaseFault(result.failure));
   const [moved] = result.value.moved;
   if (moved !== undefined) return reply.send({ message_id: moved.messageId, state: moved.state });
   const reason = result.value.refused[0]?.why ?? "unknown";
-  if (reason === "unknown") return sendFault(reply, { code: "not_found", message: `there is no message ${id.data}` });
+  if (reason === "unknown") return sendFault(reply, unknownMessage(id.data));
   const detail = { message_id: id.data, reason };
-  await asked.recordRefusal?.({ who: who.value, from: request.ip, action: asked.action, detail });
+  await asked.recordRefusal?.({
+    who: asker.value.who,
+    said: asker.value.said,
+    from: request.ip,
+    action: asked.action,
+    detail,
+  });
   return sendFault(reply, { code: "conflict", message: reason });
 }

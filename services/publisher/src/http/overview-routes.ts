@@ -7,12 +7,16 @@ import { messageIds } from "../control/replay-by-filter.ts";
 import { cancelWaiting } from "../outbox/cancel-waiting.ts";
 import { countDeadLetters } from "../outbox/count-dead-letters.ts";
 import { label, topicName } from "../outbox/storable-text.ts";
+import { principalOf } from "../principals/principal-gate.ts";
+import { readFault } from "../principals/topic-faults.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
-import { whoAsks } from "./who.ts";
+import type { Refusals } from "./refusals.ts";
+import { askerOf } from "./who.ts";
 
 export interface OverviewRoutes {
   readonly pool: Pool;
   readonly overview: () => Promise<object>;
+  readonly refusals: Refusals;
 }
 
 export const cancelBody = z.strictObject({
@@ -23,11 +27,11 @@ export const cancelBody = z.strictObject({
   who: label.optional(),
 });
 
-export function addOverviewRoutes(app: FastifyInstance, { pool, overview }: OverviewRoutes): void {
+export function addOverviewRoutes(app: FastifyInstance, { pool, overview, refusals }: OverviewRoutes): void {
   app.get("/v1/overview", overview);
 
-  app.get("/v1/dead-letters", async (_request, reply) => {
-    const result = await countDeadLetters(pool);
+  app.get("/v1/dead-letters", async (request, reply) => {
+    const result = await countDeadLetters(pool, principalOf(request).read);
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
 
@@ -40,10 +44,13 @@ export function addOverviewRoutes(app: FastifyInstance, { pool, overview }: Over
       return sendFault(reply, { code: "invalid_field", field: "topic", message });
     }
     const ids = message_ids?.map((id) => id.toLowerCase()) ?? null;
-    const filter = { topic, messageIds: ids, limit, dryRun: dry_run };
-    const who = whoAsks(request, body.value.who);
-    if (!who.ok) return sendFault(reply, who.fault);
-    const result = await cancelWaiting(pool, filter, { who: who.value });
+    const asker = askerOf(request, body.value.who);
+    if (!asker.ok) return sendFault(reply, asker.fault);
+    const scope = principalOf(request);
+    const foreign = readFault(scope, topic ?? undefined);
+    if (foreign !== null) return refusals.send(request, reply, foreign);
+    const filter = { topic, messageIds: ids, limit, dryRun: dry_run, scope };
+    const result = await cancelWaiting(pool, filter, asker.value);
     return result.ok ? { dry_run, ...result.value } : sendFault(reply, databaseFault(result.failure));
   });
 }

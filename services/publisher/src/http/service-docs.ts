@@ -1,7 +1,8 @@
 /** What is said of the routes about the service: status, machines, commands. */
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
-import { auditQuery, COMMAND_ROUTES, commandBody, targetQuery } from "./command-routes.ts";
+import { COMMAND_ROUTES } from "./command-names.ts";
+import { auditQuery, commandBody, targetQuery } from "./command-routes.ts";
 import { machinesQuery } from "./machine-routes.ts";
 
 const byState = z.looseObject({ count: z.number(), avg_retries: z.number() });
@@ -21,14 +22,23 @@ const machines = z.looseObject({
 });
 
 const audit = z.strictObject({
-  actions: z.array(z.looseObject({ at: z.string(), who: z.string(), action: z.string(), outcome: z.string() })),
+  actions: z.array(
+    z.looseObject({
+      at: z.string(),
+      who: z.string().describe("The authenticated principal, or the address of a caller that was refused."),
+      said: z.string().nullable().describe("The name that the caller gave for itself, unproven."),
+      action: z.string(),
+      outcome: z.string(),
+    }),
+  ),
+  next_before: z.string().nullable(),
 });
 
 const command = (name: string): RouteDocs[string] => ({
   summary: `Operator's command: ${name}. Of this process, or with \`service\` and \`instance\` of another one.`,
   query: targetQuery,
   body: commandBody,
-  headers: { "X-Acktor-User": "Who asks; stands in the audit." },
+  headers: { "X-Acktor-User": "A name for the audit, next to the principal: kept as `said`." },
   answers: {
     200: {
       description: "Obeyed. With `instance=all` the answers of all of them, in `replies`.",
@@ -83,7 +93,7 @@ export const SERVICE_DOCS: RouteDocs = {
   "GET /v1/audit": {
     summary: "What operators asked, newest first.",
     query: auditQuery,
-    answers: { 200: { description: "Actions.", schema: audit } },
+    answers: { 200: { description: "A page; `next_before` is null at the end.", schema: audit } },
     faults: ["invalid_field", "unknown_field", "database_unavailable"],
   },
   ...Object.fromEntries(Object.entries(COMMAND_ROUTES).map(([route, name]) => [`POST ${route}`, command(name)])),

@@ -1,19 +1,44 @@
-/** `POST /v1/messages`, `POST /v1/messages/batch`: the way in (SPEC 4). */
-
+/**
+ * `POST /v1/messages`, `POST /v1/messages/batch`: the way in (SPEC 4).
+ *
+ * Invariant SENDER-1: a message is stored only under a topic that its principal may write to, and within its quota; it is
+ * stored with the principal's name and under its own idempotency keys.
+ */
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
+import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { CallerTrace, Intake } from "./intake.ts";
-import { type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
+import type { Principal } from "../principals/principal.ts";
+import { principalOf } from "../principals/principal-gate.ts";
+import { writeFault } from "../principals/topic-faults.ts";
+import type { WaitingQuota } from "../principals/waiting-quota.ts";
+import type { CallerTrace, Intake, IntakeResult } from "./intake.ts";
+import { type AcceptedMessage, type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
 
-export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits): void {
+export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits, quota: WaitingQuota): void {
+  const submit = async (
+    request: FastifyRequest,
+    accepted: readonly AcceptedMessage[],
+    field: (name: string, index: number) => string,
+  ): Promise<IntakeResult> => {
+    const principal = principalOf(request);
+    const foreign = foreignTopic(principal, accepted, field);
+    if (foreign !== null) return { ok: false, fault: foreign };
+    // Most principals have none: nothing is awaited for them.
+    const place = principal.mostWaiting === null ? undefined : await quota.enter(principal, accepted.length);
+    if (place === null) return { ok: false, fault: quotaFault(principal) };
+    const result = await intake.submit(accepted, (i) => field("Idempotency-Key", i), traceOf(request), principal);
+    place?.(result.ok ? result.messages.filter(({ fresh }) => fresh).length : 0);
+    return result;
+  };
+
   app.post("/v1/messages", async (request, reply) => {
     const header = request.headers["idempotency-key"];
     const key = header === undefined ? null : String(header);
     const validated = validateMessage(request.body, key, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await intake.submit([validated.value], undefined, traceOf(request));
+    const result = await submit(request, [validated.value], (name) => name);
     if (!result.ok) return sendFault(reply, result.fault);
     const [message] = result.messages;
     if (message === undefined) return sendFault(reply, { code: "internal", message: "the outbox gave no answer" });
@@ -23,11 +48,33 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
   app.post("/v1/messages/batch", async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const keyField = (index: number): string => `messages[${index}].idempotency_key`;
-    const result = await intake.submit(validated.value, keyField, traceOf(request));
+    const result = await submit(request, validated.value, inBatch);
     if (!result.ok) return sendFault(reply, result.fault);
     return reply.code(201).send({ message_ids: result.messages.map((m) => m.messageId) });
   });
+}
+
+/** Fields of a batch have their own names. */
+function inBatch(name: string, index: number): string {
+  return `messages[${index}].${name === "Idempotency-Key" ? "idempotency_key" : name}`;
+}
+
+function foreignTopic(
+  principal: Principal,
+  accepted: readonly AcceptedMessage[],
+  field: (name: string, index: number) => string,
+): ApiFault | null {
+  if (principal.write.all) return null;
+  for (const [i, { topic }] of accepted.entries()) {
+    const fault = writeFault(principal, topic, field("topic", i));
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+function quotaFault({ name, mostWaiting }: Principal): ApiFault {
+  const message = `more than ${mostWaiting} messages of ${name} would wait`;
+  return { code: "over_quota", message, retryAfterSeconds: 1 };
 }
 
 /** The caller's trace goes with the message, traced here or not; what is no traceparent is as if it were not there. */

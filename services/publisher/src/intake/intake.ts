@@ -73,6 +73,16 @@ export interface CallerTrace {
   readonly tracestate: string | null;
 }
 
+/** Whose messages these are. */
+export interface Sender {
+  /** Recorded with the message; null: nothing is recorded. */
+  readonly sender: string | null;
+  /** Of its idempotency keys. */
+  readonly keyOwner: string;
+}
+
+const UNNAMED: Sender = { sender: null, keyOwner: "" };
+
 const UNTRACED: CallerTrace = { traceparent: null, tracestate: null };
 
 interface Request {
@@ -81,6 +91,7 @@ interface Request {
   readonly arrivedAt: number;
   readonly answer: (result: IntakeResult) => void;
   readonly trace: CallerTrace;
+  readonly from: Sender;
   /** One for each message, where tracing is on. */
   readonly spans: readonly OpenSpan[] | null;
 }
@@ -120,11 +131,13 @@ export class Intake {
    * Stores the messages of one request, all or none.
    * @param keyField the name that the caller knows for the idempotency key of its message `index`
    * @param trace the caller's, valid
+   * @param from whose messages they are
    */
   submit(
     accepted: readonly AcceptedMessage[],
     keyField: (index: number) => string = () => "Idempotency-Key",
     trace: CallerTrace = UNTRACED,
+    from: Sender = UNNAMED,
   ): Promise<IntakeResult> {
     if (this.#stopped) return refused({ code: "stopping", message: "the service is stopping" });
     if (!this.#options.ready()) {
@@ -140,7 +153,7 @@ export class Intake {
     const spans = this.#tracing.on ? this.#begin(accepted, trace.traceparent) : null;
     return new Promise((answer) => {
       const queue = accepted.some(hasLane) ? this.#inLanes : this.#plain;
-      queue.waiting.push({ accepted, keyField, arrivedAt: this.#options.now(), answer, trace, spans });
+      queue.waiting.push({ accepted, keyField, arrivedAt: this.#options.now(), answer, trace, from, spans });
       this.#schedule(queue);
     });
   }
@@ -246,7 +259,7 @@ export class Intake {
   }
 
   // Field by field, here and in `toLeased`: a spread of fourteen fields and a few more took 3 µs of a message's 40.
-  #toRow(message: AcceptedMessage, { spans, trace }: Request, at: number): NewMessage {
+  #toRow(message: AcceptedMessage, { spans, trace, from }: Request, at: number): NewMessage {
     const { topic, retain, orderingKey, deliverAt, idempotency } = message;
     const waits = orderingKey !== null || retain || deliverAt !== null || idempotency !== null;
     return {
@@ -266,7 +279,8 @@ export class Intake {
       traceparent: spans?.[at]?.traceparent ?? trace.traceparent,
       tracestate: trace.tracestate,
       leased: !waits && this.#options.reserve(topic),
-      idempotency,
+      idempotency: idempotency === null ? null : { owner: from.keyOwner, ...idempotency },
+      sender: from.sender,
     };
   }
 

@@ -1,6 +1,7 @@
 /** Dead letters that a person knows to be processed: acknowledged by hand, oldest first; or how many that would be. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { acknowledgeManually } from "./acknowledge-manually.ts";
+import type { Asker } from "./asker.ts";
 import { type DeadLetterFilter, type MovedDeadLetters, moveDeadLetters } from "./move-dead-letters.ts";
 import { allMoved } from "./operator-result.ts";
 import type { Outcome } from "./outbox.ts";
@@ -9,9 +10,9 @@ import type { Outcome } from "./outbox.ts";
 export function acknowledgeDeadLetters(
   pool: Pool,
   filter: DeadLetterFilter,
-  options: { readonly who: string },
+  asker: Asker,
 ): Promise<Outcome<MovedDeadLetters>> {
   return moveDeadLetters(pool, filter, async (ids) =>
-    filter.dryRun ? allMoved(ids, "acknowledged") : acknowledgeManually(pool, ids, options),
+    filter.dryRun ? allMoved(ids, "acknowledged") : acknowledgeManually(pool, ids, asker),
   );
 }

@@ -1,5 +1,6 @@
 /** The tutorial's manual confirmation: a person says that the message was processed, and the row says who (SPEC 4). */
 import type { Pool } from "@acktor/shared/db/pool";
+import { type Asker, askerParams } from "./asker.ts";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
@@ -10,24 +11,27 @@ const ACKNOWLEDGE = `with found as materialized (
 moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = f.state in ('failed', 'expired'), ack_level = 'operator', acknowledged_at = now(),
-    acked_by = $2, due_at = null, lease_owner = null, parked = false, updated_at = now()
+    acked_by = coalesce($3, $2), due_at = null, lease_owner = null, parked = false, updated_at = now()
   from (select message_id, state from found where state <> 'acknowledged' order by message_id) f
   where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state, m.retry_count),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
   select 'acknowledged', 'operator', count(*), sum(retry_count) from moved having count(*) > 0),
 audit as (
-  insert into publisher.operator_action (who, action, detail, messages)
-  select $2, 'acknowledge', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)
+  insert into publisher.operator_action (who, said, origin, action, detail, messages)
+  select $2, $3, $4, 'acknowledge', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)
 select i.id message_id, moved.state, case when f.state is not null then 'the message is acknowledged already' end why
 from unnest($1::uuid[]) i(id) left join moved on moved.message_id = i.id
 left join (select message_id, state from found) f on f.message_id = i.id`;
 
-/** Acknowledges messages by id, from any state but acknowledged; `who` stands in delivery_acknowledgment as the client. */
+/**
+ * Acknowledges messages by id, from any state but acknowledged. In delivery_acknowledgment the client is the name that the
+ * caller gave, with level `operator`; the audit has the principal.
+ */
 export async function acknowledgeManually(
   pool: Pool,
   messageIds: readonly string[],
-  { who }: { readonly who: string },
+  asker: Asker,
 ): Promise<Outcome<OperatorResult>> {
-  return toOperatorResult(await pool.run(ACKNOWLEDGE, [idList(messageIds), who]));
+  return toOperatorResult(await pool.run(ACKNOWLEDGE, [idList(messageIds), ...askerParams(asker)]));
 }

@@ -1,5 +1,6 @@
 /** Messages that are wanted no longer: pending or sent → failed, reason `cancelled`, with who did it (SPEC 4). */
 import type { Pool } from "@acktor/shared/db/pool";
+import { type Asker, askerParams } from "./asker.ts";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
@@ -13,8 +14,8 @@ moved as (
   from (select message_id from found where state in ('pending', 'sent') order by message_id) f
   where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state),
 audit as (
-  insert into publisher.operator_action (who, action, detail, messages)
-  select $2, 'cancel', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)
+  insert into publisher.operator_action (who, said, origin, action, detail, messages)
+  select $2, $3, $4, 'cancel', jsonb_build_object('message_ids', jsonb_agg(message_id)), count(*) from moved having count(*) > 0)
 select i.id message_id, moved.state,
   case when f.state is not null then format('the message is %s; only pending and sent ones can be cancelled', f.state) end why
 from unnest($1::uuid[]) i(id) left join moved on moved.message_id = i.id
@@ -24,7 +25,7 @@ left join (select message_id, state from found) f on f.message_id = i.id`;
 export async function cancelMessages(
   pool: Pool,
   messageIds: readonly string[],
-  { who }: { readonly who: string },
+  asker: Asker,
 ): Promise<Outcome<OperatorResult>> {
-  return toOperatorResult(await pool.run(CANCEL, [idList(messageIds), who]));
+  return toOperatorResult(await pool.run(CANCEL, [idList(messageIds), ...askerParams(asker)]));
 }

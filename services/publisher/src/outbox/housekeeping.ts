@@ -7,8 +7,8 @@ const KEYS = 1_000;
 const DIFFERENCES = 10_000;
 
 const PURGE = `with old as materialized (
-  select key from publisher.idempotency where expires_at <= now() order by expires_at limit ${KEYS} for update skip locked)
-delete from publisher.idempotency i using old where i.key = old.key returning i.key`;
+  select owner, key from publisher.idempotency where expires_at <= now() order by expires_at limit ${KEYS} for update skip locked)
+delete from publisher.idempotency i using old where i.owner = old.owner and i.key = old.key returning i.key`;
 
 const SUM_UP = "select publisher.sum_up_tally() n";
 

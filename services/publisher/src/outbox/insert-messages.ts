@@ -6,6 +6,7 @@
  *  2. Rows of one lane (ordering key, retained topic) get `seq` under that lane's lock, so `seq` rises in commit order.
  *  3. Idempotent by id: the same batch again, after an answer that was lost, inserts nothing twice.
  *  4. A row is born leased only where order does not matter: never in a lane, never with `deliver_at`.
+ *  5. KEY-1: an idempotency key is looked for among those of its owner alone.
  */
 import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
 import type { Inserted, InsertOptions, MessageState, NewMessage } from "./outbox.ts";
@@ -23,19 +24,19 @@ const CONFLICT = "AK409";
 
 // Nulls stand for the defaults, so that a batch of plain messages sends five arrays and not fifteen.
 const ITEM = `unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::boolean[], $10::boolean[],
-    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::text[], $18::boolean[]) with ordinality
+    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::text[], $18::boolean[], $19::text[]) with ordinality
   i(message_id, topic, payload, content_encoding, content_type, qos, retain, requires_ack,
-    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, leased, ord)`;
+    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, leased, sender, ord)`;
 
 const TARGET = `publisher.message_delivery (message_id, topic, payload, content_encoding, content_type, qos, retain,
     requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, expires_at, due_at,
-    lease_owner, lease_token)`;
+    lease_owner, lease_token, sender)`;
 
 const VALUES = `i.message_id, i.topic, i.payload, coalesce(i.content_encoding, 'utf8'), i.content_type, coalesce(i.qos, 1),
     coalesce(i.retain, false), coalesce(i.requires_ack, true), i.checksum, i.ordering_key, i.max_retries, i.ttl_ms,
     i.deliver_at, i.traceparent, i.tracestate, greatest(i.deliver_at, now()) + i.ttl_ms * interval '1 millisecond',
     case when i.leased then now() + $2::float8 * interval '1 millisecond' else greatest(i.deliver_at, now()) end,
-    case when i.leased then $1::text end, case when i.leased then 1 else 0 end`;
+    case when i.leased then $1::text end, case when i.leased then 1 else 0 end, i.sender`;
 
 const NOW = "extract(epoch from now())::float8";
 // Of a batch sent again the rows may be older than this statement; the envelope carries their time.
@@ -52,28 +53,28 @@ const ordered = (onConflict: string, createdAt: string): string => `with lanes a
   select publisher.lock_lanes(array(
     select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM})) locked),
 item as materialized (
-  select i.*, k.key, k.body_hash, k.hold_ms from ${ITEM}
-  left join unnest($19::int8[], $20::text[], $21::text[], $22::float8[]) k(ord, key, body_hash, hold_ms) using (ord)),
+  select i.*, k.owner, k.key, k.body_hash, k.hold_ms from ${ITEM}
+  left join unnest($20::int8[], $21::text[], $22::text[], $23::text[], $24::float8[]) k(ord, owner, key, body_hash, hold_ms) using (ord)),
 keyed as (
-  insert into publisher.idempotency as o (key, message_id, body_hash, expires_at)
-  select key, message_id, body_hash, now() + hold_ms * interval '1 millisecond' from item where key is not null order by key
-  on conflict (key) do update set
+  insert into publisher.idempotency as o (owner, key, message_id, body_hash, expires_at)
+  select owner, key, message_id, body_hash, now() + hold_ms * interval '1 millisecond' from item where key is not null order by owner, key
+  on conflict (owner, key) do update set
     message_id = case when o.expires_at <= now() then excluded.message_id else o.message_id end,
     body_hash = case when o.expires_at <= now() then excluded.body_hash else o.body_hash end,
     final_state = case when o.expires_at > now() then o.final_state end,
     expires_at = case when o.expires_at <= now() then excluded.expires_at else o.expires_at end
-  returning key, message_id, body_hash, final_state),
+  returning owner, key, message_id, body_hash, final_state),
 checked as materialized (
-  select i.ord, k.message_id owner, k.final_state,
+  select i.ord, k.message_id holder, k.final_state,
     case when k.body_hash <> i.body_hash then publisher.refuse_conflict(i.ord - 1) else true end agreed
-  from item i join keyed k using (key)),
+  from item i join keyed k using (owner, key)),
 put as (
   insert into ${TARGET} select ${VALUES} from (
     select i.* from item i left join checked c using (ord) cross join lanes
-    where lanes.locked and coalesce(c.agreed and c.owner = i.message_id, true) order by i.ord) i ${onConflict})
-select ${createdAt} created_at, c.ord::int4 ord, c.owner, coalesce(m.state, c.final_state, 'pending') state
+    where lanes.locked and coalesce(c.agreed and c.holder = i.message_id, true) order by i.ord) i ${onConflict})
+select ${createdAt} created_at, c.ord::int4 ord, c.holder, coalesce(m.state, c.final_state, 'pending') state
 from (select 1) one left join checked c on c.agreed
-left join lateral (select m.state from publisher.message_delivery m where m.message_id = c.owner limit 1) m on true`;
+left join lateral (select m.state from publisher.message_delivery m where m.message_id = c.holder limit 1) m on true`;
 
 const PLAIN = plain("", NOW);
 const ORDERED = ordered("", NOW);
@@ -84,7 +85,8 @@ const ORDERED_AGAIN = ordered("on conflict (message_id) do nothing", THEN);
 interface Answer {
   readonly created_at: number;
   readonly ord: number | null;
-  readonly owner: string | null;
+  /** The message that the key stands for. */
+  readonly holder: string | null;
   readonly state: MessageState;
 }
 
@@ -136,6 +138,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
     sparseColumn(messages, (m) => m.traceparent),
     sparseColumn(messages, (m) => m.tracestate),
     sparseColumn(messages, (m) => (m.leased && !isLane(m) && m.deliverAt === null ? true : null)),
+    sparseColumn(messages, (m) => m.sender ?? null),
   ];
   if (!keyed) return base;
   const keys = messages.flatMap(({ idempotency, ttlMs }, at) =>
@@ -144,6 +147,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
   return [
     ...base,
     column(keys, (k) => k.at + 1),
+    column(keys, (k) => k.idempotency.owner ?? ""),
     column(keys, (k) => k.idempotency.key),
     column(keys, (k) => k.idempotency.bodyHash),
     column(keys, (k) => Math.max(options.idempotencyWindowMs, k.ttlMs ?? 0)),
@@ -151,7 +155,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
 }
 
 /**
- * Where each message's key stands first in this batch: PostgreSQL refuses to touch one row twice in a statement (21000).
+ * Where each message's key of one owner stands first in this batch (KEY-1): PostgreSQL refuses to touch one row twice in a statement (21000).
  * @returns the index of a message whose key came before with another body, or a look-up
  */
 function firstOfKeys(messages: readonly NewMessage[]): number | ((message: NewMessage) => number) {
@@ -159,9 +163,10 @@ function firstOfKeys(messages: readonly NewMessage[]): number | ((message: NewMe
   const places = new Map<NewMessage, number>();
   for (const [at, message] of messages.entries()) {
     const { idempotency } = message;
-    const before = idempotency === null ? undefined : seen.get(idempotency.key);
+    const name = idempotency === null ? "" : JSON.stringify([idempotency.owner ?? "", idempotency.key]);
+    const before = idempotency === null ? undefined : seen.get(name);
     if (before === undefined) {
-      if (idempotency !== null) seen.set(idempotency.key, { at, bodyHash: idempotency.bodyHash });
+      if (idempotency !== null) seen.set(name, { at, bodyHash: idempotency.bodyHash });
       places.set(message, at);
     } else if (before.bodyHash !== idempotency?.bodyHash) return at;
     else places.set(message, before.at);
@@ -176,12 +181,12 @@ function inserted(
   rows: readonly Answer[],
 ): Inserted[] {
   const createdAt = rows[0]?.created_at ?? 0;
-  const owners = new Map(rows.flatMap((row) => (row.ord === null ? [] : [[sent[row.ord - 1], row] as const])));
+  const answers = new Map(rows.flatMap((row) => (row.ord === null ? [] : [[sent[row.ord - 1], row] as const])));
   return messages.map((message, at) => {
     const place = first(message);
-    const owner = messages[place];
-    const row = owner === undefined ? undefined : owners.get(owner);
-    const messageId = row?.owner ?? message.messageId;
+    const holder = messages[place];
+    const row = holder === undefined ? undefined : answers.get(holder);
+    const messageId = row?.holder ?? message.messageId;
     if (place === at && messageId === message.messageId)
       return { kind: "inserted", messageId, createdAt, state: "pending" };
     return { kind: "same", messageId, state: row?.state ?? "pending" };

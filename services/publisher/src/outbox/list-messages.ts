@@ -5,6 +5,7 @@
  * the page is then short, and `nextBefore` says where to go on.
  */
 import type { Param, Pool } from "@acktor/shared/db/pool";
+import { allowedTopic, EVERY_TOPIC, type TopicFilters } from "../principals/topic-filters.ts";
 import { MESSAGE_COLUMNS, type MessageRow } from "./get-message.ts";
 import { isLive } from "./live-rows.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
@@ -19,6 +20,8 @@ export interface ListFilter {
   readonly before: string | null;
   /** 1 to 1,000. */
   readonly limit: number;
+  /** Topics that the caller may see; every one when left out. */
+  readonly read?: TopicFilters;
 }
 
 export interface MessagePage {
@@ -36,7 +39,7 @@ function population(state: MessageState | null): string {
 
 function statement(state: MessageState | null): string {
   return `with seen as materialized (
-  select m.message_id, (m.state = $1 or $1 is null) and (m.topic = $2 or $2 is null) hit from publisher.message_delivery m
+  select m.message_id, (m.state = $1 or $1 is null) and (m.topic = $2 or $2 is null) and ${allowedTopic("m.topic", 5)} hit from publisher.message_delivery m
   where ${population(state)} and m.message_id < coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
   order by m.message_id desc limit ${SCAN}),
 hits as materialized (select message_id from seen where hit order by message_id desc limit $4),
@@ -50,7 +53,13 @@ left join (hits join lateral (
 
 /** One page of messages, newest first. */
 export async function listMessages(pool: Pool, filter: ListFilter): Promise<Outcome<MessagePage>> {
-  const params: Param[] = [filter.state, filter.topic, filter.before, filter.limit];
+  const params: Param[] = [
+    filter.state,
+    filter.topic,
+    filter.before,
+    filter.limit,
+    ...(filter.read ?? EVERY_TOPIC).params(),
+  ];
   const answer = await pool.run<MessageRow & { next_before: string | null }>(statement(filter.state), params);
   if (!answer.ok) return answer;
   const nextBefore = answer.rows[0]?.next_before ?? null;

@@ -6,8 +6,11 @@
  *  1. Each chunk is one statement and one audited action; the same call goes on from where a failure left it.
  *  2. `matched` = moved + refused, and in a dry run `refused` is what would be refused. Nothing is refused without a reason.
  *  3. An id that was asked for and is no dead letter is refused, never moved and never passed over in silence.
+ *  4. SCOPE-1: a message outside the topics that the caller may see is unknown to it, by its id too; one that it may not
+ *     write to is not moved.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
+import { allowedTopic, EVERYWHERE, FILTER_PARAMS, type TopicScope } from "../principals/topic-filters.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
 
@@ -23,6 +26,8 @@ export interface DeadLetterFilter {
   readonly limit: number;
   /** Counts and judges only. */
   readonly dryRun: boolean;
+  /** What the caller may touch; everything when left out. */
+  readonly scope?: TopicScope;
 }
 
 /** Refusals for one reason. */
@@ -46,12 +51,14 @@ export type MoveChunk = (ids: readonly string[], movedBefore: number) => Promise
 
 const FIND = `select message_id, null why from publisher.message_delivery
 where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
+  and ${allowedTopic("topic", 4)} and ${allowedTopic("topic", 4 + FILTER_PARAMS)}
 order by message_id limit $3`;
 
 const SELECT = `select i.id message_id, case when m.state is null then 'there is no message under this id'
-    when m.state not in ('failed', 'expired') then format('the message is %s; dead letters are failed or expired', m.state) end why
+    when m.state not in ('failed', 'expired') then format('the message is %s; dead letters are failed or expired', m.state)
+    when not ${allowedTopic("m.topic", 2 + FILTER_PARAMS)} then 'its topic is outside the topics that this token may write to' end why
 from (select distinct id from unnest($1::uuid[]) id where ${few("id")}) i
-left join publisher.message_delivery m on m.message_id = i.id order by i.id`;
+left join publisher.message_delivery m on m.message_id = i.id and ${allowedTopic("m.topic", 2)} order by i.id`;
 
 interface Found {
   readonly message_id: string;
@@ -60,10 +67,11 @@ interface Found {
 }
 
 /** What was discarded has been looked after, and is found by its id alone. */
-function find(pool: Pool, { messageIds = null, reason, topic, limit }: DeadLetterFilter) {
+function find(pool: Pool, { messageIds = null, reason, topic, limit, scope = EVERYWHERE }: DeadLetterFilter) {
+  const allowed = [...scope.read.params(), ...scope.write.params()];
   return messageIds === null
-    ? pool.run<Found>(FIND, [reason, topic, limit])
-    : pool.run<Found>(SELECT, [pgArray(messageIds)]);
+    ? pool.run<Found>(FIND, [reason, topic, limit, ...allowed])
+    : pool.run<Found>(SELECT, [pgArray(messageIds), ...allowed]);
 }
 
 /** @param move is asked for every dead letter once, in a dry run too */

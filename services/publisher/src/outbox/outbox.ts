@@ -35,7 +35,10 @@ export interface NewMessage {
   readonly tracestate: string | null;
   /** True: the row is born leased to the inserting instance (the fresh path); false: it waits for the claim. */
   readonly leased: boolean;
-  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+  /** `owner`: the principal whose key it is; '' (the default) is shared by all that are no principal of the table. */
+  readonly idempotency: { readonly owner?: string; readonly key: string; readonly bodyHash: string } | null;
+  /** The principal that sent it, where one is recorded. */
+  readonly sender?: string | null;
 }
 
 export interface InsertOptions {

@@ -2,13 +2,21 @@
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 
-const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages)
-values ($1, $2, $3, $4, $5::text::jsonb, $6)`;
+const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages, said)
+values ($1, $2, $3, $4, $5::text::jsonb, $6, $7)`;
 
 export function recordAction(pool: Pool, record: AuditRecord): Promise<DbResult<never>> {
-  const { who, action, from, outcome, service, instance, detail, messages } = record;
+  const { who, said = null, action, from, outcome, service, instance, detail, messages } = record;
   const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });
-  return pool.run<never>(RECORD, [storable(who), action, storable(from), outcome, whole, messages]);
+  return pool.run<never>(RECORD, [
+    storable(who),
+    action,
+    storable(from),
+    outcome,
+    whole,
+    messages,
+    said === null ? null : storable(said),
+  ]);
 }
 
 /** Foreign text as PostgreSQL keeps it. */

@@ -9,16 +9,16 @@
  *  4. The token rises, so that nothing from the message's former life can write to it. Who did it is recorded.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import { type Asker, askerParams } from "./asker.ts";
 import { WHY_NOT } from "./judge-replay.ts";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import { few } from "./sql-arrays.ts";
 
-export interface ReplayOptions {
+export interface ReplayOptions extends Asker {
   readonly inboxWindowMs: number;
   readonly force: boolean;
   readonly outOfOrder: boolean;
-  readonly who: string;
   /** Milliseconds from one message to the next, so that a heap of them is no burst. Default 0: all are due now. */
   readonly spacingMs?: number;
   /** Milliseconds until the first of them is due. Default 0. */
@@ -47,8 +47,8 @@ moved as (
     from verdict cross join lanes where locked and why is null order by message_id) v
   where m.message_id = v.message_id and ${few("v.message_id")} returning m.message_id, m.state),
 audit as (
-  insert into publisher.operator_action (who, action, detail, messages)
-  select $5, 'replay', jsonb_build_object('message_ids', jsonb_agg(message_id), 'force', $3::boolean, 'out_of_order', $4::boolean, 'spacing_ms', $7::float8), count(*)
+  insert into publisher.operator_action (who, said, origin, action, detail, messages)
+  select $5, $8, $9, 'replay', jsonb_build_object('message_ids', jsonb_agg(message_id), 'force', $3::boolean, 'out_of_order', $4::boolean, 'spacing_ms', $7::float8), count(*)
   from moved having count(*) > 0)
 select i.id message_id, moved.state, v.why from unnest($1::uuid[]) i(id)
 left join verdict v on v.message_id = i.id left join moved on moved.message_id = i.id`;
@@ -59,7 +59,8 @@ export async function replayMessages(
   messageIds: readonly string[],
   options: ReplayOptions,
 ): Promise<Outcome<OperatorResult>> {
-  const { inboxWindowMs, force, outOfOrder, who, startInMs = 0, spacingMs = 0 } = options;
-  const params = [idList(messageIds), inboxWindowMs, force, outOfOrder, who, startInMs, spacingMs];
+  const { inboxWindowMs, force, outOfOrder, startInMs = 0, spacingMs = 0 } = options;
+  const [who, said, origin] = askerParams(options);
+  const params = [idList(messageIds), inboxWindowMs, force, outOfOrder, who, startInMs, spacingMs, said, origin];
   return toOperatorResult(await pool.run(REPLAY, params));
 }

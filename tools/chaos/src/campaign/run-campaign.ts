@@ -263,7 +263,8 @@ class Campaign {
   }
 
   async #post(url: string): Promise<void> {
-    await fetch(url, { method: "POST", signal: AbortSignal.timeout(2_000) }).then(
+    const headers = { "content-type": "application/json" };
+    await fetch(url, { method: "POST", headers, signal: AbortSignal.timeout(2_000) }).then(
       (response) => response.arrayBuffer(),
       () => undefined, // killed meanwhile: its next life starts without an ERROR
     );

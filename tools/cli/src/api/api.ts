@@ -31,6 +31,8 @@ export interface ApiOptions {
   readonly signal: AbortSignal;
 }
 
+type Headers = Readonly<Record<string, string>>;
+
 const DEADLINE_MS = 10_000;
 /** A page has a thousand messages of 256 KiB at most; nothing of ours is nested half as deep. */
 const LIMITS: JsonLimits = { maxBytes: 512 * 1024 * 1024, maxDepth: 64, maxValues: 4_000_000 };
@@ -48,8 +50,13 @@ export class Api {
     return this.#json("GET", path, undefined);
   }
 
-  post<T>(path: string, body: object = {}): Promise<ApiResult<T>> {
-    return this.#json("POST", path, body);
+  /** @param headers on top of what every request has */
+  post<T>(path: string, body: object = {}, headers: Headers = {}): Promise<ApiResult<T>> {
+    return this.#json("POST", path, body, headers);
+  }
+
+  delete<T>(path: string, headers: Headers = {}): Promise<ApiResult<T>> {
+    return this.#json("DELETE", path, {}, headers);
   }
 
   /** A body that does not end; the deadline is for its beginning. */
@@ -57,7 +64,7 @@ export class Api {
     const opening = new AbortController();
     const timer = setTimeout(() => opening.abort(new DOMException("no answer", "TimeoutError")), DEADLINE_MS);
     try {
-      const response = await this.#fetch("GET", path, undefined, opening.signal);
+      const response = await this.#fetch("GET", path, undefined, {}, opening.signal);
       if (!response.ok) return this.#refused(response.status, response.headers, await response.text());
       return response.body === null ? this.#foreign() : { ok: true, value: response.body };
     } catch (error) {
@@ -67,9 +74,9 @@ export class Api {
     }
   }
 
-  async #json<T>(method: string, path: string, body: object | undefined): Promise<ApiResult<T>> {
+  async #json<T>(method: string, path: string, body: object | undefined, headers: Headers = {}): Promise<ApiResult<T>> {
     try {
-      const response = await this.#fetch(method, path, body, AbortSignal.timeout(DEADLINE_MS));
+      const response = await this.#fetch(method, path, body, headers, AbortSignal.timeout(DEADLINE_MS));
       const text = await response.text();
       if (!response.ok) return this.#refused(response.status, response.headers, text);
       const value = parseObject(text);
@@ -79,7 +86,13 @@ export class Api {
     }
   }
 
-  #fetch(method: string, path: string, body: object | undefined, deadline: AbortSignal): Promise<Response> {
+  #fetch(
+    method: string,
+    path: string,
+    body: object | undefined,
+    more: Headers,
+    deadline: AbortSignal,
+  ): Promise<Response> {
     const { url, token, signal } = this.#options;
     return fetch(`${url}${path}`, {
       method,
@@ -87,13 +100,14 @@ export class Api {
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...more,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.any([signal, deadline]),
     });
   }
 
-  #refused(status: number, headers: Headers, text: string): ApiResult<never> {
+  #refused(status: number, headers: Response["headers"], text: string): ApiResult<never> {
     const error: unknown = parseObject(text)?.["error"];
     const { code, message, fix } = isJsonObject(error) ? error : {};
     if (typeof code !== "string") return this.#foreign(status);
@@ -137,7 +151,7 @@ export function foreignAnswer(url: string, { failures }: Texts): CliFailure {
 /** A wrong request is the caller's; what passes by itself is a dependency's; the rest is the matter's own. */
 function exitOf(status: number): CliFailure["exit"] {
   if (status === 503 || status === 504) return EXIT.away;
-  return [400, 401, 413, 415].includes(status) ? EXIT.usage : EXIT.failed;
+  return [400, 401, 403, 413, 415, 421].includes(status) ? EXIT.usage : EXIT.failed;
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

@@ -1,0 +1,60 @@
+/** The parts that know principals, wired: the book and the role that keeps it fresh, the quotas, the gate. */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
+import type { AnyActor } from "xstate";
+import { PeriodicRole } from "./janitor/periodic-role.ts";
+import { countSentBy } from "./principals/count-sent-by.ts";
+import { EVERY_MS, PrincipalBook } from "./principals/principal-book.ts";
+import { PrincipalGate } from "./principals/principal-gate.ts";
+import { MOST_PRINCIPALS, readPrincipals } from "./principals/read-principals.ts";
+import { RequestRates } from "./principals/request-rates.ts";
+import { WaitingQuota } from "./principals/waiting-quota.ts";
+
+export interface PrincipalsOptions {
+  readonly pool: Pool;
+  readonly troubles: TroubleDesk;
+  readonly control: { followRole(name: string, actor: AnyActor): void };
+  /** ACKTOR_API_TOKEN. */
+  readonly token: string | null;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Principals {
+  readonly book: PrincipalBook;
+  readonly gate: PrincipalGate;
+  readonly quota: WaitingQuota;
+  readonly roles: Readonly<Record<string, Role>>;
+  /** Twice and early is fine. */
+  stop(): Promise<void>;
+}
+
+/** A caller with an unknown token waits for this statement. */
+const READ_DEADLINE_MS = 1_000;
+/** Names come and go: kept for more than are in force at a time. */
+const MOST_NAMES = 2 * MOST_PRINCIPALS;
+
+export function makePrincipals({ pool, troubles, control, token, now }: PrincipalsOptions): Principals {
+  const book = new PrincipalBook({ read: () => readPrincipals(pool, READ_DEADLINE_MS), now });
+  const count = (sender: string, most: number) => countSentBy(pool, sender, most);
+  const role = new PeriodicRole({
+    name: "principals",
+    intervalMs: EVERY_MS,
+    troubles,
+    work: async () => {
+      const failure = await book.refresh();
+      // Away is no failure of this role: it would wait longer and longer, and so would a revocation.
+      if (failure?.kind === "rejected") throw new Error(`${failure.code}: ${failure.message}`);
+      return { more: false };
+    },
+    onActor: (actor) => control.followRole("principals", actor),
+  });
+  return {
+    book,
+    gate: new PrincipalGate({ book, rates: new RequestRates(now, MOST_NAMES), token }),
+    quota: new WaitingQuota({ count, now, most: MOST_NAMES }),
+    roles: { principals: (signal) => role.run(signal) },
+    stop: () => role.stop(),
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * The principals in force, by the hash of their token, as this publisher last read them.
+ *
+ * Invariants:
+ *  - BOOK-1: a token that was revoked is refused within a second of its revocation, while PostgreSQL answers: the book is
+ *    read again every `EVERY_MS`.
+ *  - BOOK-2: a token that is not in the book makes it read at once, at most every `PAUSE_MS`, and all that ask meanwhile
+ *    wait for the same statement: a flood of invented tokens costs PostgreSQL four statements a second.
+ *  - BOOK-3: while PostgreSQL is away the last picture stays valid; a token expires all the same, by the monotonic clock.
+ *  - BOOK-4: what lasts longer than a request (an event stream) ends with its token: it watches the book, and is ended after
+ *    the reading, or failed reading, that finds the token no longer in force.
+ */
+import type { DbFailure } from "@acktor/shared/db/pool";
+import type { Outcome } from "../outbox/outbox.ts";
+import { effectiveScopes, type Principal } from "./principal.ts";
+import type { PrincipalRow } from "./read-principals.ts";
+import { TopicFilters } from "./topic-filters.ts";
+
+export const EVERY_MS = 500;
+const PAUSE_MS = 250;
+
+export interface PrincipalBookOptions {
+  readonly read: () => Promise<Outcome<readonly PrincipalRow[]>>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Entry {
+  readonly principal: Principal;
+  /** Monotonic milliseconds; infinite where it does not expire. */
+  readonly endsAt: number;
+}
+
+interface Watcher {
+  readonly tokenHash: string;
+  readonly end: () => void;
+}
+
+export class PrincipalBook {
+  readonly #options: PrincipalBookOptions;
+  /** By the hash of the token; null before the first reading. */
+  #entries: ReadonlyMap<string, Entry> | null = null;
+  #reading: Promise<DbFailure | null> | null = null;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  readonly #watchers = new Set<Watcher>();
+
+  constructor(options: PrincipalBookOptions) {
+    this.#options = options;
+  }
+
+  /** False until the table was read once. */
+  get isRead(): boolean {
+    return this.#entries !== null;
+  }
+
+  /** Principals that this publisher knows. */
+  get size(): number {
+    return this.#entries?.size ?? 0;
+  }
+
+  /** The principal of a token, as last read; null when there is none in force. */
+  find(tokenHash: string): Principal | null {
+    const entry = this.#entries?.get(tokenHash);
+    return entry !== undefined && this.#options.now() < entry.endsAt ? entry.principal : null;
+  }
+
+  /** As `find`, after another look at the table where it is not known. */
+  async lookUp(tokenHash: string): Promise<Principal | null> {
+    const known = this.find(tokenHash);
+    if (known !== null) return known;
+    const { now } = this.#options;
+    if (this.#reading === null && now() - this.#startedAt < PAUSE_MS) return null;
+    await this.refresh();
+    return this.find(tokenHash);
+  }
+
+  /** Calls `end` once the token is not in force any more. @returns what ends the watch; twice is fine */
+  watch(tokenHash: string, end: () => void): () => void {
+    const watcher = { tokenHash, end };
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** Reads the table; a call while that is under way waits for it. @returns why it could not be read */
+  refresh(): Promise<DbFailure | null> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+      this.#dismiss();
+    });
+    return this.#reading;
+  }
+
+  /** Reads the table with a statement that starts after this call: what was committed before is in the book then. */
+  async refreshAfterwards(): Promise<void> {
+    await this.#reading;
+    await this.refresh();
+  }
+
+  #dismiss(): void {
+    for (const watcher of this.#watchers) {
+      if (this.find(watcher.tokenHash) !== null) continue;
+      this.#watchers.delete(watcher);
+      watcher.end();
+    }
+  }
+
+  async #read(): Promise<DbFailure | null> {
+    const { read, now } = this.#options;
+    this.#startedAt = now();
+    const answer = await read();
+    if (!answer.ok) return answer.failure;
+    const readAt = this.#startedAt;
+    this.#entries = new Map(
+      answer.value.map((row) => [
+        row.token_hash,
+        { principal: toPrincipal(row), endsAt: readAt + (row.expires_in_ms ?? Number.POSITIVE_INFINITY) },
+      ]),
+    );
+    return null;
+  }
+}
+
+function toPrincipal(row: PrincipalRow): Principal {
+  return {
+    name: row.name,
+    scopes: effectiveScopes(row.scopes),
+    write: new TopicFilters(row.write_filters),
+    read: new TopicFilters(row.read_filters),
+    requestsPerSecond: row.requests_per_second,
+    mostWaiting: row.most_waiting,
+    expiresAt: row.expires_at,
+    authenticated: true,
+    keyOwner: row.name,
+    sender: row.name,
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * How many messages of a principal wait, for those that have a quota of them.
+ *
+ * Invariants:
+ *  - QUOTA-1: what is admitted by this publisher never takes a principal above its quota: the count in PostgreSQL, a second
+ *    old at most, plus what is being stored, plus what was stored since that count began. Several publishers count each for
+ *    themselves: together they may pass it by what the others stored within that second.
+ *  - QUOTA-2: principals without a quota cost nothing here.
+ */
+import type { Outcome } from "../outbox/outbox.ts";
+import type { Principal } from "./principal.ts";
+
+const COUNT_FOR_MS = 1_000;
+
+export interface WaitingQuotaOptions {
+  /** Messages of a sender that wait, counted up to `most`. */
+  readonly count: (sender: string, most: number) => Promise<Outcome<number>>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Principals whose counts are kept; the one that came first leaves. */
+  readonly most: number;
+}
+
+interface Count {
+  waiting: number;
+  countedAt: number;
+  counting: Promise<void> | null;
+  /** Admitted, and not yet answered by the outbox. */
+  underWay: number;
+  /** Stored since the last count began. */
+  stored: number;
+}
+
+/** A place for messages: to be left with how many of them were stored. */
+export type Place = (stored: number) => void;
+
+const FREE: Place = () => undefined;
+
+export class WaitingQuota {
+  readonly #options: WaitingQuotaOptions;
+  readonly #counts = new Map<string, Count>();
+
+  constructor(options: WaitingQuotaOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a place for `adding` messages. @returns null where they would pass the quota */
+  async enter({ name, mostWaiting, sender }: Principal, adding: number): Promise<Place | null> {
+    if (mostWaiting === null || sender === null) return FREE;
+    const count = this.#counts.get(name) ?? this.#add(name);
+    if (this.#options.now() - count.countedAt >= COUNT_FOR_MS) {
+      count.counting ??= this.#recount(count, sender, mostWaiting).finally(() => {
+        count.counting = null;
+      });
+      await count.counting;
+    }
+    if (count.waiting + count.underWay + count.stored + adding > mostWaiting) return null;
+    count.underWay += adding;
+    let left = false;
+    return (stored) => {
+      if (left) return;
+      left = true;
+      count.underWay -= adding;
+      count.stored += stored;
+    };
+  }
+
+  /** Without PostgreSQL the last count stands; nothing can be stored then. */
+  async #recount(count: Count, sender: string, mostWaiting: number): Promise<void> {
+    const { now, count: ask } = this.#options;
+    const startedAt = now();
+    const before = count.stored;
+    const answer = await ask(sender, mostWaiting + 1);
+    if (!answer.ok) return;
+    count.waiting = answer.value;
+    count.countedAt = startedAt;
+    count.stored -= before;
+  }
+
+  #add(name: string): Count {
+    const oldest = this.#counts.keys().next().value;
+    if (this.#counts.size >= this.#options.most && oldest !== undefined) this.#counts.delete(oldest);
+    const count: Count = { waiting: 0, countedAt: Number.NEGATIVE_INFINITY, counting: null, underWay: 0, stored: 0 };
+    this.#counts.set(name, count);
+    return count;
+  }
+}

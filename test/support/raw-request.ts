@@ -1,0 +1,49 @@
+/** A request with whatever headers the test gives, also those that `fetch` keeps for itself. */
+import http from "node:http";
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  /** The code of an error of ours. */
+  readonly code: string | null;
+}
+
+export interface RawRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** @param url of the service; the Host header is that of the url unless it is given */
+export function rawRequest(
+  url: string,
+  route: string,
+  { method = "GET", headers = {}, body }: RawRequest = {},
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url);
+    const options = { hostname: hostname.replace(/^\[|\]$/g, ""), port, path: route, method, headers, agent: false };
+    const request = http.request(options, (response) => {
+      response.setEncoding("utf8");
+      let text = "";
+      response.on("data", (part: string) => {
+        text += part;
+      });
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, code: codeOf(text) });
+      });
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+function codeOf(text: string): string | null {
+  try {
+    return (JSON.parse(text) as { error?: { code?: string } }).error?.code ?? null;
+  } catch {
+    return null;
+  }
+}
