@@ -35,6 +35,7 @@ export class ListenerGuard {
   }
 
   /** @param name what the log calls the listener: a constant, never a text from the network */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a listener that returns nothing is the usual one
   wrap<A extends unknown[]>(name: string, listener: (...args: A) => void | Promise<unknown>): (...args: A) => void {
     return (...args) => {
       try {
