@@ -10,6 +10,7 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { createTransactionSlots, type TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -81,6 +82,7 @@ export class Acker {
   readonly #parts: AckerParts;
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
+  readonly #guard: ListenerGuard;
   readonly #pool: Pool;
   readonly #slots: TransactionSlots;
   readonly #shapes: ShapeTypes;
@@ -100,6 +102,7 @@ export class Acker {
     const { config, instance, logger, now } = parts;
     this.#parts = parts;
     this.#throttle = createLogThrottle(now);
+    this.#guard = new ListenerGuard({ logger, now });
     this.#presence = {
       prefix: config.ACKTOR_PRESENCE_PREFIX,
       instance,
@@ -186,6 +189,7 @@ export class Acker {
       group: config.ACKTOR_GROUP,
       presence: this.#presence,
       logger,
+      guard: this.#guard,
       onActor: (actor) => this.#control.followReceiver(actor),
     });
     const asked = await this.#link.connect();
@@ -325,6 +329,7 @@ export class Acker {
       databaseUp: () => this.#database.isUp(),
       bus: this.#control.plane.bus,
       malformed: () => this.#control.malformed,
+      guard: this.#guard,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);

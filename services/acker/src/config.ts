@@ -1,5 +1,6 @@
 /** The acker's configuration: the settings, and the faults between them. */
 import { isIP } from "node:net";
+import { birthFault } from "@acktor/shared/protocol/presence";
 import { isUnder } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import { type AckerSettings, ackerSettings, knownNames, sharedFaults } from "@acktor/shared/runtime/settings";
@@ -21,6 +22,12 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
     const prefixes = [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX];
     const own = prefixes.find((prefix) => prefix !== undefined && isUnder(topic, prefix));
     if (own !== undefined) faults.push(`ACKTOR_TOPICS has ${topic}, which lies under our own prefix ${own}.`);
+  }
+  const tooLarge = birthFault(config.ACKTOR_TOPICS ?? []);
+  if (tooLarge !== null) {
+    faults.push(
+      `ACKTOR_TOPICS ${tooLarge}: publishers would ignore this acker's announcement. Use wildcards, or several ackers.`,
+    );
   }
   return [...faults, ...webhookFaults(config)];
 }

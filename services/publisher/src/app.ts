@@ -11,6 +11,7 @@ import type { Link } from "@acktor/shared/link/link";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
@@ -119,6 +120,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   let supervisor: Supervisor | null = null;
+  const guard = new ListenerGuard({ logger, now: CLOCKS.now });
   const control = new PublisherControl({
     config,
     instance,
@@ -149,6 +151,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     tracing,
     prepared,
     control,
+    guard,
     policy: policyOf(config, options, logger),
     ...CLOCKS,
   });
@@ -161,7 +164,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     highWater: config.ACKTOR_HIGH_WATER,
   };
   const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies });
-  const app = makeHttp({ config, instance, pool, logger, metrics, control, publisher, view, overview });
+  const app = makeHttp({ config, instance, pool, logger, metrics, control, guard, publisher, view, overview });
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
@@ -196,13 +199,14 @@ interface HttpParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly control: PublisherControl;
+  readonly guard: ListenerGuard;
   readonly publisher: Publisher;
   readonly view: View;
   readonly overview: Overview;
 }
 
 function makeHttp(parts: HttpParts): FastifyInstance {
-  const { config, instance, pool, logger, metrics, control, publisher, view, overview } = parts;
+  const { config, instance, pool, logger, metrics, control, guard, publisher, view, overview } = parts;
   const { fleet, commands, auditor } = control;
   const app = createHttp({
     service: "publisher",
@@ -241,6 +245,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     databaseUp: () => publisher.janitor.databaseUp,
     bus: control.plane.bus,
     malformed: () => control.malformed,
+    guard,
     stream,
   });
   return app;

@@ -63,7 +63,7 @@ const MALFORMED: readonly (readonly [what: string, payload: string | Buffer, rea
   ["a token that is a number", '{"attempt_token":1}', /attempt_token/],
   ["retryable that is a text", '{"status":"rejected","retryable":"yes"}', /retryable/],
   ["more than its bytes may be", `{"client_id":"x","a":"${"a".repeat(MAX_ACK_BYTES)}"}`, /larger than/],
-  ["nesting beyond measure", "[".repeat(MAX_ACK_BYTES), /not JSON/],
+  ["nesting beyond measure", "[".repeat(MAX_ACK_BYTES), /nested deeper/],
 ];
 for (const [what, payload, reason] of MALFORMED) {
   test(`${what} is malformed`, () => {

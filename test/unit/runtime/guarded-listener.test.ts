@@ -18,7 +18,7 @@ test("GUARD-1: a listener that throws or rejects is counted; the caller sees nei
     throw new RangeError("Maximum call stack size exceeded");
   })(2);
   guard.wrap("text", () => Promise.reject("no error at all"))();
-  await until(() => guard.failures === 3);
+  await until(() => guard.failures === 3, 2_000);
   assert.deepEqual(seen, [1, 2]);
 });
 
