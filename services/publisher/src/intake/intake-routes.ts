@@ -2,13 +2,14 @@
 
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
+import { BATCH_BODY, MESSAGE_BODY } from "@acktor/shared/runtime/body-limits";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { CallerTrace, Intake } from "./intake.ts";
 import { type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
 
 export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits): void {
-  app.post("/v1/messages", async (request, reply) => {
+  app.post("/v1/messages", { config: { body: MESSAGE_BODY } }, async (request, reply) => {
     const header = request.headers["idempotency-key"];
     const key = header === undefined ? null : String(header);
     const validated = validateMessage(request.body, key, limits);
@@ -20,7 +21,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     return reply.code(message.fresh ? 201 : 200).send({ message_id: message.messageId, state: message.state });
   });
 
-  app.post("/v1/messages/batch", async (request, reply) => {
+  app.post("/v1/messages/batch", { config: { body: BATCH_BODY } }, async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
     const keyField = (index: number): string => `messages[${index}].idempotency_key`;
