@@ -124,7 +124,7 @@ function faultsOf(method: string, path: string, { faults = [] }: RouteDoc): Erro
   const health = /^\/(livez|readyz|metrics|version)$/.test(path);
   const limited: ErrorCode[] = health ? [] : ["rate_limited"];
   const sending: ErrorCode[] =
-    method === "POST" ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"] : [];
+    method === "POST" ? ["invalid_json", "too_complex", "unsupported_media_type", "too_large", "request_timeout"] : [];
   return [...new Set([...faults, ...api, ...limited, ...sending])];
 }
 
