@@ -330,7 +330,8 @@ const ackerOwn = {
     schema: integer(0, 65_535),
   },
   ACKTOR_TOPICS: {
-    description: "Filters to subscribe to, separated by commas. Our own prefixes are always left out.",
+    description:
+      "Filters to subscribe to, separated by commas; at most 100, and 8 KiB with all. Our own prefixes are always left out.",
     example: "sensors/#,orders/+/created",
     required: true,
     schema: list(filterFault),
