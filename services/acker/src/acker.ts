@@ -306,6 +306,7 @@ export class Acker {
       onTrouble: (failure) => this.#onTrouble(failure),
       counts: this.#counts,
       throttle: this.#throttle,
+      guard: this.#guard,
       logger,
       now,
       random,

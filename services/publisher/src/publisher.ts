@@ -276,6 +276,7 @@ export class Publisher {
       },
       logger,
       now,
+      guard: this.#parts.guard,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
       trust: ackTrust([config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD], config.ACKTOR_ACK_PUBLIC_KEYS ?? []),
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),

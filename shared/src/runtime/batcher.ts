@@ -8,6 +8,8 @@
  *  2. At most `capacity` items wait; `add` says false for the next one and keeps nothing.
  *  3. After `drain` resolved nothing is under way, and every item was handed to `work` exactly once.
  */
+import type { ListenerGuard } from "./guarded-listener.ts";
+
 export interface Batcher<T> {
   /** False when the batcher is full or stopped; the item is then the caller's. */
   add(item: T): boolean;
@@ -24,10 +26,13 @@ export interface BatcherOptions<T> {
   readonly concurrency: number;
   /** Must not reject: expected failures are its own business. */
   readonly work: (batch: T[]) => Promise<void>;
+  /** Catches what it rejects with all the same, where items come from strangers. */
+  readonly guard?: ListenerGuard | undefined;
 }
 
 export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
-  const { maxBatch, delayMs, capacity, concurrency, work } = options;
+  const { maxBatch, delayMs, capacity, concurrency, guard } = options;
+  const work = guard === undefined ? options.work : guard.around("batch", options.work);
   let waiting: T[] = [];
   let running = 0;
   let timer: NodeJS.Timeout | null = null;

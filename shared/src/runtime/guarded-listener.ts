@@ -47,6 +47,17 @@ export class ListenerGuard {
     };
   }
 
+  /** The same for work whose end matters to the caller: it resolves when the work has ended, well or not. */
+  around<A extends unknown[]>(name: string, work: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+    return async (...args) => {
+      try {
+        await work(...args);
+      } catch (error) {
+        this.#note(name, error);
+      }
+    };
+  }
+
   #note(name: string, error: unknown): void {
     this.#failures++;
     const unsaid = this.#throttle.admit(name);

@@ -1,6 +1,7 @@
 /** The wrapper of listeners: what fails in one is counted and logged, and never reaches the caller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createBatcher } from "@acktor/shared/runtime/batcher";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { keptLogger } from "../../support/kept-logger.ts";
 import { until } from "../../support/until.ts";
@@ -36,4 +37,24 @@ test("GUARD-2: one line a minute for each name, bounded, with the number that is
   fail();
   assert.equal(lines.length, 2);
   assert.equal((JSON.parse(lines[1] ?? "") as { unsaid: number }).unsaid, 99);
+});
+
+test("GUARD-1: a batch that fails ends no process, and the next one is worked on", async () => {
+  const { logger } = keptLogger();
+  const guard = new ListenerGuard({ logger, now: () => 0 });
+  const worked: string[] = [];
+  const batcher = createBatcher<string>({
+    maxBatch: 1,
+    delayMs: 0,
+    capacity: 10,
+    concurrency: 1,
+    guard,
+    work: async ([item = ""]) => {
+      if (item === "bad") throw new TypeError("unforeseen");
+      worked.push(item);
+    },
+  });
+  for (const item of ["one", "bad", "two"]) batcher.add(item);
+  await batcher.drain();
+  assert.deepEqual([worked, guard.failures], [["one", "two"], 1]);
 });

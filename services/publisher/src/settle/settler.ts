@@ -17,6 +17,7 @@ import { type AckTrust, judgeSignature } from "@acktor/shared/protocol/ack-signa
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -61,6 +62,8 @@ export interface SettlerOptions {
   /** Who may sign; null: nobody has to. */
   readonly trust: AckTrust | null;
   readonly now: () => number;
+  /** Catches what fails at acks that strangers sent. */
+  readonly guard?: ListenerGuard;
   /** What the dispatcher has in flight under an id. */
   readonly inFlight: (id: string) => InFlight | null;
   /** The dispatcher's window moves. */
@@ -140,7 +143,13 @@ export class Settler {
     this.#options = options;
     this.#deliveries = options.deliveries ?? UNWATCHED;
     this.#tracing = options.tracing ?? NO_TRACING;
-    const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
+    const common = {
+      maxBatch: MAX_BATCH,
+      delayMs: BATCH_DELAY_MS,
+      capacity: CAPACITY,
+      concurrency: 2,
+      guard: options.guard,
+    };
     this.#budget = createVerifyBudget(options.now);
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
     this.#strangers = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#settle(batch) });
