@@ -69,7 +69,7 @@ test("malformed things change nothing and are said once a kind", async (t) => {
   assert.equal((await acker.status()).messages["malformed"], 7);
   const said = acker.log.filter((line) => line["kind"] === "malformed").map((line) => line["reason"]);
   assert.equal(new Set(said).size, said.length);
-  assert.equal(said.filter((reason) => reason === "not JSON").length, 1);
+  assert.equal(said.filter((reason) => reason === "is not JSON").length, 1);
   assert.deepEqual(client.on("commands/open-the-door"), []);
 });
 

@@ -5,6 +5,7 @@ import { createCounts } from "@acktor/acker/control/counts";
 import { createIntake } from "@acktor/acker/subscribe/intake";
 import { type ReceiverEvent, receiverMachine } from "@acktor/acker/subscribe/receiver-machine";
 import { startReceiver } from "@acktor/acker/subscribe/start-receiver";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { initialTransition, transition } from "xstate";
 import { getShortestPaths } from "xstate/graph";
@@ -39,7 +40,9 @@ function setUp(link: FakeLink, group: string | null = null) {
   const presence = { prefix: "delivery/acker", instance: "a", filters: ["data/#"], clock: () => 1 };
   const warnings: string[] = [];
   const logger = createLogger("acker", "a", "warn", { write: (line) => void warnings.push(line) });
-  return { intake, warnings, receiver: startReceiver({ link, intake, topics: ["data/#"], group, presence, logger }) };
+  const guard = new ListenerGuard({ logger, now: () => 0 });
+  const receiver = startReceiver({ link, intake, topics: ["data/#"], group, presence, logger, guard });
+  return { intake, warnings, receiver };
 }
 
 test("from each state each event leads where the table says, and nowhere else", () => {

@@ -176,6 +176,8 @@ export const MESSAGE: Readonly<Record<string, unknown>> = {
     attempt(1, "lost", null, "2026-11-26T10:00:00.010Z", "CLOSED"),
     attempt(2, "acked", 0, "2026-11-26T10:00:09.000Z", "HALF_OPEN"),
   ],
+  attempts_total: 2,
+  acks_total: 1,
   acks: [{ client_id: "acker-1", acknowledged_at: "2026-11-26T10:00:09.120Z", late: false, level: "processed" }],
 };
 

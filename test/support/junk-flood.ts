@@ -46,7 +46,7 @@ export async function startFlood(t: TestContext, brokerUrl: string, perSecond: n
   return { sent: () => sent, stop };
 }
 
-async function openSocket(t: TestContext, host: string, port: number, clientId: string): Promise<net.Socket> {
+export async function openSocket(t: TestContext, host: string, port: number, clientId: string): Promise<net.Socket> {
   const socket = net.connect(port, host);
   cleanUp(t, () => socket.destroy());
   socket.on("error", () => socket.destroy());

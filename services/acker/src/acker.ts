@@ -12,6 +12,7 @@ import { createPool, type DbFailure, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { AckSigner, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
 import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -85,6 +86,7 @@ export class Acker {
   readonly #counts = createCounts();
   readonly #throttle: LogThrottle;
   readonly #troubles: Troubles;
+  readonly #guard: ListenerGuard;
   readonly #pool: Pool;
   readonly #slots: TransactionSlots;
   readonly #shapes: ShapeTypes;
@@ -105,6 +107,7 @@ export class Acker {
     this.#parts = parts;
     this.#throttle = createLogThrottle(now);
     this.#troubles = new Troubles({ now, logger });
+    this.#guard = new ListenerGuard({ logger, now });
     this.#presence = {
       prefix: config.ACKTOR_PRESENCE_PREFIX,
       instance,
@@ -191,6 +194,7 @@ export class Acker {
       group: config.ACKTOR_GROUP,
       presence: this.#presence,
       logger,
+      guard: this.#guard,
       onActor: (actor) => this.#control.followReceiver(actor),
     });
     const asked = await this.#link.connect();
@@ -310,6 +314,7 @@ export class Acker {
       onTrouble: (failure) => this.#onTrouble("inbox", failure),
       counts: this.#counts,
       throttle: this.#throttle,
+      guard: this.#guard,
       logger,
       now,
       random,
@@ -347,6 +352,7 @@ export class Acker {
       bus: this.#control.plane.bus,
       malformed: () => this.#control.malformed,
       troubles: this.#troubles,
+      guard: this.#guard,
     });
     const token = config.ACKTOR_API_TOKEN;
     const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);

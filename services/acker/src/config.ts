@@ -1,5 +1,6 @@
 /** The acker's configuration: the settings, and the faults between them. */
 import { isIP } from "node:net";
+import { birthFault } from "@acktor/shared/protocol/presence";
 import { dataFilterFault } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import {
@@ -23,6 +24,12 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
     // TOPICS-3. `#` alone means everything else: the acker leaves our own topics out. No other filter has that meaning.
     const fault = topic === "#" ? null : dataFilterFault(topic, prefixes);
     if (fault !== null) faults.push(`ACKTOR_TOPICS has ${topic}, which ${fault}.`);
+  }
+  const tooLarge = birthFault(config.ACKTOR_TOPICS ?? []);
+  if (tooLarge !== null) {
+    faults.push(
+      `ACKTOR_TOPICS ${tooLarge}: publishers would ignore this acker's announcement. Use wildcards, or several ackers.`,
+    );
   }
   const key = { name: "ACKTOR_ACK_PRIVATE_KEY", isSet: isGiven(config.ACKTOR_ACK_PRIVATE_KEY) };
   const needed = { name: "ACKTOR_ENVELOPE_PUBLIC_KEYS", isSet: isGiven(config.ACKTOR_ENVELOPE_PUBLIC_KEYS) };

@@ -10,6 +10,7 @@
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { NO_TRACING, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -57,6 +58,8 @@ export interface PipelineOptions {
   readonly onTrouble: (failure: DbFailure) => void;
   readonly counts: Counts;
   readonly throttle: LogThrottle;
+  /** Catches what fails at an arrival; the others of its batch are worked on. */
+  readonly guard?: ListenerGuard;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: () => number;
@@ -157,6 +160,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     capacity: options.capacity,
     concurrency: lanes,
     work,
+    guard: options.guard,
   });
 
   return {
@@ -176,7 +180,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Group[] {
   const groups = new Map<string, Group>();
   for (const held of arrivals) {
-    const message = verifyOne(held, options);
+    const message = verifySafely(held, options);
     if (message === null) {
       options.release(held);
       continue;
@@ -190,6 +194,18 @@ function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Group[]
     }
   }
   return [...groups.values()];
+}
+
+function verifySafely(held: Held, options: PipelineOptions): InboxMessage | null {
+  const { guard, counts } = options;
+  if (guard === undefined) return verifyOne(held, options);
+  let message: InboxMessage | null = null;
+  const failures = guard.failures;
+  guard.wrap("verify", () => {
+    message = verifyOne(held, options);
+  })();
+  if (guard.failures > failures) counts.messages.malformed++;
+  return message;
 }
 
 /** The message in an arrival, or null after what is wrong with it was counted, said and answered. */

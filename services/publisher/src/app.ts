@@ -11,6 +11,7 @@ import type { Link } from "@acktor/shared/link/link";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
@@ -129,6 +130,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const outbox = new OutboxIdentity();
   const troubles = new Troubles({ now: CLOCKS.now, logger });
   let supervisor: Supervisor | null = null;
+  const guard = new ListenerGuard({ logger, now: CLOCKS.now });
   const control = new PublisherControl({
     config,
     instance,
@@ -161,6 +163,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     troubles,
     prepared,
     control,
+    guard,
     policy: policyOf(config, options, logger),
     ...CLOCKS,
   });
@@ -175,8 +178,8 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   };
   const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies, troubles });
   const principals = makePrincipals({ pool, troubles, control, token: config.ACKTOR_API_TOKEN, now: CLOCKS.now });
-  const parts = { config, instance, pool, logger, metrics, control, publisher, principals, view, overview, troubles };
-  const app = makeHttp(parts);
+  const base = { config, instance, pool, logger, metrics, control, guard, troubles };
+  const app = makeHttp({ ...base, publisher, principals, view, overview });
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
@@ -213,6 +216,7 @@ interface HttpParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly control: PublisherControl;
+  readonly guard: ListenerGuard;
   readonly publisher: Publisher;
   readonly principals: Principals;
   readonly view: View;
@@ -221,7 +225,8 @@ interface HttpParts {
 }
 
 function makeHttp(parts: HttpParts): FastifyInstance {
-  const { config, instance, pool, logger, metrics, control, publisher, principals, view, overview, troubles } = parts;
+  const { config, instance, pool, logger, metrics, control, guard, publisher, principals, view, overview, troubles } =
+    parts;
   const { fleet, commands, auditor } = control;
   const refusals = new Refusals({ instance, record: (record) => auditor.record(record) });
   const app = createHttp({
@@ -263,6 +268,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     bus: control.plane.bus,
     malformed: () => control.malformed,
     troubles,
+    guard,
     stream,
   });
   return app;

@@ -9,6 +9,7 @@ import {
   type Metric,
   type Registry,
 } from "@acktor/shared/runtime/metric-table";
+import type { PresenceWatch } from "./control/presence-watch.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Intake } from "./intake/intake.ts";
 import type { Settled } from "./outbox/outbox.ts";
@@ -31,6 +32,7 @@ export interface PublisherMetricsSource {
   readonly intake: Intake;
   readonly dispatcher: Dispatcher;
   readonly settler: Settler;
+  readonly presence: PresenceWatch;
   /** As last counted; null before the first count. */
   readonly waiting: () => number | null;
   /** Milliseconds; null when none waits. */
@@ -103,6 +105,13 @@ export const PUBLISHER_METRICS: readonly Metric<PublisherMetricsSource>[] = [
     kind: "gauge",
     help: "Acks that wait to be written.",
     read: ({ settler }) => settler.waiting,
+  },
+  {
+    name: "acktor_presence_records_total",
+    kind: "counter",
+    help: "Announcements of ackers, by what became of them: ignored ones are beyond a limit or old, of overflow too many waited.",
+    labels: ["outcome"],
+    read: ({ presence }) => byLabel("outcome", presence.counts),
   },
   {
     name: "acktor_unacked_messages",

@@ -10,8 +10,8 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { AckTrust, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
 import { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
-import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -20,6 +20,7 @@ import type { Role } from "@acktor/shared/runtime/start-supervisor";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
+import { Greeter } from "./control/greeter.ts";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
 import { Claimer } from "./dispatch/claimer.ts";
@@ -41,9 +42,10 @@ import { DuePages } from "./outbox/list-due-pages.ts";
 import type { InsertOptions, NewMessage } from "./outbox/outbox.ts";
 import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
 import { releaseInstance } from "./outbox/release-leases.ts";
-import { resumeMatching } from "./outbox/resume-matching.ts";
+import { releaseParked, resumeWaiting } from "./outbox/resume-matching.ts";
 import { setAside } from "./outbox/set-aside.ts";
 import { supersedeAround } from "./outbox/supersede-retained.ts";
+import { freeReleased } from "./outbox/unpark-destinations.ts";
 import { AckAuthenticator } from "./settle/authenticate-acks.ts";
 import { Settler } from "./settle/settler.ts";
 
@@ -77,6 +79,8 @@ export interface PublisherParts {
   readonly random: () => number;
   /** True once the schema is there. */
   readonly prepared: () => boolean;
+  /** Catches what listeners throw at what strangers send. */
+  readonly guard: ListenerGuard;
   /** Who takes what viewers see: actors as they start, and steps of messages while somebody looks. */
   readonly control: Watching;
 }
@@ -100,6 +104,7 @@ export class Publisher {
   readonly #writer: OutboxWriter;
   readonly #throttle: LogThrottle;
   readonly #resumer: Resumer;
+  readonly #greeter: Greeter;
   #drained: Promise<void> | null = null;
 
   constructor(parts: PublisherParts) {
@@ -121,25 +126,27 @@ export class Publisher {
     this.settler = this.#makeSettler();
     this.janitor = this.#makeJanitor();
     this.intake = this.#makeIntake();
-    this.#resumer = new Resumer({
-      resume: async (regexes, signal) =>
-        troubles.report("resume", await resumeMatching(pool, { regexes, smearMs: SMEAR_MS, signal })),
-      resumed: () => this.dispatch.wake(),
-      logger: parts.logger,
-    });
+    this.#resumer = this.#makeResumer();
+    this.#greeter = this.#makeGreeter();
     this.presence = new PresenceWatch({
       prefix: parts.config.ACKTOR_PRESENCE_PREFIX,
       now: parts.now,
       wallClockSeconds: () => parts.wallClock() / 1_000,
-      onBirth: (filters) => this.#onBirth(filters),
+      births: this.#greeter,
+      logger: parts.logger,
+      guard: parts.guard,
     });
     parts.link.subscribe({ filter: `${parts.config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
     parts.link.subscribe({ filter: `${parts.config.ACKTOR_PRESENCE_PREFIX}/+`, qos: 1 });
-    parts.link.on("link.message", (message) => this.#onMessage(message));
+    parts.link.on(
+      "link.message",
+      parts.guard.wrap("link.message", (message: IncomingMessage) => this.#onMessage(message)),
+    );
     parts.metrics.watch({
       intake: this.intake,
       dispatcher: this.dispatch.dispatcher,
       settler: this.settler,
+      presence: this.presence,
       waiting: () => this.janitor.waiting,
       oldestWaitingMs: () => this.janitor.oldestWaitingMs,
       highWater: parts.config.ACKTOR_HIGH_WATER,
@@ -162,6 +169,8 @@ export class Publisher {
   async #drain(): Promise<void> {
     const { link, pool, owner, troubles } = this.#parts;
     await this.intake.drain();
+    this.presence.stop();
+    this.#greeter.stop();
     await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
     await this.#lastPubacks();
     this.dispatch.dispatcher.flushRecords();
@@ -182,25 +191,42 @@ export class Publisher {
     else this.settler.receive(message);
   }
 
-  #onBirth(filters: readonly string[]): void {
-    const { config, logger } = this.#parts;
-    const { dispatcher } = this.dispatch;
-    const wholeTopics = config.ACKTOR_DESTINATION_LEVELS === 0;
-    const isHis = (topic: string): boolean => filters.some((filter) => filterMatches(filter, topic));
-    const names = dispatcher.unpark((name) => !wholeTopics || isHis(name));
-    dispatcher.hurry(isHis);
-    // Whoever may publish presence could fill the log otherwise.
+  #makeResumer(): Resumer {
+    const { pool, logger, now } = this.#parts;
+    return new Resumer({
+      outbox: {
+        releaseParked: (after, birth) => releaseParked(pool, after, birth),
+        freeReleased: () => freeReleased(pool, SMEAR_MS),
+        resumeWaiting: (after, birth, moved) => resumeWaiting(pool, after, birth, { moved, smearMs: SMEAR_MS }),
+      },
+      parked: this.dispatch.dispatcher,
+      resumed: () => this.dispatch.wake(),
+      logger,
+      now,
+    });
+  }
+
+  #makeGreeter(): Greeter {
+    const { config, guard, now } = this.#parts;
+    return new Greeter({
+      dispatcher: this.dispatch.dispatcher,
+      levels: config.ACKTOR_DESTINATION_LEVELS,
+      next: this.#resumer,
+      report: { greeted: (filters, resumed) => this.#sayBorn(filters, resumed) },
+      guard,
+      now,
+    });
+  }
+
+  #sayBorn(filters: readonly string[], resumed: readonly string[]): void {
+    // Everybody who may publish presence could fill the log otherwise.
     const unsaid = this.#throttle.admit("birth");
-    if (unsaid !== null)
-      logger.info(
-        {
-          filters: filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter)),
-          resumed_destinations: names.length,
-          unsaid,
-        },
-        "an acker announced itself; waiting messages are resumed",
-      );
-    this.#resumer.add(filters);
+    if (unsaid === null) return;
+    const some = filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter));
+    this.#parts.logger.info(
+      { filters: some, resumed_destinations: resumed.length, unsaid },
+      "an acker announced itself; waiting messages are resumed",
+    );
   }
 
   async #insert(messages: readonly NewMessage[], options: InsertOptions): Promise<InsertResult> {
@@ -289,6 +315,7 @@ export class Publisher {
       verbs: this.#outbox,
       logger,
       now,
+      guard: this.#parts.guard,
       ackPrefix: config.ACKTOR_ACK_PREFIX,
       authenticator: new AckAuthenticator(this.#ackTrust(), this.#parts.outbox, now),
       inFlight: (id) => this.dispatch.dispatcher.inFlight(id),

@@ -23,6 +23,8 @@ export interface View {
 
 /** Destinations shown at most, those with something to say first. */
 const DESTINATIONS_SHOWN = 100;
+/** Ackers shown at most, those that were heard of last; each may have 8 KiB of filters. */
+const ACKERS_SHOWN = 100;
 
 /**
  * Ready without a broker (accepting is the publisher's job), not ready without PostgreSQL (SPEC 4). Degraded while the broker
@@ -69,7 +71,8 @@ export function statusOf({ publisher, link, instance, startedAt, supervisor, hig
       .destinations()
       .filter((d) => d.parked || d.queued > 0 || d.unacked > 0)
       .slice(0, DESTINATIONS_SHOWN),
-    ackers: publisher.presence.list(),
+    ackers: publisher.presence.list().slice(-ACKERS_SHOWN),
+    ackers_total: publisher.presence.size,
   };
 }
 
@@ -96,7 +99,7 @@ export function summaryOf({ publisher, link, supervisor, highWater }: View): Rea
     ack_timeouts: dispatcher.counts.ackTimeouts,
     disconnections: stats.disconnections,
     breaker_openings: stats.breakerOpenings,
-    ackers: publisher.presence.list().length,
+    ackers: publisher.presence.size,
   };
 }
 

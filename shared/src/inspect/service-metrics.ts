@@ -11,6 +11,8 @@ export interface ServiceMetricsSource {
   readonly pool: Pool;
   readonly databaseUp: () => boolean;
   readonly bus: Bus;
+  /** Listeners that failed at what a stranger sent. */
+  readonly guard: { readonly failures: number };
   /** Messages on the bus that were not understood, and ignored. */
   readonly malformed: () => number;
   readonly troubles: FailureCounts;
@@ -33,6 +35,12 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
     help: "Always 1; its labels say what runs.",
     labels: ["service", "version"],
     read: ({ service, version }) => [[{ service, version }, 1]],
+  },
+  {
+    name: "acktor_listener_failures_total",
+    kind: "counter",
+    help: "Listeners of network input that failed; what they were given was dropped. Anything above 0 is a defect of acktor.",
+    read: ({ guard }) => guard.failures,
   },
   {
     name: "acktor_link_connection_state",

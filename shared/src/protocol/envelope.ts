@@ -8,6 +8,7 @@
  *  4. Only the six fields of the tutorial are needed, of them only `message_id` and `content` without fail.
  */
 import { hash } from "node:crypto";
+import { isJsonObject, type JsonLimits, readJson } from "./bounded-json.ts";
 
 export type ContentEncoding = "utf8" | "base64";
 
@@ -121,25 +122,18 @@ export function checksumOf(content: string, encoding: ContentEncoding): string {
   return `sha256:${hash("sha256", encoding === "base64" ? Buffer.from(content, "base64") : content, "hex")}`;
 }
 
-/** A JSON object in `bytes`, or the reason why it is none. */
-export function parseObject(bytes: Uint8Array): Record<string, unknown> | string {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return "not UTF-8";
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return "not JSON";
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return "not a JSON object";
-  return value as Record<string, unknown>;
+/**
+ * A JSON object in `bytes`, or the reason why it is none.
+ * @param limits what is beyond them is not parsed
+ */
+export function parseObject(bytes: Uint8Array, limits: JsonLimits = OBJECT_LIMITS): Record<string, unknown> | string {
+  const read = readJson(bytes, limits);
+  if (!read.ok) return read.reason;
+  return isJsonObject(read.value) ? read.value : "is not a JSON object";
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** 256 KiB of content, each byte written as a sequence of six, and the fields around it. */
+const OBJECT_LIMITS: JsonLimits = { maxBytes: 2 * 1024 * 1024, maxDepth: 16, maxValues: 10_000 };
 
 function malformed(field: string): Decoded {
   return { kind: "malformed", reason: `${field} is missing or not valid` };

@@ -101,18 +101,6 @@ export function filterMatches(filter: string, topic: string): boolean {
   return wanted.length === given.length;
 }
 
-/**
- * The regular expression (POSIX, as PostgreSQL's `~` takes it) that selects what `filter` selects.
- * Used to resume waiting rows in SQL when an acker announces its filters.
- */
-export function filterToRegex(filter: string): string {
-  const parts = filter.split("/");
-  const quoted = parts.map((level) => (level === "+" ? "[^/]*" : level.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
-  if (parts.at(-1) !== "#") return `^${quoted.join("/")}$`;
-  const head = quoted.slice(0, -1).join("/");
-  return parts.length === 1 ? "^" : `^${head}(/|$)`;
-}
-
 /** The topic on which the receiver of message `id` answers. */
 export function ackTopic(prefix: string, id: string): string {
   return `${prefix}/${id}`;

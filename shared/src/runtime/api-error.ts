@@ -24,7 +24,14 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, fix: "Use the method that the reference gives for this path." },
   conflict: { status: 409, fix: "Look at the message's state: the operation is not possible from it." },
   idempotency_conflict: { status: 409, fix: "Use a new Idempotency-Key for a different message." },
-  too_large: { status: 413, fix: "Content may have 262,144 bytes, a request body 8 MiB." },
+  too_complex: {
+    status: 400,
+    fix: "Send flatter JSON with fewer values: the reference gives the limits of each path.",
+  },
+  too_large: {
+    status: 413,
+    fix: "Content may have 262,144 bytes; the reference gives the limits of each path's body.",
+  },
   unsupported_media_type: { status: 415, fix: "Send Content-Type: application/json." },
   high_water: {
     status: 429,

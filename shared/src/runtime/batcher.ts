@@ -9,6 +9,8 @@
  *  3. After `drain` resolved nothing is under way, and every item was handed to `work` exactly once.
  *  BATCH-4. A batch whose `work` throws ends no process and stops no later batch.
  */
+import type { ListenerGuard } from "./guarded-listener.ts";
+
 export interface Batcher<T> {
   /** False when the batcher is full or stopped; the item is then the caller's. */
   add(item: T): boolean;
@@ -27,10 +29,13 @@ export interface BatcherOptions<T> {
   readonly work: (batch: T[]) => Promise<void>;
   /** Takes what `work` rejected with, a fault of its own; left out: a warning of the process. The next batch is worked on. */
   readonly onThrow?: (error: unknown) => void;
+  /** Catches what it rejects with all the same, where items come from strangers. */
+  readonly guard?: ListenerGuard | undefined;
 }
 
 export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
-  const { maxBatch, delayMs, capacity, concurrency, work } = options;
+  const { maxBatch, delayMs, capacity, concurrency, guard } = options;
+  const work = guard === undefined ? options.work : guard.around("batch", options.work);
   const { onThrow = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error)) } =
     options;
   let waiting: T[] = [];

@@ -4,25 +4,32 @@
  *
  * Invariants:
  *  1. Whatever goes wrong, the answer is `{"error":{…}}`; a stack trace never leaves the process.
+ *  BODY-1. A body beyond its route's limits (`body-limits.ts`) is never parsed; what needs a token is refused before it is read.
  *  2. A request has HEADERS_MS for its headers and REQUEST_MS for all of it, looked at each second; connections are bounded.
  */
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { readJson } from "../protocol/bounded-json.ts";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
+import { type BodyLimits, bodyFault, SMALL_BODY } from "./body-limits.ts";
 import { addGuard, type Gate, RATE_LIMITED, TokenGate } from "./http-guard.ts";
-import type { Logger } from "./logger.ts";
+import { createLogThrottle, type LogThrottle } from "./log-throttle.ts";
+import { type Logger, printable } from "./logger.ts";
 import type { Registry } from "./metric-table.ts";
 import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
 
-export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Of a body beyond the limit, what is read so that its sender hears why; beyond that the connection is closed on him. */
 const SWALLOWED_BYTES = 64 * 1024 * 1024;
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 /** Below the 1,024 file descriptors that a process often has, with room for its own. */
 const MOST_CONNECTIONS = 900;
+/** Failures of one route are logged once in this time: what strangers send must not fill the log. */
+const FAILURES_EVERY_MS = 1_000;
+/** Making the metrics takes at most a fifth of the time, however often they are asked for. */
+const METRICS_REST = 4;
 
 export interface Readiness {
   readonly ready: boolean;
@@ -53,7 +60,7 @@ export interface HttpOptions {
 /** Makes the server with its health routes; the caller adds routes and listens. */
 export function createHttp(options: HttpOptions): FastifyInstance {
   const app = Fastify({
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: SMALL_BODY.maxBytes,
     requestTimeout: REQUEST_MS,
     // Node looks each 30 s by default: a slow sender would have four times his time.
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
@@ -65,16 +72,20 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     forceCloseConnections: "idle",
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => {
-      return sendFault(reply as FastifyReply, { code: "bad_request", message: error.message });
+      // The message may quote all of a path.
+      return sendFault(reply as FastifyReply, { code: "bad_request", message: printable(error.message) });
     },
     clientErrorHandler: (error, socket) => answerSocket(error, socket),
   });
   const methodsOf = noteRoutes(app);
-  replaceJsonParser(app);
+  limitBodies(app);
   app.server.maxConnections = MOST_CONNECTIONS;
   const { token, gate = new TokenGate(token), requestsPerSecond = null, allowedHosts = [], onRefused } = options;
   addGuard(app, { gate, requestsPerSecond, allowedHosts, onRefused, sendFault });
-  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.logger));
+  const failures = createLogThrottle(() => performance.now(), FAILURES_EVERY_MS);
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    return answerError(error, request, reply, { logger: options.logger, failures });
+  });
   app.setNotFoundHandler((request, reply) => {
     const place = `${request.method} ${request.url.slice(0, 200)}`;
     const methods = methodsOf(request.url);
@@ -104,18 +115,23 @@ export function addressOf(app: FastifyInstance): string {
  * Fastify's own parser refuses `__proto__` with a message that names no field; ours keeps it as an ordinary key,
  * which validation then refuses by name as unknown. JSON.parse itself sets no prototype.
  */
-function replaceJsonParser(app: FastifyInstance): void {
+function limitBodies(app: FastifyInstance): void {
+  app.addHook("onRoute", (route) => {
+    route.bodyLimit = (route.config?.body ?? SMALL_BODY).maxBytes;
+  });
   app.removeContentTypeParser(["application/json", "text/plain"]);
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : JSON.parse(utf8.decode(body as Buffer)));
-    } catch (error) {
-      done(Object.assign(error as Error, { statusCode: 400, code: "ACKTOR_INVALID_JSON" }));
-    }
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    const limits = limitsOf(request);
+    if (body.length === 0) return done(null, undefined);
+    const read = readJson(body as Buffer, limits);
+    if (read.ok) return done(null, read.value);
+    done(Object.assign(new Error(read.reason), { statusCode: 400, fault: bodyFault(read, limits) }));
   });
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+function limitsOf(request: FastifyRequest): BodyLimits {
+  return request.routeOptions.config?.body ?? SMALL_BODY;
+}
 
 /** @returns the methods that some route has for a path: tells a wrong method from a wrong path */
 function noteRoutes(app: FastifyInstance): (url: string) => string[] {
@@ -166,17 +182,23 @@ function answerSocket({ code }: { readonly code?: string }, socket: Duplex): voi
   socket.end(`${head.join("\r\n")}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
+interface FailureLog {
+  readonly logger: Logger;
+  readonly failures: LogThrottle;
+}
+
 function answerError(
-  error: FastifyError,
+  error: FastifyError & { readonly fault?: ApiFault },
   request: FastifyRequest,
   reply: FastifyReply,
-  logger: Logger,
+  { logger, failures }: FailureLog,
 ): FastifyReply | Promise<FastifyReply> {
   const status = error.statusCode ?? 500;
-  if (error.code === "ACKTOR_INVALID_JSON")
-    return sendFault(reply, { code: "invalid_json", message: "the body is not JSON in UTF-8" });
+  if (error.fault !== undefined) return sendFault(reply, error.fault);
   if (status === 413) {
-    const fault: ApiFault = { code: "too_large", message: "the request body is larger than 8 MiB" };
+    const limits = limitsOf(request);
+    const reason = `is larger than ${limits.maxBytes} bytes`;
+    const fault = bodyFault({ ok: false, kind: "too_large", reason }, limits);
     return swallow(request.raw).then(() => sendFault(reply, fault));
   }
   if (error.code === RATE_LIMITED)
@@ -184,8 +206,10 @@ function answerError(
   if (status === 415)
     return sendFault(reply, { code: "unsupported_media_type", message: "the body is not application/json" });
   if (status === 503) return sendFault(reply, { code: "stopping", message: "the service is stopping" });
-  if (status < 500) return sendFault(reply, { code: "invalid_field", message: error.message });
-  logger.error({ err: error, method: request.method, route: request.routeOptions.url }, "request failed");
+  if (status < 500) return sendFault(reply, { code: "invalid_field", message: printable(error.message) });
+  const route = request.routeOptions.url;
+  const unsaid = failures.admit(`${request.method} ${route}`);
+  if (unsaid !== null) logger.error({ err: error, method: request.method, route, unsaid }, "request failed");
   return sendFault(reply, { code: "internal", message: "something went wrong inside acktor" });
 }
 
@@ -220,24 +244,40 @@ function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.get("/livez", async () => ({ status: "ok" }));
   app.get("/readyz", async (request, reply) => {
     const { ready, status, checks } = options.readiness();
-    const verbose = new URL(request.url, "http://localhost").searchParams.has("verbose");
+    const verbose = "verbose" in (request.query as object);
     return reply.code(ready ? 200 : 503).send(verbose || status !== "ok" ? { status, checks } : { status });
   });
   app.get("/version", async () => ({ service: options.service, version: options.version, node: process.version }));
+  const metrics = sparing(() => options.registry.metrics(), METRICS_REST);
   app.get("/metrics", async (_request, reply) => {
-    return reply.type(options.registry.contentType).send(await options.registry.metrics());
+    return reply.type(options.registry.contentType).send(await metrics());
   });
+}
+
+/** The same answer for all who ask while it is made, and for `rest` times as long as that took. */
+function sparing<T>(make: () => Promise<T>, rest: number): () => Promise<T> {
+  let last: Promise<T> | null = null;
+  return () => {
+    if (last !== null) return last;
+    const startedAt = performance.now();
+    const forget = (): void => {
+      last = null;
+    };
+    last = make();
+    last.then(() => setTimeout(forget, (performance.now() - startedAt) * rest).unref(), forget);
+    return last;
+  };
 }
 
 /** Made when it is first asked for: every route is registered by then. */
 function addOpenApi(app: FastifyInstance, { service, version, docs = {} }: HttpOptions): void {
   const routes: Route[] = [];
-  let document: object | null = null;
+  let document: string | null = null;
   app.addHook("onRoute", ({ method, url }) => {
     for (const one of [method].flat()) if (one !== "HEAD") routes.push({ method: one, path: url });
   });
-  app.get("/openapi.json", async () => {
-    document ??= openApiDocument({ title: `acktor ${service}`, version, docs, routes });
-    return document;
+  app.get("/openapi.json", async (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument({ title: `acktor ${service}`, version, docs, routes }));
+    return reply.type("application/json; charset=utf-8").send(document);
   });
 }

@@ -126,7 +126,7 @@ function faultsOf(method: string, path: string, { faults = [] }: RouteDoc): Erro
   const limited: ErrorCode[] = health ? [] : ["rate_limited", "host_not_allowed"];
   const sending: ErrorCode[] =
     method === "POST" || method === "DELETE"
-      ? ["invalid_json", "unsupported_media_type", "too_large", "request_timeout"]
+      ? ["invalid_json", "too_complex", "unsupported_media_type", "too_large", "request_timeout"]
       : [];
   return [...new Set([...faults, ...api, ...limited, ...sending])];
 }

@@ -354,7 +354,7 @@ const ackerOwn = {
   },
   ACKTOR_TOPICS: {
     description:
-      "Filters to subscribe to, separated by commas. None may select topics under our own prefixes; `#` alone selects everything else.",
+      "Filters to subscribe to, separated by commas; at most 100, and 8 KiB with all. None may select topics under our own prefixes; `#` alone selects everything else.",
     example: "sensors/#,orders/+/created",
     required: true,
     schema: list(filterFault),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodePresence, encodePresence, type Presence } from "@acktor/shared/protocol/presence";
+import { birthFault, decodePresence, encodePresence, type Presence } from "@acktor/shared/protocol/presence";
 import { filterFault } from "@acktor/shared/protocol/topics";
 import fc from "fast-check";
 
@@ -19,14 +19,15 @@ const presence: fc.Arbitrary<Presence> = fc.record(fields, { noNullPrototype: tr
 test("a presence record comes back as it was sent", () => {
   fc.assert(
     fc.property(presence, (p) => {
-      assert.deepEqual(decodePresence(Buffer.from(encodePresence(p))), p);
+      assert.deepEqual(decodePresence(Buffer.from(encodePresence(p))), { kind: "presence", presence: p });
     }),
   );
 });
 
-test("an empty payload clears, and is no record", () => {
-  assert.equal(decodePresence(Buffer.alloc(0)), null);
-});
+const reasonOf = (payload: string | Buffer): string => {
+  const decoded = decodePresence(Buffer.from(payload));
+  return decoded.kind === "ignored" ? decoded.reason : "";
+};
 
 const record = { instance: "one", status: "online", filters: ["a/#"], since: 1 };
 const BAD: Readonly<Record<string, unknown>> = {
@@ -37,17 +38,49 @@ const BAD: Readonly<Record<string, unknown>> = {
   "a filter that is no text": { ...record, filters: [1] },
   "a filter that no broker takes": { ...record, filters: ["a/#/b"] },
   "a filter with a control character": { ...record, filters: ["a\u0001"] },
-  "more than 1,000 filters": { ...record, filters: Array.from({ length: 1_001 }, (_, i) => `t/${i}`) },
+  "more than 100 filters": { ...record, filters: Array.from({ length: 101 }, (_, i) => `t/${i}`) },
+  "a filter of more than 100 levels": { ...record, filters: ["a/".repeat(100)] },
+  "more than 8 KiB": { ...record, filters: ["a".repeat(8_192)] },
+  "more than 8 KiB in fields that are not known": { ...record, more: "a".repeat(8_192) },
+  "many values": { ...record, more: Array.from({ length: 2_000 }, () => 1) },
   "an array": [record],
   null: null,
 };
 for (const [what, bad] of Object.entries(BAD)) {
-  test(`${what} is no presence record`, () => assert.equal(decodePresence(Buffer.from(JSON.stringify(bad))), null));
+  test(`BIRTH-1: ${what} is no presence record`, () => {
+    const reason = reasonOf(JSON.stringify(bad));
+    assert.match(reason, /^(is|has) /);
+    assert.ok(reason.length < 100, "it quotes nothing");
+  });
 }
 
-test("a record without a time is as old as can be", () => {
+test("BIRTH-1: deep nesting is not parsed", () => {
+  assert.match(reasonOf(`{"instance":"one","more":${"[".repeat(4_000)}${"]".repeat(4_000)}}`), /nested deeper/);
+});
+
+test("BIRTH-1: what is just within the limits is a record", () => {
+  const filters = Array.from({ length: 100 }, (_, i) => `${"a/".repeat(35)}${i}`);
+  assert.equal(reasonOf(JSON.stringify({ ...record, filters })), "");
+  assert.equal(reasonOf(JSON.stringify({ ...record, filters: [`${"a/".repeat(99)}#`] })), "");
+});
+
+test("a record without a time, or with one beyond all numbers, is as old as can be", () => {
   const { since: _, ...timeless } = record;
-  assert.equal(decodePresence(Buffer.from(JSON.stringify(timeless)))?.since, 0);
+  for (const text of [JSON.stringify(timeless), JSON.stringify(record).replace('"since":1', '"since":1e999')]) {
+    const decoded = decodePresence(Buffer.from(text));
+    assert.equal(decoded.kind === "presence" ? decoded.presence.since : null, 0);
+  }
+});
+
+test("BIRTH-2: filters that would make an announcement beyond the limits are a fault", () => {
+  assert.equal(birthFault(["a/#", "b/+"]), null);
+  assert.equal(birthFault(Array.from({ length: 100 }, (_, i) => `t/${i}`)), null);
+  assert.match(birthFault(Array.from({ length: 101 }, (_, i) => `t/${i}`)) ?? "", /more than 100 filters/);
+  assert.match(birthFault(["a/".repeat(100)]) ?? "", /more than 100 levels/);
+  assert.match(
+    birthFault(Array.from({ length: 90 }, (_, i) => `${"x".repeat(95)}${i}`)) ?? "",
+    /bytes, more than 8192/,
+  );
 });
 
 test("decoding never throws", () => {

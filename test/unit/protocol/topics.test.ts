@@ -8,7 +8,6 @@ import {
   filterFault,
   filterMatches,
   filterReaches,
-  filterToRegex,
   isUnder,
   reservedFault,
   topicFault,
@@ -63,17 +62,8 @@ test("a filter made from a topic selects it", () => {
       });
   });
   fc.assert(
-    fc.property(pair, ({ t, f }) => filterMatches(f, t) && new RegExp(filterToRegex(f), "u").test(t)),
+    fc.property(pair, ({ t, f }) => filterMatches(f, t)),
     { numRuns: 500 },
-  );
-});
-
-test("the regular expression selects what the filter selects, for every topic that an outbox can hold", () => {
-  fc.assert(
-    fc.property(filter, topic, (f, t) => {
-      assert.equal(new RegExp(filterToRegex(f), "u").test(t), filterMatches(f, t));
-    }),
-    { numRuns: 1_000 },
   );
 });
 
@@ -100,7 +90,6 @@ const FILTERS: readonly (readonly [filter: string, topic: string, selected: bool
 for (const [f, t, selected] of FILTERS) {
   test(`${f} ${selected ? "selects" : "does not select"} ${t}`, () => {
     assert.equal(filterMatches(f, t), selected);
-    assert.equal(new RegExp(filterToRegex(f)).test(t), selected);
   });
 }
 

@@ -3,17 +3,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PresenceWatch } from "@acktor/publisher/control/presence-watch";
 import { encodePresence, type Presence } from "@acktor/shared/protocol/presence";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
+import { keptLogger } from "../../support/kept-logger.ts";
 
 const WALL_CLOCK = 1_800_000_000;
 
 function rig() {
   const births: (readonly string[])[] = [];
   const clock = { now: 0 };
+  const { logger, lines } = keptLogger();
+  const guard = new ListenerGuard({ logger, now: () => clock.now });
   const watch = new PresenceWatch({
     prefix: "delivery/acker",
     now: () => clock.now,
     wallClockSeconds: () => WALL_CLOCK,
-    onBirth: (filters) => void births.push(filters),
+    births: { add: (filters) => void births.push(filters) },
+    logger,
+    guard,
   });
   const say = (over: Partial<Presence> & { retain?: boolean; on?: string } = {}): void => {
     const { retain = false, on = over.instance ?? "one", ...rest } = over;
@@ -23,7 +29,7 @@ function rig() {
   const receive = (topic: string, payload: string, retain = false): void => {
     watch.receive({ topic, payload: Buffer.from(payload), qos: 1, retain, userProperties: undefined });
   };
-  return { watch, births, clock, say, receive };
+  return { watch, births, clock, say, receive, lines };
 }
 
 test("a live birth resumes what waits for its filters", () => {
@@ -54,7 +60,7 @@ test("a clean stop clears the record", () => {
   say();
   receive("delivery/acker/one", "", true);
   assert.deepEqual(watch.list(), []);
-  assert.equal(watch.ignored, 0);
+  assert.equal(watch.counts.ignored, 0);
 });
 
 test("an acker that flaps resumes once a second, each acker for itself", () => {
@@ -78,7 +84,7 @@ test("records older than 24 hours, of another instance, or of no form are ignore
   say({ instance: "two", on: "one" });
   receive("delivery/acker/one", "[]");
   receive("delivery/acker/one", '{"instance":"one","status":"online","filters":["a/#/b"],"since":1800000000}');
-  assert.deepEqual([births, watch.list(), watch.ignored], [[], [], 4]);
+  assert.deepEqual([births, watch.list(), watch.counts.ignored], [[], [], 4]);
   say({ since: WALL_CLOCK - 24 * 3_600 });
   assert.equal(births.length, 1);
 });
@@ -104,4 +110,37 @@ test("it takes the topics of presence and no others", () => {
   assert.equal(watch.handles("delivery/acker/one"), true);
   assert.equal(watch.handles("delivery/ack/one"), false);
   assert.equal(watch.handles("delivery/ackers/one"), false);
+});
+
+test("what is beyond the limits is counted, and logged with the instance and the reason, once a minute", () => {
+  const { watch, births, clock, say, receive, lines } = rig();
+  for (let i = 0; i < 10; i++) {
+    say({ instance: `many${i}`, filters: Array.from({ length: 101 }, (_, n) => `t/${n}`) });
+    receive("delivery/acker/large", "x".repeat(100_000));
+  }
+  assert.deepEqual([births, watch.list(), watch.counts.ignored], [[], [], 20]);
+  assert.equal(lines.length, 1);
+  const { instance, reason } = JSON.parse(lines[0] ?? "") as { instance: string; reason: string };
+  assert.deepEqual([instance, reason], ["many0", "has more than 100 filters"]);
+  clock.now = 60_000;
+  receive("delivery/acker/large", "x".repeat(100_000));
+  assert.match(lines[1] ?? "", /is larger than 8192 bytes.*"unsaid":19/);
+});
+
+test("what is remembered is bounded in bytes", () => {
+  const { watch, say } = rig();
+  const filters = Array.from({ length: 100 }, (_, n) => `${"x".repeat(70)}/${n}`);
+  for (let i = 0; i < 2_000; i++) say({ instance: `i${i}`, filters, retain: true });
+  assert.ok(watch.size > 100 && watch.size < 400, `${watch.size} births of 8 KiB`);
+  assert.equal(watch.list().at(-1)?.instance, "i1999");
+});
+
+test("it knows whether one of its ackers is online", () => {
+  const { watch, say, receive } = rig();
+  say();
+  say({ instance: "two" });
+  say({ status: "lost" });
+  assert.equal(watch.anyOnline, true);
+  receive("delivery/acker/two", "");
+  assert.equal(watch.anyOnline, false);
 });

@@ -1,83 +1,136 @@
-/** Births are resumed one after another, merged where they come faster, and left where the database is away. */
+/** Births are resumed page by page, all that come meanwhile with the next page, and left where the database is away. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Resumer } from "@acktor/publisher/control/resumer";
-import { filterToRegex } from "@acktor/shared/protocol/topics";
-import { AWAY, rows } from "../../support/db-results.ts";
+import type { Birth } from "@acktor/publisher/outbox/resume-matching";
+import { AWAY } from "../../support/db-results.ts";
 import { keptLogger } from "../../support/kept-logger.ts";
 import { until } from "../../support/until.ts";
 
-type Result = ReturnType<typeof rows> | typeof AWAY;
+interface Asked {
+  readonly after: string;
+  readonly birth: Birth;
+  /** @param next null after the last page */
+  page(next: string | null): void;
+  fail(): void;
+}
 
+const ID = (n: number): string => `00000000-0000-0000-0000-00000000000${n}`;
+
+/** An outbox without parked destinations; the test gives its pages of waiting rows. */
 function rig() {
-  const asked: {
-    readonly regexes: readonly string[];
-    readonly signal: AbortSignal;
-    answer: (result: Result) => void;
-  }[] = [];
+  const asked: Asked[] = [];
   const log = keptLogger();
   const counts = { resumed: 0 };
   const resumer = new Resumer({
-    resume: (regexes, signal) => new Promise((answer) => asked.push({ regexes, signal, answer })),
+    outbox: {
+      releaseParked: async () => ({ ok: true, value: { next: null, destinations: [] } }),
+      freeReleased: async () => ({ ok: true, value: { freed: 0, more: false } }),
+      resumeWaiting: (after, birth) =>
+        new Promise((resolve) => {
+          asked.push({
+            after,
+            birth,
+            page: (next) => resolve({ ok: true, value: { next, rows: 1 } }),
+            fail: () => resolve(AWAY),
+          });
+        }),
+    },
+    parked: { isParked: (name) => name === "parked" },
     resumed: () => {
       counts.resumed++;
     },
     logger: log.logger,
+    now: () => 0,
   });
-  return { resumer, asked, counts, log };
+  const nth = async (n: number): Promise<Asked> => until(() => asked[n], 2_000);
+  return { resumer, asked, nth, counts, log };
 }
 
-test("births that come during a resume wait for it, and share the next one", async () => {
-  const { resumer, asked, counts } = rig();
+test("RESUMER-3: a birth that comes during a walk is served from the next page on, and sees every page once", async () => {
+  const { resumer, nth, asked } = rig();
   resumer.add(["a/#"]);
+  (await nth(0)).page(ID(1));
+  const second = await nth(1);
+  assert.equal(second.after, ID(1));
+  assert.equal(second.birth.tree.matches("b"), false);
   resumer.add(["b", "c/+"]);
   resumer.add(["b"]);
-  assert.deepEqual(
-    asked.map((one) => one.regexes),
-    [[filterToRegex("a/#")]],
-  );
-  asked[0]?.answer(rows());
-  await until(() => asked.length === 2, 2_000);
-  assert.deepEqual(asked[1]?.regexes, ["b", "c/+"].map(filterToRegex));
-  asked[1]?.answer(rows());
-  await until(() => counts.resumed === 2, 2_000);
+  second.page(ID(2));
+  const third = await nth(2);
+  assert.deepEqual([third.after, third.birth.tree.matches("b"), third.birth.tree.matches("a/1")], [ID(2), true, true]);
+  third.page(null);
+  const fourth = await nth(3);
+  assert.equal(fourth.after, ID(0), "once more from the start");
+  fourth.page(ID(1));
+  const fifth = await nth(4);
+  fifth.page(ID(2));
   await resumer.stop();
-  assert.equal(asked.length, 2);
+  assert.equal(asked.length, 5, "where the last one joined the walk ends");
+});
+
+test("a walk ends where the last one joined, also when rows there are gone", async () => {
+  const { resumer, nth, asked, counts } = rig();
+  resumer.add(["a/#"]);
+  (await nth(0)).page(ID(5));
+  const second = await nth(1);
+  resumer.add(["b"]);
+  second.page(ID(6));
+  (await nth(2)).page(null);
+  (await nth(3)).page(null);
+  await until(() => counts.resumed === 4, 2_000);
+  resumer.add(["c"]);
+  const next = await nth(4);
+  assert.deepEqual([next.after, next.birth.tree.matches("a/1"), next.birth.tree.matches("c")], [ID(0), false, true]);
+  next.page(null);
+  await resumer.stop();
+  assert.equal(asked.length, 5);
+});
+
+test("a destination that listens to no birth is not released", async () => {
+  const { resumer, nth } = rig();
+  resumer.add(["#"]);
+  const { birth, page } = await nth(0);
+  assert.deepEqual([birth.releases("parked"), birth.releases("other")], [false, true]);
+  page(null);
+  await resumer.stop();
 });
 
 test("more filters than may wait become one for everything", async () => {
-  const { resumer, asked } = rig();
+  const { resumer, nth } = rig();
   resumer.add(["first"]);
-  resumer.add(Array.from({ length: 1_000 }, (_, i) => `t/${i}`));
-  resumer.add(["one/more"]);
-  asked[0]?.answer(rows());
-  await until(() => asked.length === 2, 2_000);
-  assert.deepEqual(asked[1]?.regexes, [filterToRegex("#")]);
-  asked[1]?.answer(rows());
+  const first = await nth(0);
+  for (let i = 0; i < 6; i++) resumer.add(Array.from({ length: 100 }, (_, n) => `t/${i}/${n}`));
+  first.page(ID(1));
+  const second = await nth(1);
+  assert.deepEqual([second.birth.tree.matches("whatever"), second.birth.prefixes], [true, [""]]);
+  second.page(null);
+  (await nth(2)).page(ID(1));
   await resumer.stop();
 });
 
 test("a database that is away is said; the rows come due by their own schedule, and the next birth works", async () => {
-  const { resumer, asked, counts, log } = rig();
+  const { resumer, nth, counts, log } = rig();
   resumer.add(["a"]);
-  asked[0]?.answer(AWAY);
+  (await nth(0)).fail();
   await until(() => log.lines.length === 1, 2_000);
   assert.equal(counts.resumed, 0);
   resumer.add(["b"]);
-  await until(() => asked.length === 2, 2_000);
-  asked[1]?.answer(rows());
+  const second = await nth(1);
+  assert.deepEqual([second.birth.tree.matches("a"), second.birth.tree.matches("b")], [false, true]);
+  second.page(null);
   await until(() => counts.resumed === 1, 2_000);
   await resumer.stop();
 });
 
-test("a stop ends the resume under way between two chunks, and begins no other; twice and early is fine", async () => {
-  const { resumer, asked } = rig();
+test("a stop ends the walk between two pages, and begins no other; twice and early is fine", async () => {
+  const { resumer, nth, asked } = rig();
   await rig().resumer.stop();
   resumer.add(["a"]);
+  const first = await nth(0);
   resumer.add(["b"]);
   const stopped = Promise.all([resumer.stop(), resumer.stop()]);
-  assert.equal(asked[0]?.signal.aborted, true);
-  asked[0]?.answer(rows());
+  first.page(ID(1));
   await stopped;
   resumer.add(["c"]);
   await resumer.stop();

@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { ERROR_CODES, errorBody } from "@acktor/shared/runtime/api-error";
-import {
-  addressOf,
-  createHttp,
-  type HttpOptions,
-  MAX_BODY_BYTES,
-  type Readiness,
-  sendFault,
-} from "@acktor/shared/runtime/http-server";
+import { BATCH_BODY, IDS_BODY, MESSAGE_BODY, SMALL_BODY } from "@acktor/shared/runtime/body-limits";
+import { addressOf, createHttp, type HttpOptions, type Readiness, sendFault } from "@acktor/shared/runtime/http-server";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import { Registry } from "prom-client";
@@ -74,10 +68,28 @@ const FAULTS: readonly (readonly [what: string, request: InjectOptions, status: 
     "unsupported_media_type",
   ],
   [
-    "a body beyond 8 MiB",
-    { method: "POST", url: "/v1/echo", payload: `"${"a".repeat(MAX_BODY_BYTES)}"`, headers: JSON_TYPE },
+    "a body beyond 64 KiB",
+    { method: "POST", url: "/v1/echo", payload: `"${"a".repeat(SMALL_BODY.maxBytes)}"`, headers: JSON_TYPE },
     413,
     "too_large",
+  ],
+  [
+    "a body beyond 64 KiB for no route",
+    { method: "POST", url: "/v1/nowhere", payload: `"${"a".repeat(SMALL_BODY.maxBytes)}"`, headers: JSON_TYPE },
+    413,
+    "too_large",
+  ],
+  [
+    "a body that is nested too deep",
+    { method: "POST", url: "/v1/echo", payload: `${"[".repeat(17)}${"]".repeat(17)}`, headers: JSON_TYPE },
+    400,
+    "too_complex",
+  ],
+  [
+    "a body of too many values",
+    { method: "POST", url: "/v1/echo", payload: `[${"1,".repeat(1_000)}1]`, headers: JSON_TYPE },
+    400,
+    "too_complex",
   ],
   ["an error inside", { url: "/v1/fails" }, 500, "internal"],
 ];
@@ -91,7 +103,7 @@ for (const [what, request, status, code] of FAULTS) {
 test("who sends too much hears why, and is not cut off while sending", async (t) => {
   const { app } = server(t);
   await app.listen({ host: "127.0.0.1", port: 0 });
-  const body = `"${"a".repeat(MAX_BODY_BYTES * 1.5)}"`;
+  const body = `"${"a".repeat(12 * 1024 * 1024)}"`;
   const ways: readonly (RequestInit & { readonly duplex?: "half" })[] = [
     { body },
     { body: new Blob([body]).stream(), duplex: "half" },
@@ -105,6 +117,64 @@ test("who sends too much hears why, and is not cut off while sending", async (t)
       if (way.duplex !== undefined) break;
     }
   }
+});
+
+test("BODY-1: each route has its limits, and the answer names the limit and the remedy", async (t) => {
+  const { app } = server(t);
+  const routes = Object.entries({ IDS_BODY, MESSAGE_BODY, BATCH_BODY });
+  for (const [name, body] of routes) {
+    app.post(`/v1/${name}`, { config: { body } }, async (request) => ({ read: JSON.stringify(request.body).length }));
+  }
+  for (const [name, body] of routes) {
+    const send = (payload: string) => app.inject({ method: "POST", url: `/v1/${name}`, payload, headers: JSON_TYPE });
+    assert.equal((await send(`"${"a".repeat(body.maxBytes - 2)}"`)).statusCode, 200);
+    const large = await send(`"${"a".repeat(body.maxBytes)}"`);
+    assertFault(large, 413, "too_large");
+    const { message, fix } = large.json<{ error: { message: string; fix: string } }>().error;
+    assert.deepEqual([message, fix], [`the body is larger than ${body.maxBytes} bytes`, body.remedy]);
+    const many = await send(`[${"1,".repeat(body.maxValues)}1]`);
+    assert.match(many.body, new RegExp(`more than ${body.maxValues} values`));
+    const startedAt = process.cpuUsage();
+    assertFault(await send("[".repeat(body.maxBytes)), 400, "too_complex");
+    const { user, system } = process.cpuUsage(startedAt);
+    assert.ok(user + system < 50_000, `${(user + system) / 1_000} ms of CPU`);
+  }
+});
+
+test("without its token a body is neither measured nor parsed", async (t) => {
+  const { app } = server(t, { token: TOKEN });
+  for (const payload of ["[".repeat(60_000), "{", `"${"a".repeat(1_000_000)}"`]) {
+    assertFault(
+      await app.inject({ method: "POST", url: "/v1/echo", payload, headers: JSON_TYPE }),
+      401,
+      "unauthorized",
+    );
+  }
+});
+
+test("an answer does not repeat more than a little of what was asked", async (t) => {
+  const { app } = server(t);
+  const long = "%25".repeat(4_000);
+  for (const url of [`/${long}`, `/v1/items/${long}`, `/%zz${long}`, `/v1/items/1?${long}`]) {
+    assert.ok((await app.inject({ url })).body.length < 1_000, url.slice(0, 40));
+  }
+});
+
+test("metrics are made once for all who ask meanwhile", async (t) => {
+  let made = 0;
+  const registry = new Registry();
+  registry.metrics = async () => `# ${++made}\n`;
+  const { app } = server(t, { registry });
+  const answers = await Promise.all(Array.from({ length: 50 }, () => app.inject("/metrics")));
+  assert.deepEqual([...new Set(answers.map(({ statusCode }) => statusCode))], [200]);
+  assert.ok(made < 50, `made ${made} times`);
+  await until(async () => (await app.inject("/metrics")).body !== answers[0]?.body, 2_000, "newer metrics");
+});
+
+test("a failure that is asked for again and again is logged once a second", async (t) => {
+  const { app, lines } = server(t);
+  for (let n = 0; n < 50; n++) await app.inject("/v1/fails");
+  assert.ok(lines.length < 5, `${lines.length} lines`);
 });
 
 test("an error inside is logged, and tells the caller nothing of itself", async (t) => {

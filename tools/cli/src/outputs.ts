@@ -88,7 +88,9 @@ export const messageOutput = messageRow.extend({
       detail: z.string().nullable(),
     }),
   ),
+  attempts_total: z.number().optional(),
   acks: z.array(z.looseObject({ client_id: z.string(), acknowledged_at: time, late: z.boolean(), level: z.string() })),
+  acks_total: z.number().optional(),
 });
 
 /** `dead-letters list`. */

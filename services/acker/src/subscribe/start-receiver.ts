@@ -1,5 +1,6 @@
 /** Joins the receiver machine with the link, the intake and the presence of one acker. */
-import type { Link } from "@acktor/shared/link/link";
+import type { IncomingMessage, Link } from "@acktor/shared/link/link";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { type AnyActor, createActor } from "xstate";
 import { chooseFilters } from "./choose-filters.ts";
@@ -14,6 +15,8 @@ export interface ReceiverOptions {
   readonly group: string | null;
   readonly presence: PresenceOptions;
   readonly logger: Logger;
+  /** Catches what listeners throw at what strangers send. */
+  readonly guard: ListenerGuard;
   /** Takes the actor once it has started. */
   readonly onActor?: (actor: AnyActor) => void;
 }
@@ -37,7 +40,7 @@ const WITHDRAW_TIMEOUT_MS = 1_000;
 
 /** Starts LISTENING. The link may be connected or not. */
 export function startReceiver(options: ReceiverOptions): Receiver {
-  const { link, intake, topics, group, presence, logger } = options;
+  const { link, intake, topics, group, presence, logger, guard } = options;
   let wanted: readonly string[] = [];
   let warned = false;
   /** The broker or the breaker did not take the birth; it is said when the link takes publishes again. */
@@ -89,7 +92,10 @@ export function startReceiver(options: ReceiverOptions): Receiver {
   );
   actor.subscribe({ error: (error) => logger.error({ err: error }, "the receiver ended by an error") });
   const subscriptions = [
-    link.on("link.message", (message) => intake.receive(message)),
+    link.on(
+      "link.message",
+      guard.wrap("link.message", (message: IncomingMessage) => intake.receive(message)),
+    ),
     link.on("link.connected", () => actor.send({ type: "link.opened" })),
     link.on("link.writable", () => {
       if (birthOwed && actor.getSnapshot().matches("LISTENING")) announce();

@@ -33,6 +33,9 @@ const RECORD_MARGIN_MS = 1_000;
 /** A PUBLISH whose ack comes within this needs no `sent` write of its own. */
 const RECORD_AFTER_MS = 100;
 
+/** Destinations or messages looked at in one step: less than a millisecond, whatever the filters of a birth are. */
+const STEP = 256;
+
 const BUILT_IN: Decision = { kind: "default" };
 
 /** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
@@ -232,11 +235,18 @@ export class Dispatcher {
   }
 
   /** Resumes every destination that `matches` and was silent. @returns the names of those that were parked. */
-  unpark(matches: (name: string) => boolean): string[] {
+  unpark(matches: (name: string) => boolean): readonly string[] {
+    return atOnce(this.unparkInSteps(matches));
+  }
+
+  /** The same in steps of `STEP` destinations, with a yield after each; what does not listen to births stays as it is. */
+  *unparkInSteps(matches: (name: string) => boolean): Generator<undefined, readonly string[]> {
     const names: string[] = [];
     const now = this.#options.now();
-    for (const destination of this.#destinations.values()) {
-      if (!destination.isSilent || !matches(destination.name)) continue;
+    let looked = 0;
+    for (const destination of [...this.#destinations.values()]) {
+      if (++looked % STEP === 0) yield;
+      if (!destination.isSilent || !destination.listensAt(now) || !matches(destination.name)) continue;
       if (destination.parked) names.push(destination.name);
       destination.resume(now);
       this.#destinations.refresh(destination);
@@ -244,13 +254,25 @@ export class Dispatcher {
     return names;
   }
 
+  /** True when a destination is known to be parked: neither an answer nor a birth has resumed it. */
+  isParked(name: string): boolean {
+    return this.#destinations.known(name)?.parked ?? false;
+  }
+
   /**
    * Somebody is there now for the topics that `matches`. What was published before may have reached nobody, and is
    * leased, so that nobody resumes it in the outbox: it comes due as soon as its ack is late, without the backoff.
    */
   hurry(matches: (topic: string) => boolean): void {
-    for (const entry of this.#inFlight.values()) {
-      if (entry.retryAt <= entry.timesOutAt || !matches(entry.message.topic)) continue;
+    atOnce(this.hurryInSteps(matches));
+  }
+
+  /** The same in steps of `STEP` messages, with a yield after each. */
+  *hurryInSteps(matches: (topic: string) => boolean): Generator<undefined, void> {
+    let looked = 0;
+    for (const entry of [...this.#inFlight.values()]) {
+      if (++looked % STEP === 0) yield;
+      if (entry.done || entry.retryAt <= entry.timesOutAt || !matches(entry.message.topic)) continue;
       entry.retryAt = entry.timesOutAt;
       entry.hurried = entry.record === "writing";
     }
@@ -559,6 +581,13 @@ export class Dispatcher {
 
   #shareOfBuffer(): number {
     return this.#buffer.shareOf(this.#destinations.size);
+  }
+}
+
+function atOnce<Result>(steps: Generator<undefined, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
   }
 }
 

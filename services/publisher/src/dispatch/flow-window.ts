@@ -11,6 +11,8 @@ export interface FlowWindow {
 }
 
 export const INITIAL_WINDOW: FlowWindow = { size: 16, threshold: Number.POSITIVE_INFINITY, quietUntil: 0 };
+/** Of a destination that did not answer when it was resumed before; one answer opens it as usual. */
+export const NARROW_WINDOW: FlowWindow = { ...INITIAL_WINDOW, size: 1 };
 
 /** The window after an ack; never above `most`. */
 export function grown(window: FlowWindow, most: number): FlowWindow {

@@ -1,5 +1,6 @@
 /** `POST /v1/messages/states`, `POST /v1/dead-letters/discard`: what the `acktor` command asks of many messages at once. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
@@ -30,7 +31,7 @@ export const discardBody = z.strictObject({
 });
 
 export function addBulkRoutes(app: FastifyInstance, pool: Pool, refusals: Refusals): void {
-  app.post("/v1/messages/states", async (request, reply) => {
+  app.post("/v1/messages/states", { config: { body: IDS_BODY } }, async (request, reply) => {
     const body = parseQuery(statesBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const states = await readStates(pool, body.value.message_ids, principalOf(request).read);

@@ -1,8 +1,12 @@
 /** From a database's failure, or a query's fault, to what HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { printable } from "@acktor/shared/runtime/logger";
 import { remedyOf } from "@acktor/shared/runtime/sqlstate";
 import type { z } from "zod";
+
+/** Characters of a foreign name that an answer repeats. */
+const NAMED = 100;
 
 export function databaseFault(failure: DbFailure): ApiFault {
   if (failure.kind !== "rejected") {
@@ -23,10 +27,10 @@ export function parseQuery<T>(schema: z.ZodType<T>, input: unknown): Parsed<T> {
   if (parsed.success) return { ok: true, value: parsed.data };
   const issue = parsed.error.issues[0];
   if (issue?.code === "unrecognized_keys") {
-    const field = issue.keys[0] ?? "";
+    const field = printable(issue.keys[0] ?? "", NAMED);
     return { ok: false, fault: { code: "unknown_field", field, message: `${field} is not known here` } };
   }
-  const field = issue?.path.map(String).join(".") || "body";
+  const field = printable(issue?.path.map(String).join(".") || "body", NAMED);
   return {
     ok: false,
     fault: { code: "invalid_field", field, message: `${field} ${issue?.message ?? "is not valid"}` },

@@ -4,7 +4,7 @@ import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
 import { deadLettersBody } from "../control/replay-by-filter.ts";
 import { discardBody, statesBody } from "./bulk-routes.ts";
-import { listQuery } from "./message-routes.ts";
+import { listQuery, pageQuery } from "./message-routes.ts";
 import { acknowledgeBody, acknowledgeDeadBody, cancelBody, replayBody } from "./operator-routes.ts";
 import { cancelBody as cancelWaitingBody } from "./overview-routes.ts";
 
@@ -29,10 +29,18 @@ const row = z.looseObject({
   reason: z.string().nullable(),
 });
 
+const attempt = z.looseObject({ attempt: z.int(), outcome: z.enum(["acked", "lost", "refused", "rejected"]) });
+const ack = z.looseObject({ client_id: z.string(), acknowledged_at: time, late: z.boolean(), level: z.string() });
 const timeline = row.extend({
-  attempts: z.array(z.looseObject({ attempt: z.int(), outcome: z.enum(["acked", "lost", "refused", "rejected"]) })),
-  acks: z.array(z.looseObject({ client_id: z.string(), acknowledged_at: time, late: z.boolean(), level: z.string() })),
+  attempts: z.array(attempt).describe("The first 100."),
+  attempts_total: z.int(),
+  acks: z.array(ack).describe("The first 100."),
+  acks_total: z.int(),
 });
+const page = {
+  total: z.int(),
+  next_after: z.int().nullable().describe("For `after` of the next page; null at the end."),
+};
 
 /** The bodies of the intake, as `intake/validate-message.ts` has them. */
 export interface IntakeSchemas {
@@ -106,8 +114,27 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
     },
     "GET /v1/messages/:id": {
       summary: "A message and its timeline.",
-      answers: { 200: { description: "The row, its attempts, its acks.", schema: timeline } },
+      answers: {
+        200: {
+          description: "The row, the first 100 of its attempts and of its acks, and how many there are.",
+          schema: timeline,
+        },
+      },
       faults: ["not_found", "database_unavailable"],
+    },
+    "GET /v1/messages/:id/attempts": {
+      summary: "The attempts of a message, in the order in which they were made.",
+      query: pageQuery,
+      answers: {
+        200: { description: "A page.", schema: z.strictObject({ attempts: z.array(attempt), ...page }) },
+      },
+      faults: ["not_found", ...QUERY],
+    },
+    "GET /v1/messages/:id/acks": {
+      summary: "The acks of a message, oldest first.",
+      query: pageQuery,
+      answers: { 200: { description: "A page.", schema: z.strictObject({ acks: z.array(ack), ...page }) } },
+      faults: ["not_found", ...QUERY],
     },
     "GET /v1/messages/:id/receipts": {
       summary: "What the ackers' inboxes know of a message: when it came, how often, what became of it.",

@@ -1,4 +1,4 @@
-/** `GET /v1/messages`, `GET /v1/messages/:id`: what became of them (SPEC 4). */
+/** `GET /v1/messages`, `GET /v1/messages/:id`, and the pages of its attempts and acks: what became of them (SPEC 4). */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply } from "fastify";
@@ -6,11 +6,14 @@ import { z } from "zod";
 import type { Receipts } from "../control/ask-receipts.ts";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
+import { FIRST_PAGE, listAcks, listAttempts, MOST_OF_A_PAGE } from "../outbox/list-timeline.ts";
 import { topicName } from "../outbox/storable-text.ts";
 import { principalOf } from "../principals/principal-gate.ts";
 import { readFault } from "../principals/topic-faults.ts";
 import { databaseFault, parseQuery } from "./faults.ts";
 import { hiddenFault, unknownMessage } from "./foreign-message.ts";
+
+const MOST_AFTER = 2_000_000_000;
 
 const idParams = z.object({ id: z.uuid("is not a message id (a UUID)") });
 
@@ -19,6 +22,17 @@ export const listQuery = z.strictObject({
   topic: topicName.optional(),
   before: z.uuid("is not a message id").optional(),
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(50),
+});
+
+export const pageQuery = z.strictObject({
+  after: z.coerce
+    .number()
+    .pipe(z.int().min(0, "must not be negative").max(MOST_AFTER, `must be at most ${MOST_AFTER}`))
+    .default(0),
+  limit: z.coerce
+    .number()
+    .pipe(z.int().min(1, "must be at least 1").max(MOST_OF_A_PAGE, `must be at most ${MOST_OF_A_PAGE}`))
+    .default(FIRST_PAGE),
 });
 
 /** Asks the ackers what they know of a message. */
@@ -33,6 +47,23 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
     const found = result.value;
     return found !== null && principalOf(request).read.has(found.topic) ? found : notFound(reply, params.data.id);
   });
+
+  for (const [what, list] of [
+    ["attempts", listAttempts],
+    ["acks", listAcks],
+  ] as const) {
+    app.get(`/v1/messages/:id/${what}`, async (request, reply) => {
+      const params = idParams.safeParse(request.params);
+      if (!params.success) return notFound(reply, "an unknown id");
+      const query = parseQuery(pageQuery, request.query);
+      if (!query.ok) return sendFault(reply, query.fault);
+      const result = await list(pool, params.data.id, query.value);
+      if (!result.ok) return sendFault(reply, databaseFault(result.failure));
+      if (result.value === null) return notFound(reply, params.data.id);
+      const { items, total, nextAfter } = result.value;
+      return { [what]: items, total, next_after: nextAfter };
+    });
+  }
 
   app.get("/v1/messages/:id/receipts", async (request, reply) => {
     const params = idParams.safeParse(request.params);

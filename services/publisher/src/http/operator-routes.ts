@@ -1,5 +1,6 @@
 /** What operators do to messages (SPEC 4): replay, cancel, acknowledge; one, or every dead letter that matches. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -85,7 +86,7 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     );
   });
 
-  app.post("/v1/dead-letters/replay", async (request, reply) => {
+  app.post("/v1/dead-letters/replay", { config: { body: IDS_BODY } }, async (request, reply) => {
     const body = parseQuery(deadLettersBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const asker = askerOf(request, body.value.who);
@@ -99,7 +100,7 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     return result.value;
   });
 
-  app.post("/v1/dead-letters/acknowledge", async (request, reply) => {
+  app.post("/v1/dead-letters/acknowledge", { config: { body: IDS_BODY } }, async (request, reply) => {
     const body = parseQuery(acknowledgeDeadBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const asker = askerOf(request, body.value.who);

@@ -1,5 +1,6 @@
 /** `GET /v1/overview`, and the operator's routes that work on groups: dead letters by reason, cancel what waits. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
@@ -35,7 +36,7 @@ export function addOverviewRoutes(app: FastifyInstance, { pool, overview, refusa
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
 
-  app.post("/v1/messages/cancel", async (request, reply) => {
+  app.post("/v1/messages/cancel", { config: { body: IDS_BODY } }, async (request, reply) => {
     const body = parseQuery(cancelBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { topic = null, message_ids, limit, dry_run } = body.value;

@@ -7,6 +7,7 @@
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { BATCH_BODY, MESSAGE_BODY } from "@acktor/shared/runtime/body-limits";
 import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Principal } from "../principals/principal.ts";
@@ -33,7 +34,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     return result;
   };
 
-  app.post("/v1/messages", async (request, reply) => {
+  app.post("/v1/messages", { config: { body: MESSAGE_BODY } }, async (request, reply) => {
     const header = request.headers["idempotency-key"];
     const key = header === undefined ? null : String(header);
     const validated = validateMessage(request.body, key, limits);
@@ -45,7 +46,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     return reply.code(message.fresh ? 201 : 200).send({ message_id: message.messageId, state: message.state });
   });
 
-  app.post("/v1/messages/batch", async (request, reply) => {
+  app.post("/v1/messages/batch", { config: { body: BATCH_BODY } }, async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
     const result = await submit(request, validated.value, inBatch);

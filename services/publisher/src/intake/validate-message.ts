@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { type ContentEncoding, checksumOf } from "@acktor/shared/protocol/envelope";
 import { reservedFault, topicFault } from "@acktor/shared/protocol/topics";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { printable } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
 import { label, storable } from "../outbox/storable-text.ts";
 
@@ -17,6 +18,9 @@ export const MAX_CONTENT_BYTES = 256 * 1024;
 export const MAX_BATCH = 10_000;
 /** A century: longer than any retention, short enough for every timestamp. */
 const MAX_TTL_SECONDS = 3_155_760_000;
+
+/** Characters of a foreign name that an answer repeats. */
+const NAMED = 100;
 
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
@@ -202,7 +206,9 @@ function bodyHash(message: z.output<typeof messageSchema>): string {
 function faultOf(error: z.ZodError, input: unknown, prefix: string): ApiFault {
   const issue = error.issues[0];
   const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String);
+  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map((part) =>
+    printable(String(part), NAMED),
+  );
   const field = [prefix, ...path].filter((part) => part !== "").join(".");
   if (unknown !== undefined) return { code: "unknown_field", field, message: `${field} is not a field of a message` };
   if (field === "" || typeof input !== "object") {

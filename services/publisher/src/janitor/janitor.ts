@@ -63,7 +63,7 @@ export interface JanitorOptions {
 interface Prober {
   offer(messages: readonly LeasedMessage[], leaseEndsAt: number, probe: boolean): void;
   notePark(destination: string): void;
-  unpark(matches: (name: string) => boolean): string[];
+  unpark(matches: (name: string) => boolean): readonly string[];
   shareWindow(replicas: number): void;
 }
 
@@ -142,7 +142,10 @@ export class Janitor {
     if (!probing()) return { more: free.more };
     const startedAt = now();
     const { probes, forgotten } = unwrap(await probeAround(pool, shelf, { instance: owner, leaseMs, limit: PROBES }));
-    if (forgotten.length > 0) dispatcher.unpark((name) => forgotten.includes(name));
+    if (forgotten.length > 0) {
+      const names = new Set(forgotten);
+      dispatcher.unpark((name) => names.has(name));
+    }
     const messages = probes.map((probe) => probe.message);
     if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs, true);
     return { more: free.more || probes.length === PROBES };

@@ -160,8 +160,7 @@ export class Overview {
 
   /** Without presence an acker shows by its acks. */
   #noteAckers(at: number, settled: number): void {
-    const online = this.#parts.publisher.presence.list().some((acker) => acker.online);
-    if (online || settled > this.#settled) this.#ackerSeenAt = at;
+    if (this.#parts.publisher.presence.anyOnline || settled > this.#settled) this.#ackerSeenAt = at;
     this.#settled = settled;
   }
 

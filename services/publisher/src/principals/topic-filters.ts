@@ -9,7 +9,7 @@
  *    for rows alone that `like` lets through; it is one, because PostgreSQL keeps 32 compiled ones for each connection.
  */
 import { type Param, pgArray } from "@acktor/shared/db/pool";
-import { filterMatches, filterToRegex } from "@acktor/shared/protocol/topics";
+import { filterMatches } from "@acktor/shared/protocol/topics";
 
 export const MOST_FILTERS = 64;
 export const MOST_FILTER_LENGTH = 512;
@@ -99,4 +99,13 @@ export function allowedTopic(topic: string, first: number): string {
   const [exact, prefixes, superset] = [0, 1, 2].map((at) => `$${first + at}::text[]`);
   return `(${exact} is null or ${topic} = any(${exact}) or ${topic} like any(${prefixes})
     or ${topic} like any(${superset}) and ${topic} ~ $${first + 3}::text)`;
+}
+
+/** The regular expression (POSIX, as PostgreSQL's `~` takes it) that selects what `filter` selects. */
+function filterToRegex(filter: string): string {
+  const parts = filter.split("/");
+  const quoted = parts.map((level) => (level === "+" ? "[^/]*" : level.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  if (parts.at(-1) !== "#") return `^${quoted.join("/")}$`;
+  const head = quoted.slice(0, -1).join("/");
+  return parts.length === 1 ? "^" : `^${head}(/|$)`;
 }

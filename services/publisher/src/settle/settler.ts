@@ -17,6 +17,7 @@ import { type Ack, decodeAck, topicInAck } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -62,6 +63,8 @@ export interface SettlerOptions {
   readonly ackPrefix: string;
   readonly authenticator: AckAuthenticator;
   readonly now: () => number;
+  /** Catches what fails at acks that strangers sent. */
+  readonly guard?: ListenerGuard;
   /** What the dispatcher has in flight under an id. */
   readonly inFlight: (id: string) => InFlight | null;
   /** The dispatcher's window moves. */
@@ -151,7 +154,13 @@ export class Settler {
     this.#throttle = createLogThrottle(options.now, SAID_ONCE_IN_MS);
     this.#deliveries = options.deliveries ?? UNWATCHED;
     this.#tracing = options.tracing ?? NO_TRACING;
-    const common = { maxBatch: MAX_BATCH, delayMs: BATCH_DELAY_MS, capacity: CAPACITY, concurrency: 2 };
+    const common = {
+      maxBatch: MAX_BATCH,
+      delayMs: BATCH_DELAY_MS,
+      capacity: CAPACITY,
+      concurrency: 2,
+      guard: options.guard,
+    };
     this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
     this.#strangers = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#settle(batch) });
     this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });

@@ -61,7 +61,8 @@ export async function show(session: Session, api: Api, id: string): Promise<Exit
   return session.answer(message.value, (shown) => messageTables(session, shown));
 }
 
-function messageTables(session: Session, { attempts, acks, ...row }: Message): string {
+function messageTables(session: Session, message: Message): string {
+  const { attempts, attempts_total, acks, acks_total, ...row } = message;
   const { texts, terminal } = session;
   const { messages: t, status } = texts;
   const rows = Object.entries(row)
@@ -80,7 +81,7 @@ function messageTables(session: Session, { attempts, acks, ...row }: Message): s
         .map((part) => printable(part, 80))
         .join(" "),
     ]);
-    tables.push({ title: t.attempts, head, rows: lines });
+    tables.push({ title: pageTitle(t.attempts, row, "attempts", lines.length, attempts_total), head, rows: lines });
   }
   if (acks.length > 0) {
     const head = [t.receiver, t.acknowledgedAt, t.level, t.late];
@@ -90,9 +91,22 @@ function messageTables(session: Session, { attempts, acks, ...row }: Message): s
       a.level,
       a.late ? texts.yes : texts.no,
     ]);
-    tables.push({ title: t.acks, head, rows: lines });
+    tables.push({ title: pageTitle(t.acks, row, "acks", lines.length, acks_total), head, rows: lines });
   }
   return tables.map((table) => renderTable(table, terminal.columns)).join("\n\n");
+}
+
+/** The service gives the first of many; the title says where the others are. */
+function pageTitle(
+  title: string,
+  row: { readonly message_id: string },
+  what: string,
+  shown: number,
+  total = shown,
+): string {
+  return total > shown
+    ? `${title}: ${shown} / ${total}, GET /v1/messages/${row.message_id}/${what}?after=${shown}`
+    : title;
 }
 
 function cell(name: string, value: unknown): string {

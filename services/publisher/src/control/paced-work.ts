@@ -1,0 +1,81 @@
+/**
+ * Work that strangers cause, done in short slices of the event loop, so that a flood leaves most of it to messages.
+ *
+ * Invariants:
+ *  PACED-1. A slice ends with the first step after `SLICE_MS`; what is left waits for `REST` times as long as the slice took.
+ *  PACED-2. Work that is alone is done at once: `wake` runs the first slice before it returns.
+ *  PACED-3. A step that throws ends its slice and no process; the next slice goes on with the next step.
+ */
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
+
+export interface Stepped {
+  /** Does one step. @returns true when there is more to do */
+  step(): boolean;
+}
+
+export interface PacedWorkOptions {
+  /** What a log calls the work. */
+  readonly name: string;
+  readonly work: Stepped;
+  readonly guard: ListenerGuard;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+const SLICE_MS = 5;
+/** A quarter of the time at most. */
+const REST = 3;
+
+export class PacedWork {
+  readonly #work: Stepped;
+  readonly #now: () => number;
+  readonly #slice: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  #restsUntil = Number.NEGATIVE_INFINITY;
+  #running = false;
+  #stopped = false;
+
+  constructor({ name, work, guard, now }: PacedWorkOptions) {
+    this.#work = work;
+    this.#now = now;
+    this.#slice = guard.wrap(name, () => this.#run());
+  }
+
+  /** There is something to do. Cheap when it is known already. */
+  wake(): void {
+    if (this.#stopped || this.#running || this.#timer !== null) return;
+    const rest = this.#restsUntil - this.#now();
+    if (rest > 0) this.#later(rest);
+    else this.#slice();
+  }
+
+  /** Twice and early is fine. What is left is left. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #run(): void {
+    const startedAt = this.#now();
+    // Also when a step throws: the next one is not held up by it.
+    let more = true;
+    this.#running = true;
+    try {
+      while (more && this.#now() - startedAt < SLICE_MS) more = this.#work.step();
+    } finally {
+      this.#running = false;
+      const took = this.#now() - startedAt;
+      this.#restsUntil = startedAt + took * (REST + 1);
+      if (more && !this.#stopped) this.#later(took * REST);
+    }
+  }
+
+  #later(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#slice();
+    }, ms);
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Filters of births that wait for their turn together.
+ *
+ * Invariant WAITING-1: at most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which is late for nobody:
+ * who may announce a hundred filters may announce `#`.
+ */
+const MAX_FILTERS = 512;
+const MAX_BYTES = 32_768;
+
+export class WaitingFilters {
+  readonly #filters = new Set<string>();
+  #bytes = 0;
+
+  get size(): number {
+    return this.#filters.size;
+  }
+
+  add(filters: readonly string[]): void {
+    if (this.#filters.has("#")) return;
+    for (const filter of filters) {
+      if (this.#filters.has(filter)) continue;
+      this.#filters.add(filter);
+      this.#bytes += filter.length;
+    }
+    if (this.#filters.has("#") || this.#filters.size > MAX_FILTERS || this.#bytes > MAX_BYTES) {
+      this.#filters.clear();
+      this.#filters.add("#");
+    }
+  }
+
+  list(): readonly string[] {
+    return [...this.#filters];
+  }
+
+  /** Empties it. @returns what was in it */
+  take(): readonly string[] {
+    const filters = this.list();
+    this.#filters.clear();
+    this.#bytes = 0;
+    return filters;
+  }
+}
