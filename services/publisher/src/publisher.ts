@@ -192,12 +192,13 @@ export class Publisher {
   }
 
   #makeResumer(): Resumer {
-    const { pool, logger, now } = this.#parts;
+    const { pool, logger, now, troubles } = this.#parts;
     return new Resumer({
       outbox: {
-        releaseParked: (after, birth) => releaseParked(pool, after, birth),
-        freeReleased: () => freeReleased(pool, SMEAR_MS),
-        resumeWaiting: (after, birth, moved) => resumeWaiting(pool, after, birth, { moved, smearMs: SMEAR_MS }),
+        releaseParked: async (after, birth) => troubles.report("resume", await releaseParked(pool, after, birth)),
+        freeReleased: async () => troubles.report("resume", await freeReleased(pool, SMEAR_MS)),
+        resumeWaiting: async (after, birth, moved) =>
+          troubles.report("resume", await resumeWaiting(pool, after, birth, { moved, smearMs: SMEAR_MS })),
       },
       parked: this.dispatch.dispatcher,
       resumed: () => this.dispatch.wake(),
