@@ -12,17 +12,23 @@
  *  3. Without a connection nothing is kept: `publish` says false, requests say `away`.
  *  4. What is written and not known to have left is at most `MOST_UNFLUSHED` bytes.
  *  5. Credentials are in no log line.
+ *  NATS-6. Replies come to inboxes below `inbox` alone, so that a user of NATS can be given its own and no other's.
  */
 import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from "nats";
+import { ListenerGuard } from "../runtime/guarded-listener.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { pause, unlessAborted } from "../runtime/pause.ts";
 import {
   type Bus,
   type BusCounts,
   type BusListener,
+  type BusMessage,
   type BusReply,
   type GatherOptions,
+  MOST_MESSAGE_BYTES,
   MOST_REPLIES,
+  MOST_REPLY_BYTES,
+  type ReplyJudge,
   type SubscribeOptions,
 } from "./bus.ts";
 
@@ -31,6 +37,8 @@ export interface NatsBusOptions {
   readonly url: string;
   /** CA (PEM) that the server's certificate must come from; without one, the system's. For tls:// alone. */
   readonly ca?: string | null;
+  /** First word of the inboxes to which replies come; `_INBOX` where it is left out. */
+  readonly inbox?: string;
   /** Name of this client, as the server lists it. */
   readonly name: string;
   /** What the NATS services API answers for us (`$SRV.PING`, `INFO`, `STATS`). */
@@ -41,10 +49,18 @@ export interface NatsBusOptions {
   readonly random: () => number;
 }
 
+interface Gathered {
+  readonly replies: string[];
+  /** Why there are no more of them. */
+  readonly ended: "deadline" | "no_responder" | "away";
+}
+
 interface Subscriber {
   readonly subject: string;
   readonly queue: string | undefined;
-  readonly listener: BusListener;
+  /** Guarded: it never throws. */
+  readonly listener: (message: BusMessage) => void;
+  readonly mostBytes: number;
   live: Subscription | null;
 }
 
@@ -64,10 +80,13 @@ export function reconnectDelay(failures: number, random: number): number {
 
 export class NatsBus implements Bus {
   readonly kind = "nats";
-  readonly counts: BusCounts = { dropped: 0, listenerErrors: 0 };
   readonly #options: NatsBusOptions;
+  readonly #guard: ListenerGuard;
+  readonly #counts = { dropped: 0, refused: 0 };
   readonly #subscribers = new Set<Subscriber>();
   readonly #statusListeners = new Set<(connected: boolean) => void>();
+  /** Ends what waits for replies on a connection that has ended. */
+  readonly #ending = new Set<() => void>();
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #connection: NatsConnection | null = null;
@@ -79,8 +98,13 @@ export class NatsBus implements Bus {
   /** Begins to connect. Throws on a URL that is none. */
   constructor(options: NatsBusOptions) {
     this.#options = options;
+    this.#guard = new ListenerGuard(options);
     const target = readUrl(options.url, options.ca ?? null);
     this.#running = this.#run(target);
+  }
+
+  get counts(): Readonly<BusCounts> {
+    return { ...this.#counts, listenerErrors: this.#guard.failures };
   }
 
   get connected(): boolean {
@@ -92,7 +116,12 @@ export class NatsBus implements Bus {
   }
 
   subscribe(subject: string, listener: BusListener, options: SubscribeOptions = {}): () => void {
-    const subscriber: Subscriber = { subject, queue: options.queue, listener, live: null };
+    const { queue, mostBytes = MOST_MESSAGE_BYTES } = options;
+    const guarded = this.#guard.wrap(`bus ${subject}`, (message: BusMessage) => {
+      const heard = listener(message);
+      return heard instanceof Promise ? heard : undefined;
+    });
+    const subscriber: Subscriber = { subject, queue, listener: guarded, mostBytes, live: null };
     if (this.#stopping.signal.aborted) return () => undefined;
     this.#subscribers.add(subscriber);
     if (this.#connection !== null) this.#listen(this.#connection, subscriber);
@@ -103,40 +132,54 @@ export class NatsBus implements Bus {
     };
   }
 
-  async request(subject: string, text: string, deadlineMs: number): Promise<BusReply> {
-    if (this.#connection === null) return { ok: false, kind: "away" };
-    try {
-      const reply = await this.#connection.request(subject, text, { timeout: deadlineMs });
-      return { ok: true, text: reply.string() };
-    } catch (error) {
-      const { code } = error as { readonly code?: string };
-      if (code === "503") return { ok: false, kind: "no_responder" };
-      if (code === "MAX_PAYLOAD_EXCEEDED") return { ok: false, kind: "refused" };
-      return { ok: false, kind: code === "TIMEOUT" ? "deadline" : "away" };
+  async request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply> {
+    const connection = this.#connection;
+    if (connection === null) return { ok: false, kind: "away" };
+    if (Buffer.byteLength(text) > (connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
+      return { ok: false, kind: "refused" };
     }
+    const gathered = await this.#gather(connection, subject, text, { forMs: deadlineMs, most: 1, ...(accept && { accept }) });
+    const [reply] = gathered.replies;
+    return reply === undefined ? { ok: false, kind: gathered.ended } : { ok: true, text: reply };
   }
 
-  requestMany(subject: string, text: string, { forMs, most }: GatherOptions): Promise<string[]> {
+  async requestMany(subject: string, text: string, options: GatherOptions): Promise<string[]> {
     const connection = this.#connection;
+    if (connection === null || options.most <= 0) return [];
+    return (await this.#gather(connection, subject, text, options)).replies;
+  }
+
+  #gather(
+    connection: NatsConnection,
+    subject: string,
+    text: string,
+    { forMs, most, accept }: GatherOptions,
+  ): Promise<Gathered> {
     const enough = Math.min(most, MOST_REPLIES);
-    if (connection === null || enough <= 0) return Promise.resolve([]);
     return new Promise((resolve) => {
       const replies: string[] = [];
-      const inbox = createInbox();
-      const end = (): void => {
+      let bytes = 0;
+      const inbox = createInbox(this.#options.inbox);
+      const end = (ended: Gathered["ended"]): void => {
         clearTimeout(timer);
+        this.#ending.delete(leave);
         subscription.unsubscribe();
-        resolve(replies);
+        resolve({ replies, ended });
       };
-      const timer = setTimeout(end, forMs);
-      const subscription = connection.subscribe(inbox, {
-        callback: (error, message) => {
-          // The server says so at once when nobody listens.
-          if (error !== null || message.headers?.code === 503) end();
-          else if (replies.push(message.string()) >= enough) end();
-        },
-      });
-      if (!this.#send(subject, text, inbox)) end();
+      const leave = (): void => end("away");
+      const timer = setTimeout(() => end("deadline"), forMs);
+      const hear = (error: Error | null, message: Msg): void => {
+        if (error !== null) return end("away");
+        // The server says so at once when there is no listener.
+        if (message.headers?.code === 503 && message.data.byteLength === 0) return end("no_responder");
+        bytes += message.data.byteLength;
+        if (bytes > MOST_REPLY_BYTES) return;
+        const reply = message.string();
+        if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
+      };
+      const subscription = connection.subscribe(inbox, { callback: this.#guard.wrap("bus reply", hear) });
+      this.#ending.add(leave);
+      if (!this.#send(subject, text, inbox)) end("away");
     });
   }
 
@@ -190,6 +233,7 @@ export class NatsBus implements Bus {
     const error = await unlessAborted(closed, signal);
     this.#connection = null;
     for (const subscriber of this.#subscribers) subscriber.live = null;
+    for (const leave of [...this.#ending]) leave();
     if (signal.aborted) {
       await connection.close();
       return true;
@@ -202,9 +246,11 @@ export class NatsBus implements Bus {
 
   async #open(target: Target): Promise<NatsConnection | null> {
     try {
+      const { name, inbox } = this.#options;
       return await connect({
         ...target,
-        name: this.#options.name,
+        ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+        name,
         reconnect: false,
         timeout: CONNECT_TIMEOUT_MS,
         pingInterval: PING_EVERY_MS,
@@ -233,12 +279,12 @@ export class NatsBus implements Bus {
   }
 
   #listen(connection: NatsConnection, subscriber: Subscriber): void {
-    const { subject, queue, listener } = subscriber;
+    const { subject, queue, listener, mostBytes } = subscriber;
     try {
       subscriber.live = connection.subscribe(subject, {
         ...(queue === undefined ? {} : { queue }),
         callback: (error, message) => {
-          if (error === null) this.#deliver(listener, message);
+          if (error === null) this.#deliver(listener, mostBytes, message);
           else this.#options.logger.warn({ subject, why: error.message }, "NATS refused a subscription");
         },
       });
@@ -248,31 +294,27 @@ export class NatsBus implements Bus {
     }
   }
 
-  #deliver(listener: BusListener, message: Msg): void {
-    try {
-      listener({
-        subject: message.subject,
-        text: message.string(),
-        respond: (text) => {
-          if (message.reply) this.#send(message.reply, text, undefined);
-        },
-      });
-    } catch (error) {
-      this.counts.listenerErrors++;
-      this.#options.logger.error({ err: error, subject: message.subject }, "a listener of the bus failed");
+  #deliver(listener: (message: BusMessage) => void, mostBytes: number, message: Msg): void {
+    if (message.data.byteLength > mostBytes) {
+      this.#counts.refused++;
+      return;
     }
+    const respond = (text: string): void => {
+      if (message.reply) this.#send(message.reply, text, undefined);
+    };
+    listener({ subject: message.subject, text: message.string(), nonce: null, respond });
   }
 
   #send(subject: string, text: string, reply: string | undefined): boolean {
     const connection = this.#connection;
     if (connection === null || this.#unflushed > MOST_UNFLUSHED) {
-      this.counts.dropped++;
+      this.#counts.dropped++;
       return false;
     }
     try {
       connection.publish(subject, text, reply === undefined ? {} : { reply });
     } catch {
-      this.counts.dropped++;
+      this.#counts.dropped++;
       return false;
     }
     this.#unflushed += text.length;
@@ -295,14 +337,7 @@ export class NatsBus implements Bus {
   }
 
   #tellStatus(connected: boolean): void {
-    for (const listener of this.#statusListeners) {
-      try {
-        listener(connected);
-      } catch (error) {
-        this.counts.listenerErrors++;
-        this.#options.logger.error({ err: error }, "a listener of the bus's status failed");
-      }
-    }
+    for (const listener of this.#statusListeners) this.#guard.wrap("bus status", listener)(connected);
   }
 }
 
