@@ -9,7 +9,7 @@
  *  4. After `stop`, early and twice as well, no listener is called and nothing is sent.
  *  BUS-5. A listener that throws, or whose promise is rejected, is counted, and ends neither another listener nor the
  *         process. So a listener returns its promise to the bus; it never drops it.
- *  BUS-6. A message beyond `mostBytes` of its listener is counted and dropped before it is decoded.
+ *  BUS-6. Over a network a message beyond `mostBytes` of its listener is counted and dropped before it is decoded.
  */
 import type { SealRefusal } from "./seal.ts";
 

@@ -8,7 +8,6 @@ import {
   type BusListener,
   type BusReply,
   type GatherOptions,
-  MOST_MESSAGE_BYTES,
   MOST_REPLIES,
   MOST_REPLY_BYTES,
   type ReplyJudge,
@@ -20,7 +19,6 @@ interface Subscriber {
   readonly pattern: string;
   readonly queue: string | null;
   readonly listener: BusListener;
-  readonly mostBytes: number;
 }
 
 type Respond = (text: string) => void;
@@ -42,8 +40,7 @@ export class LocalBus implements Bus {
   }
 
   subscribe(subject: string, listener: BusListener, options: SubscribeOptions = {}): () => void {
-    const { queue = null, mostBytes = MOST_MESSAGE_BYTES } = options;
-    const subscriber: Subscriber = { pattern: subject, queue, listener, mostBytes };
+    const subscriber: Subscriber = { pattern: subject, queue: options.queue ?? null, listener };
     if (!this.#stopped) this.#subscribers.add(subscriber);
     return () => void this.#subscribers.delete(subscriber);
   }
@@ -94,16 +91,12 @@ export class LocalBus implements Bus {
     this.#waiting++;
     setImmediate(() => {
       this.#waiting--;
-      for (const receiver of this.#receivers(subject)) this.#deliver(receiver, subject, text, respond);
+      for (const { listener } of this.#receivers(subject)) this.#deliver(listener, subject, text, respond);
     });
     return true;
   }
 
-  #deliver({ listener, mostBytes }: Subscriber, subject: string, text: string, respond: Respond | null): void {
-    if (text.length > mostBytes) {
-      this.counts.refused++;
-      return;
-    }
+  #deliver(listener: BusListener, subject: string, text: string, respond: Respond | null): void {
     let answered = false;
     const failed = (): void => void this.counts.listenerErrors++;
     try {

@@ -5,8 +5,8 @@
  *  SEALED-1. A listener hears what the fleet's key sealed for this subject within the window, and nothing else; one that
  *            said `unsealed` hears everything, and must not believe it.
  *  SEALED-2. A listener that said `once` hears no text twice, nor one from before this process began: both are refused.
- *  SEALED-3. Of the answers to a request those count that the key sealed for it. What else comes to the inbox ends no
- *            request, so a stranger can neither answer for an instance nor speak before it.
+ *  SEALED-3. Of the answers to a request those count that the key sealed for it. Other texts in the inbox end no request:
+ *            a stranger can neither answer for an instance, nor keep its answer out by being first.
  *  SEALED-4. A refusal tells nothing of what was offered. The log has one line a minute for each kind.
  */
 import { type KeyObject, randomBytes } from "node:crypto";

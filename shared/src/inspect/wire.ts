@@ -214,11 +214,9 @@ export interface CommandRequest {
   readonly v: typeof WIRE_VERSION;
   /** Who asks; stands in the audit table. */
   readonly who: string;
-  /** Same text as the bearer token of HTTP; needed where one is configured. */
-  readonly token?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */
   readonly args?: { readonly [key: string]: Json };
-  /** Where he asked, for the audit: an address, as the publisher that passes the command on saw it. */
+  /** Where it was asked, for the audit: an address, as the publisher that passes the command on saw it. */
   readonly from?: string;
   /** `boot` of the publisher that passes it on: it has obeyed a command to `all` already. */
   readonly origin?: string;
@@ -231,7 +229,7 @@ export interface CommandReply {
   readonly ok: boolean;
   /** Why not; a sentence. */
   readonly reason?: string;
-  /** 401: no or a wrong token. 409: the state does not allow it. 400: not understood. 503: PostgreSQL is away. */
+  /** 401: not sealed by the key, or not now. 409: the state does not allow it. 400: not understood. 503: PostgreSQL is away. */
   readonly code?: 400 | 401 | 409 | 503;
   readonly result?: Json;
 }
