@@ -12,6 +12,8 @@
  *  3. Without a connection nothing is kept: `publish` says false, requests say `away`.
  *  4. What is written and not known to have left is at most `MOST_UNFLUSHED` bytes.
  *  5. Credentials are in no log line.
+ *  NATS-7. What is heard waits in a bounded queue and is dealt with a few milliseconds at a time (turn-queue.ts): a flood
+ *          here slows neither MQTT nor PostgreSQL. What does not fit is dropped and counted.
  *  NATS-6. Replies come to inboxes below `inbox` alone, so that a user of NATS can be given its own and no other's.
  */
 import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from "nats";
@@ -31,6 +33,7 @@ import {
   type ReplyJudge,
   type SubscribeOptions,
 } from "./bus.ts";
+import { TurnQueue } from "./turn-queue.ts";
 
 export interface NatsBusOptions {
   /** nats:// or tls://; user and password, or a token alone, before the @. */
@@ -70,6 +73,8 @@ const HELD_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const PING_EVERY_MS = 5_000;
 const PINGS_UNANSWERED = 2;
+const MOST_HEARD = 4_000;
+const MOST_HEARD_BYTES = 4 * 1024 * 1024;
 const MOST_UNFLUSHED = 4 * 1024 * 1024;
 const LAST_WORDS_MS = 500;
 
@@ -82,6 +87,8 @@ export class NatsBus implements Bus {
   readonly kind = "nats";
   readonly #options: NatsBusOptions;
   readonly #guard: ListenerGuard;
+  readonly #heard: TurnQueue;
+  readonly #replies: TurnQueue;
   readonly #counts = { dropped: 0, refused: 0 };
   readonly #subscribers = new Set<Subscriber>();
   readonly #statusListeners = new Set<(connected: boolean) => void>();
@@ -99,6 +106,9 @@ export class NatsBus implements Bus {
   constructor(options: NatsBusOptions) {
     this.#options = options;
     this.#guard = new ListenerGuard(options);
+    const { now } = options;
+    this.#heard = new TurnQueue({ mostTasks: MOST_HEARD, mostBytes: MOST_HEARD_BYTES, now });
+    this.#replies = new TurnQueue({ mostTasks: MOST_REPLIES, mostBytes: MOST_REPLY_BYTES, now });
     const target = readUrl(options.url, options.ca ?? null);
     this.#running = this.#run(target);
   }
@@ -168,14 +178,20 @@ export class NatsBus implements Bus {
       };
       const leave = (): void => end("away");
       const timer = setTimeout(() => end("deadline"), forMs);
+      const take = this.#guard.wrap("bus reply", (data: Buffer): void => {
+        if (!this.#ending.has(leave)) return;
+        const reply = data.toString("utf8");
+        if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
+      });
       const hear = (error: Error | null, message: Msg): void => {
         if (error !== null) return end("away");
+        const { byteLength } = message.data;
         // The server says so at once when there is no listener.
-        if (message.headers?.code === 503 && message.data.byteLength === 0) return end("no_responder");
-        bytes += message.data.byteLength;
+        if (message.headers?.code === 503 && byteLength === 0) return end("no_responder");
+        bytes += byteLength;
         if (bytes > MOST_REPLY_BYTES) return;
-        const reply = message.string();
-        if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
+        const data = Buffer.from(message.data);
+        this.#replies.push(byteLength, () => take(data));
       };
       const subscription = connection.subscribe(inbox, { callback: this.#guard.wrap("bus reply", hear) });
       this.#ending.add(leave);
@@ -195,6 +211,8 @@ export class NatsBus implements Bus {
       await Promise.race([connection.flush().catch(() => "it has gone"), pause(LAST_WORDS_MS, this.#stopping.signal)]);
     }
     this.#stopping.abort();
+    this.#heard.stop();
+    this.#replies.stop();
     this.#subscribers.clear();
     this.#statusListeners.clear();
     await this.#running;
@@ -279,12 +297,12 @@ export class NatsBus implements Bus {
   }
 
   #listen(connection: NatsConnection, subscriber: Subscriber): void {
-    const { subject, queue, listener, mostBytes } = subscriber;
+    const { subject, queue } = subscriber;
     try {
       subscriber.live = connection.subscribe(subject, {
         ...(queue === undefined ? {} : { queue }),
         callback: (error, message) => {
-          if (error === null) this.#deliver(listener, mostBytes, message);
+          if (error === null) this.#hear(subscriber, message);
           else this.#options.logger.warn({ subject, why: error.message }, "NATS refused a subscription");
         },
       });
@@ -294,15 +312,25 @@ export class NatsBus implements Bus {
     }
   }
 
-  #deliver(listener: (message: BusMessage) => void, mostBytes: number, message: Msg): void {
-    if (message.data.byteLength > mostBytes) {
+  #hear(subscriber: Subscriber, message: Msg): void {
+    const { byteLength } = message.data;
+    if (byteLength > subscriber.mostBytes) {
       this.#counts.refused++;
       return;
     }
+    const { subject, reply } = message;
+    // A copy: the message is a view of all that came with it, which the queue would keep.
+    const data = Buffer.from(message.data);
+    const taken = this.#heard.push(byteLength, () => this.#deliver(subscriber, subject, data, reply));
+    if (!taken) this.#counts.refused++;
+  }
+
+  #deliver(subscriber: Subscriber, subject: string, data: Buffer, reply: string | undefined): void {
+    if (!this.#subscribers.has(subscriber)) return;
     const respond = (text: string): void => {
-      if (message.reply) this.#send(message.reply, text, undefined);
+      if (reply) this.#send(reply, text, undefined);
     };
-    listener({ subject: message.subject, text: message.string(), nonce: null, respond });
+    subscriber.listener({ subject, text: data.toString("utf8"), nonce: null, respond });
   }
 
   #send(subject: string, text: string, reply: string | undefined): boolean {

@@ -7,9 +7,11 @@
  *  SEALED-2. A listener that said `once` hears no text twice, nor one from before this process began: both are refused.
  *  SEALED-3. Of the answers to a request those count that the key sealed for it. Other texts in the inbox end no request:
  *            a stranger can neither answer for an instance, nor keep its answer out by being first.
- *  SEALED-4. A refusal tells nothing of what was offered. The log has one line a minute for each kind.
+ *  SEALED-4. A refusal tells nothing of what was offered. The log has one line a minute for each kind, and at most
+ *            `REFUSALS_PER_SECOND` are answered; the others are counted.
  */
 import { type KeyObject, randomBytes } from "node:crypto";
+import { Budget } from "../runtime/budget.ts";
 import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type {
@@ -37,12 +39,15 @@ export interface SealedBusOptions {
 /** 150 commands a second for a minute; an operator gives a few a day. */
 export const MOST_NONCES = 10_000;
 
+const REFUSALS_PER_SECOND = 100;
+
 export class SealedBus implements Bus {
   readonly kind: Bus["kind"];
   readonly #bus: Bus;
   readonly #options: SealedBusOptions;
   readonly #nonces = new NonceMemory(2 * SEAL_WINDOW_MS, MOST_NONCES);
   readonly #throttle: LogThrottle;
+  readonly #refusals: Budget;
   readonly #startedAt: number;
   #refused = 0;
 
@@ -52,6 +57,7 @@ export class SealedBus implements Bus {
     this.#bus = bus;
     this.#options = options;
     this.#throttle = createLogThrottle(options.now);
+    this.#refusals = new Budget(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, options.now());
     this.#startedAt = options.wallClock();
   }
 
@@ -130,9 +136,10 @@ export class SealedBus implements Bus {
     const { kind, reason } = why;
     const unsaid = this.#throttle.admit(kind);
     if (unsaid !== null) this.#options.logger.warn({ kind, why: reason, unsaid }, "a message of the bus was refused");
+    if (options.refused === undefined || !this.#refusals.admit(1, this.#options.now())) return undefined;
     const { subject } = message;
     const respond = (reply: string): void => this.#answer(message, nonce, reply);
-    return options.refused?.({ subject, text: "", nonce: null, respond }, why);
+    return options.refused({ subject, text: "", nonce: null, respond }, why);
   }
 
   /** @param nonce of the request; null: its sender has not our key, and could not open a sealed answer */

@@ -13,7 +13,7 @@
 import type { Bus, BusMessage } from "../bus/bus.ts";
 import { MOST_REPLIES } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
-import { ByteBudget } from "./byte-budget.ts";
+import { Budget } from "../runtime/budget.ts";
 import { type KnownInstance, Roster } from "./roster.ts";
 import type { InspectStation } from "./station.ts";
 import { BEAT_EVERY_MS } from "./viewers.ts";
@@ -73,7 +73,7 @@ export class FleetView {
   failures = 0;
   readonly #options: FleetViewOptions;
   readonly #roster: Roster;
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   readonly #listeners = new Set<FleetListener>();
   #subscriptions: (() => void)[] = [];
   /** What listens only while somebody looks. */
@@ -86,7 +86,7 @@ export class FleetView {
   constructor(options: FleetViewOptions) {
     this.#options = options;
     const { now, wallClock } = options;
-    this.#budget = new ByteBudget(FOREIGN_PER_SECOND, FOREIGN_BURST, now());
+    this.#budget = new Budget(FOREIGN_PER_SECOND, FOREIGN_BURST, now());
     this.#roster = new Roster({ now, wallClock, onGone: (data) => this.#tell({ name: "gone", data }) });
   }
 

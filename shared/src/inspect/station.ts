@@ -10,8 +10,8 @@
  */
 import type { Bus } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
+import { Budget } from "../runtime/budget.ts";
 import { type ActorFact, ActorTap, type FollowedActor } from "./actor-tap.ts";
-import { ByteBudget } from "./byte-budget.ts";
 import { DeliveryFeed } from "./deliveries.ts";
 import { EventRing } from "./event-ring.ts";
 import { Viewers } from "./viewers.ts";
@@ -46,8 +46,9 @@ export type EventListener = (event: InspectEvent) => void;
 
 /** A message of NATS has 1 MiB at most, and a seal doubles each quote. */
 const MOST_RECENT_BYTES = 512 * 1024;
-/** 512 pictures a second without events, or 15 with all of them: a tenth of a core. */
-const ANSWERS_PER_SECOND = 8 * 1024 * 1024;
+/** 128 pictures a second without events, or 4 with all of them: a few percent of a core. */
+const ANSWERS_PER_SECOND = 2 * 1024 * 1024;
+const ANSWERS_BURST = 4 * 1024 * 1024;
 const LEAST_ANSWER = 16 * 1024;
 const SMALL = { mostBytes: sealedBytes(LIMITS.small) };
 
@@ -61,7 +62,7 @@ export class InspectStation {
   readonly #taps = new Map<string, ActorTap>();
   readonly #listeners = new Set<EventListener>();
   readonly #viewers: Viewers;
-  readonly #answers: ByteBudget;
+  readonly #answers: Budget;
   #subscriptions: (() => void)[] = [];
   #announcing: NodeJS.Timeout | null = null;
   #seq = 0;
@@ -71,7 +72,7 @@ export class InspectStation {
   constructor(options: StationOptions) {
     this.#options = options;
     this.#startedAt = options.wallClock();
-    this.#answers = new ByteBudget(ANSWERS_PER_SECOND, ANSWERS_PER_SECOND, options.now());
+    this.#answers = new Budget(ANSWERS_PER_SECOND, ANSWERS_BURST, options.now());
     this.#viewers = new Viewers({ now: options.now, onChange: () => this.#checkWatched() });
     this.deliveries = new DeliveryFeed((fact) => this.#tell(fact), options.wallClock);
   }

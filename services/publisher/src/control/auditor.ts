@@ -7,8 +7,9 @@
  *  2. Refused tokens from one address, and refused signatures on the bus, are recorded once a minute, with how many there
  *     were: knocking does not push the other lines out of a bounded table.
  *  AUDIT-3. A report counts where its signature does, and once: heard again, also by another publisher, it is no new line.
- *  AUDIT-4. Reports are measured before they are parsed, and at most `MOST_UNDER_WAY` are with the database. One more is
- *           refused: its acker has it in the log then.
+ *  AUDIT-4. Reports are measured before they are parsed. `LANES` of them are with the database at a time, so that a flood
+ *           does not take its connections from the messages; `MOST_UNDER_WAY` wait at most. One more is refused: its acker
+ *           has it in the log then.
  */
 import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
 import type { Pool } from "@acktor/shared/db/pool";
@@ -28,7 +29,10 @@ export interface AuditorOptions {
   readonly now: () => number;
 }
 
-const MOST_UNDER_WAY = 20;
+/** Every acker of a large fleet, told something at once. */
+const MOST_UNDER_WAY = 1_000;
+const MOST_BYTES_UNDER_WAY = 4 * 1024 * 1024;
+const LANES = 2;
 
 const text = z.string().max(300);
 
@@ -51,7 +55,10 @@ export class Auditor {
   readonly #options: AuditorOptions;
   readonly #knocks: LogThrottle;
   readonly #unwritten: LogThrottle;
+  readonly #lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  #reports = 0;
   #underWay = 0;
+  #bytes = 0;
 
   constructor(options: AuditorOptions) {
     this.#options = options;
@@ -81,13 +88,16 @@ export class Auditor {
   async #onReport({ text, nonce, respond }: BusMessage): Promise<void> {
     const read = readText(report, text, LIMITS.medium);
     if (read === null) this.malformed++;
-    if (read === null || this.#underWay >= MOST_UNDER_WAY) return respond(REFUSED);
+    const crowded = this.#underWay >= MOST_UNDER_WAY || this.#bytes + text.length > MOST_BYTES_UNDER_WAY;
+    if (read === null || crowded) return respond(REFUSED);
     this.#underWay++;
-    try {
-      await this.record(read.record, nonce);
-    } finally {
-      this.#underWay--;
-    }
+    this.#bytes += text.length;
+    const lane = this.#reports++ % LANES;
+    const written = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.record(read.record, nonce));
+    this.#lanes[lane] = written;
+    await written;
+    this.#underWay--;
+    this.#bytes -= text.length;
     respond(TAKEN);
   }
 

@@ -1,9 +1,9 @@
 /**
- * Bytes that may pass in a time: a bucket that fills at a rate.
+ * How much may pass in a time, in bytes or in messages: a bucket that fills at a rate.
  *
- * Invariant BUDGET-1: over any time no more pass than `burst` and `perSecond` of it.
+ * Invariant BUDGET-1: over any time no more passes than `burst`, and `perSecond` for each second.
  */
-export class ByteBudget {
+export class Budget {
   readonly #perSecond: number;
   readonly #burst: number;
   #left: number;
@@ -17,11 +17,12 @@ export class ByteBudget {
     this.#at = now;
   }
 
-  admit(bytes: number, now: number): boolean {
+  /** @returns whether there was room, which is taken then */
+  admit(amount: number, now: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1_000) * this.#perSecond);
     this.#at = now;
-    if (bytes > this.#left) return false;
-    this.#left -= bytes;
+    if (amount > this.#left) return false;
+    this.#left -= amount;
     return true;
   }
 }
