@@ -10,8 +10,14 @@ const v = z.literal(WIRE_VERSION);
 export const sealedSchema = z.strictObject({
   v: z.literal(SEAL_VERSION),
   time: z.int().min(0).describe("Milliseconds since 1970, by the sender's clock; 30 s either way."),
-  nonce: z.string().regex(/^[A-Za-z0-9_-]{16,64}$/).describe("Used once; of an answer: that of its request."),
-  mac: z.string().regex(/^[0-9a-f]{64}$/).describe("HMAC-SHA256 over kind, subject, time, nonce and body."),
+  nonce: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,64}$/)
+    .describe("Used once; of an answer: that of its request."),
+  mac: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe("HMAC-SHA256 over kind, subject, time, nonce and body."),
   body: z.string().describe("The message that is declared for the subject, as text."),
 });
 const service = z.enum(["publisher", "acker"]);

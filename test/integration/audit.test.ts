@@ -82,7 +82,8 @@ test("AUDIT-3: an acker's report is written, by one publisher, when it is one an
     return reply.ok && (JSON.parse(reply.text) as { ok: boolean }).ok;
   };
   assert.equal(await ask(fleet, REPORT), true);
-  for (const bad of [{ ...REPORT, record: RECORD }, { record: {} }, "nonsense"]) assert.equal(await ask(fleet, bad), false);
+  for (const bad of [{ ...REPORT, record: RECORD }, { record: {} }, "nonsense"])
+    assert.equal(await ask(fleet, bad), false);
   for (const bad of [REPORT, { ...REPORT, token: SECRET }, "nonsense"]) assert.equal(await ask(bus, bad), false);
   assert.deepEqual([given(await listActions(pool, 10)).length, made.malformed, fleet.counts.refused], [1, 3, 3]);
 });

@@ -123,9 +123,12 @@ for (const user of ["publisher", "acker"] as const) {
     }
     for (const [subject, users, queue] of HEARS) {
       let refused = false;
-      const options = { ...(queue === undefined ? {} : { queue }), callback: (error: Error | null) => {
-        refused ||= error !== null;
-      } };
+      const options = {
+        ...(queue === undefined ? {} : { queue }),
+        callback: (error: Error | null) => {
+          refused ||= error !== null;
+        },
+      };
       const subscription = tried.connection.subscribe(subject, options);
       await settle(tried);
       tried.refused.clear();
@@ -150,7 +153,9 @@ test("COMPOSE-1: a publisher and an acker with these rights see, command, audit 
   const acker = await testAcker(t, env("acker"));
   const spy = await login(t, server, "acker");
   const overheard: string[] = [];
-  spy.connection.subscribe("acktor.v1.cmd.acker.*.>", { callback: (_, message) => void overheard.push(message.string()) });
+  spy.connection.subscribe("acktor.v1.cmd.acker.*.>", {
+    callback: (_, message) => void overheard.push(message.string()),
+  });
   await spy.connection.flush();
   const instances = async () => ((await publisher.ask("GET", "/v1/machines")).json["instances"] as unknown[]).length;
   await until(async () => (await instances()) === 2, 10_000, "both to be seen");

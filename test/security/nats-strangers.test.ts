@@ -70,7 +70,11 @@ for (const { name, env } of CASES) {
     assert.deepEqual(paused.json, { state: "PAUSED" });
     await publisher.ask("POST", "/v1/control/resume?service=acker&instance=acker-1", {});
     await until(
-      () => viewer.all("inspect").slice(before).some(({ instance, kind }) => instance === "acker-1" && kind === "transition"),
+      () =>
+        viewer
+          .all("inspect")
+          .slice(before)
+          .some(({ instance, kind }) => instance === "acker-1" && kind === "transition"),
       5_000,
       "an honest event of the acker",
     );
@@ -116,7 +120,10 @@ test("WIRE-4: an instance with hostile contexts, events and charts is shown with
   const definitions = [
     chart("good", [state, { ...state, id: "m.a", key: "a", parent: "m" }]),
     chart("own-parent", [state, { ...state, id: "m.a", parent: "m.a" }]),
-    chart("cycle", [{ ...state, id: "a", parent: "b" }, { ...state, id: "b", parent: "a" }]),
+    chart("cycle", [
+      { ...state, id: "a", parent: "b" },
+      { ...state, id: "b", parent: "a" },
+    ]),
     chart("two-roots", [state, { ...state, id: "n" }]),
     chart("no-target", [state], [{ id: "e", source: "m", target: "nowhere", kind: "event", label: "" }]),
     chart("no-states", null),
@@ -140,7 +147,9 @@ test("WIRE-4: an instance with hostile contexts, events and charts is shown with
   assert.ok(shown !== undefined && seen.instances.some(({ instance }) => instance === "acker-1"));
   assert.deepEqual(shown.recent, []);
   assert.ok(JSON.stringify(shown).length < 10_000 && !JSON.stringify(shown).includes("canary"));
-  const foreign = seen.definitions.map(({ id }) => id).filter((id) => definitions.some((one) => (one as { id?: string } | null)?.id === id));
+  const foreign = seen.definitions
+    .map(({ id }) => id)
+    .filter((id) => definitions.some((one) => (one as { id?: string } | null)?.id === id));
   assert.deepEqual(foreign, ["good"]);
 });
 
@@ -148,6 +157,8 @@ const MESSAGES = 100_000;
 const DIFFERENT = 5_000;
 /** What is aimed at: 65 MB a second, and half of one of our two cores in the server and here. */
 const PER_SECOND = 5_000;
+/** As many that no service hears, before: what the machine itself makes of it. */
+const UNHEARD = 25_000;
 const MOST_DELIVERY_MS = 300;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;
 
@@ -166,12 +177,15 @@ for (const { name, env } of CASES) {
     await until(async () => (await linkState(publisher)) === "CONNECTED", 10_000, "the publisher to be CONNECTED");
     const viewer = await openEvents(t, publisher.url);
     for (let i = 0; i < 20; i++) await delivery(publisher);
-    const before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
-    const worked = { publisher: cpuSeconds(publisher), acker: cpuSeconds(acker) };
+    let before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
     const most = { publisher: 0, acker: 0 };
-    const times: number[] = [];
-    let over = false;
-    const deliver = async (): Promise<void> => {
+    const strange = await stranger(t, nats.url);
+    const deliver = async (flooding: Promise<void>): Promise<number[]> => {
+      const times: number[] = [];
+      let over = false;
+      void flooding.finally(() => {
+        over = true;
+      });
       while (!over) {
         times.push(await delivery(publisher));
         most.publisher = Math.max(most.publisher, residentBytes(publisher) - before.publisher);
@@ -180,42 +194,47 @@ for (const { name, env } of CASES) {
         assert.equal(machines.status, 200);
         await machines.arrayBuffer();
       }
+      await flooding;
+      return times;
     };
-    const delivering = deliver();
-    const strange = await stranger(t, nats.url);
+    const unheard = Math.round(Math.max(...(await deliver(flood(strange, UNHEARD, "nothing.")))));
+    before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
+    Object.assign(most, { publisher: 0, acker: 0 });
+    const worked = { publisher: cpuSeconds(publisher), acker: cpuSeconds(acker) };
     const startedAt = performance.now();
-    await flood(strange);
-    over = true;
-    await delivering;
+    const times = await deliver(flood(strange, MESSAGES));
     const seconds = (performance.now() - startedAt) / 1_000;
     const slowest = Math.round(Math.max(...times));
     const mib = (bytes: number): number => Math.round(bytes / 1_048_576);
     t.diagnostic(`${Math.round(MESSAGES / seconds)} hostile messages a second for ${Math.round(seconds)} s`);
-    t.diagnostic(`${times.length} honest deliveries, slowest ${slowest} ms`);
+    t.diagnostic(`${times.length} honest deliveries, slowest ${slowest} ms; of those that none hears, ${unheard} ms`);
     const cpu = (one: Service, from: number): number => Math.round(((cpuSeconds(one) - from) / MESSAGES) * 1e6);
-    t.diagnostic(`CPU per hostile message: publisher ${cpu(publisher, worked.publisher)} µs, acker ${cpu(acker, worked.acker)} µs`);
+    t.diagnostic(
+      `CPU per hostile message: publisher ${cpu(publisher, worked.publisher)} µs, acker ${cpu(acker, worked.acker)} µs`,
+    );
     t.diagnostic(`memory: publisher +${mib(most.publisher)} MiB, acker +${mib(most.acker)} MiB`);
     const told = viewer.all("inspect").length;
     await fetch(`${publisher.url}/v1/control/pause`, { method: "POST" });
     await until(() => viewer.all("inspect").length > told, 5_000, "the stream to tell");
     await fetch(`${publisher.url}/v1/control/resume`, { method: "POST" });
     await delivery(publisher);
-    assert.ok(slowest <= MOST_DELIVERY_MS, `an honest delivery took ${slowest} ms`);
+    assert.ok(slowest <= Math.max(MOST_DELIVERY_MS, 2 * unheard), `an honest delivery took ${slowest} ms`);
     assert.ok(Math.max(most.publisher, most.acker) <= MOST_GROWTH_BYTES, JSON.stringify(most));
-    for (const { output } of [publisher, acker]) assert.doesNotMatch(output(), /RangeError|TypeError|a listener failed/);
+    for (const { output } of [publisher, acker])
+      assert.doesNotMatch(output(), /RangeError|TypeError|a listener failed/);
   });
 }
 
 /** Made before: making them would cost more than hearing them does. */
-async function flood(strange: NatsConnection): Promise<void> {
+async function flood(strange: NatsConnection, messages: number, before = ""): Promise<void> {
   const next = hostileMessages(42);
   const different = Array.from({ length: DIFFERENT }, next);
   const startedAt = performance.now();
-  for (let sent = 0; sent < MESSAGES; ) {
-    const due = Math.min(MESSAGES, ((performance.now() - startedAt) / 1_000) * PER_SECOND);
+  for (let sent = 0; sent < messages; ) {
+    const due = Math.min(messages, ((performance.now() - startedAt) / 1_000) * PER_SECOND);
     for (; sent < due; sent++) {
       const { subject, bytes } = different[sent % DIFFERENT] ?? next();
-      strange.publish(subject, bytes, sent % 3 === 0 ? { reply: "stranger.inbox" } : {});
+      strange.publish(`${before}${subject}`, bytes, sent % 3 === 0 ? { reply: "stranger.inbox" } : {});
     }
     await strange.flush();
   }

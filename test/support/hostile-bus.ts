@@ -61,10 +61,16 @@ function formOf(pick: Pick, random: () => number): Form {
       body: { ...stamp, kind: "deliveries", counts: { received: 1 }, steps: [step] },
     }),
     () => ({ subject: SUBJECTS.watch, body: { v: 1, viewer: instance, leaves: random() < 0.5 } }),
-    () => ({ subject: SUBJECTS.snapshot("publisher"), body: { v: 1, viewer: "v", definitions: true, recentBytes: 1e9 } }),
+    () => ({
+      subject: SUBJECTS.snapshot("publisher"),
+      body: { v: 1, viewer: "v", definitions: true, recentBytes: 1e9 },
+    }),
     () => ({ subject: SUBJECTS.snapshot("acker"), body: { v: 1, viewer: "v", definitions: true } }),
     // Never one that an open bus would obey: its verb is none, or its service has no such command.
-    () => ({ subject: SUBJECTS.command("acker", "acker-1", "replay"), body: { v: 1, who: "x", args: { a: 1 }, token: "x" } }),
+    () => ({
+      subject: SUBJECTS.command("acker", "acker-1", "replay"),
+      body: { v: 1, who: "x", args: { a: 1 }, token: "x" },
+    }),
     () => ({ subject: SUBJECTS.command("publisher", "p1", pick(["", "explode", "a.b.c"])), body: { v: 1, who: "x" } }),
     () => ({ subject: SUBJECTS.command("publisher", null, "nothing"), body: { v: 2, who: "x" } }),
     () => ({ subject: SUBJECTS.audit, body: { record: { ...record, detail: { a: { b: 1 } } } } }),

@@ -148,7 +148,11 @@ export class NatsBus implements Bus {
     if (Buffer.byteLength(text) > (connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
       return { ok: false, kind: "refused" };
     }
-    const gathered = await this.#gather(connection, subject, text, { forMs: deadlineMs, most: 1, ...(accept && { accept }) });
+    const gathered = await this.#gather(connection, subject, text, {
+      forMs: deadlineMs,
+      most: 1,
+      ...(accept && { accept }),
+    });
     const [reply] = gathered.replies;
     return reply === undefined ? { ok: false, kind: gathered.ended } : { ok: true, text: reply };
   }
@@ -183,17 +187,20 @@ export class NatsBus implements Bus {
         const reply = data.toString("utf8");
         if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
       });
-      const hear = (error: Error | null, message: Msg): void => {
-        if (error !== null) return end("away");
+      const hear = (message: Msg): void => {
         const { byteLength } = message.data;
-        // The server says so at once when there is no listener.
-        if (message.headers?.code === 503 && byteLength === 0) return end("no_responder");
         bytes += byteLength;
         if (bytes > MOST_REPLY_BYTES) return;
         const data = Buffer.from(message.data);
         this.#replies.push(byteLength, () => take(data));
       };
-      const subscription = connection.subscribe(inbox, { callback: this.#guard.wrap("bus reply", hear) });
+      const callback = this.#guard.wrap("bus reply", (error: Error | null, message: Msg): void => {
+        if (error !== null) end("away");
+        // The server says so at once when there is no listener.
+        else if (message.headers?.code === 503 && message.data.byteLength === 0) end("no_responder");
+        else hear(message);
+      });
+      const subscription = connection.subscribe(inbox, { callback });
       this.#ending.add(leave);
       if (!this.#send(subject, text, inbox)) end("away");
     });

@@ -38,7 +38,8 @@ export class TurnQueue {
   /** @param run never throws. @returns false when it is refused */
   push(bytes: number, run: () => void): boolean {
     const { mostTasks, mostBytes } = this.#options;
-    if (this.#stopped || this.#waiting.length - this.#next >= mostTasks || this.#bytes + bytes > mostBytes) return false;
+    if (this.#stopped || this.#waiting.length - this.#next >= mostTasks || this.#bytes + bytes > mostBytes)
+      return false;
     this.#waiting.push({ bytes, run });
     this.#bytes += bytes;
     this.#turn ??= setImmediate(() => this.#runSome());

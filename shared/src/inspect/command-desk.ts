@@ -127,7 +127,9 @@ export class CommandDesk {
     const request = command === undefined ? null : readText(commandRequest, text, LIMITS.command);
     if (command === undefined || request === null) {
       this.malformed++;
-      respond(this.#said({ ok: false, code: 400, reason: command === undefined ? this.#noCommand(subject) : NOT_READ }));
+      respond(
+        this.#said({ ok: false, code: 400, reason: command === undefined ? this.#noCommand(subject) : NOT_READ }),
+      );
       return;
     }
     if (toAll && request.origin === boot) return;

@@ -81,7 +81,18 @@ export class ControlPlane {
 }
 
 function natsBus(url: string, options: ControlPlaneOptions): Bus {
-  const { service, instance, version, logger, now, wallClock, random, natsCa: ca, natsInbox: inbox, natsSecret } = options;
+  const {
+    service,
+    instance,
+    version,
+    logger,
+    now,
+    wallClock,
+    random,
+    natsCa: ca,
+    natsInbox: inbox,
+    natsSecret,
+  } = options;
   const name = `acktor-${service}`;
   const bus = new NatsBus({
     url,

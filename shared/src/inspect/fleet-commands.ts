@@ -81,5 +81,7 @@ export class FleetCommands {
 }
 
 function readReplies(texts: readonly string[]): CommandReply[] {
-  return texts.map((text) => readText(commandReply, text, LIMITS.medium) as CommandReply | null).filter((reply) => reply !== null);
+  return texts
+    .map((text) => readText(commandReply, text, LIMITS.medium) as CommandReply | null)
+    .filter((reply) => reply !== null);
 }

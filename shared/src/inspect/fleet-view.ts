@@ -180,7 +180,8 @@ export class FleetView {
     const accept = (text: string): boolean => {
       const read = readSnapshot(text);
       this.malformed += read === null ? 1 : read.leftOut;
-      if (read === null || !this.#takes(read.snapshot, service, knownOnly) || found.has(read.snapshot.boot)) return false;
+      if (read === null || !this.#takes(read.snapshot, service, knownOnly) || found.has(read.snapshot.boot))
+        return false;
       found.set(read.snapshot.boot, read.snapshot);
       return true;
     };

@@ -183,7 +183,10 @@ export const instanceSnapshot = z
       z.object({ ts: time, service, instance, status: z.enum(["active", "done", "error"]), ...actorState }),
       100,
     ),
-    summary: z.unknown().refine(isJsonObject).transform((given) => cleanForeign(given) as InstanceSnapshot["summary"]),
+    summary: z
+      .unknown()
+      .refine(isJsonObject)
+      .transform((given) => cleanForeign(given) as InstanceSnapshot["summary"]),
     recent: z.array(z.unknown()).max(2_000).optional(),
     stopping: z.boolean().optional(),
     definitions: z.array(z.unknown()).max(50).optional(),
@@ -252,8 +255,7 @@ export function readSnapshot(text: string): ReadSnapshot | null {
     one.service === read.service && one.instance === read.instance && one.boot === read.boot;
   const events = recent?.flatMap((one) => goodOf(inspectEvent, one)).filter(isOwn);
   const charts = definitions?.flatMap((one) => goodOf(definition, one));
-  const leftOut =
-    (recent?.length ?? 0) - (events?.length ?? 0) + (definitions?.length ?? 0) - (charts?.length ?? 0);
+  const leftOut = (recent?.length ?? 0) - (events?.length ?? 0) + (definitions?.length ?? 0) - (charts?.length ?? 0);
   const snapshot = {
     ...rest,
     ...(events === undefined ? {} : { recent: events }),

@@ -91,7 +91,9 @@ const serverSettings = {
       "First word of the subjects on which replies come, so that each user of NATS can be given its own: _INBOX_publisher.",
     example: "_INBOX_publisher",
     fallback: "_INBOX",
-    schema: text((v) => (/^[A-Za-z0-9_-]{1,50}$/.test(v) ? null : "is not 1 to 50 letters, digits, dashes or underscores")),
+    schema: text((v) =>
+      /^[A-Za-z0-9_-]{1,50}$/.test(v) ? null : "is not 1 to 50 letters, digits, dashes or underscores",
+    ),
   },
   HTTP_HOST: {
     description: "Address to listen on. Anything but loopback needs ACKTOR_API_TOKEN.",
@@ -489,7 +491,11 @@ export function exposureFault(host: string, token: string | null): string | null
 }
 
 /** The fault of being commanded over a network by what proves nothing, or null. */
-function openBusFault({ NATS_URL: url, ACKTOR_NATS_SECRET: secret, ACKTOR_API_TOKEN: token }: SharedSettings): string | null {
+function openBusFault({
+  NATS_URL: url,
+  ACKTOR_NATS_SECRET: secret,
+  ACKTOR_API_TOKEN: token,
+}: SharedSettings): string | null {
   if (typeof url !== "string" || secret !== null || token !== null) return null;
   const { hostname } = new URL(url);
   if (LOOPBACK.test(hostname.replace(/^\[|\]$/g, ""))) return null;

@@ -43,9 +43,21 @@ test("SEAL-5: what has no form of a seal is unsigned, whatever it is", () => {
   const fields = JSON.parse(GOOD) as Record<string, unknown>;
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   const texts = ["", "null", "[]", "{}", BODY, deep, GOOD.slice(1), `{"v":2,"body":${deep}}`, `${GOOD}x`, "\ud800"];
-  const odd = [{ v: 1 }, { v: "2" }, { time: "1" }, { time: 1.5 }, { time: -1 }, { nonce: "short" }, { nonce: 1 }].concat(
-    [{ nonce: "x".repeat(65) }, { mac: "00" }, { mac: "G".repeat(64) }, { body: {} }, { body: null }] as never[],
-  );
+  const odd = [
+    { v: 1 },
+    { v: "2" },
+    { time: "1" },
+    { time: 1.5 },
+    { time: -1 },
+    { nonce: "short" },
+    { nonce: 1 },
+  ].concat([
+    { nonce: "x".repeat(65) },
+    { mac: "00" },
+    { mac: "G".repeat(64) },
+    { body: {} },
+    { body: null },
+  ] as never[]);
   for (const one of odd) texts.push(JSON.stringify({ ...fields, ...one }));
   texts.push(JSON.stringify({ ...fields, body: "\ud800" }), JSON.stringify({ ...fields, body: "x".repeat(1_100_000) }));
   for (const text of texts) assert.equal(kindOf(text), "unsigned", text.slice(0, 200));

@@ -162,7 +162,10 @@ test("COMPOSE-1: inboxes differ by user and are in docker-compose.yml; no user m
     const inboxes = subscribe.filter((pattern) => pattern.startsWith("_INBOX"));
     assert.deepEqual(inboxes, [`${inboxOf(user)}.>`]);
     assert.match(compose, new RegExp(`MQTT_USERNAME: ${user}\\n +ACKTOR_NATS_INBOX: ${inboxOf(user)}\\n`));
-    assert.ok(publish.every((pattern) => pattern.startsWith("acktor.v1.")), publish.join());
+    assert.ok(
+      publish.every((pattern) => pattern.startsWith("acktor.v1.")),
+      publish.join(),
+    );
     assert.ok(![...publish, ...subscribe].some((pattern) => /^(>|\*|acktor\.v1\.>)$/.test(pattern)), "all of it");
   }
 });

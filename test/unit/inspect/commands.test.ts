@@ -119,7 +119,10 @@ test("DESK-1: a signed command is obeyed once; heard again it is 401, though not
   assert.match(answers[0] ?? "", /"ok":true/);
   assert.match(answers[1] ?? "", /"code":401.*nonce was used before/);
   assert.deepEqual(one.obeyed, ["pause"]);
-  assert.deepEqual([one.records[0]?.who, one.records[0]?.outcome, one.records[1]?.outcome], ["ana", "done", "unauthorized"]);
+  assert.deepEqual(
+    [one.records[0]?.who, one.records[0]?.outcome, one.records[1]?.outcome],
+    ["ana", "done", "unauthorized"],
+  );
 });
 
 test("a publisher signs what it passes on, and the secret is in nothing that is said", async (t) => {

@@ -91,7 +91,11 @@ test("ENQUEUE-2: where there is a secret, what it did not sign is unauthorized; 
 test("ENQUEUE-3: a signed message names its own key, else its nonce is the key: heard again it is the same message", async () => {
   const { intake, bus } = rig(SECRET);
   const ask = async (body: object, nonce: string) => {
-    const reply = await bus.request("enqueue", seal(busKey(SECRET), "enqueue", JSON.stringify(body), Date.now(), nonce), 1_000);
+    const reply = await bus.request(
+      "enqueue",
+      seal(busKey(SECRET), "enqueue", JSON.stringify(body), Date.now(), nonce),
+      1_000,
+    );
     return reply.ok ? openAnswer(busKey(SECRET), "enqueue", nonce, reply.text) : null;
   };
   assert.match((await ask(good, "0123456789abcdef")) ?? "", /"state":"pending"/);

@@ -26,7 +26,11 @@ export function inboxOf(user: string): string {
 }
 
 function own(user: string): string[] {
-  const verbs = SERVICE_VERBS.flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.acktor-${user}`, `$SRV.${verb}.acktor-${user}.*`]);
+  const verbs = SERVICE_VERBS.flatMap((verb) => [
+    `$SRV.${verb}`,
+    `$SRV.${verb}.acktor-${user}`,
+    `$SRV.${verb}.acktor-${user}.*`,
+  ]);
   return [`${inboxOf(user)}.>`, ...verbs];
 }
 

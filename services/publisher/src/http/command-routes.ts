@@ -42,7 +42,8 @@ export const auditQuery = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
 });
 
-const OTHER_SECRET = "Give every instance on the bus the same ACKTOR_NATS_SECRET (or ACKTOR_API_TOKEN), and set the clocks.";
+const OTHER_SECRET =
+  "Give every instance on the bus the same ACKTOR_NATS_SECRET (or ACKTOR_API_TOKEN), and set the clocks.";
 const NOT_FROM_HERE = "Look at the states in GET /v1/machines: this command is not possible from them.";
 
 export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): void {

@@ -45,14 +45,16 @@ export function takeFromBus(options: BusIntakeOptions): () => void {
       load.bytes -= text.length;
     }
   };
-  const refused = ({ respond }: BusMessage, why: SealRefusal): void => respond(JSON.stringify(errorBody(unsealed(why))));
+  const refused = ({ respond }: BusMessage, why: SealRefusal): void =>
+    respond(JSON.stringify(errorBody(unsealed(why))));
   return bus.subscribe(subject, take, { queue: "enqueue", refused });
 }
 
 async function enqueue(text: string, nonce: string | null, { intake, limits }: BusIntakeOptions): Promise<object> {
   const read = readJsonText(text, LIMITS);
   if (!read.ok) return errorBody({ code: "invalid_json", message: `the message ${read.reason}` });
-  if (!isJsonObject(read.value)) return errorBody({ code: "invalid_json", message: "the message is not a JSON object" });
+  if (!isJsonObject(read.value))
+    return errorBody({ code: "invalid_json", message: "the message is not a JSON object" });
   const { idempotency_key: named, ...message } = read.value;
   if (named !== undefined && typeof named !== "string") return errorBody(keyFault("idempotency_key is not a text"));
   const key = named ?? (nonce === null ? null : `bus:${nonce}`);
