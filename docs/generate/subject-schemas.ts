@@ -1,7 +1,7 @@
 /** What travels on the bus, as schemas: the AsyncAPI document is made of them, and a test holds what is said to them. */
 import { batchItemSchema } from "@acktor/publisher/intake/validate-message";
-import { SEAL_VERSION } from "@acktor/shared/bus/seal";
 import { COMMANDS, WIRE_VERSION } from "@acktor/shared/inspect/wire";
+import { SEAL_VERSION } from "@acktor/shared/seal/seal";
 import { z } from "zod";
 
 const v = z.literal(WIRE_VERSION);

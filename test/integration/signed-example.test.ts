@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
-import { busKey, open, seal } from "@acktor/shared/bus/seal";
+import { busKey, open, seal } from "@acktor/shared/seal/seal";
 import { cleanUp } from "../support/cleanup.ts";
 import { testFolder } from "../support/compose-certificates.ts";
 import { testInstance } from "../support/control.ts";

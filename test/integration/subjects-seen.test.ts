@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
-import { busKey, open } from "@acktor/shared/bus/seal";
+import { busKey, open } from "@acktor/shared/seal/seal";
 import { SUBJECTS } from "../../docs/generate/render-subjects.ts";
 import { testAcker, testBroker } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";

@@ -11,7 +11,7 @@
  *         process. So a listener returns its promise to the bus; it never drops it.
  *  BUS-6. Over a network a message beyond `mostBytes` of its listener is counted and dropped before it is decoded.
  */
-import type { SealRefusal } from "./seal.ts";
+import type { SealRefusal } from "../seal/seal.ts";
 
 export interface BusMessage {
   readonly subject: string;

@@ -11,9 +11,9 @@
  *     undoes nothing: the log has it then.
  */
 import type { Bus, BusMessage, SubscribeOptions } from "../bus/bus.ts";
-import type { SealRefusal } from "../bus/seal.ts";
 import type { Subjects } from "../bus/subjects.ts";
 import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
+import type { SealRefusal } from "../seal/seal.ts";
 import type { CommandOutcome } from "./run-command.ts";
 import { COMMANDS, type Command, type CommandReply, type Json, type ServiceName, WIRE_VERSION } from "./wire.ts";
 import { commandRequest, LIMITS, readText, sealedBytes } from "./wire-schemas.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
-import { busKey, openAnswer, seal } from "@acktor/shared/bus/seal";
 import type { AskedCommand } from "@acktor/shared/inspect/command-desk";
 import type { CommandReply } from "@acktor/shared/inspect/wire";
+import { busKey, openAnswer, seal } from "@acktor/shared/seal/seal";
 import { cleanUp } from "../../support/cleanup.ts";
 import { SUBJECTS, type TestInstance, type TestInstanceOptions, testInstance } from "../../support/control.ts";
 import { until } from "../../support/until.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { takeFromBus } from "@acktor/publisher/intake/bus-intake";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
-import { busKey, openAnswer, seal } from "@acktor/shared/bus/seal";
+import { busKey, openAnswer, seal } from "@acktor/shared/seal/seal";
 import { sealedBus } from "../../support/control.ts";
 import { AWAY } from "../../support/db-results.ts";
 import { insertedRow, intakeRig } from "../../support/intake-rig.ts";

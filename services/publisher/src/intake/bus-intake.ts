@@ -11,9 +11,9 @@
  *             with `high_water`.
  */
 import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
-import type { SealRefusal } from "@acktor/shared/bus/seal";
 import { isJsonObject, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type ApiFault, errorBody } from "@acktor/shared/runtime/api-error";
+import type { SealRefusal } from "@acktor/shared/seal/seal";
 import type { Intake } from "./intake.ts";
 import { type IntakeLimits, validateMessage } from "./validate-message.ts";
 

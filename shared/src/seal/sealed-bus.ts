@@ -11,9 +11,6 @@
  *            `REFUSALS_PER_SECOND` are answered; the others are counted.
  */
 import { type KeyObject, randomBytes } from "node:crypto";
-import { Budget } from "../runtime/budget.ts";
-import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
-import type { Logger } from "../runtime/logger.ts";
 import type {
   Bus,
   BusCounts,
@@ -23,7 +20,10 @@ import type {
   GatherOptions,
   ReplyJudge,
   SubscribeOptions,
-} from "./bus.ts";
+} from "../bus/bus.ts";
+import { Budget } from "../runtime/budget.ts";
+import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { NonceMemory } from "./nonce-memory.ts";
 import { open, openAnswer, SEAL_WINDOW_MS, type SealRefusal, seal, sealAnswer } from "./seal.ts";
 

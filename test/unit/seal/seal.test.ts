@@ -1,8 +1,8 @@
 /** The seal of the bus: what passes, what does not, and that no field can move into another. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NonceMemory } from "@acktor/shared/bus/nonce-memory";
-import { busKey, open, openAnswer, SEAL_WINDOW_MS, seal, sealAnswer } from "@acktor/shared/bus/seal";
+import { NonceMemory } from "@acktor/shared/seal/nonce-memory";
+import { busKey, open, openAnswer, SEAL_WINDOW_MS, seal, sealAnswer } from "@acktor/shared/seal/seal";
 
 const SECRET = "a-secret-of-the-test-42";
 const KEY = busKey(SECRET);
