@@ -165,7 +165,7 @@ const MESSAGES = 100_000;
 const DIFFERENT = 5_000;
 /** What is aimed at: 65 MB a second, and half of one of our two cores in the server and here. */
 const PER_SECOND = 5_000;
-/** As many that no service hears, before: what the machine itself makes of it. */
+/** As many that no service hears, before: what the machine itself costs. */
 const UNHEARD = 25_000;
 const MOST_DELIVERY_MS = 300;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;

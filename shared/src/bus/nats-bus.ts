@@ -245,7 +245,7 @@ export class NatsBus implements Bus {
     const connection = await unlessAborted(opening, signal);
     if (connection === null) {
       // Stopped meanwhile: what is opened late is closed at once.
-      if (signal.aborted) void opening.then((late) => late?.close());
+      if (signal.aborted) void opening.then((late) => late?.close()).catch(() => "it has closed itself");
       return false;
     }
     const closed = connection.closed();

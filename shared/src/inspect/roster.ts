@@ -5,7 +5,7 @@
  *  1. An instance that said goodbye, or was silent for `SILENT_AFTER_MS` while the bus was there, is gone; told once.
  *  2. While the bus is away nobody is gone: nobody could be heard.
  *  3. At most `MOST` are known; one more is not taken up. Of each its names and its number are kept, not what it said.
- *  4. Goodbye is the last word of a boot: what was still under way when it was said brings nobody back. A minute later it
+ *  4. Goodbye is the last word of a boot: what was still under way when it was said brings no instance back. A minute later it
  *     may, so that a goodbye that another one said holds no instance off for good.
  *  ROSTER-5. Where it is asked for (`inOrder`), what is older than the last that was heard of a boot is not taken.
  */

@@ -18,7 +18,7 @@ import { COMMANDS, type InstanceSnapshot, MAX_STEPS, type MachineDefinition, typ
 
 const KIB = 1024;
 
-/** By what is said. Honest ones have a tenth of it, but snapshots with their newest events, which have up to 700 KiB. */
+/** By what is said. Honest ones have a tenth of that, but snapshots with their newest events, which have up to 700 KiB. */
 export const LIMITS = {
   /** Beats, and questions. */
   small: { maxBytes: 4 * KIB, maxDepth: 4, maxValues: 100 },

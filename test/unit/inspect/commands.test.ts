@@ -106,7 +106,7 @@ test("DESK-1: where there is a secret, what it did not sign is 401, changes noth
   assert.doesNotMatch(JSON.stringify(one.records), /mallory|right-secret|[0-9a-f]{64}/);
 });
 
-test("DESK-1: a signed command is obeyed once; heard again it is 401, though nothing of it was changed", async (t) => {
+test("DESK-1: a signed command is obeyed once; heard again it is 401, though it is unchanged", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one", { secret: SECRET });
   const subject = SUBJECTS.command("publisher", "one", "pause");

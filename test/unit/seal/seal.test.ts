@@ -17,7 +17,7 @@ const kindOf = (text: string, subject = SUBJECT, now = NOW): string => {
   return opened.ok ? "good" : opened.why.kind;
 };
 
-test("SEAL-1: what was sealed is opened, and neither the secret nor a key made of it is in the text", () => {
+test("SEAL-1: what was sealed is opened, and neither the secret nor the key is in the text", () => {
   assert.deepEqual(open(KEY, SUBJECT, GOOD, NOW), { ok: true, time: NOW, nonce: NONCE, body: BODY });
   assert.ok(!GOOD.includes(SECRET) && !GOOD.includes(KEY.export().toString("hex")));
 });

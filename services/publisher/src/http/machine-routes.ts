@@ -29,7 +29,7 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
     return picture(query.value.recent === "true");
   });
 
-  app.get("/v1/events", { exposeHeadRoute: false }, async (_request, reply) => {
+  app.get("/v1/events", { exposeHeadRoute: false }, async (request, reply) => {
     if (!stream.hasRoom) {
       const message = `${MOST_VIEWERS} viewers watch this publisher already`;
       return sendFault(reply, { code: "too_many_viewers", message, retryAfterSeconds: 10 });
@@ -40,8 +40,13 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
     const viewer = stream.add(reply.raw, () => {
       if (stream.size === 0) unlisten();
     });
-    const first = await picture(true);
-    viewer.begin(eventText("snapshot", first));
+    try {
+      viewer.begin(eventText("snapshot", await picture(true)));
+    } catch (error) {
+      // The answer has begun: all that can be said is that it ends. The viewer comes back.
+      request.log.error({ err: error }, "a viewer could not be given the picture");
+      reply.raw.destroy();
+    }
     return reply;
   });
 
