@@ -231,7 +231,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   addOverviewRoutes(app, { pool, overview: () => overview.read() });
   addConsoleRoutes(app, INDEX);
-  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view) });
+  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view), logger });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
   metrics.watchControl({
     service: "publisher",

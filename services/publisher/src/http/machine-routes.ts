@@ -2,6 +2,7 @@
 import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { Logger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { EventStream, eventText, MOST_VIEWERS } from "./event-stream.ts";
@@ -11,12 +12,13 @@ import type { MachineView } from "./status-routes.ts";
 export interface MachineRoutes {
   readonly fleet: FleetView;
   readonly actors: () => readonly MachineView[];
+  readonly logger?: Logger;
 }
 
 export const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
 
 /** @returns the stream, for its counts */
-export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: MachineRoutes): EventStream {
+export function addMachineRoutes(app: FastifyInstance, { fleet, actors, logger }: MachineRoutes): EventStream {
   const stream = new EventStream();
   const picture = async (recent: boolean): Promise<MachinesView> => {
     const seen = await fleet.picture(recent);
@@ -29,7 +31,7 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
     return picture(query.value.recent === "true");
   });
 
-  app.get("/v1/events", { exposeHeadRoute: false }, async (request, reply) => {
+  app.get("/v1/events", { exposeHeadRoute: false }, async (_request, reply) => {
     if (!stream.hasRoom) {
       const message = `${MOST_VIEWERS} viewers watch this publisher already`;
       return sendFault(reply, { code: "too_many_viewers", message, retryAfterSeconds: 10 });
@@ -44,7 +46,7 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors }: Machin
       viewer.begin(eventText("snapshot", await picture(true)));
     } catch (error) {
       // The answer has begun: all that can be said is that it ends. The viewer comes back.
-      request.log.error({ err: error }, "a viewer could not be given the picture");
+      logger?.error({ err: error }, "a viewer could not be given the picture");
       reply.raw.destroy();
     }
     return reply;
