@@ -2,6 +2,7 @@
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX } from "@acktor/shared/protocol/topics";
 import { z } from "zod";
 import { busPart } from "./render-subjects.ts";
+import { sealedSchema } from "./subject-schemas.ts";
 import { ackSchema, envelopeSchema, presenceSchema } from "./topic-schemas.ts";
 import type { GeneratedFile } from "./write-or-check.ts";
 
@@ -21,7 +22,7 @@ export function asyncApiDocument(): object {
       version: "1.0.0",
       license: { name: "MIT" },
       description:
-        "An outbox that proves delivery: a message is published until an acker answers on its ack topic. NATS is the control plane, and may be absent.",
+        "An outbox that proves delivery: a message is published until an acker answers on its ack topic. NATS is the control plane, and may be absent. Where ACKTOR_NATS_SECRET or ACKTOR_API_TOKEN is set, each message on NATS but wake is the body of a SealedText.",
     },
     defaultContentType: "application/json",
     servers: {
@@ -54,6 +55,7 @@ export function asyncApiDocument(): object {
         presence: message("Presence", "An acker's birth, or its will.", presenceSchema),
         ...bus.messages,
       },
+      schemas: { SealedText: jsonSchema(sealedSchema) },
     },
   };
 }
@@ -84,6 +86,10 @@ function operation(action: "send" | "receive", name: Channel, mqtt: object): obj
 }
 
 function message(title: string, summary: string, schema: z.ZodType): object {
-  const { $schema: _, ...payload } = z.toJSONSchema(schema, { target: "draft-7" });
-  return { name: title, title, summary, contentType: "application/json", payload };
+  return { name: title, title, summary, contentType: "application/json", payload: jsonSchema(schema) };
+}
+
+function jsonSchema(schema: z.ZodType): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: "draft-7" });
+  return rest;
 }

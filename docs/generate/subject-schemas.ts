@@ -1,11 +1,26 @@
 /** What travels on the bus, as schemas: the AsyncAPI document is made of them, and a test holds what is said to them. */
 import { batchItemSchema } from "@acktor/publisher/intake/validate-message";
 import { COMMANDS, WIRE_VERSION } from "@acktor/shared/inspect/wire";
+import { SEAL_VERSION } from "@acktor/shared/seal/seal";
 import { z } from "zod";
 
 const v = z.literal(WIRE_VERSION);
+
+/** What every message but `wake` is in where the bus has a key: docs/reference/control-plane.md#signed-messages. */
+export const sealedSchema = z.strictObject({
+  v: z.literal(SEAL_VERSION),
+  time: z.int().min(0).describe("Milliseconds since 1970, by the sender's clock; 30 s either way."),
+  nonce: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{16,64}$/)
+    .describe("Used once; of an answer: that of its request."),
+  mac: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe("HMAC-SHA256 over kind, subject, time, nonce and body."),
+  body: z.string().describe("The message that is declared for the subject, as text."),
+});
 const service = z.enum(["publisher", "acker"]);
-const token = z.string().describe("The API token, where one is configured.").optional();
 const ms = z.number().describe("Milliseconds since 1970, by the instance's clock.");
 const boot = z.string().describe("Differs with every start of the process.");
 const stamp = { v, seq: z.int().min(1), ts: ms, service, instance: z.string(), boot };
@@ -66,7 +81,6 @@ export const commandSchema = z.strictObject({
   v,
   who: z.string().describe("Recorded in the audit; by HTTP, the authenticated principal."),
   said: z.string().describe("The name that the caller gave for itself; recorded in the audit.").optional(),
-  token,
   args: z.record(z.string(), z.unknown()).describe("Of `replay`: the body of POST /v1/dead-letters/replay.").optional(),
   from: z.string().optional(),
   origin: boot.optional(),
@@ -82,7 +96,7 @@ export const commandReplySchema = z.strictObject({
   result: z.unknown().optional(),
 });
 
-export const enqueueSchema = batchItemSchema.extend({ token });
+export const enqueueSchema = batchItemSchema;
 
 export const enqueueReplySchema = z.union([
   z.strictObject({ message_id: z.uuid(), state: z.string() }),
@@ -92,7 +106,6 @@ export const enqueueReplySchema = z.union([
 export const wakeSchema = z.string().describe("Nothing is read of it.");
 
 export const auditSchema = z.strictObject({
-  token,
   record: z.strictObject({
     who: z.string(),
     said: z.string().nullable().optional(),

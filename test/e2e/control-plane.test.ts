@@ -6,8 +6,10 @@ import { type TestContext, test } from "node:test";
 import type { Receipts } from "@acktor/publisher/control/ask-receipts";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
+import { busKey, seal } from "@acktor/shared/seal/seal";
 import { MOSQUITTO_5, TEST_LIMIT_MS } from "../support/brokers.ts";
 import { cleanUp } from "../support/cleanup.ts";
+import { sealedBus } from "../support/control.ts";
 import { openEvents } from "../support/events.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { type NatsServer, startNatsServer } from "../support/nats-server.ts";
@@ -325,17 +327,17 @@ test(
     const closed = await startService(t, "publisher", { ...env, ACKTOR_INSTANCE: "closed", ACKTOR_API_TOKEN: TOKEN });
     await closed.ready();
     assert.equal((await fetch(`${closed.url}/v1/breaker/open`, POST)).status, 401);
+    const subject = "acktor.v1.cmd.publisher.closed.pause";
     const asked = await until(async () => {
-      const reply = await bus.request(
-        "acktor.v1.cmd.publisher.closed.pause",
-        '{"v":1,"who":"stranger","token":"wrong"}',
-        2_000,
-      );
+      const reply = await bus.request(subject, `{"v":1,"who":"ana","token":"${TOKEN}"}`, 2_000);
       return reply.ok ? (JSON.parse(reply.text) as { code: number }) : null;
     }, 5_000);
     assert.equal(asked.code, 401);
     assert.equal((await enqueue({ topic, content: "x" })).error?.code, "unauthorized");
-    assert.equal((await enqueue({ topic, content: "x", token: TOKEN })).error, undefined);
+    assert.equal((await enqueue({ topic, content: "x", token: TOKEN })).error?.code, "unauthorized");
+    const fleet = sealedBus(bus, TOKEN);
+    const signed = await fleet.request("acktor.v1.enqueue", JSON.stringify({ topic, content: "signed" }), 5_000);
+    assert.ok(signed.ok && signed.text.includes("message_id"), JSON.stringify(signed));
     const audit = async () => {
       const response = await fetch(`${closed.url}/v1/audit?limit=10`, { headers: AUTH });
       return ((await response.json()) as { actions: Record<"who" | "action" | "outcome", string>[] }).actions;
@@ -346,6 +348,7 @@ test(
       "127.0.0.1 breaker.open unauthorized",
       "stranger pause unauthorized",
     ]);
+    assert.ok(!JSON.stringify(actions).includes("ana"));
     assert.ok(!JSON.stringify(actions).includes(TOKEN));
   },
 );
@@ -385,5 +388,57 @@ test(
     assert.deepEqual(texts, [], "what is no question has no answer");
     const ignored = await (await fetch(`${acker.url}/metrics`)).text();
     assert.match(ignored, /acktor_bus_ignored_total[^\n]* 1\n/);
+  },
+);
+
+test(
+  "with a secret: a command that was overheard is obeyed once, by no instance twice, and a captured enqueue is one message",
+  OPTIONS,
+  async (t) => {
+    const nats = await startNatsServer(t);
+    if (nats === null) return;
+    const { stage, p1, p2 } = await setFleet(t, nats, { ACKTOR_NATS_SECRET: TOKEN });
+    const bus = await client(t, nats.url);
+    const heard = new Map<string, string>();
+    bus.subscribe("acktor.v1.>", ({ subject, text }) => void heard.set(subject, text));
+    assert.equal((await bus.request("acktor.v1.none", "", 1_000)).ok, false, "the subscription is there");
+    const pause = await fetch(`${p1.url}/v1/control/pause?service=publisher&instance=all`, { method: "POST" });
+    assert.equal(((await pause.json()) as { replies: unknown[] }).replies.length, 2);
+    await fetch(`${p1.url}/v1/control/resume?service=publisher&instance=all`, { method: "POST" });
+    const replay = async (subject: string): Promise<string[]> =>
+      bus.requestMany(subject, heard.get(subject) ?? "", { forMs: 500, most: 2 });
+    const again = await replay("acktor.v1.cmd.publisher.all.pause");
+    assert.equal(again.length, 2);
+    assert.ok(
+      again.every((text) => text.includes('\\"code\\":401')),
+      again.join(),
+    );
+    for (const one of [p1, p2]) {
+      const { state } = (await (await fetch(`${one.url}/v1/status`)).json()) as { state: string };
+      assert.equal(state, "RUNNING");
+    }
+    const topic = anyTopic();
+    const signed = seal(
+      busKey(TOKEN),
+      "acktor.v1.enqueue",
+      JSON.stringify({ topic, content: "x" }),
+      Date.now(),
+      "0123456789abcdef",
+    );
+    for (let i = 0; i < 10; i++) assert.equal((await bus.request("acktor.v1.enqueue", signed, 5_000)).ok, true);
+    const rows = await stage.sql<{ id: string }>(
+      "select message_id::text id from publisher.message_delivery where topic = $1",
+      [topic],
+    );
+    assert.equal(rows.length, 1, "of ten times, by two publishers");
+    await stage.assertDelivered({ accepted: rows.map(({ id }) => id) });
+    await fetch(`${p1.url}/v1/control/pause?service=acker&instance=a1`, { method: "POST" });
+    await until(() => heard.has("acktor.v1.audit"), 5_000, "the acker's report");
+    const lines = async (): Promise<number> =>
+      (await stage.sql("select 1 from publisher.operator_action where detail->>'service' = 'acker'")).length;
+    await until(async () => (await lines()) === 1, 5_000, "the report to be written");
+    for (let i = 0; i < 10; i++) await bus.request("acktor.v1.audit", heard.get("acktor.v1.audit") ?? "", 5_000);
+    assert.equal(await lines(), 1, "of eleven reports, by two publishers");
+    assert.ok([...heard.values()].every((text) => !text.includes(TOKEN)));
   },
 );

@@ -5,9 +5,12 @@ import { Auditor } from "@acktor/publisher/control/auditor";
 import { type ActionRow, listActions } from "@acktor/publisher/outbox/list-actions";
 import { purgeActions } from "@acktor/publisher/outbox/purge-actions";
 import { recordAction } from "@acktor/publisher/outbox/record-action";
+import type { Bus } from "@acktor/shared/bus/bus";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+import { busKey, seal } from "@acktor/shared/seal/seal";
+import { sealedBus } from "../support/control.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { given, rowsOf, testOutbox } from "../support/outbox.ts";
 
@@ -27,11 +30,11 @@ async function listed(pool: Pool, limit: number): Promise<readonly ActionRow[]> 
   return given(await listActions(pool, { before: null, who: null, action: null, limit })).actions;
 }
 
-async function auditor(t: TestContext, token: string | null = null) {
+async function auditor(t: TestContext) {
   const outbox = await testOutbox(t, 18);
   const log = keptLogger();
   const clock = { now: 0 };
-  const made = new Auditor({ pool: outbox.pool, logger: log.logger, token, now: () => clock.now });
+  const made = new Auditor({ pool: outbox.pool, logger: log.logger, now: () => clock.now });
   return { ...outbox, auditor: made, log, clock };
 }
 
@@ -80,21 +83,59 @@ test("refused tokens of one address are one line a minute, with how many there w
   assert.deepEqual(last?.detail, { service: "publisher", instance: "p.1", reason: "it is OPEN", more_before: 49 });
 });
 
-test("an acker's report is written, by one publisher, when it is one and has the token", async (t) => {
-  const { auditor: made, pool } = await auditor(t, "right-token-16-letters");
+const SECRET = "right-secret-16-letters";
+const REPORT = { record: { ...RECORD, service: "acker" } };
+
+test("AUDIT-3: an acker's report is written, by one publisher, when it is one and is signed", async (t) => {
+  const { auditor: made, pool } = await auditor(t);
   const bus = new LocalBus();
-  made.listen(bus, "audit");
-  const report = { record: { ...RECORD, service: "acker" }, token: "right-token-16-letters" };
-  const ask = async (text: string) => {
-    const reply = await bus.request("audit", text, 5_000);
+  const fleet = sealedBus(bus, SECRET);
+  made.listen(fleet, "audit");
+  const ask = async (from: Bus, said: unknown): Promise<unknown> => {
+    const reply = await from.request("audit", typeof said === "string" ? said : JSON.stringify(said), 5_000);
     return reply.ok && (JSON.parse(reply.text) as { ok: boolean }).ok;
   };
-  assert.equal(await ask(JSON.stringify(report)), true);
-  for (const bad of [{ ...report, token: "wrong" }, { record: report.record }, { ...report, record: RECORD }]) {
-    assert.equal(await ask(JSON.stringify(bad)), false);
+  assert.equal(await ask(fleet, REPORT), true);
+  for (const bad of [{ ...REPORT, record: RECORD }, { record: {} }, "nonsense"])
+    assert.equal(await ask(fleet, bad), false);
+  for (const bad of [REPORT, { ...REPORT, token: SECRET }, "nonsense"]) assert.equal(await ask(bus, bad), false);
+  assert.deepEqual([(await listed(pool, 10)).length, made.malformed, fleet.counts.refused], [1, 3, 3]);
+});
+
+test("AUDIT-3, RECORD-1: a report that is heard again, also by another publisher, is no second line", async (t) => {
+  const { auditor: made, pool } = await auditor(t);
+  const other = new Auditor({ pool, logger: keptLogger().logger, now: () => 0 });
+  const text = seal(busKey(SECRET), "audit", JSON.stringify(REPORT), Date.now(), "0123456789abcdef");
+  // A bus for each: as if the queue had given the message to one and then to the other.
+  const buses = [made, other].map((one) => {
+    const bus = new LocalBus();
+    one.listen(sealedBus(bus, SECRET), "audit");
+    return bus;
+  });
+  for (let i = 0; i < 3; i++) await Promise.all(buses.map((bus) => bus.request("audit", text, 5_000)));
+  assert.equal((await listed(pool, 10)).length, 1);
+});
+
+test("AUDIT-4: a deep or a wide report, or many at once, is refused: none is parsed, none waits without a bound", async (t) => {
+  const { auditor: made, pool } = await auditor(t);
+  const bus = new LocalBus();
+  made.listen(bus, "audit");
+  const deep = `${"[".repeat(60_000)}${"]".repeat(60_000)}`;
+  const texts = ["detail", "instance", "x"].map((field) =>
+    JSON.stringify(REPORT).replace(/\}\}$/, `,"${field}":{"a":${deep}}}}`),
+  );
+  texts.push(deep, JSON.stringify({ ...REPORT, x: Array(30_000).fill(0) }));
+  for (const text of texts) {
+    const reply = await bus.request("audit", text, 5_000);
+    assert.deepEqual(reply, { ok: true, text: '{"ok":false}' });
   }
-  assert.equal(await ask("nonsense"), false);
-  assert.deepEqual([(await listed(pool, 10)).length, made.malformed], [1, 4]);
+  assert.deepEqual([bus.counts.listenerErrors, made.malformed], [0, texts.length]);
+  const replies = await Promise.all(
+    Array.from({ length: 1_100 }, () => bus.request("audit", JSON.stringify(REPORT), 30_000)),
+  );
+  const taken = replies.filter((reply) => reply.ok && reply.text.includes("true")).length;
+  assert.equal(taken, 1_000, "of 1,100 at once");
+  assert.equal((await listed(pool, 1_000)).length, 1_000);
 });
 
 test("what PostgreSQL does not take stands in the log, whole, and nobody is told no", async (t) => {

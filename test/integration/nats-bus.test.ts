@@ -8,11 +8,12 @@ import { startNatsServer } from "../support/nats-server.ts";
 import { anyPort } from "../support/ports.ts";
 import { until } from "../support/until.ts";
 
-function natsBus(t: TestContext, url: string, name = "one") {
+function natsBus(t: TestContext, url: string, name = "one", inbox = "_INBOX") {
   const log = keptLogger();
   const bus = new NatsBus({
     url,
     name,
+    inbox,
     service: { name: "acktor-publisher", version: "0.1.0", metadata: { instance: name } },
     logger: log.logger,
     now: () => performance.now(),
@@ -54,6 +55,29 @@ test("publish, queues, requests and gatherings, between two processes' worth of 
     return !asked.ok && asked.kind === "deadline";
   }, 5_000);
   assert.ok(two.bus.counts.listenerErrors > 0);
+});
+
+test("BUS-5, BUS-6, NATS-6: a rejected promise is caught; what is too large is not heard; replies come to its own inbox", async (t) => {
+  const server = await startNatsServer(t);
+  if (server === null) return;
+  const one = natsBus(t, server.url);
+  const two = natsBus(t, server.url, "two", "_INBOX_two");
+  await Promise.all([one.connects(), two.connects()]);
+  const inboxes: string[] = [];
+  one.bus.subscribe("_INBOX_two.>", ({ subject }) => void inboxes.push(subject));
+  const heard: number[] = [];
+  one.bus.subscribe("short", ({ text, respond }) => respond(String(heard.push(text.length))), { mostBytes: 100 });
+  one.bus.subscribe("rejects", async () => {
+    throw new RangeError("bug");
+  });
+  await until(async () => (await two.bus.request("short", "x".repeat(100), 1_000)).ok, 5_000);
+  assert.deepEqual(await two.bus.request("short", "x".repeat(101), 100), { ok: false, kind: "deadline" });
+  assert.equal(one.bus.counts.refused, 1);
+  await until(() => inboxes.length > 0, 5_000, "the reply to be seen in the inbox of two");
+  two.bus.publish("rejects", "");
+  await until(() => one.bus.counts.listenerErrors === 1, 5_000);
+  assert.ok(one.log.lines.some((line) => line.includes("a listener failed")));
+  assert.ok(new Set(heard).size === 1 && heard[0] === 100);
 });
 
 test("a server that is killed and comes back finds every subscription again", async (t) => {

@@ -1,10 +1,12 @@
 /** What a fleet really says on the bus is what the AsyncAPI document declares: subjects, messages and answers. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
+import { busKey, open } from "@acktor/shared/seal/seal";
 import { SUBJECTS } from "../../docs/generate/render-subjects.ts";
 import { testAcker, testBroker } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
+import { sealedBus } from "../support/control.ts";
 import { openEvents } from "../support/events.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { startNatsServer } from "../support/nats-server.ts";
@@ -34,13 +36,9 @@ test("every subject that is seen is declared, and carries what is declared for i
   const nats = await startNatsServer(t);
   if (nats === null) return;
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
-  const clocks = { now: () => performance.now(), random: Math.random };
-  const service = { name: "test", version: "0.1.0", metadata: {} };
-  const bus = new NatsBus({ url: nats.url, name: "test", service, logger: keptLogger().logger, ...clocks });
-  cleanUp(t, () => bus.stop());
-  await until(() => bus.connected, 5_000, "the spy to be connected");
+  const bus = await client(t, nats.url);
   const said: [subject: string, text: string][] = [];
-  bus.subscribe("acktor.v1.>", ({ subject, text }) => said.push([subject, text]));
+  bus.subscribe("acktor.v1.>", ({ subject, text }) => void said.push([subject, text]));
   const common = { DATABASE_URL: database.url, MQTT_URL: broker.url, NATS_URL: nats.url };
   const publisher = await testPublisher(t, common);
   const acker = await testAcker(t, common);
@@ -71,3 +69,42 @@ test("every subject that is seen is declared, and carries what is declared for i
   const seen = new Set(said.map(([subject, text]) => declared(subject, text)));
   assert.deepEqual([...seen].sort(), Object.keys(SUBJECTS).sort(), "declared, and never seen");
 });
+
+test("SEALED-1: with a secret everything that a fleet says is sealed, and is, opened, what is declared", async (t) => {
+  const nats = await startNatsServer(t);
+  if (nats === null) return;
+  const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
+  const stranger = await client(t, nats.url);
+  const said: [subject: string, text: string][] = [];
+  stranger.subscribe("acktor.v1.>", ({ subject, text }) => void said.push([subject, text]));
+  const token = "a-token-of-this-test";
+  const common = { DATABASE_URL: database.url, MQTT_URL: broker.url, NATS_URL: nats.url, ACKTOR_API_TOKEN: token };
+  const publisher = await testPublisher(t, common);
+  const acker = await testAcker(t, common, { wait: false });
+  await openEvents(t, publisher.url, { authorization: `Bearer ${token}` });
+  const heard = (name: Name): boolean => said.some(([subject]) => patternOf(SUBJECTS[name].address).test(subject));
+  const pause = "/v1/control/pause?service=acker&instance=acker-1";
+  await until(async () => (await publisher.ask("POST", pause, {})).status === 200, 10_000, "the acker to be paused");
+  const fleet = sealedBus(stranger, token);
+  const id = await fleet.request("acktor.v1.enqueue", '{"topic":"data/1","content":"x"}', 5_000);
+  assert.ok(id.ok, JSON.stringify(id));
+  await publisher.ask("GET", `/v1/messages/${(JSON.parse(id.text) as { message_id: string }).message_id}/receipts`);
+  const names = (Object.keys(SUBJECTS) as Name[]).filter((name) => name !== "busWake");
+  await until(() => names.every(heard), 10_000, "all subjects");
+  await acker.running.stop();
+  for (const [subject, text] of said) {
+    const opened = open(busKey(token), subject, text, Date.now());
+    assert.ok(opened.ok, `${subject} ${text.slice(0, 300)}`);
+    declared(subject, opened.body);
+    assert.ok(!text.includes(token), subject);
+  }
+});
+
+async function client(t: TestContext, url: string): Promise<NatsBus> {
+  const clocks = { now: () => performance.now(), random: Math.random };
+  const service = { name: "test", version: "0.1.0", metadata: {} };
+  const bus = new NatsBus({ url, name: "test", service, logger: keptLogger().logger, ...clocks });
+  cleanUp(t, () => bus.stop());
+  await until(() => bus.connected, 5_000, "the spy to be connected");
+  return bus;
+}

@@ -79,13 +79,15 @@ const ids = (rows: readonly NewMessage[]): string[] => rows.map(({ messageId }) 
 const said = (publisher: TestPublisher, text: string): boolean => publisher.log.some((line) => line.includes(text));
 
 /** One test, once with each PostgreSQL that is there. */
-function eachVersion(name: string, work: (t: TestContext, version: PostgresVersion) => Promise<void>): void {
-  test(name, async (t) => {
-    for (const version of postgresVersions()) await t.test(`PostgreSQL ${version}`, (one) => work(one, version));
-  });
-}
+const eachVersion = {
+  test(name: string, work: (t: TestContext, version: PostgresVersion) => Promise<void>): void {
+    test(name, async (t) => {
+      for (const version of postgresVersions()) await t.test(`PostgreSQL ${version}`, (one) => work(one, version));
+    });
+  },
+};
 
-eachVersion(
+eachVersion.test(
   "lease_token at its limit: the row ends unreadable, plain, retried, keyed and retained rows flow",
   async (t, version) => {
     const w = await world(t, (await testDatabase(t, { version })).url);
@@ -125,7 +127,7 @@ eachVersion(
   },
 );
 
-eachVersion(
+eachVersion.test(
   "times that are not finite: delivered or expired, the publisher lives, its pages answer",
   async (t, version) => {
     const w = await world(t, (await testDatabase(t, { version })).url);

@@ -9,7 +9,10 @@ import { type FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { CommandOutcome } from "@acktor/shared/inspect/run-command";
 import { InspectStation } from "@acktor/shared/inspect/station";
 import type { Command, MachineDefinition, ServiceName } from "@acktor/shared/inspect/wire";
+import { busKey } from "@acktor/shared/seal/seal";
+import { SealedBus } from "@acktor/shared/seal/sealed-bus";
 import { type Actor, createActor, setup } from "xstate";
+import { keptLogger } from "./kept-logger.ts";
 
 const machine = setup({
   types: { context: {} as { password: string; count: number }, events: {} as { type: "go" } },
@@ -40,7 +43,8 @@ export interface TestInstance {
 
 export interface TestInstanceOptions {
   readonly service?: ServiceName;
-  readonly token?: string;
+  /** Everything on the bus is sealed with it. */
+  readonly secret?: string;
   readonly execute?: () => Promise<CommandOutcome>;
   readonly definitions?: readonly MachineDefinition[];
 }
@@ -48,14 +52,15 @@ export interface TestInstanceOptions {
 let boots = 0;
 
 /** Joins at once. */
-export function testInstance(bus: Bus, instance: string, options: TestInstanceOptions = {}): TestInstance {
-  const { service = "publisher", token = null } = options;
+export function testInstance(plain: Bus, instance: string, options: TestInstanceOptions = {}): TestInstance {
+  const { service = "publisher", secret } = options;
   const boot = `boot-${++boots}`;
   const obeyed: Command[] = [];
   const records: AuditRecord[] = [];
   const seen: FleetEvent[] = [];
   const definitions = options.definitions ?? [describeMachine(machine)];
   const clocks = { now: () => performance.now(), wallClock: () => Date.now() };
+  const bus = secret === undefined ? plain : sealedBus(plain, secret);
   const common = { bus, subjects: SUBJECTS, boot };
   const summary = () => ({ obeyed: obeyed.length });
   const station = new InspectStation({ ...common, ...clocks, service, instance, version: "1", definitions, summary });
@@ -63,7 +68,7 @@ export function testInstance(bus: Bus, instance: string, options: TestInstanceOp
     ...common,
     service,
     instance,
-    token,
+    now: clocks.now,
     execute: async ({ command }) => {
       obeyed.push(command);
       return options.execute === undefined ? { ok: true, result: { done: command } } : options.execute();
@@ -71,7 +76,7 @@ export function testInstance(bus: Bus, instance: string, options: TestInstanceOp
     record: async (record) => void records.push(record),
   });
   const fleet = new FleetView({ ...common, ...clocks, station, definitions });
-  const commands = new FleetCommands({ ...common, desk, service, instance, token, count: (of) => fleet.count(of) });
+  const commands = new FleetCommands({ ...common, desk, service, instance, count: (of) => fleet.count(of) });
   const actor = createActor(machine);
   actor.start();
   station.follow({ name: "role", machine: "toy", actor, shown: ["count", "password"], commands: {} });
@@ -96,4 +101,10 @@ export function testInstance(bus: Bus, instance: string, options: TestInstanceOp
       actor.stop();
     },
   };
+}
+
+/** The fleet's own view of a bus that others are on too. */
+export function sealedBus(bus: Bus, secret: string): SealedBus {
+  const { logger } = keptLogger();
+  return new SealedBus(bus, { key: busKey(secret), logger, now: () => performance.now(), wallClock: () => Date.now() });
 }

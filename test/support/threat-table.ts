@@ -69,12 +69,22 @@ function proofFaults(path: string, rest: string, files: TestFiles): string[] {
     .map((name) => `${path} has no test “${name}”`);
 }
 
-/** Names of the tests that a file declares; what a template puts in stands for anything, or at its ends for nothing. */
+/**
+ * Names of the tests that a file declares; what a template puts in stands for anything, or at its ends for nothing. A variant at
+ * the end of a template (`, PostgreSQL ${version}`) may be left out.
+ */
 export function testTitles(source: string): RegExp[] {
   const code = source.replace(/^\s*(?:\/\/|\*|\/\*).*$/gm, "");
-  return [...code.matchAll(/\btest\(\s*(["'`])((?:\\.|(?!\1)[^\\])*)\1/g)].map(([, quote, title = ""]) => {
-    const parts = quote === "`" ? title.split(/\$\{[^}]*\}/) : [title.replace(/\\(.)/g, "$1")];
-    const quoted = parts.map((part) => part.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    return new RegExp(`^${quoted.join("\\s*.*?\\s*")}$`, "s");
+  return [...code.matchAll(/\btest\(\s*(["'`])((?:\\.|(?!\1)[^\\])*)\1/g)].flatMap(([, quote, title = ""]) => {
+    if (quote !== "`") return [titlePattern([title.replace(/\\(.)/g, "$1")])];
+    const common = title.replace(VARIANT, "");
+    return [...new Set([title, common])].map((text) => titlePattern(text.split(/\$\{[^}]*\}/)));
   });
+}
+
+const VARIANT = /[,:] [^,:]*\$\{.*$/s;
+
+function titlePattern(parts: readonly string[]): RegExp {
+  const quoted = parts.map((part) => part.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${quoted.join("\\s*.*?\\s*")}$`, "s");
 }

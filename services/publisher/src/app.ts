@@ -257,7 +257,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   addStatusRoutes(app, { pool, status: () => statusOf(view) });
   addOverviewRoutes(app, { pool, refusals, overview: () => overview.read() });
   addConsoleRoutes(app, INDEX);
-  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view), gate: principals.gate });
+  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view), gate: principals.gate, logger });
   addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
   metrics.watchControl({
     service: "publisher",

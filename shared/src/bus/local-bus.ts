@@ -9,6 +9,8 @@ import {
   type BusReply,
   type GatherOptions,
   MOST_REPLIES,
+  MOST_REPLY_BYTES,
+  type ReplyJudge,
   type SubscribeOptions,
 } from "./bus.ts";
 import { subjectMatches } from "./subjects.ts";
@@ -27,7 +29,7 @@ const MOST_WAITING = 10_000;
 export class LocalBus implements Bus {
   readonly kind = "local";
   readonly connected = true;
-  readonly counts: BusCounts = { dropped: 0, listenerErrors: 0 };
+  readonly counts: BusCounts = { dropped: 0, listenerErrors: 0, refused: 0 };
   readonly #subscribers = new Set<Subscriber>();
   #waiting = 0;
   #turn = 0;
@@ -43,15 +45,16 @@ export class LocalBus implements Bus {
     return () => void this.#subscribers.delete(subscriber);
   }
 
-  async request(subject: string, text: string, deadlineMs: number): Promise<BusReply> {
+  async request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply> {
     if (this.#stopped) return { ok: false, kind: "away" };
     if (this.#receivers(subject).length === 0) return { ok: false, kind: "no_responder" };
-    const [reply] = await this.requestMany(subject, text, { forMs: deadlineMs, most: 1 });
+    const [reply] = await this.requestMany(subject, text, { forMs: deadlineMs, most: 1, ...(accept && { accept }) });
     return reply === undefined ? { ok: false, kind: "deadline" } : { ok: true, text: reply };
   }
 
-  requestMany(subject: string, text: string, { forMs, most }: GatherOptions): Promise<string[]> {
+  requestMany(subject: string, text: string, { forMs, most, accept }: GatherOptions): Promise<string[]> {
     const replies: string[] = [];
+    let bytes = 0;
     const asked = this.#receivers(subject).length;
     // Who listens is known here: nobody is waited for who is not there.
     const enough = Math.min(most, asked, MOST_REPLIES);
@@ -59,7 +62,8 @@ export class LocalBus implements Bus {
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(replies.splice(0)), forMs);
       const sent = this.#send(subject, text, (reply) => {
-        if (replies.push(reply) < enough) return;
+        bytes += reply.length;
+        if (bytes > MOST_REPLY_BYTES || accept?.(reply) === false || replies.push(reply) < enough) return;
         clearTimeout(timer);
         resolve(replies.splice(0));
       });
@@ -94,17 +98,20 @@ export class LocalBus implements Bus {
 
   #deliver(listener: BusListener, subject: string, text: string, respond: Respond | null): void {
     let answered = false;
+    const failed = (): void => void this.counts.listenerErrors++;
     try {
-      listener({
+      const heard = listener({
         subject,
         text,
+        nonce: null,
         respond: (reply) => {
           if (!answered) respond?.(reply);
           answered = true;
         },
       });
+      if (heard instanceof Promise) heard.catch(failed);
     } catch {
-      this.counts.listenerErrors++;
+      failed();
     }
   }
 

@@ -12,25 +12,36 @@
  *  3. Without a connection nothing is kept: `publish` says false, requests say `away`.
  *  4. What is written and not known to have left is at most `MOST_UNFLUSHED` bytes.
  *  5. Credentials are in no log line.
+ *  NATS-7. What is heard waits in a bounded queue and is dealt with a few milliseconds at a time (turn-queue.ts): a flood
+ *          here slows neither MQTT nor PostgreSQL. What does not fit is dropped and counted.
+ *  NATS-6. Replies come to inboxes below `inbox` alone, so that a user of NATS can be given its own and no other's.
  */
 import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from "nats";
+import { ListenerGuard } from "../runtime/guarded-listener.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { pause, unlessAborted } from "../runtime/pause.ts";
 import {
   type Bus,
   type BusCounts,
   type BusListener,
+  type BusMessage,
   type BusReply,
   type GatherOptions,
+  MOST_MESSAGE_BYTES,
   MOST_REPLIES,
+  MOST_REPLY_BYTES,
+  type ReplyJudge,
   type SubscribeOptions,
 } from "./bus.ts";
+import { TurnQueue } from "./turn-queue.ts";
 
 export interface NatsBusOptions {
   /** nats:// or tls://; user and password, or a token alone, before the @. */
   readonly url: string;
   /** CA (PEM) that the server's certificate must come from; without one, the system's. For tls:// alone. */
   readonly ca?: string | null;
+  /** First word of the inboxes to which replies come; `_INBOX` where it is left out. */
+  readonly inbox?: string;
   /** Name of this client, as the server lists it. */
   readonly name: string;
   /** What the NATS services API answers for us (`$SRV.PING`, `INFO`, `STATS`). */
@@ -41,10 +52,18 @@ export interface NatsBusOptions {
   readonly random: () => number;
 }
 
+interface Gathered {
+  readonly replies: string[];
+  /** Why there are no more of them. */
+  readonly ended: "deadline" | "no_responder" | "away";
+}
+
 interface Subscriber {
   readonly subject: string;
   readonly queue: string | undefined;
-  readonly listener: BusListener;
+  /** Guarded: it never throws. */
+  readonly listener: (message: BusMessage) => void;
+  readonly mostBytes: number;
   live: Subscription | null;
 }
 
@@ -54,6 +73,9 @@ const HELD_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const PING_EVERY_MS = 5_000;
 const PINGS_UNANSWERED = 2;
+const MOST_HEARD = 4_000;
+const MOST_HEARD_BYTES = 4 * 1024 * 1024;
+const LARGE_BYTES = 16 * 1024;
 const MOST_UNFLUSHED = 4 * 1024 * 1024;
 const LAST_WORDS_MS = 500;
 
@@ -64,10 +86,15 @@ export function reconnectDelay(failures: number, random: number): number {
 
 export class NatsBus implements Bus {
   readonly kind = "nats";
-  readonly counts: BusCounts = { dropped: 0, listenerErrors: 0 };
   readonly #options: NatsBusOptions;
+  readonly #guard: ListenerGuard;
+  readonly #heard: TurnQueue;
+  readonly #replies: TurnQueue;
+  readonly #counts = { dropped: 0, refused: 0 };
   readonly #subscribers = new Set<Subscriber>();
   readonly #statusListeners = new Set<(connected: boolean) => void>();
+  /** Ends what waits for replies on a connection that has ended. */
+  readonly #ending = new Set<() => void>();
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #connection: NatsConnection | null = null;
@@ -79,8 +106,16 @@ export class NatsBus implements Bus {
   /** Begins to connect. Throws on a URL that is none. */
   constructor(options: NatsBusOptions) {
     this.#options = options;
+    this.#guard = new ListenerGuard(options);
+    const { now } = options;
+    this.#heard = new TurnQueue({ mostTasks: MOST_HEARD, mostBytes: MOST_HEARD_BYTES, now });
+    this.#replies = new TurnQueue({ mostTasks: MOST_REPLIES, mostBytes: MOST_REPLY_BYTES, now });
     const target = readUrl(options.url, options.ca ?? null);
     this.#running = this.#run(target);
+  }
+
+  get counts(): Readonly<BusCounts> {
+    return { ...this.#counts, listenerErrors: this.#guard.failures };
   }
 
   get connected(): boolean {
@@ -92,7 +127,12 @@ export class NatsBus implements Bus {
   }
 
   subscribe(subject: string, listener: BusListener, options: SubscribeOptions = {}): () => void {
-    const subscriber: Subscriber = { subject, queue: options.queue, listener, live: null };
+    const { queue, mostBytes = MOST_MESSAGE_BYTES } = options;
+    const guarded = this.#guard.wrap(`bus ${subject}`, (message: BusMessage) => {
+      const heard = listener(message);
+      return heard instanceof Promise ? heard : undefined;
+    });
+    const subscriber: Subscriber = { subject, queue, listener: guarded, mostBytes, live: null };
     if (this.#stopping.signal.aborted) return () => undefined;
     this.#subscribers.add(subscriber);
     if (this.#connection !== null) this.#listen(this.#connection, subscriber);
@@ -103,40 +143,67 @@ export class NatsBus implements Bus {
     };
   }
 
-  async request(subject: string, text: string, deadlineMs: number): Promise<BusReply> {
-    if (this.#connection === null) return { ok: false, kind: "away" };
-    try {
-      const reply = await this.#connection.request(subject, text, { timeout: deadlineMs });
-      return { ok: true, text: reply.string() };
-    } catch (error) {
-      const { code } = error as { readonly code?: string };
-      if (code === "503") return { ok: false, kind: "no_responder" };
-      if (code === "MAX_PAYLOAD_EXCEEDED") return { ok: false, kind: "refused" };
-      return { ok: false, kind: code === "TIMEOUT" ? "deadline" : "away" };
+  async request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply> {
+    const connection = this.#connection;
+    if (connection === null) return { ok: false, kind: "away" };
+    if (Buffer.byteLength(text) > (connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
+      return { ok: false, kind: "refused" };
     }
+    const gathered = await this.#gather(connection, subject, text, {
+      forMs: deadlineMs,
+      most: 1,
+      ...(accept && { accept }),
+    });
+    const [reply] = gathered.replies;
+    return reply === undefined ? { ok: false, kind: gathered.ended } : { ok: true, text: reply };
   }
 
-  requestMany(subject: string, text: string, { forMs, most }: GatherOptions): Promise<string[]> {
+  async requestMany(subject: string, text: string, options: GatherOptions): Promise<string[]> {
     const connection = this.#connection;
+    if (connection === null || options.most <= 0) return [];
+    return (await this.#gather(connection, subject, text, options)).replies;
+  }
+
+  #gather(
+    connection: NatsConnection,
+    subject: string,
+    text: string,
+    { forMs, most, accept }: GatherOptions,
+  ): Promise<Gathered> {
     const enough = Math.min(most, MOST_REPLIES);
-    if (connection === null || enough <= 0) return Promise.resolve([]);
     return new Promise((resolve) => {
       const replies: string[] = [];
-      const inbox = createInbox();
-      const end = (): void => {
+      let bytes = 0;
+      const inbox = createInbox(this.#options.inbox);
+      const end = (ended: Gathered["ended"]): void => {
         clearTimeout(timer);
+        this.#ending.delete(leave);
         subscription.unsubscribe();
-        resolve(replies);
+        resolve({ replies, ended });
       };
-      const timer = setTimeout(end, forMs);
-      const subscription = connection.subscribe(inbox, {
-        callback: (error, message) => {
-          // The server says so at once when nobody listens.
-          if (error !== null || message.headers?.code === 503) end();
-          else if (replies.push(message.string()) >= enough) end();
-        },
+      const leave = (): void => end("away");
+      const timer = setTimeout(() => end("deadline"), forMs);
+      const take = this.#guard.wrap("bus reply", (data: Buffer): void => {
+        if (!this.#ending.has(leave)) return;
+        const reply = data.toString("utf8");
+        if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
       });
-      if (!this.#send(subject, text, inbox)) end();
+      const hear = (message: Msg): void => {
+        const { byteLength } = message.data;
+        bytes += byteLength;
+        if (bytes > MOST_REPLY_BYTES) return;
+        const data = ownBytes(message.data);
+        this.#replies.push(byteLength, () => take(data));
+      };
+      const callback = this.#guard.wrap("bus reply", (error: Error | null, message: Msg): void => {
+        if (error !== null) end("away");
+        // The server says so at once when there is no listener.
+        else if (message.headers?.code === 503 && message.data.byteLength === 0) end("no_responder");
+        else hear(message);
+      });
+      const subscription = connection.subscribe(inbox, { callback });
+      this.#ending.add(leave);
+      if (!this.#send(subject, text, inbox)) end("away");
     });
   }
 
@@ -152,6 +219,8 @@ export class NatsBus implements Bus {
       await Promise.race([connection.flush().catch(() => "it has gone"), pause(LAST_WORDS_MS, this.#stopping.signal)]);
     }
     this.#stopping.abort();
+    this.#heard.stop();
+    this.#replies.stop();
     this.#subscribers.clear();
     this.#statusListeners.clear();
     await this.#running;
@@ -176,7 +245,7 @@ export class NatsBus implements Bus {
     const connection = await unlessAborted(opening, signal);
     if (connection === null) {
       // Stopped meanwhile: what is opened late is closed at once.
-      if (signal.aborted) void opening.then((late) => late?.close());
+      if (signal.aborted) void opening.then((late) => late?.close()).catch(() => "it has closed itself");
       return false;
     }
     const closed = connection.closed();
@@ -190,6 +259,7 @@ export class NatsBus implements Bus {
     const error = await unlessAborted(closed, signal);
     this.#connection = null;
     for (const subscriber of this.#subscribers) subscriber.live = null;
+    for (const leave of [...this.#ending]) leave();
     if (signal.aborted) {
       await connection.close();
       return true;
@@ -202,9 +272,11 @@ export class NatsBus implements Bus {
 
   async #open(target: Target): Promise<NatsConnection | null> {
     try {
+      const { name, inbox } = this.#options;
       return await connect({
         ...target,
-        name: this.#options.name,
+        ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
+        name,
         reconnect: false,
         timeout: CONNECT_TIMEOUT_MS,
         pingInterval: PING_EVERY_MS,
@@ -233,12 +305,12 @@ export class NatsBus implements Bus {
   }
 
   #listen(connection: NatsConnection, subscriber: Subscriber): void {
-    const { subject, queue, listener } = subscriber;
+    const { subject, queue } = subscriber;
     try {
       subscriber.live = connection.subscribe(subject, {
         ...(queue === undefined ? {} : { queue }),
         callback: (error, message) => {
-          if (error === null) this.#deliver(listener, message);
+          if (error === null) this.#hear(subscriber, message);
           else this.#options.logger.warn({ subject, why: error.message }, "NATS refused a subscription");
         },
       });
@@ -248,31 +320,36 @@ export class NatsBus implements Bus {
     }
   }
 
-  #deliver(listener: BusListener, message: Msg): void {
-    try {
-      listener({
-        subject: message.subject,
-        text: message.string(),
-        respond: (text) => {
-          if (message.reply) this.#send(message.reply, text, undefined);
-        },
-      });
-    } catch (error) {
-      this.counts.listenerErrors++;
-      this.#options.logger.error({ err: error, subject: message.subject }, "a listener of the bus failed");
+  #hear(subscriber: Subscriber, message: Msg): void {
+    const { byteLength } = message.data;
+    if (byteLength > subscriber.mostBytes) {
+      this.#counts.refused++;
+      return;
     }
+    const { subject, reply } = message;
+    const data = ownBytes(message.data);
+    const taken = this.#heard.push(byteLength, () => this.#deliver(subscriber, subject, data, reply));
+    if (!taken) this.#counts.refused++;
+  }
+
+  #deliver(subscriber: Subscriber, subject: string, data: Buffer, reply: string | undefined): void {
+    if (!this.#subscribers.has(subscriber)) return;
+    const respond = (text: string): void => {
+      if (reply) this.#send(reply, text, undefined);
+    };
+    subscriber.listener({ subject, text: data.toString("utf8"), nonce: null, respond });
   }
 
   #send(subject: string, text: string, reply: string | undefined): boolean {
     const connection = this.#connection;
     if (connection === null || this.#unflushed > MOST_UNFLUSHED) {
-      this.counts.dropped++;
+      this.#counts.dropped++;
       return false;
     }
     try {
       connection.publish(subject, text, reply === undefined ? {} : { reply });
     } catch {
-      this.counts.dropped++;
+      this.#counts.dropped++;
       return false;
     }
     this.#unflushed += text.length;
@@ -295,15 +372,16 @@ export class NatsBus implements Bus {
   }
 
   #tellStatus(connected: boolean): void {
-    for (const listener of this.#statusListeners) {
-      try {
-        listener(connected);
-      } catch (error) {
-        this.counts.listenerErrors++;
-        this.#options.logger.error({ err: error }, "a listener of the bus's status failed");
-      }
-    }
+    for (const listener of this.#statusListeners) this.#guard.wrap("bus status", listener)(connected);
   }
+}
+
+/**
+ * A message is a view of all that came with it in 64 KiB, which a queue would keep: a small one is copied. A large one is most
+ * of what it would keep, and copies of large ones doubled the garbage of a flood.
+ */
+function ownBytes(data: Uint8Array): Buffer {
+  return data.byteLength < LARGE_BYTES ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
 interface Target {

@@ -17,6 +17,8 @@ import type { ServiceName } from "../inspect/wire.ts";
 
 export const DEFAULT_NATS_PREFIX = "acktor.v1";
 export const ALL = "all";
+/** What an instance may be called: `ACKTOR_INSTANCE`, or the host's name and the port. */
+export const INSTANCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 export interface Subjects {
   readonly watch: string;

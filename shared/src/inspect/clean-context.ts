@@ -28,6 +28,11 @@ export function cleanContext(context: unknown, shown: readonly string[]): Json {
   return chosen;
 }
 
+/** What another instance says of itself, under the same bounds: it cleaned it, or says so. */
+export function cleanForeign(value: unknown): Json {
+  return clean(value, 0) ?? null;
+}
+
 /** A value as JSON; undefined where it has none. */
 function clean(value: unknown, depth: number): Json | undefined {
   switch (typeof value) {

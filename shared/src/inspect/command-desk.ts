@@ -2,24 +2,28 @@
  * Where an instance takes operator's commands, from its own HTTP and from the bus.
  *
  * Invariants:
- *  1. Where a token is configured a command from the bus without it, or with another one, does nothing and answers 401.
- *  2. Each command, refused ones too, is recorded once, by the instance that was to obey it.
+ *  DESK-1. Where the bus has a key, a command without its seal, or one that came before, does nothing and answers 401.
+ *          Service, verb, `who`, `from` and `args` are under the seal; the secret is not in the message.
+ *  2. Each command, refused ones too, is recorded once, by the instance that was to obey it. Of those without a good seal
+ *     one a minute of each kind is recorded, with the number of the others: what a stranger sends causes no traffic, and
+ *     nothing that it offered is on record.
  *  3. It is recorded with its outcome before it is answered. A record that cannot be written holds nobody up for long and
  *     undoes nothing: the log has it then.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { Bus } from "../bus/bus.ts";
+import type { Bus, BusMessage, SubscribeOptions } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
+import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
+import type { SealRefusal } from "../seal/seal.ts";
 import type { CommandOutcome } from "./run-command.ts";
 import { COMMANDS, type Command, type CommandReply, type Json, type ServiceName, WIRE_VERSION } from "./wire.ts";
-import { commandRequest, readText } from "./wire-schemas.ts";
+import { commandRequest, LIMITS, readText, sealedBytes } from "./wire-schemas.ts";
 
 export interface AskedCommand {
   readonly command: Command;
   readonly who: string;
   /** The name that the caller gave for itself, unproven. */
   readonly said?: string | null | undefined;
-  /** Where he asked: an address, or `bus`. */
+  /** Where it was asked: an address, or `bus`. */
   readonly from: string;
   readonly args: { readonly [key: string]: Json };
 }
@@ -47,7 +51,8 @@ export interface CommandDeskOptions {
   readonly service: ServiceName;
   readonly instance: string;
   readonly boot: string;
-  readonly token: string | null;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly execute: (asked: AskedCommand) => Promise<CommandOutcome>;
   /** Never rejects. */
   readonly record: (record: AuditRecord) => Promise<void>;
@@ -55,24 +60,33 @@ export interface CommandDeskOptions {
 
 /** Commands under way; more are told to come again. */
 const MOST_AT_ONCE = 20;
+/** Who gave a command without a seal is not known, whatever it says. */
+const STRANGER = "stranger";
 
 export class CommandDesk {
   malformed = 0;
   readonly #options: CommandDeskOptions;
+  readonly #knocks: LogThrottle;
   #subscriptions: (() => void)[] = [];
   #underWay = 0;
 
   constructor(options: CommandDeskOptions) {
     this.#options = options;
+    this.#knocks = createLogThrottle(options.now);
   }
 
   /** Takes commands from the bus. */
   start(): void {
     const { bus, subjects, service, instance } = this.#options;
     const [own, all] = subjects.commandsFor(service, instance);
+    const sealed: SubscribeOptions = {
+      once: true,
+      mostBytes: sealedBytes(LIMITS.command),
+      refused: (message, why) => this.#refuse(message, why),
+    };
     this.#subscriptions = [
-      bus.subscribe(own, ({ subject, text, respond }) => void this.#fromBus(subject, text, respond, false)),
-      bus.subscribe(all, ({ subject, text, respond }) => void this.#fromBus(subject, text, respond, true)),
+      bus.subscribe(own, (message) => this.#fromBus(message, false), sealed),
+      bus.subscribe(all, (message) => this.#fromBus(message, true), sealed),
     ];
   }
 
@@ -81,7 +95,7 @@ export class CommandDesk {
     for (const end of this.#subscriptions.splice(0)) end();
   }
 
-  /** Obeys, or says why not. Whoever calls has made sure that he may. */
+  /** Obeys, or says why not. The caller has made sure that `who` may. */
   async run(asked: AskedCommand): Promise<CommandReply> {
     const { service, instance, execute, record } = this.#options;
     const reply = { v: WIRE_VERSION, service, instance } as const;
@@ -113,56 +127,48 @@ export class CommandDesk {
     }
   }
 
-  async #fromBus(subject: string, text: string, respond: (text: string) => void, toAll: boolean): Promise<void> {
-    const { subjects, service, instance, boot, token, record } = this.#options;
-    const verb = subjects.verbOf(subject);
-    const command = COMMANDS.find((known) => known === verb);
-    const request = readText(commandRequest, text);
-    const answer = (reply: Omit<CommandReply, "v" | "service" | "instance">): void =>
-      respond(JSON.stringify({ v: WIRE_VERSION, service, instance, ...reply }));
+  async #fromBus({ subject, text, respond }: BusMessage, toAll: boolean): Promise<void> {
+    const { boot } = this.#options;
+    const command = this.#commandOf(subject);
+    const request = command === undefined ? null : readText(commandRequest, text, LIMITS.command);
     if (command === undefined || request === null) {
       this.malformed++;
-      answer({ ok: false, code: 400, reason: command === undefined ? `${verb.slice(0, 50)} is no command` : NOT_READ });
+      respond(
+        this.#said({ ok: false, code: 400, reason: command === undefined ? this.#noCommand(subject) : NOT_READ }),
+      );
       return;
     }
     if (toAll && request.origin === boot) return;
-    const from = request.from ?? "bus";
-    if (token !== null && !isSame(request.token ?? "", token)) {
-      const why = { reason: "the token is missing or wrong" };
-      await record({
-        who: request.who,
-        from,
-        service,
-        instance,
-        action: command,
-        outcome: "unauthorized",
-        detail: why,
-        messages: 0,
-      });
-      answer({ ok: false, code: 401, ...why });
-      return;
-    }
     const args = (request.args ?? {}) as AskedCommand["args"];
-    const {
-      v: _,
-      service: __,
-      instance: ___,
-      ...reply
-    } = await this.run({
-      command,
-      who: request.who,
-      said: request.said ?? null,
-      from,
-      args,
-    });
-    answer(reply);
+    const { who, said = null, from = "bus" } = request;
+    const reply = await this.run({ command, who, said, from, args });
+    respond(JSON.stringify(reply));
+  }
+
+  /** A command without a good seal. */
+  async #refuse({ subject, respond }: BusMessage, { kind, reason }: SealRefusal): Promise<void> {
+    respond(this.#said({ ok: false, code: 401, reason }));
+    const command = this.#commandOf(subject);
+    const unsaid = command === undefined ? null : this.#knocks.admit(kind);
+    if (command === undefined || unsaid === null) return;
+    const { service, instance, record } = this.#options;
+    const names = { who: STRANGER, from: "bus", service, instance, action: command } as const;
+    await record({ ...names, outcome: "unauthorized", detail: { reason, more_before: unsaid }, messages: 0 });
+  }
+
+  #commandOf(subject: string): Command | undefined {
+    const verb = this.#options.subjects.verbOf(subject);
+    return COMMANDS.find((known) => known === verb);
+  }
+
+  #noCommand(subject: string): string {
+    return `${this.#options.subjects.verbOf(subject).slice(0, 50)} is no command`;
+  }
+
+  #said(reply: Omit<CommandReply, "v" | "service" | "instance">): string {
+    const { service, instance } = this.#options;
+    return JSON.stringify({ v: WIRE_VERSION, service, instance, ...reply });
   }
 }
 
-const NOT_READ = 'the request is not {"v":1,"who":"…"} with what the reference gives beside it';
-
-/** In constant time. */
-export function isSame(given: string, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
-}
+const NOT_READ = 'the request is not {"v":1,"who":"…"} with the fields that the reference names';

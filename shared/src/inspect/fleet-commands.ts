@@ -1,11 +1,14 @@
 /**
  * Commands from one instance to any: itself without the bus, another by request and reply, all of a service at once.
+ *
+ * Invariant COMMANDS-1: where the bus has a key, an answer that says that something was done is sealed by it. One without a
+ * seal counts as a refusal at most: that of an instance with another key, which cannot seal for us.
  */
 import type { Bus } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
 import type { AskedCommand, CommandDesk } from "./command-desk.ts";
 import { type CommandReply, type CommandRequest, type ServiceName, WIRE_VERSION } from "./wire.ts";
-import { commandReply, readText } from "./wire-schemas.ts";
+import { commandReply, LIMITS, readText } from "./wire-schemas.ts";
 
 export interface FleetCommandsOptions {
   readonly bus: Bus;
@@ -14,8 +17,6 @@ export interface FleetCommandsOptions {
   readonly service: ServiceName;
   readonly instance: string;
   readonly boot: string;
-  /** Said to the others, whose token it is too. */
-  readonly token: string | null;
   /** How many others of a service are known. */
   readonly count: (service: ServiceName) => number;
 }
@@ -52,7 +53,8 @@ export class FleetCommands {
     const { bus, subjects } = this.#options;
     const subject = subjects.command(service, instance, asked.command);
     const reply = await bus.request(subject, this.#request(asked), ANSWER_MS);
-    return reply.ok ? readReplies([reply.text]) : [];
+    if (reply.ok) return readReplies([reply.text]);
+    return reply.kind === "unproven" ? readReplies([reply.text]).filter(({ ok, code }) => !ok && code === 401) : [];
   }
 
   async #toAll(service: ServiceName, asked: AskedCommand): Promise<CommandReply[]> {
@@ -60,24 +62,27 @@ export class FleetCommands {
     const most = count(service);
     if (most === 0) return [];
     const subject = subjects.command(service, null, asked.command);
-    return readReplies(await bus.requestMany(subject, this.#request(asked), { forMs: ALL_ANSWER_MS, most }));
+    const replies = new Map<string, CommandReply>();
+    // One of each instance: what is no answer, or comes twice, keeps none out.
+    const accept = (text: string): boolean => {
+      const [reply] = readReplies([text]);
+      if (reply === undefined || reply.service !== service || replies.has(reply.instance)) return false;
+      replies.set(reply.instance, reply);
+      return true;
+    };
+    await bus.requestMany(subject, this.#request(asked), { forMs: ALL_ANSWER_MS, most, accept });
+    return [...replies.values()];
   }
 
   #request({ who, said = null, from, args }: AskedCommand): string {
-    const { boot, token } = this.#options;
-    const request: CommandRequest = {
-      v: WIRE_VERSION,
-      who,
-      ...(said === null ? {} : { said }),
-      from,
-      args,
-      origin: boot,
-      ...(token === null ? {} : { token }),
-    };
+    const named = said === null ? {} : { said };
+    const request: CommandRequest = { v: WIRE_VERSION, who, ...named, from, args, origin: this.#options.boot };
     return JSON.stringify(request);
   }
 }
 
 function readReplies(texts: readonly string[]): CommandReply[] {
-  return texts.map((text) => readText(commandReply, text) as CommandReply | null).filter((reply) => reply !== null);
+  return texts
+    .map((text) => readText(commandReply, text, LIMITS.medium) as CommandReply | null)
+    .filter((reply) => reply !== null);
 }

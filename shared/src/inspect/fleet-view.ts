@@ -5,12 +5,16 @@
  *  1. This process's own instance is seen without the bus, so also while NATS is away.
  *  2. Others are told that somebody watches every `BEAT_EVERY_MS` while there are viewers, at once when an instance
  *     appears, and that nobody does any more when the last one has left.
- *  3. What is not understood, or says it is somebody else, is counted and ignored.
+ *  3. What is not understood, or is said on another instance's subject, is counted and ignored.
+ *  FLEET-4. Of other instances nothing is kept but what roster.ts keeps, and viewers are told `FOREIGN_PER_SECOND` bytes of
+ *           them at most: a flood costs a viewer holes, never its stream.
+ *  FLEET-5. A listener that fails is counted and hinders no other one.
  */
-import type { Bus } from "../bus/bus.ts";
+import type { Bus, BusMessage } from "../bus/bus.ts";
 import { MOST_REPLIES } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
-import { Roster } from "./roster.ts";
+import { Budget } from "../runtime/budget.ts";
+import { type KnownInstance, Roster } from "./roster.ts";
 import type { InspectStation } from "./station.ts";
 import { BEAT_EVERY_MS } from "./viewers.ts";
 import {
@@ -23,7 +27,7 @@ import {
   type StreamEvents,
   WIRE_VERSION,
 } from "./wire.ts";
-import { inspectEvent, instanceSnapshot, readFrom, readText } from "./wire-schemas.ts";
+import { inspectEvent, instanceSnapshot, LIMITS, readFrom, readSnapshot, sealedBytes } from "./wire-schemas.ts";
 
 export interface FleetViewOptions {
   readonly bus: Bus;
@@ -50,28 +54,39 @@ export interface FleetPicture {
 }
 
 const SERVICES: readonly ServiceName[] = ["publisher", "acker"];
+const MEDIUM = { mostBytes: sealedBytes(LIMITS.medium) };
 const SWEEP_EVERY_MS = 500;
 /** Answers of who is known to be there come within milliseconds; nobody is waited for longer. */
 const GATHER_MS = 500;
 /** Of all instances' events together, what a newcomer gets. */
 const RECENT_BYTES = 2 * 1024 * 1024;
 const LEAST_RECENT_BYTES = 16 * 1024;
+/** A viewer is dropped when a MiB waits for it (event-stream.ts); a fleet of 1,000 tells 2 MiB a second. */
+const FOREIGN_PER_SECOND = 2 * 1024 * 1024;
+const FOREIGN_BURST = 512 * 1024;
+/** Of other instances' charts, what a picture has. */
+const MOST_CHARTS = 50;
 
 export class FleetView {
   malformed = 0;
+  /** Listeners that failed. */
+  failures = 0;
   readonly #options: FleetViewOptions;
   readonly #roster: Roster;
+  readonly #budget: Budget;
   readonly #listeners = new Set<FleetListener>();
   #subscriptions: (() => void)[] = [];
   /** What listens only while somebody looks. */
   #watching: (() => void)[] = [];
   #timers: NodeJS.Timeout[] = [];
+  #beating: NodeJS.Immediate | null = null;
   #greeting: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
   constructor(options: FleetViewOptions) {
     this.#options = options;
     const { now, wallClock } = options;
+    this.#budget = new Budget(FOREIGN_PER_SECOND, FOREIGN_BURST, now());
     this.#roster = new Roster({ now, wallClock, onGone: (data) => this.#tell({ name: "gone", data }) });
   }
 
@@ -88,7 +103,7 @@ export class FleetView {
     const { bus, subjects } = this.#options;
     if (this.#stopped || this.#subscriptions.length > 0) return;
     this.#subscriptions = [
-      bus.subscribe(subjects.allAnnouncements, ({ subject, text }) => this.#onAnnouncement(subject, text)),
+      bus.subscribe(subjects.allAnnouncements, (message) => this.#onAnnouncement(message), MEDIUM),
       bus.onStatus((connected) => this.#onStatus(connected)),
     ];
     this.#timers = [
@@ -105,6 +120,8 @@ export class FleetView {
     this.#listeners.clear();
     this.#unwatch();
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    if (this.#beating !== null) clearImmediate(this.#beating);
+    this.#beating = null;
     for (const end of this.#subscriptions.splice(0)) end();
   }
 
@@ -127,13 +144,13 @@ export class FleetView {
     const recentBytes = recent ? share : null;
     const gathered = await Promise.all(
       SERVICES.map((service) =>
-        this.#gather(service, known.filter((one) => one.service === service).length, recentBytes, GATHER_MS),
+        this.#gather(service, known.filter((one) => one.service === service).length, recentBytes, true),
       ),
     );
     const others = gathered.flat();
     const charts = new Map(definitions.map((one) => [one.id, one]));
     for (const one of others.flatMap((other) => other.definitions ?? [])) {
-      if (!charts.has(one.id)) charts.set(one.id, one);
+      if (!charts.has(one.id) && charts.size < definitions.length + MOST_CHARTS) charts.set(one.id, one);
     }
     const instances = [station.snapshot(recentBytes), ...others.map(({ definitions: _, ...snapshot }) => snapshot)];
     return { instances, definitions: [...charts.values()], bus: this.bus() };
@@ -144,11 +161,12 @@ export class FleetView {
     return this.#roster.list().filter((one) => one.service === service).length;
   }
 
+  /** @param knownOnly false: to find out who is there */
   async #gather(
     service: ServiceName,
     most: number,
     recentBytes: number | null,
-    forMs: number,
+    knownOnly: boolean,
   ): Promise<InstanceSnapshot[]> {
     if (most === 0) return [];
     const { bus, subjects, boot } = this.#options;
@@ -158,22 +176,28 @@ export class FleetView {
       definitions: true,
       ...(recentBytes === null ? {} : { recentBytes }),
     };
-    const texts = await bus.requestMany(subjects.snapshot(service), JSON.stringify(request), { forMs, most });
-    return texts.flatMap((text) => {
-      const snapshot = readText(instanceSnapshot, text) as InstanceSnapshot | null;
-      if (snapshot === null || snapshot.service !== service) {
-        this.malformed++;
-        return [];
-      }
-      this.#roster.heard(withoutExtras(snapshot));
-      return [snapshot];
-    });
+    const found = new Map<string, InstanceSnapshot>();
+    const accept = (text: string): boolean => {
+      const read = readSnapshot(text);
+      this.malformed += read === null ? 1 : read.leftOut;
+      if (read === null || !this.#takes(read.snapshot, service, knownOnly) || found.has(read.snapshot.boot))
+        return false;
+      found.set(read.snapshot.boot, read.snapshot);
+      return true;
+    };
+    await bus.requestMany(subjects.snapshot(service), JSON.stringify(request), { forMs: GATHER_MS, most, accept });
+    for (const snapshot of found.values()) this.#roster.heard(snapshot);
+    return knownOnly ? [...found.values()] : [];
+  }
+
+  #takes(snapshot: KnownInstance, service: ServiceName, knownOnly: boolean): boolean {
+    return snapshot.service === service && (!knownOnly || this.#roster.knows(snapshot));
   }
 
   /** Who was there before us is asked once, not waited for until it announces itself. */
   #greet(): void {
-    const asked = SERVICES.map((service) => this.#gather(service, MOST_REPLIES, null, GATHER_MS));
-    this.#greeting = Promise.all(asked);
+    const asked = SERVICES.map((service) => this.#gather(service, MOST_REPLIES, null, false));
+    this.#greeting = Promise.all(asked).catch(() => void this.failures++);
   }
 
   #onStatus(connected: boolean): void {
@@ -185,23 +209,30 @@ export class FleetView {
     this.#tell({ name: "bus", data: this.bus() });
   }
 
-  #onAnnouncement(subject: string, text: string): void {
-    const snapshot = readFrom(instanceSnapshot, text, subject, this.#options.subjects) as InstanceSnapshot | null;
+  #onAnnouncement({ subject, text, nonce }: BusMessage): void {
+    const snapshot = readFrom(instanceSnapshot, text, subject, this.#options.subjects);
     if (snapshot === null) {
       this.malformed++;
       return;
     }
     if (snapshot.boot === this.#options.boot) return;
-    const isNew = this.#roster.heard(snapshot);
+    const isNew = this.#roster.heard(snapshot, nonce !== null);
     if (isNew === null) return;
-    if (isNew && this.#listeners.size > 0) this.#beat();
-    this.#tell({ name: "instance", data: withoutExtras(snapshot) });
+    if (isNew && this.#listeners.size > 0) this.#beatSoon();
+    this.#tellOf({ name: "instance", data: withoutExtras(snapshot as InstanceSnapshot) }, text);
   }
 
-  #onEvent(subject: string, text: string): void {
-    const event = readFrom(inspectEvent, text, subject, this.#options.subjects) as InspectEvent | null;
+  #onEvent({ subject, text, nonce }: BusMessage): void {
+    const event = readFrom(inspectEvent, text, subject, this.#options.subjects);
     if (event === null) this.malformed++;
-    else if (event.boot !== this.#options.boot) this.#tell({ name: "inspect", data: event });
+    else if (event.boot !== this.#options.boot && this.#roster.heardEvent(event, nonce !== null)) {
+      this.#tellOf({ name: "inspect", data: event as InspectEvent }, text);
+    }
+  }
+
+  /** What another instance said, as long as there is room for it. */
+  #tellOf(event: FleetEvent, text: string): void {
+    if (this.#listeners.size > 0 && this.#budget.admit(text.length, this.#options.now())) this.#tell(event);
   }
 
   #watch(): void {
@@ -210,7 +241,7 @@ export class FleetView {
     const own = setInterval(() => this.#tell({ name: "instance", data: station.snapshot(null) }), ANNOUNCE_EVERY_MS);
     this.#watching = [
       station.listen((data) => this.#tell({ name: "inspect", data })),
-      bus.subscribe(subjects.allEvents, ({ subject, text }) => this.#onEvent(subject, text)),
+      bus.subscribe(subjects.allEvents, (message) => this.#onEvent(message), MEDIUM),
       () => clearInterval(beating),
       () => clearInterval(own),
     ];
@@ -228,8 +259,22 @@ export class FleetView {
     bus.publish(subjects.watch, JSON.stringify({ v: WIRE_VERSION, viewer: boot, ...last }));
   }
 
+  /** Once for all instances that appear in one turn. */
+  #beatSoon(): void {
+    this.#beating ??= setImmediate(() => {
+      this.#beating = null;
+      if (this.#listeners.size > 0) this.#beat();
+    });
+  }
+
   #tell(event: FleetEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch {
+        this.failures++;
+      }
+    }
   }
 }
 

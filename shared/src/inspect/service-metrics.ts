@@ -142,8 +142,8 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
   {
     name: "acktor_bus_ignored_total",
     kind: "counter",
-    help: "Messages from the bus that were not understood.",
-    read: ({ malformed }) => malformed(),
+    help: "Messages from the bus that were not understood, too large, or not signed as they must be.",
+    read: ({ malformed, bus }) => malformed() + bus.counts.refused,
   },
   {
     name: "acktor_failures_total",

@@ -5,10 +5,12 @@
  * Invariants:
  *  1. Events leave the process only while somebody elsewhere watches; observers are attached only while anybody does.
  *  2. `seq` rises by one per event of this boot, sent or not: what a viewer did not get shows as a hole.
+ *  STATION-4. Questions are answered up to `ANSWERS_PER_SECOND` bytes; beyond it they are as if they had been lost.
  *  3. Of one name one actor is followed at a time: the one before is told as stopped before the next one is started.
  */
 import type { Bus } from "../bus/bus.ts";
 import type { Subjects } from "../bus/subjects.ts";
+import { Budget } from "../runtime/budget.ts";
 import { type ActorFact, ActorTap, type FollowedActor } from "./actor-tap.ts";
 import { DeliveryFeed } from "./deliveries.ts";
 import { EventRing } from "./event-ring.ts";
@@ -22,7 +24,7 @@ import {
   type ServiceName,
   WIRE_VERSION,
 } from "./wire.ts";
-import { readText, snapshotRequest, watchBeat } from "./wire-schemas.ts";
+import { LIMITS, readText, sealedBytes, snapshotRequest, watchBeat } from "./wire-schemas.ts";
 
 export interface StationOptions {
   readonly bus: Bus;
@@ -42,8 +44,13 @@ export interface StationOptions {
 
 export type EventListener = (event: InspectEvent) => void;
 
-/** A message of NATS has 1 MiB at most. */
+/** A message of NATS has 1 MiB at most, and a seal doubles each quote. */
 const MOST_RECENT_BYTES = 512 * 1024;
+/** 128 pictures a second without events, or 4 with all of them: a few percent of a core. */
+const ANSWERS_PER_SECOND = 2 * 1024 * 1024;
+const ANSWERS_BURST = 4 * 1024 * 1024;
+const LEAST_ANSWER = 16 * 1024;
+const SMALL = { mostBytes: sealedBytes(LIMITS.small) };
 
 export class InspectStation {
   readonly deliveries: DeliveryFeed;
@@ -55,6 +62,7 @@ export class InspectStation {
   readonly #taps = new Map<string, ActorTap>();
   readonly #listeners = new Set<EventListener>();
   readonly #viewers: Viewers;
+  readonly #answers: Budget;
   #subscriptions: (() => void)[] = [];
   #announcing: NodeJS.Timeout | null = null;
   #seq = 0;
@@ -64,6 +72,7 @@ export class InspectStation {
   constructor(options: StationOptions) {
     this.#options = options;
     this.#startedAt = options.wallClock();
+    this.#answers = new Budget(ANSWERS_PER_SECOND, ANSWERS_BURST, options.now());
     this.#viewers = new Viewers({ now: options.now, onChange: () => this.#checkWatched() });
     this.deliveries = new DeliveryFeed((fact) => this.#tell(fact), options.wallClock);
   }
@@ -77,8 +86,8 @@ export class InspectStation {
     const { bus, subjects, service } = this.#options;
     if (this.#stopped || this.#announcing !== null) return;
     this.#subscriptions = [
-      bus.subscribe(subjects.watch, ({ text }) => this.#onBeat(text)),
-      bus.subscribe(subjects.snapshot(service), ({ text, respond }) => this.#onRequest(text, respond)),
+      bus.subscribe(subjects.watch, ({ text }) => this.#onBeat(text), SMALL),
+      bus.subscribe(subjects.snapshot(service), ({ text, respond }) => this.#onRequest(text, respond), SMALL),
       bus.onStatus((connected) => {
         if (connected) this.#announce();
       }),
@@ -169,7 +178,7 @@ export class InspectStation {
   }
 
   #onBeat(text: string): void {
-    const beat = readText(watchBeat, text);
+    const beat = readText(watchBeat, text, LIMITS.small);
     if (beat === null) this.malformed++;
     else if (beat.viewer === this.#options.boot) return;
     else if (beat.leaves) this.#viewers.leave(beat.viewer);
@@ -177,14 +186,15 @@ export class InspectStation {
   }
 
   #onRequest(text: string, respond: (text: string) => void): void {
-    const { boot, definitions } = this.#options;
-    const request = readText(snapshotRequest, text);
+    const { boot, definitions, now } = this.#options;
+    const request = readText(snapshotRequest, text, LIMITS.small);
     if (request === null) {
       this.malformed++;
       return;
     }
     if (request.viewer === boot) return;
     const bytes = request.recentBytes === undefined ? null : Math.min(request.recentBytes, MOST_RECENT_BYTES);
+    if (!this.#answers.admit(LEAST_ANSWER + (bytes ?? 0), now())) return;
     respond(JSON.stringify({ ...this.snapshot(bytes), ...(request.definitions ? { definitions } : {}) }));
   }
 

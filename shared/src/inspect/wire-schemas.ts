@@ -2,40 +2,92 @@
  * The border: what others say on the bus, checked before anything believes it. What does not pass is counted and ignored.
  *
  * Invariants:
- *  1. A text beyond `MOST_TEXT` is not even parsed.
- *  2. What passes has the fields of the wire and no others.
- *  3. Who speaks for an instance speaks on its subject: a name that is not the subject's is refused.
+ *  WIRE-1. Bytes, depth and number of values are measured before a text is parsed (LIMITS), and no schema here is
+ *          recursive: no text can overflow the stack, or keep the event loop for long.
+ *          A list is measured before its items are looked at: each bad one costs zod microseconds.
+ *  WIRE-2. What passes has the fields of the wire and no others. Foreign contexts are cleaned as our own are.
+ *  WIRE-3. Who speaks for an instance speaks on its subject: a name that is not the subject's is refused.
+ *  WIRE-4. Of a snapshot a bad event and a bad chart are left out, and the rest is taken. A chart that passes is a tree of
+ *          states with edges between them: drawing it ends.
  */
 import { z } from "zod";
-import type { Subjects } from "../bus/subjects.ts";
-import { COMMANDS, MAX_STEPS } from "./wire.ts";
+import { INSTANCE_NAME, type Subjects } from "../bus/subjects.ts";
+import { isJsonObject, type JsonLimits, readJsonText } from "../protocol/bounded-json.ts";
+import { cleanForeign } from "./clean-context.ts";
+import { COMMANDS, type InstanceSnapshot, MAX_STEPS, type MachineDefinition, type StateValue } from "./wire.ts";
 
-const MOST_TEXT = 1024 * 1024;
+const KIB = 1024;
+
+/** By what is said. Honest ones have a tenth of that, but snapshots with their newest events, which have up to 700 KiB. */
+export const LIMITS = {
+  /** Beats, and questions. */
+  small: { maxBytes: 4 * KIB, maxDepth: 4, maxValues: 100 },
+  /** Announcements, events, answers to commands, reports. */
+  medium: { maxBytes: 128 * KIB, maxDepth: 16, maxValues: 6_000 },
+  /** Commands: `replay` with 10,000 ids. */
+  command: { maxBytes: 512 * KIB, maxDepth: 8, maxValues: 25_000 },
+  /** Snapshots with events and charts. */
+  large: { maxBytes: 1024 * KIB, maxDepth: 16, maxValues: 300_000 },
+} as const satisfies Record<string, JsonLimits>;
+
+/** A seal writes each quote of its body as two bytes, and adds 200. */
+export function sealedBytes({ maxBytes }: JsonLimits): number {
+  return Math.min(2 * maxBytes + 512, 1024 * KIB);
+}
+
 const MOST_LIST = 1_000;
+const MOST_STATES = 300;
+const MOST_DEPTH = 8;
+const MOST_REGIONS = 50;
+/** The last millisecond that is a date. */
+const LAST_TIME = 8.64e15;
 
-const name = z.string().min(1).max(200);
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((text) => !/\p{C}/u.test(text), "has control characters");
+const instance = z.string().regex(INSTANCE_NAME);
 const sentence = z.string().max(2_000);
-const count = z.number().nonnegative();
+const count = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const time = z.number().min(0).max(LAST_TIME);
 const v = z.literal(1);
 const service = z.enum(["publisher", "acker"]);
-/** JSON by its origin; how deep it is nobody here needs to know. */
+/** JSON by its origin, and bounded by what was measured. */
 const json = z.unknown();
-const value = z.union([name, z.record(z.string(), z.unknown())]);
+const cleaned = z.unknown().transform(cleanForeign);
+const value = z.custom<StateValue>((given) => isStateValue(given, 0));
 const command = z.enum(COMMANDS);
 
-const delay = z.object({ state: name, delay: name, startedAt: z.number(), endsAt: z.number() });
+/** A state's key, or the keys of regions with their states. */
+function isStateValue(given: unknown, depth: number): boolean {
+  if (typeof given === "string") return given !== "" && given.length <= 200;
+  if (!isJsonObject(given) || depth >= MOST_DEPTH) return false;
+  const regions = Object.entries(given);
+  return (
+    regions.length > 0 &&
+    regions.length <= MOST_REGIONS &&
+    regions.every(([key, inner]) => key !== "__proto__" && isStateValue(inner, depth + 1))
+  );
+}
 
-const stamp = { v, seq: count, ts: z.number(), service, instance: name, boot: name };
+function listOf<T>(item: z.ZodType<T>, most: number) {
+  return z.array(z.any()).max(most).pipe(z.array(item));
+}
+
+const delay = z.object({ state: name, delay: name, startedAt: time, endsAt: time });
+
+const stamp = { v, seq: count, ts: time, service, instance, boot: name };
 
 const actorState = {
   actor: name,
   machine: name,
   event: name.nullable(),
-  edges: z.array(name).max(MOST_LIST),
+  edges: listOf(name, MOST_LIST),
   value,
-  context: json,
-  delays: z.array(delay).max(MOST_LIST),
-  can: z.array(command).max(COMMANDS.length),
+  context: cleaned,
+  delays: listOf(delay, MOST_LIST),
+  can: listOf(command, COMMANDS.length),
 };
 
 const actorEvent = z.object({
@@ -61,49 +113,85 @@ const step = z.enum([
 const deliveriesEvent = z.object({
   ...stamp,
   kind: z.literal("deliveries"),
-  counts: z.partialRecord(step, count),
-  steps: z
-    .array(
-      z.object({
-        step,
-        message_id: name,
-        ts: z.number(),
-        topic: z.string().max(2_000),
-        attempt: count.optional(),
-        detail: z.union([sentence, z.number()]).optional(),
-      }),
-    )
-    .max(MAX_STEPS),
+  counts: z
+    .custom<object>((given) => isJsonObject(given) && Object.keys(given).length <= 20)
+    .pipe(z.partialRecord(step, count)),
+  steps: listOf(
+    z.object({
+      step,
+      message_id: name,
+      ts: time,
+      topic: z.string().max(2_000),
+      attempt: count.optional(),
+      detail: z.union([sentence, z.number()]).optional(),
+    }),
+    MAX_STEPS,
+  ),
 });
 
-export const inspectEvent = z.union([actorEvent, deliveriesEvent]);
+export const inspectEvent = z.discriminatedUnion("kind", [actorEvent, deliveriesEvent]);
 
-const definition = z.object({
+const label = z.string().max(300);
+const labels = listOf(label, 100);
+
+const state = z.object({
   id: name,
-  states: z.array(z.record(z.string(), z.unknown())).max(MOST_LIST),
-  edges: z.array(z.record(z.string(), z.unknown())).max(MOST_LIST),
+  key: name,
+  parent: name.nullable(),
+  type: z.enum(["atomic", "compound", "parallel", "final"]),
+  initial: name.nullable(),
+  entry: labels,
+  exit: labels,
+  invoke: labels,
 });
 
-export const instanceSnapshot = z.object({
-  ...stamp,
-  version: name,
-  startedAt: z.number(),
-  actors: z
-    .array(
-      z.object({
-        ts: z.number(),
-        service,
-        instance: name,
-        status: z.enum(["active", "done", "error"]),
-        ...actorState,
-      }),
-    )
-    .max(100),
-  summary: z.record(z.string(), json),
-  recent: z.array(inspectEvent).max(2_000).optional(),
-  stopping: z.boolean().optional(),
-  definitions: z.array(definition).max(50).optional(),
+const edge = z.object({
+  id: label,
+  source: name,
+  target: name.nullable(),
+  kind: z.enum(["event", "always", "after", "done", "error"]),
+  label,
+  guard: label.nullable(),
+  actions: labels,
+  delay: label.nullable(),
 });
+
+const definition = z
+  .object({ id: name, states: listOf(state, MOST_STATES), edges: listOf(edge, MOST_LIST) })
+  .refine(isTree, "is no tree of states with edges between them");
+
+/** Parents come before their children, as describeMachine writes them, so that no state is its own ancestor. */
+function isTree({ states, edges }: MachineDefinition): boolean {
+  const seen = new Set<string>();
+  for (const { id, parent } of states) {
+    const placed = parent === null ? seen.size === 0 : seen.has(parent);
+    if (!placed || seen.has(id)) return false;
+    seen.add(id);
+  }
+  return (
+    states.every(({ initial }) => initial === null || seen.has(initial)) &&
+    edges.every(({ source, target }) => seen.has(source) && (target === null || seen.has(target)))
+  );
+}
+
+export const instanceSnapshot = z
+  .object({
+    ...stamp,
+    version: name,
+    startedAt: time,
+    actors: listOf(
+      z.object({ ts: time, service, instance, status: z.enum(["active", "done", "error"]), ...actorState }),
+      100,
+    ),
+    summary: z
+      .unknown()
+      .refine(isJsonObject)
+      .transform((given) => cleanForeign(given) as InstanceSnapshot["summary"]),
+    recent: z.array(z.unknown()).max(2_000).optional(),
+    stopping: z.boolean().optional(),
+    definitions: z.array(z.unknown()).max(50).optional(),
+  })
+  .refine((one) => one.actors.every((actor) => actor.service === one.service && actor.instance === one.instance));
 
 export const watchBeat = z.object({ v, viewer: name, leaves: z.boolean().optional() });
 
@@ -118,8 +206,7 @@ export const commandRequest = z.object({
   v,
   who: name,
   said: name.optional(),
-  token: z.string().max(1_000).optional(),
-  args: z.record(z.string(), json).optional(),
+  args: z.custom<Record<string, unknown>>(isJsonObject).optional(),
   from: name.optional(),
   origin: name.optional(),
 });
@@ -127,7 +214,7 @@ export const commandRequest = z.object({
 export const commandReply = z.object({
   v,
   service,
-  instance: name,
+  instance,
   ok: z.boolean(),
   reason: sentence.optional(),
   code: z.union([z.literal(400), z.literal(401), z.literal(409), z.literal(503)]).optional(),
@@ -135,15 +222,10 @@ export const commandReply = z.object({
 });
 
 /** What a text holds, or null. */
-export function readText<T>(schema: z.ZodType<T>, text: string): T | null {
-  if (text.length > MOST_TEXT) return null;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const result = schema.safeParse(parsed);
+export function readText<T>(schema: z.ZodType<T>, text: string, limits: JsonLimits): T | null {
+  const read = readJsonText(text, limits);
+  if (!read.ok) return null;
+  const result = schema.safeParse(read.value);
   return result.success ? result.data : null;
 }
 
@@ -154,7 +236,36 @@ export function readFrom<T extends { readonly service: string; readonly instance
   subject: string,
   subjects: Subjects,
 ): T | null {
-  const said = readText(schema, text);
+  const said = readText(schema, text, LIMITS.medium);
   const source = subjects.sourceOf(subject);
   return said?.service === source?.service && said?.instance === source?.instance ? said : null;
+}
+
+export interface ReadSnapshot {
+  readonly snapshot: InstanceSnapshot;
+  /** Events and charts that were left out. */
+  readonly leftOut: number;
+}
+
+/** A snapshot as an answer, with its newest events and its charts; null where it is none at all. */
+export function readSnapshot(text: string): ReadSnapshot | null {
+  const read = readText(instanceSnapshot, text, LIMITS.large);
+  if (read === null) return null;
+  const { recent, definitions, ...rest } = read;
+  const isOwn = (one: z.output<typeof inspectEvent>): boolean =>
+    one.service === read.service && one.instance === read.instance && one.boot === read.boot;
+  const events = recent?.flatMap((one) => goodOf(inspectEvent, one)).filter(isOwn);
+  const charts = definitions?.flatMap((one) => goodOf(definition, one));
+  const leftOut = (recent?.length ?? 0) - (events?.length ?? 0) + (definitions?.length ?? 0) - (charts?.length ?? 0);
+  const snapshot = {
+    ...rest,
+    ...(events === undefined ? {} : { recent: events }),
+    ...(charts === undefined ? {} : { definitions: charts }),
+  } as InstanceSnapshot;
+  return { snapshot, leftOut };
+}
+
+function goodOf<T>(schema: z.ZodType<T>, given: unknown): T[] {
+  const result = schema.safeParse(given);
+  return result.success ? [result.data] : [];
 }

@@ -216,11 +216,9 @@ export interface CommandRequest {
   readonly who: string;
   /** The name that the caller gave for itself, unproven; for the audit. */
   readonly said?: string;
-  /** Same text as the bearer token of HTTP; needed where one is configured. */
-  readonly token?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */
   readonly args?: { readonly [key: string]: Json };
-  /** Where he asked, for the audit: an address, as the publisher that passes the command on saw it. */
+  /** Where it was asked, for the audit: an address, as the publisher that passes the command on saw it. */
   readonly from?: string;
   /** `boot` of the publisher that passes it on: it has obeyed a command to `all` already. */
   readonly origin?: string;
@@ -233,7 +231,7 @@ export interface CommandReply {
   readonly ok: boolean;
   /** Why not; a sentence. */
   readonly reason?: string;
-  /** 401: no or a wrong token. 409: the state does not allow it. 400: not understood. 503: PostgreSQL is away. */
+  /** 401: not sealed by the key, or not now. 409: the state does not allow it. 400: not understood. 503: PostgreSQL is away. */
   readonly code?: 400 | 401 | 409 | 503;
   readonly result?: Json;
 }

@@ -3,7 +3,7 @@
  * and one env file can serve both services.
  */
 import { hostname } from "node:os";
-import { DEFAULT_NATS_PREFIX, prefixFault } from "../bus/subjects.ts";
+import { DEFAULT_NATS_PREFIX, INSTANCE_NAME, prefixFault } from "../bus/subjects.ts";
 import type { SignatureVersion } from "../protocol/ack-proof.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
@@ -28,8 +28,6 @@ import { certificateFault, privateKeyFault, type TlsSettings, tlsFaults } from "
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
-
-const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 const serverSettings = {
   DATABASE_URL: {
@@ -83,6 +81,22 @@ const serverSettings = {
     example: "acktor.v1",
     fallback: DEFAULT_NATS_PREFIX,
     schema: text(prefixFault),
+  },
+  ACKTOR_NATS_SECRET: {
+    description:
+      "Shared secret of the fleet on NATS: signs commands and all that instances say there. Default: ACKTOR_API_TOKEN. A NATS_URL that is not loopback needs one of the two.",
+    example: "…",
+    secret: true,
+    schema: text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+  },
+  ACKTOR_NATS_INBOX: {
+    description:
+      "First word of the subjects on which replies come, so that each user of NATS can be given its own: _INBOX_publisher.",
+    example: "_INBOX_publisher",
+    fallback: "_INBOX",
+    schema: text((v) =>
+      /^[A-Za-z0-9_-]{1,50}$/.test(v) ? null : "is not 1 to 50 letters, digits, dashes or underscores",
+    ),
   },
   HTTP_HOST: {
     description: "Address to listen on. Anything but loopback needs ACKTOR_API_TOKEN.",
@@ -143,7 +157,7 @@ const serverSettings = {
   ACKTOR_INSTANCE: {
     description: "Name of this process among its replicas. Default: host name and port.",
     example: "acker-1",
-    schema: text((v) => (INSTANCE.test(v) ? null : "is not 1 to 63 letters, digits, dots, dashes or underscores")),
+    schema: text((v) => (INSTANCE_NAME.test(v) ? null : "is not 1 to 63 letters, digits, dots, dashes or underscores")),
   },
   ACKTOR_ACK_PREFIX: {
     description: "Topic prefix of acks; one for each outbox that shares a broker.",
@@ -483,6 +497,7 @@ export function oneWayFault(
 interface SharedSettings extends TlsSettings {
   readonly HTTP_HOST?: string;
   readonly ACKTOR_API_TOKEN?: string | null;
+  readonly ACKTOR_NATS_SECRET?: string | null;
   readonly ACKTOR_ACK_PREFIX?: string;
   readonly ACKTOR_PRESENCE_PREFIX?: string;
 }
@@ -493,6 +508,8 @@ export function sharedFaults(config: SharedSettings): string[] {
   const faults: string[] = tlsFaults(config);
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
   if (exposed !== null) faults.push(exposed);
+  const open = openBusFault(config);
+  if (open !== null) faults.push(open);
   if (ack !== undefined && presence !== undefined && (isUnder(ack, presence) || isUnder(presence, ack))) {
     faults.push(
       `ACKTOR_ACK_PREFIX (${ack}) and ACKTOR_PRESENCE_PREFIX (${presence}) overlap. Choose two separate prefixes.`,
@@ -521,4 +538,16 @@ export function requestsPerSecond(host: string, configured: number | null): numb
 export function exposureFault(host: string, token: string | null): string | null {
   if (LOOPBACK.test(host) || token !== null) return null;
   return `HTTP_HOST ${host} is not loopback, so ACKTOR_API_TOKEN is required. Example: ACKTOR_API_TOKEN_FILE=/run/secrets/api-token`;
+}
+
+/** The fault of being commanded over a network by what proves nothing, or null. */
+function openBusFault({
+  NATS_URL: url,
+  ACKTOR_NATS_SECRET: secret,
+  ACKTOR_API_TOKEN: token,
+}: SharedSettings): string | null {
+  if (typeof url !== "string" || secret !== null || token !== null) return null;
+  const { hostname } = new URL(url);
+  if (LOOPBACK.test(hostname.replace(/^\[|\]$/g, ""))) return null;
+  return `NATS_URL names ${hostname}, which is not loopback, so ACKTOR_NATS_SECRET (or ACKTOR_API_TOKEN) is required: without it every client of that server may command this service. Example: ACKTOR_NATS_SECRET_FILE=/run/secrets/nats-secret`;
 }

@@ -87,3 +87,14 @@ test("after a stop nothing is heard and nothing is sent; stopped twice as well",
   assert.deepEqual(await bus.request("a", "", 1_000), { ok: false, kind: "away" });
   assert.equal(heard, 0);
 });
+
+test("BUS-5: a listener whose promise is rejected hurts nothing else, and is counted", async () => {
+  const bus = new LocalBus();
+  let heard = 0;
+  bus.subscribe("a", async () => {
+    throw new Error("bug");
+  });
+  bus.subscribe("a", () => void heard++);
+  bus.publish("a", "");
+  await until(() => heard === 1 && bus.counts.listenerErrors === 1, 1_000);
+});

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { accessList, passwordFile } from "@acktor/compose/mosquitto-files";
-import { natsUsers } from "@acktor/compose/nats-files";
+import { inboxOf, natsUsers } from "@acktor/compose/nats-files";
 import { type PrepareOptions, prepareSecrets } from "@acktor/compose/prepare-secrets";
 import { SecretStore } from "@acktor/compose/secret-store";
 import { subjectMatches, subjectsUnder } from "@acktor/shared/bus/subjects";
@@ -53,6 +53,7 @@ test("nobody gets the passwords or keys of another, and the authority's key leav
   assert.deepEqual(owners(secret("mqtt-publisher")), ["publisher"], "mosquitto knows hashes");
   assert.deepEqual(owners(secret("nats-acker")), ["acker", "nats"]);
   assert.deepEqual(owners(secret("ack-secret")), ["acker", "publisher"]);
+  assert.deepEqual(owners(secret("nats-secret")), ["acker", "publisher"], "the server itself has no use for it");
   assert.deepEqual(owners(secret("api-token")), ["acker", "chaos", "front", "publisher"]);
   const key = readFileSync(path.join(options.keys, "certificates/ca.key"), "utf8").split("\n")[1] ?? "";
   assert.ok(key.length > 40);
@@ -127,7 +128,7 @@ test("on NATS each service may say what its own code says, and an acker commands
   const subjects = subjectsUnder("acktor.v1");
   const [publisher, acker] = natsUsers("acktor.v1", { publisher: "p", acker: "a" });
   const may = (allowed: readonly string[] | undefined, subject: string): boolean =>
-    (allowed ?? []).some((pattern) => subjectMatches(pattern, subject));
+    (allowed ?? []).some((pattern) => subjectMatches(pattern.split(" ")[0] ?? "", subject));
   for (const [user, service] of [
     [publisher, "publisher"],
     [acker, "acker"],
@@ -153,4 +154,18 @@ test("on NATS each service may say what its own code says, and an acker commands
   ])
     assert.ok(!may(acker?.publish, said), said);
   assert.ok(!may(acker?.subscribe, subjects.allEvents.replaceAll("*", "x")));
+});
+
+test("COMPOSE-1: inboxes differ by user and are in docker-compose.yml; no user may write into any", () => {
+  const compose = readFileSync(path.join(import.meta.dirname, "../../../docker-compose.yml"), "utf8");
+  for (const { user, publish, subscribe } of natsUsers("acktor.v1", { publisher: "p", acker: "a" })) {
+    const inboxes = subscribe.filter((pattern) => pattern.startsWith("_INBOX"));
+    assert.deepEqual(inboxes, [`${inboxOf(user)}.>`]);
+    assert.match(compose, new RegExp(`MQTT_USERNAME: ${user}\\n +ACKTOR_NATS_INBOX: ${inboxOf(user)}\\n`));
+    assert.ok(
+      publish.every((pattern) => pattern.startsWith("acktor.v1.")),
+      publish.join(),
+    );
+    assert.ok(![...publish, ...subscribe].some((pattern) => /^(>|\*|acktor\.v1\.>)$/.test(pattern)), "everything");
+  }
 });

@@ -4,6 +4,7 @@ import { type TestContext, test } from "node:test";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import type { AskedCommand } from "@acktor/shared/inspect/command-desk";
 import type { CommandReply } from "@acktor/shared/inspect/wire";
+import { busKey, openAnswer, seal } from "@acktor/shared/seal/seal";
 import { cleanUp } from "../../support/cleanup.ts";
 import { SUBJECTS, type TestInstance, type TestInstanceOptions, testInstance } from "../../support/control.ts";
 import { until } from "../../support/until.ts";
@@ -28,7 +29,9 @@ test("to oneself: obeyed and recorded, with who and from where", async (t) => {
   assert.deepEqual(replies, [{ v: 1, service: "publisher", instance: "one", ok: true, result: { done: "pause" } }]);
   const names = { service: "publisher", instance: "one", action: "pause" } as const;
   const detail = { result: { done: "pause" } };
-  assert.deepEqual(one.records, [{ who: "me", from: "10.0.0.1", ...names, outcome: "done", detail, messages: 0 }]);
+  assert.deepEqual(one.records, [
+    { who: "me", said: null, from: "10.0.0.1", ...names, outcome: "done", detail, messages: 0 },
+  ]);
 });
 
 test("to another: obeyed and recorded there, and there alone", async (t) => {
@@ -73,32 +76,83 @@ test("what the state does not allow is refused with the reason, and recorded", a
   );
 });
 
-test("where there is a token: none and a wrong one are 401, recorded, and change nothing; the right one works", async (t) => {
+const SECRET = "right-secret-16-letters";
+const NONCE = "0123456789abcdef";
+
+test("DESK-1: where there is a secret, what it did not sign is 401, changes nothing, and one of each kind is recorded", async (t) => {
   const bus = new LocalBus();
-  const one = join(t, bus, "one", { token: "right-token-16-letters" });
+  const one = join(t, bus, "one", { secret: SECRET });
   const subject = SUBJECTS.command("publisher", "one", "breaker.open");
-  for (const token of [undefined, "", "wrong", "right-token-16-letter"]) {
-    const reply = await ask(bus, subject, { v: 1, who: "them", ...(token === undefined ? {} : { token }) });
-    assert.deepEqual([reply.ok, reply.code], [false, 401]);
+  const body = JSON.stringify({ v: 1, who: "mallory", from: "10.9.9.9", args: {} });
+  const good = busKey(SECRET);
+  const now = Date.now();
+  const texts: readonly (readonly [kind: string, text: string])[] = [
+    ["unsigned", body],
+    ["unsigned", JSON.stringify({ v: 1, who: "mallory", token: SECRET })],
+    ["forged", seal(busKey("wrong-secret-16-letters"), subject, body, now, NONCE)],
+    ["forged", seal(good, SUBJECTS.command("publisher", "one", "drain"), body, now, NONCE)],
+    ["forged", seal(good, subject, body, now, NONCE).replace("mallory", "ana")],
+    ["stale", seal(good, subject, body, now - 31_000, NONCE)],
+    ["stale", seal(good, subject, body, now + 40_000, NONCE)],
+    ["early", seal(good, subject, body, now - 20_000, NONCE)],
+  ];
+  for (const [kind, text] of texts) {
+    const reply = await bus.request(subject, text, 1_000);
+    assert.ok(reply.ok);
+    assert.match(reply.text, /401/, kind);
+    assert.ok(!reply.text.includes("mallory") && !reply.text.includes(SECRET), reply.text);
   }
   assert.deepEqual(one.obeyed, []);
-  assert.deepEqual(
-    one.records.map(({ outcome }) => outcome),
-    Array(4).fill("unauthorized"),
-  );
-  const reply = await ask(bus, subject, { v: 1, who: "them", token: "right-token-16-letters" });
-  assert.equal(reply.ok, true);
-  assert.ok(!JSON.stringify(one.records).includes("right-token"));
+  const lines = one.records.map(({ who, from, action, outcome }) => [who, from, action, outcome].join(" "));
+  assert.deepEqual(lines, Array(4).fill("stranger bus breaker.open unauthorized"), "unsigned, forged, stale, early");
+  assert.doesNotMatch(JSON.stringify(one.records), /mallory|right-secret|[0-9a-f]{64}/);
 });
 
-test("a publisher passes its own token on", async (t) => {
+test("DESK-1: a signed command is obeyed once; heard again it is 401, though it is unchanged", async (t) => {
   const bus = new LocalBus();
-  const token = "right-token-16-letters";
-  const one = join(t, bus, "one", { token });
-  const two = join(t, bus, "two", { token });
+  const one = join(t, bus, "one", { secret: SECRET });
+  const subject = SUBJECTS.command("publisher", "one", "pause");
+  const text = seal(busKey(SECRET), subject, JSON.stringify({ v: 1, who: "ana" }), Date.now(), NONCE);
+  const answers: (string | null)[] = [];
+  for (let i = 0; i < 3; i++) {
+    const reply = await bus.request(subject, text, 1_000);
+    answers.push(reply.ok ? openAnswer(busKey(SECRET), subject, NONCE, reply.text) : null);
+  }
+  assert.match(answers[0] ?? "", /"ok":true/);
+  assert.match(answers[1] ?? "", /"code":401.*nonce was used before/);
+  assert.deepEqual(one.obeyed, ["pause"]);
+  assert.deepEqual(
+    [one.records[0]?.who, one.records[0]?.outcome, one.records[1]?.outcome],
+    ["ana", "done", "unauthorized"],
+  );
+});
+
+test("a publisher signs what it passes on, and the secret is in nothing that is said", async (t) => {
+  const bus = new LocalBus();
+  const said: string[] = [];
+  bus.subscribe(">", ({ text }) => void said.push(text));
+  const one = join(t, bus, "one", { secret: SECRET });
+  const two = join(t, bus, "two", { secret: SECRET });
+  await until(() => one.fleet.count("publisher") === 1, 1_000);
   const [reply] = await one.commands.send({ service: "publisher", instance: "two" }, PAUSE);
   assert.equal(reply?.ok, true);
-  assert.deepEqual(two.obeyed, ["pause"]);
+  assert.equal((await one.commands.send({ service: "publisher", instance: null }, PAUSE)).length, 2);
+  assert.deepEqual(two.obeyed, ["pause", "pause"]);
+  assert.deepEqual([two.records[0]?.who, two.records[0]?.from], ["me", "10.0.0.1"]);
+  assert.ok(said.length > 4 && said.every((text) => !text.includes(SECRET)));
+});
+
+test("COMMANDS-1: an answer that another one gives is none; an instance with another secret is heard as a refusal", async (t) => {
+  const bus = new LocalBus();
+  const one = join(t, bus, "one", { secret: SECRET });
+  const done = JSON.stringify({ v: 1, service: "acker", instance: "a", ok: true, result: {} });
+  const end = bus.subscribe(SUBJECTS.command("acker", "a", "pause"), ({ respond }) => respond(done));
+  const forged = await one.commands.send({ service: "acker", instance: "a" }, PAUSE);
+  assert.deepEqual(forged, [], "a stranger's done");
+  end();
+  const other = join(t, bus, "a", { service: "acker", secret: "other-secret-16-letters" });
+  const [reply] = await one.commands.send({ service: "acker", instance: "a" }, PAUSE);
+  assert.deepEqual([reply?.ok, reply?.code, other.obeyed], [false, 401, []]);
 });
 
 test("what is no command, or no request, is 400", async (t) => {

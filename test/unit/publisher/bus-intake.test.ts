@@ -1,10 +1,12 @@
-/** The way in over the bus: HTTP's rules and HTTP's codes, one publisher a message, no door without the token. */
+/** The way in over the bus: HTTP's rules and HTTP's codes, one publisher a message, no door without the fleet's secret. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { takeFromBus } from "@acktor/publisher/intake/bus-intake";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
+import { busKey, openAnswer, seal } from "@acktor/shared/seal/seal";
+import { sealedBus } from "../../support/control.ts";
 import { AWAY } from "../../support/db-results.ts";
-import { intakeRig } from "../../support/intake-rig.ts";
+import { insertedRow, intakeRig } from "../../support/intake-rig.ts";
 
 const LIMITS = {
   reserved: ["delivery/ack"],
@@ -14,10 +16,11 @@ const LIMITS = {
   wallClock: () => 0,
 };
 
-function rig(token: string | null = null) {
+function rig(secret: string | null = null) {
   const bus = new LocalBus();
   const intake = intakeRig();
-  const end = takeFromBus({ bus, subject: "enqueue", intake: intake.intake, limits: LIMITS, token });
+  const heard = secret === null ? bus : sealedBus(bus, secret);
+  const end = takeFromBus({ bus: heard, subject: "enqueue", intake: intake.intake, limits: LIMITS });
   const ask = async (body: unknown): Promise<Record<string, unknown>> => {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const reply = await bus.request("enqueue", text, 2_000);
@@ -71,18 +74,59 @@ test("what HTTP refuses is refused, by the same codes; nothing is stored", async
   assert.equal(await codeOf(good), "database_unavailable");
 });
 
-test("where there is a token it stands in the body, and goes no further", async () => {
-  const { intake, codeOf } = rig("right-token-16-letters");
-  for (const token of [undefined, "", "wrong", 1, null]) assert.equal(await codeOf({ ...good, token }), "unauthorized");
+const SECRET = "right-secret-16-letters";
+
+test("ENQUEUE-2: where there is a secret, what it did not sign is unauthorized; nothing of a seal goes further", async () => {
+  const { intake, codeOf } = rig(SECRET);
+  const text = JSON.stringify(good);
+  const wrong = seal(busKey("wrong-secret-16-letters"), "enqueue", text, Date.now(), "0123456789abcdef");
+  const late = seal(busKey(SECRET), "enqueue", text, Date.now() - 31_000, "0123456789abcdef");
+  for (const one of [good, { ...good, token: SECRET }, wrong]) assert.equal(await codeOf(one), "unauthorized");
   assert.equal(intake.inserts.length, 0);
-  assert.equal(await codeOf({ ...good, token: "right-token-16-letters" }), "accepted");
-  assert.ok(!JSON.stringify(intake.inserts).includes("right-token"));
+  const { bus } = rig(SECRET);
+  const reply = await bus.request("enqueue", late, 1_000);
+  assert.match(reply.ok ? reply.text : "", /31 s behind the clock here/);
+});
+
+test("ENQUEUE-3: a signed message names its own key, else its nonce is the key: heard again it is the same message", async () => {
+  const { intake, bus } = rig(SECRET);
+  const ask = async (body: object, nonce: string) => {
+    const reply = await bus.request(
+      "enqueue",
+      seal(busKey(SECRET), "enqueue", JSON.stringify(body), Date.now(), nonce),
+      1_000,
+    );
+    return reply.ok ? openAnswer(busKey(SECRET), "enqueue", nonce, reply.text) : null;
+  };
+  assert.match((await ask(good, "0123456789abcdef")) ?? "", /"state":"pending"/);
+  await ask(good, "0123456789abcdef");
+  await ask({ ...good, idempotency_key: "k1" }, "0123456789abcdeg");
+  const keys = intake.inserts.map(({ messages }) => messages[0]?.idempotency?.key);
+  assert.deepEqual(keys, ["bus:0123456789abcdef", "bus:0123456789abcdef", "k1"]);
+});
+
+test("ENQUEUE-4: what waits for the database is bounded, in messages and in bytes", async () => {
+  const { intake, codeOf } = rig();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  intake.answer = async ({ messages }) => {
+    await held;
+    return { ok: true, inserted: messages.map(insertedRow) };
+  };
+  const content = "x".repeat(200_000);
+  const asked = Array.from({ length: 100 }, () => codeOf({ topic: "a", content }));
+  release();
+  const codes = await Promise.all(asked);
+  assert.deepEqual([...new Set(codes)].sort(), ["accepted", "high_water"]);
+  assert.ok(codes.filter((code) => code === "accepted").length > 70);
 });
 
 test("of several publishers one takes each message; after the end nobody does", async () => {
   const one = rig();
   const other = intakeRig();
-  takeFromBus({ bus: one.bus, subject: "enqueue", intake: other.intake, limits: LIMITS, token: null });
+  takeFromBus({ bus: one.bus, subject: "enqueue", intake: other.intake, limits: LIMITS });
   for (let i = 0; i < 10; i++) await one.ask(good);
   assert.deepEqual([one.intake.inserts.length, other.inserts.length], [5, 5]);
   one.end();

@@ -52,6 +52,21 @@ test("listening for strangers needs a token", () => {
   }
 });
 
+test("a NATS server that is not loopback needs a secret: what proves nothing would command the service", () => {
+  const wanted = /NATS_URL names .* ACKTOR_NATS_SECRET \(or ACKTOR_API_TOKEN\) is required/;
+  for (const host of ["nats", "10.0.0.1", "[2001:db8::1]", "localhost.example.org"]) {
+    const NATS_URL = `nats://user:canary@${host}:4222`;
+    assert.match(faultsOf({ NATS_URL }).join(), wanted, host);
+    assert.doesNotMatch(faultsOf({ NATS_URL }).join(), /canary/);
+    for (const name of ["ACKTOR_NATS_SECRET", "ACKTOR_API_TOKEN"])
+      assert.deepEqual(faultsOf({ NATS_URL, [name]: "a secret of sixteen" }), [], host);
+  }
+  for (const host of ["127.0.0.1", "localhost", "[::1]"])
+    assert.deepEqual(faultsOf({ NATS_URL: `nats://${host}:4222` }), []);
+  assert.match(faultsOf({ ACKTOR_NATS_SECRET: "short" }).join(), /ACKTOR_NATS_SECRET is shorter than 16/);
+  assert.match(faultsOf({ ACKTOR_NATS_INBOX: "a.b" }).join(), /ACKTOR_NATS_INBOX is not 1 to 50 letters/);
+});
+
 test("faults between settings are told beside the faults of others", () => {
   const faults = faultsOf({
     HTTP_HOST: "0.0.0.0",

@@ -1,6 +1,9 @@
 /**
  * Who may do what on NATS. Each service says what is its own, and listens to what it needs; subjects as in
  * shared/src/bus/subjects.ts. Replies are allowed once for each request (`allow_responses`).
+ *
+ * Invariant COMPOSE-1: a user hears the subjects that its code subscribes to and its own inboxes, says what its code says,
+ * and nothing else: no user can read another one's replies, nor write into its inbox.
  */
 export interface NatsUser {
   readonly user: string;
@@ -14,8 +17,22 @@ export interface NatsPasswords {
   readonly acker: string;
 }
 
-/** Replies come to an inbox; the services API answers the stock `nats` tool. */
-const COMMON = ["_INBOX.>", "$SRV.>"];
+/** Verbs of the NATS services API, which lists a service; a service listens for all of them, and for its own. */
+const SERVICE_VERBS = ["PING", "INFO", "STATS"];
+
+/** First word of the inboxes of a user (ACKTOR_NATS_INBOX): what is answered to one user, no other one can hear. */
+export function inboxOf(user: string): string {
+  return `_INBOX_${user}`;
+}
+
+function own(user: string): string[] {
+  const verbs = SERVICE_VERBS.flatMap((verb) => [
+    `$SRV.${verb}`,
+    `$SRV.${verb}.acktor-${user}`,
+    `$SRV.${verb}.acktor-${user}.*`,
+  ]);
+  return [`${inboxOf(user)}.>`, ...verbs];
+}
 
 /** @param prefix ACKTOR_NATS_PREFIX */
 export function natsUsers(prefix: string, passwords: NatsPasswords): NatsUser[] {
@@ -28,17 +45,24 @@ export function natsUsers(prefix: string, passwords: NatsPasswords): NatsUser[] 
         "inspect.publisher.*.*",
         "inspect.watch",
         "announce.publisher.*",
-        "snapshot.*",
+        "snapshot.publisher",
+        "snapshot.acker",
         "receipts",
-        "cmd.>",
+        "cmd.publisher.*.>",
+        "cmd.acker.*.>",
       ),
-      subscribe: [...under(">"), ...COMMON],
+      subscribe: [
+        ...under("inspect.watch", "inspect.*.*.*", "announce.*.*", "snapshot.publisher", "cmd.publisher.*.>", "wake"),
+        // As a member of the queue alone, so that no other client of this user hears what is enqueued.
+        ...under("enqueue enqueue", "audit audit"),
+        ...own("publisher"),
+      ],
     },
     {
       user: "acker",
       password: passwords.acker,
       publish: under("inspect.acker.*.*", "announce.acker.*", "audit"),
-      subscribe: [...under("inspect.watch", "snapshot.acker", "receipts", "cmd.acker.>"), ...COMMON],
+      subscribe: [...under("inspect.watch", "snapshot.acker", "receipts", "cmd.acker.*.>"), ...own("acker")],
     },
   ];
 }

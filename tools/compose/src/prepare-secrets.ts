@@ -123,6 +123,7 @@ function serviceFiles(store: SecretStore, service: "publisher" | "acker", client
     "database-url": databaseUrl(store, service),
     "mqtt-password": store.secret(`mqtt-${service}`),
     "nats-url": `tls://${service}:${store.secret(`nats-${service}`)}@nats:4222`,
+    "nats-secret": store.secret("nats-secret"),
     "api-token": store.secret("api-token"),
     "ack-secret": store.secret("ack-secret"),
   };

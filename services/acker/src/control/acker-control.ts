@@ -60,7 +60,8 @@ export class AckerControl {
       natsUrl: config.NATS_URL,
       natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
-      token: config.ACKTOR_API_TOKEN,
+      natsInbox: config.ACKTOR_NATS_INBOX,
+      natsSecret: config.ACKTOR_NATS_SECRET ?? config.ACKTOR_API_TOKEN,
       definitions: this.#definitions,
       execute: ({ command }) => this.#execute(command),
       record: (record) => this.#report(record),
@@ -119,12 +120,10 @@ export class AckerControl {
   }
 
   async #report(record: AuditRecord): Promise<void> {
-    const { logger, config } = this.#options;
+    const { logger } = this.#options;
     const { bus, subjects } = this.plane;
     logger.info({ record }, "an operator's command");
-    const token = config.ACKTOR_API_TOKEN;
-    const report = { record, ...(token === null ? {} : { token }) };
-    const reply = await bus.request(subjects.audit, JSON.stringify(report), REPORT_MS);
+    const reply = await bus.request(subjects.audit, JSON.stringify({ record }), REPORT_MS);
     if (!reply.ok) logger.warn({ record, why: reply.kind }, "no publisher recorded a command; this line is its record");
   }
 }

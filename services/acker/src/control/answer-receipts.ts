@@ -5,11 +5,11 @@
  *  1. At most `MOST_UNDER_WAY` questions are with the database; one more is not answered, as if it had been lost.
  *  2. A database that is away gives no answer: silence is not "never seen".
  */
-import type { Bus } from "@acktor/shared/bus/bus";
+import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
 import type { Pool } from "@acktor/shared/db/pool";
 import { type ReceiptReply, receiptRequest } from "@acktor/shared/inspect/receipts";
 import { WIRE_VERSION } from "@acktor/shared/inspect/wire";
-import { readText } from "@acktor/shared/inspect/wire-schemas";
+import { LIMITS, readText, sealedBytes } from "@acktor/shared/inspect/wire-schemas";
 import { readReceipt } from "../inbox/read-receipt.ts";
 
 const MOST_UNDER_WAY = 8;
@@ -28,14 +28,17 @@ export function answerReceipts({ bus, subject, pool, instance, onMalformed }: An
   let underWay = 0;
   const answer = async (messageId: string, respond: (text: string) => void): Promise<void> => {
     underWay++;
-    const read = await readReceipt(pool, messageId);
-    underWay--;
-    if (!read.ok) return;
-    respond(JSON.stringify({ v: WIRE_VERSION, instance, receipt: read.receipt } satisfies ReceiptReply));
+    try {
+      const read = await readReceipt(pool, messageId);
+      if (read.ok) respond(JSON.stringify({ v: WIRE_VERSION, instance, receipt: read.receipt } satisfies ReceiptReply));
+    } finally {
+      underWay--;
+    }
   };
-  return bus.subscribe(subject, ({ text, respond }) => {
-    const request = readText(receiptRequest, text);
+  const hear = ({ text, respond }: BusMessage): Promise<void> | undefined => {
+    const request = readText(receiptRequest, text, LIMITS.small);
     if (request === null) onMalformed();
-    else if (underWay < MOST_UNDER_WAY) void answer(request.message_id, respond);
-  });
+    return request === null || underWay >= MOST_UNDER_WAY ? undefined : answer(request.message_id, respond);
+  };
+  return bus.subscribe(subject, hear, { mostBytes: sealedBytes(LIMITS.small) });
 }

@@ -1,8 +1,8 @@
 /** Asks the ackers what their inboxes know of a message. */
 import type { Bus } from "@acktor/shared/bus/bus";
-import { type Receipt, receiptReply } from "@acktor/shared/inspect/receipts";
+import { type Receipt, type ReceiptReply, receiptReply } from "@acktor/shared/inspect/receipts";
 import { WIRE_VERSION } from "@acktor/shared/inspect/wire";
-import { readText } from "@acktor/shared/inspect/wire-schemas";
+import { LIMITS, readText } from "@acktor/shared/inspect/wire-schemas";
 
 const GATHER_MS = 500;
 
@@ -20,8 +20,14 @@ export interface Receipts {
 export async function askReceipts(bus: Bus, subject: string, known: number, messageId: string): Promise<Receipts> {
   if (known === 0) return { receipts: [], ackers: { known: 0, answered: 0 } };
   const question = JSON.stringify({ v: WIRE_VERSION, message_id: messageId });
-  const texts = await bus.requestMany(subject, question, { forMs: GATHER_MS, most: known });
-  const replies = texts.flatMap((text) => readText(receiptReply, text) ?? []);
+  const replies: ReceiptReply[] = [];
+  // What is no receipt does not keep one out by coming first.
+  const accept = (text: string): boolean => {
+    const reply = readText(receiptReply, text, LIMITS.small);
+    if (reply !== null) replies.push(reply);
+    return reply !== null;
+  };
+  await bus.requestMany(subject, question, { forMs: GATHER_MS, most: known, accept });
   // Of one row there is one receipt, whoever read it.
   const distinct = new Map(
     replies.flatMap(({ receipt }) => (receipt === null ? [] : [[receipt.received_at, receipt]])),

@@ -4,13 +4,20 @@
  *
  * Invariants:
  *  1. Every record is tried once, within the deadline of a statement; what PostgreSQL does not take stands in the log, whole.
- *  2. Refusals of one address, or of one principal there, are recorded once a minute, with how many there were: a flood of them pushes nothing out of
- *     a bounded table by knocking.
+ *  2. Refusals of one address, or of one principal there, and refused signatures on the bus, are recorded once a minute, with
+ *     how many there were: knocking does not push the other lines out of a bounded table.
+ *  AUDIT-3. A report counts where its signature does, and once: heard again, also by another publisher, it is no new line.
+ *  AUDIT-4. Reports are measured before they are parsed. `LANES` of them are with the database at a time, so that a flood
+ *           does not take its connections from the messages; `MOST_UNDER_WAY` wait at most. One more is refused: its acker
+ *           has it in the log then.
  */
-import type { Bus } from "@acktor/shared/bus/bus";
+import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
 import type { Pool } from "@acktor/shared/db/pool";
-import { type AuditRecord, isSame } from "@acktor/shared/inspect/command-desk";
-import { createLogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { cleanForeign } from "@acktor/shared/inspect/clean-context";
+import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+import { LIMITS, readText, sealedBytes } from "@acktor/shared/inspect/wire-schemas";
+import { isJsonObject } from "@acktor/shared/protocol/bounded-json";
+import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
 import { recordAction } from "../outbox/record-action.ts";
@@ -18,16 +25,19 @@ import { recordAction } from "../outbox/record-action.ts";
 export interface AuditorOptions {
   readonly pool: Pool;
   readonly logger: Logger;
-  readonly token: string | null;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
+
+/** Every acker of a large fleet, told something at once. */
+const MOST_UNDER_WAY = 1_000;
+const MOST_BYTES_UNDER_WAY = 4 * 1024 * 1024;
+const LANES = 2;
 
 const text = z.string().max(300);
 
 /** What an acker reports. */
 const report = z.object({
-  token: z.string().optional(),
   record: z.object({
     who: text,
     said: text.nullish(),
@@ -36,7 +46,7 @@ const report = z.object({
     instance: text,
     action: text,
     outcome: z.enum(["done", "refused", "unauthorized", "forbidden", "unanswered"]),
-    detail: z.record(z.string(), z.json()),
+    detail: z.unknown().refine(isJsonObject, "is not an object").transform(cleanForeign),
     messages: z.literal(0),
   }),
 });
@@ -44,58 +54,68 @@ const report = z.object({
 export class Auditor {
   malformed = 0;
   readonly #options: AuditorOptions;
-  readonly #knocks: ReturnType<typeof createLogThrottle>;
+  readonly #knocks: LogThrottle;
+  readonly #unwritten: LogThrottle;
+  readonly #lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  #reports = 0;
+  #underWay = 0;
+  #bytes = 0;
 
   constructor(options: AuditorOptions) {
     this.#options = options;
     this.#knocks = createLogThrottle(options.now);
+    this.#unwritten = createLogThrottle(options.now);
   }
 
-  /** Never rejects. */
-  async record(record: AuditRecord): Promise<void> {
-    if (record.outcome === "unauthorized" || record.outcome === "forbidden") {
-      // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
-      const knocker = record.outcome === "forbidden" ? `${record.from} ${record.who}` : record.from;
-      const unsaid = this.#knocks.admit(knocker);
-      if (unsaid === null) return;
-      await this.#write({ ...record, detail: { ...asObject(record.detail), more_before: unsaid } });
-      return;
-    }
-    await this.#write(record);
+  /** Never rejects. @param report nonce of the report that it comes from */
+  async record(record: AuditRecord, report: string | null = null): Promise<void> {
+    if (record.outcome !== "unauthorized" && record.outcome !== "forbidden") return this.#write(record, report);
+    // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
+    const knocker = record.outcome === "forbidden" ? `${record.from} ${record.who}` : record.from;
+    const unsaid = this.#knocks.admit(knocker);
+    if (unsaid === null) return;
+    const detail = isJsonObject(record.detail) ? record.detail : { detail: record.detail };
+    const before = typeof detail["more_before"] === "number" ? detail["more_before"] : 0;
+    await this.#write({ ...record, detail: { ...detail, more_before: before + unsaid } as Detail }, report);
   }
 
   /** Takes the reports of ackers; of several publishers one writes each. @returns what ends it */
   listen(bus: Bus, subject: string): () => void {
-    return bus.subscribe(subject, ({ text, respond }) => void this.#onReport(text).then(respond), { queue: "audit" });
+    return bus.subscribe(subject, (message) => this.#onReport(message), {
+      queue: "audit",
+      mostBytes: sealedBytes(LIMITS.medium),
+      refused: ({ respond }) => respond(REFUSED),
+    });
   }
 
-  async #onReport(text: string): Promise<string> {
-    const read = report.safeParse(parse(text));
-    const { token } = this.#options;
-    if (!read.success || (token !== null && !isSame(read.data.token ?? "", token))) {
-      this.malformed++;
-      return JSON.stringify({ ok: false });
-    }
-    await this.record(read.data.record);
-    return JSON.stringify({ ok: true });
+  async #onReport({ text, nonce, respond }: BusMessage): Promise<void> {
+    const read = readText(report, text, LIMITS.medium);
+    if (read === null) this.malformed++;
+    const crowded = this.#underWay >= MOST_UNDER_WAY || this.#bytes + text.length > MOST_BYTES_UNDER_WAY;
+    if (read === null || crowded) return respond(REFUSED);
+    this.#underWay++;
+    this.#bytes += text.length;
+    const lane = this.#reports++ % LANES;
+    const written = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.record(read.record, nonce));
+    this.#lanes[lane] = written;
+    await written;
+    this.#underWay--;
+    this.#bytes -= text.length;
+    respond(TAKEN);
   }
 
-  async #write(record: AuditRecord): Promise<void> {
+  async #write(record: AuditRecord, report: string | null): Promise<void> {
     const { pool, logger } = this.#options;
-    const written = await recordAction(pool, record);
+    const written = await recordAction(pool, record, report);
     if (written.ok) return;
-    logger.error({ record, code: written.failure.code, why: written.failure.message }, "a command was not recorded");
+    const { code, message: why } = written.failure;
+    // What this publisher did itself is in the log whole; of reports the ackers have their own line.
+    const unsaid = report === null && record.service === "publisher" ? 0 : this.#unwritten.admit(code);
+    if (unsaid !== null) logger.error({ record, code, why, unsaid }, "a command was not recorded");
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+type Detail = AuditRecord["detail"];
 
-function asObject(detail: AuditRecord["detail"]): object {
-  return typeof detail === "object" && detail !== null && !Array.isArray(detail) ? detail : { detail };
-}
+const TAKEN = JSON.stringify({ ok: true });
+const REFUSED = JSON.stringify({ ok: false });

@@ -51,6 +51,7 @@ export interface PublisherControlOptions {
 
 /** Wakes from the bus closer together than this are one: a flood of them is no flood of claims. */
 const WAKE_EVERY_MS = 20;
+const MOST_WAKE_BYTES = 4_096;
 
 export class PublisherControl {
   readonly plane: ControlPlane;
@@ -64,8 +65,7 @@ export class PublisherControl {
   constructor(options: PublisherControlOptions) {
     this.#options = options;
     const { config, instance, pool, logger, now, wallClock } = options;
-    const token = config.ACKTOR_API_TOKEN;
-    this.auditor = new Auditor({ pool, logger, token, now });
+    this.auditor = new Auditor({ pool, logger, now });
     const definitions = [
       ...[supervisorMachine, linkMachine, dispatcherMachine, periodicMachine].map(describeMachine),
       describeDelivery(),
@@ -77,7 +77,8 @@ export class PublisherControl {
       natsUrl: config.NATS_URL,
       natsCa: config.NATS_CA,
       natsPrefix: config.ACKTOR_NATS_PREFIX,
-      token,
+      natsInbox: config.ACKTOR_NATS_INBOX,
+      natsSecret: config.ACKTOR_NATS_SECRET ?? config.ACKTOR_API_TOKEN,
       definitions,
       execute: (asked) => this.#execute(asked),
       record: (record) => this.auditor.record(record),
@@ -85,7 +86,7 @@ export class PublisherControl {
     const { bus, subjects, boot, station, desk } = this.plane;
     this.fleet = new FleetView({ bus, subjects, boot, station, definitions, now, wallClock });
     const count: FleetView["count"] = (service) => this.fleet.count(service);
-    this.commands = new FleetCommands({ bus, subjects, boot, desk, service: "publisher", instance, token, count });
+    this.commands = new FleetCommands({ bus, subjects, boot, desk, service: "publisher", instance, count });
   }
 
   get malformed(): number {
@@ -118,10 +119,10 @@ export class PublisherControl {
   /** Joins the bus; the publisher is put together and listens. */
   start(intake: Intake, limits: IntakeLimits): void {
     const { bus, subjects } = this.plane;
-    const token = this.#options.config.ACKTOR_API_TOKEN;
     this.#subscriptions = [
-      takeFromBus({ bus, subject: subjects.enqueue, intake, limits, token }),
-      bus.subscribe(subjects.wake, () => this.#wakeSoon()),
+      takeFromBus({ bus, subject: subjects.enqueue, intake, limits }),
+      // Nothing is believed of a wake: however many come, they are one look each `WAKE_EVERY_MS`.
+      bus.subscribe(subjects.wake, () => this.#wakeSoon(), { unsealed: true, mostBytes: MOST_WAKE_BYTES }),
       this.auditor.listen(bus, subjects.audit),
     ];
     this.fleet.start();

@@ -38,6 +38,8 @@ export const auditQuery = z.strictObject({
   limit: z.coerce.number().pipe(z.int().min(1, "must be at least 1").max(1_000, "must be at most 1,000")).default(100),
 });
 
+const OTHER_SECRET =
+  "Give every instance on the bus the same ACKTOR_NATS_SECRET (or ACKTOR_API_TOKEN), and set the clocks.";
 const NOT_FROM_HERE = "Look at the states in GET /v1/machines: this command is not possible from them.";
 
 export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): void {
@@ -101,8 +103,8 @@ function answerOne(reply: FastifyReply, answer: CommandReply): FastifyReply {
   const { ok, code, reason = "it refused", result } = answer;
   if (ok) return reply.send(result ?? {});
   if (code === 503) return sendFault(reply, { code: "database_unavailable", message: reason });
-  // Its token is not ours: a fault of the installation, not of who asks here.
-  const fix = code === 401 ? "Give every instance on the bus the same ACKTOR_API_TOKEN." : NOT_FROM_HERE;
+  // Its secret is not ours, or its clock: a fault of the installation, not of who asks here.
+  const fix = code === 401 ? OTHER_SECRET : NOT_FROM_HERE;
   return sendFault(reply, { code: "conflict", message: reason, fix });
 }
 

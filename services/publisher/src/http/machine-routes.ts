@@ -2,6 +2,7 @@
 import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/http-server";
+import type { Logger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { EventStream, eventText, MOST_VIEWERS } from "./event-stream.ts";
@@ -13,6 +14,7 @@ export interface MachineRoutes {
   readonly actors: () => readonly MachineView[];
   /** Says when a viewer may not see any more. */
   readonly gate?: ViewerGate;
+  readonly logger?: Logger;
 }
 
 interface ViewerGate {
@@ -25,7 +27,8 @@ const OPEN: ViewerGate = { watch: () => () => undefined };
 export const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], "is not true or false").optional() });
 
 /** @returns the stream, for its counts */
-export function addMachineRoutes(app: FastifyInstance, { fleet, actors, gate = OPEN }: MachineRoutes): EventStream {
+export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): EventStream {
+  const { fleet, actors, logger, gate = OPEN } = options;
   const stream = new EventStream();
   const picture = async (recent: boolean): Promise<MachinesView> => {
     const seen = await fleet.picture(recent);
@@ -51,8 +54,13 @@ export function addMachineRoutes(app: FastifyInstance, { fleet, actors, gate = O
       unwatch();
       if (stream.size === 0) unlisten();
     });
-    const first = await picture(true);
-    viewer.begin(eventText("snapshot", first));
+    try {
+      viewer.begin(eventText("snapshot", await picture(true)));
+    } catch (error) {
+      // The answer has begun: all that can be said is that it ends. The viewer comes back.
+      logger?.error({ err: error }, "a viewer could not be given the picture");
+      reply.raw.destroy();
+    }
     return reply;
   });
 

@@ -4,11 +4,16 @@
  *
  * Invariants:
  *  1. `{"message_id","state"}` is answered after the row is durable, `{"error":{…}}` with the codes of HTTP otherwise.
- *  2. Where a token is configured it stands in the body as `token`: there is no second door without it.
+ *  ENQUEUE-2. Where the bus has a key, what it did not seal is answered `unauthorized`: there is no second door without it.
+ *  ENQUEUE-3. A sealed message stores one message, however often it is heard and by whichever publisher: its nonce is the
+ *             idempotency key where it names none, and the outbox keeps keys for longer than a seal is good.
+ *  ENQUEUE-4. At most `MOST_UNDER_WAY` messages and `MOST_BYTES_UNDER_WAY` of them wait for their commit; more are refused
+ *             with `high_water`.
  */
-import type { Bus } from "@acktor/shared/bus/bus";
-import { isSame } from "@acktor/shared/inspect/command-desk";
+import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
+import { isJsonObject, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type ApiFault, errorBody } from "@acktor/shared/runtime/api-error";
+import type { SealRefusal } from "@acktor/shared/seal/seal";
 import type { Intake } from "./intake.ts";
 import { type IntakeLimits, validateMessage } from "./validate-message.ts";
 
@@ -17,28 +22,43 @@ export interface BusIntakeOptions {
   readonly subject: string;
   readonly intake: Intake;
   readonly limits: IntakeLimits;
-  readonly token: string | null;
 }
+
+const MOST_UNDER_WAY = 2_000;
+const MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024;
+/** A message has a dozen fields, and none of them has fields of its own. */
+const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 4, maxValues: 200 };
 
 /** Listens. @returns what ends it; twice is fine */
 export function takeFromBus(options: BusIntakeOptions): () => void {
   const { bus, subject } = options;
-  return bus.subscribe(
-    subject,
-    ({ text, respond }) => void enqueue(text, options).then((answer) => respond(JSON.stringify(answer))),
-    { queue: "enqueue" },
-  );
+  const load = { messages: 0, bytes: 0 };
+  const take = async ({ text, nonce, respond }: BusMessage): Promise<void> => {
+    const crowded = load.messages >= MOST_UNDER_WAY || load.bytes + text.length > MOST_BYTES_UNDER_WAY;
+    if (crowded) return respond(JSON.stringify(errorBody(CROWDED)));
+    load.messages++;
+    load.bytes += text.length;
+    try {
+      respond(JSON.stringify(await enqueue(text, nonce, options)));
+    } finally {
+      load.messages--;
+      load.bytes -= text.length;
+    }
+  };
+  const refused = ({ respond }: BusMessage, why: SealRefusal): void =>
+    respond(JSON.stringify(errorBody(unsealed(why))));
+  return bus.subscribe(subject, take, { queue: "enqueue", refused });
 }
 
-async function enqueue(text: string, { intake, limits, token }: BusIntakeOptions): Promise<object> {
-  const body = parse(text);
-  if (body === null) return errorBody({ code: "invalid_json", message: "the message is not a JSON object" });
-  const { token: given, idempotency_key: key, ...message } = body;
-  if (token !== null && !isSame(typeof given === "string" ? given : "", token)) {
-    return errorBody({ code: "unauthorized", message: "token is missing or wrong" });
-  }
-  if (key !== undefined && typeof key !== "string") return errorBody(keyFault("idempotency_key is not a text"));
-  const validated = validateMessage(message, key ?? null, limits);
+async function enqueue(text: string, nonce: string | null, { intake, limits }: BusIntakeOptions): Promise<object> {
+  const read = readJsonText(text, LIMITS);
+  if (!read.ok) return errorBody({ code: "invalid_json", message: `the message ${read.reason}` });
+  if (!isJsonObject(read.value))
+    return errorBody({ code: "invalid_json", message: "the message is not a JSON object" });
+  const { idempotency_key: named, ...message } = read.value;
+  if (named !== undefined && typeof named !== "string") return errorBody(keyFault("idempotency_key is not a text"));
+  const key = named ?? (nonce === null ? null : `bus:${nonce}`);
+  const validated = validateMessage(message, key, limits);
   if (!validated.ok) return errorBody(renamed(validated.fault));
   const result = await intake.submit([validated.value], () => "idempotency_key");
   if (!result.ok) return errorBody(result.fault);
@@ -47,13 +67,15 @@ async function enqueue(text: string, { intake, limits, token }: BusIntakeOptions
   return { message_id: stored.messageId, state: stored.state };
 }
 
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
-  } catch {
-    return null;
-  }
+const CROWDED: ApiFault = {
+  code: "high_water",
+  message: "too many messages of the bus wait for the database",
+  retryAfterSeconds: 1,
+};
+
+function unsealed({ reason }: SealRefusal): ApiFault {
+  const fix = "Sign the message: docs/reference/control-plane.md#signed-messages has an example.";
+  return { code: "unauthorized", message: reason, fix };
 }
 
 /** Here the key is a field, not a header. */

@@ -1,22 +1,20 @@
-/** What an operator asked of a service, and what came of it, for the audit. */
+/**
+ * What an operator asked of a service, and what came of it, for the audit.
+ *
+ * Invariant RECORD-1: a report is one line, however often it is heard and by whichever publisher.
+ */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 
-const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages, said)
-values ($1, $2, $3, $4, $5::text::jsonb, $6, $7)`;
+const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages, said, report)
+values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8) on conflict (report) where report is not null do nothing`;
 
-export function recordAction(pool: Pool, record: AuditRecord): Promise<DbResult<never>> {
+/** @param report nonce of the sealed report that it comes from; null for what this publisher has seen itself */
+export function recordAction(pool: Pool, record: AuditRecord, report: string | null = null): Promise<DbResult<never>> {
   const { who, said = null, action, from, outcome, service, instance, detail, messages } = record;
   const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });
-  return pool.run<never>(RECORD, [
-    storable(who),
-    action,
-    storable(from),
-    outcome,
-    whole,
-    messages,
-    said === null ? null : storable(said),
-  ]);
+  const named = said === null ? null : storable(said);
+  return pool.run<never>(RECORD, [storable(who), action, storable(from), outcome, whole, messages, named, report]);
 }
 
 /** Foreign text as PostgreSQL keeps it. */

@@ -1,0 +1,46 @@
+/** What came from the network waits for its turn: bounded, in order, a few milliseconds at a time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TurnQueue } from "@acktor/shared/bus/turn-queue";
+import { Budget } from "@acktor/shared/runtime/budget";
+import { until } from "../../support/until.ts";
+
+test("TURN-1, TURN-3: tasks run in order, a slice in each turn, so that others have theirs between", async () => {
+  const clock = { now: 0 };
+  const queue = new TurnQueue({ mostTasks: 100, mostBytes: 1_000, now: () => clock.now });
+  const order: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    queue.push(1, () => {
+      order.push(String(i));
+      clock.now += 2;
+    });
+  }
+  assert.equal(order.length, 0, "never within the call");
+  setImmediate(() => order.push("another"));
+  await until(() => order.length === 7, 1_000);
+  assert.deepEqual(order, ["0", "1", "another", "2", "3", "4", "5"]);
+});
+
+test("TURN-2, TURN-3: what waits is bounded in number and in bytes; after a stop nothing runs", async () => {
+  const queue = new TurnQueue({ mostTasks: 3, mostBytes: 10, now: () => 0 });
+  let ran = 0;
+  const run = (): void => void ran++;
+  assert.deepEqual([queue.push(6, run), queue.push(5, run), queue.push(4, run)], [true, false, true]);
+  await until(() => ran === 2, 1_000);
+  assert.deepEqual(
+    [0, 0, 0, 0].map((bytes) => queue.push(bytes, run)),
+    [true, true, true, false],
+  );
+  queue.stop();
+  queue.stop();
+  assert.equal(queue.push(0, run), false);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(ran, 2);
+});
+
+test("BUDGET-1: a burst passes, and then what the rate gives", () => {
+  const budget = new Budget(10, 20, 0);
+  assert.deepEqual([budget.admit(15, 0), budget.admit(6, 0), budget.admit(5, 0)], [true, false, true]);
+  assert.deepEqual([budget.admit(6, 500), budget.admit(5, 500)], [false, true]);
+  assert.deepEqual([budget.admit(21, 1e6), budget.admit(20, 1e6)], [false, true], "never more than the burst");
+});
