@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  1. No ack before its commit: an ack is made from what the inbox returned, never from what was sent to it.
- *  2. Every arrival is released exactly once, when nothing more will happen to it.
+ *  2. Every arrival is released when nothing more will happen to it, also where its batch fails by a fault of ours.
  *  3. One message's trouble is its own; the database's trouble makes everything wait, bounded by the intake.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
@@ -154,12 +154,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await handled.end();
   }
 
+  /** A fault of ours gives the places of the whole batch back: the outbox sends its messages again. */
+  async function workOrRelease(arrivals: Held[]): Promise<void> {
+    try {
+      await work(arrivals);
+    } catch (error) {
+      for (const held of arrivals) options.release(held);
+      throw error;
+    }
+  }
+
   const batcher: Batcher<Held> = createBatcher({
     maxBatch: MAX_BATCH,
     delayMs: BATCH_DELAY_MS,
     capacity: options.capacity,
     concurrency: lanes,
-    work,
+    work: workOrRelease,
     guard: options.guard,
   });
 

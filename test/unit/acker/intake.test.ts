@@ -74,3 +74,14 @@ test("what the next step does not take is not held", () => {
   assert.equal(intake.size(), 0);
   assert.equal(counts.messages.overflow, 1);
 });
+
+test("a place that is given back twice is free once", () => {
+  const { intake, forwarded } = setUp(2, 100);
+  intake.open();
+  for (let i = 0; i < 2; i++) intake.receive(message(10));
+  const [first] = forwarded;
+  assert.ok(first !== undefined);
+  intake.release(first);
+  intake.release(first);
+  assert.deepEqual([intake.size(), intake.bytes()], [1, 10]);
+});

@@ -20,7 +20,7 @@ export interface Held {
 
 export interface Intake {
   receive(message: { readonly topic: string; readonly payload: Uint8Array }): void;
-  /** Gives the place of one message back. Once for each that was forwarded. */
+  /** Gives the place of a forwarded message back. Twice is fine. */
   release(held: Held): void;
   /** Takes nothing until `open`. */
   close(): void;
@@ -42,7 +42,7 @@ export interface IntakeOptions {
 /** Closed at first. */
 export function createIntake(options: IntakeOptions): Intake {
   const { limit, byteLimit, ownPrefixes, counts, now, forward } = options;
-  let size = 0;
+  const places = new Set<Held>();
   let bytes = 0;
   let isOpen = false;
 
@@ -53,17 +53,17 @@ export function createIntake(options: IntakeOptions): Intake {
         counts.messages.ignored++;
         return;
       }
-      const fits = isOpen && size < limit && bytes + payload.byteLength <= byteLimit;
-      if (!fits || !forward({ topic, payload, arrivedAt: now() })) {
+      const fits = isOpen && places.size < limit && bytes + payload.byteLength <= byteLimit;
+      const held = { topic, payload, arrivedAt: now() };
+      if (!fits || !forward(held)) {
         counts.messages.overflow++;
         return;
       }
-      size++;
+      places.add(held);
       bytes += payload.byteLength;
     },
     release(held) {
-      size--;
-      bytes -= held.payload.byteLength;
+      if (places.delete(held)) bytes -= held.payload.byteLength;
     },
     close: () => {
       isOpen = false;
@@ -71,7 +71,7 @@ export function createIntake(options: IntakeOptions): Intake {
     open: () => {
       isOpen = true;
     },
-    size: () => size,
+    size: () => places.size,
     bytes: () => bytes,
   };
 }
