@@ -183,6 +183,8 @@ test("another team's message is 404, its topic 403, over quota 429 with Retry-Af
   for (const [method, route, body] of [
     ["GET", ""],
     ["GET", "/receipts"],
+    ["GET", "/acks"],
+    ["GET", "/attempts"],
     ["POST", "/replay", { force: true }],
     ["POST", "/cancel", {}],
     ["POST", "/acknowledge", { client_id: "x" }],

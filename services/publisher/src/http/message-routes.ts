@@ -57,6 +57,8 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
       if (!params.success) return notFound(reply, "an unknown id");
       const query = parseQuery(pageQuery, request.query);
       if (!query.ok) return sendFault(reply, query.fault);
+      const hidden = await hiddenFault(request, pool, params.data.id);
+      if (hidden !== null) return sendFault(reply, hidden);
       const result = await list(pool, params.data.id, query.value);
       if (!result.ok) return sendFault(reply, databaseFault(result.failure));
       if (result.value === null) return notFound(reply, params.data.id);

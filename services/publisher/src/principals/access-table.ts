@@ -24,6 +24,8 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/messages/batch": SEND,
   "GET /v1/messages": READ,
   "GET /v1/messages/:id": READ,
+  "GET /v1/messages/:id/attempts": READ,
+  "GET /v1/messages/:id/acks": READ,
   "GET /v1/messages/:id/receipts": READ,
   "POST /v1/messages/states": READ,
   "GET /v1/dead-letters": READ,
