@@ -220,7 +220,7 @@ export class Publisher {
   }
 
   #sayBorn(filters: readonly string[], resumed: readonly string[]): void {
-    // Everybody who may publish presence could fill the log otherwise.
+    // Any client that may publish presence could fill the log otherwise.
     const unsaid = this.#throttle.admit("birth");
     if (unsaid === null) return;
     const some = filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter));

@@ -1,8 +1,8 @@
 /**
  * Signatures of version 1, accepted where `ACKTOR_ACK_SIGNATURES` lists 1: until every acker signs version 2.
  *
- * They cover neither the topic nor `retryable`, `retry_after`, `working_for` and `reason`: whoever may write data topics can
- * make an acker sign an answer for a message that it did not get. Version 2 (`ack-proof.ts`) closes that.
+ * They cover neither the topic nor `retryable`, `retry_after`, `working_for` and `reason`: a client that may write data topics
+ * can make an acker sign an answer for a message that it did not get. Version 2 (`ack-proof.ts`) closes that.
  */
 import { createHmac, sign, timingSafeEqual, verify } from "node:crypto";
 import type { Ack } from "./ack.ts";

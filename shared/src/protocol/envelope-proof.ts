@@ -108,8 +108,12 @@ export class EnvelopeTrust {
 
 const refused = (reason: string): Authenticated => ({ kind: "refused", reason });
 const UNPROVEN: Authenticated = { kind: "unproven" };
-const NO_SIGNATURE = refused("carries no signature of version 2, and this acker has a key to verify one");
+const NO_SIGNATURE = refused(
+  "carries no signature of version 2: give its publisher the key (ACKTOR_ACK_SECRET), or accept version 1 for a time",
+);
 const INCOMPLETE = refused("is signed without outbox, topic or checksum");
 const OTHER_TOPIC = refused("was sent to another topic than the one on which it arrived");
-const NOT_TRUSTED = refused("carries a signature that no trusted key made");
+const NOT_TRUSTED = refused(
+  "carries a signature that no trusted key made: give publisher and acker the same ACKTOR_ACK_SECRET, or list its key in ACKTOR_ENVELOPE_PUBLIC_KEYS",
+);
 const TOO_MANY = refused("was not verified: too many forged signatures came before it");

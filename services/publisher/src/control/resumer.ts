@@ -2,7 +2,7 @@
  * Makes waiting rows due when an acker appears: page by page, all births together.
  *
  * Invariants:
- *  1. At most so many filters wait and are walked with as `WaitingFilters` holds; more are "everything", late for nobody.
+ *  1. At most so many filters wait and are walked with as `WaitingFilters` holds; more become "everything", which resumes no row too late.
  *  2. A stop waits for one page, not for all rows that wait.
  *  RESUMER-3. A birth is served from the next page on, however far the walk of another one has to go, and no filter changes
  *             what a page costs. Births that come without end get a quarter of the time.

@@ -1,11 +1,11 @@
 /**
- * A walk in a circle through the pages of a table. Whoever joins on the way is served from the next page on, and sees each
+ * A walk in a circle through the pages of a table. A birth that joins on the way is served from the next page on, and sees each
  * page once: the walk ends where the last one joined.
  */
 export class Round {
   readonly #first: string;
   #at: string;
-  /** Where the walk ends, once it has come past the last page; null when nobody waits. */
+  /** Where the walk ends, once it has come past the last page; null when no birth waits. */
   #end: string | null = null;
   #wrapped = false;
 

@@ -1,7 +1,7 @@
 /**
  * The attempts of a message, and its acks, in pages (GET /v1/messages/:id/attempts, …/acks).
  *
- * Invariant TIMELINE-1: no answer has more than a page of either. Whoever may write to the ack prefix can send acks under made-up
+ * Invariant TIMELINE-1: no answer has more than a page of either. Any client that may write to the ack prefix can send acks under made-up
  * client ids: 6 MB of them came in one answer.
  */
 import type { Pool } from "@acktor/shared/db/pool";

@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  1. Only rows that wait are moved, and only forward in time: not leased ones, not those whose `deliver_at` is to come.
- *  2. In pages, one statement each: 200,000 waiting rows block nobody.
+ *  2. In pages, one statement each: 200,000 waiting rows block no other statement.
  *  RESUME-3. PostgreSQL compares no filter. It gets texts with which topics must begin, and our own `TopicTree` decides here, so
  *            that no filter makes a statement slow or fail: 1,000 filters as regular expressions took honest births with them.
  */
