@@ -402,9 +402,9 @@ test(
     const heard = new Map<string, string>();
     bus.subscribe("acktor.v1.>", ({ subject, text }) => void heard.set(subject, text));
     assert.equal((await bus.request("acktor.v1.none", "", 1_000)).ok, false, "the subscription is there");
-    const pause = await fetch(`${p1.url}/v1/control/pause?service=publisher&instance=all`, { method: "POST" });
+    const pause = await fetch(`${p1.url}/v1/control/pause?service=publisher&instance=all`, POST);
     assert.equal(((await pause.json()) as { replies: unknown[] }).replies.length, 2);
-    await fetch(`${p1.url}/v1/control/resume?service=publisher&instance=all`, { method: "POST" });
+    await fetch(`${p1.url}/v1/control/resume?service=publisher&instance=all`, POST);
     const replay = async (subject: string): Promise<string[]> =>
       bus.requestMany(subject, heard.get(subject) ?? "", { forMs: 500, most: 2 });
     const again = await replay("acktor.v1.cmd.publisher.all.pause");
@@ -432,7 +432,7 @@ test(
     );
     assert.equal(rows.length, 1, "of ten times, by two publishers");
     await stage.assertDelivered({ accepted: rows.map(({ id }) => id) });
-    await fetch(`${p1.url}/v1/control/pause?service=acker&instance=a1`, { method: "POST" });
+    await fetch(`${p1.url}/v1/control/pause?service=acker&instance=a1`, POST);
     await until(() => heard.has("acktor.v1.audit"), 5_000, "the acker's report");
     const lines = async (): Promise<number> =>
       (await stage.sql("select 1 from publisher.operator_action where detail->>'service' = 'acker'")).length;
