@@ -45,6 +45,7 @@ export const ackSchema = z.looseObject({
     .max(86_400)
     .describe("Of status working: no answer before so many seconds.")
     .optional(),
+  elapsed: z.number().min(0).describe("Of status working: seconds since this attempt arrived.").optional(),
   attempt_token: z.string().describe("Of the envelope; a rejection needs it.").optional(),
   topic: z
     .string()

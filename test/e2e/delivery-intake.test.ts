@@ -26,7 +26,7 @@ const raw = (fields: string): string => `{"topic":"e2e/door","content":"x",${fie
 
 const REFUSALS: readonly Refusal[] = [
   ["no JSON", '{"topic":', 400, undefined, "invalid_json"],
-  ["nothing", "", 400, "body", "invalid_field"],
+  ["nothing", "", 400, "topic", "invalid_field"],
   ["not UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), 400, undefined, "invalid_json"],
   ["an array", "[]", 400, "body", "invalid_field"],
   ["null", "null", 400, "body", "invalid_field"],

@@ -130,9 +130,8 @@ test("AUDIT-4: a deep or a wide report, or many at once, is refused: none is par
     assert.deepEqual(reply, { ok: true, text: '{"ok":false}' });
   }
   assert.deepEqual([bus.counts.listenerErrors, made.malformed], [0, texts.length]);
-  const replies = await Promise.all(
-    Array.from({ length: 1_100 }, () => bus.request("audit", JSON.stringify(REPORT), 30_000)),
-  );
+  const done = JSON.stringify({ record: { ...REPORT.record, outcome: "done" } });
+  const replies = await Promise.all(Array.from({ length: 1_100 }, () => bus.request("audit", done, 30_000)));
   const taken = replies.filter((reply) => reply.ok && reply.text.includes("true")).length;
   assert.equal(taken, 1_000, "of 1,100 at once");
   assert.equal((await listed(pool, 1_000)).length, 1_000);
@@ -180,4 +179,21 @@ test("the audit has pages, and can be looked through by who and what", async (t)
     byAction.actions.map(({ who }) => who),
     ["ana"],
   );
+});
+
+test("BUDGET-1: of one caller the first 60 refusals of a minute are recorded, then how many were not; others are untouched", async (t) => {
+  const { auditor: made, pool, clock } = await auditor(t);
+  for (let i = 0; i < 100; i++) await made.record({ ...RECORD, outcome: "refused", who: "team-b" });
+  await made.record({ ...RECORD, outcome: "refused", who: "team-a" });
+  for (let i = 0; i < 100; i++) await made.record({ ...RECORD, outcome: "done", who: "team-b" });
+  const count = async (who: string, outcome: string): Promise<number> =>
+    (await listed(pool, 1_000)).filter((line) => line.who === who && line.outcome === outcome).length;
+  assert.deepEqual(
+    [await count("team-b", "refused"), await count("team-a", "refused"), await count("team-b", "done")],
+    [60, 1, 100],
+  );
+  clock.now += 60_000;
+  await made.record({ ...RECORD, outcome: "refused", who: "team-b" });
+  const [last] = await listed(pool, 1);
+  assert.equal((last?.detail as { more_before?: number } | undefined)?.more_before, 40);
 });

@@ -200,7 +200,8 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   function sayWorking(message: InboxMessage, forMs: number): void {
     if (message.answerTo === null || message.attemptToken === null) return;
     counts.working++;
-    say(message, { status: "working", forMs });
+    const at = now();
+    say(message, { status: "working", forMs, elapsedMs: at - (message.arrivedAt ?? at) });
   }
 
   function work(task: Task): void {

@@ -82,6 +82,8 @@ interface Group extends Incoming {
 
 const MAX_BATCH = 500;
 const BATCH_DELAY_MS = 1;
+/** Of payloads that are parsed in one turn of the event loop: 2 MiB take about 10 ms, a batch of large ones took 300. */
+const BYTES_AT_ONCE = 2 * 1024 * 1024;
 /** Of the pool's five connections two are left to leases, housekeeping and the health probe. */
 const BATCHES_UNDER_WAY = 3;
 /** Where each message is written twice, few large batches cost less than many small ones (ADR 14). */
@@ -129,7 +131,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   async function work(arrivals: Held[]): Promise<void> {
-    const verified = verifyAll(arrivals, options);
+    const verified = await verifyAll(arrivals, options);
     const ordinary = handlers === null ? verified : await compute(verified, handlers);
     const handled = first === null ? { ...NOT_HANDLED, rest: ordinary } : await first.handle(ordinary);
     for (const group of handled.stored) concludeProcessed(group);
@@ -187,9 +189,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 }
 
 /** Verifies a batch and groups what is left by id. Everything else has its end here. */
-function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Group[] {
+async function verifyAll(arrivals: readonly Held[], options: PipelineOptions): Promise<Group[]> {
   const groups = new Map<string, Group>();
+  let bytes = 0;
   for (const held of arrivals) {
+    bytes += held.payload.byteLength;
+    if (bytes > BYTES_AT_ONCE) {
+      bytes = held.payload.byteLength;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     const message = verifySafely(held, options);
     if (message === null) {
       options.release(held);
@@ -297,8 +305,9 @@ function concludeStored(group: Group, receipt: Receipt, handling: Handling, opti
     }
     fresh = false;
     // The newest attempt is the one that a rejection must name.
-    const done: Delivery | null = decision.kind === "handle" ? handled : delivery;
-    if (decision.kind === "handle") handled = delivery;
+    const taken: Delivery | null = decision.kind === "handle" ? newerOf(handled, delivery) : null;
+    const done = decision.kind !== "handle" || taken !== delivery ? delivery : handled;
+    if (taken !== null) handled = taken;
     if (done !== null) options.release(done.held);
   }
   const [first] = answered;
@@ -320,8 +329,22 @@ function answerAll(deliveries: readonly Delivery[], answer: Answer, options: Pip
     return;
   }
   const newest = new Map<string, InboxMessage>();
-  for (const { message } of deliveries) if (message.answerTo !== null) newest.set(message.answerTo.topic, message);
+  for (const { message } of deliveries) {
+    if (message.answerTo === null) continue;
+    const known = newest.get(message.answerTo.topic);
+    if (known === undefined || isNewer(message, known)) newest.set(message.answerTo.topic, message);
+  }
   for (const message of newest.values()) answerOne(message, answer, options);
+}
+
+/** By what the sender counts, not by the order of arrival: an old attempt can be said again by a stranger. */
+function isNewer(one: InboxMessage, other: InboxMessage): boolean {
+  const [proven, known] = [(one.proof ?? null) !== null, (other.proof ?? null) !== null];
+  return proven === known ? one.retryCount >= other.retryCount : proven;
+}
+
+function newerOf(known: Delivery | null, delivery: Delivery): Delivery {
+  return known === null || isNewer(delivery.message, known.message) ? delivery : known;
 }
 
 function answerOne(message: InboxMessage, answer: Answer, { acks }: PipelineOptions): void {

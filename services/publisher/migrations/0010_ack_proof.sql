@@ -1,5 +1,5 @@
 -- What proves an ack, kept for receipts: the signature under the first one that counted, and the attempt token that it covers
--- (null = the row's own lease_token). The other fields of the signed text are the row's: id, topic, checksum, acked_by.
+-- (null = the row's own lease_token, '' = none). The other fields of the signed text are the row's: id, topic, checksum, acked_by.
 alter table publisher.message_delivery add column ack_signature text, add column ack_token text;
 alter table publisher.further_acknowledgment add column signature text, add column token text;
 -- Of a rejection.

@@ -79,7 +79,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
-    await Promise.all([link.stop(), pool.stop(), control.stop(), tracing.stop()]);
+    await Promise.all([link.stop(), pool.stop(), principals.stop(), control.stop(), tracing.stop()]);
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
   const supervisor = startSupervisor({
@@ -177,7 +177,12 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     troubles,
   };
   const overview = makeOverview({ config, instance, pool, control, publisher, view, latencies, troubles });
-  const principals = makePrincipals({ pool, troubles, control, token: config.ACKTOR_API_TOKEN, now: CLOCKS.now });
+  const bookPool = createPool({
+    ...{ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: 1 },
+    applicationName: `${applicationName} principals`,
+  });
+  const token = config.ACKTOR_API_TOKEN;
+  const principals = makePrincipals({ pool, bookPool, troubles, control, token, now: CLOCKS.now });
   const base = { config, instance, pool, logger, metrics, control, guard, troubles };
   const app = makeHttp({ ...base, publisher, principals, view, overview });
   const supervise = (started: Supervisor): void => {

@@ -13,6 +13,8 @@ import { WaitingQuota } from "./principals/waiting-quota.ts";
 
 export interface PrincipalsOptions {
   readonly pool: Pool;
+  /** Of the book alone: slow requests of a token that was revoked must not keep the revocation from being read. Stopped here. */
+  readonly bookPool: Pool;
   readonly troubles: TroubleDesk;
   readonly control: { followRole(name: string, actor: AnyActor): void };
   /** ACKTOR_API_TOKEN. */
@@ -35,8 +37,8 @@ const READ_DEADLINE_MS = 1_000;
 /** Names come and go: kept for more than are in force at a time. */
 const MOST_NAMES = 2 * MOST_PRINCIPALS;
 
-export function makePrincipals({ pool, troubles, control, token, now }: PrincipalsOptions): Principals {
-  const book = new PrincipalBook({ read: () => readPrincipals(pool, READ_DEADLINE_MS), now });
+export function makePrincipals({ pool, bookPool, troubles, control, token, now }: PrincipalsOptions): Principals {
+  const book = new PrincipalBook({ read: () => readPrincipals(bookPool, READ_DEADLINE_MS), now });
   const count = (sender: string, most: number) => countSentBy(pool, sender, most);
   const role = new PeriodicRole({
     name: "principals",
@@ -55,6 +57,9 @@ export function makePrincipals({ pool, troubles, control, token, now }: Principa
     gate: new PrincipalGate({ book, rates: new RequestRates(now, MOST_NAMES), token }),
     quota: new WaitingQuota({ count, now, most: MOST_NAMES }),
     roles: { principals: (signal) => role.run(signal) },
-    stop: () => role.stop(),
+    async stop() {
+      await role.stop();
+      await bookPool.stop();
+    },
   };
 }

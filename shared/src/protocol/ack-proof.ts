@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  ACK-PROOF-1. The signature covers everything that the publisher acts on: outbox, message id, attempt token, topic as
- *               sent, checksum of the bytes received, status, retryable, retry_after, working_for, reason, client id.
+ *               sent, checksum of the bytes received, status, retryable, retry_after, working_for, elapsed, reason, client id.
  *  ACK-PROOF-2. With trust configured an ack without a signature that holds is not looked at any further; one that names
  *               neither topic nor checksum proves nothing of a message and is taken for unsigned.
  */
@@ -40,6 +40,7 @@ export function ackText(ack: Ack, outbox: string): string {
     rejected ? String(ack.retryable) : null,
     signedSeconds(ack.retry_after),
     signedSeconds(ack.working_for),
+    signedSeconds(ack.elapsed),
     rejected ? (ack.reason ?? "") : null,
     ack.client_id,
   ]);

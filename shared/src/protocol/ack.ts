@@ -23,6 +23,8 @@ export interface Ack {
   readonly retry_after?: number;
   /** Of a `working` one: no answer is to be expected for so many seconds. */
   readonly working_for?: number;
+  /** Of a `working` one: seconds since this attempt arrived. Signed patience counts from the PUBLISH, so a replay of it waits for nothing. */
+  readonly elapsed?: number;
   readonly attempt_token: string | null;
   /** The topic to which the publisher sent the message, as `topicInAck` gives it; a signed ack has it. */
   readonly topic: string | null;
@@ -43,6 +45,7 @@ const MAX_TEXT = 1_024;
 const LIMITS: JsonLimits = { maxBytes: MAX_ACK_BYTES, maxDepth: 16, maxValues: 1_000 };
 /** One ack asks for a day of patience at most. */
 export const MAX_PATIENCE_SECONDS = 86_400;
+const MAX_ELAPSED_SECONDS = 31 * 86_400;
 
 const LONGEST_TOPIC_BYTES = 1_024;
 
@@ -62,6 +65,7 @@ export function encodeAck(ack: Ack): string {
     if (ack.retry_after !== undefined) wire["retry_after"] = ack.retry_after;
   }
   if (ack.working_for !== undefined) wire["working_for"] = ack.working_for;
+  if (ack.elapsed !== undefined) wire["elapsed"] = ack.elapsed;
   if (ack.attempt_token !== null) wire["attempt_token"] = ack.attempt_token;
   if (ack.topic !== null) wire["topic"] = ack.topic;
   if (ack.checksum !== null) wire["checksum"] = ack.checksum;
@@ -93,6 +97,7 @@ export function decodeAck(id: string, payload: Uint8Array): DecodedAck {
       retryable: json["retryable"] !== false,
       ...(typeof json["retry_after"] === "number" ? { retry_after: json["retry_after"] } : {}),
       ...(typeof json["working_for"] === "number" ? { working_for: json["working_for"] } : {}),
+      ...(typeof json["elapsed"] === "number" ? { elapsed: json["elapsed"] } : {}),
       attempt_token: text(json["attempt_token"]),
       topic: text(json["topic"]),
       checksum: text(json["checksum"]),
@@ -104,6 +109,7 @@ export function decodeAck(id: string, payload: Uint8Array): DecodedAck {
 const TEXTS = ["client_id", "reason", "attempt_token", "topic", "checksum", "signature"] as const;
 const OF_REJECTED = ["reason", "retryable", "retry_after"] as const;
 const PATIENCE = ["retry_after", "working_for"] as const;
+const OF_WORKING = ["working_for", "elapsed"] as const;
 /** `timestamp` is the tutorial's. */
 const KNOWN: ReadonlySet<string> = new Set([
   "message_id",
@@ -111,7 +117,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "timestamp",
   ...TEXTS,
   ...OF_REJECTED,
-  ...PATIENCE,
+  ...OF_WORKING,
 ]);
 const NONE: readonly string[] = [];
 
@@ -124,7 +130,9 @@ function statusFault(json: Record<string, unknown>): string | null {
   for (const field of OF_REJECTED) {
     if (status !== "rejected" && isGiven(json[field])) return `${field} is given without status "rejected"`;
   }
-  if (status !== "working" && isGiven(json["working_for"])) return 'working_for is given without status "working"';
+  for (const field of OF_WORKING) {
+    if (status !== "working" && isGiven(json[field])) return `${field} is given without status "working"`;
+  }
   if (isGiven(json["status"])) return null;
   const word = Object.keys(json).find((name) => !KNOWN.has(name) && saysFailure(name, json[name]));
   return word === undefined ? null : `${word.slice(0, 50)} speaks of a failure and status is missing`;
@@ -154,11 +162,16 @@ function isEmpty(value: unknown): boolean {
 
 function fieldFault(json: Record<string, unknown>): string | null {
   for (const field of TEXTS) {
-    if (isGiven(json[field]) && !isText(json[field])) return `${field} is not a text of at most ${MAX_TEXT} characters`;
+    if (isGiven(json[field]) && !isText(json[field])) return `${field} is not a text of at most ${MAX_TEXT} bytes`;
   }
   if (isGiven(json["retryable"]) && typeof json["retryable"] !== "boolean") return "retryable is not true or false";
   for (const field of PATIENCE) {
-    if (!isPatience(json[field])) return `${field} is not a number of seconds up to ${MAX_PATIENCE_SECONDS}`;
+    if (!isSeconds(json[field], MAX_PATIENCE_SECONDS)) {
+      return `${field} is not a number of seconds up to ${MAX_PATIENCE_SECONDS}`;
+    }
+  }
+  if (!isSeconds(json["elapsed"], MAX_ELAPSED_SECONDS)) {
+    return `elapsed is not a number of seconds up to ${MAX_ELAPSED_SECONDS}`;
   }
   return null;
 }
@@ -175,11 +188,13 @@ function text(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
-function isPatience(value: unknown): boolean {
-  return !isGiven(value) || (typeof value === "number" && value >= 0 && value <= MAX_PATIENCE_SECONDS);
+function isSeconds(value: unknown, most: number): boolean {
+  return !isGiven(value) || (typeof value === "number" && value >= 0 && value <= most);
 }
 
-/** NUL and lone surrogates cannot be stored in PostgreSQL, so they are refused at the door. */
+/** NUL and lone surrogates cannot be stored in PostgreSQL, so they are refused at the door. Bytes, as the columns' bounds count. */
 function isText(value: unknown): boolean {
-  return typeof value === "string" && value.length <= MAX_TEXT && !value.includes("\u0000") && value.isWellFormed();
+  if (typeof value !== "string" || value.length > MAX_TEXT) return false;
+  if (value.length * 3 > MAX_TEXT && Buffer.byteLength(value) > MAX_TEXT) return false;
+  return !value.includes("\u0000") && value.isWellFormed();
 }

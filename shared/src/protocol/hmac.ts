@@ -11,6 +11,7 @@ import { createHmac, createSecretKey, hash, timingSafeEqual } from "node:crypto"
 
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
+const HEX_DIGEST = /^[0-9a-f]{64}$/;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
@@ -41,7 +42,7 @@ export class HmacKey {
 
   /** Whether `given` is the HMAC of a text as hex; compared in constant time. */
   matches(text: string, given: string): boolean {
-    if (given.length !== this.#given.length) return false;
+    if (!HEX_DIGEST.test(given)) return false;
     this.#given.write(given, "latin1");
     this.#wanted.write(this.hex(text), "latin1");
     return timingSafeEqual(this.#given, this.#wanted);

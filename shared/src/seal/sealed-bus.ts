@@ -117,10 +117,10 @@ export class SealedBus implements Bus {
   #hear(message: BusMessage, listener: BusListener, options: SubscribeOptions): unknown {
     const { subject, text } = message;
     const opened = open(this.#options.key, subject, text, this.#options.wallClock());
-    if (!opened.ok) return this.#refuse(message, opened.why, opened.nonce, options);
+    if (!opened.ok) return this.#refuse(message, opened.why, options);
     const { body, nonce } = opened;
     const again = options.once === true ? this.#secondTime(opened.time, nonce) : null;
-    if (again !== null) return this.#refuse(message, again, nonce, options);
+    if (again !== null) return this.#refuse(message, again, options);
     return listener({ subject, text: body, nonce, respond: (reply) => this.#answer(message, nonce, reply) });
   }
 
@@ -131,14 +131,18 @@ export class SealedBus implements Bus {
     return admitted === "used" ? REPLAYED : FULL;
   }
 
-  #refuse(message: BusMessage, why: SealRefusal, nonce: string | null, options: SubscribeOptions): unknown {
+  /**
+   * A refusal is not sealed: sealed for the nonce of a message that a stranger says again, it would stand as this
+   * instance's answer to the honest request, and would come before the true one.
+   */
+  #refuse(message: BusMessage, why: SealRefusal, options: SubscribeOptions): unknown {
     this.#refused++;
     const { kind, reason } = why;
     const unsaid = this.#throttle.admit(kind);
     if (unsaid !== null) this.#options.logger.warn({ kind, why: reason, unsaid }, "a message of the bus was refused");
     if (options.refused === undefined || !this.#refusals.admit(1, this.#options.now())) return undefined;
     const { subject } = message;
-    const respond = (reply: string): void => this.#answer(message, nonce, reply);
+    const respond = (reply: string): void => this.#answer(message, null, reply);
     return options.refused({ subject, text: "", nonce: null, respond }, why);
   }
 

@@ -94,7 +94,7 @@ test("SEND-5: a sender without attempt tokens is answered processed, or not at a
   const answers: readonly Reply["answer"][] = [
     { status: "rejected", reason: "no", retryable: true },
     { status: "rejected", reason: "no", retryable: false },
-    { status: "working", forMs: 1_000 },
+    { status: "working", forMs: 1_000, elapsedMs: 0 },
   ];
   for (const answer of answers) acks.send({ ...reply("m1", answer), attemptToken: null });
   assert.deepEqual([link.published.length, counts.acks.withheld], [0, 3]);

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_PAYLOAD_BYTES, type Verdict, verifyMessage } from "@acktor/acker/verify/verify-message";
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
+import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
 import fc from "fast-check";
+import { sealed } from "../../support/proof.ts";
 
 const options = { ackPrefix: "delivery/ack", presencePrefix: "delivery/acker", trust: null };
 
@@ -119,4 +121,23 @@ test("odd fields are refused or made harmless", () => {
   const verdict = verify({ message_id: "m1", content: "x", retry_count: 1e300 });
   assert.ok(verdict.kind === "message" && verdict.message.retryCount === 0);
   assert.equal(verify(Buffer.alloc(MAX_PAYLOAD_BYTES + 1, 32)).kind, "malformed");
+});
+
+test("VERIFY-4: another text of the signed bytes has no answer; U+0000 that was signed is refused for good", () => {
+  const secret = "the secret of the envelopes";
+  const trust = EnvelopeTrust.of({ secrets: [secret], publicKeys: [], acceptsUnsigned: false, now: () => 0 });
+  const judge = (envelope: object): Verdict => {
+    const payload = Buffer.from(JSON.stringify(envelope));
+    return verifyMessage({ topic: "data/a", payload, arrivedAt: 0 }, { ...options, trust }, 0);
+  };
+  const base64 = sealed({ message_id: "m1", topic: "data/a", content: "Zm9vbw==", content_encoding: "base64" }, secret);
+  assert.equal(judge(base64).kind, "message");
+  for (const content of ["Zm9v\nbw==", "Zm9vbx==", "Zm9vbw", "Zm9v bw==", "Zm9vbw=="]) {
+    const wanted = content === "Zm9vbw==" ? "message" : "unauthenticated";
+    assert.equal(judge({ ...base64, content }).kind, wanted, JSON.stringify(content));
+  }
+  const text = sealed({ message_id: "m2", topic: "data/a", content: "a \ufffd" }, secret);
+  assert.equal(judge({ ...text, content: "a \ud800" }).kind, "unauthenticated");
+  const nul = judge(sealed({ message_id: "m3", topic: "data/a", content: "a\u0000" }, secret));
+  assert.deepEqual([nul.kind, nul.kind === "unusable" && nul.retryable], ["unusable", false]);
 });

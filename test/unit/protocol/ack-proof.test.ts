@@ -24,7 +24,7 @@ const KEYS: readonly TestKey[] = [NEW, one.privateKey];
 
 const ACK = plainAck({ topic: "devices/7/cmd", attempt_token: "7", checksum: `sha256:${"ab".repeat(32)}` });
 const REJECTED: Ack = { ...ACK, status: "rejected", reason: "no paper", retryable: true, retry_after: 5 };
-const WORKING: Ack = { ...ACK, status: "working", working_for: 2 };
+const WORKING: Ack = { ...ACK, status: "working", working_for: 2, elapsed: 1.5 };
 
 function holds(ack: Ack, trusted = trust, outbox = OUTBOX): boolean {
   const judged = trusted.judge(ack, outbox);
@@ -87,6 +87,7 @@ test("ACK-PROOF-1: a signature survives its journey, and covers every field that
         { checksum: `sha256:${"cd".repeat(32)}` },
         { retry_after: 86_400 },
         { working_for: 86_400 },
+        { elapsed: 600 },
         ...(ack.status === "rejected" ? [{ retryable: false }, { reason: "other" }, { reason: null }] : []),
       ];
       for (const change of changes) assert.equal(holds({ ...under, ...change }), false, JSON.stringify(change));
@@ -117,6 +118,17 @@ test("SIGN-2: a signature under another key's name does not hold", () => {
   assert.equal(holds({ ...ACK, signature: `v2:ed25519:${other.publicKey.id}:${bytes}` }), false);
 });
 
+test("one text for each signature: what decodes to the same bytes is another signature, and holds for nothing", () => {
+  const hmac = signed(ACK, NEW).signature ?? "";
+  const wide = hmac.replace(/[0-9a-f]$/, (c) => String.fromCharCode(c.charCodeAt(0) + 0x100));
+  const ed25519 = signed(ACK, one.privateKey).signature ?? "";
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const spare = `${ed25519.slice(0, -1)}${letters[letters.indexOf(ed25519.slice(-1)) + 1]}`;
+  for (const signature of [wide, hmac.toUpperCase(), `${hmac} `, spare, `${ed25519}=`]) {
+    assert.equal(holds({ ...ACK, signature }), false, signature);
+  }
+});
+
 test("SIGN-3: whatever comes as a signature is judged without a throw, and holds for nothing", () => {
   const id = one.publicKey.id;
   const near = fc.oneof(
@@ -136,7 +148,7 @@ test("SIGN-3: whatever comes as a signature is judged without a throw, and holds
 test("the text of an ack is what the protocol's reference says", () => {
   assert.equal(
     ackText({ ...REJECTED, reason: "zu heiß" }, OUTBOX),
-    `13:acktor-ack-v236:${OUTBOX}36:${ACK.message_id}1:713:devices/7/cmd71:${ACK.checksum}8:rejected4:true4:5000-8:zu heiß2:c1`,
+    `13:acktor-ack-v236:${OUTBOX}36:${ACK.message_id}1:713:devices/7/cmd71:${ACK.checksum}8:rejected4:true4:5000--8:zu heiß2:c1`,
   );
 });
 

@@ -1,9 +1,10 @@
 /** A receiver that says it is at work: the publisher waits for it, and for it alone (ADR 12). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeAck } from "@acktor/shared/protocol/ack";
+import { decodeAck, encodeAck } from "@acktor/shared/protocol/ack";
 import { dispatcherRig, PUBACK } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
+import { plainAck, signed, trustOf } from "../../support/proof.ts";
 import { settlerRig } from "../../support/settler-rig.ts";
 
 test("a message that is worked on is neither silent nor due; the row is told when it was told something else", () => {
@@ -68,6 +69,24 @@ test("only an attempt that is in flight here, under its token, is waited for", (
   ]);
   assert.equal(rig.settler.counts.working, 5);
   assert.deepEqual([rig.settled, rig.rejected, rig.answers], [[], [], []]);
+});
+
+test("signed patience counts from the PUBLISH: said again by a stranger, it is over at the same moment", () => {
+  const secret = "the secret of the acks";
+  const waits: number[] = [];
+  const rig = settlerRig({ trust: trustOf({ secrets: [secret] }), onWorking: (_, forMs) => waits.push(forMs) });
+  const { id, entry } = rig.publish();
+  const { topic, checksum } = entry.message;
+  const working = { ...plainAck({ message_id: id, topic, checksum }), status: "working" as const };
+  const first = encodeAck(signed({ ...working, working_for: 10, elapsed: 0.5 }, secret));
+  rig.receive(id, first);
+  rig.now += 4_000;
+  rig.receive(id, first);
+  rig.now += 7_000;
+  rig.receive(id, first);
+  assert.deepEqual(waits, [10_500, 6_500], "and nothing once it is over");
+  rig.receive(id, encodeAck(signed({ ...working, working_for: 10, elapsed: 11 }, secret)));
+  assert.equal(waits[2], 10_000, "the acker's own next request goes further");
 });
 
 test("a rejection may say when it wants to see the message again", async () => {

@@ -170,7 +170,9 @@ function encodeReply(reply: Reply, options: AckSenderOptions): string {
     reason: rejected ? answer.reason.slice(0, MAX_REASON).toWellFormed() : null,
     retryable: rejected && answer.retryable,
     ...(rejected && answer.retryAfterMs !== undefined ? { retry_after: seconds(answer.retryAfterMs) } : {}),
-    ...(answer.status === "working" ? { working_for: seconds(answer.forMs) } : {}),
+    ...(answer.status === "working"
+      ? { working_for: seconds(answer.forMs), elapsed: Math.max(0, Math.round(answer.elapsedMs) / 1_000) }
+      : {}),
     attempt_token: reply.attemptToken,
     topic: proof === null ? null : topicInAck(proof.topic),
     checksum: reply.checksum,

@@ -23,6 +23,8 @@ export interface InboxMessage {
   readonly attemptToken: string | null;
   /** PUBLISHes before this one, as the sender counts. */
   readonly retryCount: number;
+  /** Monotonic milliseconds. */
+  readonly arrivedAt?: number;
   /** Monotonic milliseconds after which it must have no effect; null = no end. */
   readonly expiresAt: number | null;
   /** Null when no ack is wanted. */
@@ -44,4 +46,9 @@ export type Answer =
       readonly retryAfterMs?: number;
     }
   /** Not finished: no other answer is to be expected for so long. */
-  | { readonly status: "working"; readonly forMs: number };
+  | {
+      readonly status: "working";
+      readonly forMs: number;
+      /** Since the attempt arrived. */
+      readonly elapsedMs: number;
+    };

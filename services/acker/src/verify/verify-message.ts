@@ -9,6 +9,8 @@
  *            answer would be this acker's signature under another acker's message.
  *  VERIFY-4. What the wire damaged is refused with the hope of a better copy. What can never be stored is refused for good
  *            only where the sender is proven; a copy that a stranger made must not end the sender's message.
+ *            So is a content that is another text of the same bytes (base64 with blanks or spare bits, a lone surrogate): the
+ *            checksum does not tell them apart, so with a key such a copy has no answer.
  *  VERIFY-5. A refusal names the checksum of the bytes that arrived, so that it moves no row of other content. Of a damaged
  *            copy without proof it names none: such a refusal is a wish for a better copy at most.
  *  VERIFY-6. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
@@ -61,7 +63,6 @@ export interface VerifyOptions {
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 const MAX_TEXT = 1_024;
 const MAX_RETRY_COUNT = 2_147_483_647;
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
@@ -88,12 +89,14 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
   }
   const expiresAt = envelope.expires_in === null ? null : arrival.arrivedAt + envelope.expires_in * 1_000;
   if (isExpired({ expiresAt }, now)) return { kind: "expired" };
-  const unusable = contentFault(envelope);
+  const altered = alteredFault(envelope);
+  if (altered !== null && proof !== null) return { kind: "unauthenticated", reason: altered, id: envelope.message_id };
+  const unusable = altered ?? contentFault(envelope);
   if (unusable !== null) {
     const refused = refusedOf(decoded, answerTo, proof);
     return { kind: "unusable", reason: unusable, retryable: proof === null, refused };
   }
-  return { kind: "message", message: toMessage(envelope, arrival.topic, answerTo, expiresAt, proof) };
+  return { kind: "message", message: toMessage(envelope, arrival, answerTo, expiresAt, proof) };
 }
 
 const UNASKED = { kind: "unproven" } as const;
@@ -118,7 +121,7 @@ export function isExpired(message: { readonly expiresAt: number | null }, now: n
 
 function toMessage(
   e: Envelope,
-  topic: string,
+  { topic, arrivedAt }: Arrival,
   answerTo: AnswerTo | null,
   expiresAt: number | null,
   proof: EnvelopeProof | null,
@@ -137,6 +140,7 @@ function toMessage(
     expiresAt,
     answerTo,
     proof,
+    arrivedAt,
     traceparent: e.traceparent,
   };
 }
@@ -160,13 +164,18 @@ function fieldFault(e: Envelope): string | null {
   return null;
 }
 
+/** Content that is another text of the bytes that the checksum covers than the one that a publisher sends. */
+function alteredFault(e: Envelope): string | null {
+  if (!e.content.isWellFormed()) return "content contains a lone surrogate, which is not UTF-8";
+  if (e.content_encoding === "utf8") return null;
+  return Buffer.from(e.content, "base64").toString("base64") === e.content ? null : "content is not base64";
+}
+
 /** Content that PostgreSQL cannot hold as it is would have another effect than the one that was sent. */
 function contentFault(e: Envelope): string | null {
-  if (!e.content.isWellFormed()) return "content contains a lone surrogate, which is not UTF-8";
-  if (e.content.includes("\u0000"))
-    return "content contains U+0000, which PostgreSQL has not in a text: send it as base64";
-  if (e.content_encoding === "utf8") return null;
-  return e.content.length % 4 === 0 && BASE64.test(e.content) ? null : "content is not base64";
+  return e.content.includes("\u0000")
+    ? "content contains U+0000, which PostgreSQL has not in a text: send it as base64"
+    : null;
 }
 
 function isPlain(text: string | null): boolean {

@@ -4,7 +4,7 @@
  *
  * Invariants:
  *  1. Every record is tried once, within the deadline of a statement; what PostgreSQL does not take stands in the log, whole.
- *  2. Refusals of one address, or of one principal there, and refused signatures on the bus, are recorded once a minute, with
+ *  2. Of what a caller is refused, the first 60 a minute are recorded (`RefusalBudget`). Refusals of one address, or of one principal there, and refused signatures on the bus, are recorded once a minute, with
  *     how many there were: knocking does not push the other lines out of a bounded table.
  *  AUDIT-3. A report counts where its signature does, and once: heard again, also by another publisher, it is no new line.
  *  AUDIT-4. Reports are measured before they are parsed. `LANES` of them are with the database at a time, so that a flood
@@ -21,6 +21,7 @@ import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
 import { recordAction } from "../outbox/record-action.ts";
+import { RefusalBudget } from "./refusal-budget.ts";
 
 export interface AuditorOptions {
   readonly pool: Pool;
@@ -56,6 +57,7 @@ export class Auditor {
   readonly #options: AuditorOptions;
   readonly #knocks: LogThrottle;
   readonly #unwritten: LogThrottle;
+  readonly #refusals: RefusalBudget;
   readonly #lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
   #reports = 0;
   #underWay = 0;
@@ -65,18 +67,26 @@ export class Auditor {
     this.#options = options;
     this.#knocks = createLogThrottle(options.now);
     this.#unwritten = createLogThrottle(options.now);
+    this.#refusals = new RefusalBudget(options.now);
   }
 
   /** Never rejects. @param report nonce of the report that it comes from */
   async record(record: AuditRecord, report: string | null = null): Promise<void> {
-    if (record.outcome !== "unauthorized" && record.outcome !== "forbidden") return this.#write(record, report);
-    // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
-    const knocker = record.outcome === "forbidden" ? `${record.from} ${record.who}` : record.from;
-    const unsaid = this.#knocks.admit(knocker);
+    if (record.outcome === "done") return this.#write(record, report);
+    const unsaid = this.#admit(record);
     if (unsaid === null) return;
+    if (unsaid === 0 && (record.outcome === "refused" || record.outcome === "unanswered"))
+      return this.#write(record, report);
     const detail = isJsonObject(record.detail) ? record.detail : { detail: record.detail };
     const before = typeof detail["more_before"] === "number" ? detail["more_before"] : 0;
     await this.#write({ ...record, detail: { ...detail, more_before: before + unsaid } as Detail }, report);
+  }
+
+  /** @returns how many refusals of this caller went unrecorded; null: neither is this one */
+  #admit({ outcome, who, from }: AuditRecord): number | null {
+    // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
+    if (outcome === "unauthorized") return this.#knocks.admit(from);
+    return outcome === "forbidden" ? this.#knocks.admit(`${from} ${who}`) : this.#refusals.admit(who);
   }
 
   /** Takes the reports of ackers; of several publishers one writes each. @returns what ends it */
@@ -97,10 +107,16 @@ export class Auditor {
     this.#bytes += text.length;
     const lane = this.#reports++ % LANES;
     const written = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.record(read.record, nonce));
-    this.#lanes[lane] = written;
-    await written;
-    this.#underWay--;
-    this.#bytes -= text.length;
+    // A lane outlives what broke in it.
+    this.#lanes[lane] = written.catch((error) => {
+      this.#options.logger.error({ err: error }, "a report could not be recorded");
+    });
+    try {
+      await written;
+    } finally {
+      this.#underWay--;
+      this.#bytes -= text.length;
+    }
     respond(TAKEN);
   }
 

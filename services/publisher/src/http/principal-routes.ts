@@ -77,6 +77,11 @@ export function addPrincipalRoutes(app: FastifyInstance, { pool, book }: Princip
     if (!body.ok) return sendFault(reply, body.fault);
     const asker = askerOf(request);
     if (!asker.ok) return sendFault(reply, asker.fault);
+    if (isHalfAdmin(body.value)) {
+      const message = "topics of an admin can only be #: an admin reads the audit of all and makes tokens";
+      const fix = 'Leave topics out, or give the scopes "send", "read", "operate" instead.';
+      return sendFault(reply, { code: "invalid_field", field: "topics", message, fix });
+    }
     const token = makeToken();
     const created = await createPrincipal(pool, toNew(body.value), hashOf(token), asker.value);
     if (!created.ok) return sendFault(reply, databaseFault(created.failure));
@@ -106,6 +111,12 @@ export function addPrincipalRoutes(app: FastifyInstance, { pool, book }: Princip
     await book.refreshAfterwards();
     return revoked.value;
   });
+}
+
+/** An admin whose topics are limited would read everything in the audit, and could give itself the rest. */
+function isHalfAdmin({ scopes, topics }: z.output<typeof principalBody>): boolean {
+  if (!scopes.includes("admin")) return false;
+  return [topics?.write, topics?.read].some((list) => list !== undefined && list.join() !== "#");
 }
 
 function toNew(body: z.output<typeof principalBody>): Parameters<typeof createPrincipal>[1] {

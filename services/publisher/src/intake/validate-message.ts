@@ -187,7 +187,10 @@ function relatedFault(
 function isBase64(text: string): boolean {
   if (text.length % 4 !== 0) return false;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  return !NOT_BASE64.test(text.slice(0, text.length - padding));
+  if (NOT_BASE64.test(text.slice(0, text.length - padding))) return false;
+  // Spare bits of the last letter are zero, or two texts would stand for the same bytes.
+  const end = text.slice(-4);
+  return Buffer.from(end, "base64").toString("base64") === end;
 }
 
 /** ISO 8601 allows years, offsets and fractions that PostgreSQL refuses. What has been is due at once, however long ago. */

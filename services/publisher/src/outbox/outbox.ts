@@ -124,7 +124,7 @@ export interface AckRecord {
   /** Likewise, as `topicInAck` gives it. */
   readonly topic: string | null;
   readonly signature: string | null;
-  /** The token that the signature covers; null: none, or the row's current one. */
+  /** The token that the signature covers, "" for none; null where there is no signature. */
   readonly token: string | null;
   readonly level: "processed" | "broker";
   /** Number of the attempt it answers, where this process still knows it. */

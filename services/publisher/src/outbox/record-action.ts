@@ -14,7 +14,16 @@ export function recordAction(pool: Pool, record: AuditRecord, report: string | n
   const { who, said = null, action, from, outcome, service, instance, detail, messages } = record;
   const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });
   const named = said === null ? null : storable(said);
-  return pool.run<never>(RECORD, [storable(who), action, storable(from), outcome, whole, messages, named, report]);
+  return pool.run<never>(RECORD, [
+    storable(who),
+    storable(action),
+    storable(from),
+    outcome,
+    whole,
+    messages,
+    named,
+    report,
+  ]);
 }
 
 /** Foreign text as PostgreSQL keeps it. */

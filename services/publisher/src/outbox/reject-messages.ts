@@ -18,7 +18,7 @@ const REJECT = `with r as materialized (
   select distinct on (message_id) * from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::boolean[], $6::float8[],
       $7::text[], $8::text[], $9::text[])
     r(message_id, token, client_id, reason, asks_retry, retry_ms, checksum, topic, signature)
-  where ${few("message_id")} order by message_id),
+  where ${few("message_id")} order by message_id, token desc, checksum nulls last),
 row as materialized (
   select m.message_id, m.attempts, m.sent_at, m.last_outcome, m.last_reason_code, m.last_breaker, r.client_id, r.reason, r.retry_ms, r.signature,
     retryable and (m.max_retries is null or m.attempts + fresh <= m.max_retries) again, retryable, fresh

@@ -29,7 +29,7 @@ const statement = (past: string, guard: string): string => `with ack as material
 ${past}moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
-    acknowledged_at = now(), acked_by = a.client_id, ack_signature = a.signature, ack_token = a.token, due_at = null, lease_owner = null, parked = false, updated_at = now(),
+    acknowledged_at = now(), acked_by = a.client_id, ack_signature = a.signature, ack_token = nullif(a.token, m.lease_token::text), due_at = null, lease_owner = null, parked = false, updated_at = now(),
     attempts = greatest(m.attempts, a.attempt),
     sent_at = case when a.attempt > m.attempts then now() - a.ago_ms * interval '1 millisecond' else m.sent_at end,
     last_outcome = case when a.attempt > m.attempts then 'acked' else m.last_outcome end,

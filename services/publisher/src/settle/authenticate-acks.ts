@@ -24,6 +24,11 @@ export class AckAuthenticator {
     this.#budget = createVerifyBudget(now);
   }
 
+  /** True where only signed acks are believed. */
+  get isStrict(): boolean {
+    return this.#trust !== null;
+  }
+
   /** @param isInFlight whether this process awaits an answer for the message */
   judge(ack: Ack, isInFlight: boolean): "trusted" | "unsigned" | "unverified" {
     if (this.#trust === null) return "trusted";

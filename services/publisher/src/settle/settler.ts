@@ -241,8 +241,7 @@ export class Settler {
       // Compared above where the message is in memory; what is not is compared by the statement.
       checksum: entry === null ? ack.checksum : null,
       topic: entry === null ? ack.topic : null,
-      signature: ack.signature,
-      token: entry !== null && entry.message.leaseToken === ack.attempt_token ? null : ack.attempt_token,
+      ...this.#proofOf(ack),
       level: "processed",
       attempt: known.attempt,
       publishedAgoMs: known.publishedAgoMs,
@@ -258,7 +257,11 @@ export class Settler {
       return;
     }
     if (this.#isOfAnother(ack, entry)) return;
-    if (entry !== null && entry.message.leaseToken === ack.attempt_token) this.#options.onAnswer(entry);
+    if (entry !== null && entry.message.leaseToken !== ack.attempt_token) {
+      this.counts.stale++;
+      return;
+    }
+    if (entry !== null) this.#options.onAnswer(entry);
     const reason = printable(ack.reason ?? "");
     const rejection: Rejection = {
       messageId: ack.message_id.toLowerCase(),
@@ -266,7 +269,7 @@ export class Settler {
       clientId: ack.client_id ?? "",
       checksum: ack.checksum,
       topic: ack.topic,
-      signature: ack.signature,
+      signature: this.#proofOf(ack).signature,
       reason,
       ...this.#verdict(ack, reason, entry),
     };
@@ -278,7 +281,17 @@ export class Settler {
     this.counts.working++;
     const entry = this.#options.inFlight(ack.message_id.toLowerCase());
     if (entry === null || entry.message.leaseToken !== ack.attempt_token || this.#isOfAnother(ack, entry)) return;
-    this.#options.onWorking?.(entry, (ack.working_for ?? DEFAULT_PATIENCE_SECONDS) * 1_000);
+    const forMs = this.#patienceMs(ack, entry);
+    if (forMs > 0) this.#options.onWorking?.(entry, forMs);
+  }
+
+  /** Signed patience counts from the PUBLISH that it is about: said again by a stranger, it is over at the same moment. */
+  #patienceMs(
+    { working_for: seconds = DEFAULT_PATIENCE_SECONDS, elapsed = 0, signature }: Ack,
+    entry: InFlight,
+  ): number {
+    if (!this.#options.authenticator.isStrict || !signature?.startsWith("v2:")) return seconds * 1_000;
+    return entry.sentAt + (elapsed + seconds) * 1_000 - this.#options.now();
   }
 
   /** Again, and when; a receiver's own wish is the least. */
@@ -295,6 +308,12 @@ export class Settler {
     if (decision.kind === "pause") onPause?.(entry);
     if (decision.kind === "retry") return { retryable: true, retryInMs: after(decision.inMs) };
     return { retryable: decision.kind !== "dead_letter", retryInMs: after(builtIn) };
+  }
+
+  /** What is kept of a signature that was verified; "" for one over an ack without a token. */
+  #proofOf({ signature, attempt_token: token }: Ack): Pick<AckRecord, "signature" | "token"> {
+    if (!this.#options.authenticator.isStrict) return { signature: null, token: null };
+    return { signature, token: token ?? "" };
   }
 
   /** SETTLER-2, of a message in flight. */

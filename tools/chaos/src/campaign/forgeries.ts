@@ -35,6 +35,10 @@ const inPlace = (change: Json): Form => {
   return ({ envelope }) => ({ topic: String(envelope["topic"]), payload: { ...envelope, ...change } });
 };
 
+function sameBytes(content: string, encoding: unknown): string {
+  return encoding === "base64" ? `${content.slice(0, 2)}\n${content.slice(2)}` : content.replaceAll("\ufffd", "\ud800");
+}
+
 /** What makes an acker say something that it should not. */
 export const OF_ENVELOPES: readonly Form[] = [
   copy(() => ({})),
@@ -53,6 +57,11 @@ export const OF_ENVELOPES: readonly Form[] = [
   copy(({ id, ackPrefix }) => ({ message_id: id, ack_topic: `${ackPrefix}/${id}` })),
   copy(({ id, ackPrefix }) => ({ ack_topic: `${ackPrefix}/${id}` })),
   copy(() => ({ retry_count: 0, attempt_token: "99" })),
+  // Another text of the same bytes, which a checksum does not tell apart.
+  ({ envelope }) => ({
+    topic: String(envelope["topic"]),
+    payload: { ...envelope, content: sameBytes(String(envelope["content"]), envelope["content_encoding"]) },
+  }),
   inPlace({ content: NUL }),
   inPlace({ content: "other", checksum: checksumOf("other", "utf8") }),
   inPlace({ signature: "v2:hmac-sha256:0000000000000000:00" }),
@@ -70,6 +79,8 @@ export const OF_ACKS: readonly Form[] = [
   ({ ack, id, ackPrefix }) => ({ topic: `${ackPrefix}/${id}`, payload: { ...ack, message_id: id } }),
   answer({ status: "processed", client_id: "forger", reason: undefined, retryable: undefined }),
   answer({ status: "rejected", reason: "forged", retryable: false }),
+  // Said again as it was.
+  answer({}),
   answer({ retryable: false, client_id: "forger" }),
   answer({ retry_after: 86_400, client_id: "forger" }),
   answer({ working_for: 86_400, client_id: "forger" }),

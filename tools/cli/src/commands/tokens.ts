@@ -56,7 +56,7 @@ function body(
 export async function list(session: Session, api: Api): Promise<ExitCode> {
   const answer = await api.get<z.infer<typeof tokensOutput>>("/v1/principals");
   if (!answer.ok) return session.fail(answer.failure);
-  return session.answer(answer.value, () => tokensTable(session, answer.value.principals));
+  return session.answer(answer.value, (shown) => tokensTable(session, shown.principals));
 }
 
 export async function revoke(session: Session, api: Api, name: string): Promise<ExitCode> {
