@@ -48,7 +48,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   ),
   before("publisher", "drain", "dist/publisher.js", "await this.intake.drain();", "SIGTERM"),
   before("acker", "received", "dist/subscribe/intake.js", "counts.received++;"),
-  before("acker", "PUBACK sent", "dist/subscribe/intake.js", "size++;"),
+  before("acker", "PUBACK sent", "dist/subscribe/intake.js", "places.add(held);"),
   { service: "acker", name: "inbox written", file: "dist/pipeline.js", at: "const stored = await", when: "soon" },
   before("acker", "inbox committed", "dist/pipeline.js", "for (const group of groups)\n            conclude("),
   before("acker", "batch leased", FIRST, "const begun = new Map(", "a handler"),
