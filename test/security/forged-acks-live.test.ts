@@ -113,7 +113,14 @@ async function setScene(t: TestContext, algorithm: "HMAC" | "Ed25519", count: nu
     20_000,
     "the honest rejections and requests for patience to be overheard",
   );
-  return { publishers, pool: testPool(t, database.url), stranger, envelopes, acks, ids };
+  const pool = testPool(t, database.url);
+  // Overheard is not yet recorded: what the honest acks do is done before anything is compared.
+  const recorded = async (): Promise<boolean> => {
+    const rows = await sql(pool, "select from publisher.message_delivery where reason = 'rejected: later'");
+    return rows.length === LATER;
+  };
+  await until(recorded, 10_000, "the honest rejections to be recorded");
+  return { publishers, pool, stranger, envelopes, acks, ids };
 }
 
 /** What no forgery may change. */
