@@ -62,6 +62,9 @@ const OF_A_ROLE =
 /** An error of the operating system (58) may be one page of the disk. Rights, schema, login, transaction state, conflicts, resources, locks, stops, configuration, foreign servers. */
 const NOT_OF_A_ROW = /^(03|08|0A|0B|0L|0P|24|25|26|27|28|2B|2D|34|3B|3D|3F|40|42|53|55|57|F0|HV)/;
 
+/** Serialization failure, deadlock, aborted transaction, unknown prepared statement, cancelled statement, lock timeout, connection, resources, operator. */
+const TRANSIENT = /^(40001|40P01|25P02|26000|57014|55P03|08...|53...|57P0.)$/;
+
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 const DRIVER_CODE = /^[A-Z][A-Z_]{1,31}$/;
 
@@ -80,6 +83,11 @@ export function remedyOf(code: string): string {
   if (known !== undefined) return known;
   if (SQLSTATE.test(code)) return BY_CLASS[code.slice(0, 2)] ?? GENERAL;
   return DRIVER_CODE.test(code) ? (BY_CLASS["08"] ?? GENERAL) : GENERAL;
+}
+
+/** True when the same statement may succeed later: conflicts, cancelled statements, locks, lost prepared statements. */
+export function isTransient(code: string): boolean {
+  return TRANSIENT.test(code);
 }
 
 /** True when a single row of a batch may be the cause, so that the others are worth trying without that row. */

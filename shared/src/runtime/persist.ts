@@ -1,0 +1,71 @@
+/**
+ * Runs a statement again until PostgreSQL answers it: the one place that does so.
+ *
+ *   run ──ok──────────────────────────────► its rows
+ *    ▲ └──refused for good──────────────────► the failure
+ *    └──pause── unavailable, busy, transient    stop or abandon ► the last failure
+ *
+ * Invariants:
+ *  PERSIST-1. A statement that failed for a passing reason is run again; one that PostgreSQL refused for good is not.
+ *  PERSIST-2. After `stop` no further attempt begins; after `abandon` a running attempt is no longer waited for.
+ *  PERSIST-3. Each result is reported to the troubles of its area, so that logs, metric and `/readyz` show the failure.
+ */
+import type { DbFailure, DbResult } from "../db/pool.ts";
+import { pause, unlessAborted } from "./pause.ts";
+import { isTransient } from "./sqlstate.ts";
+import type { TroubleDesk } from "./troubles.ts";
+
+export interface PersisterParts {
+  readonly troubles: Pick<TroubleDesk, "report">;
+  /** Name of what fails, for logs, metric and `/readyz`. */
+  readonly area: string;
+  /** Milliseconds before the second attempt; each further pause is twice as long, up to `maxPauseMs`. */
+  readonly pauseMs: number;
+  /** Longest pause; `pauseMs` when absent, so that all pauses are equal. */
+  readonly maxPauseMs?: number;
+  /** Ends the attempts. */
+  readonly stop: AbortSignal;
+  /** Ends the wait for a running attempt, too. */
+  readonly abandon?: AbortSignal;
+}
+
+/** The result of an attempt whose answer was not waited for. */
+export const ABANDONED: DbFailure = {
+  kind: "unavailable",
+  maybeCommitted: true,
+  code: "ABANDONED",
+  message: "the service stopped before PostgreSQL answered",
+  constraint: null,
+};
+
+export class Persister {
+  readonly #parts: PersisterParts;
+
+  constructor(parts: PersisterParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param run sends the statement; it must be safe to run twice
+   * @returns the rows; or the failure that PostgreSQL will repeat, or the last one before the stop
+   */
+  async persist<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row>> {
+    const { troubles, area, pauseMs, maxPauseMs = pauseMs, stop } = this.#parts;
+    for (let wait = pauseMs; ; wait = Math.min(2 * wait, maxPauseMs)) {
+      const result = await this.#attempt(run);
+      if (result === null) return { ok: false, failure: ABANDONED };
+      troubles.report(area, result);
+      if (result.ok || isFinal(result.failure)) return result;
+      if (!(await pause(wait, stop))) return result;
+    }
+  }
+
+  #attempt<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row> | null> {
+    const { abandon } = this.#parts;
+    return abandon === undefined ? run() : unlessAborted(run(), abandon);
+  }
+}
+
+function isFinal({ kind, code }: DbFailure): boolean {
+  return kind === "rejected" && !isTransient(code);
+}
