@@ -1,5 +1,5 @@
 /** The part of docs/reference/asyncapi.json that is the bus: NATS subjects, who says what on them, and what is answered. */
-import { DEFAULT_NATS_PREFIX } from "@acktor/shared/bus/subjects";
+import { DEFAULT_NATS_PREFIX } from "@acktor/shared/protocol/subjects";
 import { receiptReply, receiptRequest } from "@acktor/shared/inspect/receipts";
 import type { z } from "zod";
 import * as schemas from "./subject-schemas.ts";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { authorization, inboxOf, natsUsers } from "@acktor/compose/nats-files";
-import { subjectsUnder } from "@acktor/shared/bus/subjects";
+import { subjectsUnder } from "@acktor/shared/protocol/subjects";
 import { connect, type NatsConnection } from "nats";
 import { testAcker, testBroker } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FailureInput } from "@acktor/shared/link/classify-failure";
 import type { LinkContext, LinkEvent, LinkFact } from "@acktor/shared/link/link-context";
 import { linkMachine } from "@acktor/shared/link/link-machine";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import fc from "fast-check";
 import { type SnapshotFrom, transition } from "xstate";
 import { getShortestPaths } from "xstate/graph";

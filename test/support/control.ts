@@ -1,14 +1,14 @@
 /** Instances on a bus without a service behind them: a machine to watch, a desk to command, a fleet to look from. */
 
 import type { Bus } from "@acktor/shared/bus/bus";
-import { subjectsUnder } from "@acktor/shared/bus/subjects";
 import { type AuditRecord, CommandDesk } from "@acktor/shared/inspect/command-desk";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
 import { FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import { type FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { CommandOutcome } from "@acktor/shared/inspect/run-command";
 import { InspectStation } from "@acktor/shared/inspect/station";
-import type { Command, MachineDefinition, ServiceName } from "@acktor/shared/inspect/wire";
+import type { Command, MachineDefinition } from "@acktor/shared/inspect/wire";
+import { type ServiceName, subjectsUnder } from "@acktor/shared/protocol/subjects";
 import { busKey } from "@acktor/shared/seal/seal";
 import { SealedBus } from "@acktor/shared/seal/sealed-bus";
 import { type Actor, createActor, setup } from "xstate";

@@ -11,10 +11,10 @@ import type {
   DeliveryEntry,
   InstanceSnapshot,
   MachineDefinition,
-  ServiceName,
   StateValue,
 } from "@acktor/shared/inspect/wire";
 import { linkMachine } from "@acktor/shared/link/link-machine";
+import type { ServiceName } from "@acktor/shared/protocol/subjects";
 import { supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
 
 export const DEFINITIONS: readonly MachineDefinition[] = [

@@ -1,5 +1,5 @@
 /** What a stranger on the bus may say: every subject, each with what belongs there and with what does not, in every form. */
-import { subjectsUnder } from "@acktor/shared/bus/subjects";
+import { subjectsUnder } from "@acktor/shared/protocol/subjects";
 
 const SUBJECTS = subjectsUnder("acktor.v1");
 const BOOT = "hostile";

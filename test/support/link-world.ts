@@ -1,5 +1,5 @@
 /** The link machine in simulated time, with a session that the test drives and that counts how many of it live. */
-import { classifyFailure, type FailureInput, remedyFor } from "@acktor/shared/link/classify-failure";
+import { classifyFailure, remedyFor } from "@acktor/shared/link/classify-failure";
 import type { BrokerLimits } from "@acktor/shared/link/link";
 import type {
   LinkContext,
@@ -11,6 +11,7 @@ import type {
 } from "@acktor/shared/link/link-context";
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import { DEFAULT_POLICY, type LinkPolicy } from "@acktor/shared/link/link-policy";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import { type Actor, createActor, fromCallback, SimulatedClock } from "xstate";
 
 export const LIMITS: BrokerLimits = {

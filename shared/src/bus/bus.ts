@@ -11,7 +11,17 @@
  *         process. So a listener returns its promise to the bus; it never drops it.
  *  BUS-6. Over a network a message beyond `mostBytes` of its listener is counted and dropped before it is decoded.
  */
-import type { SealRefusal } from "../seal/seal.ts";
+/**
+ * `unsigned`: no seal. `forged`: another key, subject, time, nonce or body. `stale`: outside of the window. `early`: said
+ * before this process started. `replayed`: the nonce was used. `full`: too many nonces to remember one more.
+ */
+export type SealFault = "unsigned" | "forged" | "stale" | "early" | "replayed" | "full";
+
+export interface SealRefusal {
+  readonly kind: SealFault;
+  /** A sentence; nothing of what was offered is in it but how far its clock is off. */
+  readonly reason: string;
+}
 
 export interface BusMessage {
   readonly subject: string;

@@ -2,6 +2,8 @@
  * The bus of one process: what `NATS_URL` not being set leaves. The same code stands on it; it shows the services that
  * were given this very bus, which are both under `npm start`.
  */
+
+import { subjectMatches } from "../protocol/subjects.ts";
 import {
   type Bus,
   type BusCounts,
@@ -13,7 +15,6 @@ import {
   type ReplyJudge,
   type SubscribeOptions,
 } from "./bus.ts";
-import { subjectMatches } from "./subjects.ts";
 
 interface Subscriber {
   readonly pattern: string;

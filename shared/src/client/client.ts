@@ -5,11 +5,11 @@
  *   createClient      messages by HTTP, and handles to wait on
  *   createLink        the robust MQTT client alone
  */
-export type { ErrorType } from "../link/classify-failure.ts";
 export { createLink } from "../link/create-link.ts";
 export type {
   CommandResult,
   ConnectionState,
+  ErrorType,
   IncomingMessage,
   Link,
   LinkEvents,

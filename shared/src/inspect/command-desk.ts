@@ -10,12 +10,11 @@
  *  3. It is recorded with its outcome before it is answered. A record that cannot be written holds nobody up for long and
  *     undoes nothing: the log has it then.
  */
-import type { Bus, BusMessage, SubscribeOptions } from "../bus/bus.ts";
-import type { Subjects } from "../bus/subjects.ts";
+import type { Bus, BusMessage, SealRefusal, SubscribeOptions } from "../bus/bus.ts";
+import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
-import type { SealRefusal } from "../seal/seal.ts";
 import type { CommandOutcome } from "./run-command.ts";
-import { COMMANDS, type Command, type CommandReply, type Json, type ServiceName, WIRE_VERSION } from "./wire.ts";
+import { COMMANDS, type Command, type CommandReply, type Json, WIRE_VERSION } from "./wire.ts";
 import { commandRequest, LIMITS, readText, sealedBytes } from "./wire-schemas.ts";
 
 export interface AskedCommand {

@@ -10,14 +10,14 @@ import { randomBytes } from "node:crypto";
 import type { Bus } from "../bus/bus.ts";
 import { LocalBus } from "../bus/local-bus.ts";
 import { NatsBus } from "../bus/nats-bus.ts";
-import { type Subjects, subjectsUnder } from "../bus/subjects.ts";
+import { type ServiceName, type Subjects, subjectsUnder } from "../protocol/subjects.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { busKey } from "../seal/seal.ts";
 import { SealedBus } from "../seal/sealed-bus.ts";
 import { type AskedCommand, type AuditRecord, CommandDesk } from "./command-desk.ts";
 import type { CommandOutcome } from "./run-command.ts";
 import { InspectStation } from "./station.ts";
-import type { Json, MachineDefinition, ServiceName } from "./wire.ts";
+import type { Json, MachineDefinition } from "./wire.ts";
 
 export interface ControlPlaneOptions {
   readonly service: ServiceName;

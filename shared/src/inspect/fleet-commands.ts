@@ -5,9 +5,9 @@
  * seal counts as a refusal at most: that of an instance with another key, which cannot seal for us.
  */
 import type { Bus } from "../bus/bus.ts";
-import type { Subjects } from "../bus/subjects.ts";
+import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import type { AskedCommand, CommandDesk } from "./command-desk.ts";
-import { type CommandReply, type CommandRequest, type ServiceName, WIRE_VERSION } from "./wire.ts";
+import { type CommandReply, type CommandRequest, WIRE_VERSION } from "./wire.ts";
 import { commandReply, LIMITS, readText } from "./wire-schemas.ts";
 
 export interface FleetCommandsOptions {

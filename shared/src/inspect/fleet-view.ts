@@ -12,7 +12,7 @@
  */
 import type { Bus, BusMessage } from "../bus/bus.ts";
 import { MOST_REPLIES } from "../bus/bus.ts";
-import type { Subjects } from "../bus/subjects.ts";
+import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import { Budget } from "../runtime/budget.ts";
 import { type KnownInstance, Roster } from "./roster.ts";
 import type { InspectStation } from "./station.ts";
@@ -23,7 +23,6 @@ import {
   type InspectEvent,
   type InstanceSnapshot,
   type MachineDefinition,
-  type ServiceName,
   type StreamEvents,
   WIRE_VERSION,
 } from "./wire.ts";

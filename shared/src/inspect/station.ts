@@ -9,7 +9,7 @@
  *  3. Of one name one actor is followed at a time: the one before is told as stopped before the next one is started.
  */
 import type { Bus } from "../bus/bus.ts";
-import type { Subjects } from "../bus/subjects.ts";
+import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import { Budget } from "../runtime/budget.ts";
 import { type ActorFact, ActorTap, type FollowedActor } from "./actor-tap.ts";
 import { DeliveryFeed } from "./deliveries.ts";
@@ -21,7 +21,6 @@ import {
   type InstanceSnapshot,
   type Json,
   type MachineDefinition,
-  type ServiceName,
   WIRE_VERSION,
 } from "./wire.ts";
 import { LIMITS, readText, sealedBytes, snapshotRequest, watchBeat } from "./wire-schemas.ts";

@@ -11,8 +11,8 @@
  *          states with edges between them: drawing it ends.
  */
 import { z } from "zod";
-import { INSTANCE_NAME, type Subjects } from "../bus/subjects.ts";
 import { isJsonObject, type JsonLimits, readJsonText } from "../protocol/bounded-json.ts";
+import { INSTANCE_NAME, type Subjects } from "../protocol/subjects.ts";
 import { cleanForeign } from "./clean-context.ts";
 import { COMMANDS, type InstanceSnapshot, MAX_STEPS, type MachineDefinition, type StateValue } from "./wire.ts";
 

@@ -7,14 +7,14 @@
  *  2. `seq` rises by one per event of an instance's boot; a reader sees a hole where something was lost.
  *  3. Every event carries the whole state of its actor, so that a reader who lost some is right again with the next.
  */
+import type { ServiceName } from "../protocol/subjects.ts";
+
 export const WIRE_VERSION = 1;
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** As XState has it: a state's key, or the keys of the regions with their states. */
 export type StateValue = string | { readonly [region: string]: StateValue };
-
-export type ServiceName = "publisher" | "acker";
 
 interface Stamp {
   readonly v: typeof WIRE_VERSION;

@@ -3,25 +3,9 @@
  *
  * Pure: from errno, CONNACK, SUBACK, PUBACK and DISCONNECT codes of MQTT 3.1.1 and 5, and from our own deadlines.
  */
+import type { Deadline, FailureInput } from "../mqtt/failure-input.ts";
+import type { ErrorType } from "../runtime/error-type.ts";
 import type { LinkFailure } from "./link.ts";
-
-/** The tutorial's five error types (S2). */
-export type ErrorType = "network" | "authentication" | "timeout" | "protocol" | "application";
-
-/** What a session saw. Codes are those of the wire. */
-export type FailureInput =
-  | { readonly kind: "error"; readonly code: string | null; readonly message: string }
-  | { readonly kind: "closed"; readonly beforeConnack: boolean }
-  | { readonly kind: "connack"; readonly protocolVersion: 4 | 5; readonly code: number }
-  | { readonly kind: "suback"; readonly protocolVersion: 4 | 5; readonly code: number; readonly filter: string }
-  | { readonly kind: "puback"; readonly code: number }
-  | { readonly kind: "disconnect"; readonly code: number }
-  | { readonly kind: "malformed"; readonly message: string }
-  | { readonly kind: "deadline"; readonly of: Deadline; readonly afterMs: number }
-  | { readonly kind: "bug"; readonly message: string };
-
-/** What took too long: the way to CONNECTED, one SUBACK, one PUBACK, any byte while one is owed, any byte at all. */
-export type Deadline = "connect" | "suback" | "puback" | "silence" | "keepalive";
 
 /**
  * What the link does after a session ended:

@@ -8,6 +8,9 @@
  *  4. Credentials are in no fact, no reason and no info.
  */
 import { type Actor, createActor, fromCallback } from "xstate";
+import { type MqttTransport, openTransport } from "../mqtt/mqtt-transport.ts";
+import type { OutstandingPublish } from "../mqtt/outstanding.ts";
+import type { TransportHandlers, UnsentReason } from "../mqtt/transport-options.ts";
 import { classifyFailure, remedyFor } from "./classify-failure.ts";
 import type {
   CommandResult,
@@ -24,10 +27,7 @@ import { linkMachine } from "./link-machine.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
 import { LinkStats, nextAttemptAt } from "./link-stats.ts";
 import { Listeners } from "./listeners.ts";
-import { type MqttTransport, openTransport } from "./mqtt-transport.ts";
-import type { OutstandingPublish } from "./outstanding.ts";
 import { PublishGate } from "./publish-gate.ts";
-import type { TransportHandlers, UnsentReason } from "./transport-options.ts";
 
 const STOPPED: CommandResult = { ok: false, reason: "the link is stopped" };
 

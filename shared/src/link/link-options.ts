@@ -1,7 +1,8 @@
 /** What `createLink` takes, and what is taken where nothing is given. */
 import type { AnyActor, InspectionEvent, Observer } from "xstate";
+import { type BrokerAddress, parseBrokerUrl } from "../mqtt/broker-address.ts";
+import type { TlsOptions, Will } from "../mqtt/transport-options.ts";
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
-import { type BrokerAddress, parseBrokerUrl } from "./broker-address.ts";
 import {
   type BreakerPolicy,
   DEFAULT_BREAKER,
@@ -9,7 +10,6 @@ import {
   type LinkPolicy,
   type VersionPolicy,
 } from "./link-policy.ts";
-import type { TlsOptions, Will } from "./transport-options.ts";
 
 export interface LinkOptions {
   /** mqtt://, mqtts://, ws:// or wss://; credentials in it are used, and never shown. */

@@ -1,5 +1,6 @@
 /** S7 and S8: what the link has done, for people to read. Counted on the way, put together when somebody asks. */
-import { classifyFailure, type ErrorType } from "./classify-failure.ts";
+import type { ErrorType } from "../runtime/error-type.ts";
+import { classifyFailure } from "./classify-failure.ts";
 import type { LinkFailure, LinkInfo, PublishOutcome } from "./link.ts";
 import type { LinkContext, LinkFact } from "./link-context.ts";
 

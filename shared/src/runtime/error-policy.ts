@@ -7,7 +7,7 @@
  *  3. A policy of the caller that throws, or gives nonsense, counts as none, and is reported once.
  */
 import { z } from "zod";
-import type { ErrorType } from "../link/classify-failure.ts";
+import type { ErrorType } from "./error-type.ts";
 
 /** What went wrong with one PUBLISH, or with its processing. */
 export interface DeliveryError {

@@ -10,7 +10,7 @@
  *  PERSIST-2. After `stop` no further attempt begins; after `abandon` a running attempt is no longer waited for.
  *  PERSIST-3. Each result is reported to the troubles of its area, so that logs, metric and `/readyz` show the failure.
  */
-import type { DbFailure, DbResult } from "../db/pool.ts";
+import type { DbFailure, DbResult } from "./db-result.ts";
 import { pause, unlessAborted } from "./pause.ts";
 import { isTransient } from "./sqlstate.ts";
 import type { TroubleDesk } from "./troubles.ts";

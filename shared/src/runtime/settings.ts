@@ -3,9 +3,9 @@
  * and one env file can serve both services.
  */
 import { hostname } from "node:os";
-import { DEFAULT_NATS_PREFIX, INSTANCE_NAME, prefixFault } from "../bus/subjects.ts";
 import type { SignatureVersion } from "../protocol/ack-proof.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
+import { DEFAULT_NATS_PREFIX, INSTANCE_NAME, prefixFault } from "../protocol/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, filterFault, isUnder, topicFault } from "../protocol/topics.ts";
 import { hostNameFault } from "./browser-guard.ts";
 import {

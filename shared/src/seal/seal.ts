@@ -15,6 +15,7 @@
  *  SEAL-5. Whatever arrives, the answer is a value; nothing throws.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import type { SealRefusal } from "../bus/bus.ts";
 import { isJsonObject, readJsonText } from "../protocol/bounded-json.ts";
 
 export const SEAL_VERSION = 2;
@@ -36,18 +37,6 @@ export interface SealedText {
   readonly mac: string;
   /** The text that is said; JSON on every subject but `wake`. */
   readonly body: string;
-}
-
-/**
- * `unsigned`: no seal. `forged`: another key, subject, time, nonce or body. `stale`: outside of the window. `early`: said
- * before this process started. `replayed`: the nonce was used. `full`: too many nonces to remember one more.
- */
-export type SealFault = "unsigned" | "forged" | "stale" | "early" | "replayed" | "full";
-
-export interface SealRefusal {
-  readonly kind: SealFault;
-  /** A sentence; nothing of what was offered is in it but how far its clock is off. */
-  readonly reason: string;
 }
 
 export type Opened =

@@ -19,13 +19,14 @@ import type {
   BusReply,
   GatherOptions,
   ReplyJudge,
+  SealRefusal,
   SubscribeOptions,
 } from "../bus/bus.ts";
 import { Budget } from "../runtime/budget.ts";
 import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { NonceMemory } from "./nonce-memory.ts";
-import { open, openAnswer, SEAL_WINDOW_MS, type SealRefusal, seal, sealAnswer } from "./seal.ts";
+import { open, openAnswer, SEAL_WINDOW_MS, seal, sealAnswer } from "./seal.ts";
 
 export interface SealedBusOptions {
   readonly key: KeyObject;

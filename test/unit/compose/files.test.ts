@@ -8,7 +8,7 @@ import { accessList, passwordFile } from "@acktor/compose/mosquitto-files";
 import { inboxOf, natsUsers } from "@acktor/compose/nats-files";
 import { type PrepareOptions, prepareSecrets } from "@acktor/compose/prepare-secrets";
 import { SecretStore } from "@acktor/compose/secret-store";
-import { subjectMatches, subjectsUnder } from "@acktor/shared/bus/subjects";
+import { subjectMatches, subjectsUnder } from "@acktor/shared/protocol/subjects";
 import { hasOpenssl, testAuthority, testFolder } from "../../support/compose-certificates.ts";
 
 function prepare(t: TestContext): PrepareOptions & { readonly target: string } {

@@ -1,7 +1,8 @@
 /** Five error types, and what the link does about each (S2). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { classifyFailure, type FailureInput, isBrokerTrouble, remedyFor } from "@acktor/shared/link/classify-failure";
+import { classifyFailure, isBrokerTrouble, remedyFor } from "@acktor/shared/link/classify-failure";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import fc from "fast-check";
 
 const connack = (code: number, protocolVersion: 4 | 5 = 5): FailureInput => ({

@@ -1,7 +1,7 @@
 /** The link machine's breaker beside its connection, in simulated time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FailureInput } from "@acktor/shared/link/classify-failure";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import { connectedWorld, failConnects, linkWorld, passUntilConnecting } from "../../support/link-world.ts";
 
 const REFUSED: FailureInput = { kind: "error", code: "ECONNREFUSED", message: "connect ECONNREFUSED" };

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_BACKOFF } from "@acktor/shared/link/backoff";
-import type { FailureInput } from "@acktor/shared/link/classify-failure";
 import { linkMachine } from "@acktor/shared/link/link-machine";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import { initialTransition, transition } from "xstate";
 import {
   connectedWorld,

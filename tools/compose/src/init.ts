@@ -5,7 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { DEFAULT_NATS_PREFIX, prefixFault } from "@acktor/shared/bus/subjects";
+import { DEFAULT_NATS_PREFIX, prefixFault } from "@acktor/shared/protocol/subjects";
 import {
   DEFAULT_ACK_PREFIX,
   DEFAULT_PRESENCE_PREFIX,

@@ -1,6 +1,6 @@
 /**
  * Who may do what on NATS. Each service says what is its own, and listens to what it needs; subjects as in
- * shared/src/bus/subjects.ts. Replies are allowed once for each request (`allow_responses`).
+ * shared/src/protocol/subjects.ts. Replies are allowed once for each request (`allow_responses`).
  *
  * Invariant COMPOSE-1: a user hears the subjects that its code subscribes to and its own inboxes, says what its code says,
  * and nothing else: no user can read another one's replies, nor write into its inbox.

@@ -10,10 +10,9 @@
  *  ENQUEUE-4. At most `MOST_UNDER_WAY` messages and `MOST_BYTES_UNDER_WAY` of them wait for their commit; more are refused
  *             with `high_water`.
  */
-import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
+import type { Bus, BusMessage, SealRefusal } from "@acktor/shared/bus/bus";
 import { isJsonObject, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type ApiFault, errorBody } from "@acktor/shared/runtime/api-error";
-import type { SealRefusal } from "@acktor/shared/seal/seal";
 import type { Intake } from "./intake.ts";
 import { type IntakeLimits, validateMessage } from "./validate-message.ts";
 

@@ -4,13 +4,14 @@
  * What the transport of MQTT keeps to is kept to here: one outcome for each publish, a deadline for each, and the end of
  * the connection when a PUBLISH waits and no packet comes.
  */
-import { classifyFailure, type FailureInput, remedyFor } from "@acktor/shared/link/classify-failure";
+import { classifyFailure, remedyFor } from "@acktor/shared/link/classify-failure";
 import type { Link, LinkEvents, LinkInfo, OutgoingPublish, PublishOutcome } from "@acktor/shared/link/link";
 import type { SessionEvent, SessionInput } from "@acktor/shared/link/link-context";
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import { DEFAULT_BREAKER, DEFAULT_POLICY, type LinkPolicy } from "@acktor/shared/link/link-policy";
 import { Listeners } from "@acktor/shared/link/listeners";
 import { PublishGate } from "@acktor/shared/link/publish-gate";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import { createActor, fromCallback } from "xstate";
 import type { Random } from "../seeded-random.ts";
 import type { SimBroker, SimSession } from "./sim-broker.ts";

@@ -3,7 +3,7 @@
  *
  * Written by hand because it is the hot path: see the table in mqtt-transport.ts.
  */
-import type { OutgoingPublish } from "./link.ts";
+import type { OutgoingPublish } from "./messages.ts";
 
 const PAYLOAD_FORMAT = 0x01;
 const MESSAGE_EXPIRY = 0x02;

@@ -8,7 +8,7 @@
  */
 
 import { type PublishSize, writePublish } from "./encode-publish.ts";
-import type { OutgoingPublish } from "./link.ts";
+import type { OutgoingPublish } from "./messages.ts";
 
 const SLAB_BYTES = 64 * 1_024;
 

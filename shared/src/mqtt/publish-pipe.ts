@@ -9,7 +9,7 @@
  *  4. The packets of one event-loop turn leave as one piece, at its end; PUBACKs wait a little for company.
  */
 import { sizeOfPublish } from "./encode-publish.ts";
-import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "./link.ts";
+import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "./messages.ts";
 import { Outstanding, type OutstandingPublish } from "./outstanding.ts";
 import { PacketIds } from "./packet-ids.ts";
 import { PacketWriter } from "./packet-writer.ts";

@@ -1,7 +1,7 @@
 /** Bytes cut into packets, however they arrive. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameSplitter } from "@acktor/shared/link/frame-splitter";
+import { FrameSplitter } from "@acktor/shared/mqtt/frame-splitter";
 import fc from "fast-check";
 
 function splitter(maxBytes = 1_000_000) {

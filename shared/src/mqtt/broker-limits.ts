@@ -1,5 +1,5 @@
 /** What CONNACK granted. The driver does not keep to these; we do. */
-import type { BrokerLimits } from "./link.ts";
+import type { BrokerLimits } from "./messages.ts";
 
 /** The properties of a CONNACK of MQTT 5 that bound what may be sent. */
 export interface ConnackProperties {

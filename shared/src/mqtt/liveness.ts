@@ -8,7 +8,7 @@
  *
  * The driver's keepalive alone would take 90 s by its defaults, and sets a timer anew on every packet.
  */
-import type { FailureInput } from "./classify-failure.ts";
+import type { FailureInput } from "./failure-input.ts";
 
 export interface LivenessPolicy {
   readonly silenceMs: number;

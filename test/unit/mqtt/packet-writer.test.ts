@@ -1,11 +1,11 @@
 /** The packets of a turn as one piece, and pieces that nobody writes to again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodePublish } from "@acktor/shared/link/decode-publish";
-import { sizeOfPublish } from "@acktor/shared/link/encode-publish";
-import { FrameSplitter } from "@acktor/shared/link/frame-splitter";
 import type { OutgoingPublish } from "@acktor/shared/link/link";
-import { PacketWriter } from "@acktor/shared/link/packet-writer";
+import { decodePublish } from "@acktor/shared/mqtt/decode-publish";
+import { sizeOfPublish } from "@acktor/shared/mqtt/encode-publish";
+import { FrameSplitter } from "@acktor/shared/mqtt/frame-splitter";
+import { PacketWriter } from "@acktor/shared/mqtt/packet-writer";
 
 const message = (payload: string): OutgoingPublish => ({ topic: "a", payload, qos: 0, retain: false });
 

@@ -1,8 +1,8 @@
 /** Our PUBLISH bytes, read back by mqtt-packet, on both versions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sizeOfPublish, writePublish } from "@acktor/shared/link/encode-publish";
 import type { OutgoingPublish } from "@acktor/shared/link/link";
+import { sizeOfPublish, writePublish } from "@acktor/shared/mqtt/encode-publish";
 import fc from "fast-check";
 import mqttPacket, { type IPublishPacket } from "mqtt-packet";
 

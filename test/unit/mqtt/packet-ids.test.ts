@@ -1,7 +1,7 @@
 /** Packet ids wrap at 65,535: none is handed out twice. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PacketIds } from "@acktor/shared/link/packet-ids";
+import { PacketIds } from "@acktor/shared/mqtt/packet-ids";
 import fc from "fast-check";
 
 test("none is handed out while it is out, over several times round", () => {

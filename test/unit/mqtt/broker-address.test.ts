@@ -1,7 +1,7 @@
 /** URLs of brokers, and what of them people may see. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBrokerUrl } from "@acktor/shared/link/broker-address";
+import { parseBrokerUrl } from "@acktor/shared/mqtt/broker-address";
 
 test("parts, default ports and paths", () => {
   assert.deepEqual(parseBrokerUrl("mqtt://broker"), {

@@ -1,7 +1,7 @@
 /** When a connection is dead. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Liveness, type Owed } from "@acktor/shared/link/liveness";
+import { Liveness, type Owed } from "@acktor/shared/mqtt/liveness";
 
 const POLICY = { silenceMs: 2_000, publishDeadlineMs: 2_000, subackMs: 5_000 };
 const KEEPALIVE_MS = 5_000;

@@ -1,7 +1,7 @@
 /** Subjects: one word for any name, nothing taken for `all`, and back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeWord, encodeWord, prefixFault, subjectMatches, subjectsUnder } from "@acktor/shared/bus/subjects";
+import { decodeWord, encodeWord, prefixFault, subjectMatches, subjectsUnder } from "@acktor/shared/protocol/subjects";
 import fc from "fast-check";
 
 test("any name is one word, none is taken for all, and comes back", () => {

@@ -13,12 +13,12 @@
  *
  * Invariant: a name of an instance is one word of a subject, whatever dots it has, and is never taken for `all`.
  */
-import type { ServiceName } from "../inspect/wire.ts";
-
 export const DEFAULT_NATS_PREFIX = "acktor.v1";
 export const ALL = "all";
 /** What an instance may be called: `ACKTOR_INSTANCE`, or the host's name and the port. */
 export const INSTANCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export type ServiceName = "publisher" | "acker";
 
 export interface Subjects {
   readonly watch: string;

@@ -3,7 +3,7 @@
  *
  * Written by hand because it is the hot path: see the table in mqtt-transport.ts.
  */
-import type { IncomingMessage } from "./link.ts";
+import type { IncomingMessage } from "./messages.ts";
 
 export type Decoded =
   | { readonly ok: true; readonly message: IncomingMessage; readonly packetId: number }

@@ -24,12 +24,12 @@
 import { type IConnackPacket, type IPublishPacket, MqttClient, type Packet } from "mqtt";
 import { streamBuilder as openWebSocket } from "mqtt/lib/connect/ws";
 import { brokerLimits } from "./broker-limits.ts";
-import type { FailureInput } from "./classify-failure.ts";
 import { decodePuback, decodePublish } from "./decode-publish.ts";
 import { type DriverOptions, driverOptions, MAX_INCOMING_BYTES } from "./driver-options.ts";
+import type { FailureInput } from "./failure-input.ts";
 import { FrameSplitter } from "./frame-splitter.ts";
-import type { BrokerLimits, IncomingMessage, OutgoingPublish, Subscription } from "./link.ts";
 import { Liveness } from "./liveness.ts";
+import type { BrokerLimits, IncomingMessage, OutgoingPublish, Subscription } from "./messages.ts";
 import { openSocket } from "./open-socket.ts";
 import type { OutstandingPublish } from "./outstanding.ts";
 import { PublishPipe } from "./publish-pipe.ts";

@@ -1,8 +1,8 @@
 /** PUBLISH and PUBACK as mqtt-packet writes them, read by us; and what is damaged, refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodePuback, decodePublish } from "@acktor/shared/link/decode-publish";
-import { FrameSplitter } from "@acktor/shared/link/frame-splitter";
+import { decodePuback, decodePublish } from "@acktor/shared/mqtt/decode-publish";
+import { FrameSplitter } from "@acktor/shared/mqtt/frame-splitter";
 import fc from "fast-check";
 import mqttPacket, { type IPublishPacket, type Packet } from "mqtt-packet";
 

@@ -7,7 +7,7 @@
  *     still answer it, and it still counts against the broker's Receive Maximum.
  *  3. Entries stand in the order of their deadlines, so looking for expired ones costs what it finds.
  */
-import type { PublishOutcome } from "./link.ts";
+import type { PublishOutcome } from "./messages.ts";
 
 /** One PUBLISH on its way. `tag` is the caller's. */
 export interface OutstandingPublish {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "@acktor/shared/link/link";
-import { PublishPipe } from "@acktor/shared/link/publish-pipe";
+import { PublishPipe } from "@acktor/shared/mqtt/publish-pipe";
 import fc from "fast-check";
 
 const LIMITS: BrokerLimits = {

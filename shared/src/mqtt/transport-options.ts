@@ -1,7 +1,7 @@
 /** What a transport is made of, and what it says: types alone, so that those who use one need no driver. */
 import type { BrokerAddress } from "./broker-address.ts";
-import type { FailureInput } from "./classify-failure.ts";
-import type { BrokerLimits, IncomingMessage, PublishOutcome, Subscription } from "./link.ts";
+import type { FailureInput } from "./failure-input.ts";
+import type { BrokerLimits, IncomingMessage, PublishOutcome, Subscription } from "./messages.ts";
 import type { OutstandingPublish } from "./outstanding.ts";
 
 /** Said by the broker when the connection ends without a goodbye. */

@@ -1,0 +1,58 @@
+/** What crosses a connection, in MQTT's terms: messages, subscriptions, limits, and how a publish ended. */
+
+/** One PUBLISH. `expirySeconds`, `responseTopic` and what follows travel only where MQTT 5 is spoken. */
+export interface OutgoingPublish {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly expirySeconds?: number;
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
+  readonly contentType?: string;
+  readonly userProperties?: Readonly<Record<string, string>>;
+}
+
+/**
+ * How one PUBLISH ended. Every accepted publish gets exactly one outcome, exactly once.
+ *  - `acked`: PUBACK (PUBCOMP) with a reason below 0x80, or written, for QoS 0. 0x10 = nobody subscribed.
+ *  - `refused`: PUBACK/PUBREC with a reason of 0x80 or above; the connection is fine.
+ *  - `lost`: written, then the connection ended or the deadline passed without a PUBACK: the broker may have it.
+ *  - `unsent`: nothing was written (not connected, breaker, too large for this broker, topic the broker cannot take).
+ */
+export type PublishOutcome =
+  | { readonly kind: "acked"; readonly reasonCode: number }
+  | { readonly kind: "refused"; readonly reasonCode: number }
+  | { readonly kind: "lost"; readonly why: "disconnected" | "deadline" }
+  | {
+      readonly kind: "unsent";
+      readonly why:
+        | "not_connected"
+        | "breaker_open"
+        | "window_full"
+        | "too_large"
+        | "qos_unsupported"
+        | "retain_unsupported";
+    };
+
+export interface IncomingMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly userProperties: Readonly<Record<string, string | string[]>> | undefined;
+}
+
+export interface Subscription {
+  readonly filter: string;
+  readonly qos: 0 | 1 | 2;
+}
+
+export interface BrokerLimits {
+  readonly receiveMaximum: number;
+  readonly maximumPacketSize: number;
+  readonly maximumQos: 0 | 1 | 2;
+  readonly retainAvailable: boolean;
+  /** False where the broker denies `$share`, or speaks 3.1.1 and it was not configured. */
+  readonly sharedSubscriptions: boolean;
+}
