@@ -1,8 +1,8 @@
 /**
- * The seeded bugs: each a small edit of a copy of the build, with the trial that must catch it. A checker that has never
+ * The seeded bugs: each a small patch of a source file, compiled into a copy of the build, with the trial that must catch it. A checker that has never
  * failed proves nothing.
  */
-import type { Edit } from "./build-copy.ts";
+import type { SourcePatch } from "./build-copy.ts";
 import {
   ackerLosesDatabase,
   acksComeLate,
@@ -21,7 +21,7 @@ import {
 
 export interface Bug {
   readonly name: string;
-  readonly edits: readonly Edit[];
+  readonly patches: readonly SourcePatch[];
   /** Run on the fresh schema, before the services start. */
   readonly sql?: string;
   /** Settings of PostgreSQL. */
@@ -44,15 +44,15 @@ const EARLY_201 = `{
 export const BUGS: readonly Bug[] = [
   {
     name: "201 before commit",
-    edits: [{ file: "services/publisher/dist/intake/intake.js", from: "const reserved =", to: EARLY_201 }],
+    patches: [{ file: "services/publisher/src/intake/intake.ts", from: "const reserved =", to: EARLY_201 }],
     trial: publisherLosesDatabase,
     simulated: true,
   },
   {
     name: "acker acks before its commit",
-    edits: [
+    patches: [
       {
-        file: "services/acker/dist/pipeline.js",
+        file: "services/acker/src/pipeline.ts",
         from: "const stored = await",
         to: 'for (const group of groups) answerAll(group.all, { status: "processed" }, options);\n        const stored = await',
       },
@@ -62,23 +62,23 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "dedupe off",
-    edits: [
+    patches: [
       {
-        file: "services/acker/dist/inbox/receive-messages.js",
+        file: "services/acker/src/inbox/receive-messages.ts",
         from: "mayInsertPlainly(sorted, options)",
         to: "options.newness !== undefined",
       },
-      { file: "services/acker/dist/pipeline.js", from: "groups.get(message.messageId)", to: "undefined" },
-      { file: "services/acker/dist/pipeline.js", from: "groups.set(message.messageId,", to: "groups.set(held," },
+      { file: "services/acker/src/pipeline.ts", from: "groups.get(message.messageId)", to: "undefined" },
+      { file: "services/acker/src/pipeline.ts", from: "groups.set(message.messageId,", to: "groups.set(held," },
     ],
     sql: "alter table acker.inbox drop constraint inbox_pkey",
     trial: everythingTwice,
   },
   {
     name: "sent written without a guard",
-    edits: [
+    patches: [
       {
-        file: "services/publisher/dist/outbox/mark-sent.js",
+        file: "services/publisher/src/outbox/mark-sent.ts",
         from: "m.lease_token = a.token and m.state in ('pending', 'sent')\n  and not",
         to: "true and not",
       },
@@ -89,19 +89,19 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "attempts burnt while offline",
-    edits: [
+    patches: [
       {
-        file: "services/publisher/dist/dispatch/dispatch-role.js",
+        file: "services/publisher/src/dispatch/dispatch-role.ts",
         from: 'state === "CONNECTED" && breaker !== "OPEN" && !this.#paused',
         to: "(state, breaker, !this.#paused)",
       },
       {
-        file: "services/publisher/dist/dispatch/dispatcher.js",
+        file: "services/publisher/src/dispatch/dispatcher.ts",
         from: "return this.#notSent(entry, queued, unsent);",
         to: 'return (this.#ended(entry, { kind: "lost", why: "disconnected" }), true);',
       },
       {
-        file: "services/publisher/dist/dispatch/dispatcher.js",
+        file: "services/publisher/src/dispatch/dispatcher.ts",
         from: "let capacity = this.#options.link.capacity();",
         to: "let capacity = 1000;",
       },
@@ -111,14 +111,14 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "no jitter",
-    edits: [{ file: "services/publisher/dist/dispatch/retry-delay.js", from: "random() * spread", to: "spread" }],
+    patches: [{ file: "services/publisher/src/dispatch/retry-delay.ts", from: "random() * spread", to: "spread" }],
     trial: acksLost,
   },
   {
     name: "HALF_OPEN admits all",
-    edits: [
+    patches: [
       {
-        file: "shared/dist/link/publish-gate.js",
+        file: "shared/src/link/publish-gate.ts",
         from: "return this.#probesLeft;",
         to: 'return this.#state === "HALF_OPEN" ? Number.POSITIVE_INFINITY : this.#probesLeft;',
       },
@@ -127,9 +127,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "signature not checked",
-    edits: [
+    patches: [
       {
-        file: "services/publisher/dist/settle/authenticate-acks.js",
+        file: "services/publisher/src/settle/authenticate-acks.ts",
         from: "if (this.#trust === null)",
         to: "if (this.#trust !== undefined)",
       },
@@ -138,9 +138,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "checksum not compared",
-    edits: [
+    patches: [
       {
-        file: "shared/dist/protocol/envelope.js",
+        file: "shared/src/protocol/envelope.ts",
         from: "envelope.checksum !== received",
         to: "envelope.checksum === checksumOf",
       },
@@ -149,9 +149,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "no window",
-    edits: [
+    patches: [
       {
-        file: "services/publisher/dist/dispatch/dispatcher.js",
+        file: "services/publisher/src/dispatch/dispatcher.ts",
         from: "this.#inFlight.size < this.#window",
         to: "this.#window",
       },
@@ -161,12 +161,12 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "wall clock in the breaker",
-    edits: [{ file: "shared/dist/link/link-options.js", from: "performance.now()", to: "Date.now()" }],
+    patches: [{ file: "shared/src/link/link-options.ts", from: "performance.now()", to: "Date.now()" }],
     trial: clockJumps,
   },
   {
     name: "synchronous_commit=off with kill -9 of PostgreSQL",
-    edits: [],
+    patches: [],
     postgres: { synchronous_commit: "off", wal_writer_delay: "10s" },
     trial: postgresKilled,
   },

@@ -1,59 +1,75 @@
 /**
- * A copy of the built services, to be spoilt: compiled code, migrations and packages as they are, in a folder of its own.
+ * A copy of the built services, to be mutated: compiled code, migrations and packages as they are, in a folder of its own.
+ * A patch names a place in a source file; the patched source is compiled into the copy.
  *
- * Invariant: an edit that does not apply exactly once is a fault of the lab, not a control that passed.
+ * Invariants:
+ *  BUILD_COPY-1. A patch that does not apply exactly once is a fault of the lab, not a control that passed.
  */
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { builtFile, compileSource } from "../patch/compile-source.ts";
+import { patchTokens } from "../patch/patch-tokens.ts";
 import { REPOSITORY } from "../world/built.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 
-/** In a compiled file, relative to the repository, `from` becomes `to`. */
-export interface Edit {
+/** In a source file, relative to the repository, the fragment `from` becomes `to`; formatting is of no account. */
+export interface SourcePatch {
   readonly file: string;
   readonly from: string;
   readonly to: string;
 }
 
-export interface BuildCopy {
-  readonly root: string;
-  edit(edits: readonly Edit[]): Promise<void>;
-  /** Undoes every edit. */
-  restore(): Promise<void>;
-  remove(): Promise<void>;
-}
-
 const PACKAGES = ["shared", "services/publisher", "services/acker", "tools/embedded", "tools/chaos"];
 const LEFT_OUT = ["node_modules", "src", "console/src", "console/charts"];
 
-export async function copyBuild(): Promise<BuildCopy> {
-  const root = await mkdtemp(path.join(os.tmpdir(), "acktor-build-"));
-  for (const name of PACKAGES) await copyPackage(name, root);
-  await linkPackages(root);
-  const originals = new Map<string, string>();
-  return {
-    root,
-    async edit(edits) {
-      for (const edit of edits) {
-        const file = path.join(root, edit.file);
-        const text = await readFile(file, "utf8");
-        if (text.split(edit.from).length !== 2)
-          throw new LabFailure(`does not apply once to ${edit.file}: ${edit.from}`);
-        if (!originals.has(file)) originals.set(file, text);
-        await writeFile(
-          file,
-          text.replace(edit.from, () => edit.to),
-        );
-      }
-    },
-    async restore() {
-      for (const [file, text] of originals) await writeFile(file, text);
-      originals.clear();
-    },
-    remove: () => rm(root, { recursive: true, force: true }),
-  };
+export class BuildCopy {
+  readonly root: string;
+  /** Built files before their first patch; written by `apply`, emptied by `restore`. */
+  readonly #originals = new Map<string, string>();
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async make(): Promise<BuildCopy> {
+    const root = await mkdtemp(path.join(os.tmpdir(), "acktor-build-"));
+    for (const name of PACKAGES) await copyPackage(name, root);
+    await linkPackages(root);
+    return new BuildCopy(root);
+  }
+
+  async apply(patches: readonly SourcePatch[]): Promise<void> {
+    for (const [file, source] of await patchedSources(patches)) {
+      const built = path.join(this.root, builtFile(file));
+      if (!this.#originals.has(built)) this.#originals.set(built, await readFile(built, "utf8"));
+      await writeFile(built, compileSource(source));
+    }
+  }
+
+  /** Undoes every patch. */
+  async restore(): Promise<void> {
+    for (const [file, text] of this.#originals) await writeFile(file, text);
+    this.#originals.clear();
+  }
+
+  remove(): Promise<void> {
+    return rm(this.root, { recursive: true, force: true });
+  }
+}
+
+/** The patched source of each file that a patch names. */
+export async function patchedSources(patches: readonly SourcePatch[]): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
+  for (const { file, from, to } of patches) {
+    const source = sources.get(file) ?? (await readFile(path.join(REPOSITORY, file), "utf8"));
+    const patched = patchTokens(source, from, to);
+    // BUILD_COPY-1
+    if (!patched.ok) throw new LabFailure(`${patched.found} places instead of one in ${file}: ${from}`);
+    sources.set(file, patched.text);
+  }
+  return sources;
 }
 
 async function copyPackage(name: string, root: string): Promise<void> {

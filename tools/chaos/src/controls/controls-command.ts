@@ -6,7 +6,7 @@ import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { startWorld } from "../world/world.ts";
 import { BENCH_ENV, Bench } from "./bench.ts";
 import { BUGS, type Bug } from "./bugs.ts";
-import { type BuildCopy, copyBuild } from "./build-copy.ts";
+import { BuildCopy } from "./build-copy.ts";
 import type { Trial } from "./trials.ts";
 
 const SEEDS = 300;
@@ -27,7 +27,7 @@ interface Caught {
 export async function controlsCommand({ only = "", clean }: ControlsOptions, signal: AbortSignal): Promise<number> {
   const begin = performance.now();
   const bugs = BUGS.filter(({ name }) => name.includes(only));
-  const copy = await copyBuild();
+  const copy = await BuildCopy.make();
   const results: Caught[] = [];
   let cleanFaults = 0;
   try {
@@ -54,7 +54,7 @@ async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> 
 }
 
 async function tryBug(copy: BuildCopy, bug: Bug): Promise<Caught> {
-  await copy.edit(bug.edits);
+  await copy.apply(bug.patches);
   try {
     const findings = await tryOnce(copy, bug.trial, bug.sql ?? null, bug.postgres ?? {});
     const [first] = findings;

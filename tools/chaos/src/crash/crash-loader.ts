@@ -1,4 +1,8 @@
 /** The loader hook: gives one module of a service with the crash point in it, everything else as it is. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { builtFile, compileSource } from "../patch/compile-source.ts";
+import { REPOSITORY } from "../world/built.ts";
 import { type CrashPoint, withCrash } from "./crash-points.ts";
 
 interface Loaded {
@@ -19,9 +23,8 @@ export async function load(
   nextLoad: (url: string, context: object) => Promise<Loaded>,
 ): Promise<Loaded> {
   const loaded = await nextLoad(url, context);
-  if (point === null || !url.endsWith(`/services/${point.service}/${point.file}`)) return loaded;
-  const text = typeof loaded.source === "string" ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString();
-  const source = withCrash(text, point);
-  if (source === null) throw new Error(`the crash point ${point.name} is not once in ${url}`);
-  return { ...loaded, source };
+  if (point === null || !url.endsWith(`/${builtFile(point.file)}`)) return loaded;
+  const source = withCrash(readFileSync(path.join(REPOSITORY, point.file), "utf8"), point);
+  if (source === null) throw new Error(`the crash point ${point.name} is not once in ${point.file}`);
+  return { ...loaded, source: compileSource(source) };
 }

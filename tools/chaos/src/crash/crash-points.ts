@@ -1,13 +1,15 @@
 /**
- * Named points of a message's life at which a service is killed: places in the built code, found by a line of it. The
- * services know nothing of them: a loader hook in the test's own process puts the kill there (crash-hook.ts).
+ * Named points of a message's life at which a service is killed: places in the sources, found by a fragment of
+ * code whatever its formatting. The services know nothing of them: a loader hook puts the kill there (crash-hook.ts).
  */
+import { patchTokens } from "../patch/patch-tokens.ts";
+
 export interface CrashPoint {
   readonly name: string;
   readonly service: "publisher" | "acker";
-  /** Compiled file, from the service's folder. */
+  /** Source file, from the root of the repository. */
   readonly file: string;
-  /** Stands in it exactly once. */
+  /** A fragment that is in it exactly once. */
   readonly at: string;
   /** `soon`: after what stands there was begun and before it can have been answered. */
   readonly when: "before" | "soon";
@@ -15,10 +17,10 @@ export interface CrashPoint {
   readonly needs?: "lost acks" | "SIGTERM" | "short lives" | "a handler";
 }
 
-const INTAKE = "dist/intake/intake.js";
-const DISPATCHER = "dist/dispatch/dispatcher.js";
-const SETTLER = "dist/settle/settler.js";
-const FIRST = "dist/early/handle-first.js";
+const INTAKE = "services/publisher/src/intake/intake.ts";
+const DISPATCHER = "services/publisher/src/dispatch/dispatcher.ts";
+const SETTLER = "services/publisher/src/settle/settler.ts";
+const FIRST = "services/acker/src/early/handle-first.ts";
 
 const before = (
   service: CrashPoint["service"],
@@ -32,7 +34,12 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before("publisher", "intake parsed", INTAKE, "queue.waiting.push("),
   { service: "publisher", name: "insert sent", file: INTAKE, at: "queue.running++;", when: "soon" },
   before("publisher", "committed but unanswered", INTAKE, "this.#answer(group, messages,"),
-  before("publisher", "claimed", "dist/dispatch/dispatch-role.js", "this.#laneCursor = nextLaneCursor;"),
+  before(
+    "publisher",
+    "claimed",
+    "services/publisher/src/dispatch/dispatch-role.ts",
+    "this.#laneCursor = nextLaneCursor;",
+  ),
   before("publisher", "PUBLISH written", DISPATCHER, "this.counts.published++;"),
   before("publisher", "PUBACK seen", DISPATCHER, "entry.puback = outcome.reasonCode;"),
   before("publisher", "marked sent", DISPATCHER, 'entry.record = "written";', "lost acks"),
@@ -42,15 +49,26 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before(
     "publisher",
     "expiry",
-    "dist/janitor/janitor.js",
+    "services/publisher/src/janitor/janitor.ts",
     'this.#options.logger.info({ actor: "expiry"',
     "short lives",
   ),
-  before("publisher", "drain", "dist/publisher.js", "await this.intake.drain();", "SIGTERM"),
-  before("acker", "received", "dist/subscribe/intake.js", "counts.received++;"),
-  before("acker", "PUBACK sent", "dist/subscribe/intake.js", "places.add(held);"),
-  { service: "acker", name: "inbox written", file: "dist/pipeline.js", at: "const stored = await", when: "soon" },
-  before("acker", "inbox committed", "dist/pipeline.js", "for (const group of groups)\n            conclude("),
+  before("publisher", "drain", "services/publisher/src/publisher.ts", "await this.intake.drain();", "SIGTERM"),
+  before("acker", "received", "services/acker/src/subscribe/intake.ts", "counts.received++;"),
+  before("acker", "PUBACK sent", "services/acker/src/subscribe/intake.ts", "places.add(held);"),
+  {
+    service: "acker",
+    name: "inbox written",
+    file: "services/acker/src/pipeline.ts",
+    at: "const stored = await",
+    when: "soon",
+  },
+  before(
+    "acker",
+    "inbox committed",
+    "services/acker/src/pipeline.ts",
+    "for (const group of groups)\n            conclude(",
+  ),
   before("acker", "batch leased", FIRST, "const begun = new Map(", "a handler"),
   before("acker", "handlers answered", FIRST, "const stored = await this.#store(", "a handler"),
   {
@@ -62,16 +80,16 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     needs: "a handler",
   },
   before("acker", "batch committed", FIRST, "if (stored.size === groups.length)", "a handler"),
-  before("acker", "ack about to be sent", "dist/ack/send-acks.js", "underWay++;"),
-  before("acker", "ack sent", "dist/ack/send-acks.js", 'if (outcome.kind === "acked")'),
-  before("acker", "drain", "dist/acker.js", "await this.#pipeline.drain(", "SIGTERM"),
+  before("acker", "ack about to be sent", "services/acker/src/ack/send-acks.ts", "underWay++;"),
+  before("acker", "ack sent", "services/acker/src/ack/send-acks.ts", 'if (outcome.kind === "acked")'),
+  before("acker", "drain", "services/acker/src/acker.ts", "await this.#pipeline.drain(", "SIGTERM"),
 ];
 
-/** The code of the point: the first time that it is reached the process kills itself as kill -9 does. */
+/** The source with the point in it: the first time that it is reached the process kills itself as kill -9 does. */
 export function withCrash(source: string, point: Pick<CrashPoint, "at" | "when">): string | null {
-  if (source.split(point.at).length !== 2) return null;
   const kill = 'process.kill(process.pid, "SIGKILL");';
   // A timer of 0 comes after what was begun in this turn has been written, and about when its answer may come.
   const crash = point.when === "before" ? kill : `setTimeout(() => { ${kill} }, 0);`;
-  return source.replace(point.at, () => `${crash} ${point.at}`);
+  const patched = patchTokens(source, point.at, `${crash} ${point.at}`);
+  return patched.ok ? patched.text : null;
 }

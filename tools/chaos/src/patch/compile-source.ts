@@ -1,0 +1,19 @@
+/** A patched source file as the module that the build would make of it. */
+import { transformSync } from "esbuild";
+
+const SOURCE_IMPORT = /(from\s+|import\(\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
+
+export function compileSource(source: string): string {
+  const { code } = transformSync(source, {
+    loader: "ts",
+    format: "esm",
+    target: "es2023",
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+  });
+  return code.replace(SOURCE_IMPORT, '$1"$2.js"');
+}
+
+/** Where the build puts the module of a source file: `shared/src/a.ts` becomes `shared/dist/a.js`. */
+export function builtFile(sourceFile: string): string {
+  return sourceFile.replace("/src/", "/dist/").replace(/\.ts$/, ".js");
+}
