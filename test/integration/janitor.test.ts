@@ -46,7 +46,7 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     pool,
     link,
     logger: log.logger,
-    troubles: new Troubles({ now: () => told.now, logger: log.logger }),
+    troubles: new Troubles({ clock: { now: () => told.now }, logger: log.logger }),
     shelf: { passedOver: () => [], put: async () => undefined },
     owner: "one",
     now: () => told.now,

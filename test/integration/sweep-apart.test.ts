@@ -24,7 +24,7 @@ interface Rig extends TestOutbox {
 async function rig(t: TestContext): Promise<Rig> {
   const outbox = await testOutbox(t, 18);
   const aside: string[] = [];
-  const troubles = new Troubles({ now: () => made.now, logger: keptLogger().logger });
+  const troubles = new Troubles({ clock: { now: () => made.now }, logger: keptLogger().logger });
   const shelf = new BadRowShelf({
     troubles,
     now: () => made.now,

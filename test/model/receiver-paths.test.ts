@@ -40,7 +40,7 @@ function setUp(link: FakeLink, group: string | null = null) {
   const presence = { prefix: "delivery/acker", instance: "a", filters: ["data/#"], clock: () => 1 };
   const warnings: string[] = [];
   const logger = createLogger("acker", "a", "warn", { write: (line) => void warnings.push(line) });
-  const guard = new ListenerGuard({ logger, now: () => 0 });
+  const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
   const receiver = startReceiver({ link, intake, topics: ["data/#"], group, presence, logger, guard });
   return { intake, warnings, receiver };
 }

@@ -1,17 +1,19 @@
 /** The supervisor machine: every shortest path in simulated time, and its promises about roles and the end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { restartDelay, startSupervisor } from "@acktor/shared/runtime/start-supervisor";
-import { type Prepared, type SupervisorEvent, supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
+import { restartDelay, type Supervised, Supervisor } from "@acktor/shared/runtime/supervisor";
+import { type Started, type SupervisorEvent, supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import fc from "fast-check";
 import { createActor, type EventObject, fromCallback, fromPromise, SimulatedClock } from "xstate";
 import { getShortestPaths } from "xstate/graph";
+import { keptLogger } from "../support/kept-logger.ts";
 import { until } from "../support/until.ts";
 
-type Happening = SupervisorEvent | { type: string; output?: Prepared; error?: unknown; actorId?: string };
+type Happening = SupervisorEvent | { type: string; output?: Started; error?: unknown; actorId?: string };
 
 const EVENTS: Happening[] = [
-  { type: "xstate.done.actor.prepare", output: { ok: true }, actorId: "prepare" },
+  { type: "xstate.done.actor.prepare", output: { ok: true, roles: ["janitor"] }, actorId: "prepare" },
   { type: "xstate.done.actor.prepare", output: { ok: false, fault: "newer database" }, actorId: "prepare" },
   { type: "xstate.error.actor.prepare", error: new Error("bug"), actorId: "prepare" },
   { type: "xstate.done.actor.drain", actorId: "drain" },
@@ -33,13 +35,12 @@ const LEGAL = new Set([
 ]);
 
 const paths = getShortestPaths(supervisorMachine, {
-  input: { roles: ["janitor"] },
   events: EVENTS as SupervisorEvent[],
   // The number of failures is unbounded; two of them tell whether one is counted.
   stopWhen: (state) => (state.context.failures["janitor"] ?? 0) >= 2,
 });
 
-test("only legal moves are on any path, and every state is reached", () => {
+test("SUPERVISED-4: only legal moves are on any path, and every state is reached", () => {
   const reached = new Set<string>();
   for (const path of paths) {
     const values = path.steps.map((step) => String(step.state.value)).concat(String(path.state.value));
@@ -55,10 +56,10 @@ test("only legal moves are on any path, and every state is reached", () => {
 /** The machine with actors that the test drives, in simulated time. */
 function simulated(log: string[]) {
   const clock = new SimulatedClock();
-  const held: { prepare?: (result: Prepared) => void; fail?: (error: Error) => void; drain?: () => void } = {};
+  const held: { prepare?: (result: Started) => void; fail?: (error: Error) => void; drain?: () => void } = {};
   const machine = supervisorMachine.provide({
     actors: {
-      prepare: fromPromise<Prepared>(() => {
+      prepare: fromPromise<Started>(() => {
         return new Promise((resolve, reject) => Object.assign(held, { prepare: resolve, fail: reject }));
       }),
       role: fromCallback<EventObject, { readonly role: string }>(({ input }) => {
@@ -70,7 +71,7 @@ function simulated(log: string[]) {
     actions: { pauseWork: () => void log.push("pause"), resumeWork: () => void log.push("resume") },
     delays: { restart: 1_000, steady: 60_000, drainDeadline: 4_500 },
   });
-  const actor = createActor(machine, { clock, input: { roles: ["janitor"] } });
+  const actor = createActor(machine, { clock });
   actor.subscribe({ error: () => undefined });
   actor.start();
   return { actor, clock, held };
@@ -93,16 +94,17 @@ for (const [index, path] of paths.entries()) {
     assert.equal(state.value, path.state.value);
     const running = log.filter((line) => line === "+janitor").length - log.filter((line) => line === "-janitor").length;
     assert.ok(running === 0 || running === 1, log.join(" "));
+    // SUPERVISED-1
     if (state.value === "STOPPED" || state.value === "STARTING") assert.equal(running, 0);
     actor.stop();
     assert.equal(log.filter((line) => line === "+janitor").length, log.filter((line) => line === "-janitor").length);
   });
 }
 
-test("a role that ends is started again after its delay, and not in DRAINING", async () => {
+test("SUPERVISED-2: a role that ends restarts after its delay, and not in DRAINING; SUPERVISED-3: the deadline stops it", async () => {
   const log: string[] = [];
   const { actor, clock, held } = simulated(log);
-  held.prepare?.({ ok: true });
+  held.prepare?.({ ok: true, roles: ["janitor"] });
   await new Promise((resolve) => setImmediate(resolve));
   actor.send({ type: "role.ended", role: "janitor", error: new Error("x") });
   clock.increment(999);
@@ -130,10 +132,30 @@ test("restart delays double up to half a minute, never less than half of that", 
   );
 });
 
-test("a stop ends an early start, drains once, and may be asked twice", async () => {
+interface Made {
+  readonly supervisor: Supervisor;
+  readonly log: ReturnType<typeof keptLogger>;
+}
+
+/** A supervisor of a service that does nothing, but for `over`. */
+function supervise(over: Partial<Supervised>, random = 0): Made {
+  const log = keptLogger();
+  const service: Supervised = {
+    prepare: async () => ({ ok: true }),
+    roles: () => ({}),
+    pause: () => undefined,
+    resume: () => undefined,
+    drain: async () => undefined,
+    ...over,
+  };
+  const parts = { troubles: NO_TROUBLES, logger: log.logger, random: { next: () => random } };
+  return { supervisor: new Supervisor(service, parts), log };
+}
+
+test("SUPERVISOR-1: a stop interrupts an early start, drains once, and may be called twice", async () => {
   let drained = 0;
   let aborted = false;
-  const supervisor = startSupervisor({
+  const { supervisor } = supervise({
     prepare: (signal) =>
       new Promise((resolve) => {
         signal.addEventListener("abort", () => {
@@ -141,65 +163,70 @@ test("a stop ends an early start, drains once, and may be asked twice", async ()
           resolve({ ok: false, fault: "aborted" });
         });
       }),
-    roles: {},
     drain: async () => void drained++,
-    onRoleEnd: () => undefined,
-    random: () => 0,
   });
+  supervisor.start();
+  await new Promise((resolve) => setImmediate(resolve));
   await Promise.all([supervisor.stop(), supervisor.stop()]);
   assert.deepEqual([supervisor.state(), drained, aborted], ["STOPPED", 1, true]);
 });
 
-test("a role that throws at once is reported and comes again; its signal ends it at the stop", async () => {
-  const ends: unknown[] = [];
+test("SUPERVISOR-1: a stop before the start drains, and prepares nothing", async () => {
+  let drained = 0;
+  const { supervisor } = supervise({
+    prepare: () => assert.fail("prepared after the stop"),
+    drain: async () => void drained++,
+  });
+  assert.equal(supervisor.state(), "STARTING");
+  await supervisor.stop();
+  assert.deepEqual([supervisor.state(), drained], ["STOPPED", 1]);
+});
+
+test("a role that throws synchronously is reported and restarts; its signal ends it at the stop", async () => {
   let begun = 0;
   let ended = false;
-  const supervisor = startSupervisor({
-    prepare: async () => ({ ok: true }),
-    roles: {
-      shaky: (signal) => {
-        if (++begun === 1) throw new Error("at once");
-        return new Promise((resolve) => {
-          signal.addEventListener("abort", () => {
-            ended = true;
-            resolve();
+  const { supervisor, log } = supervise({
+    roles: () => ({
+      shaky: {
+        run(signal) {
+          if (++begun === 1) throw new Error("at the start");
+          return new Promise((resolve) => {
+            signal.addEventListener("abort", () => {
+              ended = true;
+              resolve();
+            });
           });
-        });
+        },
       },
-    },
-    drain: async () => undefined,
-    onRoleEnd: (role, error) => ends.push([role, (error as Error).message]),
-    random: () => 0,
+    }),
   });
+  supervisor.start();
   assert.deepEqual(await supervisor.started, { ok: true });
   await until(() => begun === 2, 3_000, "the second start of the role");
   await supervisor.stop();
-  assert.deepEqual(ends, [["shaky", "at once"]]);
+  assert.deepEqual(log.messages(), ["a role ended unexpectedly; restarting it"]);
   assert.equal(ended, true);
 });
 
-test("a start that can never be says why, and drains", async () => {
+test("a start that can never succeed says why, and drains", async () => {
   let drained = 0;
-  const supervisor = startSupervisor({
+  const { supervisor } = supervise({
     prepare: async () => ({ ok: false, fault: "the database is newer" }),
-    roles: {},
     drain: async () => void drained++,
-    onRoleEnd: () => undefined,
-    random: () => 0,
   });
+  supervisor.start();
   assert.deepEqual(await supervisor.started, { ok: false, fault: "the database is newer" });
   await supervisor.stop();
   assert.equal(drained, 1);
 });
 
-test("after STOPPED no timer is left, whatever was delayed", async () => {
-  const supervisor = startSupervisor({
-    prepare: async () => ({ ok: true }),
-    roles: { shaky: async () => undefined, steady: () => new Promise(() => undefined) },
-    drain: async () => undefined,
-    onRoleEnd: () => undefined,
-    random: () => 1,
-  });
+test("after STOPPED no timer is left, even where a restart was delayed", async () => {
+  const roles = {
+    shaky: { run: async () => undefined },
+    steady: { run: () => new Promise<void>(() => undefined) },
+  };
+  const { supervisor } = supervise({ roles: () => roles }, 1);
+  supervisor.start();
   const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
   await supervisor.started;
   await until(() => supervisor.actor.getSnapshot().context.failures["shaky"] === 1, 1_000, "a delayed restart");

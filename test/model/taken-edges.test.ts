@@ -16,7 +16,7 @@ import type { EdgeDefinition, MachineDefinition, StateValue } from "@acktor/shar
 import { runningDelays, takenEdges } from "@acktor/shared/inspect/xstate-internals";
 import type { LinkContext } from "@acktor/shared/link/link-context";
 import { linkMachine } from "@acktor/shared/link/link-machine";
-import { type Prepared, supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
+import { type Started, supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
 import {
   type AnyActor,
   type AnyStateMachine,
@@ -89,11 +89,11 @@ const WALKS: readonly Walk[] = [
   },
   {
     machine: supervisorMachine.provide({
-      actors: { prepare: forever<Prepared>(), drain: forever<void>(), role: fromCallback(() => undefined) },
+      actors: { prepare: forever<Started>(), drain: forever<void>(), role: fromCallback(() => undefined) },
     }) as unknown as AnyStateMachine,
-    input: { roles: ["janitor"] },
+    input: undefined,
     loaded: [
-      done("prepare", { ok: true }),
+      done("prepare", { ok: true, roles: ["janitor"] }),
       done("prepare", { ok: false, fault: "newer database" }),
       ...["role.ended", "role.restart", "role.steady"].map((type) => ({ type, role: "janitor", error: null })),
     ],

@@ -12,6 +12,7 @@ import type { NewMessage } from "@acktor/publisher/outbox/outbox";
 import { prefixesOf, resumeWaiting } from "@acktor/publisher/outbox/resume-matching";
 import { PRESENCE_LIMITS } from "@acktor/shared/protocol/presence";
 import { TopicTree } from "@acktor/shared/protocol/topic-tree";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { dispatcherRig } from "../support/dispatcher-rig.ts";
 import { keptLogger } from "../support/kept-logger.ts";
@@ -152,7 +153,7 @@ test("BIRTH-2: an acker whose announcement publishers would ignore does not star
 /** 10,000 parked destinations as deep as the filters, and what a birth does to them. */
 function stage() {
   const { logger } = keptLogger();
-  const guard = new ListenerGuard({ logger, now: () => performance.now() });
+  const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const { dispatcher } = dispatcherRig();
   for (let n = 0; n < DESTINATIONS; n++) dispatcher.notePark(`${"a/".repeat(34)}${n}`);
   const passes: (readonly string[])[] = [];

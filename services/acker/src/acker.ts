@@ -14,11 +14,11 @@ import { AckSigner, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof"
 import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createHttp } from "@acktor/shared/runtime/http-server";
-import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { type AckerSettings, allowedHosts, requestsPerSecond } from "@acktor/shared/runtime/settings";
-import { type Role, type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
+import { type Role, Supervisor } from "@acktor/shared/runtime/supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import { Troubles } from "@acktor/shared/runtime/troubles";
@@ -105,9 +105,9 @@ export class Acker {
   constructor(parts: AckerParts) {
     const { config, instance, logger, now } = parts;
     this.#parts = parts;
-    this.#throttle = createLogThrottle(now);
-    this.#troubles = new Troubles({ now, logger });
-    this.#guard = new ListenerGuard({ logger, now });
+    this.#throttle = new LogThrottle({ now });
+    this.#troubles = new Troubles({ clock: { now }, logger });
+    this.#guard = new ListenerGuard({ logger, clock: { now } });
     this.#presence = {
       prefix: config.ACKTOR_PRESENCE_PREFIX,
       instance,
@@ -158,16 +158,20 @@ export class Acker {
   /** Starts everything behind HTTP; called once. */
   supervise(): Supervisor {
     const { logger, random } = this.#parts;
-    this.#supervisor = startSupervisor({
-      prepare: (signal) => this.#prepare(signal),
-      roles: this.#roles(),
+    const service = {
+      prepare: (signal: AbortSignal) => this.#prepare(signal),
+      roles: () => this.#roles(),
       drain: () => this.#drain(),
       pause: () => this.#receiver?.pause(),
       resume: () => this.#receiver?.resume(),
-      ...watchRoles(this.#troubles, logger),
-      random,
+    };
+    this.#supervisor = new Supervisor(service, {
+      troubles: this.#troubles,
+      logger,
+      random: { next: random },
       drainDeadlineMs: DRAIN_DEADLINE_MS,
     });
+    this.#supervisor.start();
     this.#control.followSupervisor(this.#supervisor.actor);
     this.#control.start();
     return this.#supervisor;
@@ -211,13 +215,13 @@ export class Acker {
     const troubles = this.#troubles;
     const house = { pool: this.#pool, windowMs: config.ACKTOR_INBOX_WINDOW, random, logger, troubles };
     const roles: Record<string, Role> = {
-      database: (signal) => this.#database.watchForever(signal),
-      janitor: (signal) => keepHouse(house, signal),
+      database: { run: (signal) => this.#database.watchForever(signal) },
+      janitor: { run: (signal) => keepHouse(house, signal) },
     };
     const desk = this.#desk;
     if (desk === null) return roles;
-    roles["leases"] = (signal) => desk.renewForever(signal);
-    roles["patience"] = (signal) => desk.askPatienceForever(signal);
+    roles["leases"] = { run: (signal) => desk.renewForever(signal) };
+    roles["patience"] = { run: (signal) => desk.askPatienceForever(signal) };
     return roles;
   }
 

@@ -13,7 +13,7 @@ import { apart, type BadRows } from "@acktor/shared/db/apart";
 import type { TransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import type { DbFailure, DbResult, Pool } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
-import { createBatcher } from "@acktor/shared/runtime/batcher";
+import { Batcher } from "@acktor/shared/runtime/batcher";
 import { pause, unlessAborted } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import { failureOf } from "@acktor/shared/runtime/troubles";
@@ -110,12 +110,12 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
   /** Suspects, one after the other. */
   let suspects: Promise<unknown> = Promise.resolve();
 
-  const finishing = createBatcher<Done>({
+  const finishing = new Batcher<Done>({
     maxBatch: MAX_BATCH,
     delayMs: 1,
     capacity: options.capacity,
     concurrency: 1,
-    work: finish,
+    worker: { work: finish },
   });
 
   function end(task: Task): void {
@@ -270,7 +270,7 @@ export function createHandlerDesk(options: HandlerDeskOptions): HandlerDesk {
       handling: runner.running(),
       waiting: runner.waiting(),
       stuck: runner.stuck(),
-      finishing: finishing.size(),
+      finishing: finishing.size,
     }),
     async renewForever(signal) {
       while (await pause(options.leaseMs / 3, signal)) {

@@ -9,7 +9,7 @@
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
-import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import { Batcher } from "@acktor/shared/runtime/batcher";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import type { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
@@ -166,18 +166,18 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  const batcher: Batcher<Held> = createBatcher({
+  const batcher = new Batcher<Held>({
     maxBatch: MAX_BATCH,
     delayMs: BATCH_DELAY_MS,
     capacity: options.capacity,
     concurrency: lanes,
-    work: workOrRelease,
+    worker: { work: workOrRelease },
     guard: options.guard,
   });
 
   return {
     take: (held) => batcher.add(held),
-    waiting: () => batcher.size(),
+    waiting: () => batcher.size,
     async drain(abandon) {
       if (abandon.aborted) abandonment.abort();
       abandon.addEventListener("abort", () => abandonment.abort(), { once: true });

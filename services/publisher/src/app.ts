@@ -9,6 +9,7 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
@@ -17,7 +18,7 @@ import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
 import { pause } from "@acktor/shared/runtime/pause";
 import { allowedHosts, instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
-import { type Supervisor, startSupervisor, watchRoles } from "@acktor/shared/runtime/start-supervisor";
+import { Supervisor } from "@acktor/shared/runtime/supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import { Troubles } from "@acktor/shared/runtime/troubles";
@@ -82,22 +83,22 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     await Promise.all([link.stop(), pool.stop(), principals.stop(), control.stop(), tracing.stop()]);
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
-  const supervisor = startSupervisor({
-    prepare: (signal) => prepare(pool, config, logger, signal, link, outbox),
-    roles: { ...publisher.roles(), ...principals.roles },
+  const service = {
+    prepare: (signal: AbortSignal) => prepare(pool, config, logger, signal, link, outbox),
+    roles: () => ({ ...publisher.roles(), ...principals.roles }),
     pause: () => publisher.dispatch.setPaused(true),
     resume: () => publisher.dispatch.setPaused(false),
     drain: () => drain(parts),
-    ...watchRoles(troubles, logger),
-    random: Math.random,
-  });
+  };
+  const supervisor = new Supervisor(service, { troubles, logger, random: SYSTEM_RANDOM });
   parts.supervise(supervisor);
+  supervisor.start();
   control.followSupervisor(supervisor.actor);
   control.start(publisher.intake, limitsOf(config));
   overview.start();
   logger.info({ url: addressOf(app), version: VERSION }, "publisher listens");
-  const { started, stop, stopped } = supervisor;
-  return { ok: true, url: addressOf(app), started, stop, stopped };
+  const { started, stopped } = supervisor;
+  return { ok: true, url: addressOf(app), started, stop: () => supervisor.stop(), stopped };
 }
 
 interface Base {
@@ -128,9 +129,9 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
   const outbox = new OutboxIdentity();
-  const troubles = new Troubles({ now: CLOCKS.now, logger });
+  const troubles = new Troubles({ clock: SYSTEM_CLOCK, logger });
   let supervisor: Supervisor | null = null;
-  const guard = new ListenerGuard({ logger, now: CLOCKS.now });
+  const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const control = new PublisherControl({
     config,
     instance,

@@ -1,6 +1,6 @@
 /** The parts that know principals, wired: the book and the role that keeps it fresh, the quotas, the gate. */
 import type { Pool } from "@acktor/shared/db/pool";
-import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
 import { PeriodicRole } from "./janitor/periodic-role.ts";
@@ -56,7 +56,7 @@ export function makePrincipals({ pool, bookPool, troubles, control, token, now }
     book,
     gate: new PrincipalGate({ book, rates: new RequestRates(now, MOST_NAMES), token }),
     quota: new WaitingQuota({ count, now, most: MOST_NAMES }),
-    roles: { principals: (signal) => role.run(signal) },
+    roles: { principals: role },
     async stop() {
       await role.stop();
       await bookPool.stop();

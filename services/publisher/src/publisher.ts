@@ -12,11 +12,11 @@ import { AckTrust, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
 import { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
-import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
-import type { Role } from "@acktor/shared/runtime/start-supervisor";
+import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
@@ -109,7 +109,7 @@ export class Publisher {
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
-    this.#throttle = createLogThrottle(parts.now, SAID_ONCE_IN_MS);
+    this.#throttle = new LogThrottle(parts, SAID_ONCE_IN_MS);
     const { pool, owner, troubles } = parts;
     const onSetAside = (messageId: string, reason: string): void => this.#sayFailed(messageId, reason);
     this.#outbox = new GuardedOutbox({ pool, owner, troubles, onSetAside });
@@ -155,8 +155,8 @@ export class Publisher {
 
   /** What the supervisor runs, and starts again should one break. */
   roles(): Record<string, Role> {
-    const roles: Record<string, Role> = { dispatcher: (signal) => this.dispatch.run(signal) };
-    for (const role of this.janitor.roles) roles[role.name] = (signal) => role.run(signal);
+    const roles: Record<string, Role> = { dispatcher: this.dispatch };
+    for (const role of this.janitor.roles) roles[role.name] = role;
     return roles;
   }
 

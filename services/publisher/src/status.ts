@@ -5,7 +5,7 @@ import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
 import { snakeCase } from "@acktor/shared/runtime/snake-case";
-import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import type { Supervisor } from "@acktor/shared/runtime/supervisor";
 import type { MachineView } from "./http/status-routes.ts";
 import type { Publisher } from "./publisher.ts";
 import { VERSION } from "./version.ts";

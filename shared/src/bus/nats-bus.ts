@@ -106,7 +106,7 @@ export class NatsBus implements Bus {
   /** Begins to connect. Throws on a URL that is none. */
   constructor(options: NatsBusOptions) {
     this.#options = options;
-    this.#guard = new ListenerGuard(options);
+    this.#guard = new ListenerGuard({ logger: options.logger, clock: options });
     const { now } = options;
     this.#heard = new TurnQueue({ mostTasks: MOST_HEARD, mostBytes: MOST_HEARD_BYTES, now });
     this.#replies = new TurnQueue({ mostTasks: MOST_REPLIES, mostBytes: MOST_REPLY_BYTES, now });

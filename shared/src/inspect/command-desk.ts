@@ -12,7 +12,7 @@
  */
 import type { Bus, BusMessage, SealRefusal, SubscribeOptions } from "../bus/bus.ts";
 import type { ServiceName, Subjects } from "../protocol/subjects.ts";
-import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
+import { LogThrottle } from "../runtime/log-throttle.ts";
 import type { CommandOutcome } from "./run-command.ts";
 import { COMMANDS, type Command, type CommandReply, type Json, WIRE_VERSION } from "./wire.ts";
 import { commandRequest, LIMITS, readText, sealedBytes } from "./wire-schemas.ts";
@@ -71,7 +71,7 @@ export class CommandDesk {
 
   constructor(options: CommandDeskOptions) {
     this.#options = options;
-    this.#knocks = createLogThrottle(options.now);
+    this.#knocks = new LogThrottle({ now: options.now });
   }
 
   /** Takes commands from the bus. */

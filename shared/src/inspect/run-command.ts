@@ -3,7 +3,7 @@
  */
 import type { EventObject } from "xstate";
 import type { CommandResult, Link } from "../link/link.ts";
-import type { Supervisor } from "../runtime/start-supervisor.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
 import type { Command, Json } from "./wire.ts";
 
 /** Commands that every service has; what they send is what `can` is asked with. */

@@ -1,23 +1,19 @@
 /**
- * Collects items into batches: a batch leaves at the end of the event-loop turn when nothing is under way; else when it is
- * full, or `delayMs` after its first item, or when the previous one is done. At light load an item waits for nobody; under
- * load batches grow by themselves.
+ * Collects items into batches. With no batch in flight, a batch starts at the end of the event-loop turn; otherwise it
+ * starts when it is full, `delayMs` after its first item, or when a running batch ends. At light load an item does not
+ * wait; under load batches grow.
  *
  * Invariants:
- *  1. At most `concurrency` batches are under way; items of one batch stay in order.
- *  2. At most `capacity` items wait; `add` says false for the next one and keeps nothing.
- *  3. After `drain` resolved nothing is under way, and every item was handed to `work` exactly once.
- *  BATCH-4. A batch whose `work` throws ends no process and stops no later batch.
+ *  BATCH-1. At most `concurrency` batches run at a time; the items of one batch stay in order.
+ *  BATCH-2. At most `capacity` items wait; `add` returns false for the next one and does not keep it.
+ *  BATCH-3. After `drain` resolved no batch runs, and every item was given to the worker exactly once.
+ *  BATCH-4. A worker that throws ends no process and stops no later batch.
  */
 import type { ListenerGuard } from "./guarded-listener.ts";
 
-export interface Batcher<T> {
-  /** False when the batcher is full or stopped; the item is then the caller's. */
-  add(item: T): boolean;
-  /** Items that wait, not counting those under way. */
-  size(): number;
-  /** Hands over what waits and resolves when all of it is done; nothing is taken afterwards. Twice is fine. */
-  drain(): Promise<void>;
+export interface BatchWorker<T> {
+  /** Handles one batch; a failure that it expects it reports itself. */
+  work(batch: T[]): Promise<void>;
 }
 
 export interface BatcherOptions<T> {
@@ -25,69 +21,75 @@ export interface BatcherOptions<T> {
   readonly delayMs: number;
   readonly capacity: number;
   readonly concurrency: number;
-  /** Expected failures are its own business. */
-  readonly work: (batch: T[]) => Promise<void>;
-  /** Takes what `work` rejected with, a fault of its own; left out: a warning of the process. The next batch is worked on. */
-  readonly onThrow?: (error: unknown) => void;
-  /** Catches what it rejects with all the same, where items come from strangers. */
-  readonly guard?: ListenerGuard | undefined;
+  readonly worker: BatchWorker<T>;
+  /** Counts and logs what the worker throws; without it, Node prints a process warning. */
+  readonly guard?: Pick<ListenerGuard, "failed"> | undefined;
 }
 
-export function createBatcher<T>(options: BatcherOptions<T>): Batcher<T> {
-  const { maxBatch, delayMs, capacity, concurrency, guard } = options;
-  const work = guard === undefined ? options.work : guard.around("batch", options.work);
-  const { onThrow = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error)) } =
-    options;
-  let waiting: T[] = [];
-  let running = 0;
-  let timer: NodeJS.Timeout | null = null;
-  let turn: NodeJS.Immediate | null = null;
-  let closed = false;
-  const onIdle: (() => void)[] = [];
+export class Batcher<T> {
+  readonly #options: BatcherOptions<T>;
+  readonly #flush = (): void => this.#start();
+  #waiting: T[] = [];
+  #running = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #turn: NodeJS.Immediate | null = null;
+  #closed = false;
+  #onIdle: (() => void)[] = [];
 
-  function flush(): void {
-    if (timer !== null) clearTimeout(timer);
-    if (turn !== null) clearImmediate(turn);
-    timer = null;
-    turn = null;
-    while (waiting.length > 0 && running < concurrency) {
-      const batch = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch);
-      waiting = batch === waiting ? [] : waiting.slice(maxBatch);
-      running++;
-      void run(batch)
-        .catch(onThrow)
-        .finally(() => {
-          running--;
-          if (waiting.length > 0) flush();
-          else if (running === 0) for (const done of onIdle.splice(0)) done();
-        });
+  constructor(options: BatcherOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Items that wait; running batches do not count. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** @returns false when the batcher is full or closed; it does not keep the item then */
+  add(item: T): boolean {
+    const { capacity, concurrency, maxBatch, delayMs } = this.#options;
+    if (this.#closed || this.#waiting.length >= capacity) return false; // BATCH-2
+    this.#waiting.push(item);
+    if (this.#running >= concurrency) return true;
+    if (this.#waiting.length >= maxBatch) this.#start();
+    else if (this.#running === 0) this.#turn ??= setImmediate(this.#flush);
+    else this.#timer ??= setTimeout(this.#flush, delayMs);
+    return true;
+  }
+
+  /** Starts what waits and resolves when all batches have ended. `add` returns false from now on. */
+  drain(): Promise<void> {
+    this.#closed = true;
+    this.#start();
+    if (this.#running === 0 && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve)); // BATCH-3
+  }
+
+  #start(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#turn !== null) clearImmediate(this.#turn);
+    this.#timer = null;
+    this.#turn = null;
+    const { maxBatch, concurrency } = this.#options;
+    while (this.#waiting.length > 0 && this.#running < concurrency) {
+      const batch = this.#waiting.length <= maxBatch ? this.#waiting : this.#waiting.slice(0, maxBatch);
+      this.#waiting = batch === this.#waiting ? [] : this.#waiting.slice(maxBatch);
+      this.#running++; // BATCH-1
+      void this.#run(batch);
     }
   }
 
-  /** Begins at once; what `work` throws before its first wait is a rejection as well. */
-  async function run(batch: T[]): Promise<void> {
-    await work(batch);
+  async #run(batch: T[]): Promise<void> {
+    const { worker, guard } = this.#options;
+    try {
+      await worker.work(batch);
+    } catch (error) {
+      // BATCH-4
+      if (guard !== undefined) guard.failed("batch", error);
+      else process.emitWarning(error instanceof Error ? error : String(error));
+    }
+    this.#running--;
+    if (this.#waiting.length > 0) this.#start();
+    else if (this.#running === 0) for (const done of this.#onIdle.splice(0)) done();
   }
-
-  function arm(): void {
-    if (closed || waiting.length >= maxBatch) flush();
-    else if (running === 0) turn ??= setImmediate(flush);
-    else timer ??= setTimeout(flush, delayMs);
-  }
-
-  return {
-    add(item) {
-      if (closed || waiting.length >= capacity) return false;
-      waiting.push(item);
-      if (running < concurrency) arm();
-      return true;
-    },
-    size: () => waiting.length,
-    drain() {
-      closed = true;
-      flush();
-      if (running === 0 && waiting.length === 0) return Promise.resolve();
-      return new Promise((resolve) => onIdle.push(resolve));
-    },
-  };
 }

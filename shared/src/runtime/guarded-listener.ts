@@ -1,22 +1,21 @@
 /**
- * The one wrapper of listeners that a stranger's bytes reach: MQTT and NATS messages, hooks and streams of HTTP, and
+ * Wraps every listener that receives bytes from the network: MQTT and NATS messages, HTTP hooks and streams, and the
  * timers that they start.
  *
  * Invariants:
- *  GUARD-1. A listener that throws, or whose promise is rejected, is counted and logged, and ends no process: the caller
- *           sees neither.
- *  GUARD-2. The log has one line a minute for each name, with the number of failures that it leaves out. The error's text is
- *           cut: it may quote what the stranger sent.
+ *  GUARD-1. A listener that throws, or whose promise rejects, is counted and logged; the caller sees neither.
+ *  GUARD-2. Each listener name logs one line a minute, with the number of failures left out. The error text is cut: it may
+ *     quote what the network sent.
  */
-import { createLogThrottle, type LogThrottle } from "./log-throttle.ts";
+import type { Clock } from "./clock.ts";
+import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
 
 const MOST_LOGGED = 2_000;
 
 export interface ListenerGuardOptions {
   readonly logger: Logger;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now">;
 }
 
 export class ListenerGuard {
@@ -24,9 +23,9 @@ export class ListenerGuard {
   readonly #throttle: LogThrottle;
   #failures = 0;
 
-  constructor({ logger, now }: ListenerGuardOptions) {
+  constructor({ logger, clock }: ListenerGuardOptions) {
     this.#logger = logger;
-    this.#throttle = createLogThrottle(now);
+    this.#throttle = new LogThrottle(clock);
   }
 
   /** Listeners that have failed since the start. */
@@ -34,39 +33,29 @@ export class ListenerGuard {
     return this.#failures;
   }
 
-  /** @param name what the log calls the listener: a constant, never a text from the network */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a listener that returns nothing is the usual one
+  /** @param name for the log: a constant, never a text from the network */
+  // biome-ignore lint/suspicious/noConfusingVoidType: most listeners return nothing
   wrap<A extends unknown[]>(name: string, listener: (...args: A) => void | Promise<unknown>): (...args: A) => void {
     return (...args) => {
       try {
         const ended = listener(...args);
-        if (ended instanceof Promise) ended.catch((error: unknown) => this.#note(name, error));
+        if (ended instanceof Promise) ended.catch((error: unknown) => this.failed(name, error)); // GUARD-1
       } catch (error) {
-        this.#note(name, error);
+        this.failed(name, error); // GUARD-1
       }
     };
   }
 
-  /** The same for work whose end matters to the caller: it resolves when the work has ended, well or not. */
-  around<A extends unknown[]>(name: string, work: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
-    return async (...args) => {
-      try {
-        await work(...args);
-      } catch (error) {
-        this.#note(name, error);
-      }
-    };
-  }
-
-  #note(name: string, error: unknown): void {
+  /** Counts and logs a failure that the caller caught. Never throws. */
+  failed(name: string, error: unknown): void {
     this.#failures++;
-    const unsaid = this.#throttle.admit(name);
+    const unsaid = this.#throttle.admit(name); // GUARD-2
     if (unsaid === null) return;
     try {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#logger.error(
         { error: printable(text, MOST_LOGGED), listener: name, unsaid },
-        "a listener failed; what it was given is dropped",
+        "a listener failed; its input is dropped",
       );
     } catch (second) {
       process.emitWarning(`the report of a failed ${name} listener failed: ${String(second)}`);

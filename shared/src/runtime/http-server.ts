@@ -14,8 +14,9 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { readJson } from "../protocol/bounded-json.ts";
 import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
 import { type BodyLimits, bodyFault, SMALL_BODY } from "./body-limits.ts";
+import { SYSTEM_CLOCK } from "./clock.ts";
 import { addGuard, type Gate, RATE_LIMITED, TokenGate } from "./http-guard.ts";
-import { createLogThrottle, type LogThrottle } from "./log-throttle.ts";
+import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
 import type { Registry } from "./metric-table.ts";
 import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
@@ -82,7 +83,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.server.maxConnections = MOST_CONNECTIONS;
   const { token, gate = new TokenGate(token), requestsPerSecond = null, allowedHosts = [], onRefused } = options;
   addGuard(app, { gate, requestsPerSecond, allowedHosts, onRefused, sendFault });
-  const failures = createLogThrottle(() => performance.now(), FAILURES_EVERY_MS);
+  const failures = new LogThrottle(SYSTEM_CLOCK, FAILURES_EVERY_MS);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     return answerError(error, request, reply, { logger: options.logger, failures });
   });

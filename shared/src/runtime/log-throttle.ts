@@ -1,47 +1,49 @@
 /**
- * Says a thing of a kind once per window, however often it happens: what others send must not fill our log.
+ * Limits how often a kind of line is logged: what other systems send must not fill the log.
  *
  * Invariants:
- *  1. The first of a kind is said at once; the next one of it after `windowMs` at the earliest, with how many were not.
- *  2. At most `kinds` kinds are remembered; the rest share one. Kinds of an earlier window make room for new ones.
+ *  THROTTLE-1. The first line of a kind is logged immediately, the next one after `periodMs` at the earliest; it says how
+ *     many were left out.
+ *  THROTTLE-2. At most `kinds` kinds are remembered; further ones share one entry. Kinds older than `periodMs` are dropped.
  */
-export interface LogThrottle {
-  /** How many of this kind went unsaid since the last time, or null: say nothing now. */
-  admit(kind: string): number | null;
-}
+import type { Clock } from "./clock.ts";
 
-interface Said {
-  at: number;
+interface Entry {
+  loggedAt: number;
   unsaid: number;
 }
 
-/** @param now monotonic milliseconds */
-export function createLogThrottle(now: () => number, windowMs = 60_000, kinds = 100): LogThrottle {
-  const said = new Map<string, Said>();
-  /** At most once per window: a flood of new kinds looks through no map each time. */
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  function forgetOld(): void {
-    const at = now();
-    if (at - lookedAt < windowMs) return;
-    lookedAt = at;
-    for (const [kind, { at: saidAt }] of said) if (at - saidAt >= windowMs) said.delete(kind);
+export class LogThrottle {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #periodMs: number;
+  readonly #kinds: number;
+  readonly #entries = new Map<string, Entry>();
+  /** At most one sweep per period: a flood of new kinds must not cost a walk through the map each time. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Pick<Clock, "now">, periodMs = 60_000, kinds = 100) {
+    this.#clock = clock;
+    this.#periodMs = periodMs;
+    this.#kinds = kinds;
   }
-  return {
-    admit(kind) {
-      if (!said.has(kind) && said.size >= kinds) forgetOld();
-      const key = said.has(kind) || said.size < kinds ? kind : "";
-      const last = said.get(key);
-      if (last === undefined) {
-        said.set(key, { at: now(), unsaid: 0 });
-        return 0;
-      }
-      if (now() - last.at < windowMs) {
-        last.unsaid++;
-        return null;
-      }
-      const { unsaid } = last;
-      said.set(key, { at: now(), unsaid: 0 });
-      return unsaid;
-    },
-  };
+
+  /** @returns how many lines of this kind were left out since the last one, or null: do not log now */
+  admit(kind: string): number | null {
+    const now = this.#clock.now();
+    if (!this.#entries.has(kind) && this.#entries.size >= this.#kinds) this.#sweep(now);
+    const key = this.#entries.has(kind) || this.#entries.size < this.#kinds ? kind : ""; // THROTTLE-2
+    const last = this.#entries.get(key);
+    if (last !== undefined && now - last.loggedAt < this.#periodMs) {
+      last.unsaid++;
+      return null; // THROTTLE-1
+    }
+    this.#entries.set(key, { loggedAt: now, unsaid: 0 });
+    return last?.unsaid ?? 0;
+  }
+
+  #sweep(now: number): void {
+    if (now - this.#sweptAt < this.#periodMs) return;
+    this.#sweptAt = now;
+    for (const [kind, { loggedAt }] of this.#entries) if (now - loggedAt >= this.#periodMs) this.#entries.delete(kind);
+  }
 }

@@ -7,7 +7,8 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { readTraceparent, writeTraceparent } from "../protocol/traceparent.ts";
-import { createLogThrottle } from "./log-throttle.ts";
+import { SYSTEM_CLOCK } from "./clock.ts";
+import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
 import { pause } from "./pause.ts";
 import type { OpenSpan, SpanStart, Tracing, TracingOptions } from "./tracing.ts";
@@ -109,7 +110,7 @@ function contextOf(parent: string | null): Context {
 
 /** A collector that is away is said once a minute; what OpenTelemetry says of it is foreign text. */
 function tellFaults(logger: Logger): void {
-  const throttle = createLogThrottle(() => performance.now());
+  const throttle = new LogThrottle(SYSTEM_CLOCK);
   const say = (message: string): void => {
     const unsaid = throttle.admit("traces");
     if (unsaid !== null) logger.warn({ reason: printable(message), unsaid }, "traces could not be exported");

@@ -1,22 +1,17 @@
 /**
- * The life of a service: STARTING RUNNING PAUSED DRAINING STOPPED. Pure: what starting, a role and draining are comes
- * in by `provide` (start-supervisor.ts), and so do the delays.
+ * The states of a service. Pure: `supervisor.ts` provides prepare, roles, drain and the delays.
  *
  * Invariants:
- *  1. Roles run in RUNNING, PAUSED and DRAINING, each at most once; in STOPPED none does.
- *  2. A role that ends, by an error or by itself, is started again after a growing delay; a delay that is over in
- *     DRAINING starts nothing. A role that held for the `steady` delay begins again with the shortest.
- *  3. A stop is possible in any state, early and twice; STOPPED comes at the latest `drainDeadline` after it.
- *  4. A failed start drains too: what was half started is closed by the same path.
+ *  SUPERVISED-1. Roles run in RUNNING, PAUSED and DRAINING, each at most once; no role runs in STOPPED.
+ *  SUPERVISED-2. A role that ends restarts after a growing delay, but not in DRAINING. A role that held for `steady` starts
+ *     again with the shortest delay.
+ *  SUPERVISED-3. A stop is possible in any state, early and twice; STOPPED follows within `drainDeadline`.
+ *  SUPERVISED-4. A failed start drains as well, so that the same path closes what was half started.
  */
 import { assign, type EventObject, enqueueActions, fromCallback, fromPromise, setup } from "xstate";
 
-export interface SupervisorInput {
-  /** Names of the roles; the logic behind them is the provided actor `role`. */
-  readonly roles: readonly string[];
-}
-
 export interface SupervisorContext {
+  /** Names of the roles; empty before RUNNING. The provided actor `role` runs each. */
   readonly roles: readonly string[];
   /** Failures of each role since it last held. */
   readonly failures: Readonly<Record<string, number>>;
@@ -24,14 +19,18 @@ export interface SupervisorContext {
   readonly fault: string | null;
 }
 
-/** `ok: false`: it never will (a database that is newer than the code); what may heal is waited for inside. */
+/** `ok: false`: the service can never run (the database is newer than the code). `prepare` itself waits for the rest. */
 export type Prepared = { readonly ok: true } | { readonly ok: false; readonly fault: string };
+
+export type Started =
+  | { readonly ok: true; readonly roles: readonly string[] }
+  | { readonly ok: false; readonly fault: string };
 
 export type SupervisorEvent =
   | { readonly type: "supervisor.pause" }
   | { readonly type: "supervisor.resume" }
   | { readonly type: "supervisor.stop" }
-  /** From a role's actor; `error` is null when it ended by itself. */
+  /** From a role's actor; `error` is null when the role returned. */
   | { readonly type: "role.ended"; readonly role: string; readonly error: unknown }
   | { readonly type: "role.restart"; readonly role: string }
   | { readonly type: "role.steady"; readonly role: string };
@@ -42,31 +41,33 @@ export interface RoleInput {
 
 const restartId = (role: string): string => `restart:${role}`;
 const steadyId = (role: string): string => `steady:${role}`;
-/** The role that an event is about; "" for events that are about none. */
+/** The role that an event is about; "" for other events. */
 const roleOf = (event: SupervisorEvent): string => ("role" in event ? event.role : "");
 
 export const supervisorMachine = setup({
   types: {
     context: {} as SupervisorContext,
     events: {} as SupervisorEvent,
-    input: {} as SupervisorInput,
     output: {} as { readonly fault: string | null },
   },
   actors: {
-    prepare: fromPromise<Prepared>(async () => ({ ok: true })),
+    prepare: fromPromise<Started>(async () => ({ ok: true, roles: [] })),
     role: fromCallback<EventObject, RoleInput>(() => undefined),
     drain: fromPromise<void>(async () => undefined),
   },
   delays: { restart: 1_000, steady: 60_000, drainDeadline: 4_500 },
   guards: {
-    isPrepared: (_, params: Prepared) => params.ok,
+    isPrepared: (_, params: Started) => params.ok,
   },
   actions: {
     pauseWork: () => undefined,
     resumeWork: () => undefined,
     reportRole: () => undefined,
-    startRoles: enqueueActions(({ context, enqueue }) => {
-      for (const role of context.roles) {
+    startRoles: enqueueActions(({ event, enqueue }) => {
+      const roles = rolesIn(event);
+      enqueue.assign({ roles });
+      for (const role of roles) {
+        // SUPERVISED-1
         enqueue.spawnChild("role", { id: role, input: { role } });
         enqueue.raise({ type: "role.steady", role }, { id: steadyId(role), delay: "steady" });
       }
@@ -86,6 +87,7 @@ export const supervisorMachine = setup({
       enqueue.spawnChild("role", { id: role, input: { role } });
       enqueue.raise({ type: "role.steady", role }, { id: steadyId(role), delay: "steady" });
     }),
+    // SUPERVISED-2
     forgiveRole: assign(({ context, event }) => {
       return { failures: { ...context.failures, [roleOf(event)]: 0 } };
     }),
@@ -96,7 +98,7 @@ export const supervisorMachine = setup({
   },
 }).createMachine({
   id: "supervisor",
-  context: ({ input }) => ({ roles: input.roles, failures: {}, fault: null }),
+  context: { roles: [], failures: {}, fault: null },
   output: ({ context }) => ({ fault: context.fault }),
   initial: "STARTING",
   states: {
@@ -110,7 +112,7 @@ export const supervisorMachine = setup({
             target: "RUNNING",
             actions: "startRoles",
           },
-          { target: "DRAINING", actions: "noteFault" },
+          { target: "DRAINING", actions: "noteFault" }, // SUPERVISED-4
         ],
         onError: { target: "DRAINING", actions: "noteFault" },
       },
@@ -136,19 +138,30 @@ export const supervisorMachine = setup({
     },
     DRAINING: {
       invoke: { id: "drain", src: "drain", onDone: "STOPPED", onError: "STOPPED" },
-      after: { drainDeadline: "STOPPED" },
+      after: { drainDeadline: "STOPPED" }, // SUPERVISED-3
       on: {
-        // Its work is being ended: nothing is started again, also by a delay that was under way.
+        // SUPERVISED-2: no restart here, not even by a delay that already runs.
         "role.ended": { actions: "reportRole" },
       },
     },
-    STOPPED: { type: "final", entry: "stopRoles" },
+    STOPPED: { type: "final", entry: "stopRoles" }, // SUPERVISED-1
   },
 });
 
-/** What `prepare` said, or threw; actions see events of XState's own under our type. */
+/** Actions see XState's own events under our type. */
+interface PrepareEnd {
+  readonly output?: Started;
+  readonly error?: unknown;
+}
+
+function rolesIn(event: object): readonly string[] {
+  const { output } = event as PrepareEnd;
+  return output?.ok === true ? output.roles : [];
+}
+
+/** What `prepare` returned, or threw. */
 function faultIn(event: object): string {
-  const { output, error } = event as { readonly output?: Prepared; readonly error?: unknown };
+  const { output, error } = event as PrepareEnd;
   if (output !== undefined && !output.ok) return output.fault;
   return error instanceof Error ? error.message : String(error);
 }

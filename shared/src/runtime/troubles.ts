@@ -14,7 +14,8 @@
  *  TROUBLE-3. At most MOST_AREAS areas and MOST_CODES codes of each are told apart; the rest is counted as `other`.
  *  TROUBLE-4. What is given up (`gaveUp`) is not tried again: its trouble ends by itself, when nothing new follows.
  */
-import { createLogThrottle, type LogThrottle } from "./log-throttle.ts";
+import type { Clock } from "./clock.ts";
+import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
 import type { Samples } from "./metric-table.ts";
 import { isSqlState, remedyOf, THREW } from "./sqlstate.ts";
@@ -59,8 +60,7 @@ interface Open extends Failure {
 }
 
 export interface TroublesOptions {
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now">;
   readonly logger: Logger;
 }
 
@@ -72,16 +72,16 @@ const MOST_CODES = 16;
 const OTHER = "other";
 
 export class Troubles implements TroubleDesk {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #logger: Logger;
   readonly #throttle: LogThrottle;
   readonly #open = new Map<string, Open>();
   readonly #counts = new Map<string, Map<string, number>>();
 
-  constructor({ now, logger }: TroublesOptions) {
-    this.#now = now;
+  constructor({ clock, logger }: TroublesOptions) {
+    this.#clock = clock;
     this.#logger = logger;
-    this.#throttle = createLogThrottle(now, LOG_EVERY_MS, MOST_AREAS * MOST_CODES);
+    this.#throttle = new LogThrottle(clock, LOG_EVERY_MS, MOST_AREAS * MOST_CODES);
   }
 
   note(area: string, failure: Failure): void {
@@ -109,7 +109,7 @@ export class Troubles implements TroubleDesk {
   /** What fails now, the longest first. */
   list(): Trouble[] {
     this.#endOld();
-    const now = this.#now();
+    const now = this.#clock.now();
     const troubles = [...this.#open].map(([area, { code, message, since, lastAt, isPending }]): Trouble => {
       const forMs = now - since;
       const lasts = (isPending ? now : lastAt) - since >= LASTS_MS;
@@ -134,7 +134,7 @@ export class Troubles implements TroubleDesk {
   #failed(area: string, failure: Failure, isPending: boolean): void {
     const name = this.#open.has(area) || this.#open.size < MOST_AREAS ? area : OTHER;
     const code = codeOf(failure);
-    const now = this.#now();
+    const now = this.#clock.now();
     this.#count(name, code);
     const before = this.#open.get(name);
     const since = before?.since ?? now;
@@ -161,7 +161,7 @@ export class Troubles implements TroubleDesk {
   }
 
   #endOld(): void {
-    const now = this.#now();
+    const now = this.#clock.now();
     for (const [area, open] of this.#open) {
       if (open.isPending || now - open.lastAt < QUIET_MS) continue;
       this.#open.delete(area);

@@ -23,7 +23,7 @@ import type {
   SubscribeOptions,
 } from "../bus/bus.ts";
 import { Budget } from "../runtime/budget.ts";
-import { createLogThrottle, type LogThrottle } from "../runtime/log-throttle.ts";
+import { LogThrottle } from "../runtime/log-throttle.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { NonceMemory } from "./nonce-memory.ts";
 import { open, openAnswer, SEAL_WINDOW_MS, seal, sealAnswer } from "./seal.ts";
@@ -57,7 +57,7 @@ export class SealedBus implements Bus {
     this.kind = bus.kind;
     this.#bus = bus;
     this.#options = options;
-    this.#throttle = createLogThrottle(options.now);
+    this.#throttle = new LogThrottle(options);
     this.#refusals = new Budget(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, options.now());
     this.#startedAt = options.wallClock();
   }

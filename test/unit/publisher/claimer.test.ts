@@ -19,7 +19,7 @@ function failed(code: string): { ok: false; failure: DbFailure } {
 function rig(ids: readonly string[], bad: readonly string[], over: Partial<ClaimVerbs> = {}) {
   const calls: string[] = [];
   const aside: string[] = [];
-  const troubles = new Troubles({ now: () => 0, logger: keptLogger().logger });
+  const troubles = new Troubles({ clock: { now: () => 0 }, logger: keptLogger().logger });
   const claim = (part: readonly string[]): Outcome<Claimed> => {
     if (part.some((id) => bad.includes(id))) return failed("22003");
     const messages = part.map((messageId) => leased({ messageId }));

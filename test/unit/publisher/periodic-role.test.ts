@@ -11,7 +11,12 @@ function rig(work: () => Promise<{ more: boolean }>, intervalMs = 1, now = () =>
   return {
     log,
     abort: new AbortController(),
-    role: new PeriodicRole({ name: "expiry", intervalMs, troubles: new Troubles({ now, logger: log.logger }), work }),
+    role: new PeriodicRole({
+      name: "expiry",
+      intervalMs,
+      troubles: new Troubles({ clock: { now }, logger: log.logger }),
+      work,
+    }),
   };
 }
 

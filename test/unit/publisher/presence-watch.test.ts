@@ -12,7 +12,7 @@ function rig() {
   const births: (readonly string[])[] = [];
   const clock = { now: 0 };
   const { logger, lines } = keptLogger();
-  const guard = new ListenerGuard({ logger, now: () => clock.now });
+  const guard = new ListenerGuard({ logger, clock: { now: () => clock.now } });
   const watch = new PresenceWatch({
     prefix: "delivery/acker",
     now: () => clock.now,

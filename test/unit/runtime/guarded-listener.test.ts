@@ -1,14 +1,14 @@
 /** The wrapper of listeners: what fails in one is counted and logged, and never reaches the caller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createBatcher } from "@acktor/shared/runtime/batcher";
+import { Batcher } from "@acktor/shared/runtime/batcher";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { keptLogger } from "../../support/kept-logger.ts";
 import { until } from "../../support/until.ts";
 
 test("GUARD-1: a listener that throws or rejects is counted; the caller sees neither", async () => {
   const { logger } = keptLogger();
-  const guard = new ListenerGuard({ logger, now: () => 0 });
+  const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
   const seen: number[] = [];
   guard.wrap("sync", (n: number) => {
     seen.push(n);
@@ -26,7 +26,7 @@ test("GUARD-1: a listener that throws or rejects is counted; the caller sees nei
 test("GUARD-2: one line a minute for each name, bounded, with the number that is left out", () => {
   const { logger, lines } = keptLogger();
   let now = 0;
-  const guard = new ListenerGuard({ logger, now: () => now });
+  const guard = new ListenerGuard({ logger, clock: { now: () => now } });
   const fail = guard.wrap("link.message", () => {
     throw new Error("x\n".repeat(100_000));
   });
@@ -39,19 +39,21 @@ test("GUARD-2: one line a minute for each name, bounded, with the number that is
   assert.equal((JSON.parse(lines[1] ?? "") as { unsaid: number }).unsaid, 99);
 });
 
-test("GUARD-1: a batch that fails ends no process, and the next one is worked on", async () => {
+test("BATCH-4: the guard counts a batch that fails, and the next batch runs", async () => {
   const { logger } = keptLogger();
-  const guard = new ListenerGuard({ logger, now: () => 0 });
+  const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
   const worked: string[] = [];
-  const batcher = createBatcher<string>({
+  const batcher = new Batcher<string>({
     maxBatch: 1,
     delayMs: 0,
     capacity: 10,
     concurrency: 1,
     guard,
-    work: async ([item = ""]) => {
-      if (item === "bad") throw new TypeError("unforeseen");
-      worked.push(item);
+    worker: {
+      async work([item = ""]) {
+        if (item === "bad") throw new TypeError("unforeseen");
+        worked.push(item);
+      },
     },
   });
   for (const item of ["one", "bad", "two"]) batcher.add(item);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import fc from "fast-check";
@@ -64,9 +64,9 @@ test("foreign text keeps to one line of bounded length, without control characte
   assert.equal(printable("x".repeat(201)), `${"x".repeat(200)}…`);
 });
 
-test("a kind is said at once, and then once in a window, with how many were not", () => {
+test("THROTTLE-1: a kind is logged immediately, then once in a period, with how many lines were left out", () => {
   let now = 1_000;
-  const throttle = createLogThrottle(() => now, 60_000);
+  const throttle = new LogThrottle({ now: () => now }, 60_000);
   assert.equal(throttle.admit("a"), 0);
   assert.equal(throttle.admit("b"), 0);
   for (let i = 0; i < 5; i++) assert.equal(throttle.admit("a"), null);
@@ -79,15 +79,15 @@ test("a kind is said at once, and then once in a window, with how many were not"
   assert.equal(throttle.admit("a"), 1);
 });
 
-test("kinds beyond the number that is remembered share one", () => {
-  const throttle = createLogThrottle(() => 0, 60_000, 2);
+test("THROTTLE-2: kinds beyond the number that is remembered share one entry", () => {
+  const throttle = new LogThrottle({ now: () => 0 }, 60_000, 2);
   assert.deepEqual(
     ["a", "b", "c", "d", "e", "a"].map((kind) => throttle.admit(kind)),
     [0, 0, 0, null, null, null],
   );
 });
 
-test("a pause ends by itself with true, and by a stop with false, before and meanwhile", async () => {
+test("a pause resolves with true after its time, and with false when a stop ends it, before or during", async () => {
   const stop = new AbortController();
   assert.equal(await pause(1, stop.signal), true);
   const long = pause(60_000, stop.signal);

@@ -9,7 +9,7 @@ const OVERFLOW = { code: "22003", message: "bigint out of range" };
 function rig() {
   const log = keptLogger();
   const clock = { now: 0 };
-  return { log, clock, troubles: new Troubles({ now: () => clock.now, logger: log.logger }) };
+  return { log, clock, troubles: new Troubles({ clock: { now: () => clock.now }, logger: log.logger }) };
 }
 
 test("TROUBLE-1: the first failure is a line with area, SQLSTATE, reason and remedy; the next one comes after a minute", () => {

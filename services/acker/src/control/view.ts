@@ -3,7 +3,7 @@ import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
-import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import type { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { VERSION } from "../version.ts";
 import type { Counts } from "./counts.ts";
 import type { AckerStatus, ActorView } from "./routes.ts";

@@ -17,7 +17,7 @@ import { cleanForeign } from "@acktor/shared/inspect/clean-context";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { LIMITS, readText, sealedBytes } from "@acktor/shared/inspect/wire-schemas";
 import { isJsonObject } from "@acktor/shared/protocol/bounded-json";
-import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
 import { recordAction } from "../outbox/record-action.ts";
@@ -65,8 +65,8 @@ export class Auditor {
 
   constructor(options: AuditorOptions) {
     this.#options = options;
-    this.#knocks = createLogThrottle(options.now);
-    this.#unwritten = createLogThrottle(options.now);
+    this.#knocks = new LogThrottle({ now: options.now });
+    this.#unwritten = new LogThrottle({ now: options.now });
     this.#refusals = new RefusalBudget(options.now);
   }
 

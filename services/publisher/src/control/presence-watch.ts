@@ -14,7 +14,7 @@ import type { IncomingMessage } from "@acktor/shared/link/link";
 import { decodePresence, PRESENCE_LIMITS, type Presence } from "@acktor/shared/protocol/presence";
 import { isUnder } from "@acktor/shared/protocol/topics";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
-import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { PacedWork, type Stepped } from "./paced-work.ts";
 
@@ -75,7 +75,7 @@ export class PresenceWatch implements Stepped {
   constructor(options: PresenceOptions) {
     this.#options = options;
     const { now, guard } = options;
-    this.#throttle = createLogThrottle(now);
+    this.#throttle = new LogThrottle({ now });
     this.#paced = new PacedWork({ name: "presence", work: this, guard, now });
   }
 

@@ -18,7 +18,7 @@ import type { Link } from "@acktor/shared/link/link";
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
-import type { Supervisor } from "@acktor/shared/runtime/start-supervisor";
+import type { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
 import type { AnyActor } from "xstate";
 import { dispatcherMachine } from "../dispatch/dispatcher-machine.ts";

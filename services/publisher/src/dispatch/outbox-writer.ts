@@ -6,7 +6,7 @@
  *  2. While the database is away a batch is tried again with pauses; what does not fit behind it is left to the leases.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
-import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import { Batcher } from "@acktor/shared/runtime/batcher";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { AttemptRecord, LeasedMessage, Release } from "../outbox/outbox.ts";
@@ -58,13 +58,16 @@ export class OutboxWriter {
     this.#logger = logger;
     this.#onRecorded = onRecorded;
     const one = { maxBatch: 1_000, delayMs: 5, capacity: CAPACITY, concurrency: 1 };
-    this.#attempts = createBatcher({ ...one, work: (batch) => this.#writeAttempts(batch) });
-    this.#failures = createBatcher({ ...one, work: (batch) => this.#write("fail", () => verbs.failMessages(batch)) });
-    this.#releases = createBatcher({
+    this.#attempts = new Batcher({ ...one, worker: { work: (batch) => this.#writeAttempts(batch) } });
+    this.#failures = new Batcher({
       ...one,
-      work: (batch) => this.#write("release", () => verbs.releaseLeases(batch)),
+      worker: { work: (batch) => this.#write("fail", () => verbs.failMessages(batch)) },
     });
-    this.#parks = createBatcher({ ...one, maxBatch: 1, work: ([batch]) => this.#park(batch) });
+    this.#releases = new Batcher({
+      ...one,
+      worker: { work: (batch) => this.#write("release", () => verbs.releaseLeases(batch)) },
+    });
+    this.#parks = new Batcher({ ...one, maxBatch: 1, worker: { work: ([batch]) => this.#park(batch) } });
   }
 
   recordAttempts(records: readonly AttemptRecord[], entries: readonly InFlight[]): void {

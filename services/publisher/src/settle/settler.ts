@@ -15,10 +15,10 @@ import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries
 import type { IncomingMessage } from "@acktor/shared/link/link";
 import { type Ack, decodeAck, topicInAck } from "@acktor/shared/protocol/ack";
 import { ackTopicId } from "@acktor/shared/protocol/topics";
-import { type Batcher, createBatcher } from "@acktor/shared/runtime/batcher";
+import { Batcher } from "@acktor/shared/runtime/batcher";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
-import { createLogThrottle, type LogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -151,7 +151,7 @@ export class Settler {
 
   constructor(options: SettlerOptions) {
     this.#options = options;
-    this.#throttle = createLogThrottle(options.now, SAID_ONCE_IN_MS);
+    this.#throttle = new LogThrottle({ now: options.now }, SAID_ONCE_IN_MS);
     this.#deliveries = options.deliveries ?? UNWATCHED;
     this.#tracing = options.tracing ?? NO_TRACING;
     const common = {
@@ -161,14 +161,15 @@ export class Settler {
       concurrency: 2,
       guard: options.guard,
     };
-    this.#acks = createBatcher({ ...common, work: (batch) => this.#settle(batch) });
-    this.#strangers = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#settle(batch) });
-    this.#rejections = createBatcher({ ...common, concurrency: 1, work: (batch) => this.#reject(batch) });
+    const settle = { work: (batch: WaitingAck[]) => this.#settle(batch) };
+    this.#acks = new Batcher({ ...common, worker: settle });
+    this.#strangers = new Batcher({ ...common, concurrency: 1, worker: settle });
+    this.#rejections = new Batcher({ ...common, concurrency: 1, worker: { work: (batch) => this.#reject(batch) } });
   }
 
   /** Acks that wait to be written. */
   get waiting(): number {
-    return this.#acks.size() + this.#strangers.size() + this.#rejections.size();
+    return this.#acks.size + this.#strangers.size + this.#rejections.size;
   }
 
   /** Takes what arrived under the ack prefix. Never throws. */

@@ -7,7 +7,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { Link } from "@acktor/shared/link/link";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX } from "@acktor/shared/protocol/topics";
-import { createLogThrottle } from "@acktor/shared/runtime/log-throttle";
+import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { Random } from "../seeded-random.ts";
 import type { SimProcess, VirtualTime } from "./virtual-time.ts";
@@ -38,7 +38,7 @@ export function startSimAcker({ time, owner, random, link, pool, logger }: SimAc
     release: (held) => intake.release(held),
     onTrouble: () => undefined,
     counts,
-    throttle: createLogThrottle(now),
+    throttle: new LogThrottle({ now }),
     logger,
     now,
     random,
