@@ -272,7 +272,7 @@ test("RIGHTS-1: functions with their owner's rights have a fixed search_path, an
   const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => ({ name: `docs/${name}`, text: sqlIn(read(join("docs", name))) }));
-  assert.ok(files.length > 12);
+  assert.ok(files.length >= 4);
   assert.deepEqual(sqlFaults([...files, { name: servers, text: read(servers) }, ...pages]), []);
 });
 

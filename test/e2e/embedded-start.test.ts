@@ -3,11 +3,12 @@
  * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and beside servers that have the standard ports.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
+import { createPool } from "@acktor/shared/db/pool";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { type Account, type Checkout, copyCheckout } from "../support/checkout.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -141,6 +142,26 @@ if (AS_ROOT) {
 } else {
   test("beside servers that have the standard ports", (t) => standardPortsTaken(t, undefined));
 }
+
+test("a data folder of a pre-release version: nothing works on it, and the fix names the folder", async (t) => {
+  const home = await mkdtemp(path.join(os.tmpdir(), "acktor-data-"));
+  cleanUp(t, () => rm(home, { recursive: true, force: true }));
+  const env: Environment = { ...(await freePorts()), ACKTOR_DATA_DIR: home };
+  const first = launch(t, { home, folder: ROOT }, env);
+  await welcomed(first);
+  const url = (await readFile(path.join(home, "postgres/url"), "utf8")).trim();
+  const pool = createPool({ url, size: 1, applicationName: "acktor-test", deadlineMs: 10_000 });
+  const aged = await pool.run("insert into acker.migration (name, checksum) values ('0002_handlers.sql', '')");
+  await pool.stop();
+  assert.ok(aged.ok);
+  first.signal("SIGTERM");
+  await first.exited;
+
+  const second = launch(t, { home, folder: ROOT }, env);
+  assert.deepEqual(await second.exited, { code: 1, signal: null });
+  assert.match(second.output(), /This database was made by a pre-release version of acktor\./);
+  assert.match(second.output(), new RegExp(`fix: delete the folder ${home}[ /]`));
+});
 
 test("a port that was configured and is taken: nothing is started, and the fix is told", async (t) => {
   const home = await mkdtemp(path.join(os.tmpdir(), "acktor-data-"));

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
+import { OUTBOX_SCHEMA } from "@acktor/publisher/outbox/migrate-outbox";
 import { type MigrateResult, migrate, pendingMigrations } from "@acktor/shared/db/migrate";
 import { rowsOf, testPool } from "../support/outbox.ts";
 import { postgresVersions, testDatabase } from "../support/postgres.ts";
@@ -102,6 +103,27 @@ for (const version of postgresVersions()) {
         "ok",
         "line ends are no change",
       );
+    });
+
+    await t.test("a database of a pre-release version is refused, and the fix names what to drop", async () => {
+      const aged: readonly [schema: string, name: string, checksum: string][] = [
+        ["old_publisher", "0002_guards.sql", "x"],
+        ["old_acker", "0002_handlers.sql", "x"],
+        ["old_first", "0001_outbox.sql", "bc361719ea7ee9e0d17958ad676e446729d19621b70e7c3d45a6da15b56e1233"],
+        ["old_inbox", "0001_inbox.sql", "e9fd33be91096f60051520d68d1fbe1303fd7e6c246d749921b11bd082f8a006"],
+      ];
+      for (const [schema, name, checksum] of aged) {
+        const made = `create schema ${schema}; create table ${schema}.migration (name text, checksum text);
+          insert into ${schema}.migration values ('${name}', '${checksum}')`;
+        assert.ok((await pool.run(made, [], { simple: true })).ok);
+        for (const ask of [migrate, pendingMigrations]) {
+          const refused = await ask(pool, { ...OUTBOX_SCHEMA, schema });
+          assert.ok(!refused.ok, name);
+          assert.equal(refused.failure.kind, "prerelease_database");
+          assert.equal(refused.failure.message, "This database was made by a pre-release version of acktor");
+          assert.match(refused.failure.fix, new RegExp(`drop schema ${schema} cascade.*DATABASE_URL`));
+        }
+      }
     });
 
     await t.test("a file that fails leaves nothing of itself, and says where", async (s) => {

@@ -30,7 +30,7 @@ async function rowIn({ pool, sql }: TestOutbox, state: MessageState): Promise<st
 }
 
 test("the guard in SQL lists exactly the moves of the table", async () => {
-  const file = new URL("../../services/publisher/migrations/0002_guards.sql", import.meta.url);
+  const file = new URL("../../services/publisher/migrations/0001_outbox.sql", import.meta.url);
   const text = await readFile(file, "utf8");
   const list = text.slice(
     text.indexOf("create trigger legal_move"),

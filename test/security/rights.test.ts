@@ -1,5 +1,5 @@
 /**
- * Every right of every documented role, granted and not granted (RIGHTS-1 to RIGHTS-8 of the migrations 0011 and 0005).
+ * Every right of every documented role, granted and not granted (RIGHTS-1 to RIGHTS-8 of the migrations).
  *
  * Two tables below say who may do what; the lists of relations and functions come from the catalog, so that a new one without
  * an entry fails. Each right is read by has_*_privilege and tried.

@@ -1,5 +1,5 @@
 /**
- * Rows that INSERT lets in, and what UPDATE may write (RIGHTS-5 of the publisher's migration 0011): by the owner, who has every
+ * Rows that INSERT lets in, and what UPDATE may write (RIGHTS-5 of the publisher's migration): by the owner, who has every
  * right, so that only the guards stand between a value and the engine.
  *
  * Every column has its entry: hostile values that must be refused by the column's name, or why none can harm. What is let in is

@@ -331,7 +331,7 @@ async function prepareOnce(pool: Pool, config: PublisherSettings, outbox: Outbox
     const migrated = await migrateOutbox(pool);
     if (!migrated.ok) {
       const { kind, message, fix } = migrated.failure;
-      return { kind: kind === "unavailable" || kind === "busy" ? "later" : "never", why: `${message} ${fix}` };
+      return { kind: kind === "unavailable" || kind === "busy" ? "later" : "never", why: `${message}. ${fix}` };
     }
   }
   const settings = {

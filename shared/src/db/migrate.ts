@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DbFailure, Pool } from "./pool.ts";
+import { isPrerelease, PRERELEASE_DATABASE } from "./prerelease.ts";
 
 export interface MigrateOptions {
   /** Schema of the service; made when it is missing. */
@@ -28,13 +29,20 @@ export interface MigrateOptions {
 
 export interface MigrateFailure {
   /**
+   *  - `prerelease_database`: it was made by a version from before the first release.
    *  - `newer_database`: it holds migrations that this code does not have.
    *  - `changed_file`: a file differs from what was applied under its name.
    *  - `out_of_order`: a file sorts before one that is applied already.
    *  - `unreadable`: the folder is missing, empty, or has a file with another name.
    *  - `rejected`, `unavailable`, `busy`: the database's answer, see `DbFailure`.
    */
-  readonly kind: "newer_database" | "changed_file" | "out_of_order" | "unreadable" | DbFailure["kind"];
+  readonly kind:
+    | "prerelease_database"
+    | "newer_database"
+    | "changed_file"
+    | "out_of_order"
+    | "unreadable"
+    | DbFailure["kind"];
   readonly message: string;
   readonly fix: string;
 }
@@ -78,7 +86,7 @@ export async function migrate(pool: Pool, options: MigrateOptions): Promise<Migr
   for (;;) {
     const known = await readApplied(pool, schema, deadlineMs);
     if (!known.ok) return known;
-    const fault = compare(files, known.rows);
+    const fault = compare(schema, files, known.rows);
     if (fault !== null) return { ok: false, failure: fault };
     const next = files[known.rows.length];
     if (next === undefined) return { ok: true, applied };
@@ -104,7 +112,7 @@ export async function pendingMigrations(pool: Pool, options: MigrateOptions): Pr
   if (!there.ok) return there;
   const known = there.value ? await selectApplied(pool, schema) : { ok: true as const, rows: [] };
   if (!known.ok) return known;
-  const fault = compare(files, known.rows);
+  const fault = compare(schema, files, known.rows);
   if (fault !== null) return { ok: false, failure: fault };
   const names = files.map((file) => file.name);
   return { ok: true, applied: names.slice(0, known.rows.length), pending: names.slice(known.rows.length) };
@@ -141,7 +149,18 @@ async function selectApplied(
   return rows.ok ? rows : refused(rows.failure, "reading what is applied");
 }
 
-function compare(files: readonly MigrationFile[], applied: readonly AppliedRow[]): MigrateFailure | null {
+function compare(
+  schema: string,
+  files: readonly MigrationFile[],
+  applied: readonly AppliedRow[],
+): MigrateFailure | null {
+  if (applied.some(isPrerelease)) {
+    return fault(
+      "prerelease_database",
+      PRERELEASE_DATABASE,
+      `Drop its schema ${schema} (drop schema ${schema} cascade; its rows are lost), or set DATABASE_URL to a new database.`,
+    );
+  }
   const ours = new Map(files.map((file) => [file.name, file.checksum]));
   const foreign = applied.find((row) => !ours.has(row.name));
   if (foreign !== undefined) {

@@ -7,6 +7,7 @@ export interface StartFailure {
     | "not-writable"
     | "disk-full"
     | "wrong-version"
+    | "old-data"
     | "in-use"
     | "refused"
     | "stopped";

@@ -12,6 +12,7 @@ import { startAcker } from "@acktor/acker/app";
 import { startPublisher } from "@acktor/publisher/app";
 import { VERSION } from "@acktor/publisher/version";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
+import { PRERELEASE_DATABASE } from "@acktor/shared/db/prerelease";
 import type { Running, StartResult } from "@acktor/shared/runtime/main";
 import { describeError, standardError } from "@acktor/shared/runtime/terminal-door";
 import { startBroker } from "./broker.ts";
@@ -62,11 +63,18 @@ async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Ou
   const options = { logStream: log.value, bus: new LocalBus() };
   const acker = await startAcker(ackerEnvironment(env, String(ports.value.acker)), options);
   const ackerUp = await addService(stack, "acker", acker, stop);
-  if (!ackerUp.ok) return ackerUp;
+  if (!ackerUp.ok) return withFolder(ackerUp, plan);
   const publisher = await startPublisher({ ...env, HTTP_PORT: String(ports.value.publisher) }, options);
   const publisherUp = await addService(stack, "publisher", publisher, stop);
-  if (!publisherUp.ok) return publisherUp;
+  if (!publisherUp.ok) return withFolder(publisherUp, plan);
   return succeed({ publisher: publisherUp.value, acker: ackerUp.value });
+}
+
+/** A data folder of ours whose database no longer fits: the remedy is another folder, not another database. */
+function withFolder(refused: Outcome<never>, plan: Plan): Outcome<never> {
+  if (refused.ok || !plan.ownPostgres || !refused.failure.fix.startsWith(PRERELEASE_DATABASE)) return refused;
+  const fix = `delete the folder ${path.resolve(plan.dataDir)} (its messages are lost), or set ACKTOR_DATA_DIR to another one`;
+  return fail("old-data", `${PRERELEASE_DATABASE}.`, fix);
 }
 
 async function openLog(plan: Plan): Promise<Outcome<LogFile>> {

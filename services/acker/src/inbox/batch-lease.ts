@@ -1,5 +1,5 @@
 /**
- * One lease for a batch whose handlers run before its rows are written (migration 0003).
+ * One lease for a batch whose handlers run before its rows are written (migrations/0001_inbox.sql).
  *
  * Invariants:
  *  1. A message of it is neither in the inbox nor in another batch, and whoever receives it meanwhile leaves it.

@@ -1,4 +1,4 @@
-/** Notes that the handler of a message begins, for one that is suspected of crashing its process (migration 0002). */
+/** Notes that the handler of a message begins, for one that is suspected of crashing its process (`crashes` in migrations/0001_inbox.sql). */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { Lease } from "./renew-leases.ts";
 

@@ -6,9 +6,9 @@
  *  2. A message that is there already has no second effect; only its `deliveries` rise. It is taken on again when its
  *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
  *  3. Other content under a known id changes nothing.
- *  4. A lease of another run that ended without an outcome is a crash of its handler (migration 0002 says which one counts);
+ *  4. A lease of another run that ended without an outcome is a crash of its handler (migrations/0001_inbox.sql says which one counts);
  *     the third rejects the message. Whoever finds a lease of its own run has not crashed: the database stalled.
- *  5. What stands in another batch (migration 0003) is left to it; what a dead process left in one is a suspect.
+ *  5. What stands in another batch is left to it; what a dead process left in one is a suspect.
  *  6. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
  *
  * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
