@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 import { knownNames } from "@acktor/shared/runtime/settings";
+import { anchorsIn } from "../support/anchors.ts";
 import { testTitles } from "../support/threat-table.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -107,17 +108,6 @@ function resolves(page: string, link: string): boolean {
   const anchor = link.split("#")[1];
   if (anchor === undefined || statSync(target).isDirectory()) return true;
   return anchorsIn(readFileSync(target, "utf8")).includes(anchor);
-}
-
-/** Headings as GitHub turns them into anchors. */
-function anchorsIn(text: string): string[] {
-  return [...text.replace(/```[\s\S]*?```/g, "").matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
-    (match[1] ?? "")
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
-      .trim()
-      .replace(/\s/g, "-"),
-  );
 }
 
 function codeIn(text: string): string[] {
