@@ -1,4 +1,8 @@
-/** The console on a real pair and broker: what happens is seen, soon, and seen again from a recording. */
+/**
+ * The console on a real pair and broker: what happens is seen, soon, and seen again from a recording.
+ *
+ * Runs alone: it measures how soon an event is drawn.
+ */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

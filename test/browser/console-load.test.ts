@@ -1,6 +1,8 @@
 /**
  * The page under load: first paint, a minute of 100 events a second, 50 instances with 4 actors each. Times are those of
  * a machine that does other things too, so the limits are the promised ones and what was measured is told.
+ *
+ * Runs alone: it measures how long the page takes to draw.
  */
 import assert from "node:assert/strict";
 import { monitorEventLoopDelay } from "node:perf_hooks";

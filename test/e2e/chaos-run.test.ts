@@ -1,4 +1,8 @@
-/** The fault lab from the outside: a scenario against real processes, its verdict, its files; and what it says no to. */
+/**
+ * The fault lab from the outside: a scenario against real processes, its verdict, its files; and what it says no to.
+ *
+ * Runs alone: the verdict of a run of faults has bounds of time.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";

@@ -1,4 +1,8 @@
-/** `acktor config`, `migrate`, `start`, `completion`: what works on this machine. */
+/**
+ * `acktor config`, `migrate`, `start`, `completion`: what works on this machine.
+ *
+ * Runs alone: it needs the standard ports.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";

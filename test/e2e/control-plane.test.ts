@@ -1,5 +1,7 @@
 /**
  * Two publishers and an acker as processes on a real nats-server: each publisher shows and commands all, whatever dies.
+ *
+ * Runs alone: it measures how soon an event arrives.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";

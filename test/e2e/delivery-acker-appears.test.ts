@@ -1,4 +1,8 @@
-/** Nobody is there to answer, then somebody is: what waits goes out at once, not with its next retry (SPEC 3, presence). */
+/**
+ * Nobody is there to answer, then somebody is: what waits goes out at once, not with its next retry (SPEC 3, presence).
+ *
+ * Runs alone: it measures how soon a redelivery comes.
+ */
 import assert from "node:assert/strict";
 import { ALL_BROKERS, testWithBrokers } from "../support/brokers.ts";
 import { anyTopic, setStage } from "../support/pair.ts";

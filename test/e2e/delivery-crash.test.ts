@@ -1,4 +1,8 @@
-/** kill -9 in mid-traffic: of the publisher, of the acker, of PostgreSQL. Nothing is lost and nothing happens twice. */
+/**
+ * kill -9 in mid-traffic: of the publisher, of the acker, of PostgreSQL. Nothing is lost and nothing happens twice.
+ *
+ * Runs alone: it measures how long a refusal takes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AEDES, MOSQUITTO_5, TEST_LIMIT_MS, testWithBrokers } from "../support/brokers.ts";

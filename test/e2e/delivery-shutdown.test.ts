@@ -1,4 +1,8 @@
-/** SIGTERM under load: every accepted request is answered, nothing stays leased, and the process ends in time. */
+/**
+ * SIGTERM under load: every accepted request is answered, nothing stays leased, and the process ends in time.
+ *
+ * Runs alone: it measures how long a stop takes.
+ */
 import assert from "node:assert/strict";
 import { AEDES, MOSQUITTO_5, testWithBrokers } from "../support/brokers.ts";
 import { setStage } from "../support/pair.ts";

@@ -1,6 +1,8 @@
 /**
  * `npm start` as people meet it: from a fresh checkout with a space in its path, in a home of mode 0700, as root and as
  * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and beside servers that have the standard ports.
+ *
+ * Runs alone: it needs the standard ports.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";

@@ -1,6 +1,8 @@
 /**
  * Junk under the ack prefix, up to 50,000 a second for ten seconds: memory stays flat, and an honest ack counts within two
  * seconds. With a secret, as compose has it, and without. What the machine gives is measured and said.
+ *
+ * Runs alone: it measures how long an honest ack takes during a flood.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

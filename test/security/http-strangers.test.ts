@@ -1,4 +1,8 @@
-/** Strangers at the HTTP door: no token, slow senders, bombs, pollution, SQL, forged log lines. */
+/**
+ * Strangers at the HTTP door: no token, slow senders, bombs, pollution, SQL, forged log lines.
+ *
+ * Runs alone: it measures how long an honest request takes.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import net from "node:net";

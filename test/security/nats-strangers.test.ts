@@ -1,6 +1,8 @@
 /**
  * Strangers on NATS: whatever they say, on every subject, with and without a secret. No service ends, honest messages are
  * delivered, the fleet is shown and commanded as before.
+ *
+ * Runs alone: it compares how long deliveries take with and without a flood.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

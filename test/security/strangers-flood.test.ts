@@ -1,6 +1,8 @@
 /**
  * Everything that strangers can send by MQTT and HTTP, at a real pair of processes, while honest messages are delivered: nothing
  * ends, honest deliveries stay quick, memory stays flat. What the machine gave is said.
+ *
+ * Runs alone: it measures how long deliveries take during a flood.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
