@@ -1,6 +1,7 @@
 /** The part of docs/reference/asyncapi.json that is the bus: NATS subjects, who says what on them, and what is answered. */
-import { DEFAULT_NATS_PREFIX } from "@acktor/shared/protocol/subjects";
+
 import { receiptReply, receiptRequest } from "@acktor/shared/inspect/receipts";
+import { DEFAULT_NATS_PREFIX } from "@acktor/shared/protocol/subjects";
 import type { z } from "zod";
 import * as schemas from "./subject-schemas.ts";
 
