@@ -17,7 +17,7 @@ type Json = Record<string, unknown>;
 async function setUp(t: Parameters<typeof testOutbox>[0]) {
   const outbox = await testOutbox(t, 18);
   const { pool, sql } = outbox;
-  const readiness = () => ({ ready: true, status: "ok", checks: {} }) as const;
+  const health = { readiness: () => ({ ready: true, status: "ok", checks: {} }) as const };
   const { logger } = keptLogger();
   const app = createHttp({
     service: "publisher",
@@ -26,7 +26,7 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
     gate: openGate(),
     logger,
     registry: new Registry(),
-    readiness,
+    health,
   });
   const refusals: string[] = [];
   const foreign = new Refusals({ instance: "one", record: async () => undefined });

@@ -24,7 +24,7 @@ async function served(t: TestContext, token: string | null = null) {
     token,
     logger: keptLogger().logger,
     registry: new Registry(),
-    readiness: () => ({ ready: true, status: "ok", checks: {} }),
+    health: { readiness: () => ({ ready: true, status: "ok", checks: {} }) },
   });
   const stream = addMachineRoutes(app, { fleet: one.fleet, actors: () => [] });
   await app.listen({ host: "127.0.0.1", port: 0 });

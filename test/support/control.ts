@@ -9,6 +9,7 @@ import type { CommandOutcome } from "@acktor/shared/inspect/run-command";
 import { InspectStation } from "@acktor/shared/inspect/station";
 import type { Command, MachineDefinition } from "@acktor/shared/inspect/wire";
 import { type ServiceName, subjectsUnder } from "@acktor/shared/protocol/subjects";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { busKey } from "@acktor/shared/seal/seal";
 import { SealedBus } from "@acktor/shared/seal/sealed-bus";
 import { type Actor, createActor, setup } from "xstate";
@@ -59,24 +60,26 @@ export function testInstance(plain: Bus, instance: string, options: TestInstance
   const records: AuditRecord[] = [];
   const seen: FleetEvent[] = [];
   const definitions = options.definitions ?? [describeMachine(machine)];
-  const clocks = { now: () => performance.now(), wallClock: () => Date.now() };
+  const clock = SYSTEM_CLOCK;
   const bus = secret === undefined ? plain : sealedBus(plain, secret);
   const common = { bus, subjects: SUBJECTS, boot };
-  const summary = () => ({ obeyed: obeyed.length });
-  const station = new InspectStation({ ...common, ...clocks, service, instance, version: "1", definitions, summary });
+  const summarized = { summary: () => ({ obeyed: obeyed.length }) };
+  const station = new InspectStation({ ...common, clock, service, instance, version: "1", definitions, summarized });
   const desk = new CommandDesk({
     ...common,
     service,
     instance,
-    now: clocks.now,
-    execute: async ({ command }) => {
-      obeyed.push(command);
-      return options.execute === undefined ? { ok: true, result: { done: command } } : options.execute();
+    clock,
+    executor: {
+      execute: async ({ command }) => {
+        obeyed.push(command);
+        return options.execute === undefined ? { ok: true, result: { done: command } } : options.execute();
+      },
+      record: async (record) => void records.push(record),
     },
-    record: async (record) => void records.push(record),
   });
-  const fleet = new FleetView({ ...common, ...clocks, station, definitions });
-  const commands = new FleetCommands({ ...common, desk, service, instance, count: (of) => fleet.count(of) });
+  const fleet = new FleetView({ ...common, clock, station, definitions });
+  const commands = new FleetCommands({ ...common, desk, service, instance, fleet });
   const actor = createActor(machine);
   actor.start();
   station.follow({ name: "role", machine: "toy", actor, shown: ["count", "password"], commands: {} });

@@ -352,14 +352,13 @@ export class Acker {
       version: VERSION,
       link: this.#link,
       pool: this.#pool,
-      databaseUp: () => this.#database.isUp(),
+      database: this.#database,
       bus: this.#control.plane.bus,
-      malformed: () => this.#control.malformed,
+      control: this.#control,
       troubles: this.#troubles,
       guard: this.#guard,
     });
     const token = config.ACKTOR_API_TOKEN;
-    const readiness = (): ReturnType<typeof readinessOf> => readinessOf(view);
     const http = createHttp({
       service: "acker",
       version: VERSION,
@@ -368,7 +367,7 @@ export class Acker {
       requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
       logger,
       registry,
-      readiness,
+      health: { readiness: () => readinessOf(view) },
       docs: ACKER_DOCS,
     });
     addRoutes(http, {

@@ -244,9 +244,9 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     requestsPerSecond: requestsPerSecond(config.HTTP_HOST, config.ACKTOR_RATE_LIMIT),
     logger,
     registry: metrics.registry,
-    readiness: () => readinessOf(view),
+    health: { readiness: () => readinessOf(view) },
     docs: PUBLISHER_DOCS,
-    onRefused: (request, fault) => void refusals.note(request, fault),
+    refusals,
   });
   addIntakeRoutes(app, publisher.intake, limitsOf(config), principals.quota);
   addPrincipalRoutes(app, { pool, book: principals.book });
@@ -270,9 +270,9 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     version: VERSION,
     link: view.link,
     pool,
-    databaseUp: () => publisher.janitor.databaseUp,
+    database: { isUp: () => publisher.janitor.databaseUp },
     bus: control.plane.bus,
-    malformed: () => control.malformed,
+    control,
     troubles,
     guard,
     stream,

@@ -1,19 +1,20 @@
 /**
- * One actor, as viewers see it.
+ * Reports one actor to viewers.
  *
  * Invariants:
- *  1. Watched, each event that took a transition is told, at once and never together with another; a change of the
- *     context alone ten times a second at most, the last one always.
- *  2. Unwatched, XState's inspection is off. A move to another state is noted with a reference to the snapshot, without
- *     its event and its edges; a change of the context alone is not noted at all.
- *  3. After `stopped` nothing is told of this actor.
+ *  TAP-1. While watched, each event that took a transition is reported immediately and separately; a change of the context
+ *     alone at most ten times a second, the last one always.
+ *  TAP-2. While unwatched, XState's inspection is off. A move to another state is noted with a reference to the snapshot,
+ *     without its event and edges; a change of the context alone is not noted.
+ *  TAP-3. After `stopped` nothing more is reported of this actor.
  */
 import type { AnyActor, EventObject, InspectionEvent, Subscription } from "xstate";
+import type { Clock } from "../runtime/clock.ts";
 import { cleanContext } from "./clean-context.ts";
 import type { ActorEvent, ActorSnapshot, Command, Json, RunningDelay, StateValue } from "./wire.ts";
 import { runningDelays, takenEdges } from "./xstate-internals.ts";
 
-/** What is followed, and what of it may be shown. */
+/** An actor to follow, and what viewers may see of it. */
 export interface FollowedActor {
   /** Name of the role, unique in the instance. */
   readonly name: string;
@@ -22,7 +23,7 @@ export interface FollowedActor {
   readonly actor: AnyActor;
   /** Keys of its context that viewers may see. */
   readonly shown: readonly string[];
-  /** Operator's commands and the events that they are; `can` is asked with them. */
+  /** Operator commands and the events that they send; `can` is computed from them. */
   readonly commands: Readonly<Partial<Record<Command, EventObject>>>;
 }
 
@@ -32,9 +33,8 @@ export type ActorFact = Pick<
 >;
 
 export interface TapSink {
-  /** Takes what happened. */
   tell(fact: ActorFact): void;
-  /** Takes what nobody watches; `make` is called when somebody asks. */
+  /** Takes an unwatched fact; `make` is called only when a viewer asks for it. */
   note(make: () => ActorFact): void;
 }
 
@@ -51,8 +51,7 @@ export const CONTEXT_EVERY_MS = 100;
 export class ActorTap {
   readonly #followed: FollowedActor;
   readonly #sink: TapSink;
-  /** Milliseconds since 1970. */
-  readonly #wallClock: () => number;
+  readonly #clock: Pick<Clock, "wallClock">;
   readonly #subscription: Subscription;
   #inspection: Subscription | null = null;
   #edges: string[] = [];
@@ -61,11 +60,11 @@ export class ActorTap {
   #contextTimer: NodeJS.Timeout | null = null;
   #ended = false;
 
-  /** Follows an actor that was started or is about to be. */
-  constructor(followed: FollowedActor, watched: boolean, sink: TapSink, wallClock: () => number) {
+  /** Follows an actor that was started or will be. */
+  constructor(followed: FollowedActor, watched: boolean, sink: TapSink, clock: Pick<Clock, "wallClock">) {
     this.#followed = followed;
     this.#sink = sink;
-    this.#wallClock = wallClock;
+    this.#clock = clock;
     this.#last = this.#state();
     this.#sink.tell(this.#fact("started", null, []));
     if (watched) this.attach();
@@ -94,10 +93,10 @@ export class ActorTap {
     return { ...fact, status };
   }
 
-  /** Ends with the actor; twice is fine. */
+  /** Reports the end of the actor, once. */
   stop(): void {
-    if (this.#ended) return;
-    // A final state is told before the end that it brings.
+    if (this.#ended) return; // TAP-3
+    // The transition into a final state comes before the end.
     if (this.#edges.length > 0) this.#transition("");
     this.detach();
     this.#ended = true;
@@ -115,7 +114,7 @@ export class ActorTap {
     else if (event.type === "@xstate.snapshot") this.#settled(event.event.type);
   }
 
-  /** An event has been dealt with, every microstep of it. */
+  /** TAP-1: XState has processed an event with all its microsteps. */
   #settled(type: string): void {
     const before = this.#last;
     this.#last = this.#state();
@@ -124,7 +123,7 @@ export class ActorTap {
   }
 
   #transition(type: string): void {
-    // It carries the context too.
+    // The fact of a transition contains the context as well.
     this.#cancelContext();
     this.#sink.tell(this.#fact("transition", type === "" ? null : type, this.#edges));
     this.#edges = [];
@@ -132,14 +131,14 @@ export class ActorTap {
 
   #contextChanged(): void {
     if (this.#contextTimer !== null) return;
-    const wait = this.#contextAt + CONTEXT_EVERY_MS - this.#wallClock();
+    const wait = this.#contextAt + CONTEXT_EVERY_MS - this.#clock.wallClock();
     if (wait <= 0 || wait > CONTEXT_EVERY_MS) this.#tellContext();
     else this.#contextTimer = setTimeout(() => this.#tellContext(), wait);
   }
 
   #tellContext(): void {
     this.#cancelContext();
-    this.#contextAt = this.#wallClock();
+    this.#contextAt = this.#clock.wallClock();
     this.#sink.tell(this.#fact("context", null, []));
   }
 
@@ -148,21 +147,21 @@ export class ActorTap {
     this.#contextTimer = null;
   }
 
-  /** Called after every event, also unwatched: this must stay cheap. */
+  /** TAP-2. Called after every event, also unwatched: it must stay cheap. */
   #moved(): void {
     if (this.#inspection !== null) return;
     const state = this.#state();
     const before = this.#last;
     this.#last = state;
     if (state.value === before.value || sameValue(state.value, before.value)) return;
-    const ts = this.#wallClock();
+    const ts = this.#clock.wallClock();
     const delays = runningDelays(this.#followed.actor);
     this.#sink.note(() => this.#factOf(state, ts, delays, "transition", null, []));
   }
 
   #fact(kind: ActorEvent["kind"], event: string | null, edges: readonly string[]): ActorFact {
     const delays = this.#ended ? [] : runningDelays(this.#followed.actor);
-    return this.#factOf(this.#state(), this.#wallClock(), delays, kind, event, edges);
+    return this.#factOf(this.#state(), this.#clock.wallClock(), delays, kind, event, edges);
   }
 
   #factOf(
@@ -187,7 +186,7 @@ export class ActorTap {
   }
 }
 
-/** States are small; XState gives a new value with each transition, also where it is the same. */
+/** XState returns a new value with each transition, even where it is equal; state values are small. */
 function sameValue(a: StateValue, b: StateValue): boolean {
   return typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,17 +1,17 @@
 /**
- * Where an instance takes operator's commands, from its own HTTP and from the bus.
+ * Runs operator commands, from HTTP and from the bus, and records them in the audit.
  *
  * Invariants:
- *  DESK-1. Where the bus has a key, a command without its seal, or one that came before, does nothing and answers 401.
- *          Service, verb, `who`, `from` and `args` are under the seal; the secret is not in the message.
- *  2. Each command, refused ones too, is recorded once, by the instance that was to obey it. Of those without a good seal
- *     one a minute of each kind is recorded, with the number of the others: what a stranger sends causes no traffic, and
- *     nothing that it offered is on record.
- *  3. It is recorded with its outcome before it is answered. A record that cannot be written holds nobody up for long and
- *     undoes nothing: the log has it then.
+ *  DESK-1. Where the bus has a key, a command without a valid seal, or with a used nonce, has no effect and answers 401. The
+ *     seal covers service, verb, `who`, `from` and `args`; the message does not contain the secret.
+ *  DESK-2. Each command, a refused one as well, is recorded once, by the instance that was to run it. Of those without a valid
+ *     seal one a minute of each kind is recorded, with the number of the others and nothing of their content.
+ *  DESK-3. A command is recorded with its outcome before it is answered. A record that cannot be written delays the answer
+ *     only briefly, is in the log, and undoes nothing.
  */
 import type { Bus, BusMessage, SealRefusal, SubscribeOptions } from "../bus/bus.ts";
 import type { ServiceName, Subjects } from "../protocol/subjects.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { LogThrottle } from "../runtime/log-throttle.ts";
 import type { CommandOutcome } from "./run-command.ts";
 import { COMMANDS, type Command, type CommandReply, type Json, WIRE_VERSION } from "./wire.ts";
@@ -20,27 +20,27 @@ import { commandRequest, LIMITS, readText, sealedBytes } from "./wire-schemas.ts
 export interface AskedCommand {
   readonly command: Command;
   readonly who: string;
-  /** The name that the caller gave for itself, unproven. */
+  /** The name that the caller claims. */
   readonly said?: string | null | undefined;
-  /** Where it was asked: an address, or `bus`. */
+  /** Where the command came from: an address, or `bus`. */
   readonly from: string;
   readonly args: { readonly [key: string]: Json };
 }
 
 /** A line of the audit. */
 export interface AuditRecord {
-  /** The authenticated principal, or the address of a caller that was refused. */
+  /** The authenticated principal, or the address of a refused caller. */
   readonly who: string;
-  /** The name that the caller gave for itself, unproven. */
+  /** The name that the caller claims. */
   readonly said?: string | null | undefined;
   readonly from: string;
   readonly service: ServiceName;
   readonly instance: string;
   readonly action: string;
   readonly outcome: "done" | "refused" | "unauthorized" | "forbidden" | "unanswered";
-  /** Why not, or what came of it. */
+  /** The reason of a refusal, or the result. */
   readonly detail: Json;
-  /** Messages that it moved. */
+  /** Number of messages that it moved. */
   readonly messages: number;
 }
 
@@ -50,16 +50,19 @@ export interface CommandDeskOptions {
   readonly service: ServiceName;
   readonly instance: string;
   readonly boot: string;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly execute: (asked: AskedCommand) => Promise<CommandOutcome>;
-  /** Never rejects. */
-  readonly record: (record: AuditRecord) => Promise<void>;
+  readonly clock: Pick<Clock, "now">;
+  readonly executor: CommandExecutor;
 }
 
-/** Commands under way; more are told to come again. */
+export interface CommandExecutor {
+  execute(asked: AskedCommand): Promise<CommandOutcome>;
+  /** Writes a line of the audit. Never rejects. */
+  record(record: AuditRecord): Promise<void>;
+}
+
+/** Commands that run at a time; further ones are answered with 503. */
 const MOST_AT_ONCE = 20;
-/** Who gave a command without a seal is not known, whatever it says. */
+/** The sender of a command without a seal is unknown, even if the command names one. */
 const STRANGER = "stranger";
 
 export class CommandDesk {
@@ -71,10 +74,10 @@ export class CommandDesk {
 
   constructor(options: CommandDeskOptions) {
     this.#options = options;
-    this.#knocks = new LogThrottle({ now: options.now });
+    this.#knocks = new LogThrottle(options.clock);
   }
 
-  /** Takes commands from the bus. */
+  /** Subscribes to commands on the bus. */
   start(): void {
     const { bus, subjects, service, instance } = this.#options;
     const [own, all] = subjects.commandsFor(service, instance);
@@ -89,22 +92,23 @@ export class CommandDesk {
     ];
   }
 
-  /** Twice and early is fine. */
   stop(): void {
     for (const end of this.#subscriptions.splice(0)) end();
   }
 
-  /** Obeys, or says why not. The caller has made sure that `who` may. */
+  /** Runs a command. The caller has checked that `who` may. */
   async run(asked: AskedCommand): Promise<CommandReply> {
-    const { service, instance, execute, record } = this.#options;
+    const { service, instance, executor } = this.#options;
     const reply = { v: WIRE_VERSION, service, instance } as const;
-    if (this.#underWay >= MOST_AT_ONCE) return { ...reply, ok: false, code: 503, reason: "too many commands at once" };
+    if (this.#underWay >= MOST_AT_ONCE)
+      return { ...reply, ok: false, code: 503, reason: "too many commands run already" };
     this.#underWay++;
     try {
-      const outcome = await execute(asked);
+      const outcome = await executor.execute(asked);
       const { command: action, who, said: name = null, from, args } = asked;
       const said = outcome.ok ? { result: outcome.result } : { reason: outcome.reason };
-      await record({
+      // DESK-2, DESK-3
+      await executor.record({
         who,
         said: name,
         from,
@@ -116,8 +120,9 @@ export class CommandDesk {
         messages: outcome.ok ? (outcome.messages ?? 0) : 0,
       });
       if (outcome.ok) {
-        // In a later turn, so that the answer goes first.
-        if (outcome.after !== undefined) setImmediate(outcome.after);
+        const { stops } = outcome;
+        // In a later turn, so that the answer is sent first.
+        if (stops !== undefined) setImmediate(() => void stops.stop());
         return { ...reply, ok: true, result: outcome.result };
       }
       return { ...reply, ok: false, code: outcome.code, reason: outcome.reason };
@@ -144,15 +149,15 @@ export class CommandDesk {
     respond(JSON.stringify(reply));
   }
 
-  /** A command without a good seal. */
+  /** DESK-1: a command without a valid seal. */
   async #refuse({ subject, respond }: BusMessage, { kind, reason }: SealRefusal): Promise<void> {
     respond(this.#said({ ok: false, code: 401, reason }));
     const command = this.#commandOf(subject);
     const unsaid = command === undefined ? null : this.#knocks.admit(kind);
     if (command === undefined || unsaid === null) return;
-    const { service, instance, record } = this.#options;
+    const { service, instance, executor } = this.#options;
     const names = { who: STRANGER, from: "bus", service, instance, action: command } as const;
-    await record({ ...names, outcome: "unauthorized", detail: { reason, more_before: unsaid }, messages: 0 });
+    await executor.record({ ...names, outcome: "unauthorized", detail: { reason, more_before: unsaid }, messages: 0 });
   }
 
   #commandOf(subject: string): Command | undefined {
@@ -161,7 +166,7 @@ export class CommandDesk {
   }
 
   #noCommand(subject: string): string {
-    return `${this.#options.subjects.verbOf(subject).slice(0, 50)} is no command`;
+    return `${this.#options.subjects.verbOf(subject).slice(0, 50)} is not a command`;
   }
 
   #said(reply: Omit<CommandReply, "v" | "service" | "instance">): string {

@@ -1,51 +1,48 @@
 /**
- * A service's place on the control plane: its bus, its station, its command desk. Both services make one.
+ * A service's connection to the control plane: its bus, its station and its command desk.
  *
  * Invariants:
- *  1. The service works without it: nothing here is waited for at the start, and NATS being away is a line in the log.
- *  PLANE-3. What travels over NATS is sealed where a secret is configured (sealed-bus.ts); without one the log warns.
- *  2. A bus that was handed in (`npm start` gives both services one) is left running for its owner to stop.
+ *  PLANE-1. The service works without the control plane: its start does not wait for NATS, and an unreachable NATS is a line in the log.
+ *  PLANE-2. A shared bus (`npm start` gives both services one) is left running for its owner to stop.
+ *  PLANE-3. With a secret, all NATS messages are sealed (sealed-bus.ts); without one, the log warns.
  */
 import { randomBytes } from "node:crypto";
 import type { Bus } from "../bus/bus.ts";
 import { LocalBus } from "../bus/local-bus.ts";
 import { NatsBus } from "../bus/nats-bus.ts";
 import { type ServiceName, type Subjects, subjectsUnder } from "../protocol/subjects.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { busKey } from "../seal/seal.ts";
 import { SealedBus } from "../seal/sealed-bus.ts";
-import { type AskedCommand, type AuditRecord, CommandDesk } from "./command-desk.ts";
-import type { CommandOutcome } from "./run-command.ts";
-import { InspectStation } from "./station.ts";
-import type { Json, MachineDefinition } from "./wire.ts";
+import { CommandDesk, type CommandExecutor } from "./command-desk.ts";
+import { InspectStation, type Summarized } from "./station.ts";
+import type { MachineDefinition } from "./wire.ts";
 
 export interface ControlPlaneOptions {
   readonly service: ServiceName;
   readonly instance: string;
   readonly version: string;
-  /** Null: one process, its own bus. */
+  /** Null: a bus within this process. */
   readonly natsUrl: string | null;
-  /** PEM; null: the system's. */
+  /** PEM; null: the certificate authorities of the system. */
   readonly natsCa: string | null;
   readonly natsPrefix: string;
-  /** First word of the inboxes for replies. */
+  /** First word of the reply subjects. */
   readonly natsInbox: string;
-  /** ACKTOR_NATS_SECRET, or ACKTOR_API_TOKEN; null: what is said on NATS proves nothing. */
+  /** ACKTOR_NATS_SECRET, or ACKTOR_API_TOKEN; null: messages on NATS are not authenticated. */
   readonly natsSecret: string | null;
-  /** Instead of a bus of its own; only without a `natsUrl`. */
+  /** Used instead of an own bus; only without a `natsUrl`. */
   readonly sharedBus: Bus | null;
   readonly logger: Logger;
   readonly definitions: readonly MachineDefinition[];
-  readonly summary: () => { readonly [key: string]: Json };
-  readonly execute: (asked: AskedCommand) => Promise<CommandOutcome>;
-  /** Never rejects. */
-  readonly record: (record: AuditRecord) => Promise<void>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
-  readonly random: () => number;
+  readonly controlled: Controlled;
+  readonly clock: Clock;
+  readonly random: Random;
 }
+
+/** What a service offers to the control plane. */
+export interface Controlled extends Summarized, CommandExecutor {}
 
 export class ControlPlane {
   readonly bus: Bus;
@@ -57,14 +54,14 @@ export class ControlPlane {
   readonly #ownsBus: boolean;
 
   constructor(options: ControlPlaneOptions) {
-    const { service, instance, version, definitions, summary, execute, record, now, wallClock } = options;
+    const { service, instance, version, definitions, controlled, clock } = options;
     this.subjects = subjectsUnder(options.natsPrefix);
     this.#ownsBus = options.natsUrl !== null || options.sharedBus === null;
     this.bus = options.natsUrl === null ? (options.sharedBus ?? new LocalBus()) : natsBus(options.natsUrl, options);
     const { bus, subjects, boot } = this;
     const common = { bus, subjects, boot, service, instance };
-    this.station = new InspectStation({ ...common, version, definitions, summary, now, wallClock });
-    this.desk = new CommandDesk({ ...common, now, execute, record });
+    this.station = new InspectStation({ ...common, version, definitions, summarized: controlled, clock });
+    this.desk = new CommandDesk({ ...common, clock, executor: controlled });
   }
 
   start(): void {
@@ -72,27 +69,17 @@ export class ControlPlane {
     this.desk.start();
   }
 
-  /** Says goodbye. Twice and early is fine. */
+  /** Announces the stop and leaves the bus. May be called early and twice. */
   async stop(): Promise<void> {
     this.desk.stop();
     this.station.stop();
+    // PLANE-2
     if (this.#ownsBus) await this.bus.stop();
   }
 }
 
 function natsBus(url: string, options: ControlPlaneOptions): Bus {
-  const {
-    service,
-    instance,
-    version,
-    logger,
-    now,
-    wallClock,
-    random,
-    natsCa: ca,
-    natsInbox: inbox,
-    natsSecret,
-  } = options;
+  const { service, instance, version, logger, clock, random, natsCa: ca, natsInbox: inbox, natsSecret } = options;
   const name = `acktor-${service}`;
   const bus = new NatsBus({
     url,
@@ -101,13 +88,17 @@ function natsBus(url: string, options: ControlPlaneOptions): Bus {
     name: `${name} ${instance}`,
     service: { name, version, metadata: { instance } },
     logger,
-    now,
-    random,
+    now: () => clock.now(),
+    random: () => random.next(),
   });
-  if (natsSecret !== null) return new SealedBus(bus, { key: busKey(natsSecret), logger, now, wallClock });
+  // PLANE-3
+  if (natsSecret !== null) {
+    const [now, wallClock] = [() => clock.now(), () => clock.wallClock()];
+    return new SealedBus(bus, { key: busKey(natsSecret), logger, now, wallClock });
+  }
   logger.warn({ setting: "ACKTOR_NATS_SECRET" }, OPEN_BUS);
   return bus;
 }
 
 const OPEN_BUS =
-  "commands on NATS are not authenticated: every client of this NATS server may command this service; set ACKTOR_NATS_SECRET";
+  "commands on NATS are not authenticated: every client of this NATS server can send commands to this service; set ACKTOR_NATS_SECRET";

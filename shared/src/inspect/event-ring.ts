@@ -1,10 +1,10 @@
 /**
- * The newest events of an instance, for viewers who come late.
+ * The newest events of an instance, for viewers that connect later.
  *
  * Invariants:
- *  1. At most `capacity` are kept; the oldest makes room.
- *  2. What is noted while nobody watches costs a reference: it becomes an event when somebody asks for it, once.
- *  3. Of steps of messages a few are kept with each event; they would be most of the memory.
+ *  RING-1. At most `capacity` events are kept; a new one replaces the oldest.
+ *  RING-2. An event noted without viewers costs one reference; it is made when a viewer asks for it, once.
+ *  RING-3. `STEPS_KEPT` steps of messages are kept with each event; more would be most of the memory.
  */
 import type { InspectEvent } from "./wire.ts";
 
@@ -16,7 +16,7 @@ type Entry = InspectEvent | (() => InspectEvent);
 export class EventRing {
   readonly #capacity: number;
   readonly #entries: Entry[] = [];
-  /** Where the next one goes, once it is full. */
+  /** Index of the oldest entry once the ring is full. */
   #next = 0;
 
   constructor(capacity = RING_CAPACITY) {
@@ -27,18 +27,19 @@ export class EventRing {
     return this.#entries.length;
   }
 
-  /** @param event a function makes it later */
+  /** @param event the event, or a function that makes it later */
   push(event: Entry): void {
+    // RING-3
     const entry = typeof event === "function" || event.kind !== "deliveries" ? event : withFewSteps(event);
     if (this.#entries.length < this.#capacity) {
       this.#entries.push(entry);
       return;
     }
-    this.#entries[this.#next] = entry;
+    this.#entries[this.#next] = entry; // RING-1
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** The newest that fit into `bytes` as JSON, oldest first. */
+  /** The newest events that fit into `bytes` as JSON, oldest first. */
   newest(bytes: number): InspectEvent[] {
     const events: InspectEvent[] = [];
     let left = bytes;
@@ -56,7 +57,7 @@ export class EventRing {
     const entry = this.#entries[at];
     if (entry === undefined) throw new Error(`nothing at ${at} of ${this.#entries.length}`);
     const event = typeof entry === "function" ? entry() : entry;
-    this.#entries[at] = event;
+    this.#entries[at] = event; // RING-2
     return event;
   }
 }

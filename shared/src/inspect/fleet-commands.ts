@@ -1,8 +1,9 @@
 /**
- * Commands from one instance to any: itself without the bus, another by request and reply, all of a service at once.
+ * Sends commands to any instance: to its own without the bus, to another one by request and reply, or to all of a service.
  *
- * Invariant COMMANDS-1: where the bus has a key, an answer that says that something was done is sealed by it. One without a
- * seal counts as a refusal at most: that of an instance with another key, which cannot seal for us.
+ * Invariants:
+ *  COMMANDS-1. Where the bus has a key, a positive answer counts only with a seal. An answer without a seal counts only as a
+ *     refusal (401): that of an instance with another key.
  */
 import type { Bus } from "../bus/bus.ts";
 import type { ServiceName, Subjects } from "../protocol/subjects.ts";
@@ -17,8 +18,12 @@ export interface FleetCommandsOptions {
   readonly service: ServiceName;
   readonly instance: string;
   readonly boot: string;
-  /** How many others of a service are known. */
-  readonly count: (service: ServiceName) => number;
+  readonly fleet: InstanceCount;
+}
+
+export interface InstanceCount {
+  /** How many other instances of a service are known. */
+  count(service: ServiceName): number;
 }
 
 export interface CommandTarget {
@@ -37,7 +42,7 @@ export class FleetCommands {
     this.#options = options;
   }
 
-  /** The answers that came; none when nobody is there. */
+  /** The answers that came in time; empty when no instance answered. */
   async send(target: CommandTarget, asked: AskedCommand): Promise<CommandReply[]> {
     const { service, instance, desk } = this.#options;
     if (target.instance !== null) {
@@ -54,16 +59,17 @@ export class FleetCommands {
     const subject = subjects.command(service, instance, asked.command);
     const reply = await bus.request(subject, this.#request(asked), ANSWER_MS);
     if (reply.ok) return readReplies([reply.text]);
+    // COMMANDS-1
     return reply.kind === "unproven" ? readReplies([reply.text]).filter(({ ok, code }) => !ok && code === 401) : [];
   }
 
   async #toAll(service: ServiceName, asked: AskedCommand): Promise<CommandReply[]> {
-    const { bus, subjects, count } = this.#options;
-    const most = count(service);
+    const { bus, subjects, fleet } = this.#options;
+    const most = fleet.count(service);
     if (most === 0) return [];
     const subject = subjects.command(service, null, asked.command);
     const replies = new Map<string, CommandReply>();
-    // One of each instance: what is no answer, or comes twice, keeps none out.
+    // One answer of each instance; invalid and repeated ones do not count.
     const accept = (text: string): boolean => {
       const [reply] = readReplies([text]);
       if (reply === undefined || reply.service !== service || replies.has(reply.instance)) return false;

@@ -2,18 +2,19 @@
  * All instances on the bus, for the viewers of one process: what `/v1/machines` and `/v1/events` show.
  *
  * Invariants:
- *  1. This process's own instance is seen without the bus, so also while NATS is away.
- *  2. Others are told that somebody watches every `BEAT_EVERY_MS` while there are viewers, at once when an instance
- *     appears, and that nobody does any more when the last one has left.
- *  3. What is not understood, or is said on another instance's subject, is counted and ignored.
- *  FLEET-4. Of other instances nothing is kept but what roster.ts keeps, and viewers are told `FOREIGN_PER_SECOND` bytes of
- *           them at most: a flood costs a viewer holes, never its stream.
- *  FLEET-5. A listener that fails is counted and hinders no other one.
+ *  FLEET-1. The own instance is seen without the bus, so also while NATS is unreachable.
+ *  FLEET-2. While there are viewers, a beat goes to the other instances every `BEAT_EVERY_MS`, and immediately when an instance
+ *     appears; when the last viewer has left, one message says so.
+ *  FLEET-3. A message that is invalid, or comes on the subject of another instance, is counted and ignored.
+ *  FLEET-4. Of other instances only the roster's entries are kept, and viewers receive at most `FOREIGN_PER_SECOND` bytes of
+ *     them: a flood costs a viewer gaps, never its stream.
+ *  FLEET-5. A listener that fails is counted and does not affect the others.
  */
 import type { Bus, BusMessage } from "../bus/bus.ts";
 import { MOST_REPLIES } from "../bus/bus.ts";
 import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import { Budget } from "../runtime/budget.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { type KnownInstance, Roster } from "./roster.ts";
 import type { InspectStation } from "./station.ts";
 import { BEAT_EVERY_MS } from "./viewers.ts";
@@ -34,10 +35,7 @@ export interface FleetViewOptions {
   readonly station: InspectStation;
   readonly boot: string;
   readonly definitions: readonly MachineDefinition[];
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
+  readonly clock: Clock;
 }
 
 export type FleetEvent = {
@@ -55,27 +53,27 @@ export interface FleetPicture {
 const SERVICES: readonly ServiceName[] = ["publisher", "acker"];
 const MEDIUM = { mostBytes: sealedBytes(LIMITS.medium) };
 const SWEEP_EVERY_MS = 500;
-/** Answers of who is known to be there come within milliseconds; nobody is waited for longer. */
+/** Known instances answer within milliseconds. */
 const GATHER_MS = 500;
-/** Of all instances' events together, what a newcomer gets. */
+/** Recent events of all instances together that a new viewer receives. */
 const RECENT_BYTES = 2 * 1024 * 1024;
 const LEAST_RECENT_BYTES = 16 * 1024;
-/** A viewer is dropped when a MiB waits for it (event-stream.ts); a fleet of 1,000 tells 2 MiB a second. */
+/** A viewer is dropped when a MiB waits for it (event-stream.ts); a fleet of 1,000 sends 2 MiB a second. */
 const FOREIGN_PER_SECOND = 2 * 1024 * 1024;
 const FOREIGN_BURST = 512 * 1024;
-/** Of other instances' charts, what a picture has. */
+/** Machine definitions of other instances in one picture. */
 const MOST_CHARTS = 50;
 
 export class FleetView {
   malformed = 0;
-  /** Listeners that failed. */
+  /** Number of times that a listener failed. */
   failures = 0;
   readonly #options: FleetViewOptions;
   readonly #roster: Roster;
   readonly #budget: Budget;
   readonly #listeners = new Set<FleetListener>();
   #subscriptions: (() => void)[] = [];
-  /** What listens only while somebody looks. */
+  /** Ends what runs only while there are viewers. */
   #watching: (() => void)[] = [];
   #timers: NodeJS.Timeout[] = [];
   #beating: NodeJS.Immediate | null = null;
@@ -84,9 +82,9 @@ export class FleetView {
 
   constructor(options: FleetViewOptions) {
     this.#options = options;
-    const { now, wallClock } = options;
-    this.#budget = new Budget(FOREIGN_PER_SECOND, FOREIGN_BURST, now());
-    this.#roster = new Roster({ now, wallClock, onGone: (data) => this.#tell({ name: "gone", data }) });
+    const { clock } = options;
+    this.#budget = new Budget(FOREIGN_PER_SECOND, FOREIGN_BURST, clock.now());
+    this.#roster = new Roster(clock, { instanceGone: (data) => this.#tell({ name: "gone", data }) });
   }
 
   get viewers(): number {
@@ -113,7 +111,7 @@ export class FleetView {
     if (bus.connected) this.#greet();
   }
 
-  /** Twice and early is fine. */
+  /** May be called early and twice. */
   stop(): void {
     this.#stopped = true;
     this.#listeners.clear();
@@ -124,7 +122,7 @@ export class FleetView {
     for (const end of this.#subscriptions.splice(0)) end();
   }
 
-  /** Tells everything from now on. @returns what ends it; twice is fine */
+  /** Calls `listener` with every event from now on. @returns what ends it; may be called twice */
   listen(listener: FleetListener): () => void {
     if (this.#stopped) return () => undefined;
     this.#listeners.add(listener);
@@ -134,7 +132,7 @@ export class FleetView {
     };
   }
 
-  /** Every instance as it stands now. @param recent with its newest events */
+  /** The current state of every instance. @param recent with its newest events */
   async picture(recent: boolean): Promise<FleetPicture> {
     const { station, definitions } = this.#options;
     await this.#greeting;
@@ -151,16 +149,17 @@ export class FleetView {
     for (const one of others.flatMap((other) => other.definitions ?? [])) {
       if (!charts.has(one.id) && charts.size < definitions.length + MOST_CHARTS) charts.set(one.id, one);
     }
+    // FLEET-1
     const instances = [station.snapshot(recentBytes), ...others.map(({ definitions: _, ...snapshot }) => snapshot)];
     return { instances, definitions: [...charts.values()], bus: this.bus() };
   }
 
-  /** How many others of a service are known. */
+  /** How many other instances of a service are known. */
   count(service: ServiceName): number {
     return this.#roster.list().filter((one) => one.service === service).length;
   }
 
-  /** @param knownOnly false: to find out who is there */
+  /** @param knownOnly false: also takes instances that are not known yet */
   async #gather(
     service: ServiceName,
     most: number,
@@ -193,7 +192,7 @@ export class FleetView {
     return snapshot.service === service && (!knownOnly || this.#roster.knows(snapshot));
   }
 
-  /** Who was there before us is asked once, not waited for until it announces itself. */
+  /** Asks the instances that started earlier once, rather than wait for their announcements. */
   #greet(): void {
     const asked = SERVICES.map((service) => this.#gather(service, MOST_REPLIES, null, false));
     this.#greeting = Promise.all(asked).catch(() => void this.failures++);
@@ -211,7 +210,7 @@ export class FleetView {
   #onAnnouncement({ subject, text, nonce }: BusMessage): void {
     const snapshot = readFrom(instanceSnapshot, text, subject, this.#options.subjects);
     if (snapshot === null) {
-      this.malformed++;
+      this.malformed++; // FLEET-3
       return;
     }
     if (snapshot.boot === this.#options.boot) return;
@@ -229,9 +228,9 @@ export class FleetView {
     }
   }
 
-  /** What another instance said, as long as there is room for it. */
+  /** FLEET-4 */
   #tellOf(event: FleetEvent, text: string): void {
-    if (this.#listeners.size > 0 && this.#budget.admit(text.length, this.#options.now())) this.#tell(event);
+    if (this.#listeners.size > 0 && this.#budget.admit(text.length, this.#options.clock.now())) this.#tell(event);
   }
 
   #watch(): void {
@@ -253,12 +252,13 @@ export class FleetView {
     if (watched) this.#beat({ leaves: true });
   }
 
+  /** FLEET-2 */
   #beat(last: { readonly leaves?: true } = {}): void {
     const { bus, subjects, boot } = this.#options;
     bus.publish(subjects.watch, JSON.stringify({ v: WIRE_VERSION, viewer: boot, ...last }));
   }
 
-  /** Once for all instances that appear in one turn. */
+  /** One beat for all instances that appear in one turn. */
   #beatSoon(): void {
     this.#beating ??= setImmediate(() => {
       this.#beating = null;
@@ -271,7 +271,7 @@ export class FleetView {
       try {
         listener(event);
       } catch {
-        this.failures++;
+        this.failures++; // FLEET-5
       }
     }
   }

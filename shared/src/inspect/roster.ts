@@ -1,14 +1,16 @@
 /**
- * Which other instances are there, as they last announced themselves.
+ * The other instances on the bus, as they last announced themselves.
  *
  * Invariants:
- *  1. An instance that said goodbye, or was silent for `SILENT_AFTER_MS` while the bus was there, is gone; told once.
- *  2. While the bus is away nobody is gone: nobody could be heard.
- *  3. At most `MOST` are known; one more is not taken up. Of each its names and its number are kept, not what it said.
- *  4. Goodbye is the last word of a boot: what was still under way when it was said brings no instance back. A minute later it
- *     may, so that a goodbye that another one said holds no instance off for good.
- *  ROSTER-5. Where it is asked for (`inOrder`), what is older than the last that was heard of a boot is not taken.
+ *  ROSTER-1. An instance that announced its stop, or was silent for `SILENT_AFTER_MS` while the bus was connected, is gone; the
+ *     observer is notified once.
+ *  ROSTER-2. While the bus is disconnected no instance becomes gone: none could be heard.
+ *  ROSTER-3. At most `MOST` instances are known; further ones are ignored. Only their names and sequence numbers are kept.
+ *  ROSTER-4. After the stop message of a boot, older messages do not bring the instance back. After a minute they may, so that a
+ *     forged stop message does not hide an instance permanently.
+ *  ROSTER-5. With `inOrder`, a message older than the last one of its boot is ignored.
  */
+import type { Clock } from "../runtime/clock.ts";
 import { type InstanceGone, type InstanceSnapshot, SILENT_AFTER_MS, WIRE_VERSION } from "./wire.ts";
 
 const MOST = 1_000;
@@ -25,22 +27,20 @@ interface Entry extends KnownInstance {
   heardAt: number;
 }
 
-export interface RosterOptions {
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
-  readonly onGone: (gone: InstanceGone) => void;
+export interface RosterObserver {
+  instanceGone(gone: InstanceGone): void;
 }
 
 export class Roster {
-  readonly #options: RosterOptions;
+  readonly #clock: Clock;
+  readonly #observer: RosterObserver;
   readonly #known = new Map<string, Entry>();
-  /** When it was said. */
+  /** When each stop message came. */
   readonly #farewells = new Map<string, number>();
 
-  constructor(options: RosterOptions) {
-    this.#options = options;
+  constructor(clock: Clock, observer: RosterObserver) {
+    this.#clock = clock;
+    this.#observer = observer;
   }
 
   list(): KnownInstance[] {
@@ -51,11 +51,11 @@ export class Roster {
     return this.#known.has(keyOf(one));
   }
 
-  /** @returns whether it was unknown before; null when it is not taken */
+  /** @returns whether the instance was unknown before; null when the message is ignored */
   heard(snapshot: KnownInstance & { readonly stopping?: boolean | undefined }, inOrder = false): boolean | null {
     const key = keyOf(snapshot);
-    const now = this.#options.now();
-    if (now - (this.#farewells.get(key) ?? Number.NEGATIVE_INFINITY) < FAREWELL_MS) return null;
+    const now = this.#clock.now();
+    if (now - (this.#farewells.get(key) ?? Number.NEGATIVE_INFINITY) < FAREWELL_MS) return null; // ROSTER-4
     const { service, instance, boot, seq } = snapshot;
     const entry = this.#known.get(key);
     if (snapshot.stopping === true) {
@@ -64,17 +64,17 @@ export class Roster {
       return null;
     }
     if (entry === undefined) {
-      if (this.#known.size >= MOST) return null;
+      if (this.#known.size >= MOST) return null; // ROSTER-3
       this.#known.set(key, { service, instance, boot, seq, eventSeq: 0, heardAt: now });
       return true;
     }
-    if (inOrder && seq < entry.seq) return null;
+    if (inOrder && seq < entry.seq) return null; // ROSTER-5
     entry.seq = seq;
     entry.heardAt = now;
     return false;
   }
 
-  /** @returns whether an event is of an instance that is known and, where it is asked for, newer than its last one */
+  /** @returns whether the instance is known and, with `inOrder`, the event is newer than its last one */
   heardEvent(event: KnownInstance, inOrder: boolean): boolean {
     const entry = this.#known.get(keyOf(event));
     if (entry === undefined || (inOrder && event.seq <= entry.eventSeq)) return false;
@@ -82,9 +82,9 @@ export class Roster {
     return true;
   }
 
-  /** To be called more often than once a second, while the bus is there. */
+  /** ROSTER-1. Call it more often than once a second while the bus is connected. */
   forgetSilent(): void {
-    const oldest = this.#options.now() - SILENT_AFTER_MS;
+    const oldest = this.#clock.now() - SILENT_AFTER_MS;
     for (const [key, entry] of [...this.#known]) {
       if (entry.heardAt >= oldest) continue;
       this.#known.delete(key);
@@ -92,9 +92,9 @@ export class Roster {
     }
   }
 
-  /** The bus is back: everybody has his time again. */
+  /** ROSTER-2: the bus is connected again, so every silence starts now. */
   forgive(): void {
-    const now = this.#options.now();
+    const now = this.#clock.now();
     for (const entry of this.#known.values()) entry.heardAt = now;
   }
 
@@ -106,11 +106,11 @@ export class Roster {
   }
 
   #tellGone({ service, instance, boot }: KnownInstance, why: InstanceGone["why"]): void {
-    this.#options.onGone({ v: WIRE_VERSION, service, instance, boot, ts: this.#options.wallClock(), why });
+    this.#observer.instanceGone({ v: WIRE_VERSION, service, instance, boot, ts: this.#clock.wallClock(), why });
   }
 }
 
-/** Names may meet on a bus; a start of a process is there once. */
+/** Two instances may have the same name; a boot is unique. */
 function keyOf({ service, instance, boot }: Omit<KnownInstance, "seq">): string {
   return JSON.stringify([service, instance, boot]);
 }

@@ -1,12 +1,10 @@
-/**
- * What a command does to the machines of a service. A state that does not allow it says so; nothing is forced.
- */
+/** Runs operator commands that every service has. A state that does not allow a command answers 409; nothing is forced. */
 import type { EventObject } from "xstate";
 import type { CommandResult, Link } from "../link/link.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import type { Command, Json } from "./wire.ts";
 
-/** Commands that every service has; what they send is what `can` is asked with. */
+/** The events that the commands send; the same ones compute `can`. */
 export const LINK_COMMANDS = {
   connect: { type: "link.connect" },
   disconnect: { type: "link.disconnect" },
@@ -26,8 +24,8 @@ export type CommandOutcome =
       readonly ok: true;
       readonly result: Json;
       readonly messages?: number;
-      /** What follows once the command is recorded and answered. */
-      readonly after?: () => void;
+      /** Stopped once the command is recorded and answered. */
+      readonly stops?: Pick<Supervisor, "stop">;
     }
   | { readonly ok: false; readonly code: 400 | 409 | 503; readonly reason: string };
 
@@ -36,7 +34,7 @@ export interface Commanded {
   readonly supervisor: Supervisor | null;
 }
 
-/** @returns null for a command that only some services have */
+/** @returns null for a command that only publishers have */
 export async function runCommand(command: Command, on: Commanded): Promise<CommandOutcome | null> {
   const { link } = on;
   switch (command) {
@@ -70,7 +68,7 @@ function ofService(command: keyof typeof SERVICE_COMMANDS, supervisor: Superviso
   if (supervisor === null || !supervisor.actor.getSnapshot().can(SERVICE_COMMANDS[command])) {
     return { ok: false, code: 409, reason: `${command} is not possible: the service is ${state}` };
   }
-  if (command === "drain") return { ok: true, result: { state: "DRAINING" }, after: () => void supervisor.stop() };
+  if (command === "drain") return { ok: true, result: { state: "DRAINING" }, stops: supervisor };
   if (command === "pause") supervisor.pause();
   else supervisor.resume();
   return { ok: true, result: { state: supervisor.state() } };

@@ -9,12 +9,12 @@ export interface ServiceMetricsSource {
   readonly version: string;
   readonly link: Link;
   readonly pool: Pool;
-  readonly databaseUp: () => boolean;
+  readonly database: { isUp(): boolean };
   readonly bus: Bus;
   /** Listeners that failed at what a stranger sent. */
   readonly guard: { readonly failures: number };
-  /** Messages on the bus that were not understood, and ignored. */
-  readonly malformed: () => number;
+  /** Counts invalid messages on the bus. */
+  readonly control: { readonly malformed: number };
   readonly troubles: FailureCounts;
 }
 
@@ -109,7 +109,7 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
     name: "acktor_database_up",
     kind: "gauge",
     help: "1 while PostgreSQL answers.",
-    read: ({ databaseUp }) => (databaseUp() ? 1 : 0),
+    read: ({ database }) => (database.isUp() ? 1 : 0),
   },
   {
     name: "acktor_database_connections",
@@ -143,7 +143,7 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
     name: "acktor_bus_ignored_total",
     kind: "counter",
     help: "Messages from the bus that were not understood, too large, or not signed as they must be.",
-    read: ({ malformed, bus }) => malformed() + bus.counts.refused,
+    read: ({ control, bus }) => control.malformed + bus.counts.refused,
   },
   {
     name: "acktor_failures_total",

@@ -1,18 +1,19 @@
 /**
- * An instance on the bus: it announces itself, answers who asks how it stands, and tells what happens while somebody
- * looks. Viewers of this very process listen here, so that they see it without a bus too.
+ * An instance on the bus: it announces itself, answers questions about its state, and sends events while there are viewers.
+ * Viewers of this process listen here, so that they need no bus.
  *
  * Invariants:
- *  1. Events leave the process only while somebody elsewhere watches; observers are attached only while anybody does.
- *  2. `seq` rises by one per event of this boot, sent or not: what a viewer did not get shows as a hole.
- *  STATION-4. Questions are answered up to `ANSWERS_PER_SECOND` bytes; beyond it they are as if they had been lost.
- *  3. Of one name one actor is followed at a time: the one before is told as stopped before the next one is started.
+ *  STATION-1. Events leave the process only while another process watches; actors are observed only while there is a viewer.
+ *  STATION-2. `seq` rises by one with each event of this boot, sent or not: a viewer sees a gap where it missed events.
+ *  STATION-3. One actor per name is followed at a time: the previous one is reported as stopped before the next one starts.
+ *  STATION-4. Answers are limited to `ANSWERS_PER_SECOND` bytes; further questions get no answer.
  */
 import type { Bus } from "../bus/bus.ts";
 import type { ServiceName, Subjects } from "../protocol/subjects.ts";
 import { Budget } from "../runtime/budget.ts";
-import { type ActorFact, ActorTap, type FollowedActor } from "./actor-tap.ts";
-import { DeliveryFeed } from "./deliveries.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { type ActorFact, ActorTap, type FollowedActor, type TapSink } from "./actor-tap.ts";
+import { DeliveryFeed, type DeliverySink } from "./deliveries.ts";
 import { EventRing } from "./event-ring.ts";
 import { Viewers } from "./viewers.ts";
 import {
@@ -34,26 +35,28 @@ export interface StationOptions {
   readonly boot: string;
   readonly version: string;
   readonly definitions: readonly MachineDefinition[];
-  readonly summary: () => { readonly [key: string]: Json };
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
+  readonly summarized: Summarized;
+  readonly clock: Clock;
+}
+
+export interface Summarized {
+  /** Figures of the service for its announcements. */
+  summary(): { readonly [key: string]: Json };
 }
 
 export type EventListener = (event: InspectEvent) => void;
 
-/** A message of NATS has 1 MiB at most, and a seal doubles each quote. */
+/** A NATS message has at most 1 MiB, and the seal doubles each quote. */
 const MOST_RECENT_BYTES = 512 * 1024;
-/** 128 pictures a second without events, or 4 with all of them: a few percent of a core. */
+/** 128 answers a second without events, or 4 with all events: a few percent of a core. */
 const ANSWERS_PER_SECOND = 2 * 1024 * 1024;
 const ANSWERS_BURST = 4 * 1024 * 1024;
 const LEAST_ANSWER = 16 * 1024;
 const SMALL = { mostBytes: sealedBytes(LIMITS.small) };
 
-export class InspectStation {
+export class InspectStation implements TapSink, DeliverySink {
   readonly deliveries: DeliveryFeed;
-  /** Messages on our subjects that could not be understood. */
+  /** Invalid messages on the subjects of this instance. */
   malformed = 0;
   readonly #options: StationOptions;
   readonly #startedAt: number;
@@ -69,18 +72,19 @@ export class InspectStation {
   #stopped = false;
 
   constructor(options: StationOptions) {
+    const { clock } = options;
     this.#options = options;
-    this.#startedAt = options.wallClock();
-    this.#answers = new Budget(ANSWERS_PER_SECOND, ANSWERS_BURST, options.now());
-    this.#viewers = new Viewers({ now: options.now, onChange: () => this.#checkWatched() });
-    this.deliveries = new DeliveryFeed((fact) => this.#tell(fact), options.wallClock);
+    this.#startedAt = clock.wallClock();
+    this.#answers = new Budget(ANSWERS_PER_SECOND, ANSWERS_BURST, clock.now());
+    this.#viewers = new Viewers(clock, { viewersChanged: () => this.#checkWatched() });
+    this.deliveries = new DeliveryFeed(this, clock);
   }
 
   get watched(): boolean {
     return this.#watched;
   }
 
-  /** Joins the bus. */
+  /** Subscribes and announces the instance. */
   start(): void {
     const { bus, subjects, service } = this.#options;
     if (this.#stopped || this.#announcing !== null) return;
@@ -95,7 +99,7 @@ export class InspectStation {
     this.#announce();
   }
 
-  /** Says goodbye, and leaves the bus. Twice and early is fine. */
+  /** Announces the stop and unsubscribes. May be called early and twice. */
   stop(): void {
     if (this.#stopped) return;
     const joined = this.#announcing !== null;
@@ -110,21 +114,31 @@ export class InspectStation {
     this.deliveries.setWatched(false);
   }
 
-  /** Follows an actor that has just been started; it replaces the one of its name. */
+  /** STATION-3. Follows an actor that has just been started. */
   follow(followed: FollowedActor): void {
     if (this.#stopped) return;
     this.#taps.get(followed.name)?.stop();
-    const sink = {
-      tell: (fact: ActorFact) => this.#tell(fact),
-      note: (make: () => ActorFact) => {
-        const stamp = this.#stamp();
-        this.#ring.push(() => ({ ...stamp, ...make() }));
-      },
-    };
-    this.#taps.set(followed.name, new ActorTap(followed, this.#watched, sink, this.#options.wallClock));
+    this.#taps.set(followed.name, new ActorTap(followed, this.#watched, this, this.#options.clock));
   }
 
-  /** Listens from within the process. @returns what ends it; twice is fine */
+  /** Keeps a fact in the ring, and sends it where there are viewers. */
+  tell(fact: Omit<InspectEvent, "v" | "seq" | "service" | "instance" | "boot">): void {
+    const event = { ...this.#stamp(), ...fact } as InspectEvent;
+    this.#ring.push(event);
+    for (const listener of this.#listeners) listener(event);
+    if (!this.#viewers.present) return; // STATION-1
+    const { bus, subjects, service, instance } = this.#options;
+    const actor = event.kind === "deliveries" ? event.kind : event.actor;
+    bus.publish(subjects.event(service, instance, actor), JSON.stringify(event));
+  }
+
+  /** Keeps a fact that no viewer sees now. */
+  note(make: () => ActorFact): void {
+    const stamp = this.#stamp();
+    this.#ring.push(() => ({ ...stamp, ...make() }));
+  }
+
+  /** Listens within the process. @returns what ends it; may be called twice */
   listen(listener: EventListener): () => void {
     if (this.#stopped) return () => undefined;
     this.#listeners.add(listener);
@@ -135,9 +149,9 @@ export class InspectStation {
     };
   }
 
-  /** How it stands. @param recentBytes bytes of the newest events with it; null for none */
+  /** The current state. @param recentBytes bytes of newest events to include; null for none */
   snapshot(recentBytes: number | null): InstanceSnapshot {
-    const { service, instance, boot, version, summary, wallClock } = this.#options;
+    const { service, instance, boot, version, summarized, clock } = this.#options;
     const actors = [...this.#taps.values()].map((tap) => ({ ...tap.snapshot(), service, instance }));
     const recent = recentBytes === null ? {} : { recent: this.#ring.newest(recentBytes) };
     return {
@@ -147,27 +161,17 @@ export class InspectStation {
       boot,
       version,
       seq: this.#seq,
-      ts: wallClock(),
+      ts: clock.wallClock(),
       startedAt: this.#startedAt,
       actors,
-      summary: summary(),
+      summary: summarized.summary(),
       ...recent,
     };
   }
 
-  #tell(fact: Omit<InspectEvent, "v" | "seq" | "service" | "instance" | "boot">): void {
-    const event = { ...this.#stamp(), ...fact } as InspectEvent;
-    this.#ring.push(event);
-    for (const listener of this.#listeners) listener(event);
-    if (!this.#viewers.present) return;
-    const { bus, subjects, service, instance } = this.#options;
-    const actor = event.kind === "deliveries" ? event.kind : event.actor;
-    bus.publish(subjects.event(service, instance, actor), JSON.stringify(event));
-  }
-
   #stamp() {
     const { service, instance, boot } = this.#options;
-    this.#seq++;
+    this.#seq++; // STATION-2
     return { v: WIRE_VERSION, seq: this.#seq, service, instance, boot } as const;
   }
 
@@ -185,7 +189,7 @@ export class InspectStation {
   }
 
   #onRequest(text: string, respond: (text: string) => void): void {
-    const { boot, definitions, now } = this.#options;
+    const { boot, definitions, clock } = this.#options;
     const request = readText(snapshotRequest, text, LIMITS.small);
     if (request === null) {
       this.malformed++;
@@ -193,7 +197,7 @@ export class InspectStation {
     }
     if (request.viewer === boot) return;
     const bytes = request.recentBytes === undefined ? null : Math.min(request.recentBytes, MOST_RECENT_BYTES);
-    if (!this.#answers.admit(LEAST_ANSWER + (bytes ?? 0), now())) return;
+    if (!this.#answers.admit(LEAST_ANSWER + (bytes ?? 0), clock.now())) return; // STATION-4
     respond(JSON.stringify({ ...this.snapshot(bytes), ...(request.definitions ? { definitions } : {}) }));
   }
 

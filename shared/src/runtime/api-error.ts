@@ -2,6 +2,7 @@
  * Errors that a person or program meets over HTTP: `{"error":{"code","message","field"?,"fix"}}` (SPEC 4).
  * Every code stands in docs/reference/errors.md; a test keeps both in step.
  */
+import type { FastifyReply } from "fastify";
 
 /** Code → HTTP status and the fix that is told when the caller gives no better one. */
 export const ERROR_CODES = {
@@ -78,4 +79,9 @@ export interface ErrorBody {
 export function errorBody(fault: ApiFault): ErrorBody {
   const { code, message, field, fix = ERROR_CODES[code].fix } = fault;
   return { error: field === undefined ? { code, message, fix } : { code, message, field, fix } };
+}
+
+export function sendFault(reply: FastifyReply, fault: ApiFault): FastifyReply {
+  if (fault.retryAfterSeconds !== undefined) reply.header("retry-after", String(fault.retryAfterSeconds));
+  return reply.code(ERROR_CODES[fault.code].status).send(errorBody(fault));
 }

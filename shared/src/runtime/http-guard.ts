@@ -1,25 +1,24 @@
 /**
- * What stands before every route: headers for browsers (helmet), a limit of requests for each address, the names under which
- * the service may be asked, where the request comes from, the bearer token, the declared type of a body.
- * In this order, so that knocking with wrong tokens is limited too, and a refusal carries the headers.
+ * Runs before every route: headers for browsers (helmet), a rate limit for each address, the allowed host names, the origin of
+ * the request, the bearer token, the declared type of a body. In this order, so that attempts with wrong tokens are limited as
+ * well, and a refusal has the headers.
  *
  * Invariants:
- *  1. Health, metrics and version are never limited, and answer under every name: who watches must see most when there is
- *     most to see, and probes use names that no setting knows.
- *  2. With a token configured every /v1 route wants it, however its path is spelled; compared in constant time.
- *  3. Addresses are counted in a cache of bounded size.
- *  4. HOST-1, SITE-1 and JSON-1 of browser-guard.ts hold for every other route, unknown ones too.
+ *  GATE-1. Health, metrics and version are never limited and answer under every host name: monitoring needs them most under
+ *     load, and probes use names that no setting knows.
+ *  GATE-2. With a token configured every /v1 route requires it, however its path is spelled; the comparison takes constant time.
+ *  GATE-3. HOST-1, SITE-1 and JSON-1 of browser-guard.ts hold for every other route, unknown ones as well.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ApiFault } from "./api-error.ts";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type ApiFault, sendFault } from "./api-error.ts";
 import { AllowedHosts, crossSiteFault, isChange, isJsonType } from "./browser-guard.ts";
 
-/** Decides who may use the API. */
+/** Decides which callers may use the API. */
 export interface Gate {
-  /** Why the request to a /v1 route is refused; null where it may pass. */
+  /** @returns why a request to a /v1 route is refused; null where it may pass */
   admit(request: FastifyRequest): ApiFault | null | Promise<ApiFault | null>;
 }
 
@@ -27,11 +26,14 @@ export interface GuardOptions {
   readonly gate: Gate;
   /** Requests a second from one address; null: no limit. */
   readonly requestsPerSecond: number | null;
-  /** Names under which the service may be asked for, in addition to IP addresses and loopback names. */
+  /** Host names of the service, in addition to IP addresses and loopback names. */
   readonly allowedHosts: readonly string[];
-  /** Takes each request to a /v1 route that was refused here, and why. */
-  readonly onRefused?: ((request: FastifyRequest, fault: ApiFault) => void) | undefined;
-  readonly sendFault: (reply: FastifyReply, fault: ApiFault) => FastifyReply;
+  readonly refusals?: RefusalObserver | undefined;
+}
+
+export interface RefusalObserver {
+  /** Takes each request to a /v1 route that was refused before its route. Never throws or rejects. */
+  note(request: FastifyRequest, fault: ApiFault): unknown;
 }
 
 export const RATE_LIMITED = "ACKTOR_RATE_LIMITED";
@@ -40,13 +42,13 @@ export const RATE_LIMITED = "ACKTOR_RATE_LIMITED";
 const UNLIMITED: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics", "/version"]);
 const ADDRESSES = 10_000;
 
-/** No answer of ours is a page, except where its route says so itself (the console), so nothing may be loaded from it. */
+/** No answer is a page, except those of the console, whose routes set their own policy. */
 const HELMET = {
   contentSecurityPolicy: {
     useDefaults: false,
     directives: { defaultSrc: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], frameAncestors: ["'none'"] },
   },
-  // TLS is ended by whoever stands in front; a browser ignores it over plain HTTP.
+  // A proxy in front terminates TLS; browsers ignore the header over plain HTTP.
   strictTransportSecurity: false,
   xFrameOptions: { action: "deny" },
 } as const;
@@ -54,10 +56,10 @@ const HELMET = {
 export function addGuard(app: FastifyInstance, options: GuardOptions): void {
   app.register(helmet, HELMET);
   app.register(rateLimit, { global: false, cache: ADDRESSES });
-  // Plugins are loaded at the start, and a hook that is added before them would run before theirs.
+  // Fastify loads plugins at the start; a hook added before that would run before theirs.
   app.after(() => {
     if (options.requestsPerSecond !== null) limitRate(app, options.requestsPerSecond);
-    refuse(app, options);
+    addRefusals(app, options);
   });
   app.addHook("preValidation", async (request) => {
     // JSON-1: an empty body is an empty object.
@@ -69,28 +71,29 @@ function limitRate(app: FastifyInstance, max: number): void {
   const limit = app.rateLimit({
     max,
     timeWindow: 1_000,
-    errorResponseBuilder: () => {
+    errorResponseBuilder() {
       const message = `more than ${max} requests a second came from this address`;
       return Object.assign(new Error(message), { statusCode: 429, code: RATE_LIMITED });
     },
   });
   app.addHook("onRequest", async function (request, reply) {
+    // GATE-1
     if (!UNLIMITED.has(request.routeOptions.url ?? "")) await limit.call(this, request, reply);
   });
 }
 
-function refuse(app: FastifyInstance, { gate, allowedHosts, onRefused, sendFault }: GuardOptions): void {
+function addRefusals(app: FastifyInstance, { gate, allowedHosts, refusals }: GuardOptions): void {
   const hosts = new AllowedHosts(allowedHosts);
   app.addHook("onRequest", async (request, reply) => {
     const route = request.routeOptions.url;
     if (route !== undefined && UNLIMITED.has(route)) return;
-    // The route that was matched, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats too.
+    // GATE-2: the matched route, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats as well.
     const isApi = (route ?? request.url).startsWith("/v1");
     const fault =
       originFault(request, hosts, isApi) ?? (isApi ? await gate.admit(request) : null) ?? typeFault(request);
     if (fault === null) return;
     if (fault.code === "unauthorized") reply.header("www-authenticate", "Bearer");
-    if (isApi) onRefused?.(request, fault);
+    if (isApi) refusals?.note(request, fault);
     return sendFault(reply, fault);
   });
 }
@@ -98,7 +101,7 @@ function refuse(app: FastifyInstance, { gate, allowedHosts, onRefused, sendFault
 /** HOST-1 and SITE-1. */
 function originFault({ headers, method }: FastifyRequest, hosts: AllowedHosts, isApi: boolean): ApiFault | null {
   if (!hosts.has(headers.host)) {
-    const message = `this service is not known as ${JSON.stringify((headers.host ?? "").slice(0, 100))}`;
+    const message = `this service does not answer under the host name ${JSON.stringify((headers.host ?? "").slice(0, 100))}`;
     return { code: "host_not_allowed", field: "Host", message };
   }
   const change = isChange(method);
@@ -106,21 +109,21 @@ function originFault({ headers, method }: FastifyRequest, hosts: AllowedHosts, i
   return why === null ? null : { code: "cross_site", message: why };
 }
 
-/** JSON-1. A path that is not there is answered as such. */
+/** JSON-1. An unknown path is answered with 404 instead. */
 function typeFault({ headers, method, routeOptions }: FastifyRequest): ApiFault | null {
   if (!isChange(method) || routeOptions.url === undefined || isJsonType(headers["content-type"])) return null;
   return {
     code: "unsupported_media_type",
     field: "Content-Type",
-    message: "the request is not declared as application/json",
+    message: "the request does not declare Content-Type: application/json",
   };
 }
 
-/** One token for everything. */
+/** One token for all routes. */
 export class TokenGate implements Gate {
   readonly #wanted: Buffer | null;
 
-  /** @param token null: everybody may pass */
+  /** @param token null: every caller may pass */
   constructor(token: string | null) {
     this.#wanted = token === null ? null : digest(`Bearer ${token}`);
   }

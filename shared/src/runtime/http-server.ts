@@ -1,40 +1,41 @@
 /**
- * The HTTP server that both services stand on: one error form, limits, health and metrics routes. `http-guard.ts` stands
- * before them.
+ * The HTTP server of both services: one form of errors, limits, health and metrics routes. `http-guard.ts` runs before the
+ * routes.
  *
  * Invariants:
- *  1. Whatever goes wrong, the answer is `{"error":{…}}`; a stack trace never leaves the process.
- *  BODY-1. A body beyond its route's limits (`body-limits.ts`) is never parsed; what needs a token is refused before it is read.
- *  2. A request has HEADERS_MS for its headers and REQUEST_MS for all of it, looked at each second; connections are bounded.
+ *  HTTP-1. Every error is answered as `{"error":{…}}`; a stack trace never leaves the process.
+ *  HTTP-2. A request has HEADERS_MS for its headers and REQUEST_MS in total, checked each second; connections are bounded.
+ *  BODY-1. A body beyond its route's limits (`body-limits.ts`) is never parsed; a request without the required token is refused
+ *     before its body is read.
  */
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { readJson } from "../protocol/bounded-json.ts";
-import { type ApiFault, ERROR_CODES, errorBody } from "./api-error.ts";
+import { type ApiFault, ERROR_CODES, errorBody, sendFault } from "./api-error.ts";
 import { type BodyLimits, bodyFault, SMALL_BODY } from "./body-limits.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
-import { addGuard, type Gate, RATE_LIMITED, TokenGate } from "./http-guard.ts";
+import { addGuard, type Gate, RATE_LIMITED, type RefusalObserver, TokenGate } from "./http-guard.ts";
 import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
 import type { Registry } from "./metric-table.ts";
 import { openApiDocument, type Route, type RouteDocs } from "./openapi.ts";
 
-/** Of a body beyond the limit, what is read so that its sender hears why; beyond that the connection is closed on him. */
+/** Bytes of a too large body that are read so that its sender receives the answer; then the connection is closed. */
 const SWALLOWED_BYTES = 64 * 1024 * 1024;
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
-/** Below the 1,024 file descriptors that a process often has, with room for its own. */
+/** Below the usual 1,024 file descriptors of a process, with room for its other ones. */
 const MOST_CONNECTIONS = 900;
-/** Failures of one route are logged once in this time: what strangers send must not fill the log. */
+/** Failures of one route are logged once in this period. */
 const FAILURES_EVERY_MS = 1_000;
-/** Making the metrics takes at most a fifth of the time, however often they are asked for. */
+/** Rendering the metrics takes at most a fifth of the time, however often they are requested. */
 const METRICS_REST = 4;
 
 export interface Readiness {
   readonly ready: boolean;
-  /** `ok`, `degraded` (ready, but something is away) or `unavailable`. */
+  /** `degraded`: ready, but a dependency fails. */
   readonly status: "ok" | "degraded" | "unavailable";
   readonly checks: Readonly<Record<string, string>>;
 }
@@ -43,19 +44,22 @@ export interface HttpOptions {
   readonly service: string;
   readonly version: string;
   readonly token: string | null;
-  /** Who may use /v1, where that is more than one token. */
+  /** Decides which callers may use /v1; `token` alone where it is absent. */
   readonly gate?: Gate;
-  /** Host names under which the service may be asked for, in addition to IP addresses and loopback names. */
+  /** Host names of the service, in addition to IP addresses and loopback names. */
   readonly allowedHosts?: readonly string[];
-  /** Requests a second from one address; no limit where it is null or left out. */
+  /** Requests a second from one address; null or absent: no limit. */
   readonly requestsPerSecond?: number | null;
   readonly logger: Logger;
   readonly registry: Registry;
-  readonly readiness: () => Readiness;
-  /** What is said of the service's own routes, in `/openapi.json`. */
+  readonly health: HealthSource;
+  /** Documentation of the service's own routes for `/openapi.json`. */
   readonly docs?: RouteDocs;
-  /** Takes each request to a /v1 route that may not do what it asked, and why. */
-  readonly onRefused?: (request: FastifyRequest, fault: ApiFault) => void;
+  readonly refusals?: RefusalObserver;
+}
+
+export interface HealthSource {
+  readiness(): Readiness;
 }
 
 /** Makes the server with its health routes; the caller adds routes and listens. */
@@ -63,26 +67,26 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: SMALL_BODY.maxBytes,
     requestTimeout: REQUEST_MS,
-    // Node looks each 30 s by default: a slow sender would have four times his time.
+    // HTTP-2. Node checks every 30 s by default, which would give a slow sender four times the time.
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },
-    // Requests under way at a stop are answered; idle connections are closed at once. What still comes in meanwhile is
-    // answered by its route: Fastify's own 503 has another form.
+    // At a stop, running requests are answered and idle connections are closed. Routes answer requests that still arrive:
+    // Fastify's own 503 has another form.
     forceCloseConnections: "idle",
     return503OnClosing: false,
-    frameworkErrors: (error, _request, reply) => {
-      // The message may quote all of a path.
+    frameworkErrors(error, _request, reply) {
+      // The message may quote an entire path.
       return sendFault(reply as FastifyReply, { code: "bad_request", message: printable(error.message) });
     },
-    clientErrorHandler: (error, socket) => answerSocket(error, socket),
+    clientErrorHandler: answerSocket,
   });
   const methodsOf = noteRoutes(app);
   limitBodies(app);
   app.server.maxConnections = MOST_CONNECTIONS;
-  const { token, gate = new TokenGate(token), requestsPerSecond = null, allowedHosts = [], onRefused } = options;
-  addGuard(app, { gate, requestsPerSecond, allowedHosts, onRefused, sendFault });
+  const { token, gate = new TokenGate(token), requestsPerSecond = null, allowedHosts = [], refusals } = options;
+  addGuard(app, { gate, requestsPerSecond, allowedHosts, refusals });
   const failures = new LogThrottle(SYSTEM_CLOCK, FAILURES_EVERY_MS);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     return answerError(error, request, reply, { logger: options.logger, failures });
@@ -90,9 +94,12 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => {
     const place = `${request.method} ${request.url.slice(0, 200)}`;
     const methods = methodsOf(request.url);
-    if (methods.length === 0) return sendFault(reply, { code: "not_found", message: `nothing at ${place}` });
+    if (methods.length === 0) return sendFault(reply, { code: "not_found", message: `there is no route ${place}` });
     reply.header("allow", methods.join(", "));
-    return sendFault(reply, { code: "method_not_allowed", message: `nothing at ${place}, but for another method` });
+    return sendFault(reply, {
+      code: "method_not_allowed",
+      message: `there is no route ${place}; the path has other methods`,
+    });
   });
   addOpenApi(app, options);
   addHealthRoutes(app, options);
@@ -100,12 +107,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   return app;
 }
 
-export function sendFault(reply: FastifyReply, fault: ApiFault): FastifyReply {
-  if (fault.retryAfterSeconds !== undefined) reply.header("retry-after", String(fault.retryAfterSeconds));
-  return reply.code(ERROR_CODES[fault.code].status).send(errorBody(fault));
-}
-
-/** The address of a listening server, as a person would type it. */
+/** The address of a listening server, as a user would type it. */
 export function addressOf(app: FastifyInstance): string {
   const address = app.addresses()[0];
   if (address === undefined || typeof address === "string") return "";
@@ -113,8 +115,8 @@ export function addressOf(app: FastifyInstance): string {
 }
 
 /**
- * Fastify's own parser refuses `__proto__` with a message that names no field; ours keeps it as an ordinary key,
- * which validation then refuses by name as unknown. JSON.parse itself sets no prototype.
+ * Fastify's parser rejects `__proto__` with a message that names no field; this one keeps it as an ordinary key, which
+ * validation then rejects by name as unknown. JSON.parse itself sets no prototype.
  */
 function limitBodies(app: FastifyInstance): void {
   app.addHook("onRoute", (route) => {
@@ -124,6 +126,7 @@ function limitBodies(app: FastifyInstance): void {
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     const limits = limitsOf(request);
     if (body.length === 0) return done(null, undefined);
+    // BODY-1
     const read = readJson(body as Buffer, limits);
     if (read.ok) return done(null, read.value);
     done(Object.assign(new Error(read.reason), { statusCode: 400, fault: bodyFault(read, limits) }));
@@ -134,7 +137,7 @@ function limitsOf(request: FastifyRequest): BodyLimits {
   return request.routeOptions.config?.body ?? SMALL_BODY;
 }
 
-/** @returns the methods that some route has for a path: tells a wrong method from a wrong path */
+/** @returns the methods that the routes of a path have: distinguishes a wrong method from a wrong path */
 function noteRoutes(app: FastifyInstance): (url: string) => string[] {
   const routes: { readonly method: string; readonly path: RegExp }[] = [];
   app.addHook("onRoute", ({ method, url }) => {
@@ -148,8 +151,8 @@ function noteRoutes(app: FastifyInstance): (url: string) => string[] {
 }
 
 /**
- * A connection on which nothing was ever asked is not idle for Node: a stop waited 30 s for the spare one that a browser
- * opens, and 4 s for the one of fetch after a stream was left.
+ * A connection without any request is not idle for Node: a stop waited 30 s for the spare connection that a browser opens,
+ * and 4 s for the one of fetch after a stream was left.
  */
 function endUnusedConnections(app: FastifyInstance): void {
   const fresh = new Set<Socket>();
@@ -163,7 +166,7 @@ function endUnusedConnections(app: FastifyInstance): void {
   });
 }
 
-/** What cannot be read as HTTP gets our form too; there is no request yet to which one could reply. */
+/** HTTP-1 for bytes that are not valid HTTP; Fastify has no request then. */
 function answerSocket({ code }: { readonly code?: string }, socket: Duplex): void {
   if (!socket.writable) {
     socket.destroy();
@@ -171,8 +174,8 @@ function answerSocket({ code }: { readonly code?: string }, socket: Duplex): voi
   }
   const late = code === "ERR_HTTP_REQUEST_TIMEOUT";
   const fault: ApiFault = late
-    ? { code: "request_timeout", message: "the request did not come in time" }
-    : { code: "bad_request", message: "this is not a request that can be read" };
+    ? { code: "request_timeout", message: "the request did not arrive in time" }
+    : { code: "bad_request", message: "the request is not valid HTTP" };
   const { status } = ERROR_CODES[fault.code];
   const body = JSON.stringify(errorBody(fault));
   const head = [
@@ -211,12 +214,12 @@ function answerError(
   const route = request.routeOptions.url;
   const unsaid = failures.admit(`${request.method} ${route}`);
   if (unsaid !== null) logger.error({ err: error, method: request.method, route, unsaid }, "request failed");
-  return sendFault(reply, { code: "internal", message: "something went wrong inside acktor" });
+  return sendFault(reply, { code: "internal", message: "acktor failed to handle the request" });
 }
 
 /**
- * Reads the rest of a body that is too large. Who still sends does not read: answered at once, and the connection closed
- * as it must be then, 6 of 40 callers saw EPIPE and no answer. Bounded by SWALLOWED_BYTES, and by the request's timeout.
+ * Reads the rest of a body that is too large. A client that still sends does not read: with an immediate answer, after which
+ * the connection must be closed, 6 of 40 callers saw EPIPE and no answer. Bounded by SWALLOWED_BYTES and the request's timeout.
  */
 function swallow(body: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -244,7 +247,7 @@ function swallow(body: IncomingMessage): Promise<void> {
 function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.get("/livez", async () => ({ status: "ok" }));
   app.get("/readyz", async (request, reply) => {
-    const { ready, status, checks } = options.readiness();
+    const { ready, status, checks } = options.health.readiness();
     const verbose = "verbose" in (request.query as object);
     return reply.code(ready ? 200 : 503).send(verbose || status !== "ok" ? { status, checks } : { status });
   });
@@ -255,7 +258,7 @@ function addHealthRoutes(app: FastifyInstance, options: HttpOptions): void {
   });
 }
 
-/** The same answer for all who ask while it is made, and for `rest` times as long as that took. */
+/** Shares one result among the callers while it is made, and for `rest` times as long as that took. */
 function sparing<T>(make: () => Promise<T>, rest: number): () => Promise<T> {
   let last: Promise<T> | null = null;
   return () => {
@@ -270,7 +273,7 @@ function sparing<T>(make: () => Promise<T>, rest: number): () => Promise<T> {
   };
 }
 
-/** Made when it is first asked for: every route is registered by then. */
+/** Made on the first request, when every route is registered. */
 function addOpenApi(app: FastifyInstance, { service, version, docs = {} }: HttpOptions): void {
   const routes: Route[] = [];
   let document: string | null = null;

@@ -43,7 +43,7 @@ function rig(t: TestContext, watched: boolean) {
   };
   const commands = { pause: { type: "go" }, drain: { type: "end" } };
   const followed = { name: "role", machine: "toy", actor, shown: ["count"], commands };
-  const tap = new ActorTap(followed, watched, sink, () => Date.now());
+  const tap = new ActorTap(followed, watched, sink, { wallClock: () => Date.now() });
   t.after(() => actor.stop());
   const said = (): string[] => told.map(({ kind, event, edges, value }) => [kind, event, value, ...edges].join(" "));
   return { actor, tap, told, noted, said };
@@ -151,7 +151,9 @@ function counter(t: TestContext) {
   });
   actor.start();
   const sink = { tell: (fact: ActorFact) => void told.push(fact), note: () => undefined };
-  new ActorTap({ name: "role", machine: "toy", actor, shown: ["count"], commands: {} }, true, sink, () => Date.now());
+  new ActorTap({ name: "role", machine: "toy", actor, shown: ["count"], commands: {} }, true, sink, {
+    wallClock: () => Date.now(),
+  });
   t.after(() => actor.stop());
   const counts = (): unknown[] =>
     told.slice(1).map(({ kind, context }) => [kind, (context as { count: number }).count]);

@@ -162,7 +162,7 @@ test("what is no command, or no request, is 400", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const explode = await ask(bus, SUBJECTS.command("publisher", "one", "explode"), { v: 1, who: "x" });
-  assert.deepEqual([explode.code, explode.reason], [400, "explode is no command"]);
+  assert.deepEqual([explode.code, explode.reason], [400, "explode is not a command"]);
   const nobody = await ask(bus, SUBJECTS.command("publisher", "one", "pause"), { v: 1 });
   assert.equal(nobody.code, 400);
   assert.deepEqual([one.obeyed, one.desk.malformed], [[], 2]);

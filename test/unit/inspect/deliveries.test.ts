@@ -6,10 +6,7 @@ import { type DeliveryFact, DeliveryFeed } from "@acktor/shared/inspect/deliveri
 function rig(t: TestContext) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 5_000 });
   const told: DeliveryFact[] = [];
-  const feed = new DeliveryFeed(
-    (fact) => void told.push(fact),
-    () => Date.now(),
-  );
+  const feed = new DeliveryFeed({ tell: (fact) => void told.push(fact) }, { wallClock: () => Date.now() });
   return { feed, told };
 }
 

@@ -7,7 +7,10 @@ import { type InstanceGone, type InstanceSnapshot, SILENT_AFTER_MS } from "@ackt
 function rig() {
   const gone: InstanceGone[] = [];
   const clock = { now: 0 };
-  const roster = new Roster({ now: () => clock.now, wallClock: () => 1_000, onGone: (one) => void gone.push(one) });
+  const roster = new Roster(
+    { now: () => clock.now, wallClock: () => 1_000 },
+    { instanceGone: (one) => void gone.push(one) },
+  );
   return { roster, gone, clock };
 }
 

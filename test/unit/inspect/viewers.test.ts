@@ -6,7 +6,7 @@ import { BEAT_EVERY_MS, LEFT_AFTER_MS, Viewers } from "@acktor/shared/inspect/vi
 function rig(t: TestContext) {
   t.mock.timers.enable({ apis: ["setInterval", "Date"], now: 0 });
   const changes: boolean[] = [];
-  const viewers = new Viewers({ now: () => Date.now(), onChange: (present) => void changes.push(present) });
+  const viewers = new Viewers({ now: () => Date.now() }, { viewersChanged: (present) => void changes.push(present) });
   t.after(() => viewers.stop());
   return { viewers, changes };
 }

@@ -34,9 +34,9 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
     token,
     logger: keptLogger().logger,
     registry: new Registry(),
-    readiness: () => ({ ready: true, status: "ok", checks: {} }),
+    health: { readiness: () => ({ ready: true, status: "ok", checks: {} }) },
     gate: new PrincipalGate({ book, rates: new RequestRates(() => 0, 10), token }),
-    onRefused: (request, fault) => void refusals.note(request, fault),
+    refusals,
   });
   const pool = { run: async () => AWAY, size: 1, busy: () => 0, waiting: () => 0, stop: async () => undefined };
   app.post("/v1/messages", async () => ({}));

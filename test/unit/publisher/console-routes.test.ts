@@ -18,9 +18,9 @@ function rig(t: TestContext, files: Readonly<Record<string, string>>, token: str
   const folder = mkdtempSync(path.join(tmpdir(), "acktor-console-"));
   t.after(() => rmSync(folder, { recursive: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
-  const readiness = () => ({ ready: true, status: "ok", checks: {} }) as const;
+  const health = { readiness: () => ({ ready: true, status: "ok", checks: {} }) as const };
   const logger = createLogger("publisher", "one", "silent");
-  const app = createHttp({ service: "p", version: "0", token, logger, registry: new Registry(), readiness });
+  const app = createHttp({ service: "p", version: "0", token, logger, registry: new Registry(), health });
   addConsoleRoutes(app, INDEX, folder);
   t.after(() => app.close());
   return app;

@@ -36,7 +36,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
   const log = keptLogger();
   const intake = intakeRig();
   const asked = { statements: 0, wakes: 0 };
-  const readiness = () => ({ ready: true, status: "ok", checks: {} }) as const;
+  const health = { readiness: () => ({ ready: true, status: "ok", checks: {} }) as const };
   const app = createHttp({
     service: "publisher",
     version: "1",
@@ -44,7 +44,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     gate: openGate(),
     logger: log.logger,
     registry: new Registry(),
-    readiness,
+    health,
   });
   const pool = poolThat(answer, asked);
   const limits = {

@@ -14,7 +14,7 @@ function server(t: TestContext, over: Partial<HttpOptions>): FastifyInstance {
     token: null,
     logger: keptLogger().logger,
     registry: new Registry(),
-    readiness: () => ({ ready: true, status: "ok", checks: {} }),
+    health: { readiness: () => ({ ready: true, status: "ok", checks: {} }) },
     ...over,
   });
   app.get("/v1/status", async () => ({ here: true }));

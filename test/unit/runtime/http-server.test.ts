@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
-import { ERROR_CODES, errorBody } from "@acktor/shared/runtime/api-error";
+import { ERROR_CODES, errorBody, sendFault } from "@acktor/shared/runtime/api-error";
 import { BATCH_BODY, IDS_BODY, MESSAGE_BODY, SMALL_BODY } from "@acktor/shared/runtime/body-limits";
-import { addressOf, createHttp, type HttpOptions, type Readiness, sendFault } from "@acktor/shared/runtime/http-server";
+import { addressOf, createHttp, type HttpOptions, type Readiness } from "@acktor/shared/runtime/http-server";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import { Registry } from "prom-client";
@@ -21,7 +21,7 @@ function server(t: TestContext, over: Partial<HttpOptions> = {}): { app: Fastify
     token: null,
     logger: createLogger("publisher", "one", "debug", { write: (line: string) => void lines.push(line) }),
     registry: new Registry(),
-    readiness: () => READY,
+    health: { readiness: () => READY },
     ...over,
   });
   app.post("/v1/echo", async (request) => ({ body: request.body ?? null, keys: Object.keys(request.body ?? {}) }));
@@ -275,7 +275,7 @@ test("a request that comes while the server closes is answered by its route", as
 
 test("ready says what is away, and 503 when it is the database", async (t) => {
   let readiness = READY;
-  const { app } = server(t, { readiness: () => readiness });
+  const { app } = server(t, { health: { readiness: () => readiness } });
   assert.deepEqual((await app.inject("/readyz")).json(), { status: "ok" });
   assert.deepEqual((await app.inject("/readyz?verbose")).json(), { status: "ok", checks: { postgres: "ok" } });
   readiness = { ready: true, status: "degraded", checks: { broker: "RECONNECTING" } };
@@ -327,9 +327,10 @@ test("a stop does not wait for a connection on which nothing was asked", async (
 
 test("each refusal at the guard is reported, with its route and its fault; nothing else is", async (t) => {
   const refused: string[] = [];
-  const onRefused: HttpOptions["onRefused"] = ({ method, routeOptions }, { code }) =>
-    void refused.push(`${method} ${routeOptions.url} ${code}`);
-  const { app } = server(t, { token: TOKEN, onRefused });
+  const refusals: HttpOptions["refusals"] = {
+    note: ({ method, routeOptions }, { code }) => refused.push(`${method} ${routeOptions.url} ${code}`),
+  };
+  const { app } = server(t, { token: TOKEN, refusals });
   await app.inject({ method: "GET", url: "/v1/items/7" });
   await app.inject({ method: "POST", url: "/v1/echo", headers: { authorization: "Bearer wrong" } });
   await app.inject({ method: "GET", url: "/v1/items/7", headers: { authorization: `Bearer ${TOKEN}` } });

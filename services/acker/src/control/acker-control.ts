@@ -55,6 +55,13 @@ export class AckerControl {
     this.#definitions = [supervisorMachine, linkMachine, receiverMachine].map(describeMachine);
     this.plane = new ControlPlane({
       ...options,
+      clock: options,
+      random: { next: options.random },
+      controlled: {
+        summary: options.summary,
+        execute: ({ command }) => this.#execute(command),
+        record: (record) => this.#report(record),
+      },
       service: "acker",
       version: VERSION,
       natsUrl: config.NATS_URL,
@@ -63,8 +70,6 @@ export class AckerControl {
       natsInbox: config.ACKTOR_NATS_INBOX,
       natsSecret: config.ACKTOR_NATS_SECRET ?? config.ACKTOR_API_TOKEN,
       definitions: this.#definitions,
-      execute: ({ command }) => this.#execute(command),
-      record: (record) => this.#report(record),
     });
   }
 

@@ -64,7 +64,7 @@ export class PublisherControl {
 
   constructor(options: PublisherControlOptions) {
     this.#options = options;
-    const { config, instance, pool, logger, now, wallClock } = options;
+    const { config, instance, pool, logger, now } = options;
     this.auditor = new Auditor({ pool, logger, now });
     const definitions = [
       ...[supervisorMachine, linkMachine, dispatcherMachine, periodicMachine].map(describeMachine),
@@ -72,6 +72,13 @@ export class PublisherControl {
     ];
     this.plane = new ControlPlane({
       ...options,
+      clock: options,
+      random: { next: options.random },
+      controlled: {
+        summary: options.summary,
+        execute: (asked) => this.#execute(asked),
+        record: (record) => this.auditor.record(record),
+      },
       service: "publisher",
       version: VERSION,
       natsUrl: config.NATS_URL,
@@ -80,13 +87,11 @@ export class PublisherControl {
       natsInbox: config.ACKTOR_NATS_INBOX,
       natsSecret: config.ACKTOR_NATS_SECRET ?? config.ACKTOR_API_TOKEN,
       definitions,
-      execute: (asked) => this.#execute(asked),
-      record: (record) => this.auditor.record(record),
     });
     const { bus, subjects, boot, station, desk } = this.plane;
-    this.fleet = new FleetView({ bus, subjects, boot, station, definitions, now, wallClock });
-    const count: FleetView["count"] = (service) => this.fleet.count(service);
-    this.commands = new FleetCommands({ bus, subjects, boot, desk, service: "publisher", instance, count });
+    this.fleet = new FleetView({ bus, subjects, boot, station, definitions, clock: options });
+    const { fleet } = this;
+    this.commands = new FleetCommands({ bus, subjects, boot, desk, service: "publisher", instance, fleet });
   }
 
   get malformed(): number {

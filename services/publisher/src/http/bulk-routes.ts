@@ -1,7 +1,7 @@
 /** `POST /v1/messages/states`, `POST /v1/dead-letters/discard`: what the `acktor` command asks of many messages at once. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
-import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { discardDeadLetters } from "../outbox/discard-dead-letters.ts";

@@ -6,7 +6,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import type { CommandReply } from "@acktor/shared/inspect/wire";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listActions } from "../outbox/list-actions.ts";

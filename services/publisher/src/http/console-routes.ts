@@ -11,7 +11,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 const TYPES: Readonly<Record<string, string>> = {

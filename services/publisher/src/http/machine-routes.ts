@@ -1,7 +1,7 @@
 /** `GET /v1/machines`, `GET /v1/events`: every actor of every instance on the bus, as it stands and as it moves. */
 import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /** `GET /v1/messages`, `GET /v1/messages/:id`, and the pages of its attempts and acks: what became of them (SPEC 4). */
 import type { Pool } from "@acktor/shared/db/pool";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import type { Receipts } from "../control/ask-receipts.ts";

@@ -1,7 +1,7 @@
 /** What operators do to messages (SPEC 4): replay, cancel, acknowledge; one, or every dead letter that matches. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
-import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { deadLettersBody, filterOf, messageIds, replayByFilter } from "../control/replay-by-filter.ts";

@@ -1,7 +1,7 @@
 /** `GET /v1/overview`, and the operator's routes that work on groups: dead letters by reason, cancel what waits. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
-import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { messageIds } from "../control/replay-by-filter.ts";

@@ -5,7 +5,7 @@
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { filterFault } from "@acktor/shared/protocol/topics";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { createPrincipal, listPrincipals, revokePrincipal } from "../principals/change-principals.ts";

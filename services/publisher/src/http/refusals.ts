@@ -5,8 +5,7 @@
  * looking are not.
  */
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
-import { type ApiFault, ERROR_CODES } from "@acktor/shared/runtime/api-error";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { type ApiFault, ERROR_CODES, sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { heldPrincipal } from "../principals/principal-gate.ts";
 import { COMMAND_ROUTES } from "./command-names.ts";

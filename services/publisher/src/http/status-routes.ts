@@ -1,6 +1,6 @@
 /** What people look at: `/v1/stats` (S22) and `/v1/status` (S7, S8). */
 import type { Pool } from "@acktor/shared/db/pool";
-import { sendFault } from "@acktor/shared/runtime/http-server";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance } from "fastify";
 import { readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";

@@ -7,8 +7,8 @@
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { sendFault } from "@acktor/shared/runtime/api-error";
 import { BATCH_BODY, MESSAGE_BODY } from "@acktor/shared/runtime/body-limits";
-import { sendFault } from "@acktor/shared/runtime/http-server";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Principal } from "../principals/principal.ts";
 import { principalOf } from "../principals/principal-gate.ts";
