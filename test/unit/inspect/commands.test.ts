@@ -188,7 +188,8 @@ test("a flood of commands is bounded", async (t) => {
 
 test("what follows a command comes after its record and its answer", async (t) => {
   const order: string[] = [];
-  const execute = async () => ({ ok: true, result: null, after: () => void order.push("after") }) as const;
+  const execute = async () =>
+    ({ ok: true, result: null, stops: { stop: async () => void order.push("after") } }) as const;
   const one = join(t, new LocalBus(), "one", { execute });
   await one.desk.run(PAUSE);
   order.push(`answered, ${one.records.length} recorded`);
