@@ -74,7 +74,7 @@ export const IDIOMS: readonly Idiom[] = [
     reason: "a quantity “at once” is one at a time, or many",
   },
   { pattern: "whatever|whatsoever", instead: "any …, every …, regardless of …" },
-  { pattern: "(?:as )?of old", instead: "as before" },
+  { pattern: "(?:as )?of old(?=[.,;:)])", instead: "as before" },
   { pattern: "in turns", instead: "alternately" },
   { pattern: "lest", instead: "so that … not" },
   { pattern: "thereof|therein|wherein|whereby|whence|withal", instead: "of which, in which, by which" },
