@@ -1,10 +1,12 @@
 /** Dead letters over HTTP: one, selected, or all that match; a look first; not all at once; who and when; never twice. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addOperatorRoutes } from "@acktor/publisher/http/operator-routes";
 import { addOverviewRoutes } from "@acktor/publisher/http/overview-routes";
 import { Refusals } from "@acktor/publisher/http/refusals";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
+import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import { pause } from "@acktor/shared/runtime/pause";
 import { Registry } from "prom-client";
@@ -29,15 +31,16 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
     health,
   });
   const refusals: string[] = [];
-  const foreign = new Refusals({ instance: "one", record: async () => undefined });
-  addOperatorRoutes(app, {
-    ...{ pool, inboxWindowMs: 3_600_000, wake: () => undefined, refusals: foreign },
-    async recordRefusal({ action, detail }) {
+  const audit = {
+    async record({ action, detail }: AuditRecord) {
       await pause(100, new AbortController().signal);
-      refusals.push(`${action} ${detail.message_id}`);
+      refusals.push(`${action} ${(detail as { message_id: string }).message_id}`);
     },
-  });
-  addOverviewRoutes(app, { pool, refusals: foreign, overview: async () => ({}) });
+  };
+  const foreign = new Refusals(audit, "one");
+  const doorbell = { ring: () => undefined };
+  addOperatorRoutes(app, { pool, inboxWindowMs: 3_600_000, doorbell, refusals: foreign });
+  addOverviewRoutes(app, { pool, refusals: foreign, overview: { read: async () => ({}) } });
   t.after(() => app.close());
   const insert = async (count: number, topic: string): Promise<string[]> => {
     const answer = await insertMessages(

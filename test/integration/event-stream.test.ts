@@ -26,7 +26,7 @@ async function served(t: TestContext, token: string | null = null) {
     registry: new Registry(),
     health: { readiness: () => ({ ready: true, status: "ok", checks: {} }) },
   });
-  const stream = addMachineRoutes(app, { fleet: one.fleet, actors: () => [] });
+  const stream = addMachineRoutes(app, { fleet: one.fleet, machines: { actors: () => [] } });
   await app.listen({ host: "127.0.0.1", port: 0 });
   cleanUp(t, () => app.close());
   await until(() => one.fleet.count("acker") === 1, 2_000);

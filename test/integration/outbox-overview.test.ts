@@ -106,8 +106,8 @@ for (const version of postgresVersions()) {
       const app = Fastify();
       t.after(() => app.close());
       app.addHook("onRequest", async (request) => hold(request, LOCAL));
-      const refusals = new Refusals({ instance: "one", record: async () => undefined });
-      addOverviewRoutes(app, { pool, refusals, overview: async () => ({ instance: "one" }) });
+      const refusals = new Refusals({ record: async () => undefined }, "one");
+      addOverviewRoutes(app, { pool, refusals, overview: { read: async () => ({ instance: "one" }) } });
       await insert(2, "a");
       await end(await insert(1, "b"), "failed", "no");
       assert.deepEqual((await app.inject("/v1/overview")).json(), { instance: "one" });

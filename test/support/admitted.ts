@@ -16,5 +16,9 @@ export function openGate(principal: Principal = LOCAL): Gate {
 
 /** Quotas that count nothing. */
 export function noQuota(): WaitingQuota {
-  return new WaitingQuota({ count: async () => ({ ok: true, value: 0 }), now: () => 0, most: 10 });
+  return new WaitingQuota({
+    counts: { count: async () => ({ ok: true, value: 0 }) },
+    clock: { now: () => 0 },
+    most: 10,
+  });
 }

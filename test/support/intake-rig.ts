@@ -1,8 +1,9 @@
 /** An intake before an outbox that the test answers for. */
-import { type InsertResult, Intake, type IntakeOptions } from "@acktor/publisher/intake/intake";
+import { type InsertResult, Intake, type IntakeParts } from "@acktor/publisher/intake/intake";
 import type { AcceptedMessage } from "@acktor/publisher/intake/validate-message";
 import type { LeasedMessage, NewMessage } from "@acktor/publisher/outbox/outbox";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
+import { keptLogger } from "./kept-logger.ts";
 
 export interface InsertCall {
   readonly messages: readonly NewMessage[];
@@ -19,11 +20,13 @@ export interface IntakeRig {
   now: number;
   room: number;
   ready: boolean;
+  /** What its troubles were given up with. */
+  readonly faults: string[];
   full: (adding: number) => boolean;
   answer: (call: InsertCall) => InsertResult | Promise<InsertResult>;
 }
 
-export function intakeRig(over: Partial<IntakeOptions> = {}): IntakeRig {
+export function intakeRig(over: Partial<IntakeParts> = {}): IntakeRig {
   const rig: Omit<IntakeRig, "intake"> = {
     inserts: [],
     offered: [],
@@ -32,31 +35,40 @@ export function intakeRig(over: Partial<IntakeOptions> = {}): IntakeRig {
     now: 10_000,
     room: 1_000_000,
     ready: true,
+    faults: [],
     full: () => false,
     answer: ({ messages }) => ({ ok: true, inserted: messages.map(insertedRow) }),
   };
   const intake = new Intake({
-    insert: async (messages, deadlineMs) => {
-      const call = { messages, deadlineMs };
-      rig.inserts.push(call);
-      return rig.answer(call);
+    outbox: {
+      async insert(messages, deadlineMs) {
+        const call = { messages, deadlineMs };
+        rig.inserts.push(call);
+        return rig.answer(call);
+      },
     },
-    now: () => rig.now,
+    clock: { now: () => rig.now },
     leaseMs: 15_000,
-    reserve: () => {
-      if (rig.reserved >= rig.room) return false;
-      rig.reserved++;
-      return true;
+    places: {
+      reserve() {
+        if (rig.reserved >= rig.room) return false;
+        rig.reserved++;
+        return true;
+      },
+      unreserve(count) {
+        rig.reserved -= count;
+      },
+      offer: (messages, leaseEndsAt) => void rig.offered.push({ messages, leaseEndsAt }),
     },
-    unreserve: (count) => {
-      rig.reserved -= count;
+    doorbell: { ring: () => void rig.wakes++ },
+    schema: {
+      get isReady() {
+        return rig.ready;
+      },
     },
-    offer: (messages, leaseEndsAt) => void rig.offered.push({ messages, leaseEndsAt }),
-    wake: () => {
-      rig.wakes++;
-    },
-    ready: () => rig.ready,
-    full: (adding) => rig.full(adding),
+    level: { isFull: (adding) => rig.full(adding) },
+    troubles: { gaveUp: (_area, failure) => void rig.faults.push(failure.message) },
+    logger: keptLogger().logger,
     ...over,
   });
   return Object.assign(rig, { intake });

@@ -148,7 +148,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     clientId: `acktor-publisher-${owner.replace("/", "-")}`,
     onActor: (actor) => control.followLink(actor),
   });
-  const latencies = new LatencyWindow(CLOCKS.now);
+  const latencies = new LatencyWindow(SYSTEM_CLOCK);
   const metrics = createMetrics(latencies);
   const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
   const publisher = new Publisher({
@@ -183,7 +183,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     applicationName: `${applicationName} principals`,
   });
   const token = config.ACKTOR_API_TOKEN;
-  const principals = makePrincipals({ pool, bookPool, troubles, control, token, now: CLOCKS.now });
+  const principals = makePrincipals({ pool, bookPool, troubles, control, token, clock: SYSTEM_CLOCK });
   const base = { config, instance, pool, logger, metrics, control, guard, troubles };
   const app = makeHttp({ ...base, publisher, principals, view, overview });
   const supervise = (started: Supervisor): void => {
@@ -200,11 +200,11 @@ interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" |
 function makeOverview(parts: OverviewParts): Overview {
   const { config, instance, pool, control, publisher, view, latencies, troubles } = parts;
   return new Overview({
-    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, troubles, ...CLOCKS },
+    ...{ pool, link: view.link, publisher, latencies, instance, version: VERSION, troubles, clock: SYSTEM_CLOCK },
     highWater: config.ACKTOR_HIGH_WATER,
     oldWaitingMs: config.ACKTOR_OLD_WAITING,
-    state: () => view.supervisor()?.state() ?? "STARTING",
-    bus: () => control.fleet.bus(),
+    service: { state: () => view.supervisor()?.state() ?? "STARTING" },
+    fleet: control.fleet,
   });
 }
 
@@ -234,7 +234,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
   const { config, instance, pool, logger, metrics, control, guard, publisher, principals, view, overview, troubles } =
     parts;
   const { fleet, commands, auditor } = control;
-  const refusals = new Refusals({ instance, record: (record) => auditor.record(record) });
+  const refusals = new Refusals(auditor, instance);
   const app = createHttp({
     service: "publisher",
     version: VERSION,
@@ -256,15 +256,18 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     pool,
     refusals,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
-    wake: () => publisher.dispatch.wake(true),
-    recordRefusal: (asked) =>
-      auditor.record({ ...asked, service: "publisher", instance, outcome: "refused", messages: 0 }),
+    doorbell: { ring: () => publisher.dispatch.wake(true) },
   });
-  addStatusRoutes(app, { pool, status: () => statusOf(view) });
-  addOverviewRoutes(app, { pool, refusals, overview: () => overview.read() });
+  addStatusRoutes(app, { pool, service: { status: () => statusOf(view) } });
+  addOverviewRoutes(app, { pool, refusals, overview });
   addConsoleRoutes(app, INDEX);
-  const stream = addMachineRoutes(app, { fleet, actors: () => machineViews(view), gate: principals.gate, logger });
-  addCommandRoutes(app, { pool, commands, instance, record: (record) => auditor.record(record) });
+  const stream = addMachineRoutes(app, {
+    fleet,
+    machines: { actors: () => machineViews(view) },
+    gate: principals.gate,
+    logger,
+  });
+  addCommandRoutes(app, { pool, commands, instance, audit: auditor });
   metrics.watchControl({
     service: "publisher",
     version: VERSION,
@@ -299,7 +302,7 @@ function limitsOf(config: PublisherSettings): IntakeLimits {
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
     defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
     retentionMs: config.ACKTOR_RETENTION,
-    wallClock: CLOCKS.wallClock,
+    clock: SYSTEM_CLOCK,
   };
 }
 

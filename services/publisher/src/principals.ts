@@ -1,13 +1,14 @@
 /** The parts that know principals, wired: the book and the role that keeps it fresh, the quotas, the gate. */
 import type { Pool } from "@acktor/shared/db/pool";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
 import { PeriodicRole } from "./janitor/periodic-role.ts";
-import { countSentBy } from "./principals/count-sent-by.ts";
+import { SenderCounts } from "./principals/count-sent-by.ts";
 import { EVERY_MS, PrincipalBook } from "./principals/principal-book.ts";
 import { PrincipalGate } from "./principals/principal-gate.ts";
-import { MOST_PRINCIPALS, readPrincipals } from "./principals/read-principals.ts";
+import { MOST_PRINCIPALS, PrincipalTable } from "./principals/read-principals.ts";
 import { RequestRates } from "./principals/request-rates.ts";
 import { WaitingQuota } from "./principals/waiting-quota.ts";
 
@@ -19,8 +20,7 @@ export interface PrincipalsOptions {
   readonly control: { followRole(name: string, actor: AnyActor): void };
   /** ACKTOR_API_TOKEN. */
   readonly token: string | null;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 export interface Principals {
@@ -32,14 +32,11 @@ export interface Principals {
   stop(): Promise<void>;
 }
 
-/** A caller with an unknown token waits for this statement. */
-const READ_DEADLINE_MS = 1_000;
 /** Names come and go: kept for more than are in force at a time. */
 const MOST_NAMES = 2 * MOST_PRINCIPALS;
 
-export function makePrincipals({ pool, bookPool, troubles, control, token, now }: PrincipalsOptions): Principals {
-  const book = new PrincipalBook({ read: () => readPrincipals(bookPool, READ_DEADLINE_MS), now });
-  const count = (sender: string, most: number) => countSentBy(pool, sender, most);
+export function makePrincipals({ pool, bookPool, troubles, control, token, clock }: PrincipalsOptions): Principals {
+  const book = new PrincipalBook({ source: new PrincipalTable(bookPool), clock });
   const role = new PeriodicRole({
     name: "principals",
     intervalMs: EVERY_MS,
@@ -54,8 +51,8 @@ export function makePrincipals({ pool, bookPool, troubles, control, token, now }
   });
   return {
     book,
-    gate: new PrincipalGate({ book, rates: new RequestRates(now, MOST_NAMES), token }),
-    quota: new WaitingQuota({ count, now, most: MOST_NAMES }),
+    gate: new PrincipalGate({ book, rates: new RequestRates(clock, MOST_NAMES), token }),
+    quota: new WaitingQuota({ counts: new SenderCounts(pool), clock, most: MOST_NAMES }),
     roles: { principals: role },
     async stop() {
       await role.stop();

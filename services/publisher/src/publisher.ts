@@ -376,19 +376,19 @@ export class Publisher {
       idempotencyWindowMs: config.ACKTOR_IDEMPOTENCY_WINDOW,
     };
     return new Intake({
-      now,
+      clock: { now },
       leaseMs: config.ACKTOR_LEASE,
-      insert: (messages, deadlineMs) => this.#insert(messages, { ...options, deadlineMs }),
-      reserve: (topic) => dispatcher.reserve(topic),
-      unreserve: (count) => dispatcher.unreserve(count),
-      offer: (messages, leaseEndsAt) => dispatcher.offer(messages, leaseEndsAt),
-      wake: () => this.dispatch.wake(true),
-      ready: prepared,
-      full: (adding) => this.janitor.isFull(adding),
-      onThrow: (error) => {
-        logger.error({ err: error }, "the intake met a fault of its own");
-        troubles.gaveUp("intake", failureOf(error));
+      outbox: { insert: (messages, deadlineMs) => this.#insert(messages, { ...options, deadlineMs }) },
+      places: dispatcher,
+      doorbell: { ring: () => this.dispatch.wake(true) },
+      schema: {
+        get isReady() {
+          return prepared();
+        },
       },
+      level: this.janitor,
+      troubles,
+      logger,
       deliveries: this.#parts.control.plane.station.deliveries,
       tracing: this.#parts.tracing,
     });

@@ -16,7 +16,7 @@ test("one reading for all who ask meanwhile, fresh for a second or twenty times 
       now += costMs;
       return { ok: true, value: STATS };
     },
-    () => now,
+    { now: () => now },
   );
   await Promise.all([cache.read(), cache.read(), cache.read()]);
   assert.equal(readings, 1);
@@ -43,7 +43,7 @@ test("a failure is not kept", async () => {
       readings++;
       return readings === 1 ? { ok: false, failure } : { ok: true, value: STATS };
     },
-    () => 0,
+    { now: () => 0 },
   );
   assert.equal((await cache.read()).ok, false);
   assert.equal((await cache.read()).ok, true);

@@ -13,7 +13,7 @@ const LIMITS = {
   defaultTtlMs: null,
   defaultMaxRetries: null,
   retentionMs: 1e9,
-  wallClock: () => 0,
+  clock: { wallClock: () => 0 },
 };
 
 function rig(secret: string | null = null) {

@@ -25,9 +25,9 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
   const other = testInstance(bus, "a.1", { ...options, service: "acker" });
   for (const instance of [own, other]) cleanUp(t, () => instance.stop());
   const records: AuditRecord[] = [];
-  const record = async (one: AuditRecord): Promise<void> => void records.push(one);
-  const refusals = new Refusals({ instance: "own", record });
-  const book = new PrincipalBook({ read: async () => ({ ok: true, value: [] }), now: () => 0 });
+  const audit = { record: async (one: AuditRecord): Promise<void> => void records.push(one) };
+  const refusals = new Refusals(audit, "own");
+  const book = new PrincipalBook({ source: { read: async () => ({ ok: true, value: [] }) }, clock: { now: () => 0 } });
   const app = createHttp({
     service: "publisher",
     version: "1",
@@ -35,12 +35,12 @@ function service(t: TestContext, execute?: () => Promise<CommandOutcome>, token:
     logger: keptLogger().logger,
     registry: new Registry(),
     health: { readiness: () => ({ ready: true, status: "ok", checks: {} }) },
-    gate: new PrincipalGate({ book, rates: new RequestRates(() => 0, 10), token }),
+    gate: new PrincipalGate({ book, rates: new RequestRates({ now: () => 0 }, 10), token }),
     refusals,
   });
   const pool = { run: async () => AWAY, size: 1, busy: () => 0, waiting: () => 0, stop: async () => undefined };
   app.post("/v1/messages", async () => ({}));
-  addCommandRoutes(app, { pool, commands: own.commands, instance: "own", record });
+  addCommandRoutes(app, { pool, commands: own.commands, instance: "own", audit });
   cleanUp(t, () => app.close());
   const post = async (url: string, body: object | undefined = undefined, headers: Record<string, string> = {}) => {
     const response = await app.inject({

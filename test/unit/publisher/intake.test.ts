@@ -82,7 +82,9 @@ test("a conflict in a group hits its owner alone", async () => {
   const results = await Promise.all([
     rig.intake.submit([acceptedMessage({ payload: "a" })]),
     rig.intake.submit([acceptedMessage({ payload: "bad", ...key })]),
-    rig.intake.submit([acceptedMessage(), acceptedMessage({ payload: "bad", ...key })], (i) => `messages[${i}].key`),
+    rig.intake.submit([acceptedMessage(), acceptedMessage({ payload: "bad", ...key })], {
+      nameOf: (_field, i) => `messages[${i}].key`,
+    }),
     rig.intake.submit([acceptedMessage({ payload: "d" })]),
   ]);
   const faults = results.map((r) => (r.ok ? "accepted" : `${r.fault.code} ${r.fault.field}`));

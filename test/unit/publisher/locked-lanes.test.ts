@@ -13,7 +13,7 @@ const retained = (topic: string) => acceptedMessage({ topic, retain: true });
 
 test("LANES-2: a lane is remembered for a second, by the name that the database gave it", () => {
   let now = 0;
-  const lanes = new LockedLanes(() => now);
+  const lanes = new LockedLanes({ now: () => now });
   lanes.note("k:a", FAULT);
   lanes.note(`r:${createHash("md5").update("plant/1").digest("hex")}`, FAULT);
   assert.equal(lanes.faultOf([key("b"), key(null), retained("plant/2")]), null);
@@ -24,7 +24,7 @@ test("LANES-2: a lane is remembered for a second, by the name that the database 
 });
 
 test("LANES-2: not more than a thousand lanes are remembered", () => {
-  const lanes = new LockedLanes(() => 0);
+  const lanes = new LockedLanes({ now: () => 0 });
   for (let n = 0; n <= 1_000; n++) lanes.note(`k:${n}`, FAULT);
   assert.equal(lanes.faultOf([key("0")]), null);
   assert.equal(lanes.faultOf([key("1000")]), FAULT);

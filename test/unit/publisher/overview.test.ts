@@ -19,7 +19,7 @@ test("rates are those of the window, a second after the start as well as for eve
 
 test("percentiles are right within a tenth, of the last five minutes alone", () => {
   let now = 0;
-  const window = new LatencyWindow(() => now);
+  const window = new LatencyWindow({ now: () => now });
   assert.deepEqual(window.read(), { window_seconds: 300, samples: 0, p50_ms: null, p95_ms: null });
   for (let ms = 1; ms <= 1_000; ms++) window.add(ms);
   const { samples, p50_ms, p95_ms } = window.read();

@@ -33,12 +33,14 @@ function row(name: string, token: string, over: Partial<PrincipalRow> = {}): Pri
 function testBook() {
   const table = { rows: [] as PrincipalRow[], away: false, reads: 0, now: 0, hold: Promise.resolve() };
   const book = new PrincipalBook({
-    now: () => table.now,
-    read: async () => {
-      table.reads++;
-      const { rows, away } = table;
-      await table.hold;
-      return away ? AWAY : { ok: true, value: rows };
+    clock: { now: () => table.now },
+    source: {
+      async read() {
+        table.reads++;
+        const { rows, away } = table;
+        await table.hold;
+        return away ? AWAY : { ok: true, value: rows };
+      },
     },
   });
   return { table, book };
@@ -97,7 +99,7 @@ function requestWith(authorization: string | undefined, route = "/v1/messages", 
 
 function testGate(token: string | null) {
   const { table, book } = testBook();
-  const gate = new PrincipalGate({ book, rates: new RequestRates(() => table.now, 10), token });
+  const gate = new PrincipalGate({ book, rates: new RequestRates({ now: () => table.now }, 10), token });
   const enter = async (authorization: string | undefined, route?: string, method?: string) => {
     const request = requestWith(authorization, route, method);
     const fault = await gate.admit(request);
@@ -145,7 +147,7 @@ const principal = (over: Partial<Principal>): Principal => ({ ...LOCAL, name: "a
 
 test("RATE-1: the quota in the long run, at most a second's worth at once, for each by itself", () => {
   const clock = { now: 0 };
-  const rates = new RequestRates(() => clock.now, 3);
+  const rates = new RequestRates({ now: () => clock.now }, 3);
   const admitted = (name: string, times: number): number =>
     Array.from({ length: times }, () => rates.admit(principal({ name, requestsPerSecond: 10 }))).filter(Boolean).length;
   assert.deepEqual([admitted("a", 50), admitted("b", 50)], [10, 10]);
@@ -165,11 +167,13 @@ test("RATE-1: the quota in the long run, at most a second's worth at once, for e
 test("QUOTA-1, QUOTA-2: counted once a second, with what is under way and what was stored since", async () => {
   const state = { now: 0, waiting: 0, counts: 0, away: false };
   const quota = new WaitingQuota({
-    now: () => state.now,
+    clock: { now: () => state.now },
     most: 10,
-    count: async () => {
-      state.counts++;
-      return state.away ? AWAY : { ok: true, value: state.waiting };
+    counts: {
+      async count() {
+        state.counts++;
+        return state.away ? AWAY : { ok: true, value: state.waiting };
+      },
     },
   });
   const team = principal({ mostWaiting: 10 });

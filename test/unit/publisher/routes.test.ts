@@ -52,14 +52,14 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     defaultTtlMs: null,
     defaultMaxRetries: null,
     retentionMs: 1e9,
-    wallClock: () => 0,
+    clock: { wallClock: () => 0 },
   };
   addIntakeRoutes(app, intake.intake, limits, noQuota());
   addMessageRoutes(app, pool, async () => ({ receipts: [], ackers: { known: 0, answered: 0 } }));
-  const refusals = new Refusals({ instance: "one", record: async () => undefined });
+  const refusals = new Refusals({ record: async () => undefined }, "one");
   addBulkRoutes(app, pool, refusals);
-  addOperatorRoutes(app, { pool, refusals, inboxWindowMs: 1e9, wake: () => asked.wakes++ });
-  addStatusRoutes(app, { pool, status: () => ({ here: true }) });
+  addOperatorRoutes(app, { pool, refusals, inboxWindowMs: 1e9, doorbell: { ring: () => void asked.wakes++ } });
+  addStatusRoutes(app, { pool, service: { status: () => ({ here: true }) } });
   t.after(() => app.close());
   return { app, intake, asked };
 }

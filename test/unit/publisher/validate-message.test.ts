@@ -18,7 +18,7 @@ const LIMITS: IntakeLimits = {
   defaultTtlMs: null,
   defaultMaxRetries: null,
   retentionMs: 7 * DAY,
-  wallClock: () => NOW,
+  clock: { wallClock: () => NOW },
 };
 
 function accepted(body: unknown, key: string | null = null, limits = LIMITS): AcceptedMessage {

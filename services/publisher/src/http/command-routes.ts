@@ -3,7 +3,6 @@
  * all of a service; and the audit that they leave behind.
  */
 import type { Pool } from "@acktor/shared/db/pool";
-import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import type { CommandReply } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/api-error";
@@ -13,14 +12,14 @@ import { listActions } from "../outbox/list-actions.ts";
 import { label } from "../outbox/storable-text.ts";
 import { COMMAND_ROUTES } from "./command-names.ts";
 import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
+import type { AuditTrail } from "./refusals.ts";
 import { askerOf } from "./who.ts";
 
 export interface CommandRoutes {
   readonly pool: Pool;
   readonly commands: FleetCommands;
   readonly instance: string;
-  /** Never rejects. */
-  readonly record: (record: AuditRecord) => Promise<void>;
+  readonly audit: AuditTrail;
 }
 
 export const targetQuery = z.strictObject({
@@ -61,7 +60,7 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
       const { service, instance } = target.value;
       const message = `no ${service} ${instance} answers on the bus`;
       const detail = { reason: message };
-      await options.record({
+      await options.audit.record({
         who,
         said,
         from: request.ip,

@@ -15,7 +15,7 @@ const MOST_UNREAD = 1024 * 1024;
 const HEARTBEAT_EVERY_MS = 10_000;
 const LAST_BYTES_MS = 100;
 
-interface Viewer {
+export interface Viewer {
   readonly response: ServerResponse;
   /** What waits until the picture has gone out; null once it has. */
   early: string[] | null;
@@ -44,7 +44,7 @@ export class EventStream {
    * Takes a response over. What is told from now on waits until `begin` is called with what is to come first.
    * @param onEnd called once, when this viewer has gone
    */
-  add(response: ServerResponse, onEnd: () => void): { begin(first: string): void } {
+  add(response: ServerResponse, onEnd: () => void): Viewer {
     const viewer: Viewer = { response, early: [], earlyLength: 0, allowance: 0 };
     this.#viewers.add(viewer);
     response.writeHead(200, {
@@ -62,15 +62,16 @@ export class EventStream {
     });
     response.on("error", () => response.destroy());
     this.#checkHeartbeat();
-    return {
-      begin: (first) => {
-        const early = viewer.early ?? [];
-        viewer.early = null;
-        const text = [first, ...early].join("");
-        viewer.allowance = Buffer.byteLength(text);
-        this.#write(viewer, text);
-      },
-    };
+    return viewer;
+  }
+
+  /** Sends what comes first, then the events since `add`. */
+  begin(viewer: Viewer, first: string): void {
+    const early = viewer.early ?? [];
+    viewer.early = null;
+    const text = [first, ...early].join("");
+    viewer.allowance = Buffer.byteLength(text);
+    this.#write(viewer, text);
   }
 
   /** Tells everybody, with what else happens in this turn. @param text a whole event, see `eventText` */

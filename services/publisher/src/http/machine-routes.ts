@@ -5,21 +5,27 @@ import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { LongAnswer } from "../principals/principal-book.ts";
 import { EventStream, eventText, MOST_VIEWERS } from "./event-stream.ts";
 import { parseQuery } from "./faults.ts";
 import type { MachineView } from "./status-routes.ts";
 
 export interface MachineRoutes {
   readonly fleet: FleetView;
-  readonly actors: () => readonly MachineView[];
-  /** Says when a viewer may not see any more. */
+  readonly machines: MachineSource;
+  /** Ends the stream of a viewer whose token is no longer in force. */
   readonly gate?: ViewerGate;
   readonly logger?: Logger;
 }
 
+/** This process's actors. */
+export interface MachineSource {
+  actors(): readonly MachineView[];
+}
+
 interface ViewerGate {
-  /** Calls `end` then. @returns what ends the watch */
-  watch(request: FastifyRequest, end: () => void): () => void;
+  /** @returns what ends the watch */
+  watch(request: FastifyRequest, answer: LongAnswer): () => void;
 }
 
 const OPEN: ViewerGate = { watch: () => () => undefined };
@@ -28,11 +34,11 @@ export const machinesQuery = z.strictObject({ recent: z.enum(["true", "false"], 
 
 /** @returns the stream, for its counts */
 export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): EventStream {
-  const { fleet, actors, logger, gate = OPEN } = options;
+  const { fleet, machines, logger, gate = OPEN } = options;
   const stream = new EventStream();
   const picture = async (recent: boolean): Promise<MachinesView> => {
     const seen = await fleet.picture(recent);
-    return { actors: actors().map((actor) => ({ ...actor })), ...seen };
+    return { actors: machines.actors().map((actor) => ({ ...actor })), ...seen };
   };
 
   app.get("/v1/machines", async (request, reply) => {
@@ -49,13 +55,13 @@ export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): 
     reply.hijack();
     // The fleet is listened to before the picture is asked for, so that nothing falls between the two.
     const unlisten = fleet.listen(relay);
-    const unwatch = gate.watch(request, () => reply.raw.end());
+    const unwatch = gate.watch(request, reply.raw);
     const viewer = stream.add(reply.raw, () => {
       unwatch();
       if (stream.size === 0) unlisten();
     });
     try {
-      viewer.begin(eventText("snapshot", await picture(true)));
+      stream.begin(viewer, eventText("snapshot", await picture(true)));
     } catch (error) {
       // The answer has begun: all that can be said is that it ends. The viewer comes back.
       logger?.error({ err: error }, "a viewer could not be given the picture");

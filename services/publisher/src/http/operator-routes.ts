@@ -5,6 +5,7 @@ import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { deadLettersBody, filterOf, messageIds, replayByFilter } from "../control/replay-by-filter.ts";
+import type { Doorbell } from "../intake/intake.ts";
 import { acknowledgeDeadLetters } from "../outbox/acknowledge-dead-letters.ts";
 import { acknowledgeManually } from "../outbox/acknowledge-manually.ts";
 import type { Asker } from "../outbox/asker.ts";
@@ -22,22 +23,9 @@ import { askerOf } from "./who.ts";
 export interface OperatorRoutes {
   readonly pool: Pool;
   readonly inboxWindowMs: number;
-  /** Rows are due that nobody announced. */
-  readonly wake: () => void;
-  /**
-   * Records, before it is answered, what the state of a message did not allow; what it allowed is recorded with the move
-   * itself. Never rejects.
-   */
-  readonly recordRefusal?: (asked: RefusedOperation) => Promise<void>;
+  /** Rung when a replay has made rows due. */
+  readonly doorbell: Doorbell;
   readonly refusals: Refusals;
-}
-
-export interface RefusedOperation {
-  readonly who: string;
-  readonly said: string | null | undefined;
-  readonly from: string;
-  readonly action: string;
-  readonly detail: { readonly message_id: string; readonly reason: string };
 }
 
 export const replayBody = z.strictObject({
@@ -57,14 +45,14 @@ export const acknowledgeDeadBody = z.strictObject({
 export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
-  const { pool, inboxWindowMs, wake, refusals } = options;
+  const { pool, inboxWindowMs, doorbell, refusals } = options;
   app.post("/v1/messages/:id/replay", async (request, reply) => {
     const body = parseQuery(replayBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
     const { force, out_of_order: outOfOrder } = body.value;
     return act(request, reply, { action: "replay", who: body.value.who, ...options }, async (id, asker) => {
       const result = await replayMessages(pool, [id], { inboxWindowMs, force, outOfOrder, ...asker });
-      if (result.ok) wake();
+      if (result.ok) doorbell.ring();
       return result;
     });
   });
@@ -96,7 +84,7 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     if (foreign !== null) return refusals.send(request, reply, foreign);
     const result = await replayByFilter(pool, inboxWindowMs, body.value, asker.value, scope);
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
-    if (!result.value.dry_run) wake();
+    if (!result.value.dry_run) doorbell.ring();
     return result.value;
   });
 
@@ -123,7 +111,6 @@ interface Asked {
   /** As the body has it. */
   readonly who: string | undefined;
   readonly pool: Pool;
-  readonly recordRefusal?: OperatorRoutes["recordRefusal"];
   readonly refusals: Refusals;
 }
 
@@ -140,13 +127,7 @@ async function act(request: FastifyRequest, reply: FastifyReply, asked: Asked, m
   if (moved !== undefined) return reply.send({ message_id: moved.messageId, state: moved.state });
   const reason = result.value.refused[0]?.why ?? "unknown";
   if (reason === "unknown") return sendFault(reply, unknownMessage(id.data));
-  const detail = { message_id: id.data, reason };
-  await asked.recordRefusal?.({
-    who: asker.value.who,
-    said: asker.value.said,
-    from: request.ip,
-    action: asked.action,
-    detail,
-  });
-  return sendFault(reply, { code: "conflict", message: reason });
+  // What the state allows is recorded with the move itself.
+  const conflict = { asker: asker.value, action: asked.action, messageId: id.data, reason };
+  return asked.refusals.sendConflict(reply, conflict);
 }

@@ -16,8 +16,12 @@ import { askerOf } from "./who.ts";
 
 export interface OverviewRoutes {
   readonly pool: Pool;
-  readonly overview: () => Promise<object>;
+  readonly overview: OverviewSource;
   readonly refusals: Refusals;
+}
+
+export interface OverviewSource {
+  read(): Promise<object>;
 }
 
 export const cancelBody = z.strictObject({
@@ -29,7 +33,7 @@ export const cancelBody = z.strictObject({
 });
 
 export function addOverviewRoutes(app: FastifyInstance, { pool, overview, refusals }: OverviewRoutes): void {
-  app.get("/v1/overview", overview);
+  app.get("/v1/overview", () => overview.read());
 
   app.get("/v1/dead-letters", async (request, reply) => {
     const result = await countDeadLetters(pool, principalOf(request).read);

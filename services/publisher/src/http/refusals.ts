@@ -7,26 +7,29 @@
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { type ApiFault, ERROR_CODES, sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Asker } from "../outbox/asker.ts";
 import { heldPrincipal } from "../principals/principal-gate.ts";
 import { COMMAND_ROUTES } from "./command-names.ts";
 
-export interface RefusalsOptions {
-  readonly instance: string;
+/** Where commands are recorded. */
+export interface AuditTrail {
   /** Never rejects. */
-  readonly record: (record: AuditRecord) => Promise<void>;
+  record(record: AuditRecord): Promise<void>;
 }
 
 export class Refusals {
-  readonly #options: RefusalsOptions;
+  readonly #audit: AuditTrail;
+  readonly #instance: string;
 
-  constructor(options: RefusalsOptions) {
-    this.#options = options;
+  constructor(audit: AuditTrail, instance: string) {
+    this.#audit = audit;
+    this.#instance = instance;
   }
 
-  /** Records a refused command; what is no command, or was refused for another reason, is passed over. */
+  /** REFUSAL-1: records a refused command; other requests, and other reasons of a refusal, are not recorded. */
   async note(request: FastifyRequest, fault: ApiFault): Promise<void> {
-    const record = refusedCommand(request, fault, this.#options.instance);
-    if (record !== null) await this.#options.record(record);
+    const record = refusedCommand(request, fault, this.#instance);
+    if (record !== null) await this.#audit.record(record);
   }
 
   /** Records and answers. */
@@ -34,6 +37,22 @@ export class Refusals {
     await this.note(request, fault);
     return sendFault(reply, fault);
   }
+
+  /** Records, before it is answered, an operation that the state of a message does not allow, and answers. */
+  async sendConflict(reply: FastifyReply, { asker, action, messageId, reason }: Conflict): Promise<FastifyReply> {
+    const { who, said, origin } = asker;
+    const detail = { message_id: messageId, reason };
+    const about = { service: "publisher", instance: this.#instance, outcome: "refused", messages: 0 } as const;
+    await this.#audit.record({ ...about, who, said, from: origin ?? "", action, detail });
+    return sendFault(reply, { code: "conflict", message: reason });
+  }
+}
+
+interface Conflict {
+  readonly asker: Asker;
+  readonly action: string;
+  readonly messageId: string;
+  readonly reason: string;
 }
 
 /** @returns null for what is not recorded */

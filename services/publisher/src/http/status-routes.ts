@@ -1,6 +1,7 @@
-/** What people look at: `/v1/stats` (S22) and `/v1/status` (S7, S8). */
+/** `GET /v1/stats` and `GET /v1/status`. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/api-error";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import type { FastifyInstance } from "fastify";
 import { readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";
@@ -18,7 +19,11 @@ export interface MachineView {
 
 export interface StatusRoutes {
   readonly pool: Pool;
-  readonly status: () => object;
+  readonly service: StatusSource;
+}
+
+export interface StatusSource {
+  status(): object;
 }
 
 /** Where to look: what a program that asks for `/` gets. */
@@ -38,14 +43,11 @@ export const INDEX = {
   ],
 };
 
-export function addStatusRoutes(app: FastifyInstance, { pool, status }: StatusRoutes): void {
-  const stats = new StatsCache(
-    () => readStats(pool),
-    () => performance.now(),
-  );
+export function addStatusRoutes(app: FastifyInstance, { pool, service }: StatusRoutes): void {
+  const stats = new StatsCache(() => readStats(pool), SYSTEM_CLOCK);
   app.get("/v1/stats", async (_request, reply) => {
     const result = await stats.read();
     return result.ok ? result.value : sendFault(reply, databaseFault(result.failure));
   });
-  app.get("/v1/status", async () => status());
+  app.get("/v1/status", async () => service.status());
 }

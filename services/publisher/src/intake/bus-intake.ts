@@ -14,6 +14,7 @@ import type { Bus, BusMessage, SealRefusal } from "@acktor/shared/bus/bus";
 import { isJsonObject, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type ApiFault, errorBody } from "@acktor/shared/runtime/api-error";
 import type { Intake } from "./intake.ts";
+import { ON_THE_BUS } from "./request.ts";
 import { type IntakeLimits, validateMessage } from "./validate-message.ts";
 
 export interface BusIntakeOptions {
@@ -59,7 +60,7 @@ async function enqueue(text: string, nonce: string | null, { intake, limits }: B
   const key = named ?? (nonce === null ? null : `bus:${nonce}`);
   const validated = validateMessage(message, key, limits);
   if (!validated.ok) return errorBody(renamed(validated.fault));
-  const result = await intake.submit([validated.value], () => "idempotency_key");
+  const result = await intake.submit([validated.value], ON_THE_BUS);
   if (!result.ok) return errorBody(result.fault);
   const [stored] = result.messages;
   if (stored === undefined) return errorBody({ code: "internal", message: "the outbox gave no answer" });

@@ -1,8 +1,9 @@
 /**
- * `POST /v1/messages`, `POST /v1/messages/batch`: the way in (SPEC 4).
+ * `POST /v1/messages`, `POST /v1/messages/batch`: the way in.
  *
- * Invariant SENDER-1: a message is stored only under a topic that its principal may write to, and within its quota; it is
- * stored with the principal's name and under its own idempotency keys.
+ * Invariants:
+ *  SENDER-1. A message is stored only under a topic that its principal may write to, and within its quota; it is stored with
+ *            the principal's name and under its own idempotency keys.
  */
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
@@ -14,22 +15,24 @@ import type { Principal } from "../principals/principal.ts";
 import { principalOf } from "../principals/principal-gate.ts";
 import { writeFault } from "../principals/topic-faults.ts";
 import type { WaitingQuota } from "../principals/waiting-quota.ts";
-import type { CallerTrace, Intake, IntakeResult } from "./intake.ts";
+import type { Intake } from "./intake.ts";
+import { type CallerTrace, type FieldNames, IN_BATCH, type IntakeResult, SINGLE } from "./request.ts";
 import { type AcceptedMessage, type IntakeLimits, validateBatch, validateMessage } from "./validate-message.ts";
 
 export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: IntakeLimits, quota: WaitingQuota): void {
   const submit = async (
     request: FastifyRequest,
     accepted: readonly AcceptedMessage[],
-    field: (name: string, index: number) => string,
+    names: FieldNames,
   ): Promise<IntakeResult> => {
+    // SENDER-1
     const principal = principalOf(request);
-    const foreign = foreignTopic(principal, accepted, field);
+    const foreign = foreignTopic(principal, accepted, names);
     if (foreign !== null) return { ok: false, fault: foreign };
     // Most principals have none: nothing is awaited for them.
     const place = principal.mostWaiting === null ? undefined : await quota.enter(principal, accepted.length);
     if (place === null) return { ok: false, fault: quotaFault(principal) };
-    const result = await intake.submit(accepted, (i) => field("Idempotency-Key", i), traceOf(request), principal);
+    const result = await intake.submit(accepted, names, traceOf(request), principal);
     place?.(result.ok ? result.messages.filter(({ fresh }) => fresh).length : 0);
     return result;
   };
@@ -39,7 +42,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     const key = header === undefined ? null : String(header);
     const validated = validateMessage(request.body, key, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await submit(request, [validated.value], (name) => name);
+    const result = await submit(request, [validated.value], SINGLE);
     if (!result.ok) return sendFault(reply, result.fault);
     const [message] = result.messages;
     if (message === undefined) return sendFault(reply, { code: "internal", message: "the outbox gave no answer" });
@@ -49,25 +52,16 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
   app.post("/v1/messages/batch", { config: { body: BATCH_BODY } }, async (request, reply) => {
     const validated = validateBatch(request.body, limits);
     if (!validated.ok) return sendFault(reply, validated.fault);
-    const result = await submit(request, validated.value, inBatch);
+    const result = await submit(request, validated.value, IN_BATCH);
     if (!result.ok) return sendFault(reply, result.fault);
     return reply.code(201).send({ message_ids: result.messages.map((m) => m.messageId) });
   });
 }
 
-/** Fields of a batch have their own names. */
-function inBatch(name: string, index: number): string {
-  return `messages[${index}].${name === "Idempotency-Key" ? "idempotency_key" : name}`;
-}
-
-function foreignTopic(
-  principal: Principal,
-  accepted: readonly AcceptedMessage[],
-  field: (name: string, index: number) => string,
-): ApiFault | null {
+function foreignTopic(principal: Principal, accepted: readonly AcceptedMessage[], names: FieldNames): ApiFault | null {
   if (principal.write.all) return null;
   for (const [i, { topic }] of accepted.entries()) {
-    const fault = writeFault(principal, topic, field("topic", i));
+    const fault = writeFault(principal, topic, names.nameOf("topic", i));
     if (fault !== null) return fault;
   }
   return null;
@@ -78,7 +72,7 @@ function quotaFault({ name, mostWaiting }: Principal): ApiFault {
   return { code: "over_quota", message, retryAfterSeconds: 1 };
 }
 
-/** The caller's trace goes with the message, traced here or not; what is no traceparent is as if it were not there. */
+/** The caller's trace goes with the message, traced here or not. A header that is no traceparent counts as absent. */
 function traceOf({ headers }: FastifyRequest): CallerTrace {
   const given = headers["traceparent"];
   const traceparent = typeof given === "string" && readTraceparent(given) !== null ? given : null;

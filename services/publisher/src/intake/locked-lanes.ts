@@ -1,11 +1,12 @@
 /**
- * Lanes that an INSERT waited for in vain, for a moment: their next requests are refused at once instead of each waiting again.
+ * Lanes whose lock an INSERT did not get in time: for a moment their next requests are rejected without waiting again.
  *
  * Invariants:
- *  LANES-2  A lane is remembered for MEMORY_MS at most, and MOST lanes at most.
+ *  LANES-2. A lane is remembered for MEMORY_MS at most, and MOST lanes at most.
  */
 import { createHash } from "node:crypto";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { AcceptedMessage } from "./validate-message.ts";
 
 const MEMORY_MS = 1_000;
@@ -19,29 +20,29 @@ export function hasLane({ orderingKey, retain }: InLane): boolean {
 }
 
 export class LockedLanes {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #until = new Map<string, { readonly at: number; readonly fault: ApiFault }>();
 
-  /** @param now monotonic milliseconds */
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
   }
 
   /** @param lane as publisher.lock_lanes names it */
   note(lane: string, fault: ApiFault): void {
     this.#until.delete(lane);
-    if (this.#until.size >= MOST) this.#until.clear();
-    this.#until.set(lane, { at: this.#now() + MEMORY_MS, fault });
+    if (this.#until.size >= MOST) this.#until.clear(); // LANES-2
+    this.#until.set(lane, { at: this.#clock.now() + MEMORY_MS, fault });
   }
 
-  /** Why a request with these messages is refused; null: nothing is known against it. */
+  /** Why a request with these messages is rejected; null: no lane of it is known to be locked. */
   faultOf(messages: readonly InLane[]): ApiFault | null {
     if (this.#until.size === 0) return null;
     for (const message of messages) {
       for (const lane of lanesOf(message)) {
         const known = this.#until.get(lane);
         if (known === undefined) continue;
-        if (known.at > this.#now()) return known.fault;
+        // LANES-2
+        if (known.at > this.#clock.now()) return known.fault;
         this.#until.delete(lane);
       }
     }

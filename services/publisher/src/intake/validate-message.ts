@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { type ContentEncoding, checksumOf } from "@acktor/shared/protocol/envelope";
 import { reservedFault, topicFault } from "@acktor/shared/protocol/topics";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import { printable } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
 import { label, storable } from "../outbox/storable-text.ts";
@@ -51,8 +52,7 @@ export interface IntakeLimits {
   readonly defaultMaxRetries: number | null;
   /** TTL and deliver_at reach at most this far ahead, or a straggler would keep its partition. */
   readonly retentionMs: number;
-  /** Milliseconds since 1970, for `deliver_at`. */
-  readonly wallClock: () => number;
+  readonly clock: Pick<Clock, "wallClock">;
 }
 
 /** A message as accepted; the intake gives it an id and decides on its lease. */
@@ -177,7 +177,7 @@ function relatedFault(
     return { field: "ttl_seconds", why: "is longer than the retention (ACKTOR_RETENTION)" };
   if (message.deliver_at == null) return null;
   if (message.ordering_key != null) return { field: "deliver_at", why: "cannot be combined with ordering_key" };
-  if (Date.parse(message.deliver_at) - limits.wallClock() > limits.retentionMs) {
+  if (Date.parse(message.deliver_at) - limits.clock.wallClock() > limits.retentionMs) {
     return { field: "deliver_at", why: "lies further ahead than the retention (ACKTOR_RETENTION)" };
   }
   return null;

@@ -4,6 +4,8 @@
  * Invariant: memory is fixed. Latencies are counted in buckets that grow by a tenth, per slot of ten seconds: a percentile
  * is right within 5 %, and a row costs one logarithm.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
+
 const SLOT_MS = 10_000;
 const SLOTS = 30;
 const GROWTH = Math.log(1.1);
@@ -26,29 +28,28 @@ export interface Latencies {
 }
 
 export class LatencyWindow {
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #slots: Slot[] = Array.from({ length: SLOTS }, () => ({
     number: -1,
     total: 0,
     counts: new Uint32Array(BUCKETS),
   }));
 
-  /** @param now monotonic milliseconds */
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
   }
 
   /** What is no finite number is left out. */
   add(latencyMs: number): void {
     if (!Number.isFinite(latencyMs)) return;
-    const slot = this.#slot(Math.floor(this.#now() / SLOT_MS));
+    const slot = this.#slot(Math.floor(this.#clock.now() / SLOT_MS));
     const bucket = Math.min(BUCKETS - 1, Math.floor(Math.log(Math.max(1, latencyMs)) / GROWTH));
     slot.counts[bucket] = (slot.counts[bucket] ?? 0) + 1;
     slot.total++;
   }
 
   read(): Latencies {
-    const oldest = Math.floor(this.#now() / SLOT_MS) - SLOTS + 1;
+    const oldest = Math.floor(this.#clock.now() / SLOT_MS) - SLOTS + 1;
     const recent = this.#slots.filter((slot) => slot.number >= oldest);
     const samples = recent.reduce((sum, slot) => sum + slot.total, 0);
     const percentile = (share: number): number | null => {

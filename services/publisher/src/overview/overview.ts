@@ -9,6 +9,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { BusView } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { Outcome } from "../outbox/outbox.ts";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
@@ -34,14 +35,18 @@ export interface OverviewParts {
   readonly version: string;
   readonly highWater: number;
   readonly oldWaitingMs: number;
-  /** State of the service. */
-  readonly state: () => string;
-  readonly bus: () => BusView;
+  readonly service: ServiceState;
+  readonly fleet: BusState;
   readonly troubles: TroubleDesk & { list(): readonly WarnedTrouble[] };
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
+  readonly clock: Clock;
+}
+
+export interface ServiceState {
+  state(): string;
+}
+
+export interface BusState {
+  bus(): BusView;
 }
 
 export class Overview {
@@ -59,9 +64,12 @@ export class Overview {
 
   constructor(parts: OverviewParts) {
     this.#parts = parts;
-    this.#ackerSeenAt = parts.wallClock();
-    this.#stats = new StatsCache(() => this.#noted(readStats(parts.pool)), parts.now);
-    this.#destinations = new StatsCache(() => this.#noted(readDestinations(parts.pool, DESTINATIONS_SHOWN)), parts.now);
+    this.#ackerSeenAt = parts.clock.wallClock();
+    this.#stats = new StatsCache(() => this.#noted(readStats(parts.pool)), parts.clock);
+    this.#destinations = new StatsCache(
+      () => this.#noted(readDestinations(parts.pool, DESTINATIONS_SHOWN)),
+      parts.clock,
+    );
   }
 
   /** Begins to sample. Twice is fine. */
@@ -102,15 +110,15 @@ export class Overview {
 
   /** Looks at everything that is known in memory. */
   sample(): void {
-    const { publisher, link, now, wallClock, highWater, oldWaitingMs, state } = this.#parts;
-    const at = wallClock();
+    const { publisher, link, clock, highWater, oldWaitingMs, service } = this.#parts;
+    const at = clock.wallClock();
     const info = link.info();
     const { settled, duplicate } = publisher.settler.counts;
     const { published, republished } = publisher.dispatch.dispatcher.counts;
     const { accepted } = publisher.intake;
     const { waiting, oldestWaitingMs, databaseUp } = publisher.janitor;
     this.#noteAckers(at, settled);
-    this.#rates.sample(now(), { accepted, published, acknowledged: settled });
+    this.#rates.sample(clock.now(), { accepted, published, acknowledged: settled });
     const counts = { accepted, acknowledged: settled, resent: republished, double: duplicate };
     this.#account.note({ at, connection: info.state, waiting: waiting ?? 0, counts });
     this.#warned = this.#warnings.note({
@@ -119,7 +127,7 @@ export class Overview {
       connection: info.state,
       reason: info.lastError?.reason ?? null,
       breaker: info.breaker,
-      service: state(),
+      service: service.state(),
       ackerSeenAt: this.#ackerSeenAt,
       waiting,
       highWater,
@@ -132,16 +140,16 @@ export class Overview {
 
   /** What GET /v1/overview answers. */
   async read(): Promise<object> {
-    const { publisher, link, latencies, instance, version, highWater, wallClock, state } = this.#parts;
+    const { publisher, link, latencies, instance, version, highWater, clock, service } = this.#parts;
     const [stats, destinations] = await Promise.all([this.#stats.read(), this.#destinations.read()]);
     const { waiting, oldestWaitingMs } = publisher.janitor;
     const info = link.info();
     return {
-      at: wallClock(),
+      at: clock.wallClock(),
       service: "publisher",
       instance,
       version,
-      state: state(),
+      state: service.state(),
       counts: stats.ok ? countsOf(stats.value) : null,
       success_rate: stats.ok ? stats.value.success_rate : null,
       rates: { window_seconds: RATE_WINDOW_MS / 1_000, ...this.#rates.rates() },
@@ -165,8 +173,8 @@ export class Overview {
   }
 
   #dependencies(): object[] {
-    const { publisher, link, bus } = this.#parts;
-    const { kind, connected } = bus();
+    const { publisher, link, fleet } = this.#parts;
+    const { kind, connected } = fleet.bus();
     const { state, broker, lastError } = link.info();
     const detail = state === "CONNECTED" ? null : (lastError?.reason ?? null);
     return [
@@ -178,7 +186,7 @@ export class Overview {
 
   /** What the outbox says of destinations, and what this process knows of the same ones. */
   #merge(rows: readonly DestinationRow[]): object[] {
-    const { publisher, wallClock } = this.#parts;
+    const { publisher, clock } = this.#parts;
     const known = new Map(publisher.dispatch.dispatcher.destinations().map((d) => [d.name, d]));
     const names = new Set(rows.map((row) => row.name));
     const quiet = [...known.values()].filter((d) => !names.has(d.name)).slice(0, DESTINATIONS_SHOWN - rows.length);
@@ -190,7 +198,7 @@ export class Overview {
         ...row,
         parked: row.parked_at !== null || here?.parked === true,
         unacked: here?.unacked ?? 0,
-        last_answer_at: ago === null ? row.last_answer_at : new Date(wallClock() - ago).toISOString(),
+        last_answer_at: ago === null ? row.last_answer_at : new Date(clock.wallClock() - ago).toISOString(),
       };
     });
   }

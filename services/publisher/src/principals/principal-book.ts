@@ -11,6 +11,7 @@
  *    the reading, or failed reading, that finds the token no longer in force.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Outcome } from "../outbox/outbox.ts";
 import { effectiveScopes, type Principal } from "./principal.ts";
 import type { PrincipalRow } from "./read-principals.ts";
@@ -19,10 +20,19 @@ import { TopicFilters } from "./topic-filters.ts";
 export const EVERY_MS = 500;
 const PAUSE_MS = 250;
 
-export interface PrincipalBookOptions {
-  readonly read: () => Promise<Outcome<readonly PrincipalRow[]>>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+/** Where the principals are kept. */
+export interface PrincipalSource {
+  read(): Promise<Outcome<readonly PrincipalRow[]>>;
+}
+
+/** What lasts longer than a request, as an event stream. */
+export interface LongAnswer {
+  end(): void;
+}
+
+export interface PrincipalBookParts {
+  readonly source: PrincipalSource;
+  readonly clock: Pick<Clock, "now">;
 }
 
 interface Entry {
@@ -33,19 +43,19 @@ interface Entry {
 
 interface Watcher {
   readonly tokenHash: string;
-  readonly end: () => void;
+  readonly answer: LongAnswer;
 }
 
 export class PrincipalBook {
-  readonly #options: PrincipalBookOptions;
+  readonly #parts: PrincipalBookParts;
   /** By the hash of the token; null before the first reading. */
   #entries: ReadonlyMap<string, Entry> | null = null;
   #reading: Promise<DbFailure | null> | null = null;
   #startedAt = Number.NEGATIVE_INFINITY;
   readonly #watchers = new Set<Watcher>();
 
-  constructor(options: PrincipalBookOptions) {
-    this.#options = options;
+  constructor(parts: PrincipalBookParts) {
+    this.#parts = parts;
   }
 
   /** False until the table was read once. */
@@ -61,22 +71,21 @@ export class PrincipalBook {
   /** The principal of a token, as last read; null when there is none in force. */
   find(tokenHash: string): Principal | null {
     const entry = this.#entries?.get(tokenHash);
-    return entry !== undefined && this.#options.now() < entry.endsAt ? entry.principal : null;
+    return entry !== undefined && this.#parts.clock.now() < entry.endsAt ? entry.principal : null;
   }
 
   /** As `find`, after another look at the table where it is not known. */
   async lookUp(tokenHash: string): Promise<Principal | null> {
     const known = this.find(tokenHash);
     if (known !== null) return known;
-    const { now } = this.#options;
-    if (this.#reading === null && now() - this.#startedAt < PAUSE_MS) return null;
+    if (this.#reading === null && this.#parts.clock.now() - this.#startedAt < PAUSE_MS) return null;
     await this.refresh();
     return this.find(tokenHash);
   }
 
-  /** Calls `end` once the token is not in force any more. @returns what ends the watch; twice is fine */
-  watch(tokenHash: string, end: () => void): () => void {
-    const watcher = { tokenHash, end };
+  /** Ends the answer once the token is not in force any more. @returns what ends the watch; a second call does nothing */
+  watch(tokenHash: string, answer: LongAnswer): () => void {
+    const watcher = { tokenHash, answer };
     this.#watchers.add(watcher);
     return () => void this.#watchers.delete(watcher);
   }
@@ -100,14 +109,13 @@ export class PrincipalBook {
     for (const watcher of this.#watchers) {
       if (this.find(watcher.tokenHash) !== null) continue;
       this.#watchers.delete(watcher);
-      watcher.end();
+      watcher.answer.end(); // BOOK-4
     }
   }
 
   async #read(): Promise<DbFailure | null> {
-    const { read, now } = this.#options;
-    this.#startedAt = now();
-    const answer = await read();
+    this.#startedAt = this.#parts.clock.now();
+    const answer = await this.#parts.source.read();
     if (!answer.ok) return answer.failure;
     const readAt = this.#startedAt;
     this.#entries = new Map(

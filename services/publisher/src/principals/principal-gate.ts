@@ -15,7 +15,7 @@ import type { Gate } from "@acktor/shared/runtime/http-guard";
 import type { FastifyRequest } from "fastify";
 import { ACCESS } from "./access-table.ts";
 import { LOCAL, OPERATOR, type Principal } from "./principal.ts";
-import type { PrincipalBook } from "./principal-book.ts";
+import type { LongAnswer, PrincipalBook } from "./principal-book.ts";
 import type { RequestRates } from "./request-rates.ts";
 
 export interface PrincipalGateOptions {
@@ -55,10 +55,10 @@ export class PrincipalGate implements Gate {
     return known !== null ? this.#enter(request, known) : this.#lookUp(request, tokenHash);
   }
 
-  /** Calls `end` once the token of a request is not in force any more (BOOK-4). @returns what ends the watch */
-  watch(request: FastifyRequest, end: () => void): () => void {
+  /** Ends the answer once the token of a request is not in force any more (BOOK-4). @returns what ends the watch */
+  watch(request: FastifyRequest, answer: LongAnswer): () => void {
     const tokenHash = (request as Holder)[HASH];
-    return tokenHash === undefined ? () => undefined : this.#options.book.watch(tokenHash, end);
+    return tokenHash === undefined ? () => undefined : this.#options.book.watch(tokenHash, answer);
   }
 
   async #lookUp(request: FastifyRequest, tokenHash: string): Promise<ApiFault | null> {

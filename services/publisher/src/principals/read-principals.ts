@@ -30,14 +30,26 @@ from publisher.principal where ${IN_FORCE} order by name limit ${MOST_PRINCIPALS
 
 type Texts = Record<"scopes" | "write_filters" | "read_filters", string>;
 
-export async function readPrincipals(pool: Pool, deadlineMs: number): Promise<Outcome<readonly PrincipalRow[]>> {
-  const answer = await pool.run<Omit<PrincipalRow, keyof Texts> & Texts>(READ, [], { deadlineMs });
-  if (!answer.ok) return answer;
-  const value = answer.rows.map((row) => ({
-    ...row,
-    scopes: JSON.parse(row.scopes) as Scope[],
-    write_filters: JSON.parse(row.write_filters) as string[],
-    read_filters: JSON.parse(row.read_filters) as string[],
-  }));
-  return { ok: true, value };
+/** A caller with an unknown token waits for this statement. */
+const DEADLINE_MS = 1_000;
+
+/** The table of principals, as the book reads it. */
+export class PrincipalTable {
+  readonly #pool: Pool;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  async read(): Promise<Outcome<readonly PrincipalRow[]>> {
+    const answer = await this.#pool.run<Omit<PrincipalRow, keyof Texts> & Texts>(READ, [], { deadlineMs: DEADLINE_MS });
+    if (!answer.ok) return answer;
+    const value = answer.rows.map((row) => ({
+      ...row,
+      scopes: JSON.parse(row.scopes) as Scope[],
+      write_filters: JSON.parse(row.write_filters) as string[],
+      read_filters: JSON.parse(row.read_filters) as string[],
+    }));
+    return { ok: true, value };
+  }
 }

@@ -4,6 +4,7 @@
  * Invariant RATE-1: within any second a principal starts at most twice its quota, in the long run its quota: a bucket that
  * holds one second's requests. Buckets exist for principals of the book only, so their number is bounded by it.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Principal } from "./principal.ts";
 
 interface Bucket {
@@ -14,22 +15,19 @@ interface Bucket {
 export class RequestRates {
   /** By the principal's name: it outlives the object, which is made again with each reading of the book. */
   readonly #buckets = new Map<string, Bucket>();
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
   readonly #most: number;
 
-  /**
-   * @param now monotonic milliseconds
-   * @param most buckets kept; the one that was made first leaves
-   */
-  constructor(now: () => number, most: number) {
-    this.#now = now;
+  /** @param most buckets kept; the one that was made first leaves */
+  constructor(clock: Pick<Clock, "now">, most: number) {
+    this.#clock = clock;
     this.#most = most;
   }
 
   /** Counts a request. @returns false where it is above the quota */
   admit({ name, requestsPerSecond }: Principal): boolean {
     if (requestsPerSecond === null) return true;
-    const now = this.#now();
+    const now = this.#clock.now();
     const bucket = this.#buckets.get(name) ?? this.#add(name, { left: requestsPerSecond, filledAt: now });
     const gained = ((now - bucket.filledAt) * requestsPerSecond) / 1_000;
     bucket.left = Math.min(requestsPerSecond, bucket.left + gained);

@@ -7,16 +7,20 @@
  *    themselves: together they may pass it by what the others stored within that second.
  *  - QUOTA-2: principals without a quota cost nothing here.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Outcome } from "../outbox/outbox.ts";
 import type { Principal } from "./principal.ts";
 
 const COUNT_FOR_MS = 1_000;
 
-export interface WaitingQuotaOptions {
-  /** Messages of a sender that wait, counted up to `most`. */
-  readonly count: (sender: string, most: number) => Promise<Outcome<number>>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+/** Counts the messages of a sender that wait, up to `most`. */
+export interface WaitingCounts {
+  count(sender: string, most: number): Promise<Outcome<number>>;
+}
+
+export interface WaitingQuotaParts {
+  readonly counts: WaitingCounts;
+  readonly clock: Pick<Clock, "now">;
   /** Principals whose counts are kept; the one that came first leaves. */
   readonly most: number;
 }
@@ -37,18 +41,18 @@ export type Place = (stored: number) => void;
 const FREE: Place = () => undefined;
 
 export class WaitingQuota {
-  readonly #options: WaitingQuotaOptions;
+  readonly #parts: WaitingQuotaParts;
   readonly #counts = new Map<string, Count>();
 
-  constructor(options: WaitingQuotaOptions) {
-    this.#options = options;
+  constructor(parts: WaitingQuotaParts) {
+    this.#parts = parts;
   }
 
   /** Takes a place for `adding` messages. @returns null where they would pass the quota */
   async enter({ name, mostWaiting, sender }: Principal, adding: number): Promise<Place | null> {
     if (mostWaiting === null || sender === null) return FREE;
     const count = this.#counts.get(name) ?? this.#add(name);
-    if (this.#options.now() - count.countedAt >= COUNT_FOR_MS) {
+    if (this.#parts.clock.now() - count.countedAt >= COUNT_FOR_MS) {
       count.counting ??= this.#recount(count, sender, mostWaiting).finally(() => {
         count.counting = null;
       });
@@ -67,10 +71,9 @@ export class WaitingQuota {
 
   /** Without PostgreSQL the last count stands; nothing can be stored then. */
   async #recount(count: Count, sender: string, mostWaiting: number): Promise<void> {
-    const { now, count: ask } = this.#options;
-    const startedAt = now();
+    const startedAt = this.#parts.clock.now();
     const before = count.stored;
-    const answer = await ask(sender, mostWaiting + 1);
+    const answer = await this.#parts.counts.count(sender, mostWaiting + 1);
     if (!answer.ok) return;
     count.waiting = answer.value;
     count.countedAt = startedAt;
@@ -79,7 +82,7 @@ export class WaitingQuota {
 
   #add(name: string): Count {
     const oldest = this.#counts.keys().next().value;
-    if (this.#counts.size >= this.#options.most && oldest !== undefined) this.#counts.delete(oldest);
+    if (this.#counts.size >= this.#parts.most && oldest !== undefined) this.#counts.delete(oldest);
     const count: Count = { waiting: 0, countedAt: Number.NEGATIVE_INFINITY, counting: null, underWay: 0, stored: 0 };
     this.#counts.set(name, count);
     return count;

@@ -114,18 +114,20 @@ export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
     onLaneFreed: () => dispatch.wake(),
   });
   const intake = new Intake({
-    now,
+    clock: { now },
     leaseMs: LEASE_MS,
-    async insert(messages) {
-      const answer = await run(() => outbox.insert(messages, owner.name, LEASE_MS));
-      return answer.ok ? { ok: true, inserted: answer.rows } : answer;
+    outbox: {
+      async insert(messages) {
+        const answer = await run(() => outbox.insert(messages, owner.name, LEASE_MS));
+        return answer.ok ? { ok: true, inserted: answer.rows } : answer;
+      },
     },
-    reserve: (topic) => dispatch.dispatcher.reserve(topic),
-    unreserve: (count) => dispatch.dispatcher.unreserve(count),
-    offer: (messages, leaseEndsAt) => dispatch.dispatcher.offer(messages, leaseEndsAt),
-    wake: () => dispatch.wake(),
-    ready: () => true,
-    full: () => false,
+    places: dispatch.dispatcher,
+    doorbell: { ring: () => dispatch.wake() },
+    schema: { isReady: true },
+    level: { isFull: () => false },
+    troubles: { gaveUp: () => undefined },
+    logger,
   });
   link.subscribe({ filter: `${DEFAULT_ACK_PREFIX}/+`, qos: 1 });
   link.on("link.message", (message) => settler.receive(message));
