@@ -167,7 +167,7 @@ test("a token, no token, a wrong token: who asks is what the header says, or the
   }
 });
 
-test("another team's message is 404, its topic 403, over quota 429 with Retry-After", async (t) => {
+test("SENDER-1: another team's message is 404, its topic 403, over quota 429 with Retry-After", async (t) => {
   const { create, pool } = await setScene(t);
   const topics = (team: string) => ({ write: [`${team}/#`], read: [`${team}/#`] });
   const a = await create({ name: "team-a", scopes: ["send", "read", "operate"], topics: topics("team-a") });

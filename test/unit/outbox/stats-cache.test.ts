@@ -6,7 +6,7 @@ import { StatsCache } from "@acktor/publisher/outbox/stats-cache";
 
 const STATS = { total_messages: 1 } as DeliveryStats;
 
-test("one reading for all who ask meanwhile, fresh for a second or twenty times its cost", async () => {
+test("STATS_CACHE-1: one reading for all calls meanwhile, fresh for a second or twenty times its cost", async () => {
   let now = 0;
   let readings = 0;
   let costMs = 10;
@@ -35,7 +35,7 @@ test("one reading for all who ask meanwhile, fresh for a second or twenty times 
   assert.equal(readings, 3);
 });
 
-test("a failure is not kept", async () => {
+test("STATS_CACHE-2: a failure is not kept", async () => {
   const failure = { kind: "unavailable", maybeCommitted: false, code: "X", message: "", constraint: null } as const;
   let readings = 0;
   const cache = new StatsCache(

@@ -24,7 +24,7 @@ test("requests of one turn share an insert, and each gets its own rows", async (
   assert.ok(results.every((r) => r.ok && r.messages.every((m) => m.state === "pending" && m.fresh)));
 });
 
-test("nobody is answered before the rows are committed", async () => {
+test("INTAKE-1: no request is answered before its rows are committed", async () => {
   const rig = intakeRig();
   let commit: (result: InsertResult) => void = () => undefined;
   rig.answer = () => new Promise((resolve) => (commit = resolve));
@@ -72,7 +72,7 @@ test("at most two inserts are under way", async () => {
   assert.ok((await Promise.all(submitted)).every((r) => r.ok));
 });
 
-test("a conflict in a group hits its owner alone", async () => {
+test("INTAKE-2: a conflict in a group hits its owner alone", async () => {
   const rig = intakeRig();
   rig.answer = ({ messages }) => {
     const index = messages.findIndex((m) => m.payload === "bad");
@@ -122,7 +122,7 @@ test("a database that is away is a 503 for the whole group, asked once", async (
   assert.deepEqual([rig.reserved, rig.offered, rig.wakes, rig.intake.accepted], [0, [], 0, 0]);
 });
 
-test("a request's deadline runs from its arrival: what waited gets the rest of it, and then nothing", async () => {
+test("INTAKE-4: a request's deadline runs from its arrival: what waited gets the rest of it, and then nothing", async () => {
   const rig = intakeRig();
   const ends: (() => void)[] = [];
   rig.answer = ({ messages, deadlineMs }) => {
@@ -151,7 +151,7 @@ test("a request's deadline runs from its arrival: what waited gets the rest of i
   await first[1];
 });
 
-test("an intake that is full, not ready, or has too much waiting says so at once", async () => {
+test("INTAKE-3: an intake that is full, not ready, or has too much waiting rejects immediately", async () => {
   const rig = intakeRig();
   const code = async (count = 1): Promise<unknown> => {
     const result = await rig.intake.submit(Array.from({ length: count }, () => acceptedMessage()));
