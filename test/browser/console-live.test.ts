@@ -69,7 +69,7 @@ test("time travel, export, and the recording opened again show the same rows", L
   const rows = await rowsOf(page);
   assert.ok(rows.length > 40, `${rows.length} rows`);
   await stage.broker.start();
-  await page.getByText(/Go on \([1-9]/).waitFor();
+  await page.getByText(/Resume \([1-9]/).waitFor();
   assert.deepEqual(await rowsOf(page), rows, "a paused log stands still");
 
   await page.locator(".row", { hasText: "RECONNECTING" }).first().click();

@@ -55,7 +55,7 @@ test("dialogs take the focus, keep it, give it back; Escape closes them; the dry
   if (browser === null) return;
   const fake = await startFakePublisher(t, { fleet: fakeFleet(1, 1), messages: [MESSAGE] });
   const { page, assertClean } = await openPage(browser, `${fake.url}/#/messages?state=failed`, { bypassCSP: true });
-  const opener = page.getByRole("button", { name: "Replay all that failed" });
+  const opener = page.getByRole("button", { name: "Replay all failed" });
   await opener.focus();
   await page.keyboard.press("Enter");
   await page.locator('[data-dry-run="17"]').waitFor();
@@ -91,7 +91,7 @@ test("the whole way by keyboard: skip link, rows by arrows, Escape back to now",
   fake.inspect(publisher.move("dispatcher", "WAITING", "xstate.done.actor.claim"));
   await page.locator(".row").nth(1).waitFor();
   await page.keyboard.press("Tab");
-  assert.equal(await page.locator(":focus").textContent(), "Skip to the content");
+  assert.equal(await page.locator(":focus").textContent(), "Skip to content");
   await page.keyboard.press("Enter");
   assert.equal(await page.locator(":focus").getAttribute("id"), "main");
   await page.locator(".rows").focus();
@@ -112,14 +112,14 @@ test("behind a token: a form, a wrong one, the right one; from the fragment, whi
   const { page } = await openPage(browser, fake.url);
   await page.getByLabel("Token").fill("a wrong one");
   await page.keyboard.press("Enter");
-  await page.getByText("This token was refused.").waitFor();
+  await page.getByText("The publisher refused this token.").waitFor();
   await page.getByLabel("Token").fill(token);
   await page.keyboard.press("Enter");
   await page.locator('[data-dependency="broker"]').waitFor();
   await page.reload();
   await page.locator('[data-dependency="broker"]').waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByText("A token is needed").waitFor();
+  await page.getByText("Token required").waitFor();
 
   const another = await openPage(browser, `${fake.url}/#token=${encodeURIComponent(token)}`);
   await another.page.locator('[data-dependency="broker"]').waitFor();

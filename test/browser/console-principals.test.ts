@@ -72,15 +72,15 @@ test("a token of one team: its name, its messages, and a clear word instead of t
   await page.locator('[data-me="team-a"]').waitFor();
   for (const place of ["/overview", "/machines", "/log"]) {
     await page.goto(`${fake.url}/#${place}`);
-    await page.getByText("Your token may read team-a/#, shared/+/state only.").waitFor();
+    await page.getByText("Your token may read only team-a/#, shared/+/state.").waitFor();
   }
   assert.equal(await page.locator("nav a", { hasText: "Audit" }).count(), 0);
   for (const place of ["/audit", "/tokens"]) {
     await page.goto(`${fake.url}/#${place}`);
-    await page.getByText("Your token has not the scope admin.").waitFor();
+    await page.getByText("Your token lacks the scope admin.").waitFor();
   }
   await page.goto(`${fake.url}/#/overview`);
-  await page.getByRole("link", { name: "To the messages that it may read" }).click();
+  await page.getByRole("link", { name: "Show the messages that you may read" }).click();
   await page.locator(`[data-message="${ID}"]`).waitFor();
   assert.deepEqual(fake.asked, [], "nothing is asked for that would be refused");
   assert.equal(fake.viewers(), 0);
@@ -97,8 +97,8 @@ test("what the scope does not allow does nothing, says why, and keeps its place 
   const places: readonly (readonly [string, string, RegExp])[] = [
     ["/overview", "Send 100", /scope send/],
     ["/messages?state=failed", "Send a test message", /scope send/],
-    ["/messages?state=failed", "Replay all that failed", /scope operate/],
-    ["/messages?topic=a", "Cancel all that wait", /scope operate/],
+    ["/messages?state=failed", "Replay all failed", /scope operate/],
+    ["/messages?topic=a", "Cancel all waiting", /scope operate/],
     ["/messages", "Replay", /scope operate/],
     ["/machines?actor=publisher/publisher-1/link", "Disconnect", /scope operate/],
   ];
@@ -125,11 +125,11 @@ test("send alone: a message can be sent, and nothing is read", async (t) => {
   const sender = { ...TEAM, scopes: ["send"], topics: { write: ["team-a/#"], read: [] } };
   const fake = await startFakePublisher(t, { fleet: fakeFleet(1, 1), me: sender });
   const { page, assertClean } = await openPage(browser, `${fake.url}/#/messages`);
-  await page.getByText("Your token has not the scope read.").waitFor();
+  await page.getByText("Your token lacks the scope read.").waitFor();
   await page.getByRole("button", { name: "Send a test message" }).click();
   await page.locator("dialog").waitFor();
   await page.goto(`${fake.url}/#/messages/${ID}`);
-  await page.getByText("Your token has not the scope read.").waitFor();
+  await page.getByText("Your token lacks the scope read.").waitFor();
   assert.deepEqual(fake.asked, []);
   assertClean();
 });
@@ -145,10 +145,10 @@ test("an older publisher without principals, or one that wants no token: everyth
   const open = await startFakePublisher(t, { fleet: fakeFleet(1, 1), me: LOCAL });
   const local = await openPage(browser, open.url);
   await local.page.locator('[data-me="local"]').click();
-  await local.page.getByText("This publisher wants no token").waitFor();
+  await local.page.getByText("This publisher requires no token").waitFor();
   await local.page.getByRole("button", { name: "Sign in" }).click();
-  await local.page.getByRole("heading", { name: "A token is needed" }).waitFor();
-  await local.page.getByRole("button", { name: "Go on without a token" }).click();
+  await local.page.getByRole("heading", { name: "Token required" }).waitFor();
+  await local.page.getByRole("button", { name: "Continue without a token" }).click();
   await local.page.locator('[data-stream="live"]').waitFor();
   local.assertClean();
 });
@@ -164,7 +164,7 @@ test("login, what it may, logout", async (t) => {
   for (const text of ["send, read", "team-a/#", "100", "10,000"])
     await page.locator("dialog dd", { hasText: text }).first().waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByText("A token is needed").waitFor();
+  await page.getByText("Token required").waitFor();
   assert.equal(await page.locator("[data-me]").count(), 0, "nothing is left of who it was");
   assert.equal(await page.evaluate("sessionStorage.length"), 0);
 });

@@ -45,7 +45,7 @@ test("send: accepted, acknowledged, shown; from standard input too, whatever it 
     assert.deepEqual([shown.state, shown.attempts.length, shown.acks.length], ["acknowledged", 1, 1]);
     const table = await runCli(t, ["messages", "show", id, "--lang", "ja"], { env });
     assert.match(table.out, /│ state +│ acknowledged/);
-    assert.match(table.out, /配信確認/);
+    assert.match(table.out, /確認済みの時刻/);
   }
   const large = await runCli(t, ["send", topic, "-"], { env, input: Buffer.alloc(262_145, "x") });
   assert.deepEqual([large.exit, large.out], [2, ""]);

@@ -126,7 +126,7 @@ test("REPLAY-1: the command names the line and the field of what is odd", async 
     const { exit, err } = await replay(file);
     const about = `${text.slice(-300)}: ${err}`;
     assert.equal(exit, 1, about);
-    assert.ok(err.includes(`line ${line} of`) && err.includes(field === "" ? ": it " : `: ${field}`), about);
+    assert.ok(err.includes(`line ${line} of`) && err.includes(field === "" ? ": the line " : `: ${field}`), about);
     const asJson = await replay(file, "--json", "--lang", "ja");
     assert.equal((JSON.parse(asJson.err) as { error: { code: string } }).error.code, "not_a_recording");
   }

@@ -5,12 +5,17 @@ import { describeMachine } from "@acktor/shared/inspect/describe-machine";
 import { fromPromise, setup } from "xstate";
 import { cliReference } from "../../docs/generate/render-cli.ts";
 import { configurationReference } from "../../docs/generate/render-configuration.ts";
+import { glossaryReference } from "../../docs/generate/render-glossary.ts";
 import { statecharts } from "../../docs/generate/render-statecharts.ts";
 import { toMermaid } from "../../docs/generate/to-mermaid.ts";
 import { drifted } from "../../docs/generate/write-or-check.ts";
 
 test("docs/reference/cli.md follows the commands", async () => {
   assert.deepEqual(drifted([await cliReference()]), []);
+});
+
+test("the glossaries in English and Japanese follow the list of terms", () => {
+  assert.deepEqual(drifted(glossaryReference()), []);
 });
 
 test("docs/reference/configuration.md follows the settings", () => {

@@ -16,7 +16,10 @@ import { fileURLToPath } from "node:url";
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(HERE, "../../..");
 const TARGET = path.resolve(HERE, "../dist/console");
-const SOURCES = [HERE, path.join(ROOT, "shared/src/inspect"), path.join(ROOT, "package-lock.json")];
+const SOURCES = [
+  HERE,
+  ...["shared/src/inspect", "shared/src/texts", "package-lock.json"].map((name) => path.join(ROOT, name)),
+];
 
 /** Newest change (ms) of a file, or of the files below a folder (a copied folder is as old as its copying); 0 without any. */
 function newestChange(place) {

@@ -92,9 +92,13 @@ test("arguments that cannot be read are told in the language, and with --json in
     [["send", "topic"], "missing required argument 'payload'", "引数 'payload'"],
     [["send", "t", "p", "--count"], "option '--count <n>' needs a value", "オプション '--count <n>'"],
     [["status", "more"], "too many arguments: expected 0, got 1", "引数が多すぎます"],
-    [["send", "t", "p", "--qos", "3"], "'--qos <level>' cannot be '3'. It is one of 0, 1, 2.", "いずれか"],
-    [["send", "t", "p", "--count", "0"], "'--count <n>' cannot be '0'. It is not a whole number", "整数ではありません"],
-    [["completion", "tcsh"], "'shell' cannot be 'tcsh'. It is one of bash, zsh, fish.", "'shell' に 'tcsh'"],
+    [["send", "t", "p", "--qos", "3"], "'--qos <level>' cannot be '3'. It must be one of 0, 1, 2.", "いずれか"],
+    [
+      ["send", "t", "p", "--count", "0"],
+      "'--count <n>' cannot be '0'. It must be a whole number",
+      "整数でなければなりません",
+    ],
+    [["completion", "tcsh"], "'shell' cannot be 'tcsh'. It must be one of bash, zsh, fish.", "'shell' に 'tcsh'"],
     [["chaos", "run", "cut", "--seed", "x"], "A whole number is needed.", "整数を指定"],
   ];
   for (const [args, english, japanese] of wrong) {

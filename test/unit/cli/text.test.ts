@@ -8,7 +8,6 @@ import { fitText, padText, textWidth } from "@acktor/cli/terminal/text-width";
 import { english } from "@acktor/cli/texts/english";
 import { formatAge, formatNumber, formatTime } from "@acktor/cli/texts/format";
 import { japanese } from "@acktor/cli/texts/japanese";
-import { chooseTexts } from "@acktor/cli/texts/texts";
 import { mark } from "@acktor/shared/runtime/terminal-door";
 import fc from "fast-check";
 
@@ -92,17 +91,6 @@ test("numbers, times and durations", () => {
   assert.equal(renderBar(1, 3).indexOf("-"), 11);
 });
 
-test("the language is the one that is asked for, else that of the environment, as POSIX orders it", () => {
-  const lang = (asked: "en" | "ja" | null, env: Record<string, string>): string => chooseTexts(asked, env).lang;
-  assert.equal(lang(null, {}), "en");
-  assert.equal(lang(null, { LANG: "ja_JP.UTF-8" }), "ja");
-  assert.equal(lang(null, { LANG: "ja_JP.UTF-8", LC_ALL: "C" }), "en");
-  assert.equal(lang(null, { LANG: "C", LC_MESSAGES: "ja" }), "ja");
-  assert.equal(lang(null, { LANG: "jam" }), "en");
-  assert.equal(lang("en", { LANG: "ja_JP.UTF-8" }), "en");
-  assert.equal(lang("ja", {}), "ja");
-});
-
 /** Paths of all texts; a function counts as one, with how many parameters it has. */
 function keys(value: unknown, path = ""): string[] {
   if (typeof value === "function") return [`${path}(${value.length})`];
@@ -115,7 +103,7 @@ test("both languages have the same texts, and Japanese is Japanese", () => {
   const own = (paths: string[]): string[] => paths.filter((path) => !path.startsWith(".help.titles")).sort();
   assert.deepEqual(own(keys(japanese)), own(keys(english)));
   const same = own(keys(english)).filter((path) => at(english, path) === at(japanese, path));
-  assert.deepEqual(same, [], "texts that nobody translated");
+  assert.deepEqual(same, [], "texts without a translation");
 });
 
 function at(texts: unknown, path: string): unknown {

@@ -8,6 +8,7 @@
  *  2. Help goes to standard output when it was asked for, to standard error when it was not.
  */
 import { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
+import { isLanguage, LANGUAGES } from "@acktor/shared/texts/language";
 import { Command, CommanderError } from "commander";
 import { defineChaos } from "./define/chaos.ts";
 import { defineDeadLetters } from "./define/dead-letters.ts";
@@ -22,7 +23,7 @@ import { type CliFailure, describeFailure, EXIT, type ExitCode } from "./exit.ts
 import { Session } from "./session.ts";
 import { printable } from "./terminal/printable.ts";
 import { makeTerminal, type Streams } from "./terminal/terminal.ts";
-import { chooseTexts, isLanguage, LANGUAGES, type Texts } from "./texts/texts.ts";
+import { chooseTexts, type Texts } from "./texts/texts.ts";
 import { usageFailure } from "./usage-error.ts";
 import { VERSION } from "./version.ts";
 

@@ -1,4 +1,5 @@
 /** What `fault` says, in English and in Japanese. */
+import { languageOf } from "@acktor/shared/texts/language";
 
 export interface FaultTexts {
   readonly lang: "en" | "ja";
@@ -45,8 +46,7 @@ const japanese: FaultTexts = {
   verdict: (passed) => (passed ? "合格" : "不合格"),
 };
 
-/** @param asked `en`, `ja`, or empty for the environment's */
+/** @param asked `en` or `ja`; empty: the environment decides */
 export function chooseFaultTexts(asked: string, env: Readonly<Record<string, string | undefined>>): FaultTexts {
-  const language = asked || env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "";
-  return /^ja(_|-|\.|$)/.test(language) ? japanese : english;
+  return languageOf(asked, env) === "ja" ? japanese : english;
 }

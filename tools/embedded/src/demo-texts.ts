@@ -1,4 +1,5 @@
 /** What the demonstration says, in English and in Japanese. */
+import { languageOf } from "@acktor/shared/texts/language";
 
 export interface DemoTexts {
   readonly title: string;
@@ -159,7 +160,6 @@ const japanese: DemoTexts = {
   checkAcks: "配信確認がすべて記録されている",
 };
 
-/** By LC_ALL, else LANG, as programs choose their language. */
 export function demoTexts(env: Readonly<Record<string, string | undefined>>): DemoTexts {
-  return (env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "").startsWith("ja") ? japanese : english;
+  return languageOf(undefined, env) === "ja" ? japanese : english;
 }

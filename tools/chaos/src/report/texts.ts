@@ -1,9 +1,10 @@
 /** What the fault lab says to people, in English and in Japanese. */
+import { type Language, languageOf } from "@acktor/shared/texts/language";
 import type { Outcome } from "../run/result.ts";
 import type { Progress } from "../run/run-scenario.ts";
 
 export interface ChaosTexts {
-  readonly language: "en" | "ja";
+  readonly language: Language;
   readonly summary: string;
   readonly columns: Readonly<Record<Column, string>>;
   readonly outcomes: Readonly<Record<Outcome, string>>;
@@ -170,8 +171,7 @@ const japanese: ChaosTexts = {
   },
 };
 
-/** The language asked for, else that of the environment as POSIX orders it, else English. */
+/** @param asked by `--lang`; undefined: the environment decides */
 export function chaosTexts(asked: string | undefined, env: Readonly<Record<string, string | undefined>>): ChaosTexts {
-  const locale = asked ?? (env["LC_ALL"] || env["LC_MESSAGES"] || env["LANG"] || "");
-  return /^ja(_|-|\.|$)/.test(locale) ? japanese : english;
+  return languageOf(asked, env) === "ja" ? japanese : english;
 }

@@ -10,6 +10,7 @@ import type { InspectEvent } from "@acktor/shared/inspect/wire";
 import { eventFault, type FormFault, headFault } from "@acktor/shared/inspect/wire-form";
 import { type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { pause } from "@acktor/shared/runtime/pause";
+import { FORM_WORDS } from "@acktor/shared/texts/form-words";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
 import { showEvent } from "./describe-event.ts";
@@ -73,6 +74,6 @@ function show(session: Session, data: InspectEvent, all: boolean): void {
 
 function notRecording(session: Session, file: string, number: number, { field, wanted }: FormFault): ExitCode {
   const { texts } = session;
-  const message = texts.watch.notRecording(file, number, field, texts.forms[wanted]);
+  const message = texts.watch.notRecording(file, number, field, FORM_WORDS[texts.lang][wanted]);
   return session.fail({ exit: EXIT.failed, code: "not_a_recording", message, fix: texts.watch.notRecordingFix });
 }

@@ -3,11 +3,10 @@ import { defineChaos as defineLab } from "@acktor/chaos/define-chaos";
 import { chaosTexts } from "@acktor/chaos/report/texts";
 import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import type { ExitCode } from "../exit.ts";
-import { languageOf } from "../texts/texts.ts";
 import type { Definer } from "./definer.ts";
 
 export function defineChaos({ program, texts, run }: Definer): void {
-  defineLab(program, chaosTexts(languageOf(texts), {}), (command, work) =>
+  defineLab(program, chaosTexts(texts.lang, {}), (command, work) =>
     run(command, async (session) => {
       // The lab ends what it started before it ends itself, which takes longer than the command's patience.
       session.handOver();

@@ -1,21 +1,18 @@
-/** Words in the reader's language. */
+/** Texts in the reader's language. */
 import { language } from "../state/preferences.ts";
-import { en } from "./en.ts";
-import { ja } from "./ja.ts";
+import { TEXTS } from "./texts.ts";
 
-export type Key = keyof typeof en;
+export type Key = keyof typeof TEXTS;
 type Params = Readonly<Record<string, string | number>>;
-
-const TABLES = { en, ja } as const;
 
 /** The text of a key; `{name}` in it stands for a parameter. */
 export function t(key: Key, params: Params = {}): string {
-  const text: string | undefined = TABLES[language.value][key];
-  // What another version says may have no words here yet.
-  return (text ?? key).replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  return textOf(key, params) ?? key;
 }
 
-/** The text of a key that was put together, or null when there is none. */
+/** The text of a composed key; null where there is none, as for what a newer publisher sends. */
 export function textOf(key: string, params: Params = {}): string | null {
-  return key in en ? t(key as Key, params) : null;
+  if (!Object.hasOwn(TEXTS, key)) return null;
+  const text: string = TEXTS[key as Key][language.value];
+  return text.replace(/\{(\w+)\}/g, (placeholder, name: string) => String(params[name] ?? placeholder));
 }

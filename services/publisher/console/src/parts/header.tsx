@@ -1,9 +1,10 @@
 /** Name, navigation, whether what is seen is live and whole, language, light or dark. */
+import { LANGUAGES, type Language } from "@acktor/shared/texts/language";
 import { clockTime } from "../i18n/format.ts";
 import { type Key, t } from "../i18n/text.ts";
 import { bus, stream } from "../state/live.ts";
 import { may, mayReadAll } from "../state/me.ts";
-import { chooseLanguage, chooseTheme, type Language, language, type Theme, theme } from "../state/preferences.ts";
+import { chooseLanguage, chooseTheme, language, type Theme, theme } from "../state/preferences.ts";
 import { route } from "../state/router.ts";
 import { isRefused } from "../state/session.ts";
 import { open, recording } from "../state/viewpoint.ts";
@@ -20,6 +21,8 @@ const ADMIN_PAGES: typeof PAGES = [
   ["/audit", "nav.audit"],
   ["/tokens", "nav.tokens"],
 ];
+
+const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { en: "English", ja: "日本語" };
 
 export function Header() {
   const { path } = route.value;
@@ -92,10 +95,6 @@ function StreamPill() {
 }
 
 function Settings() {
-  const LANGUAGES: readonly (readonly [Language, string])[] = [
-    ["en", "English"],
-    ["ja", "日本語"],
-  ];
   const THEMES: readonly (readonly [Theme, Key])[] = [
     ["system", "theme.system"],
     ["light", "theme.light"],
@@ -108,9 +107,9 @@ function Settings() {
         value={language.value}
         onChange={(event) => chooseLanguage(event.currentTarget.value as Language)}
       >
-        {LANGUAGES.map(([code, name]) => (
+        {LANGUAGES.map((code) => (
           <option key={code} value={code} lang={code}>
-            {name}
+            {LANGUAGE_NAMES[code]}
           </option>
         ))}
       </select>

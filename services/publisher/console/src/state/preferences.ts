@@ -1,7 +1,7 @@
 /** Language and light or dark: by the browser, unless the reader chose. */
+import { isLanguage, type Language, pickLanguage } from "@acktor/shared/texts/language";
 import { effect, signal } from "@preact/signals";
 
-export type Language = "en" | "ja";
 export type Theme = "system" | "light" | "dark";
 
 const LANGUAGE = "acktor.language";
@@ -33,10 +33,7 @@ export function chooseTheme(chosen: Theme): void {
 
 function readLanguage(): Language {
   const kept = localStorage.getItem(LANGUAGE);
-  if (kept === "en" || kept === "ja") return kept;
-  return navigator.languages.map((name) => name.slice(0, 2)).find((name) => name === "en" || name === "ja") === "ja"
-    ? "ja"
-    : "en";
+  return kept !== null && isLanguage(kept) ? kept : pickLanguage(navigator.languages);
 }
 
 function readTheme(): Theme {

@@ -1,8 +1,10 @@
 /** What the log shows: filters, pause, export, a recording. */
+import { FORM_WORDS } from "@acktor/shared/texts/form-words";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
 import type { Row } from "../../state/journal.ts";
+import { language } from "../../state/preferences.ts";
 import { type Opened, openRecording, toJsonLines } from "../../state/recording.ts";
 import { setParams } from "../../state/router.ts";
 import { behind, charts, open, pause, pausedRows, recording, thaw } from "../../state/viewpoint.ts";
@@ -130,7 +132,7 @@ function faultWords({ line, fault }: Exclude<Opened, { ok: true }>): string {
   if (fault === "too_large") return t("log.fault.too_large");
   const { field, wanted } = fault;
   const place = field === "" ? t("log.fault.whole") : field;
-  return t("log.fault.line", { line, field: place, why: t(`form.${wanted}`) });
+  return t("log.fault.line", { line, field: place, why: FORM_WORDS[language.value][wanted] });
 }
 
 /** Gives the rows to the browser as a file. */
