@@ -179,7 +179,7 @@ test("the audit: who and what is said apart, filters in the address, pages, fore
   await rows.first().waitFor();
   assert.equal(await rows.count(), 50);
   const [first = "", second = ""] = await rows.allTextContents();
-  assert.match(first, /ops \(says <b>Eve<\/b>\).*breaker\.open.*done.*\{"service":"publisher"\}/);
+  assert.match(first, /ops \(claims <b>Eve<\/b>\).*breaker\.open.*done.*\{"service":"publisher"\}/);
   assert.match(second, /10\.0\.0\.7.*drain.*no valid token/);
   await page.getByRole("link", { name: "Older" }).click();
   await page.locator('[data-action="74"]').waitFor();
@@ -217,7 +217,7 @@ test("tokens: listed, made with the token shown once, revoked; every change is J
   assert.equal(await page.locator("[data-token]").textContent(), TOKEN);
   await page.getByRole("button", { name: "Close" }).click();
   await page.locator('[data-principal="team-c"]').waitFor();
-  assert.ok(!(await page.content()).includes(TOKEN), "SHOWN-ONCE");
+  assert.ok(!(await page.content()).includes(TOKEN), "SHOWN_ONCE-1");
   assert.ok(!String(await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")).includes(TOKEN));
   await page.locator('[data-principal="team-a"]').getByRole("button", { name: "Revoke" }).click();
   await page.locator("dialog").getByRole("button", { name: "Revoke" }).click();

@@ -3,10 +3,8 @@
  *
  *   node services/publisher/console/build.mjs [--force]
  *
- * Invariants:
- *  1. Nothing is done when no source is newer than what was built: a start costs a few file times.
- *  2. The folder is replaced as a whole: who reads it meanwhile sees the old page with its assets, or the new one.
- *  3. Where esbuild is not installed (production), what was shipped built stays as it is.
+ * It builds only if a source is newer than the page, so that a start reads a few file times. The new folder replaces the old
+ * one by a rename. Without esbuild (production) the shipped page stays.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -21,7 +19,7 @@ const SOURCES = [
   ...["shared/src/inspect", "shared/src/texts", "package-lock.json"].map((name) => path.join(ROOT, name)),
 ];
 
-/** Newest change (ms) of a file, or of the files below a folder (a copied folder is as old as its copying); 0 without any. */
+/** Newest change (ms) of a file, or of the files below a folder; 0 without any. */
 function newestChange(place) {
   if (!existsSync(place)) return 0;
   const found = statSync(place);
@@ -29,7 +27,7 @@ function newestChange(place) {
   return Math.max(0, ...readdirSync(place).map((name) => newestChange(path.join(place, name))));
 }
 
-/** Whether what was built is newer than everything that it is built from. */
+/** Whether the page is newer than all its sources. */
 export function isUpToDate() {
   const page = path.join(TARGET, "index.html");
   return existsSync(page) && statSync(page).mtimeMs >= Math.max(...SOURCES.map(newestChange));
@@ -49,7 +47,7 @@ function hashed(name, text) {
   return `${base}-${createHash("sha256").update(text).digest("hex").slice(0, 10)}${ext}`;
 }
 
-/** Writes the files beside their place, then puts them there. */
+/** Writes the files into a new folder, which then replaces the old one. */
 function replaceFolder(files) {
   const fresh = `${TARGET}.${process.pid}`;
   rmSync(fresh, { recursive: true, force: true });
@@ -59,7 +57,7 @@ function replaceFolder(files) {
   renameSync(fresh, TARGET);
 }
 
-/** Builds what is out of date. @returns whether there is a console to serve */
+/** Builds the page if it is out of date. @returns whether there is a console to serve */
 export async function buildConsole({ force = false } = {}) {
   if (!force && isUpToDate()) return true;
   const esbuild = await loadEsbuild();

@@ -1,52 +1,52 @@
-/** How a command ends: exit codes that scripts can tell apart, and failures as values. */
+/** How a command ends: exit codes for scripts, and failures as values. */
 
 import { jsonLine, printable } from "@acktor/shared/runtime/printable";
 
 export const EXIT = {
   done: 0,
-  /** What was asked about, or asked for, failed. */
+  /** The requested action failed. */
   failed: 1,
-  /** The command was called in a way that cannot work. */
+  /** Wrong arguments or settings. */
   usage: 2,
-  /** A service, a database or a broker is away. */
+  /** A service, a database or a broker is unreachable. */
   away: 3,
   timeout: 4,
-  /** Ctrl-C; as shells count it, 128 and the signal's number. */
+  /** Ctrl-C: 128 plus the signal's number, as shells count. */
   interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Codes of failures that are the command's own; the reference lists them. */
+/** Codes of the command's own failures; the reference lists them. */
 export const CLI_CODES = {
-  service_away: "nothing answers at the address",
-  timed_out: "the service did not answer in 10 s",
-  not_acktor: "what answers is not acktor, or another version of it",
-  bad_url: "the address is no http or https address, or holds a user or a password",
+  service_away: "the service is unreachable",
+  timed_out: "the service did not answer within 10 s",
+  not_acktor: "the server at the address is not acktor, or is another version",
+  bad_url: "the address is not an http or https address, or contains a user or a password",
   bad_token_file: "the token file cannot be read, or is empty",
   two_tokens: "ACKTOR_API_TOKEN and ACKTOR_API_TOKEN_FILE are both set",
-  bad_config: "a setting that the command needs is missing or wrong",
+  bad_config: "a required setting is missing or wrong",
   wrong_usage: "a command, an option or an argument is unknown, missing or wrong",
   bad_options: "options that exclude each other",
-  not_confirmed: "nobody is there to confirm a change, and --yes was not given",
+  not_confirmed: "the change needs a confirmation: there is no terminal, and no --yes",
   too_large: "the content is larger than 262,144 bytes",
   cannot_write: "the recording exists already, or its folder cannot be written",
   cannot_read: "the recording cannot be read",
-  not_a_recording: "a line of the file has not the form of a recording; the line and the field are named",
+  not_a_recording: "a line of the file does not belong to a recording; the message names line and field",
 } as const;
 
-/** Why a command did not do what it was asked for. */
+/** Why a command failed. */
 export interface CliFailure {
   readonly exit: 1 | 2 | 3 | 4;
   /** For programs: of `CLI_CODES`; of the service, as in docs/reference/errors.md; of `migrate`, a `MigrateFailure["kind"]`. */
   readonly code: string;
   /** What happened; one line. */
   readonly message: string;
-  /** What to do about it; one line. */
+  /** The remedy; one line. */
   readonly fix: string;
 }
 
-/** A failure as standard error shows it: one line of JSON, or words with the fix below them. */
+/** A failure for standard error: one line of JSON, or the message with the fix below it. */
 export function describeFailure({ exit, code, message, fix }: CliFailure, json: boolean, fixWord: string): string {
   if (json) return jsonLine({ error: { code, message, fix, exit } });
   return fix === "" ? printable(message) : `${printable(message)}\n  ${fixWord}: ${printable(fix)}`;

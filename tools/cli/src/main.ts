@@ -1,4 +1,4 @@
-/** The `acktor` command: reads its arguments, runs one subcommand, ends with its exit code (exit.ts). */
+/** The `acktor` command: reads its arguments, runs one subcommand, exits with its code (exit.ts). */
 import {
   describeError,
   flushStandardStreams,
@@ -9,7 +9,7 @@ import {
 import { EXIT, type ExitCode } from "./exit.ts";
 import { runProgram } from "./program.ts";
 
-/** A command that does not end by itself after Ctrl-C is ended. */
+/** How long a command may take after Ctrl-C before the process exits. */
 const PATIENCE_MS = 1_500;
 
 const interrupted = new AbortController();
@@ -24,16 +24,16 @@ function handOver(): void {
   process.off("SIGINT", onInterrupt);
 }
 
-/** What was written reaches a pipe before the process ends. */
+/** Exits after all output has reached the pipe. */
 async function end(code: ExitCode): Promise<never> {
   await flushStandardStreams();
   process.exit(code);
 }
 
 process.on("SIGINT", onInterrupt);
-// Nobody reads any more, as after `| head`: nothing is left to do.
+// The reader has closed the pipe, as `| head` does.
 onReaderGone(() => process.exit(EXIT.done));
-// A fault of the command itself: what Node would print may hold what a service has answered.
+// A bug of the command. Node's own report might print a service's answer unescaped.
 process.on("uncaughtException", (error) => {
   standardError.say(describeError(error));
   process.exit(EXIT.failed);

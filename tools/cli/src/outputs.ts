@@ -1,8 +1,8 @@
 /**
- * What each command prints with `--json`: one object, or one a line where it goes on (`watch`, `status --watch`).
+ * What each command prints with `--json`: one object, or one per line (`watch`, `status --watch`).
  *
- * Commands take only types from here, so that no run waits for the schemas; a test holds every command's real output
- * against them. What comes from the service may have more fields than these.
+ * Commands import only types from here, so that no run loads the schemas; a test validates every command's real output.
+ * Objects of the service may have more fields.
  */
 import { z } from "zod";
 
@@ -49,10 +49,10 @@ export const deliveryStats = z.looseObject({
   pending_count: z.number(),
 });
 
-/** `status`; an acker keeps no statistics of deliveries. */
+/** `status`; an acker has no delivery statistics. */
 export const statusOutput = z.strictObject({ status: serviceStatus, stats: deliveryStats.nullable() });
 
-/** `send`. `waited` where `--wait` was given: how the messages stood when the command ended. */
+/** `send`. `waited` with `--wait`: the messages' states when the command ended. */
 export const sendOutput = z.strictObject({
   accepted: z.int(),
   message_ids: z.array(z.uuid()),
@@ -111,12 +111,12 @@ export const deadLettersOutput = z.strictObject({
 export const changeOutput = z.looseObject({
   dry_run: z.boolean(),
   matched: z.int(),
-  /** In a dry run: what would be refused. */
+  /** In a dry run: how many would be refused. */
   refused: z.int(),
   refusals: z.array(z.object({ why: z.string(), count: z.int(), message_id: z.string() })),
 });
 
-/** `pause` … `breaker close`: what the service answers. */
+/** `pause` … `breaker close`: the service's answer. */
 export const controlOutput = z.looseObject({});
 
 const principal = z.looseObject({
@@ -131,7 +131,7 @@ const principal = z.looseObject({
   revoked_at: time.nullable(),
 });
 
-/** `token create`: the one time that the token is shown. */
+/** `token create`: the only output with the token. */
 export const tokenOutput = principal.extend({ token: z.string() });
 
 /** `token list`. */
@@ -140,10 +140,10 @@ export const tokensOutput = z.object({ principals: z.array(principal) });
 /** `token revoke`. */
 export const revokedOutput = principal;
 
-/** `watch` and `replay-recording`, one a line. */
+/** `watch` and `replay-recording`, one per line. */
 export const watchLine = z.strictObject({
   event: z.enum(["snapshot", "inspect", "instance", "gone", "bus"]),
-  /** Milliseconds since 1970: when it was received; of a recording, when it happened. */
+  /** Milliseconds since 1970: when it was received; in a recording, when it happened. */
   at: z.number(),
   data: z.looseObject({}),
 });
@@ -157,11 +157,9 @@ export const doctorOutput = z.strictObject({
     z.strictObject({
       check: z.string(),
       verdict,
-      /** What was found. */
       found: z.string(),
-      /** What to do; empty with OK. */
+      /** Empty if OK. */
       fix: z.string(),
-      /** Figures, for programs. */
       data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     }),
   ),
@@ -194,7 +192,7 @@ export const migrateOutput = z.strictObject({
   schemas: z.array(z.strictObject({ schema: serviceName, applied: z.array(z.string()), pending: z.array(z.string()) })),
 });
 
-/** `start`, once the pair is ready: then it goes on until it is stopped. */
+/** `start`, when both services are ready; it then runs until it is stopped. */
 export const startOutput = z.strictObject({
   state: z.literal("ready"),
   console: z.url(),
@@ -211,7 +209,7 @@ export const demoOutput = z.strictObject({
 /** `completion`. */
 export const completionOutput = z.strictObject({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() });
 
-/** On standard error, whenever a command with `--json` fails. */
+/** On standard error, if a command with `--json` fails. */
 export const failureOutput = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string(), fix: z.string(), exit: z.int().min(1).max(4) }),
 });

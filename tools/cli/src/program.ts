@@ -1,11 +1,10 @@
 /**
- * The tree of subcommands with their help. What a subcommand does is loaded when it is run, so that `--help` is there at
- * once.
+ * The tree of subcommands with their help. A subcommand's work is loaded when it runs, so that `--help` starts fast.
  *
  * Invariants:
- *  1. Whatever is wrong with the arguments ends with exit code 2 and names it, before anything is done.
- *     In one line of JSON where `--json` stands among them.
- *  2. Help goes to standard output when it was asked for, to standard error when it was not.
+ *  PROGRAM-1. Wrong arguments are reported with exit code 2 before the command does anything; with `--json` as one line of
+ *             JSON.
+ *  PROGRAM-2. Requested help goes to standard output, help instead of an error to standard error.
  */
 import { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import { isLanguage, LANGUAGES } from "@acktor/shared/texts/language";
@@ -50,7 +49,7 @@ interface GlobalOptions {
 /** Runs one command. @param args without the program's own name */
 export async function runProgram(args: readonly string[], world: World): Promise<ExitCode> {
   const { streams, env } = world;
-  // Needed where the arguments cannot be read, too.
+  // PROGRAM-1: needed even if the arguments cannot be read.
   const wantsJson = beforeDashes(args).includes("--json");
   const language = languageIn(args);
   if (language !== null && !isLanguage(language)) {
@@ -75,9 +74,9 @@ export async function runProgram(args: readonly string[], world: World): Promise
     command.exitOverride();
     command.configureOutput({
       writeOut: (text) => out.write(text),
-      // Help that was not asked for: no JSON.
+      // PROGRAM-2: this help replaces an error; with --json the error is reported below.
       writeErr: (text) => void (wantsJson || err.write(text)),
-      // Said below, in the language and the form that were asked for.
+      // Reported below, in the chosen language and form.
       outputError: () => undefined,
       getOutHelpWidth: () => helpWidth(streams),
       getErrHelpWidth: () => helpWidth(streams),
@@ -89,20 +88,20 @@ export async function runProgram(args: readonly string[], world: World): Promise
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT.done;
-    // The help is on the screen already.
+    // The help was already written.
     if (error.code === "commander.help" && !wantsJson) return EXIT.usage;
     return refuse(usageFailure(error, texts), wantsJson, streams, texts);
   }
 }
 
-/** Arguments that cannot be read, on standard error. */
+/** Reports wrong arguments on standard error. */
 function refuse(failure: CliFailure, json: boolean, { stderr }: Streams, texts: Texts): ExitCode {
   const words = `${texts.usage.error}: ${printable(failure.message)}\n(${failure.fix})`;
   new TerminalDoor(stderr).say(json ? describeFailure(failure, true, "") : words);
   return EXIT.usage;
 }
 
-/** The tree itself: what the reference and the completion scripts are made from. */
+/** The tree: the reference and the completion scripts are generated from it. */
 export function makeProgram(texts: Texts, run: Definer["run"]): Command {
   const { help } = texts;
   const program = new Command("acktor")
@@ -136,12 +135,12 @@ export function withDescendants(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => withDescendants(child))];
 }
 
-/** Of the terminal that shows it; the same everywhere else. */
+/** The width of the terminal; fixed for files and pipes. */
 function helpWidth({ stdout }: Streams): number {
   return stdout.isTTY === true ? stdout.columns || HELP_COLUMNS : HELP_COLUMNS;
 }
 
-/** Needed before the arguments are read: the help itself is in that language. */
+/** Read before the other arguments, because the help is in that language. */
 function languageIn(args: readonly string[]): string | null {
   const upToDashes = beforeDashes(args);
   const at = upToDashes.findLastIndex((arg) => arg === "--lang" || arg.startsWith("--lang="));
@@ -150,7 +149,7 @@ function languageIn(args: readonly string[]): string | null {
   return given.includes("=") ? given.slice("--lang=".length) : (upToDashes[at + 1] ?? "");
 }
 
-/** What comes after `--` is no option. */
+/** Arguments after `--` are not options. */
 function beforeDashes(args: readonly string[]): readonly string[] {
   return args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
 }

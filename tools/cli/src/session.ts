@@ -1,4 +1,4 @@
-/** One run of the command: what every subcommand is given. */
+/** One run of the command: what every subcommand receives. */
 import { printableCopy } from "@acktor/shared/runtime/printable";
 import { Api, foreignAnswer } from "./api/api.ts";
 import { type AddressOptions, readAddress } from "./api/credentials.ts";
@@ -17,7 +17,7 @@ export interface SessionOptions {
   readonly signal: AbortSignal;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Lets go of the signals: another program takes over this process. */
+  /** Stops handling signals, because another program takes over this process. */
   readonly handOver: () => void;
 }
 
@@ -42,7 +42,7 @@ export class Session {
     this.#address = options.address;
   }
 
-  /** The service that was named, or why none can be asked. */
+  /** The service at the given address, or why it cannot be asked. */
   api(): Result<Api> {
     const { texts, env, signal } = this;
     if (this.#address.token !== undefined) this.terminal.note(texts.failures.tokenOnCommandLine);
@@ -51,8 +51,8 @@ export class Session {
   }
 
   /**
-   * Prints a result: as JSON where that was asked for, else as text.
-   * @param text is given a copy of the value in which every text is printable and on one line
+   * Prints a result: as JSON with `--json`, else as text.
+   * @param text receives a copy of the value in which every text is printable and on one line
    */
   answer<T extends object>(value: T, text: (shown: T) => string, exit: ExitCode = EXIT.done): ExitCode {
     if (this.json) this.terminal.json(value);
@@ -61,8 +61,8 @@ export class Session {
   }
 
   /**
-   * Does work that reads answers of a service. One without a field that is read, or of another type, is that of another
-   * version, or of a service that is not ours: it ends the command with `not_acktor`, not with a stack trace.
+   * Runs work that reads answers of a service. An answer that lacks a field comes from another version, or from another
+   * program: the command reports `not_acktor` instead of a stack trace.
    */
   async reading(work: () => Promise<ExitCode>): Promise<ExitCode> {
     try {
@@ -78,7 +78,7 @@ export class Session {
     return address.ok ? address.value.url : "";
   }
 
-  /** Says why it was not done, on standard error. Ctrl-C needs no words. */
+  /** Reports a failure on standard error; after Ctrl-C nothing. */
   fail(failure: CliFailure): ExitCode {
     if (this.signal.aborted) return EXIT.interrupted;
     this.terminal.note(describeFailure(failure, this.json, this.texts.failures.fix));

@@ -1,17 +1,16 @@
 /**
- * What commander says of arguments that it cannot read, taken apart, so that it can be said in either language.
- *
- * Invariant: what is not recognised is said in commander's own words: nothing is kept back.
+ * Commander's errors about arguments, parsed, so that they can be reported in both languages. An error that is not
+ * recognized is reported in commander's words.
  */
 import type { CommanderError } from "commander";
 import { type CliFailure, EXIT } from "./exit.ts";
 import { printable } from "./terminal/printable.ts";
 import type { Texts } from "./texts/texts.ts";
 
-type Saying = (parts: readonly string[], texts: Texts["usage"]) => string;
+type ToText = (parts: readonly string[], texts: Texts["usage"]) => string;
 
-/** By commander's code; the parentheses give the parts. Lines after the first are suggestions. */
-const FORMS: readonly { readonly code: string; readonly pattern: RegExp; readonly say: Saying }[] = [
+/** By commander's code; the groups of the pattern are the parts. A second line suggests similar names. */
+const FORMS: readonly { readonly code: string; readonly pattern: RegExp; readonly say: ToText }[] = [
   {
     code: "commander.unknownOption",
     pattern: /^unknown option '(.*?)'(?:\n\(Did you mean (?:one of )?(.*)\?\))?$/s,
@@ -54,13 +53,13 @@ const FORMS: readonly { readonly code: string; readonly pattern: RegExp; readonl
   },
 ];
 
-/** Our own reasons are in the language already. */
+/** The reasons of acktor's own parsers are already in the chosen language. */
 function reason(why: string, texts: Texts["usage"]): string {
   const [, choices] = /^Allowed choices are (.*)\.$/s.exec(why) ?? [];
   return choices === undefined ? why : texts.choices(choices);
 }
 
-/** One line, whatever was typed. */
+/** One line, even if the arguments contain line ends. */
 export function usageFailure({ code, message }: Pick<CommanderError, "code" | "message">, texts: Texts): CliFailure {
   const said = printable(inWords(code, message, texts).replaceAll("\n", " "), 500);
   return { exit: EXIT.usage, code: "wrong_usage", message: said, fix: texts.usage.fix };

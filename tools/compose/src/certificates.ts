@@ -1,9 +1,10 @@
 /**
- * A certificate authority of one's own, and certificates under it, by the `openssl` command.
+ * A private certificate authority and its certificates, made with the `openssl` command.
  *
  * Invariants:
- *  1. A certificate that is there, names what is asked, comes from this authority and lasts `RENEW_DAYS` more is left alone.
- *  2. The authority's key signs these certificates and leaves its folder never.
+ *  AUTHORITY-1. An existing certificate is kept if it has the requested names, is signed by this authority, and is valid for
+ *               at least `RENEW_DAYS` more days.
+ *  AUTHORITY-2. The authority's key never leaves its folder.
  */
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
@@ -12,21 +13,21 @@ import path from "node:path";
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3_650;
-/** What the strictest clients still take. */
+/** The longest validity that the strictest clients accept. */
 const CERTIFICATE_DAYS = 820;
 export const RENEW_DAYS = 90;
 
 export interface CertificateRequest {
-  /** File name without its ending, and common name. */
+  /** File name without its extension, and common name. */
   readonly name: string;
-  /** Names and addresses under which a server answers: `DNS:mosquitto`, `IP:127.0.0.1`. None for a client. */
+  /** A server's names and addresses: `DNS:mosquitto`, `IP:127.0.0.1`. Empty for a client. */
   readonly hosts: readonly string[];
 }
 
 export interface Issued {
   readonly certificate: string;
   readonly key: string;
-  /** True when it was made just now. */
+  /** True if it was made by this call. */
   readonly fresh: boolean;
 }
 
@@ -39,18 +40,18 @@ export class CertificateAuthority {
     this.#folder = folder;
     this.#now = now;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!existsSync(this.#file("ca.crt"))) this.#found();
+    if (!existsSync(this.#file("ca.crt"))) this.#create();
   }
 
-  /** Its own certificate: what clients are given. */
+  /** The authority's own certificate, which clients trust. */
   get certificate(): string {
     return readFileSync(this.#file("ca.crt"), "utf8");
   }
 
-  /** A certificate with its key; the one that is there while it is good. */
+  /** A certificate with its key; the existing one while it is valid. */
   issue(request: CertificateRequest): Issued {
     const [file, keyFile] = [this.#file(`${request.name}.crt`), this.#file(`${request.name}.key`)];
-    const fresh = !this.#isGood(request);
+    const fresh = !this.#isGood(request); // AUTHORITY-1
     if (fresh) this.#sign(request, file, keyFile);
     return { certificate: readFileSync(file, "utf8"), key: readFileSync(keyFile, "utf8"), fresh };
   }
@@ -59,9 +60,10 @@ export class CertificateAuthority {
     return path.join(this.#folder, name);
   }
 
-  #found(): void {
+  #create(): void {
     const extensions = ["basicConstraints=critical,CA:TRUE,pathlen:0", "keyUsage=critical,keyCertSign,cRLSign"];
     const subject = ["-subj", "/CN=acktor certificate authority", ...extensions.flatMap((e) => ["-addext", e])];
+    // AUTHORITY-2
     const ends = ["-keyout", this.#file("ca.key"), "-out", this.#file("ca.crt.new")];
     openssl(["req", "-x509", ...NEW_KEY, "-days", String(AUTHORITY_DAYS), ...subject, ...ends]);
     renameSync(this.#file("ca.crt.new"), this.#file("ca.crt"));
@@ -72,7 +74,7 @@ export class CertificateAuthority {
     const found = new X509Certificate(readFileSync(this.#file(`${name}.crt`)));
     if (Date.parse(found.validTo) - this.#now() < RENEW_DAYS * DAY_MS) return false;
     const authority = new X509Certificate(this.certificate);
-    return found.checkIssued(authority) && found.verify(authority.publicKey) && namesOf(found) === asNodeSays(hosts);
+    return found.checkIssued(authority) && found.verify(authority.publicKey) && namesOf(found) === inNodesForm(hosts);
   }
 
   #sign({ name, hosts }: CertificateRequest, file: string, keyFile: string): void {
@@ -95,19 +97,19 @@ export class CertificateAuthority {
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** `DNS:a, IP Address:127.0.0.1` of a certificate, in one order. */
+/** A certificate's names, sorted: `DNS:a, IP Address:127.0.0.1`. */
 function namesOf(certificate: X509Certificate): string {
   return (certificate.subjectAltName ?? "").split(", ").sort().join(", ");
 }
 
-function asNodeSays(hosts: readonly string[]): string {
+function inNodesForm(hosts: readonly string[]): string {
   return hosts
     .map((host) => host.replace(/^IP:/, "IP Address:"))
     .sort()
     .join(", ");
 }
 
-/** Throws with what openssl said. */
+/** Throws with openssl's error output. */
 function openssl(args: readonly string[]): void {
   execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
 }

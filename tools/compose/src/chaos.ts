@@ -1,5 +1,5 @@
 /**
- * The service `chaos` of the profile of that name: the services reach the broker through it when `MQTT_HOST` says so.
+ * The service `chaos` of the profile `chaos`. With `MQTT_HOST=chaos` the services reach the broker through it.
  * `docker compose exec chaos fault` breaks the line (fault.ts).
  *
  *   node chaos.js --broker HOST:PORT

@@ -1,10 +1,9 @@
 /**
- * Stands between the services and the broker, and breaks the line when it is asked to. What travels on the line is TLS, and
- * stays closed to it.
+ * A proxy between the services and the broker that breaks the line on request. It forwards TLS and cannot read it.
  *
  * Invariants:
- *  1. Nobody but who is in this container can ask: it listens for that on loopback alone.
- *  2. One scenario at a time; who asked and hung up ends it, and the line is whole again.
+ *  FAULT_PROXY-1. Only processes of this container can send requests: the control port listens on loopback.
+ *  FAULT_PROXY-2. One scenario runs at a time. It ends when its caller disconnects, and the line works again.
  */
 import { createServer, type ServerResponse } from "node:http";
 import { startTcpProxy, type TcpProxy } from "@acktor/chaos/proxy/tcp-proxy";
@@ -12,9 +11,9 @@ import { LINE_SCENARIOS, runLineFaults } from "@acktor/chaos/run/run-line-faults
 
 export interface FaultProxyOptions {
   readonly broker: { readonly host: string; readonly port: number };
-  /** Where the services connect to. */
+  /** The address that the services connect to. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** Where it is asked, on loopback. */
+  /** Port of the control requests, on loopback. */
   readonly controlPort: number;
 }
 
@@ -33,12 +32,13 @@ export async function startFaultProxy({ broker, listen, controlPort }: FaultProx
     if (request.method === "GET")
       return reply(response, 200, { status: "ok", busy, open: line.open(), ...line.counts });
     if (name === null) return reply(response, 404, {});
-    if (busy) return reply(response, 409, {});
+    if (busy) return reply(response, 409, {}); // FAULT_PROXY-2
     busy = true;
     void perform(line, name, response, stopping.signal).finally(() => {
       busy = false;
     });
   });
+  // FAULT_PROXY-1
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: controlPort }, resolve));
   const address = server.address();
   return {
@@ -53,7 +53,7 @@ export async function startFaultProxy({ broker, listen, controlPort }: FaultProx
   };
 }
 
-/** Answers when the last fault has ended. */
+/** Answers after the last fault has ended. */
 async function perform(line: TcpProxy, name: string, response: ServerResponse, stopping: AbortSignal): Promise<void> {
   const scenario = LINE_SCENARIOS.find((one) => one.name === name);
   if (scenario === undefined) return reply(response, 404, {});

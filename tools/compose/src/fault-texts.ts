@@ -1,4 +1,4 @@
-/** What `fault` says, in English and in Japanese. */
+/** The texts of `fault`. */
 import { languageOf } from "@acktor/shared/texts/language";
 
 export interface FaultTexts {
@@ -16,16 +16,17 @@ const english: FaultTexts = {
   lang: "en",
   usage: "usage: fault list | fault NAME|all [--rate 50] [--lang en|ja]",
   away: {
-    line: "the line is not there: is the service chaos running?",
-    busy: "another fault is under way",
-    publisher: "no publisher answers, or not with this token",
+    line: "the line is unreachable; is the service chaos running?",
+    busy: "another fault is running",
+    publisher: "the publisher is unreachable, or refuses this token",
     untouched:
-      "nothing goes through this line: MQTT_HOST=chaos docker compose --profile chaos up -d --wait, then once more",
+      "no traffic on this line; run MQTT_HOST=chaos docker compose --profile chaos up -d --wait, then try again",
   },
   accepted: (accepted, others) => `accepted ${accepted}, refused or unanswered ${others}`,
   acknowledged: (acknowledged, lost) => `acknowledged ${acknowledged}, lost ${lost}`,
-  missed: (seconds) => (seconds === null ? "it stayed CONNECTED" : `not CONNECTED after ${seconds} s`),
-  recovered: (seconds) => (seconds === null ? "it did not come back" : `CONNECTED ${seconds} s after the last fault`),
+  missed: (seconds) => (seconds === null ? "the link stayed CONNECTED" : `not CONNECTED after ${seconds} s`),
+  recovered: (seconds) =>
+    seconds === null ? "the link did not reconnect" : `CONNECTED ${seconds} s after the last fault`,
   verdict: (passed) => (passed ? "passed" : "FAILED"),
 };
 
@@ -33,14 +34,14 @@ const japanese: FaultTexts = {
   lang: "ja",
   usage: "使い方: fault list | fault 名前|all [--rate 50] [--lang en|ja]",
   away: {
-    line: "回線がありません。サービス chaos は動いていますか?",
+    line: "回線に接続できません。サービス chaos は動いていますか?",
     busy: "別の障害を実行中です",
-    publisher: "publisher が応答しないか、トークンが違います",
+    publisher: "publisher に接続できないか、トークンが拒否されました",
     untouched:
       "この回線には何も流れていません。MQTT_HOST=chaos docker compose --profile chaos up -d --wait の後にもう一度実行してください",
   },
   accepted: (accepted, others) => `受付 ${accepted} 件、拒否または無応答 ${others} 件`,
-  acknowledged: (acknowledged, lost) => `確認応答 ${acknowledged} 件、損失 ${lost} 件`,
+  acknowledged: (acknowledged, lost) => `確認済み ${acknowledged} 件、損失 ${lost} 件`,
   missed: (seconds) => (seconds === null ? "CONNECTED のまま" : `${seconds} 秒後に CONNECTED ではなくなりました`),
   recovered: (seconds) => (seconds === null ? "復旧しませんでした" : `最後の障害の ${seconds} 秒後に CONNECTED へ復旧`),
   verdict: (passed) => (passed ? "合格" : "不合格"),

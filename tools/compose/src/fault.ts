@@ -1,10 +1,12 @@
 /**
- * `docker compose exec chaos fault`: breaks the line to the broker while messages are sent, and says what became of them.
+ * `docker compose exec chaos fault`: breaks the line to the broker while it sends messages, and reports what happened to
+ * them.
  *
  *   fault list
  *   fault NAME | all [--rate 50] [--lang en|ja]
  *
- * Exit codes: 0 nothing was lost, 1 something was, or did not recover, 2 wrong usage, 3 a part is away, 130 interrupted.
+ * Exit codes: 0 nothing was lost, 1 a message was lost or the link did not recover, 2 wrong usage, 3 a part is unreachable,
+ * 130 interrupted.
  */
 
 import { readFileSync } from "node:fs";
@@ -28,7 +30,7 @@ const texts = chooseFaultTexts(values.lang, process.env);
 const [name = ""] = positionals;
 const rate = /^\d{1,4}$/.test(values.rate) ? Number(values.rate) : 0;
 const chosen = LINE_SCENARIOS.filter((scenario) => name === "all" || scenario.name === name);
-/** Below the first of the data topics. */
+/** A topic of the first filter. */
 const topic = (process.env["FAULT_TOPICS"] ?? "demo/#").split(",")[0]?.trim().replace(/[+#]/g, "chaos") ?? "";
 const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());

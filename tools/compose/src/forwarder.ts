@@ -1,12 +1,12 @@
 /**
- * One address in front of any number of publishers: takes connections, and passes each on to one of those that are there.
- * Bytes are not looked at, so that streams, limits and tokens stay the publishers' own affair.
+ * One address for any number of publishers: forwards each connection to one of them. It does not read the bytes, so that
+ * streams, limits and tokens are handled by the publishers alone.
  *
  * Invariants:
- *  1. At most `maxConnections` at a time; further ones are closed at once.
- *  2. A connection goes to the next address of the name, as the resolver gives them now; to another one where that does
- *     not answer in `connectMs`. Where none does, it is closed.
- *  3. What one side ends, ends on the other side too; nothing is left open after `stop`.
+ *  FORWARDER-1. At most `maxConnections` connections are open; further ones are closed immediately.
+ *  FORWARDER-2. Connections take the name's current addresses in turn. If one does not answer within `connectMs`, the next is
+ *               tried; if none answers, the connection is closed.
+ *  FORWARDER-3. When one side closes, the other is closed too. After `stop` no connection is open.
  */
 import { lookup } from "node:dns/promises";
 import net from "node:net";
@@ -18,13 +18,13 @@ export interface ForwarderOptions {
   readonly maxConnections?: number;
   /** Milliseconds for one address to answer. */
   readonly connectMs?: number;
-  /** Addresses of a name; the system's resolver when absent. */
+  /** Addresses of a name; default: the system's resolver. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
 }
 
 export interface Forwarder {
   readonly server: net.Server;
-  /** Closes every connection. Twice and early is fine. */
+  /** Closes every connection. Safe to call early and repeatedly. */
   stop(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       join(caller, publisher);
     });
   });
-  server.maxConnections = maxConnections;
+  server.maxConnections = maxConnections; // FORWARDER-1
   return {
     server,
     async stop(): Promise<void> {
@@ -55,7 +55,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   };
 }
 
-/** A socket to one of the publishers, or null. */
+/** A socket to one of the publishers, or null. FORWARDER-2 */
 async function reach(options: ForwarderOptions, turn: number): Promise<net.Socket | null> {
   const { host, port, connectMs = 1_000, resolve = addressesOf } = options;
   const addresses = await resolve(host).catch(() => []);
@@ -67,7 +67,7 @@ async function reach(options: ForwarderOptions, turn: number): Promise<net.Socke
   return null;
 }
 
-/** In one order, whatever the resolver's: taking turns needs it. */
+/** Sorted, because the resolver's order changes and connections take turns. */
 async function addressesOf(host: string): Promise<readonly string[]> {
   const found = await lookup(host, { all: true, family: 4 });
   return found.map(({ address }) => address).sort();
@@ -81,7 +81,7 @@ function connect(host: string, port: number, timeoutMs: number): Promise<net.Soc
       clearTimeout(timer);
       resolve(socket);
     });
-    socket.on("error", () => "told by close");
+    socket.on("error", () => "close follows");
     socket.once("close", () => {
       clearTimeout(timer);
       resolve(null);
@@ -89,7 +89,7 @@ function connect(host: string, port: number, timeoutMs: number): Promise<net.Soc
   });
 }
 
-/** `pipe` passes an end on; an error, or a close without one, has to be passed on by us. */
+/** FORWARDER-3: `pipe` forwards an end, but not an error or a close. */
 function join(caller: net.Socket, publisher: net.Socket): void {
   caller.once("close", () => publisher.destroy());
   publisher.once("close", () => caller.destroy());
@@ -99,6 +99,6 @@ function join(caller: net.Socket, publisher: net.Socket): void {
 
 function keep(sockets: Set<net.Socket>, socket: net.Socket): void {
   sockets.add(socket);
-  socket.on("error", () => "told by close");
+  socket.on("error", () => "close follows");
   socket.once("close", () => sockets.delete(socket));
 }

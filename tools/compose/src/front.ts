@@ -1,10 +1,14 @@
 /**
- * The service `front`: the one published address, whatever the number of publishers. At its start it sees to the first
- * message, and says where the console is.
+ * The service `front`: one published address for any number of publishers. At its start it sends the first message and
+ * prints the console's address.
  *
  *   node front.js --publisher HOST:PORT --console URL --topics FILTERS
  *
- * It listens on HTTP_PORT (8080) once the first message is through, or has had its time: healthy means ready to be looked at.
+ * It listens on HTTP_PORT (8080) after the first message is acknowledged, or after `WELCOME_MS`.
+ *
+ * Invariants:
+ *  FRONT-1. It prints where the console and its token are, never the token: logs are stored and read by people who may not
+ *           start containers.
  */
 
 import { parseArgs } from "node:util";
@@ -22,9 +26,9 @@ const { values } = parseArgs({
   },
 });
 const WELCOME_MS = 20_000;
-/** A line to paste, without the token itself: the container's file has it. */
+/** A command that prints the token from the container's file. FRONT-1 */
 const TOKEN_WORDS = "token / トークン: docker compose exec front cat /run/secrets/api-token";
-/** Answers under way at a stop get this long. */
+/** How long open answers may take after a stop. */
 const LAST_BYTES_MS = 1_000;
 
 const { ACKTOR_API_TOKEN, HTTP_HOST, HTTP_PORT } = publisherSettings;
@@ -60,22 +64,18 @@ async function run(config: {
   server.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT }, () => say(met));
 }
 
-/** A topic that the first filter selects: where the first message goes. Empty without a filter. */
+/** A topic of the first filter, for the first message. Empty without a filter. */
 function welcomeTopic(filters: string): string {
   return (filters.split(",")[0] ?? "").trim().replace(/[+#]/g, "welcome");
 }
 
-/**
- * FRONT-1: where the console and its token are, never the token: logs are shipped, kept and read by others than those who
- * may start containers.
- */
 function say(met: Welcome): void {
   const first: Readonly<Record<Welcome, string>> = {
     acknowledged:
-      "acktor is ready; its first message is acknowledged / 準備ができました。最初のメッセージは確認応答済みです",
+      "acktor is ready; its first message is acknowledged / 準備ができました。最初のメッセージは確認済みです",
     seen: "acktor is ready / 準備ができました",
     unanswered:
-      "acktor is up, and its first message waits for an answer / 起動しました。最初のメッセージは応答待ちです",
+      "acktor is running; its first message is not acknowledged yet / 起動しました。最初のメッセージはまだ確認済みではありません",
   };
   standardOutput.say([first[met], values.console, TOKEN_WORDS].join("\n"));
 }

@@ -1,6 +1,6 @@
 /**
- * The health check of the containers: asks the process beside it whether it is ready. Exit code 0, or 1 with the reason.
- * Nothing but Node is loaded, because it is started every few seconds.
+ * The health check of the containers: asks the container's service whether it is ready. Exit code 0, or 1 with the reason.
+ * It loads only Node's modules, because it starts every few seconds.
  */
 
 import { get } from "node:http";

@@ -1,5 +1,5 @@
 /**
- * The one-shot `init` of docker-compose.yml: makes the secrets and certificates once, and gives each container its own.
+ * The one-shot `init` of docker-compose.yml: makes secrets and certificates once, and writes each container's own files.
  *
  *   node init.js --keys DIR --target DIR --topics FILTERS
  */
@@ -60,8 +60,8 @@ function fault(what: string, why: string | null): string | null {
 }
 
 /**
- * TOPICS-3, without the acker's exception for `#`: mosquitto's access list cannot say "everything but", so a filter that
- * selects our own topics would let the publisher's user write acks.
+ * TOPICS-3, without the acker's exception for `#`: mosquitto's access list has no exclusions, so a filter that selects
+ * acktor's own topics would let the publisher's user write acks.
  */
 function topicsFault(filter: string): string | null {
   return filterFault(filter) ?? dataFilterFault(filter, prefixes);

@@ -1,9 +1,9 @@
 /**
- * The one-shot `migrate`: brings both schemas up to date as their owner, then gives each service's role its rights.
+ * The one-shot `migrate`: brings both schemas up to date as their owner, then grants each service's role its rights.
  *
  *   node migrate.js publisher=ROLE acker=ROLE
  *
- * A schema without a role is migrated and nothing is granted. Exit codes: 0, 1 the database said no, 2 wrong use.
+ * For a schema without a role nothing is granted. Exit codes: 0 done, 1 the database refused, 2 wrong usage.
  */
 
 import { fileURLToPath } from "node:url";
@@ -57,7 +57,7 @@ function readRole(arg: string): readonly [schema: string, role: string | undefin
   return [schema, role];
 }
 
-/** Again while the database is not there yet. */
+/** Retries while the database is unreachable. */
 async function waitFor(step: () => Promise<Step>): Promise<Step> {
   const end = performance.now() + WAIT_MS;
   for (;;) {

@@ -1,7 +1,7 @@
-/** What mosquitto reads: passwords, and who may do what. */
+/** mosquitto's password file and access list. */
 import { createHash, pbkdf2Sync } from "node:crypto";
 
-/** mosquitto's own number, of mosquitto_passwd; the passwords are 192 random bits, which no table has. */
+/** The number of mosquitto_passwd. Passwords are 192 random bits, which no dictionary contains. */
 const ITERATIONS = 101;
 const HASH_BYTES = 64;
 const SALT_BYTES = 12;
@@ -15,7 +15,7 @@ export interface MqttUser {
 export function passwordFile(users: readonly MqttUser[]): string {
   return lines(
     users.map(({ name, password }) => {
-      // Of the secret itself, so that a start which changes nothing writes nothing new.
+      // Derived from the secret, so that a start without changes writes nothing.
       const salt = createHash("sha256").update(`mosquitto ${name} ${password}`).digest().subarray(0, SALT_BYTES);
       const hash = pbkdf2Sync(password, salt, ITERATIONS, HASH_BYTES, "sha512");
       return `${name}:$7$${ITERATIONS}$${salt.toString("base64")}$${hash.toString("base64")}`;
@@ -31,8 +31,8 @@ export interface AccessRules {
 }
 
 /**
- * The access list. Nobody but the acker can write an ack, nobody but the publisher a message.
- * mosquitto has no "everything but": so the data topics are named, once, in ACKTOR_TOPICS.
+ * The access list: only the acker can write acks, only the publisher messages. mosquitto has no exclusions, so ACKTOR_TOPICS
+ * lists the data topics.
  */
 export function accessList({ topics, ackPrefix, presencePrefix }: AccessRules): string {
   return lines([

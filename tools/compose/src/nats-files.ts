@@ -1,9 +1,10 @@
 /**
- * Who may do what on NATS. Each service says what is its own, and listens to what it needs; subjects as in
- * shared/src/protocol/subjects.ts. Replies are allowed once for each request (`allow_responses`).
+ * The rights of each user on NATS. Subjects as in shared/src/protocol/subjects.ts. One reply is allowed for each request
+ * (`allow_responses`).
  *
- * Invariant COMPOSE-1: a user hears the subjects that its code subscribes to and its own inboxes, says what its code says,
- * and nothing else: no user can read another one's replies, nor write into its inbox.
+ * Invariants:
+ *  COMPOSE-1. A user may subscribe only to the subjects that its code needs and to its own inboxes, and publish only what
+ *             its code publishes. No user can read another user's replies, nor write into its inbox.
  */
 export interface NatsUser {
   readonly user: string;
@@ -17,10 +18,10 @@ export interface NatsPasswords {
   readonly acker: string;
 }
 
-/** Verbs of the NATS services API, which lists a service; a service listens for all of them, and for its own. */
+/** Verbs of the NATS services API, by which services are listed. */
 const SERVICE_VERBS = ["PING", "INFO", "STATS"];
 
-/** First word of the inboxes of a user (ACKTOR_NATS_INBOX): what is answered to one user, no other one can hear. */
+/** First token of a user's inboxes (ACKTOR_NATS_INBOX): no other user can read its replies. COMPOSE-1 */
 export function inboxOf(user: string): string {
   return `_INBOX_${user}`;
 }
@@ -53,7 +54,7 @@ export function natsUsers(prefix: string, passwords: NatsPasswords): NatsUser[] 
       ),
       subscribe: [
         ...under("inspect.watch", "inspect.*.*.*", "announce.*.*", "snapshot.publisher", "cmd.publisher.*.>", "wake"),
-        // As a member of the queue alone, so that no other client of this user hears what is enqueued.
+        // Only as a member of the queue, so that no other client of this user receives enqueued messages.
         ...under("enqueue enqueue", "audit audit"),
         ...own("publisher"),
       ],

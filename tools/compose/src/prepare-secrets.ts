@@ -1,6 +1,6 @@
 /**
- * What each container of docker-compose.yml is given: its own passwords, certificates and configuration, no other's.
- * Who gets what is this file; docs/adr/0011 says why.
+ * The files of each container of docker-compose.yml: its own passwords, certificates and configuration, and no others.
+ * docs/adr/0011 gives the reasons.
  */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,16 +10,16 @@ import { authorization, natsUsers } from "./nats-files.ts";
 import { SecretStore } from "./secret-store.ts";
 import { type Files, readFolder, writeFolder } from "./write-folder.ts";
 
-/** From src and from dist the package's root is one folder up. */
+/** The package's root is the parent of both src and dist. */
 const SERVERS = fileURLToPath(new URL("../servers", import.meta.url));
 
 const LOCAL = ["DNS:localhost", "IP:127.0.0.1"];
 
-/** `chaos` passes on to it what it is sent. */
+/** `chaos` forwards to the broker, so its name is in the certificate. */
 const BROKER = ["DNS:mosquitto", "DNS:chaos", ...LOCAL];
 
 export interface PrepareOptions {
-  /** Folder of what is kept between starts. */
+  /** Folder that is kept between starts. */
   readonly keys: string;
   /** Folder with one folder for each container. */
   readonly target: string;
@@ -28,7 +28,7 @@ export interface PrepareOptions {
   readonly ackPrefix: string;
   readonly presencePrefix: string;
   readonly natsPrefix: string;
-  /** Whether mosquitto asks each client for a certificate beside its password. */
+  /** Whether mosquitto requires a client certificate in addition to the password. */
   readonly requireCertificate: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface Prepared {
   readonly certificates: readonly string[];
 }
 
-/** Makes what is missing and gives each container its folder. Running it again changes nothing. */
+/** Makes what is missing and writes each container's folder. A second run changes nothing. */
 export function prepareSecrets(options: PrepareOptions): Prepared {
   const store = new SecretStore(path.join(options.keys, "secrets"));
   const authority = new CertificateAuthority(path.join(options.keys, "certificates"));
@@ -95,7 +95,7 @@ function mosquittoFiles(options: PrepareOptions, store: SecretStore, own: Issued
     passwords: passwordFile(users),
     "access-list": accessList({ topics, ackPrefix, presencePrefix }),
     "require-certificate": String(requireCertificate),
-    // Options of mosquitto_sub, so that the health check's password stands on no command line.
+    // Options of mosquitto_sub, so that no command line contains the health check's password.
     mosquitto_sub: `${probe.map((words) => words.join(" ")).join("\n")}\n`,
     "ca.crt": ca,
     "server.crt": own.certificate,

@@ -1,10 +1,11 @@
 /**
- * One trial: messages at a steady rate by HTTP while the line to the broker is broken, then the wait until each has its
- * acknowledgment. Everything is seen from outside, as a caller sees it.
+ * One trial: sends messages at a steady rate by HTTP while the line to the broker is broken, then waits until each is
+ * acknowledged. It uses only the HTTP interface, as a caller does.
  *
  * Invariants:
- *  1. `lost` is what was answered with 201 and is not acknowledged at the end; an unanswered request is no loss.
- *  2. A trial that touched nothing is not a trial: it says so instead.
+ *  TRY_FAULT-1. `lost` counts messages that were answered with 201 and are not acknowledged at the end. An unanswered request
+ *               is not a loss.
+ *  TRY_FAULT-2. A fault that hit no traffic is reported as `untouched`, not as passed.
  */
 import type { Scenario } from "@acktor/chaos/scenarios/scenario";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -14,7 +15,7 @@ export interface TrialOptions {
   readonly scenario: Pick<Scenario, "name" | "limits">;
   /** Messages a second. */
   readonly rate: number;
-  /** http://host:port of a publisher, and of the line's own control. */
+  /** http://host:port of a publisher, and of the fault proxy's control port. */
   readonly api: string;
   readonly control: string;
   readonly token: string;
@@ -27,9 +28,9 @@ export interface Trial {
   readonly notAccepted: number;
   readonly acknowledged: number;
   readonly lost: number;
-  /** From the first request to the first status that is not CONNECTED; null: it stayed so. */
+  /** From the first request to the first status other than CONNECTED; null: there was none. */
   readonly missedMs: number | null;
-  /** From the last fault's end to CONNECTED; null: it did not come back. */
+  /** From the end of the last fault to CONNECTED; null: the link did not reconnect. */
   readonly recoverMs: number | null;
   readonly passed: boolean;
 }
@@ -41,8 +42,8 @@ export type Tried =
 const POLL_MS = 100;
 const REQUEST_MS = 5_000;
 const MOST_UNDER_WAY = 200;
-/** For what was sent last, with retries of what was lost on the way. */
-const SETTLE_MS = 60_000;
+/** Time for the last messages and their retries. */
+const LAST_ACKS_MS = 60_000;
 const STATES_AT_ONCE = 1_000;
 
 export async function tryFault(options: TrialOptions): Promise<Tried> {
@@ -60,6 +61,7 @@ export async function tryFault(options: TrialOptions): Promise<Tried> {
   over.abort();
   const [sent, missedMs] = await Promise.all([sending, watching]);
   if (!broken.ok) return broken;
+  // TRY_FAULT-1
   const lost = await unacknowledged(options, sent.ids);
   const passed = lost === 0 && back !== null && back <= options.scenario.limits.recoverMs;
   const { length: accepted } = sent.ids;
@@ -78,7 +80,7 @@ export function describeTrial(trial: Trial, texts: FaultTexts): string[] {
   ];
 }
 
-/** Asks the line; it answers when its last fault has ended. */
+/** Starts the fault; the proxy answers after the last fault has ended. */
 async function breakLine({
   control,
   scenario,
@@ -89,13 +91,14 @@ async function breakLine({
     const { hits = 0 } = (await response.json()) as { hits?: number };
     if (response.status === 409) return { ok: false, why: "busy" };
     if (!response.ok) return { ok: false, why: "line" };
+    // TRY_FAULT-2
     return hits > 0 ? { ok: true } : { ok: false, why: "untouched" };
   } catch {
     return { ok: false, why: "line" };
   }
 }
 
-/** Sends until `signal`. @returns ids that were promised, and how many requests were not answered with 201 */
+/** Sends until `signal`. @returns accepted ids, and how many requests were not answered with 201 */
 async function sendSteadily(options: TrialOptions, signal: AbortSignal): Promise<{ ids: string[]; others: number }> {
   const ids: string[] = [];
   const underWay = new Set<Promise<void>>();
@@ -117,7 +120,7 @@ async function sendSteadily(options: TrialOptions, signal: AbortSignal): Promise
   return { ids, others };
 }
 
-/** Milliseconds until the publisher is first seen without its connection; null where that never was. */
+/** Milliseconds until the publisher is first seen without its connection; null if it never is. */
 async function firstMiss(options: TrialOptions, startedAt: number, signal: AbortSignal): Promise<number | null> {
   while (await pause(POLL_MS, signal)) {
     const state = await connectionState(options);
@@ -126,15 +129,15 @@ async function firstMiss(options: TrialOptions, startedAt: number, signal: Abort
   return null;
 }
 
-/** Milliseconds from `since` until it is so; null where it is not in time. */
-async function until({ signal }: TrialOptions, since: number, isSo: () => Promise<boolean>): Promise<number | null> {
+/** Milliseconds from `since` until the condition holds; null if it does not hold in time. */
+async function until({ signal }: TrialOptions, since: number, holds: () => Promise<boolean>): Promise<number | null> {
   do {
-    if (await isSo()) return performance.now() - since;
-  } while (performance.now() - since < SETTLE_MS && (await pause(POLL_MS, signal)));
+    if (await holds()) return performance.now() - since;
+  } while (performance.now() - since < LAST_ACKS_MS && (await pause(POLL_MS, signal)));
   return null;
 }
 
-/** How many of the ids are not acknowledged when all are, or the time for that is over. */
+/** Waits until all are acknowledged, or `LAST_ACKS_MS`. @returns how many are not */
 async function unacknowledged(options: TrialOptions, ids: readonly string[]): Promise<number> {
   let open = ids;
   await until(options, performance.now(), async () => {
@@ -144,7 +147,7 @@ async function unacknowledged(options: TrialOptions, ids: readonly string[]): Pr
   return open.length;
 }
 
-/** Of the ids, those that are not known to be acknowledged. */
+/** Those of the ids that are not known to be acknowledged. */
 async function stillOpen(options: TrialOptions, ids: readonly string[]): Promise<readonly string[]> {
   const open: string[] = [];
   for (let at = 0; at < ids.length; at += STATES_AT_ONCE) {
@@ -161,7 +164,7 @@ async function connectionState(options: TrialOptions): Promise<string | null> {
   return (status?.["connection"] as { readonly state?: string } | undefined)?.state ?? null;
 }
 
-/** The answer's object; null whatever went wrong. */
+/** The answer's object; null after any failure. */
 async function ask(options: TrialOptions, path: string, body?: object): Promise<Record<string, unknown> | null> {
   const headers = { authorization: `Bearer ${options.token}`, "content-type": "application/json" };
   const request = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };

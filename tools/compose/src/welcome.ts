@@ -1,7 +1,8 @@
 /**
- * The first message: so that whoever opens the console for the first time sees one with its whole timeline.
+ * The first message, so that a new user of the console sees one with its complete timeline.
  *
- * Invariant: it is sent into an empty outbox alone, and once whoever asks how often (Idempotency-Key).
+ * Invariants:
+ *  WELCOME-1. It is sent only into an empty outbox, and only once (Idempotency-Key).
  */
 import { pause } from "@acktor/shared/runtime/pause";
 
@@ -10,12 +11,12 @@ export interface WelcomeOptions {
   readonly api: string;
   readonly token: string;
   readonly topic: string;
-  /** Milliseconds in which it has to be acknowledged. */
+  /** Milliseconds to wait for its ack. */
   readonly withinMs: number;
   readonly signal: AbortSignal;
 }
 
-/** `seen`: there are messages already. `unanswered`: not acknowledged in time, or no publisher answered. */
+/** `seen`: the outbox has messages. `unanswered`: not acknowledged in time, or the publisher is unreachable. */
 export type Welcome = "acknowledged" | "seen" | "unanswered";
 
 const POLL_MS = 200;
@@ -25,6 +26,7 @@ export async function welcome(options: WelcomeOptions): Promise<Welcome> {
   let id: string | null = null;
   do {
     const stats = id === null ? await ask(options, "/v1/stats") : null;
+    // WELCOME-1
     if (typeof stats?.["total_messages"] === "number" && stats["total_messages"] > 0) return "seen";
     if (stats !== null) id = await send(options);
     const message = id === null ? null : await ask(options, `/v1/messages/${id}`);
@@ -41,7 +43,7 @@ async function send(options: WelcomeOptions): Promise<string | null> {
   return typeof answer?.["message_id"] === "string" ? answer["message_id"] : null;
 }
 
-/** The answer's object, or null whatever went wrong: it is asked again. */
+/** The answer's object; null after any failure: the caller retries. */
 async function ask(
   { api, token, signal }: WelcomeOptions,
   path: string,

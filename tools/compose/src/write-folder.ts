@@ -1,7 +1,8 @@
 /**
- * Files for one container, in the volume that it alone mounts.
+ * Files for one container, in a volume that only this container mounts.
  *
- * Invariant: a file is there whole or as it was, whoever reads it meanwhile; one with the same content is not touched.
+ * Invariants:
+ *  WRITE_FOLDER-1. A file is replaced atomically; one with the same content is not touched.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -9,7 +10,7 @@ import path from "node:path";
 export type Files = Readonly<Record<string, string>>;
 
 /**
- * Readable for all inside: the volume is the fence, and each container runs under a uid of its own.
+ * Readable for every user: only one container mounts the volume, and each container has its own uid.
  * @returns the names that were written
  */
 export function writeFolder(folder: string, files: Files): string[] {
@@ -19,14 +20,14 @@ export function writeFolder(folder: string, files: Files): string[] {
 }
 
 function writeChanged(file: string, text: string): boolean {
-  if (existsSync(file) && readFileSync(file, "utf8") === text) return false;
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return false; // WRITE_FOLDER-1
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(`${file}.new`, text, { mode: 0o444 });
   renameSync(`${file}.new`, file);
   return true;
 }
 
-/** Every file below a folder by its path in it. */
+/** Every file below a folder, by its relative path. */
 export function readFolder(folder: string): Files {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   const files = names.filter((name) => statSync(path.join(folder, name)).isFile()).sort();

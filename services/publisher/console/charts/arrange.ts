@@ -1,4 +1,4 @@
-/** The places of nodes and lines on one level, by ELK's layered algorithm; the only file that knows the library. */
+/** The positions of nodes and lines on one level, by ELK's layered algorithm. The only file that imports ELK. */
 
 import elk from "elkjs/lib/elk.bundled.js";
 import type { ElkNode } from "elkjs/lib/elk-api.js";
@@ -16,7 +16,7 @@ export interface NodeToPlace extends Size {
 export interface LineToPlace {
   readonly from: string;
   readonly to: string;
-  /** Of the label that stands on it; null for none. */
+  /** Size of its label; null without one. */
   readonly label: Size | null;
 }
 
@@ -32,24 +32,24 @@ const OPTIONS: Readonly<Record<string, string>> = {
   "elk.edgeRouting": "ORTHOGONAL",
   "elk.randomSeed": "1",
   "elk.padding": "[top=0,left=0,bottom=0,right=0]",
-  // MODEL_ORDER, which would suit better, ends in an exception of ELK's on some of our graphs.
+  // MODEL_ORDER would be better, but ELK throws with it on some of these graphs.
   "elk.layered.cycleBreaking.strategy": "DEPTH_FIRST",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.layered.thoroughness": "50",
   "elk.spacing.edgeLabel": "4",
 };
 
-/** Lines on the label's own place run through it: it stands on the line, not beside it. */
+/** The label lies on the line, not next to it. */
 const INLINE = { "elk.edgeLabels.inline": "true" };
 
-/** Everything keeps away from everything by this much, in pixels. */
+/** Distances in pixels. */
 export interface Spacing {
   readonly nodes: number;
   readonly layers: number;
   readonly lines: number;
 }
 
-/** Places nodes in layers, lines and their labels between them. The same input gives the same places. */
+/** Places nodes in layers, lines and labels between them. The same input gives the same result. */
 export async function arrange(
   nodes: readonly NodeToPlace[],
   lines: readonly LineToPlace[],
@@ -102,7 +102,7 @@ function sizeOf({ width = 0, height = 0 }: Shape): Size {
   return { width: round(width), height: round(height) };
 }
 
-/** Halves of a pixel are kept, so that lines of odd width stay sharp. */
+/** To half pixels, so that lines of odd width stay sharp. */
 function round(value: number): number {
   return Math.round(value * 2) / 2;
 }

@@ -1,14 +1,13 @@
 /**
- * Which lines a chart needs: a machine's transitions, sorted to the states whose children they join.
+ * The lines of a chart: a machine's transitions, grouped by the state whose children they join.
  *
- * Invariants:
- *  1. Every transition has one place: on a line, or written into the box of a state that it does not leave.
- *  2. Transitions that join the same two states share a line, in the machine's order.
- *  3. A line runs between two children of one state; a transition from deeper down begins at the child that it leaves.
+ * Every transition is on one line, or in the box of the state that it does not leave. Transitions between the same two
+ * states share a line, in the machine's order. A line joins two children of one state; a transition from a deeper state
+ * begins at the child that contains it.
  */
 import type { EdgeDefinition, MachineDefinition, StateDefinition } from "@acktor/shared/inspect/wire";
 
-/** What a line can begin at that is no state. */
+/** Starting points of lines that are not states. */
 export const ANY = "any";
 export const INITIAL = "initial";
 
@@ -19,14 +18,14 @@ export interface Join {
   readonly edges: readonly EdgeDefinition[];
 }
 
-/** A state with what is written in it and what joins its children. */
+/** A state, the transitions in its box, and the lines between its children. */
 export interface Level {
   readonly state: StateDefinition;
   readonly children: readonly StateDefinition[];
   readonly joins: readonly Join[];
-  /** Transitions that stay, or come back at once. */
+  /** Transitions that stay in the state or enter it again. */
   readonly staying: readonly EdgeDefinition[];
-  /** It has delays, whose countdown wants room. */
+  /** It has delays, whose countdown needs room. */
   readonly waits: boolean;
 }
 
@@ -50,7 +49,6 @@ export function levelsOf(definition: MachineDefinition): Map<string, Level> {
   );
 }
 
-/** A state's level out of all. */
 export function levelOf(levels: ReadonlyMap<string, Level>, id: string): Level {
   const level = levels.get(id);
   if (level === undefined) throw new Error(`there is no state ${id}`);
@@ -58,7 +56,7 @@ export function levelOf(levels: ReadonlyMap<string, Level>, id: string): Level {
 }
 
 interface Place {
-  /** The state whose children are joined, or, without ends, in whose box it is written. */
+  /** The state whose children are joined; without ends, the state in whose box the transition is written. */
   readonly at: string;
   readonly ends: { readonly from: string; readonly to: string } | null;
 }
@@ -72,7 +70,7 @@ function placeOf({ id, source, target }: EdgeDefinition, parents: ReadonlyMap<st
   const [begin, end] = [from[split], to[split]];
   if (at === undefined || end === undefined) throw new Error(`${id} joins nothing`);
   if (begin !== undefined) return { at, ends: { from: begin, to: end } };
-  // From a state to one that lies in it, however deep: drawn where it arrives.
+  // From a state to one of its descendants: drawn at the target.
   return { at: to.at(-2) ?? at, ends: { from: ANY, to: to.at(-1) ?? end } };
 }
 

@@ -2,9 +2,9 @@
  * The layout of a machine's chart, from the innermost states outwards.
  *
  * Invariants:
- *  1. The same definition gives the same layout.
- *  2. Every state but the root, every transition, and one mark for each initial state have a place.
- *  3. Nothing that is read overlaps anything else that is read (test/unit/console/layout-chart.test.ts).
+ *  LAYOUT-1. The same definition gives the same layout.
+ *  LAYOUT-2. Every state except the root, every transition, and one mark for each initial state has a position.
+ *  LAYOUT-3. No text overlaps another text, and no line crosses a state.
  */
 import type { EdgeDefinition, MachineDefinition } from "@acktor/shared/inspect/wire";
 import { edgeLines, stateLines } from "../src/chart/label.ts";
@@ -12,17 +12,17 @@ import type { ChartLayout, Mark, PlacedEdge, Point, Route } from "../src/chart/l
 import { blockSize, COUNTDOWN_WIDTH, LABEL_PADDING, PADDING, TITLE_HEIGHT, titleWidth } from "../src/chart/metrics.ts";
 import { type Arranged, arrange, type LineToPlace, type Size, type Spacing } from "./arrange.ts";
 import { ANY, INITIAL, type Join, type Level, levelOf, levelsOf } from "./join-states.ts";
-import { beside, boxAt, framed, merged, moved, NOTHING, type Part, sizeOf } from "./part.ts";
+import { boxAt, framed, merged, moved, NOTHING, type Part, sideBySide, sizeOf } from "./part.ts";
 
 const SPACING: Spacing = { nodes: 28, layers: 26, lines: 12 };
 const MARGIN = 16;
 const REGION_GAP = 20;
-/** Between what a state does and the transitions that stay in it. */
+/** Between a state's actions and the transitions that stay in it. */
 const TEXT_GAP = 4;
 const INITIAL_SIZE: Size = { width: 12, height: 12 };
 const ANY_SIZE: Size = { width: 84, height: 22 };
 
-/** Where everything of a machine's chart lies. */
+/** The layout of a machine's chart. LAYOUT-1, LAYOUT-2 */
 export async function layoutChart(definition: MachineDefinition): Promise<ChartLayout> {
   const levels = levelsOf(definition);
   const inside = await insideOf(levelOf(levels, definition.id), levels);
@@ -44,7 +44,7 @@ async function boxed(level: Level, inRegion: boolean, levels: ReadonlyMap<string
   return { ...content, width, height, states: [{ id: state.id, kind, x: 0, y: 0, width, height }, ...content.states] };
 }
 
-/** What lies in a state's border: its lines of text, then its children. */
+/** The inside of a state: its lines of text, then its children. */
 async function insideOf(level: Level, levels: ReadonlyMap<string, Level>): Promise<Part> {
   const { state, children } = level;
   const text = textOf(level);
@@ -52,11 +52,11 @@ async function insideOf(level: Level, levels: ReadonlyMap<string, Level>): Promi
   const parts = await Promise.all(
     children.map((child) => boxed(levelOf(levels, child.id), state.type === "parallel", levels)),
   );
-  const drawn = state.type === "parallel" ? beside(level, parts, REGION_GAP) : await joined(level, parts);
+  const drawn = state.type === "parallel" ? sideBySide(level, parts, REGION_GAP) : await joined(level, parts);
   return text.height === 0 ? drawn : merged([text, moved(drawn, 0, text.height + PADDING)]);
 }
 
-/** The lines of a state itself, and the transitions that stay in it. */
+/** The state's own lines, and the transitions that stay in it. LAYOUT-3 */
 function textOf({ state, staying }: Level): Part {
   const own = blockSize(state.parent === null ? [] : stateLines(state));
   const top = own.height === 0 || staying.length === 0 ? own.height : own.height + TEXT_GAP;

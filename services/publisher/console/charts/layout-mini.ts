@@ -1,21 +1,20 @@
 /**
- * The small chart of the overview: states with their names, and a thin line where a transition joins two of them.
- *
- * Invariant: the same definition gives the same layout, with a place for each state but the root.
+ * The small chart of the overview: states with their names, and a thin line for transitions between two of them. The same
+ * definition gives the same layout.
  */
 import type { MachineDefinition, StateDefinition } from "@acktor/shared/inspect/wire";
 import type { ChartLayout } from "../src/chart/layout.ts";
 import { MINI_HEIGHT, miniWidth } from "../src/chart/metrics.ts";
 import { arrange, type Spacing } from "./arrange.ts";
 import { type Join, type Level, levelOf, levelsOf } from "./join-states.ts";
-import { beside, boxAt, framed, merged, moved, NOTHING, type Part, sizeOf } from "./part.ts";
+import { boxAt, framed, merged, moved, NOTHING, type Part, sideBySide, sizeOf } from "./part.ts";
 
 const SPACING: Spacing = { nodes: 14, layers: 12, lines: 6 };
 const MARGIN = 4;
 const REGION_GAP = 18;
 const TITLE_GAP = 4;
 
-/** Where everything of a machine's small chart lies. */
+/** The layout of a machine's small chart. */
 export async function layoutMini(definition: MachineDefinition): Promise<ChartLayout> {
   const levels = levelsOf(definition);
   return framed(definition.id, await insideOf(levelOf(levels, definition.id), levels), MARGIN);
@@ -26,10 +25,10 @@ async function insideOf(level: Level, levels: ReadonlyMap<string, Level>): Promi
   const parts = await Promise.all(
     children.map((child) => boxed(levelOf(levels, child.id), state.type === "parallel", levels)),
   );
-  return state.type === "parallel" ? beside(level, parts, REGION_GAP) : joined(level, parts);
+  return state.type === "parallel" ? sideBySide(level, parts, REGION_GAP) : joined(level, parts);
 }
 
-/** A state: a box with its name, or, around others, its name above them. */
+/** A state: a box with its name, or its name above the states in it. */
 async function boxed(level: Level, inRegion: boolean, levels: ReadonlyMap<string, Level>): Promise<Part> {
   const { state, children } = level;
   const title = { width: miniWidth(state.key), height: MINI_HEIGHT };
@@ -60,7 +59,7 @@ async function joined({ children, joins }: Level, parts: readonly Part[]): Promi
   return merged([{ ...NOTHING, ...sizeOf(arranged), routes }, ...placed]);
 }
 
-/** One line for two states, whichever way the transitions go; none from marks, which are not drawn. */
+/** One line between two states, for both directions; none from marks, which are not drawn. */
 function linesOf(joins: readonly Join[], children: readonly StateDefinition[]): (Join & { readonly label: null })[] {
   const known = new Set(children.map(({ id }) => id));
   const firsts = joins.filter(({ from, to }, at) => {

@@ -1,12 +1,12 @@
-/** Pieces of a layout: how they are moved, put beside each other and made into one. */
+/** Parts of a layout: moving, placing side by side and merging them. */
 import type { Box, ChartLayout, Mark, PlacedEdge, PlacedState, Point, Route } from "../src/chart/layout.ts";
 import type { Arranged, Size } from "./arrange.ts";
 import type { Level } from "./join-states.ts";
 
-/** Width by height that regions are put beside or below each other for. */
+/** The aspect ratio (width by height) that regions are arranged for. */
 const ASPECT = 1.5;
 
-/** What lies in a rectangle, measured from its upper left corner. */
+/** The contents of a rectangle, measured from its upper left corner. */
 export interface Part extends Size {
   readonly states: readonly PlacedState[];
   readonly marks: readonly Mark[];
@@ -16,7 +16,7 @@ export interface Part extends Size {
 
 export const NOTHING: Part = { width: 0, height: 0, states: [], marks: [], routes: [], edges: [] };
 
-/** The part elsewhere; its size counts from where it was measured before. */
+/** The part at another place; its size still counts from the old origin. */
 export function moved(part: Part, x: number, y: number): Part {
   const shift = <T extends Point>(one: T): T => ({ ...one, x: one.x + x, y: one.y + y });
   return {
@@ -29,7 +29,7 @@ export function moved(part: Part, x: number, y: number): Part {
   };
 }
 
-/** Several parts as one; the lines are counted on. */
+/** Several parts as one, with the lines renumbered. */
 export function merged(parts: readonly Part[]): Part {
   let before = 0;
   const edges = parts.map((part) => {
@@ -47,8 +47,8 @@ export function merged(parts: readonly Part[]): Part {
   };
 }
 
-/** Regions beside or below each other, as suits a screen better. */
-export function beside({ state, joins }: Level, parts: readonly Part[], gap: number): Part {
+/** Regions side by side or below each other, whichever fits `ASPECT` better. */
+export function sideBySide({ state, joins }: Level, parts: readonly Part[], gap: number): Part {
   const [join] = joins;
   if (join !== undefined) throw new Error(`${state.id}: ${join.from} to ${join.to} leads from region to region`);
   const options = [true, false].map((inRow) => merged(lined(parts, inRow, gap)));
@@ -56,13 +56,13 @@ export function beside({ state, joins }: Level, parts: readonly Part[], gap: num
   return best ?? NOTHING;
 }
 
-/** The whole, with a margin around it. */
+/** A complete layout with a margin around it. */
 export function framed(machine: string, part: Part, margin: number): ChartLayout {
   const { width, height, ...places } = moved(part, margin, margin);
   return { machine, width: Math.ceil(width + margin), height: Math.ceil(height + margin), ...places };
 }
 
-/** The place of a node by its number. */
+/** The position of a node by its index. */
 export function boxAt({ nodes }: Arranged, at: number): Box {
   const box = nodes[at];
   if (box === undefined) throw new Error(`node ${at} was not placed`);

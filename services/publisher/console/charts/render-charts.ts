@@ -1,10 +1,10 @@
-/** The module that the console draws from: every machine's definition and layouts, as source text. */
+/** The source text of the console's module with every machine's definition and layouts. */
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import type { Chart } from "../src/chart/layout.ts";
 import { layoutChart } from "./layout-chart.ts";
 import { layoutMini } from "./layout-mini.ts";
 
-/** Where the module stands, from the repository's root. */
+/** The module's path from the repository's root. */
 export const CHARTS_MODULE = "services/publisher/console/src/chart/charts.ts";
 
 const HEAD = `/** Made from the machines by \`npm run diagrams\`. Do not edit. */
@@ -14,12 +14,12 @@ import type { Chart } from "./layout.ts";
 export const CHARTS: Readonly<Record<string, Chart>> = {
 `;
 
-/** A machine with its pictures. */
+/** A machine with its layouts. */
 export async function chartOf(definition: MachineDefinition): Promise<Chart> {
   return { definition, layout: await layoutChart(definition), mini: await layoutMini(definition) };
 }
 
-/** The module's text; a line for each state and transition, so that a change is seen in what changed. */
+/** The module's text; one line for each state and transition, so that diffs stay small. */
 export function chartsModule(charts: readonly Chart[]): string {
   const entries = charts.map((chart) => `  ${JSON.stringify(chart.definition.id)}: ${written(chart, "  ")},\n`);
   return `${HEAD}${entries.join("")}};\n`;

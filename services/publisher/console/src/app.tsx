@@ -1,4 +1,4 @@
-/** The page's frame: header, navigation, the view that the address names, and the form for the token when it is wanted. */
+/** The page: header, the view of the address, or the form for the token. */
 import { useEffect } from "preact/hooks";
 import { t } from "./i18n/text.ts";
 import { Header } from "./parts/header.tsx";
@@ -28,7 +28,7 @@ const VIEWS = {
   "/tokens": { View: TokensView, title: "nav.tokens" },
 } as const;
 
-/** What others are not even shown the way to. */
+/** Pages that only admins see in the navigation. */
 const ADMIN_PAGES: ReadonlySet<string> = new Set(["/audit", "/tokens"]);
 
 export function App() {
@@ -70,7 +70,7 @@ function CurrentView() {
   if (!isView(path)) return <NotFound what={path} />;
   const { View } = VIEWS[path];
   if (ADMIN_PAGES.has(path)) return may("admin") ? <View /> : <Limited title={title} scope="admin" />;
-  // A list of messages is that of the token's topics; a send-only token still sends from there.
+  // The list of messages shows only the token's topics; a send-only token sends from it.
   const isSeen = path === "/messages" || mayReadAll() || (path === "/log" && recording.value !== null);
   return isSeen ? <View /> : <Limited title={title} scope="read" />;
 }
@@ -88,12 +88,12 @@ function isView(path: string): path is keyof typeof VIEWS {
   return Object.hasOwn(VIEWS, path);
 }
 
-/** Escape comes back from time travel, unless a dialog takes it. */
+/** Escape ends time travel, unless a dialog is open. */
 function onEscape(event: KeyboardEvent): void {
   if (event.key === "Escape" && document.querySelector("dialog[open]") === null && frozen.peek() !== null) thaw();
 }
 
-/** The fragment belongs to the router, so a button moves the focus itself. */
+/** The router owns the fragment, so a button moves the focus instead of a link. */
 function skip(): void {
   document.querySelector<HTMLElement>("#main")?.focus();
 }

@@ -1,4 +1,4 @@
-/** The console's beginning: what runs in the browser. */
+/** Starts the console in the browser. */
 import { render } from "preact";
 import "./styles/base.css";
 import "./chart/chart.css";

@@ -2,9 +2,8 @@
  * The service's HTTP interface as values.
  *
  * Invariants:
- *  1. Nothing rejects for what a network, a service or a database can do; every call ends within `DEADLINE_MS`.
- *  2. The token goes to the address that was named and nowhere else: redirects are refused.
- *  3. The token is in no failure.
+ *  API-1. No call rejects because of the network, the service or a database, and every call ends within `DEADLINE_MS`.
+ *  API-2. The token is sent only to the given address: redirects are not followed. No failure contains it.
  */
 import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type CliFailure, EXIT } from "../exit.ts";
@@ -16,9 +15,9 @@ export type ApiResult<T> =
   | {
       readonly ok: false;
       readonly failure: CliFailure;
-      /** Null where nothing answered. */
+      /** Null if the service did not answer. */
       readonly status: number | null;
-      /** What a 429 or a 503 asked for. */
+      /** The pause that a 429 or a 503 requests. */
       readonly retryAfterSeconds: number | null;
     };
 
@@ -34,7 +33,7 @@ export interface ApiOptions {
 type Headers = Readonly<Record<string, string>>;
 
 const DEADLINE_MS = 10_000;
-/** A page has a thousand messages of 256 KiB at most; nothing of ours is nested half as deep. */
+/** A page has at most a thousand messages of 256 KiB; no answer is nested half as deep. */
 const LIMITS: JsonLimits = { maxBytes: 512 * 1024 * 1024, maxDepth: 64, maxValues: 4_000_000 };
 
 export class Api {
@@ -50,7 +49,7 @@ export class Api {
     return this.#json("GET", path, undefined);
   }
 
-  /** @param headers on top of what every request has */
+  /** @param headers in addition to those of every request */
   post<T>(path: string, body: object = {}, headers: Headers = {}): Promise<ApiResult<T>> {
     return this.#json("POST", path, body, headers);
   }
@@ -59,7 +58,7 @@ export class Api {
     return this.#json("DELETE", path, {}, headers);
   }
 
-  /** A body that does not end; the deadline is for its beginning. */
+  /** A stream; the deadline applies to its beginning. */
   async stream(path: string): Promise<ApiResult<ReadableStream<Uint8Array>>> {
     const opening = new AbortController();
     const timer = setTimeout(() => opening.abort(new DOMException("no answer", "TimeoutError")), DEADLINE_MS);
@@ -75,6 +74,7 @@ export class Api {
   }
 
   async #json<T>(method: string, path: string, body: object | undefined, headers: Headers = {}): Promise<ApiResult<T>> {
+    // API-1
     try {
       const response = await this.#fetch(method, path, body, headers, AbortSignal.timeout(DEADLINE_MS));
       const text = await response.text();
@@ -96,7 +96,7 @@ export class Api {
     const { url, token, signal } = this.#options;
     return fetch(`${url}${path}`, {
       method,
-      redirect: "error",
+      redirect: "error", // API-2
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
@@ -143,12 +143,12 @@ export class Api {
   }
 }
 
-/** What answers is not acktor, or of a version whose answers have another form. */
+/** The answer comes from another program, or from a version with other answers. */
 export function foreignAnswer(url: string, { failures }: Texts): CliFailure {
   return { exit: EXIT.away, code: "not_acktor", message: failures.notActor(url), fix: failures.urlFix };
 }
 
-/** A wrong request is the caller's; what passes by itself is a dependency's; the rest is the matter's own. */
+/** 4xx for a wrong request is wrong usage; 503 and 504 are temporary; anything else failed. */
 function exitOf(status: number): CliFailure["exit"] {
   if (status === 503 || status === 504) return EXIT.away;
   return [400, 401, 403, 413, 415, 421].includes(status) ? EXIT.usage : EXIT.failed;

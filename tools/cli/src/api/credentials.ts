@@ -1,7 +1,6 @@
 /**
- * Which service is asked, and with which token.
- *
- * Invariant: a token on the command line is used, and warned of: every user of the machine reads it in the process list.
+ * The address of the service, and the token. A token on the command line works, with a warning (session.ts): every user of
+ * the machine can read it in the process list.
  */
 import { readFileSync } from "node:fs";
 import type { Environment } from "../environment.ts";
@@ -21,7 +20,7 @@ export interface Address {
   readonly token: string | null;
 }
 
-/** What the options say, else the environment, else the address of `npm start`. */
+/** By the options, else the environment, else the address of `npm start`. */
 export function readAddress(options: AddressOptions, env: Environment, texts: Texts): Result<Address> {
   const url = options.url ?? (env["ACKTOR_URL"] || DEFAULT_URL);
   const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);

@@ -1,7 +1,6 @@
 /**
- * Server-sent events out of a body, as the HTML standard has them; comments (heartbeats) are passed over.
- *
- * Invariant: what is held is one event, of at most `MOST_CHARACTERS`; a longer one ends the stream.
+ * Server-sent events of a body, by the HTML standard; comments (heartbeats) are skipped. One event is held at a time; one
+ * longer than `MOST_CHARACTERS` ends the stream.
  */
 
 export interface ServerSentEvent {
@@ -18,7 +17,7 @@ export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerat
   let data: string[] = [];
   for await (const bytes of body) {
     rest += decoder.decode(bytes, { stream: true });
-    // A line end that is cut between two chunks waits for its second half.
+    // A line end may be cut between two chunks.
     const lines = rest.split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? "";
     if (rest.length > MOST_CHARACTERS) throw new Error("an event is too long");

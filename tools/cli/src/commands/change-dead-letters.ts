@@ -1,8 +1,9 @@
 /**
  * `acktor dead-letters replay` and `discard`.
  *
- * Invariant: nothing is changed before a person has seen how many messages it is about and said yes, unless `--yes` was
- * given; without a terminal to ask at there is nobody to say it.
+ * Invariants:
+ *  CONFIRM-1. Without `--yes` nothing changes before a person has seen the number of messages and confirmed. Without a
+ *             terminal the command fails.
  */
 import { createInterface } from "node:readline/promises";
 import { printableCopy } from "@acktor/shared/runtime/printable";
@@ -32,6 +33,7 @@ export async function change(
 ): Promise<ExitCode> {
   const { texts, terminal } = session;
   const { deadLetters: t } = texts;
+  // CONFIRM-1
   const mayAsk = terminal.inIsTerminal && terminal.errIsTerminal && !session.json;
   if (!options.dryRun && !options.yes && !mayAsk) {
     const fix = t.sayYesFix;
@@ -61,7 +63,7 @@ export async function change(
   return session.answer(done.value, text, exit);
 }
 
-/** A line for each reason why messages are left as they are. */
+/** Adds a line for each reason why messages are not changed. */
 function withReasons(text: string, refusals: Change["refusals"], say: (count: number, why: string) => string): string {
   return [text, ...refusals.map(({ count, why }) => `  ${say(count, why)}`)].join("\n");
 }
@@ -78,14 +80,14 @@ function requestBody(session: Session, verb: "replay" | "discard", options: Chan
   };
 }
 
-/** Who stands in the audit. */
+/** The user that the audit records. */
 export function operator({ env }: Session): string {
   const name = (env["USER"] ?? env["USERNAME"] ?? "").replace(/[^\w.@-]/g, "").slice(0, 100);
   return name === "" ? "cli" : name;
 }
 
 async function isConfirmed({ signal, terminal }: Session, question: string): Promise<boolean> {
-  // Without an output of its own: the terminal itself shows what is typed, and nothing passes by the door.
+  // Without an output stream: the terminal echoes the input, and no text bypasses the door.
   const lines = createInterface({ input: process.stdin });
   terminal.ask(`${question} [y/N] `);
   try {

@@ -1,4 +1,4 @@
-/** What can be typed after each path of commands: names of subcommands, options, choices of arguments. */
+/** What can follow each command: subcommands, options, choices of arguments. */
 import type { Command } from "commander";
 
 export interface CompletionWord {

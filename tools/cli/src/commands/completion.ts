@@ -1,4 +1,4 @@
-/** `acktor completion`: scripts that complete commands, options and choices, made from the tree of commands itself. */
+/** `acktor completion`: scripts that complete commands, options and choices, generated from the tree of commands. */
 import type { Command } from "commander";
 import type { ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
@@ -18,7 +18,7 @@ export function completionScript(shell: "bash" | "zsh" | "fish", program: Comman
   return { bash, zsh, fish }[shell](entries);
 }
 
-/** Words of a path that are commands, not options nor their values, decide what comes next. */
+/** Only the words that are commands, not options or their values, decide what can follow. */
 function bash(entries: readonly CompletionEntry[]): string {
   const words = entries.map(
     ({ path, words }) => `    ${quote(path)}) words=${quote(words.map((w) => w.text).join(" "))} ;;`,

@@ -1,7 +1,8 @@
 /**
  * `acktor config print` and `check`: what a service would read from this environment.
  *
- * Invariant: no secret's value leaves here, nor what a URL carries before its @ or after its ?.
+ * Invariants:
+ *  MASK-1. No secret is printed, nor a URL's user, password, query and fragment.
  */
 import type { Setting } from "@acktor/shared/runtime/config";
 import type { z } from "zod";
@@ -40,10 +41,10 @@ export async function print(session: Session, service: ServiceName | null): Prom
   });
 }
 
-/** A setting as it may be seen. */
+/** A setting without its secrets. */
 export function show(name: string, setting: Setting, env: Environment): Shown {
   const given = env[name] || null;
-  // What may be a file is a key or a certificate: the one may have been taken for the other.
+  // MASK-1: a setting that may be a file is a key or a certificate, and users may confuse the two.
   const hidden = setting.secret === true || setting.fromFile === true;
   if (hidden && given === null && env[`${name}_FILE`]) return { value: "***", from: "file" };
   if (given !== null) return { value: hidden ? maskSecret(name, given) : maskUrl(given), from: "environment" };
@@ -51,18 +52,18 @@ export function show(name: string, setting: Setting, env: Environment): Shown {
   return { value: null, from: "unset" };
 }
 
-/** Secrets that are addresses, and what those begin with. */
+/** Secrets that are addresses, and their schemes. */
 const ADDRESSES: Readonly<Record<string, RegExp>> = {
   DATABASE_URL: /^postgres(ql)?:\/\//,
   NATS_URL: /^(nats|tls):\/\//,
 };
 
-/** Of a server's address the host is worth seeing; of any other secret nothing. */
+/** A server's host is useful; of any other secret nothing is shown. */
 function maskSecret(name: string, value: string): string {
   return ADDRESSES[name]?.test(value) ? maskUrl(value) : "***";
 }
 
-/** A URL without its user, password, query and fragment; what cannot be read as one, but may be meant as one, not at all. */
+/** A URL without user, password, query and fragment; `***` if it looks like a URL and cannot be parsed. */
 export function maskUrl(value: string): string {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return value;
   if (!URL.canParse(value)) return "***";

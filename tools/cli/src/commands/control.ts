@@ -1,4 +1,4 @@
-/** Operator's commands: `pause|resume|drain`, `link …`, `breaker …`. The service says whether its state allows it. */
+/** An operator's commands: `pause|resume|drain`, `link …`, `breaker …`. The service checks whether its state allows them. */
 import type { Api } from "../api/api.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { Session } from "../session.ts";
@@ -26,7 +26,7 @@ export async function control(
   return session.answer(answer.value, (shown) => describe(session, shown), exit);
 }
 
-/** Of one instance its states; of all, what each said. */
+/** The states of one instance, or the replies of all. */
 interface Answer {
   readonly state?: string;
   readonly breaker?: string;

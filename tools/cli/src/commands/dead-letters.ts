@@ -1,4 +1,4 @@
-/** `acktor dead-letters list` and `show`: what ended failed or expired, by reason, and one by one. */
+/** `acktor dead-letters list` and `show`. */
 import type { z } from "zod";
 import type { Api } from "../api/api.ts";
 import type { ExitCode } from "../exit.ts";
@@ -40,7 +40,7 @@ export interface ShowOptions {
 }
 
 const PAGE = 1_000;
-/** Pages read for one answer: a rare reason among many is not found by reading all of them. */
+/** The most pages that one command reads; a rare reason may be on a later one. */
 const MOST_PAGES = 20;
 
 export async function show(session: Session, api: Api, { reason, topic, limit }: ShowOptions): Promise<ExitCode> {
@@ -63,7 +63,7 @@ export async function show(session: Session, api: Api, { reason, topic, limit }:
   return session.answer(output, (shown) => messagesTable(session, session.texts.deadLetters.title, shown.messages));
 }
 
-/** Discarded ones have been looked after. */
+/** Discarded dead letters are handled. */
 function isOpen(message: MessageRow): boolean {
   return (message["discarded_at"] ?? null) === null;
 }

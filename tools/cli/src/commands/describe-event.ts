@@ -1,4 +1,4 @@
-/** An event of `GET /v1/events` as lines for people. */
+/** An event of `GET /v1/events` as text. */
 import type {
   ActorEvent,
   BusView,
@@ -25,7 +25,7 @@ export function isWatched(name: string): name is keyof StreamEvents {
   return NAMES.has(name);
 }
 
-/** Data of the stream as a line, without what has not the form of wire.ts; null where nothing is left. */
+/** Data of the stream as a line, without the parts that do not match wire.ts; null if nothing is left. */
 export function asWatched(event: keyof StreamEvents, data: Readonly<Record<string, unknown>>): WatchLine | null {
   const at = Date.now();
   switch (event) {
@@ -33,7 +33,7 @@ export function asWatched(event: keyof StreamEvents, data: Readonly<Record<strin
       const listed = (name: string): readonly unknown[] => (Array.isArray(data[name]) ? data[name] : []);
       const instances = listed("instances").filter((one) => snapshotFault(one) === null) as InstanceSnapshot[];
       const definitions = listed("definitions").filter((one) => definitionFault(one) === null);
-      const known = instances.map((one) => withoutOdd(one));
+      const known = instances.map((one) => withoutInvalid(one));
       return { event, at, data: { ...data, instances: known, definitions } as unknown as MachinesView };
     }
     case "inspect":
@@ -47,17 +47,17 @@ export function asWatched(event: keyof StreamEvents, data: Readonly<Record<strin
   }
 }
 
-function withoutOdd({ recent, ...snapshot }: InstanceSnapshot): InstanceSnapshot {
+function withoutInvalid({ recent, ...snapshot }: InstanceSnapshot): InstanceSnapshot {
   return recent === undefined ? snapshot : { ...snapshot, recent: recent.filter((one) => eventFault(one) === null) };
 }
 
-/** Prints an event: as a line of JSON, or as lines for people. */
+/** Prints an event: as a line of JSON, or as text. */
 export function showEvent(line: WatchLine, session: Session, all: boolean): void {
   if (session.json) session.terminal.json(line);
   else for (const text of describeEvent(printableCopy(line), session, all)) session.terminal.out(text);
 }
 
-/** None for what only says that all is as it was. @param all also what the roles do by the clock */
+/** No line for an event without news. @param all also periodic work */
 function describeEvent(line: WatchLine, session: Session, all: boolean): string[] {
   const { texts } = session;
   switch (line.event) {
@@ -96,14 +96,14 @@ function describeInspect(event: InspectEvent, session: Session, all: boolean): s
     const counts = Object.entries(event.counts).map(([step, count]) => `${step} ${count}`);
     return [entry(session, event.ts, who, counts.join(", "))];
   }
-  // A context alone changes ten times a second.
+  // The context changes ten times a second.
   if (event.kind === "context" || (!all && isRoutine(event))) return [];
   const actor = `${who} ${printable(event.actor)}`;
   const by = event.event === null ? event.kind : printable(event.event, 80);
   return [entry(session, event.ts, actor, `${showValue(event.value)} ${session.terminal.paint("faint", by)}`)];
 }
 
-/** Periodic work and the look into the outbox, which come by the clock, several times a second. */
+/** Timers of periodic roles and of the dispatcher, several times a second. */
 function isRoutine({ machine, event }: ActorEvent): boolean {
   return (machine === "periodic" || machine === "dispatcher") && (event === null || event.startsWith("xstate."));
 }
@@ -124,7 +124,7 @@ function name({
   return `${printable(service)} ${printable(instance)}`;
 }
 
-/** `CONNECTED`, or of regions `connection.CONNECTED breaker.CLOSED`. */
+/** `CONNECTED`; with regions `connection.CONNECTED breaker.CLOSED`. */
 export function showValue(value: StateValue): string {
   if (typeof value === "string") return printable(value);
   return Object.entries(value)

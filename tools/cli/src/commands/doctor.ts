@@ -1,10 +1,9 @@
 /**
- * `acktor doctor`: looks at everything that acktor stands on, and says what to do where something is wrong.
+ * `acktor doctor`: checks everything that acktor depends on, and shows a remedy for each fault. It changes nothing.
  *
  * Invariants:
- *  1. Every check is made that can be made: one that fails keeps no other from being made that does not build on it.
- *  2. It changes nothing but what a few PUBLISHes to a topic of its own do.
- *  3. Each WARN and FAIL has its fix. Exit code 1 with a FAIL, 0 otherwise.
+ *  DOCTOR-1. A failed check skips only the checks that depend on it.
+ *  DOCTOR-2. Each WARN and FAIL has a fix. The exit code is 1 with a FAIL, else 0.
  */
 import type { Style } from "@acktor/shared/runtime/terminal-door";
 import type { ApiResult } from "../api/api.ts";
@@ -34,6 +33,7 @@ export async function doctor(session: Session, { listen }: DoctorOptions): Promi
   ];
   if (session.signal.aborted) return EXIT.interrupted;
   const verdict = worst(checks);
+  // DOCTOR-2
   const exit = verdict === "FAIL" ? EXIT.failed : EXIT.done;
   const text = (shown: { readonly checks: readonly Check[] }): string =>
     shown.checks.map((check) => describe(session, check)).join("\n");
@@ -42,7 +42,7 @@ export async function doctor(session: Session, { listen }: DoctorOptions): Promi
 
 async function checkServers(
   session: Session,
-  { config, hasDatabase, hasBroker, brokerIsHearsay }: Servers,
+  { config, hasDatabase, hasBroker, brokerIsReported }: Servers,
   status: ApiResult<ServiceStatus>,
   listenMs: number,
 ): Promise<Check[]> {
@@ -61,10 +61,11 @@ async function checkServers(
   });
   try {
     const ofDatabase = hasDatabase ? await database.checkDatabase(session, pool, config) : [];
-    const servesAnyway = brokerIsHearsay && status.ok && status.value.connection.state === "CONNECTED";
+    const serviceIsConnected = brokerIsReported && status.ok && status.value.connection.state === "CONNECTED";
     const broker = hasBroker
-      ? await checkBroker(session, config, listenMs, servesAnyway)
+      ? await checkBroker(session, config, listenMs, serviceIsConnected)
       : { checks: [], ackedIds: null };
+    // DOCTOR-1
     const canAsk = hasDatabase && ofDatabase.every(({ check, verdict }) => check !== "postgres" || verdict !== "FAIL");
     const acked = canAsk ? broker.ackedIds : null;
     const unknown = acked === null ? null : await database.unknownIds(pool, acked);
@@ -77,7 +78,7 @@ async function checkServers(
   }
 }
 
-/** Acks for ids that the outbox does not have, as the running publisher has counted them. */
+/** How many acks for unknown ids the running publisher has counted. */
 function countedBy(status: ApiResult<ServiceStatus>): number {
   const acks = status.ok ? (status.value["acks"] as { unknown?: unknown } | undefined) : undefined;
   return typeof acks?.unknown === "number" ? acks.unknown : 0;

@@ -1,4 +1,4 @@
-/** `acktor messages list` and `show`: what became of them. */
+/** `acktor messages list` and `show`. */
 import type { z } from "zod";
 import type { Api } from "../api/api.ts";
 import type { ExitCode } from "../exit.ts";
@@ -96,7 +96,7 @@ function messageTables(session: Session, message: Message): string {
   return tables.map((table) => renderTable(table, terminal.columns)).join("\n\n");
 }
 
-/** The service gives the first of many; the title says where the others are. */
+/** The service returns the first page; the title shows where the others are. */
 function pageTitle(
   title: string,
   row: { readonly message_id: string },

@@ -1,4 +1,4 @@
-/** `acktor migrate`: both schemas up to date, as the services do at their start; with an owner's role, for example. */
+/** `acktor migrate`: brings both schemas up to date, as the services do when they start. */
 import type { MigrateFailure } from "@acktor/shared/db/migrate";
 import type { Pool } from "@acktor/shared/db/pool";
 import type { z } from "zod";

@@ -1,8 +1,8 @@
-/** What `send` sends: the argument, or with `-` all of standard input, as text where it is UTF-8 and as base64 where not. */
+/** The content for `send`: the argument, or with `-` standard input: as text if it is UTF-8, else as base64. */
 import { EXIT, type Result } from "../exit.ts";
 import type { Session } from "../session.ts";
 
-/** The service takes 256 KiB; one byte more is read so that it can say so. */
+/** The service accepts 256 KiB. */
 const MOST_BYTES = 262_144;
 
 export type Content = { readonly content: string } | { readonly content_base64: string };
@@ -35,7 +35,7 @@ async function readInput(signal: AbortSignal): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Null for what is not UTF-8, or holds NUL, which the outbox keeps only as base64. */
+/** Null if it is not UTF-8, or contains NUL, which the outbox stores only as base64. */
 function asText(bytes: Buffer): string | null {
   if (bytes.includes(0)) return null;
   try {

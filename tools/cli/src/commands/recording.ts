@@ -1,11 +1,10 @@
 /**
- * A recording: JSON Lines as the console writes and reads them. A head that says what it is and draws the charts, then one
- * event of an actor or of deliveries a line.
+ * A recording: JSON Lines that the console also reads and writes. The first line has the format and the charts; each other
+ * line is one event of an actor or of deliveries.
  *
  * Invariants:
- *  1. Whole lines only, in the order of arrival; an event that is there already (same boot, not newer) is not written again.
- *  2. What a stream brings first (the newest events that the instances still have) is written too, so that what was missed
- *     between two streams is in it.
+ *  RECORDER-1. An event is written once: one with the same boot and no higher number is skipped.
+ *  RECORDER-2. The recent events at the beginning of a stream are written too: they fill the gap between two streams.
  */
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
@@ -22,7 +21,7 @@ export class Recorder {
     this.#file = file;
   }
 
-  /** A new file, readable by its owner. @returns the code of what keeps it from being written, where something does */
+  /** Opens a new file, readable only by its owner. @returns the error code if that fails */
   static open(path: string): Promise<Recorder | string> {
     return new Promise((resolve) => {
       const file = createWriteStream(path, { flags: "wx", mode: 0o600 });
@@ -31,10 +30,11 @@ export class Recorder {
     });
   }
 
-  /** Rejects when the file cannot be written any more (a full disk). */
+  /** Rejects if the file cannot be written, for example because the disk is full. */
   async add(line: WatchLine): Promise<void> {
     if (line.event === "snapshot") {
       await this.#writeHead(line.data.definitions);
+      // RECORDER-2
       const recent = line.data.instances.flatMap((instance) => instance.recent ?? []);
       for (const event of recent.toSorted((a, b) => a.ts - b.ts)) await this.#write(event);
     } else if (line.event === "inspect") {
@@ -43,7 +43,7 @@ export class Recorder {
     }
   }
 
-  /** Resolves when all is in the file. */
+  /** Resolves when everything is in the file. */
   end(): Promise<void> {
     return new Promise((resolve) => void this.#file.end(() => resolve()));
   }
@@ -61,7 +61,7 @@ export class Recorder {
   }
 
   async #write(event: InspectEvent): Promise<void> {
-    if (event.seq <= (this.#seen.get(event.boot) ?? 0)) return;
+    if (event.seq <= (this.#seen.get(event.boot) ?? 0)) return; // RECORDER-1
     this.#seen.set(event.boot, event.seq);
     await this.#line(event);
   }

@@ -1,8 +1,9 @@
 /**
- * `acktor replay-recording`: a recording of `watch` or of the console, shown again with the pauses that it had.
+ * `acktor replay-recording`: plays back a recording of `watch` or of the console with its original timing.
  *
- * Invariant REPLAY-1: a line that has not the form of a recording ends it with the line's number, the field and what was
- * wanted there (FORM-2). Whatever is in the file, nothing throws.
+ * Invariants:
+ *  REPLAY-1. An invalid line ends the command with the line's number, the field and the expected form (FORM-2). No content
+ *            of a file makes the command throw.
  */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
@@ -35,6 +36,7 @@ export async function replayRecording(session: Session, file: string, options: R
       number++;
       if (number > 1 && text.trim() === "") continue;
       const line = readLine(text, number === 1);
+      // REPLAY-1
       if (!line.ok) return notRecording(session, file, number, line.fault);
       const { event } = line;
       if (event === null) continue;
@@ -55,7 +57,7 @@ export async function replayRecording(session: Session, file: string, options: R
   }
 }
 
-/** A line's event; null for the head. */
+/** A line's event; null for the first line. */
 type Line =
   | { readonly ok: true; readonly event: InspectEvent | null }
   | { readonly ok: false; readonly fault: FormFault };

@@ -1,11 +1,12 @@
 /**
- * `acktor send`: one message, or many of one content, in batches, at a rate; and whether they were acknowledged.
+ * `acktor send`: one message, or many with the same content, in batches, at a rate; optionally waits for the acks.
  *
  * Invariants:
- *  1. What it reports as accepted was answered with 201 or 200. When a request ends without an answer, its messages may
- *     have been accepted too, and the failure says so.
- *  2. A batch has at most `BATCH` messages and about `BATCH_BYTES` bytes, whatever the payload.
- *  3. 429 is waited out as long as the service asks, within the timeout.
+ *  SEND-1. Messages reported as accepted were answered with 201 or 200. If a request got no answer, the failure states that
+ *          its messages may have been accepted.
+ *  SEND-2. After a 429 the command waits as long as the service requests, within the timeout.
+ *
+ * A batch has at most `BATCH` messages and about `BATCH_BYTES` bytes.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Api, ApiResult } from "../api/api.ts";
@@ -28,14 +29,14 @@ export interface SendOptions {
   readonly maxRetries?: number;
   readonly idempotencyKey?: string;
   readonly wait?: string;
-  /** Milliseconds: of the wait, and of standing still at the high-water mark. */
+  /** Milliseconds: for the acks, and for room below the high-water mark. */
   readonly timeout: number;
 }
 
 const BATCH = 1_000;
-/** The service takes 8 MiB; escapes make JSON up to six times as long as its text. */
+/** The service accepts 8 MiB; escapes make JSON up to six times as long as its text. */
 const BATCH_BYTES = 1_000_000;
-/** Batches of a paced sending leave this often. */
+/** The interval between batches at a rate. */
 const PACE_MS = 100;
 
 export async function send(
@@ -114,7 +115,7 @@ class Sender {
     this.#progress = progress;
   }
 
-  /** Null when all were accepted. */
+  /** Null if all messages were accepted. */
   async run(): Promise<CliFailure | null> {
     const { now, signal, texts } = this.#session;
     const { count, rate } = this.#options;
@@ -142,7 +143,9 @@ class Sender {
         this.ids.push(...result.value);
         return null;
       }
+      // SEND-1
       if (result.status !== 429) return result.status === null ? unsure(result.failure, size, texts) : result.failure;
+      // SEND-2
       const waitMs = (result.retryAfterSeconds ?? 1) * 1_000;
       if (now() + waitMs > until) return { ...result.failure, exit: EXIT.timeout };
       await pause(waitMs, signal);
@@ -159,12 +162,12 @@ class Sender {
   }
 }
 
-/** Messages due by `ms` after the start: the first at once. */
+/** Messages due by `ms` after the start; the first is due immediately. */
 function dueBy(ms: number, rate: number): number {
   return 1 + Math.floor((ms * rate) / 1_000);
 }
 
-/** Milliseconds until the next is due; at a high rate several become due together. */
+/** Milliseconds until the next message is due; at a high rate until several are. */
 function untilDue(sent: number, ms: number, rate: number): number {
   const next = (sent * 1_000) / rate - ms;
   return Math.max(1, Math.min(next > 0 ? Math.max(next, rate > 1_000 / PACE_MS ? PACE_MS : 0) : 1, 2 ** 31 - 1));

@@ -1,4 +1,4 @@
-/** Single settings of the servers, for commands that need one and not a whole service's configuration. */
+/** The database's settings, for commands that need no other. */
 import { EXIT, type Result } from "../exit.ts";
 import type { Session } from "../session.ts";
 

@@ -1,4 +1,4 @@
-/** The two services' own parts that a command needs: their settings with their cross-checks, and their schemas. */
+/** What commands need of the two services: their settings with the cross-checks, and their schemas. */
 import type { ConfigResult, Settings } from "@acktor/shared/runtime/config";
 import type { Environment } from "../environment.ts";
 
@@ -23,7 +23,7 @@ export async function readServiceConfig(service: ServiceName, env: Environment):
   return { service, settings: ackerSettings, result: readAckerConfig(env) };
 }
 
-/** Where the migrations of a service lie. */
+/** The schema of a service and the folder of its migrations. */
 export async function migrationsOf(service: ServiceName): Promise<{ schema: ServiceName; directory: string }> {
   if (service === "publisher") return (await import("@acktor/publisher/outbox/migrate-outbox")).OUTBOX_SCHEMA;
   return (await import("@acktor/acker/inbox/migrate-inbox")).INBOX_SCHEMA;

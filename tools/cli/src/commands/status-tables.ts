@@ -21,7 +21,7 @@ const STYLES: Readonly<Record<string, Style>> = {
   expired: "bad",
 };
 
-/** A state in its colour; where colours are shown. */
+/** A state in its colour, if colours are shown. */
 export function paintState({ terminal }: Session, state: string): string {
   const style = Object.hasOwn(STYLES, state) ? STYLES[state] : undefined;
   return style === undefined ? printable(state) : terminal.paint(style, state);

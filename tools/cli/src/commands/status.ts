@@ -1,4 +1,4 @@
-/** `acktor status`: the tutorial's tables (S7, S8, S11, S22), once or again and again. */
+/** `acktor status`: connection, statistics and deliveries as tables, once or repeatedly. */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { z } from "zod";
 import type { Api, ApiResult } from "../api/api.ts";
@@ -22,7 +22,7 @@ export async function status(session: Session, api: Api, { watch, interval }: St
   while (!session.signal.aborted) {
     const result = await readStatus(api);
     if (!session.json) session.terminal.clear();
-    // A service that is away for a while is what one watches for; a wrong token is not.
+    // Watching continues while the service is unreachable, but not with a wrong token.
     if (show(session, result) === EXIT.usage) return EXIT.usage;
     await pause(interval, session.signal);
   }
@@ -39,7 +39,7 @@ async function readStatus(api: Api): Promise<ApiResult<StatusOutput>> {
   if (!status.ok) return status;
   if (status.value.service !== "publisher") return { ok: true, value: { status: status.value, stats: null } };
   const stats = await api.get<DeliveryStats>("/v1/stats");
-  // Without PostgreSQL there are no statistics, but the connection can be looked at all the same.
+  // Without PostgreSQL there are no statistics, but the connection can be shown.
   if (!stats.ok && stats.status !== 503) return stats;
   return { ok: true, value: { status: status.value, stats: stats.ok ? stats.value : null } };
 }

@@ -1,8 +1,9 @@
 /**
- * `acktor token create|list|revoke`: who may use the service, for what.
+ * `acktor token create|list|revoke`: who may do what with the service.
  *
- * Invariant: the token is written to standard output once, alone on its line, so that it can go into a file or a secret
- * store; what is said about it goes to standard error.
+ * Invariants:
+ *  PRINT_TOKEN-1. Standard output receives only the token, so that it can go into a file or a secret store. Everything else
+ *                 goes to standard error.
  */
 import type { z } from "zod";
 import type { Api } from "../api/api.ts";
@@ -30,10 +31,11 @@ type Created = z.infer<typeof tokenOutput>;
 type Principal = z.infer<typeof tokensOutput>["principals"][number];
 
 export async function create(session: Session, api: Api, name: string, options: CreateOptions): Promise<ExitCode> {
-  const created = await api.post<Created>("/v1/principals", body(name, options), said(session));
+  const created = await api.post<Created>("/v1/principals", body(name, options), claimedUser(session));
   if (!created.ok) return session.fail(created.failure);
   const { tokens: t } = session.texts;
   if (!session.json)
+    // PRINT_TOKEN-1
     session.terminal.note(`${t.made(printable(name), describeRights(session, created.value))}\n${t.once}`);
   return session.answer(created.value, () => printable(created.value.token));
 }
@@ -60,13 +62,13 @@ export async function list(session: Session, api: Api): Promise<ExitCode> {
 }
 
 export async function revoke(session: Session, api: Api, name: string): Promise<ExitCode> {
-  const answer = await api.delete<object>(`/v1/principals/${encodeURIComponent(name)}`, said(session));
+  const answer = await api.delete<object>(`/v1/principals/${encodeURIComponent(name)}`, claimedUser(session));
   if (!answer.ok) return session.fail(answer.failure);
   return session.answer(answer.value, () => session.texts.tokens.revoked(printable(name)));
 }
 
 /** The name of the user of this machine, for the audit. */
-function said(session: Session): Readonly<Record<string, string>> {
+function claimedUser(session: Session): Readonly<Record<string, string>> {
   return { "x-acktor-user": operator(session) };
 }
 
@@ -89,7 +91,7 @@ function tokensTable(session: Session, principals: readonly Principal[]): string
   return renderTable({ title: t.title, head, rows }, session.terminal.columns);
 }
 
-/** By this machine's clock: a token that is about to expire may be shown either way. */
+/** By this machine's clock, which may differ slightly from the publisher's. */
 function stateOf({ texts, terminal }: Session, principal: Principal, now: number): string {
   if (principal.revoked_at !== null) return terminal.paint("faint", texts.tokens.isRevoked);
   const isOver = principal.expires_at !== null && Date.parse(principal.expires_at) <= now;

@@ -1,9 +1,10 @@
 /**
- * Waits until messages have ended, by asking for them.
+ * Polls messages until each is acknowledged, failed or expired.
  *
  * Invariants:
- *  1. It ends when all have ended, at the timeout, at Ctrl-C, or when the service cannot be asked for `PATIENCE_MS`.
- *  2. One request is under way at a time; it asks for `ROUND` that are still open, in turn.
+ *  WAIT-1. The wait ends when no message is open, at the timeout, at Ctrl-C, or when the service has not answered for
+ *          `PATIENCE_MS`.
+ *  WAIT-2. One request at a time asks for `ROUND` open messages; those that stay open are asked for last.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Api } from "../api/api.ts";
@@ -19,11 +20,11 @@ export interface Ends {
   readonly seconds: number;
 }
 
-/** As many as the service answers at once. */
+/** The most ids that the service answers in one request. */
 const ROUND = 1_000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
-/** A service that is started anew is waited for. */
+/** Long enough for a restart of the service. */
 const PATIENCE_MS = 5_000;
 
 export function isOver({ open }: Ends): boolean {
@@ -43,13 +44,14 @@ export async function waitForAcks(
   let open = [...ids];
   let heardAt = begin;
   let pauseMs = FIRST_PAUSE_MS;
+  // WAIT-1
   while (open.length > 0 && now() - begin < timeoutMs && !signal.aborted) {
     const round = await askRound(api, open.slice(0, ROUND));
     if (round.failure === null) heardAt = now();
     else if (round.failure.exit === EXIT.usage || now() - heardAt > PATIENCE_MS)
       return { ok: false, failure: round.failure };
     for (const state of round.ended.values()) counts[state]++;
-    // What is still open goes to the back, so that a thousand that are stuck hide nothing.
+    // WAIT-2: a thousand stuck messages must not hide the others.
     open = [...open.slice(ROUND), ...open.slice(0, ROUND).filter((id) => !round.ended.has(id))];
     progress.show(texts.send.waiting, ids.length - open.length);
     pauseMs = round.ended.size > 0 ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
@@ -63,7 +65,7 @@ type End = "acknowledged" | "failed" | "expired";
 
 interface Round {
   readonly ended: ReadonlyMap<string, End>;
-  /** Of a request that gave no state. */
+  /** Null if the request succeeded. */
   readonly failure: CliFailure | null;
 }
 

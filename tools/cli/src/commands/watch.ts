@@ -1,7 +1,8 @@
 /**
- * `acktor watch`: what the actors of every instance do, as it happens, on the screen and into a recording.
+ * `acktor watch`: shows the transitions of every instance's actors live, and records them.
  *
- * Invariant: a lost stream is asked for again with growing pauses, until Ctrl-C; the first one that cannot be had ends it.
+ * Invariants:
+ *  WATCH-1. A lost stream is opened again with growing pauses until Ctrl-C. Only a failure of the first one ends the command.
  */
 import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -19,7 +20,7 @@ const LONGEST_PAUSE_MS = 5_000;
 
 export interface WatchOptions {
   readonly record?: string;
-  /** Also what the roles do by the clock. */
+  /** Also periodic work. */
   readonly all?: boolean;
 }
 
@@ -51,6 +52,7 @@ async function follow(session: Session, api: Api, show: Show): Promise<ExitCode>
     if (stream.ok) {
       pauseMs = 0;
       await showAll(readEvents(stream.value), show);
+      // WATCH-1
     } else if (isFirst || stream.failure.exit === EXIT.usage) return session.fail(stream.failure);
     if (signal.aborted) break;
     terminal.note(texts.watch.lost);
@@ -60,11 +62,11 @@ async function follow(session: Session, api: Api, show: Show): Promise<ExitCode>
   return EXIT.interrupted;
 }
 
-/** Until the stream ends, however it ends. */
+/** Resolves when the stream ends or breaks. */
 async function showAll(events: AsyncIterable<ServerSentEvent>, show: Show): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
   for (;;) {
-    // Only the reading may fail: a connection that breaks.
+    // Only reading may fail, when the connection breaks.
     const next = await iterator.next().catch(() => null);
     if (next === null || next.done === true) return;
     const line = toLine(next.value);
@@ -72,7 +74,7 @@ async function showAll(events: AsyncIterable<ServerSentEvent>, show: Show): Prom
   }
 }
 
-/** Null for what is not understood: it is passed over. */
+/** Null for an unknown event, which is skipped. */
 function toLine({ name, data }: ServerSentEvent): WatchLine | null {
   if (!isWatched(name)) return null;
   const read = readJsonText(data, LIMITS);

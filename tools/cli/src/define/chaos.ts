@@ -1,4 +1,4 @@
-/** `chaos`: the fault lab's own subcommands, under the command's language and signals. */
+/** `chaos`: the fault lab's subcommands in the command's language. */
 import { defineChaos as defineLab } from "@acktor/chaos/define-chaos";
 import { chaosTexts } from "@acktor/chaos/report/texts";
 import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
@@ -8,7 +8,7 @@ import type { Definer } from "./definer.ts";
 export function defineChaos({ program, texts, run }: Definer): void {
   defineLab(program, chaosTexts(texts.lang, {}), (command, work) =>
     run(command, async (session) => {
-      // The lab ends what it started before it ends itself, which takes longer than the command's patience.
+      // The lab stops the processes that it started, which takes longer than the command waits after Ctrl-C.
       session.handOver();
       const { listenForStop } = await import("@acktor/embedded/stop-request");
       const { signal } = listenForStop(

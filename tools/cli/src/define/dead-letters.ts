@@ -1,4 +1,4 @@
-/** Messages that ended failed or expired: `dead-letters list|show|replay|discard`. */
+/** `dead-letters list|show|replay|discard`. */
 import type { Command } from "commander";
 import type { ChangeOptions } from "../commands/change-dead-letters.ts";
 import { type Definer, examples, wholeNumber, withApi } from "./definer.ts";

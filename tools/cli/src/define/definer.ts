@@ -1,4 +1,4 @@
-/** What the files of this folder share: how a subcommand is told its work, and how its arguments are read. */
+/** What the files of this folder share: how a subcommand runs its work and reads its arguments. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Api } from "../api/api.ts";
 import type { ExitCode } from "../exit.ts";
@@ -8,7 +8,7 @@ import type { Texts } from "../texts/texts.ts";
 export interface Definer {
   readonly program: Command;
   readonly texts: Texts;
-  /** Runs the work of a command with what its global options say. */
+  /** Runs a command's work in a session by its global options. */
   readonly run: (command: Command, work: (session: Session) => Promise<ExitCode>) => Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export function wholeNumber({ texts }: Definer, min: number, max: number): (text
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** An option that takes a duration. @param fallback as one would type it */
+/** An option that takes a duration. @param fallback as a user types it */
 export function durationOption(definer: Definer, flags: string, about: string, fallback?: string): Option {
   const parse = duration(definer);
   const option = new Option(flags, about).argParser(parse);

@@ -1,4 +1,4 @@
-/** What works on this machine: `start`, `demo`, `doctor`, `config`, `migrate`, `completion`. */
+/** Commands for this machine: `start`, `demo`, `doctor`, `config`, `migrate`, `completion`. */
 import { Argument, type Command, Option } from "commander";
 import { type Definer, durationOption, examples } from "./definer.ts";
 

@@ -1,4 +1,4 @@
-/** Messages: `send`, `messages list`, `messages show`. */
+/** `send`, `messages list`, `messages show`. */
 import { type Command, Option } from "commander";
 import type { SendOptions } from "../commands/send.ts";
 import { type Definer, durationOption, examples, positive, wholeNumber, withApi } from "./definer.ts";

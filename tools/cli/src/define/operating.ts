@@ -1,4 +1,4 @@
-/** Operator's commands to services: `pause|resume|drain`, `link …`, `breaker …`. */
+/** An operator's commands: `pause|resume|drain`, `link …`, `breaker …`. */
 import { type Command, Option } from "commander";
 import type { Target } from "../commands/control.ts";
 import { type Definer, examples, withApi } from "./definer.ts";

@@ -1,4 +1,4 @@
-/** What one looks at: `status`, `watch`, `replay-recording`. */
+/** `status`, `watch`, `replay-recording`. */
 import type { Command } from "commander";
 import { type Definer, durationOption, examples, positive, withApi } from "./definer.ts";
 

@@ -1,4 +1,4 @@
-/** Tokens of principals: `token create|list|revoke`. */
+/** `token create|list|revoke`. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { CreateOptions } from "../commands/tokens.ts";
 import { type Definer, durationOption, examples, wholeNumber, withApi } from "./definer.ts";

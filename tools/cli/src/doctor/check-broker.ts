@@ -1,11 +1,12 @@
 /**
- * The broker, by a connection of its own as the publisher would make it: what CONNACK grants, how long a real PUBLISH takes
- * to its PUBACK, and whose acks come under our prefix.
+ * The broker, by a connection like the publisher's: what CONNACK grants, how long a PUBLISH takes until its PUBACK, and
+ * whose acks arrive under the configured prefix.
  *
  * Invariants:
- *  1. It publishes to `acktor/doctor/<id>` alone, not retained; a receiver of `#` sees `PUBLISHES` small messages that are
- *     no envelopes.
- *  2. The connection is closed when it returns.
+ *  CHECK_BROKER-1. It publishes only to `acktor/doctor/<id>`, not retained. A subscriber of `#` receives `PUBLISHES` small
+ *                  messages that are not envelopes.
+ *
+ * The connection is closed when the check returns.
  */
 import { randomUUID } from "node:crypto";
 import type { BrokerLimits, Link, LinkInfo, PublishOutcome } from "@acktor/shared/link/link";
@@ -27,24 +28,24 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
 
 function ignore(): void {
-  // The doctor says himself what is wrong.
+  // The doctor reports what the link would log.
 }
 
 export interface BrokerFindings {
   readonly checks: readonly Check[];
-  /** Ids of acks that came while it listened; null where it could not listen. */
+  /** Ids of the acks that arrived while it listened; null if it could not connect. */
   readonly ackedIds: readonly string[] | null;
 }
 
 /**
  * @param listenMs how long to listen for acks
- * @param servesAnyway the address is the service's own word, and the service is connected there
+ * @param serviceIsConnected the service reported this address and is connected to it
  */
 export async function checkBroker(
   session: Session,
   config: PublisherSettings,
   listenMs: number,
-  servesAnyway: boolean,
+  serviceIsConnected: boolean,
 ): Promise<BrokerFindings> {
   const link = makeServiceLink(config, SILENT, { name: "acktor-doctor" });
   const acked = new Set<string>();
@@ -59,7 +60,7 @@ export async function checkBroker(
     await link.connect({ waitMs: config.ACKTOR_CONNECT_TIMEOUT + 1_000 });
     const info = link.info();
     if (info.state !== "CONNECTED")
-      return { checks: [(servesAnyway ? onlyForTheService : notConnected)(session, info)], ackedIds: null };
+      return { checks: [(serviceIsConnected ? onlyForTheService : notConnected)(session, info)], ackedIds: null };
     const published = await publishSome(session, link);
     if (listenMs > 0) await pause(listenMs, session.signal);
     return { checks: [judgePublish(session, info, published), judgeLimits(session, info)], ackedIds: [...acked] };
@@ -79,7 +80,7 @@ function notConnected({ texts }: Session, { broker, state, lastError }: LinkInfo
   });
 }
 
-/** As with docker compose: a name, or a password, that only its containers have. It says nothing against the broker. */
+/** As with docker compose: only its containers know the name or the password. The broker is not at fault. */
 function onlyForTheService({ texts }: Session, { broker, lastError }: LinkInfo): Check {
   const { doctor: t } = texts;
   const why = printable(lastError?.reason ?? "", 200);
@@ -90,12 +91,12 @@ function onlyForTheService({ texts }: Session, { broker, lastError }: LinkInfo):
 
 interface Published {
   readonly times: readonly number[];
-  /** Of the first that was not acked. */
+  /** The first outcome other than `acked`; null if there is none. */
   readonly failure: PublishOutcome | null;
 }
 
 async function publishSome({ now }: Session, link: Link): Promise<Published> {
-  const topic = `acktor/doctor/${randomUUID()}`;
+  const topic = `acktor/doctor/${randomUUID()}`; // CHECK_BROKER-1
   const times: number[] = [];
   for (let i = 0; i < PUBLISHES; i++) {
     const begin = now();

@@ -1,4 +1,4 @@
-/** PostgreSQL: version, settings that a promise rests on, clock, migrations, the outbox's own name. */
+/** PostgreSQL: version, durability settings, clock, migrations, the outbox's id and prefix. */
 import { pendingMigrations } from "@acktor/shared/db/migrate";
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
@@ -10,7 +10,7 @@ import { type Check, failed, median, ok, warn } from "./check.ts";
 const OLDEST = 15;
 const NEWEST = 18;
 const PINGS = 5;
-/** Two clocks are compared nowhere, but logs are read side by side, and ids carry the publisher's time. */
+/** No code compares the two clocks, but people read logs side by side, and ids carry the publisher's time. */
 const SKEW_WARN_MS = 2_000;
 /** Ids fall into partitions by day. */
 const SKEW_FAIL_MS = 3_600_000;
@@ -26,7 +26,7 @@ interface ServerRow {
 const SERVER = `select current_setting('server_version_num')::int4 version, current_setting('server_version') as name,
   pg_is_in_recovery() standby, current_setting('fsync') fsync, current_setting('synchronous_commit') as commit`;
 
-/** Everything that can be asked of it; the first failure ends the questions. */
+/** All checks of the database; only the first if the database is unreachable. */
 export async function checkDatabase(session: Session, pool: Pool, config: PublisherSettings): Promise<Check[]> {
   const answer = await pool.run<ServerRow>(SERVER);
   if (!answer.ok) return [unreachable(session, answer.failure)];
@@ -76,7 +76,7 @@ function judgeServer({ texts }: Session, row: ServerRow, roundTripMs: number): C
   return ok("postgres", found, data);
 }
 
-/** The difference of the clocks, taken in the middle of a round trip. */
+/** The difference of the clocks, measured in the middle of a round trip. */
 async function checkClock({ texts }: Session, pool: Pool): Promise<Check> {
   const { doctor: t } = texts;
   const before = Date.now();
@@ -118,7 +118,7 @@ async function checkOutbox({ texts }: Session, pool: Pool, config: PublisherSett
   return warn("outbox", found, t.prefixFix(printable(row.ack_prefix), config.ACKTOR_ACK_PREFIX), data);
 }
 
-/** Of these message ids those that the outbox does not have; null where it cannot be asked. */
+/** Those of the message ids that are not in the outbox; null if the database does not answer. */
 export async function unknownIds(pool: Pool, ids: readonly string[]): Promise<readonly string[] | null> {
   const { pgArray } = await import("@acktor/shared/db/pool");
   const answer = await pool.run<{ id: string }>(

@@ -1,4 +1,4 @@
-/** Space where `npm start` keeps its data, or where one stands. */
+/** Free space where `npm start` keeps its data, or in the current folder. */
 import { statfs } from "node:fs/promises";
 import path from "node:path";
 import type { Session } from "../session.ts";

@@ -1,4 +1,4 @@
-/** NATS, where it is configured: its greeting, the login, and a round trip of PING; by the protocol's four text lines. */
+/** NATS, if configured: greeting, login, and a round trip of PING, by the four text lines of its protocol. */
 import net from "node:net";
 import tls from "node:tls";
 import type { Session } from "../session.ts";
@@ -11,7 +11,7 @@ type Asked =
   | { readonly ok: true; readonly version: string; readonly ms: number }
   | { readonly ok: false; readonly why: string };
 
-/** @param ca PEM that the server's certificate must come from; null: the system's */
+/** @param ca PEM of the authority that signed the server's certificate; null: the system's authorities */
 export async function checkNats(session: Session, url: string, ca: string | null): Promise<Check> {
   const { doctor: t } = session.texts;
   const asked = await ask(new URL(url), ca, session.now);

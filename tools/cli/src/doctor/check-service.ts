@@ -1,4 +1,4 @@
-/** Does the service answer, and what does it say of itself. */
+/** Whether the service answers, and the state that it reports. */
 import type { ApiResult } from "../api/api.ts";
 import type { ServiceStatus } from "../commands/status.ts";
 import type { Session } from "../session.ts";

@@ -1,4 +1,4 @@
-/** What one look of the doctor gives. */
+/** The result of one check of the doctor. */
 
 export type Verdict = "OK" | "WARN" | "FAIL";
 
@@ -7,7 +7,7 @@ export interface Check {
   readonly check: string;
   readonly verdict: Verdict;
   readonly found: string;
-  /** Empty with OK. */
+  /** Empty if OK. */
   readonly fix: string;
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 }
@@ -26,12 +26,12 @@ export function failed(check: string, found: string, fix: string, data: Check["d
 
 const ORDER: readonly Verdict[] = ["OK", "WARN", "FAIL"];
 
-/** The worst of them. */
+/** The worst verdict; OK of no checks. */
 export function worst(checks: readonly Check[]): Verdict {
   return ORDER[Math.max(0, ...checks.map(({ verdict }) => ORDER.indexOf(verdict)))] ?? "OK";
 }
 
-/** The middle one of several measurements; 0 of none. */
+/** The median of several measurements; 0 of none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Which servers the doctor looks at: those of the environment; where it names none, those of a running `npm start` (its
- * database by the file beside the data, its broker by the service's own word).
+ * Which servers the doctor checks: those of the environment, else those of a running `npm start`. A file next to its data
+ * holds the database's address; the service reports the broker's.
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -13,19 +13,19 @@ import { printable } from "../terminal/printable.ts";
 import { type Check, failed, ok, warn } from "./check.ts";
 
 export interface Servers {
-  /** Null where the configuration has faults, or no server is named anywhere. */
+  /** Null if the configuration has faults. */
   readonly config: PublisherSettings | null;
-  /** False where the stand-in of `findServers` is in `config`: there is none to look at. */
+  /** False if `config` holds a placeholder: there is no database to check. */
   readonly hasDatabase: boolean;
   readonly hasBroker: boolean;
-  /** The broker's address is what the service says of it, not what is configured here. */
-  readonly brokerIsHearsay: boolean;
+  /** The service reported the broker's address; it is not configured here. */
+  readonly brokerIsReported: boolean;
   readonly check: Check;
 }
 
-const NONE = { DATABASE_URL: "postgres://127.0.0.1/none", MQTT_URL: "mqtt://127.0.0.1" };
+const PLACEHOLDERS = { DATABASE_URL: "postgres://127.0.0.1/none", MQTT_URL: "mqtt://127.0.0.1" };
 
-/** @param status of the service that was asked; null where none answers */
+/** @param status null if no service answers */
 export async function findServers(session: Session, status: ServiceStatus | null): Promise<Servers> {
   const { env, texts } = session;
   const { doctor: t } = texts;
@@ -34,8 +34,8 @@ export async function findServers(session: Session, status: ServiceStatus | null
   const broker = named.broker ? null : (status?.connection.broker ?? null);
   const judged: Environment = {
     ...env,
-    ...(named.database ? {} : { DATABASE_URL: database ?? NONE.DATABASE_URL }),
-    ...(named.broker ? {} : { MQTT_URL: broker ?? NONE.MQTT_URL }),
+    ...(named.database ? {} : { DATABASE_URL: database ?? PLACEHOLDERS.DATABASE_URL }),
+    ...(named.broker ? {} : { MQTT_URL: broker ?? PLACEHOLDERS.MQTT_URL }),
   };
   const { result } = await readServiceConfig("publisher", judged);
   const hasDatabase = named.database || database !== null;
@@ -46,16 +46,16 @@ export async function findServers(session: Session, status: ServiceStatus | null
       config: null,
       hasDatabase,
       hasBroker,
-      brokerIsHearsay: !named.broker,
+      brokerIsReported: !named.broker,
       check: failed("config", found, t.configFix, { faults: result.faults.length }),
     };
   }
   const config = result.config as PublisherSettings;
-  const check = judgement(session, hasDatabase, hasBroker, named.database && named.broker);
-  return { config, hasDatabase, hasBroker, brokerIsHearsay: !named.broker, check };
+  const check = judge(session, hasDatabase, hasBroker, named.database && named.broker);
+  return { config, hasDatabase, hasBroker, brokerIsReported: !named.broker, check };
 }
 
-function judgement({ texts }: Session, hasDatabase: boolean, hasBroker: boolean, isNamed: boolean): Check {
+function judge({ texts }: Session, hasDatabase: boolean, hasBroker: boolean, isNamed: boolean): Check {
   const { doctor: t } = texts;
   if (isNamed) return ok("config", t.configOk);
   if (hasDatabase && hasBroker) return ok("config", t.configRunning);
@@ -67,7 +67,7 @@ function isSet(env: Environment, name: string): boolean {
   return Boolean(env[name]) || Boolean(env[`${name}_FILE`]);
 }
 
-/** Null where no `npm start` has been here, or it belongs to another user. */
+/** Null if no `npm start` ran in this folder, or if it belongs to another user. */
 async function embeddedUrl(env: Environment): Promise<string | null> {
   const file = path.resolve(env["ACKTOR_DATA_DIR"] || ".acktor", "postgres", "url");
   const url = await readFile(file, "utf8").catch(() => "");

@@ -1,2 +1,2 @@
-/** Foreign text in a cell or a line of ours. The door (terminal.ts) escapes what is forgotten; only this keeps it on one line. */
+/** Foreign text in a cell or a line. The door (terminal.ts) escapes everything too; only this keeps a text on one line. */
 export { printable } from "@acktor/shared/runtime/printable";

@@ -1,4 +1,4 @@
-/** A bar on standard error: drawn over itself on a terminal, nothing elsewhere. */
+/** A progress bar on standard error, if that is a terminal. */
 import type { Terminal } from "./terminal.ts";
 
 const BAR = 30;
@@ -18,7 +18,7 @@ export class Progress {
     this.#now = now;
   }
 
-  /** Draws at most ten times a second, and the last state always. */
+  /** Draws at most ten times a second; always draws the last state. */
   show(label: string, done: number): void {
     const isLast = done >= this.#total || label !== this.#label;
     if (!isLast && this.#now() - this.#drawnAt < REDRAW_MS) return;
@@ -27,7 +27,7 @@ export class Progress {
     this.#terminal.redraw(`${label} ${renderBar(done, this.#total)}`);
   }
 
-  /** Takes the bar away. Twice is fine. */
+  /** Removes the bar. A second call has no effect. */
   end(): void {
     this.#terminal.redraw("");
   }

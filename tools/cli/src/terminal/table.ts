@@ -1,4 +1,4 @@
-/** Tables as the tutorial's (S11), aligned by columns of the terminal in every language. */
+/** Tables, aligned by terminal columns in every language. */
 import { fitText, padText, textWidth } from "./text-width.ts";
 
 export interface Table {
@@ -10,7 +10,7 @@ export interface Table {
 const WIDEST_CELL = 60;
 const CORNERS = { top: ["┌", "┬", "┐"], middle: ["├", "┼", "┤"], bottom: ["└", "┴", "┘"] } as const;
 
-/** @param columns width of the terminal, where it is known: the last column is cut so that lines do not wrap */
+/** @param columns of the terminal, if known: the last column is cut so that lines do not wrap */
 export function renderTable({ title, head, rows }: Table, columns: number | null): string {
   const widths = head.map((_, at) => {
     const widest = Math.max(...[head, ...rows].map((row) => textWidth(row[at] ?? "")));

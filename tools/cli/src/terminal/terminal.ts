@@ -1,33 +1,32 @@
 /**
- * Where a command writes: results to standard output, everything else to standard error, both through a door that lets no
- * foreign escape sequence pass (DOOR-1 in shared/src/runtime/terminal-door.ts).
+ * Where a command writes: results to standard output, everything else to standard error, both through a door that escapes
+ * foreign control characters (DOOR-1 in shared/src/runtime/terminal-door.ts).
  *
  * Invariants:
- *  1. No escape sequence goes to what is no terminal, nor anywhere with NO_COLOR set or --no-color given.
- *  2. Who stops reading (`| head`) ends the command in silence.
+ *  TERMINAL-1. No colour is written to a file or a pipe, nor with NO_COLOR, --no-color or TERM=dumb.
  */
 import { mark, type OutStream, type Style, TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import type { Environment } from "../environment.ts";
 
 export interface Terminal {
-  /** A result, ended by a line end. */
+  /** A result, followed by a line end. */
   out(text: string): void;
   /** A result as one line of JSON. */
   json(value: object): void;
   /** Progress, warnings, errors. */
   note(text: string): void;
-  /** A question on standard error: the cursor stays behind it. */
+  /** A question on standard error; the cursor stays on its line. */
   ask(text: string): void;
-  /** Text in a colour where standard output shows colours. */
+  /** Text in a colour, if standard output shows colours. */
   paint(style: Style, text: string): string;
-  /** Clears the screen, where standard output is one. */
+  /** Clears the screen, if standard output is a terminal. */
   clear(): void;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
   readonly inIsTerminal: boolean;
-  /** Columns of standard output; null where it is no terminal. */
+  /** Columns of standard output; null if it is not a terminal. */
   readonly columns: number | null;
-  /** Writes over the line that standard error shows; nothing where it is no terminal. */
+  /** Replaces the current line of standard error, if it is a terminal. */
   redraw(text: string): void;
 }
 
@@ -40,6 +39,7 @@ export interface Streams {
 export function makeTerminal(streams: Streams, env: Environment, wantsColour: boolean): Terminal {
   const out = new TerminalDoor(streams.stdout);
   const err = new TerminalDoor(streams.stderr);
+  // TERMINAL-1
   const colours = wantsColour && out.isTerminal && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   return {
     outIsTerminal: out.isTerminal,

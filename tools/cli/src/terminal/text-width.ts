@@ -1,4 +1,4 @@
-/** How many columns of a terminal a text takes: two for wide characters (Chinese, Japanese, Korean, most emoji). */
+/** How many terminal columns a text takes: two for wide characters (Chinese, Japanese, Korean, most emoji). */
 import { withoutMarks } from "@acktor/shared/runtime/terminal-door";
 import { eastAsianWidth } from "get-east-asian-width";
 
@@ -8,7 +8,7 @@ const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u;
 const PLAIN = /^[\u0020-\u007e]*$/;
 
-/** Columns; colours take none. Characters of ambiguous width count as narrow, as terminals have them by default. */
+/** Columns; colours take none. Characters of ambiguous width count as narrow, which is the default of terminals. */
 export function textWidth(text: string): number {
   const bare = withoutMarks(text);
   if (PLAIN.test(bare)) return bare.length;
@@ -23,7 +23,7 @@ function segmentWidth(segment: string): number {
   return eastAsianWidth(segment.codePointAt(0) ?? 0);
 }
 
-/** The longest beginning that fits into `columns`, with … where something was left out; a cut text has no colour. */
+/** The longest beginning that fits into `columns`, with … if something was cut; a cut text has no colour. */
 export function fitText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   const bare = withoutMarks(text);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts mosquitto. It warns of passwords that others can read, so they are copied to files of its own.
+# Starts mosquitto. It warns about password files that other users can read, so they are copied first.
 set -eu
 umask 077
 cp /acktor/* /run/acktor/

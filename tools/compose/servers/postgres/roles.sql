@@ -1,5 +1,5 @@
--- The database and its roles, made once. The owner migrates; the services get what their statements need by
--- services/*/grants.sql, and nothing else. An application's role: docs/how-to/enqueue-in-your-transaction.md.
+-- The database and its roles, created once. The owner migrates; services/*/grants.sql grants the services only what their
+-- statements need. An application's role: docs/how-to/enqueue-in-your-transaction.md.
 \set ON_ERROR_STOP on
 \set owner_password `cat /acktor/owner-password`
 \set publisher_password `cat /acktor/publisher-password`

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts PostgreSQL with its own certificate. The image's entry point makes the database at the first start, with
-# roles.sql; PostgreSQL takes a key only from a file of its own that nobody else can read, so it is copied first.
+# Starts PostgreSQL with its own certificate. The image's entry point creates the database at the first start, with
+# roles.sql. PostgreSQL accepts only a key file that no other user can read, so the key is copied first.
 set -eu
 umask 077
 cp /acktor/server.crt /acktor/server.key /acktor/pg_hba.conf /run/acktor/

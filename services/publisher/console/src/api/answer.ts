@@ -1,7 +1,7 @@
-/** What a request to the publisher gives: a value, or why not. */
+/** The result of a request to the publisher: a value or a refusal. */
 export interface Refusal {
   readonly ok: false;
-  /** Null: no answer at all. */
+  /** Null: the publisher is unreachable. */
   readonly status: number | null;
   readonly code: string;
   readonly message: string;

@@ -2,22 +2,22 @@
  * Requests to the publisher that served this page.
  *
  * Invariants:
- *  1. Only paths of this origin are asked for; the token travels in a header alone.
- *  2. No request throws: what goes wrong is a `Refusal`. 401 also tells the session, so that the page asks for the token.
+ *  CONSOLE_CLIENT-1. Requests go only to this origin; the token is sent only in a header.
+ *  CONSOLE_CLIENT-2. No request throws: a failure is a `Refusal`. After a 401 the page asks for a token.
  */
 import { authorization, noteRefused } from "../state/session.ts";
 import type { Answer, Refusal } from "./answer.ts";
 
 const DEADLINE_MS = 10_000;
 
-/** The audit shows the name as what the caller says; who it was is known by the token. */
+/** The audit shows this name as the caller's claim; the token identifies the caller. */
 const CHANGE = { "content-type": "application/json", "x-acktor-user": "console" };
 
 const UNREACHABLE: Refusal = {
   ok: false,
   status: null,
   code: "unreachable",
-  message: "the publisher does not answer",
+  message: "the publisher is unreachable",
   fix: "",
 };
 
@@ -25,7 +25,7 @@ export function get<T>(path: string): Promise<Answer<T>> {
   return ask<T>(path, { method: "GET" });
 }
 
-/** A body always: the publisher refuses a change that a form of another page could send. */
+/** Always with a body: the publisher refuses a change that a form of another page could send. */
 export function post<T>(path: string, body: object = {}): Promise<Answer<T>> {
   return ask<T>(path, { method: "POST", headers: CHANGE, body: JSON.stringify(body) });
 }
@@ -36,9 +36,9 @@ export function remove<T>(path: string): Promise<Answer<T>> {
 
 async function ask<T>(path: string, init: RequestInit): Promise<Answer<T>> {
   try {
-    const headers = { ...init.headers, ...authorization() };
+    const headers = { ...init.headers, ...authorization() }; // CONSOLE_CLIENT-1
     const response = await fetch(path, { ...init, headers, signal: AbortSignal.timeout(DEADLINE_MS) });
-    if (response.status === 401) noteRefused();
+    if (response.status === 401) noteRefused(); // CONSOLE_CLIENT-2
     if (response.ok) return { ok: true, value: (await response.json()) as T };
     return refusalOf(response.status, await response.json().catch(() => null));
   } catch {

@@ -1,4 +1,4 @@
-/** Operator's commands: where each is sent. */
+/** The routes of an operator's commands. */
 import type { Command } from "@acktor/shared/inspect/wire";
 import type { Answer } from "./answer.ts";
 import { post } from "./client.ts";
@@ -15,7 +15,7 @@ const ROUTES: Readonly<Record<Command, string>> = {
   replay: "/v1/dead-letters/replay",
 };
 
-/** Commands that take something away: asked about first. */
+/** Commands that interrupt work; their buttons are marked as dangerous. */
 export const GRAVE: ReadonlySet<Command> = new Set<Command>(["disconnect", "breaker.open", "pause", "drain"]);
 
 export function sendCommand(command: Command, service: string, instance: string): Promise<Answer<unknown>> {

@@ -1,10 +1,11 @@
 /**
- * Server-sent events over fetch: EventSource cannot send a token.
+ * Server-sent events over fetch, because EventSource cannot send a token.
  *
  * Invariants:
- *  1. It comes back for ever, after pauses with jitter that double up to 10 s, until it is stopped.
- *  2. Silence of SILENCE_MS counts as a lost stream: the server's heartbeats are closer than that.
- *  3. An event without an end is kept up to MAX_EVENT characters, then the stream is dropped: memory has a bound.
+ *  EVENT_STREAM-1. A lost stream is opened again, after pauses with jitter that double up to 10 s, until it is stopped.
+ *  EVENT_STREAM-2. An event longer than MAX_EVENT characters ends the stream: memory has a bound.
+ *
+ * A stream that is silent for SILENCE_MS counts as lost; the server's heartbeats are more frequent.
  */
 import { authorization, noteRefused } from "../state/session.ts";
 
@@ -20,7 +21,7 @@ export interface StreamHandlers {
   readonly onLost: () => void;
 }
 
-/** Begins to read. @returns what ends it */
+/** Starts reading. @returns a function that stops it */
 export function readEvents(path: string, handlers: StreamHandlers): () => void {
   const stop = new AbortController();
   void keepReading(path, handlers, stop.signal);
@@ -34,6 +35,7 @@ async function keepReading(path: string, handlers: StreamHandlers, stop: AbortSi
     if (stop.aborted) return;
     handlers.onLost();
     failures = opened ? 0 : failures + 1;
+    // EVENT_STREAM-1
     const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
     await pause(longest * (0.5 + Math.random() / 2), stop);
   }
@@ -49,7 +51,7 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-/** Reads one stream to its end. @returns whether there was one */
+/** Reads one stream to its end. @returns whether the server answered with one */
 async function readOnce(path: string, handlers: StreamHandlers, stop: AbortSignal): Promise<boolean> {
   const own = new AbortController();
   const end = (): void => own.abort();
@@ -81,8 +83,8 @@ async function readOnce(path: string, handlers: StreamHandlers, stop: AbortSigna
 }
 
 /**
- * Takes text as it comes, gives whole events.
- * @returns a function that answers false when an event is longer than MAX_EVENT
+ * Parses events from chunks of text.
+ * @returns a function that returns false if an event is longer than MAX_EVENT
  */
 export function eventParser(onEvent: StreamHandlers["onEvent"]): (text: string) => boolean {
   let rest = "";
@@ -91,7 +93,7 @@ export function eventParser(onEvent: StreamHandlers["onEvent"]): (text: string) 
     const blocks = rest.split("\n\n");
     rest = blocks.pop() ?? "";
     for (const block of blocks) emit(block, onEvent);
-    return rest.length <= MAX_EVENT;
+    return rest.length <= MAX_EVENT; // EVENT_STREAM-2
   };
 }
 

@@ -1,4 +1,4 @@
-/** Who is logged in, as `GET /v1/me` says it, and what a principal may do. */
+/** The signed-in principal, as `GET /v1/me` returns it, and its scopes. */
 export type Scope = "send" | "read" | "operate" | "admin";
 
 export interface Me {
@@ -10,7 +10,7 @@ export interface Me {
   readonly most_waiting: number | null;
   /** ISO 8601. */
   readonly expires_at: string | null;
-  /** False: the publisher wants no token from its own machine. */
+  /** False: the publisher requires no token from its own machine. */
   readonly authenticated: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface AuditAction {
   readonly at: string;
   /** Authenticated. */
   readonly who: string;
-  /** What the caller says of itself, unproven; absent in older versions. */
+  /** The caller's own claim, not verified; absent in older versions. */
   readonly said?: string | null;
   readonly action: string;
   readonly origin: string | null;

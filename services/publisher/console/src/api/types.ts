@@ -1,4 +1,4 @@
-/** What the publisher answers, as docs/reference/http.md has it. Times are ISO 8601, but where a name says milliseconds. */
+/** The publisher's answers (docs/reference/http.md). Times are ISO 8601 except where a comment says milliseconds. */
 export const MESSAGE_STATES = ["pending", "sent", "acknowledged", "failed", "expired"] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
@@ -132,7 +132,7 @@ export interface MessageTimeline extends Message {
   readonly acks: readonly Ack[];
 }
 
-/** What an acker's inbox has of a message. */
+/** An inbox's row of a message. */
 export interface Receipt {
   readonly received_at: string;
   readonly deliveries: number;
@@ -159,13 +159,13 @@ export interface DeadLetterGroups {
   readonly complete: boolean;
 }
 
-/** Of a replay or a cancel of many, also when nothing was done yet. */
+/** The result of a replay or a cancel of many messages, or of its dry run. */
 export interface Swept {
   readonly dry_run: boolean;
   readonly matched: number;
   readonly replayed?: number;
   readonly cancelled?: number;
   readonly refused: number;
-  /** Of a replay: each reason once. */
+  /** For a replay: each reason once. */
   readonly refusals?: readonly { readonly why: string; readonly count: number }[];
 }

@@ -1,7 +1,7 @@
-/** Which states of a chart are active, by the actor's state value. */
+/** The active states of a chart, by the actor's state value. */
 import type { MachineDefinition, StateValue } from "@acktor/shared/inspect/wire";
 
-/** Ids of all active states, the root and outer ones too; what the definition does not know is left out. */
+/** Ids of all active states, including the root and outer ones; states that the definition lacks are omitted. */
 export function activeStates(definition: MachineDefinition, value: StateValue): ReadonlySet<string> {
   const known = new Set(definition.states.map(({ id }) => id));
   return new Set([...pathsIn(definition.id, value)].filter((id) => known.has(id)));

@@ -1,10 +1,10 @@
-/** The text alternative of a chart: the machine, and where it is. */
+/** The text alternative of a chart: the machine and its active states. */
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import type { ChartWords } from "./words.ts";
 
 /**
- * @param active null: it does not run
- * @returns names the innermost active states alone, because they say the rest
+ * @param active null: the machine does not run
+ * @returns names only the innermost active states; they imply the outer ones
  */
 export function chartAlternative(
   { id, states }: MachineDefinition,

@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
 /**
- * What is left of a delay: a bar along the state's lower edge, and the seconds.
+ * The remaining time of a delay: a bar along the state's lower edge, and the seconds. The caller passes the time (`now`),
+ * because it stands still in time travel.
  *
  * Invariants:
- *  1. The time comes from outside (`now`), so that it can be the instance's clock and stand still in time travel.
- *  2. It ticks only while the delay runs, and stops with the component.
+ *  COUNTDOWN-1. It ticks only while the delay runs, and stops with the component.
  */
 import type { RunningDelay } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
@@ -24,21 +24,20 @@ export interface Remaining {
   readonly seconds: string;
 }
 
-/** What is left of a delay at a time. */
 function remainingOf({ startedAt, endsAt }: RunningDelay, at: number): Remaining {
   const left = Math.max(0, endsAt - at);
-  const whole = Math.max(1, endsAt - startedAt);
+  const length = Math.max(1, endsAt - startedAt);
   const seconds = left / 1_000;
-  return { share: Math.min(1, left / whole), seconds: seconds < 10 ? seconds.toFixed(1) : String(Math.ceil(seconds)) };
+  return { share: Math.min(1, left / length), seconds: seconds < 10 ? seconds.toFixed(1) : String(Math.ceil(seconds)) };
 }
 
-/** What is left of a delay now, kept up to date. */
+/** The remaining time of a delay, kept up to date. */
 export function useRemaining(delay: RunningDelay, now: () => number): Remaining {
   const [, redraw] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => {
       redraw((count) => count + 1);
-      if (now() >= delay.endsAt) clearInterval(timer);
+      if (now() >= delay.endsAt) clearInterval(timer); // COUNTDOWN-1
     }, TICK_MS);
     return () => clearInterval(timer);
   }, [delay.endsAt, now]);

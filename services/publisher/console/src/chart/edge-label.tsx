@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
-/** A transition of a chart: its label, on the line that it shares or in the box of the state that it stays in. */
+/** A transition's label, on its line or in the box of the state that it does not leave. */
 import type { EdgeDefinition } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
 import { edgeLines, edgeSentence } from "./label.ts";
@@ -11,7 +11,7 @@ import { TextLines } from "./text-lines.tsx";
 export interface EdgeLabelProps {
   readonly box: PlacedEdge;
   readonly edge: EdgeDefinition;
-  /** The state that it leaves, or stays in, is active. */
+  /** Its source state is active. */
   readonly active: boolean;
   readonly last: boolean;
   readonly selected: boolean;

@@ -1,21 +1,21 @@
 /**
- * What is written on a chart: one place for the words, so that what was measured when the layout was made is what is
- * drawn.
+ * The labels of a chart. Layout and drawing both use this file, so that the drawn text is the measured text.
  *
- * Invariant: no line is longer than `MAX_CHARACTERS`; a list that does not fit ends with how many are left out, and
- * stands whole in the title and in the outline.
+ * Invariants:
+ *  LABEL-1. No line is longer than `MAX_CHARACTERS`. A list that does not fit ends with the number of omitted names; the title
+ *           and the outline have all of them.
  */
 import type { EdgeDefinition, StateDefinition } from "@acktor/shared/inspect/wire";
 
 const MAX_CHARACTERS = 26;
 
-/** A line and how loud it is: the event is read first, what is done last. */
+/** A line and its emphasis: events are the strongest, actions the weakest. */
 export interface Line {
   readonly text: string;
   readonly tone: "event" | "guard" | "action";
 }
 
-/** What sets a transition off, for people. */
+/** What triggers a transition, in words. */
 export function trigger({ kind, label }: Pick<EdgeDefinition, "kind" | "label">): string {
   if (kind === "after") return `after ${label}`;
   if (kind === "done") return `${label} done`;
@@ -25,7 +25,7 @@ export function trigger({ kind, label }: Pick<EdgeDefinition, "kind" | "label">)
 
 /** A transition's label, line by line. */
 export function edgeLines(edge: EdgeDefinition): Line[] {
-  // It leaves the state and enters it again, so what is done on the way out and in is done; one that stays does not.
+  // ↻: it leaves the state and enters it again, so exit and entry actions run; one that stays runs neither.
   const event = edge.target === edge.source ? `↻ ${trigger(edge)}` : trigger(edge);
   const guard = edge.guard === null ? null : `[${edge.guard}]`;
   const fits = guard !== null && event.length + guard.length < MAX_CHARACTERS;
@@ -35,26 +35,26 @@ export function edgeLines(edge: EdgeDefinition): Line[] {
   return lines;
 }
 
-/** What a state does when it is entered, while it lasts and when it is left. */
-export function stateLines(state: Does): Line[] {
-  return doings(state).map(([head, names]) => ({ text: list(head, names), tone: "action" }));
+/** A state's entry actions, invoked actors and exit actions. */
+export function stateLines(state: StateActions): Line[] {
+  return actionsOf(state).map(([head, names]) => ({ text: list(head, names), tone: "action" }));
 }
 
-/** The same with nothing left out. */
-export function stateSentences(state: Does): string[] {
-  return doings(state).map(([head, names]) => `${head}${names.join(", ")}`);
+/** The same, complete. */
+export function stateSentences(state: StateActions): string[] {
+  return actionsOf(state).map(([head, names]) => `${head}${names.join(", ")}`);
 }
 
-/** A transition in one sentence, nothing left out. */
+/** A transition in one sentence, complete. */
 export function edgeSentence(edge: EdgeDefinition): string {
   const guard = edge.guard === null ? "" : ` [${edge.guard}]`;
   const actions = edge.actions.length === 0 ? "" : ` / ${edge.actions.join(", ")}`;
   return `${trigger(edge)}${guard}${actions}`;
 }
 
-type Does = Pick<StateDefinition, "entry" | "invoke" | "exit">;
+type StateActions = Pick<StateDefinition, "entry" | "invoke" | "exit">;
 
-function doings({ entry, invoke, exit }: Does): (readonly [string, readonly string[]])[] {
+function actionsOf({ entry, invoke, exit }: StateActions): (readonly [string, readonly string[]])[] {
   const parts = [["entry / ", entry] as const, ["do / ", invoke] as const, ["exit / ", exit] as const];
   return parts.filter(([, names]) => names.length > 0);
 }
@@ -70,5 +70,6 @@ function list(head: string, names: readonly string[]): string {
 }
 
 function cut(text: string): string {
+  // LABEL-1
   return text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS - 1)}…`;
 }

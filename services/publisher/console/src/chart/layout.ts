@@ -1,13 +1,12 @@
 /**
- * Where everything of a chart lies: computed when the project is built (console/charts), drawn by the browser.
+ * The layout of a chart: computed when the project is built (console/charts), drawn by the browser.
  *
- * Invariants:
- *  1. All coordinates count from the chart's upper left corner, in pixels at a scale of 1.
- *  2. It holds places alone; what is written there follows from the machine's definition (label.ts).
+ * Coordinates count from the chart's upper left corner, in pixels at a scale of 1. The layout has only positions; the texts
+ * come from the machine's definition (label.ts).
  */
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 
-/** A machine and its pictures. */
+/** A machine and its layouts. */
 export interface Chart {
   readonly definition: MachineDefinition;
   readonly layout: ChartLayout;
@@ -20,7 +19,7 @@ export interface ChartLayout {
   readonly machine: string;
   readonly width: number;
   readonly height: number;
-  /** Outer states come before those that lie in them. The root has no box. */
+  /** Outer states come before inner ones. The root has no box. */
   readonly states: readonly PlacedState[];
   readonly marks: readonly Mark[];
   readonly routes: readonly Route[];
@@ -40,14 +39,14 @@ export interface Box extends Point {
 export interface PlacedState extends Box {
   /** `StateDefinition.id` */
   readonly id: string;
-  /** A region stands beside others that are active at the same time; a group holds states; a leaf holds none. */
+  /** A region is active together with its siblings; a group contains states; a leaf contains none. */
   readonly kind: "region" | "group" | "leaf";
 }
 
 /** The dot that points at a first state, and the "any state" from which a parent's transitions begin. */
 export interface Mark extends Box {
   readonly kind: "initial" | "any";
-  /** Id of the state whose children it stands among. */
+  /** Id of the state whose children it is drawn with. */
   readonly of: string;
 }
 
@@ -56,10 +55,10 @@ export interface Route {
   readonly points: readonly Point[];
 }
 
-/** Where a transition's label stands. */
+/** The position of a transition's label. */
 export interface PlacedEdge extends Box {
   /** `EdgeDefinition.id` */
   readonly id: string;
-  /** Place of its line among the routes; null for one that stays, which is written into its state's box. */
+  /** Index of its line in `routes`; null if it stays in its state and is written into that state's box. */
   readonly route: number | null;
 }

@@ -1,8 +1,8 @@
 /**
- * The sizes that the layout reserves and the drawing keeps.
+ * Text sizes, for layout and drawing.
  *
- * Text is set in a monospaced font, whose widest usual face advances 0.602 of its size; titles in a bold sans, whose
- * capitals take 0.78. So what is reserved is enough on every machine, and no label runs into another.
+ * Text is monospaced: the widest usual font advances 0.602 of its size. Titles are bold sans: capitals take 0.78. The
+ * reserved width is thereby enough on every machine.
  */
 import type { Line } from "./label.ts";
 
@@ -10,12 +10,12 @@ const TEXT_SIZE: Readonly<Record<Line["tone"], number>> = { event: 11, guard: 10
 export const LINE_HEIGHT: Readonly<Record<Line["tone"], number>> = { event: 15, guard: 14, action: 13 };
 const TITLE_SIZE = 13;
 export const TITLE_HEIGHT = 20;
-/** Between a box and what is written in it. */
+/** Between a box and its text. */
 export const PADDING = 10;
-/** Between a label and the line that it belongs to. */
+/** Between a label and its line. */
 export const LABEL_PADDING = 5;
 
-/** Beside the title of a state that waits: "3599 s". */
+/** For the countdown next to a title: "3599 s". */
 export const COUNTDOWN_WIDTH = 52;
 
 /** Names in the small chart. */
@@ -33,7 +33,7 @@ export function titleWidth(title: string): number {
   return Math.ceil(title.length * TITLE_SIZE * TITLE_ADVANCE);
 }
 
-/** Size of lines that stand below each other. */
+/** Size of lines below each other. */
 export function blockSize(lines: readonly Line[]): { readonly width: number; readonly height: number } {
   const width = Math.max(0, ...lines.map(lineWidth));
   return { width, height: lines.reduce((sum, { tone }) => sum + LINE_HEIGHT[tone], 0) };

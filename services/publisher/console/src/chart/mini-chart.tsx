@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
-/** The small chart of the overview: which states there are, and which are active; no words but their names. */
+/** The small chart of the overview: the names of the states, and which are active. */
 import type { MachineDefinition, StateValue } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
 import { activeStates } from "./active-states.ts";
@@ -14,7 +14,7 @@ export interface MiniChartProps {
   /** `Chart.mini` */
   readonly layout: ChartLayout;
   readonly definition: MachineDefinition;
-  /** Null: it does not run. */
+  /** Null: the machine does not run. */
   readonly value: StateValue | null;
   readonly words?: ChartWords | undefined;
 }

@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
 /**
- * A chart as a nested list: everything that the picture says, in full, for those who read or use a keyboard.
+ * A chart as a nested list: the complete content of the picture, for readers and keyboards.
  *
  * Invariants:
- *  1. What is marked in the picture is marked here in words too, not by colour alone.
- *  2. Where something can be selected it is a button, so that the keyboard reaches it.
+ *  OUTLINE-1. Every mark of the picture is a word here, not only a colour.
+ *  OUTLINE-2. Everything that can be selected is a button, so that the keyboard reaches it.
  */
 import type { EdgeDefinition, RunningDelay, StateDefinition } from "@acktor/shared/inspect/wire";
 import type { ComponentChildren, VNode } from "preact";
@@ -73,6 +73,7 @@ function StateItem({ state, given }: { readonly state: StateDefinition; readonly
       >
         {state.key}
       </Choice>
+      {/* OUTLINE-1 */}
       {isActive && <Note>{words.active}</Note>}
       {isFirst && <Note>{words.initial}</Note>}
       {state.type === "final" && <Note>{words.final}</Note>}
@@ -120,7 +121,7 @@ function Edges({ edges, given }: { readonly edges: readonly EdgeDefinition[]; re
   );
 }
 
-/** A button where something can be selected, else text. */
+/** A button if it can be selected, else text. OUTLINE-2 */
 function Choice(props: {
   readonly given: Given;
   readonly choice: Selected;

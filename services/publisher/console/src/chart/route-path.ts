@@ -20,7 +20,7 @@ export function linePath(points: readonly Point[]): string {
   return parts.join("");
 }
 
-/** The head at the line's end, as a closed triangle. */
+/** The arrowhead at the line's end, as a closed triangle. */
 export function arrowPath(points: readonly Point[]): string {
   const tip = points.at(-1);
   const before = points.at(-2);

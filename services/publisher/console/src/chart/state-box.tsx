@@ -1,6 +1,6 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
-/** A state of a chart: its border, its name, and what it does. */
+/** A state of a chart: its border, its name and its actions. */
 import type { RunningDelay, StateDefinition } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
 import { Countdown } from "./countdown.tsx";
@@ -15,7 +15,7 @@ export interface StateBoxProps {
   readonly state: StateDefinition;
   readonly active: boolean;
   readonly selected: boolean;
-  /** How many instances are in it; undefined where that is not shown. */
+  /** Number of instances in it; undefined: not shown. */
   readonly count: number | undefined;
   /** The delay that ends first. */
   readonly delay: RunningDelay | undefined;

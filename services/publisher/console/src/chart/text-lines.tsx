@@ -1,11 +1,11 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
-/** Lines of text below each other, as high as they were measured for the layout. */
+/** Lines of text below each other, with the heights that the layout reserves. */
 import type { VNode } from "preact";
 import type { Line } from "./label.ts";
 import { LINE_HEIGHT } from "./metrics.ts";
 
-/** A font's baseline stands at about three quarters of its line. */
+/** The baseline is at about three quarters of a line. */
 const BASELINE = 0.74;
 
 export function TextLines({

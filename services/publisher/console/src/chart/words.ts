@@ -1,17 +1,17 @@
-/** What charts say beside the names of the code; both languages have the same keys by their type. */
+/** The words of charts in addition to the names from the code. */
 export interface ChartWords {
   readonly active: string;
   readonly initial: string;
   readonly final: string;
   readonly justTaken: string;
   readonly anyState: string;
-  /** Of a transition that runs actions and stays. */
+  /** A transition that runs actions and stays. */
   readonly stays: string;
   readonly transitions: string;
   readonly notRunning: string;
-  /** Time that is left of a delay, in seconds. */
+  /** Remaining seconds of a delay. */
   readonly remaining: (delay: string, seconds: string) => string;
-  /** Text alternative of the picture. */
+  /** The text alternative of the picture. */
   readonly chartOf: (machine: string, active: string) => string;
   readonly instances: (count: number) => string;
 }

@@ -1,4 +1,4 @@
-/** Numbers, durations and times as the reader writes them. */
+/** Numbers, durations and times in the reader's language. */
 import { language } from "../state/preferences.ts";
 import { t } from "./text.ts";
 
@@ -14,7 +14,7 @@ export function decimal(value: number): string {
   return new Intl.NumberFormat(LOCALES[language.value], { maximumFractionDigits: digits }).format(value);
 }
 
-/** A share of 100, with as many decimals as tell 99.998 from all. */
+/** A percentage, with enough decimals to distinguish 99.998 from 100. */
 export function percent(value: number): string {
   const text = new Intl.NumberFormat(LOCALES[language.value], { maximumFractionDigits: 3 }).format(value);
   return `${text} %`;
@@ -25,7 +25,7 @@ const UNITS = {
   ja: { ms: " ms", second: " 秒", minute: " 分", hour: " 時間", day: " 日" },
 } as const;
 
-/** Milliseconds, in the unit in which one reads them. */
+/** Milliseconds, in a readable unit. */
 export function duration(ms: number): string {
   const { ms: millis, second, minute, hour, day } = UNITS[language.value];
   if (ms < 10) return `${ms.toFixed(1)}${millis}`;
@@ -43,7 +43,7 @@ export function ago(ms: number): string {
   return t("time.ago", { time: duration(Math.max(0, ms)) });
 }
 
-/** Hours to milliseconds; what a log line begins with. */
+/** `20:15:03.123`, local time. */
 export function clockTime(ms: number): string {
   const time = new Date(ms);
   const two = (value: number): string => String(value).padStart(2, "0");
@@ -51,7 +51,7 @@ export function clockTime(ms: number): string {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${millis}`;
 }
 
-/** Date and time, for what may be days ago. */
+/** Date and time, local. */
 export function dateTime(iso: string | number): string {
   return new Date(iso).toLocaleString(LOCALES[language.value], { dateStyle: "medium", timeStyle: "medium" });
 }

@@ -27,7 +27,7 @@ export const LOG_TEXTS = {
   "log.noMatch": { en: "No matching rows.", ja: "条件に合う行はありません。" },
   "log.tooOld": { en: "The log does not reach back to {time}.", ja: "ログは {time} まで遡れません。" },
   "log.gap": { en: "{count} events were lost here", ja: "ここで {count} 件のイベントが失われました" },
-  "log.untold": { en: "{count} more steps, counted only", ja: "他に {count} 件 (個別の記録なし)" },
+  "log.onlyCounted": { en: "{count} more steps, counted only", ja: "他に {count} 件 (個別の記録なし)" },
   "log.moved": { en: "moved", ja: "遷移" },
   "log.started": { en: "started", ja: "開始" },
   "log.stopped": { en: "stopped", ja: "停止" },

@@ -1,4 +1,4 @@
-/** A question before something that cannot be taken back; tells what it would do, and what it did or why not. */
+/** A dialog that asks before an action, and shows why the action failed. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Answer, Refusal } from "../api/answer.ts";
@@ -9,7 +9,7 @@ import { Fault } from "./fault.tsx";
 interface ConfirmProps<T> {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** Words of the button that does it. */
+  /** Text of the button that starts the action. */
   readonly verb: string;
   readonly isDanger?: boolean;
   readonly isReady?: boolean;

@@ -1,7 +1,7 @@
-/** An actor's context as names and values; nested ones are folded out. */
+/** An actor's context as names and values, nested up to DEEPEST levels. */
 import type { Json } from "@acktor/shared/inspect/wire";
 
-/** Deeper than this it is shown as JSON. */
+/** Deeper values are shown as JSON. */
 const DEEPEST = 3;
 
 export function ContextView({ value, depth = 0 }: { readonly value: Json; readonly depth?: number }) {

@@ -1,4 +1,4 @@
-/** A modal dialog on the browser's own <dialog>: focus stays in it, Escape closes it, and focus returns afterwards. */
+/** A modal dialog on the browser's <dialog>: it keeps the focus, Escape closes it, then the focus returns. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 

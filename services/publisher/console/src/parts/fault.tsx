@@ -1,4 +1,4 @@
-/** Why something was refused, and what puts it right. */
+/** Why a request failed, and the fix. */
 import type { Refusal } from "../api/answer.ts";
 import { t } from "../i18n/text.ts";
 

@@ -1,4 +1,4 @@
-/** Name, navigation, whether what is seen is live and whole, language, light or dark. */
+/** The header: name, navigation, state of the stream, language, theme, principal. */
 import { LANGUAGES, type Language } from "@acktor/shared/texts/language";
 import { clockTime } from "../i18n/format.ts";
 import { type Key, t } from "../i18n/text.ts";

@@ -1,4 +1,4 @@
-/** Instead of a page that the reader's token may not see: what it may, and where to go. */
+/** Replaces a page that the reader's token may not see: what the token may read, and a link to it. */
 import type { Scope } from "../api/principal.ts";
 import { t } from "../i18n/text.ts";
 import { may, me } from "../state/me.ts";

@@ -1,19 +1,17 @@
 /**
- * Rates over time, as SVG. It says nothing to a reader who cannot see it: the figures stand in the legend.
- *
- * Invariant: what is drawn has a bound: the last SPAN_S seconds.
+ * Rates over time, as SVG: the last SPAN_S seconds. The legend has the figures for readers who cannot see the picture.
  */
 import { clockTime, count } from "../i18n/format.ts";
 
-/** Whatever is known, this much is shown: the line moves in from the right. */
+/** Always this long: a new line enters from the right. */
 const SPAN_S = 300;
 const EVERY_S = 60;
-/** Lines across, without the one at zero. */
+/** Horizontal lines, without the one at zero. */
 const STEPS = 4;
 
 export interface Series {
   readonly label: string;
-  /** Class of the colour, as `series-1`. */
+  /** CSS class of the colour: `series-1`. */
   readonly color: string;
   readonly dash?: readonly number[];
   readonly values: readonly number[];
@@ -63,7 +61,7 @@ export function LineChart({ times, series, label }: LineChartProps) {
   );
 }
 
-/** The part of a line that is in the window. */
+/** The part of a line within the last SPAN_S seconds. */
 function pathOf(
   times: readonly number[],
   values: readonly number[],
@@ -77,7 +75,7 @@ function pathOf(
   return points.length === 0 ? "" : `M${points.join("L")}`;
 }
 
-/** The smallest round number of which STEPS reach `most`. */
+/** The smallest round step with STEPS × step ≥ `most`. */
 function stepOf(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most / STEPS));
   return ([1, 2, 2.5, 3, 4, 5, 6, 8].find((times) => times * power * STEPS >= most) ?? 10) * power;

@@ -1,4 +1,4 @@
-/** A button for what needs a scope: without it, it says why it does nothing, by hover, to the keyboard and to a reader. */
+/** A button for an action that needs a scope. Without the scope it is disabled, and its title gives the reason. */
 import type { ButtonHTMLAttributes } from "preact";
 import type { Scope } from "../api/principal.ts";
 import { t } from "../i18n/text.ts";
@@ -11,6 +11,6 @@ interface ScopedButtonProps extends Omit<ButtonHTMLAttributes, "onClick"> {
 
 export function ScopedButton({ scope, onClick, ...rest }: ScopedButtonProps) {
   if (may(scope)) return <button type="button" onClick={onClick} {...rest} />;
-  // Not `disabled`: a keyboard would never reach the reason.
+  // Not `disabled`: the keyboard could not reach the reason.
   return <button type="button" aria-disabled="true" title={t("scope.missing", { scope })} {...rest} />;
 }

@@ -1,4 +1,4 @@
-/** How long ago something was, moving with the clock. */
+/** The time since a moment, updated with the clock. */
 import { ago, dateTime, duration } from "../i18n/format.ts";
 import { now } from "../state/clock.ts";
 

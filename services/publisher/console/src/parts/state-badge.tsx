@@ -1,4 +1,4 @@
-/** A state: shape, word, colour. The shape tells what the colour tells, to who does not see colours. */
+/** A state: shape, word, colour. The shape repeats the colour for readers who do not see colours. */
 import type { StateValue } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
 import { gravest, type Tone, toneOf } from "./tone.ts";
@@ -29,7 +29,7 @@ export function StateBadge({ state, label = state }: { readonly state: string; r
   );
 }
 
-/** A state's keys, outermost region by region: `CONNECTED · CLOSED`. */
+/** The active state of each region: `CONNECTED`, `CLOSED`. */
 export function stateNames(value: StateValue): string[] {
   if (typeof value === "string") return [value];
   return Object.values(value).flatMap(stateNames);

@@ -1,4 +1,4 @@
-/** An actor's chart: the picture that was laid out when the console was built, lit by where the actor stands. */
+/** An actor's statechart: the layout of the build, with the actor's active states. */
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import { useCallback, useState } from "preact/hooks";
 import { CHARTS } from "../chart/charts.ts";
@@ -12,7 +12,7 @@ import type { LiveActor } from "../state/fleet.ts";
 import { language } from "../state/preferences.ts";
 import { ScrollBox } from "./scroll-box.tsx";
 
-/** Smaller than this its labels cannot be made out; a click gives them their full size. */
+/** Below this scale the labels are unreadable; a button shows the full size. */
 const LEAST_SCALE = 0.55;
 
 interface PictureProps {
@@ -27,14 +27,14 @@ export function MiniPicture({ definition, actor }: PictureProps) {
 }
 
 interface DetailProps extends PictureProps {
-  /** The moment that is shown, milliseconds since 1970; left out: now. */
+  /** The time that is shown, milliseconds since 1970; absent: now. */
   readonly at?: number;
   /** How many actors of this machine are in each state. */
   readonly counts?: Readonly<Record<string, number>>;
   readonly hasOutline?: boolean;
 }
 
-/** The chart, and the same as an outline; what is chosen in one is marked in both. */
+/** The chart, and the same as an outline; a selection is marked in both. */
 export function Picture({ definition, actor, at, counts, hasOutline = false }: DetailProps) {
   const [selected, setSelected] = useState<Selected | null>(null);
   const [isFull, setFull] = useState(false);
@@ -75,7 +75,7 @@ export function Picture({ definition, actor, at, counts, hasOutline = false }: D
   );
 }
 
-/** The picture of a machine, where the one that runs is the one that was drawn. */
+/** The layout of a machine; null if the running machine differs from the one of the build. */
 function chartOf(definition: MachineDefinition): Chart | null {
   const chart = Object.hasOwn(CHARTS, definition.id) ? CHARTS[definition.id] : undefined;
   const drawn = new Set(chart?.layout.states.map(({ id }) => id));

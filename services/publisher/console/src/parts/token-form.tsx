@@ -1,15 +1,15 @@
-/** Asks for the bearer token, when the publisher wants one and has not got the right one. */
+/** Asks for the bearer token, if the publisher requires one or refused the last one. */
 import { useState } from "preact/hooks";
 import { t } from "../i18n/text.ts";
 import { isOpen } from "../state/me.ts";
-import { goOnWithout, signIn, token } from "../state/session.ts";
+import { continueWithout, signIn, token } from "../state/session.ts";
 
 export function TokenForm() {
   const [given, setGiven] = useState("");
   const wasRefused = token.value !== null;
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    // Whether it is the right one shows with the next request: the stream of events is asked for again.
+    // The next request shows whether the publisher accepts it: the event stream is opened again.
     signIn(given.trim());
   };
   return (
@@ -35,7 +35,7 @@ export function TokenForm() {
         {t("token.submit")}
       </button>
       {isOpen.value && !wasRefused && (
-        <button type="button" class="plain" onClick={goOnWithout}>
+        <button type="button" class="plain" onClick={continueWithout}>
           {t("token.without")}
         </button>
       )}

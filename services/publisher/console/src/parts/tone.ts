@@ -1,4 +1,4 @@
-/** How a state feels to who is on call; shown by shape, word and colour together. */
+/** The severity of a state; shown by shape, word and colour together. */
 export type Tone = "ok" | "busy" | "warn" | "bad" | "idle";
 
 const TONES: Readonly<Record<string, Tone>> = {
@@ -37,7 +37,7 @@ export function toneOf(state: string): Tone {
 
 const GRAVITY: readonly Tone[] = ["bad", "warn", "busy", "ok", "idle"];
 
-/** The gravest of several. */
+/** The most severe of several. */
 export function gravest(tones: readonly Tone[]): Tone {
   return GRAVITY.find((tone) => tones.includes(tone)) ?? "idle";
 }

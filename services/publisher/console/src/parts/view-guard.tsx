@@ -1,14 +1,15 @@
 /** @jsxRuntime automatic */
 /** @jsxImportSource preact */
 /**
- * Catches what a view throws while it is drawn, so that header, navigation and the other views stay.
+ * Catches an error that a view throws while it is drawn, so that header, navigation and the other views still work.
  *
- * Invariant: a fault is shown until another view is opened or the user asks again; it is never swallowed.
+ * Invariants:
+ *  VIEW_GUARD-1. An error is logged, and shown until another view is opened or the user tries again.
  */
 import { Component, type ComponentChildren } from "preact";
 
 interface Props {
-  /** Which view; another one begins without the fault. */
+  /** The view's name; another view starts without the error. */
   readonly view: string;
   readonly words: { readonly title: string; readonly text: string; readonly again: string };
   readonly children: ComponentChildren;
@@ -27,7 +28,7 @@ export class ViewGuard extends Component<Props, State> {
   }
 
   override componentDidCatch(error: unknown): void {
-    // As if nobody had caught it: the stack belongs in the browser's log.
+    // VIEW_GUARD-1: with its stack in the browser's log.
     reportError(error);
     this.setState({ fault: error instanceof Error ? error.message : String(error) });
   }

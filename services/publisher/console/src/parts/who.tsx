@@ -1,4 +1,4 @@
-/** Who is logged in: the name in the header; behind it what the token may do, and the way out. */
+/** The signed-in principal: a button with the name, and a dialog with the rights and the sign-out. */
 import { useState } from "preact/hooks";
 import { count, dateTime } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";

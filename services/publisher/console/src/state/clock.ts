@@ -1,10 +1,10 @@
-/** The time as the page shows it: ages and countdowns move with it, once a second or, where something runs down, faster. */
+/** The page's clock, for ages and times. */
 import { signal } from "@preact/signals";
 
-/** Milliseconds since 1970; moves each quarter of a second while the page is seen. */
+/** Milliseconds since 1970; updated four times a second while the page is visible. */
 export const now = signal(Date.now());
 
-/** @returns what ends it */
+/** @returns a function that stops it */
 export function startClock(): () => void {
   const timer = setInterval(() => {
     if (!document.hidden) now.value = Date.now();

@@ -1,10 +1,11 @@
 /**
- * Every actor of every instance, as last heard of.
+ * The last known state of every actor of every instance.
  *
  * Invariants:
- *  1. An event carries its actor's whole state: what was lost before does not matter.
- *  2. An instance that is told to be gone, or is silent for SILENT_MS, is `stopped`, and stays to be seen for KEEP_MS; a new boot of it takes its row.
- *  3. At most MAX_INSTANCES are kept, those heard of last.
+ *  FLEET-1. An event has its actor's complete state: lost events before it do not matter.
+ *  FLEET-2. An instance that reports its stop, or is silent for SILENT_MS, is `stopped`. It stays visible for KEEP_MS; a new
+ *           boot replaces it.
+ *  FLEET-3. At most MAX_INSTANCES are kept; those that stopped first are dropped first.
  */
 import {
   type ActorEvent,
@@ -15,17 +16,17 @@ import {
   type InstanceSnapshot,
 } from "@acktor/shared/inspect/wire";
 
-/** Two announcements are missed: it does not live, or cannot be seen. */
+/** Two missed announcements: the instance has stopped or is unreachable. */
 const SILENT_MS = 2.5 * ANNOUNCE_EVERY_MS;
 const KEEP_MS = 600_000;
 const MAX_INSTANCES = 500;
 
-/** Made once: a comparison without it costs ten times as much, and the list is sorted twenty times a second. */
+/** Created once: a comparison without it costs ten times as much, and the list is sorted twenty times a second. */
 const byName = new Intl.Collator("en", { numeric: true });
 
 export interface LiveActor extends Omit<ActorSnapshot, "status"> {
   readonly status: ActorSnapshot["status"] | "stopped";
-  /** Transitions taken last, and when; empty where only its state is known. */
+  /** The transitions taken last, and when; empty if only the state is known. */
   readonly edges: readonly string[];
   readonly movedAt: number;
 }
@@ -45,10 +46,10 @@ export interface LiveInstance {
 export class Fleet {
   readonly #instances = new Map<string, LiveInstance>();
   #sorted: readonly LiveInstance[] | null = null;
-  /** When each was last heard of, monotonic milliseconds. */
+  /** When each was last heard, monotonic milliseconds. */
   readonly #heardAt = new Map<string, number>();
 
-  /** By service, then by name; the same array until something changes. */
+  /** By service, then by name; the same array until a change. */
   list(): readonly LiveInstance[] {
     this.#sorted ??= [...this.#instances.values()].sort((a, b) => {
       return byName.compare(b.service, a.service) || byName.compare(a.instance, b.instance);
@@ -60,7 +61,7 @@ export class Fleet {
     return this.#instances.get(key);
   }
 
-  /** Takes what is there now; who is not among it has stopped. */
+  /** Takes the present instances; all others have stopped, unless the view is partial. */
   takeAll(snapshots: readonly InstanceSnapshot[], now: number, isPartial: boolean): void {
     const there = new Set(snapshots.map(keyOf));
     for (const snapshot of snapshots) this.#take(snapshot);
@@ -72,13 +73,13 @@ export class Fleet {
     this.#forgetMost();
   }
 
-  /** Everybody has been heard of just now: the stream is there again. */
+  /** Treats every instance as just heard: the stream was lost, so silence means nothing. */
   trustAll(): void {
     for (const key of this.#instances.keys()) this.#heard(key);
   }
 
   /**
-   * Marks those who have not been heard of for too long; one that speaks again lives again.
+   * Marks instances that were silent for SILENT_MS as stopped; the next event of one marks it live again. FLEET-2
    * @returns whether there were any
    */
   markSilent(now: number): boolean {
@@ -104,6 +105,7 @@ export class Fleet {
     if (event.kind === "deliveries") return;
     const key = keyOf(event);
     const known = this.#instances.get(key);
+    // FLEET-1
     const actors = known?.boot === event.boot ? new Map(known.actors) : new Map<string, LiveActor>();
     actors.set(event.actor, actorOf(event, actors.get(event.actor)));
     this.#heard(key);
@@ -124,7 +126,7 @@ export class Fleet {
     const before = known?.boot === snapshot.boot ? known.actors : new Map<string, LiveActor>();
     const actors = snapshot.actors.map((actor) => {
       const was = before.get(actor.actor);
-      // A snapshot may be older than an event that came meanwhile.
+      // An event may have arrived that is newer than the snapshot.
       const isOlder = was !== undefined && was.ts > actor.ts;
       return [actor.actor, isOlder ? was : { ...actor, edges: actor.edges, movedAt: was?.movedAt ?? 0 }] as const;
     });
@@ -149,7 +151,7 @@ export class Fleet {
   }
 
   #forgetMost(): void {
-    if (this.#instances.size <= MAX_INSTANCES) return;
+    if (this.#instances.size <= MAX_INSTANCES) return; // FLEET-3
     const gone = [...this.#instances.values()].sort((a, b) => (a.stoppedAt ?? Infinity) - (b.stoppedAt ?? Infinity));
     for (const { key } of gone.slice(0, this.#instances.size - MAX_INSTANCES)) this.#forget(key);
   }
@@ -159,7 +161,7 @@ function keyOf({ service, instance }: Pick<InstanceSnapshot, "service" | "instan
   return `${service}/${instance}`;
 }
 
-/** An actor after an event; a change of context alone is no move. */
+/** An actor after an event; a change of the context alone is not a move. */
 export function actorOf(event: ActorEvent, before?: LiveActor): LiveActor {
   const { kind, v: _, seq: __, boot: ___, ...rest } = event;
   const moved = kind === "transition";

@@ -1,12 +1,11 @@
 /**
- * Changes are drawn once per animation frame and at most twenty times a second, however many come. A hidden page has no
- * frames: nothing is drawn until it is seen again.
+ * Limits drawing to animation frames, and to twenty times a second. A hidden page has no frames, so it draws nothing.
  */
 
-/** With 100 events a second a drawing each frame costs thrice as much, and nobody reads faster than this. */
+/** With 100 events a second, drawing in every frame costs three times as much, and people cannot read faster. */
 const LEAST_GAP_MS = 50;
 
-/** @returns a function that asks for `draw` before one of the next frames; asked for many times, once */
+/** @returns a function that schedules `draw` before one of the next frames; several calls schedule one */
 export function drawer(draw: () => void): () => void {
   let isAsked = false;
   let drawnAt = Number.NEGATIVE_INFINITY;

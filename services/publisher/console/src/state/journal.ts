@@ -1,11 +1,12 @@
 /**
- * What happened, row by row: events of machines and steps of messages, bounded, oldest first.
+ * Events of machines and steps of messages as rows, oldest first.
  *
  * Invariants:
- *  1. At most MAX_ROWS rows, or the last event's if those are more; an event leaves with all its rows.
- *  2. Rows follow from events in the order in which they came, and from how many were lost before each; every event has
- *     a row. So a recording that is opened gives the rows that were there when it was saved.
- *  3. An event that is known already (same boot, not newer) gives no row.
+ *  JOURNAL-1. At most MAX_ROWS rows (10 % more between two clean-ups), or those of the last event. An event is dropped with
+ *             all its rows.
+ *  JOURNAL-2. Rows depend only on the events in their order of arrival, and on the number of events lost before each. An
+ *             opened recording has the rows that were saved.
+ *  JOURNAL-3. A known event (same boot, no higher number) adds no row.
  */
 import type { ActorEvent, DeliveryEntry, InspectEvent } from "@acktor/shared/inspect/wire";
 
@@ -17,10 +18,10 @@ export interface Row {
   /** Milliseconds since 1970. */
   readonly ts: number;
   readonly event: InspectEvent;
-  /** `step` belongs to a message, `counts` tells of steps that were not told singly, `gap` of events that were lost. */
+  /** `step` belongs to a message, `counts` has steps that were only counted, `gap` stands for lost events. */
   readonly kind: "actor" | "step" | "counts" | "gap";
   readonly step: DeliveryEntry | null;
-  /** Events lost before this one; 0 but for `gap`. */
+  /** Events lost before this one; 0 except for `gap`. */
   readonly lost: number;
 }
 
@@ -37,12 +38,12 @@ export class Journal {
   }
 
   /**
-   * @param lost events that are missing before it, where that is known better than by its number
+   * @param lost number of missing events before it, if it is known better than by the event's number
    * @returns whether the event was new
    */
   add(event: InspectEvent, lost?: number): boolean {
     const last = this.#seen.get(event.boot);
-    if (last !== undefined && event.seq <= last) return false;
+    if (last !== undefined && event.seq <= last) return false; // JOURNAL-3
     this.#seen.set(event.boot, event.seq);
     const rows = this.#rowsOf(event, lost ?? (last === undefined ? 0 : event.seq - last - 1));
     this.#rows.push(...rows);
@@ -51,17 +52,17 @@ export class Journal {
     return true;
   }
 
-  /** What came up to an event is known otherwise: its absence is no loss. */
+  /** Events up to this number are known from a snapshot: their absence is not a loss. */
   skipTo(boot: string, seq: number): void {
     this.#seen.set(boot, Math.max(seq, this.#seen.get(boot) ?? 0));
   }
 
-  /** Whether some event of a boot was seen. */
+  /** Whether an event of this boot was seen. */
   knows(boot: string): boolean {
     return this.#seen.has(boot);
   }
 
-  /** A tenth is forgotten at a time, so that a row costs no move of all others. */
+  /** JOURNAL-1. Drops a tenth at a time, so that not every row moves all others. */
   #forgetOldest(): void {
     let rows = 0;
     let events = 0;
@@ -71,30 +72,31 @@ export class Journal {
   }
 
   #rowsOf(event: InspectEvent, lost: number): Row[] {
+    // JOURNAL-2
     const row = (kind: Row["kind"], ts: number, step: DeliveryEntry | null = null): Row => {
       return { number: this.#next++, ts, event, kind, step, lost: kind === "gap" ? lost : 0 };
     };
     const rows = lost > 0 ? [row("gap", event.ts)] : [];
     if (event.kind !== "deliveries") return [...rows, row("actor", event.ts)];
     rows.push(...event.steps.map((step) => row("step", step.ts, step)));
-    if (untold(event) > 0 || rows.length === 0) rows.push(row("counts", event.ts));
+    if (onlyCounted(event) > 0 || rows.length === 0) rows.push(row("counts", event.ts));
     return rows;
   }
 }
 
-/** Steps that an event counts and does not tell. */
-export function untold(event: InspectEvent): number {
+/** Number of steps that an event only counts. */
+export function onlyCounted(event: InspectEvent): number {
   if (event.kind !== "deliveries") return 0;
   const counted = Object.values(event.counts).reduce((sum, count) => sum + (count ?? 0), 0);
   return Math.max(0, counted - event.steps.length);
 }
 
-/** The name of an actor among all: who runs it, and its role. */
+/** An actor's unique name: service, instance and role. */
 export function actorKey({ service, instance, actor }: Pick<ActorEvent, "service" | "instance" | "actor">): string {
   return `${service}/${instance}/${actor}`;
 }
 
-/** An actor's last event up to a row, or null when none is kept. */
+/** An actor's last event up to a row; null if the journal has none. */
 export function stateAt(rows: readonly Row[], key: string, number: number): ActorEvent | null {
   for (let at = rows.length - 1; at >= 0; at--) {
     const row = rows[at];

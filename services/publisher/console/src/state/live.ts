@@ -1,10 +1,11 @@
 /**
- * The stream of what happens, and what is known by it: fleet, journal, and whether the view is whole.
+ * The event stream, and what it updates: fleet, journal, charts, the state of the bus.
  *
  * Invariants:
- *  1. What is shown changes with `pulse`, at most once a frame.
- *  2. While the stream is away everything stays to be seen, marked as stale since then.
- *  3. What is not understood is passed over.
+ *  LIVE-1. While the stream is lost, the last state stays visible and is marked stale.
+ *  LIVE-2. Unknown or invalid events are skipped.
+ *
+ * Views are redrawn by `pulse`, at most once per frame.
  */
 import type {
   BusView,
@@ -23,7 +24,7 @@ import { Journal } from "./journal.ts";
 import { isKnown, mayReadAll } from "./me.ts";
 import { isRefused, logins } from "./session.ts";
 
-/** How often it is looked for instances that have fallen silent. */
+/** The interval between checks for silent instances. */
 const LOOK_EVERY_MS = 500;
 
 export type StreamState = { readonly kind: "connecting" | "live" } | { readonly kind: "stale"; readonly since: number };
@@ -40,11 +41,11 @@ const changed = drawer(() => {
   pulse.value++;
 });
 
-/** Begins to follow; begins anew with each login. @returns what ends it */
+/** Starts the stream, again with each login. @returns a function that stops it */
 export function followEvents(): () => void {
   return effect(() => {
     logins.value;
-    // Known first: a stream that will be refused is not asked for.
+    // Until the scopes are known, a stream that would be refused is not opened.
     if (isRefused.value || !isKnown.value || !mayReadAll()) return;
     const stop = readEvents("/v1/events", {
       onEvent: take,
@@ -52,6 +53,7 @@ export function followEvents(): () => void {
         stream.value = { kind: "live" };
       },
       onLost: () => {
+        // LIVE-1
         if (stream.peek().kind !== "stale") stream.value = { kind: "stale", since: Date.now() };
       },
     });
@@ -63,7 +65,7 @@ export function followEvents(): () => void {
   });
 }
 
-/** Who cannot be heard because we are deaf is not silent. */
+/** While the stream is lost or partial, silence says nothing about an instance. */
 function markSilent(): void {
   if (stream.peek().kind !== "live" || bus.peek()?.partial === true) fleet.trustAll();
   else if (fleet.markSilent(Date.now())) changed();
@@ -71,7 +73,7 @@ function markSilent(): void {
 
 function take(type: string, data: string): void {
   const value = objectOf(data);
-  if (value === null) return;
+  if (value === null) return; // LIVE-2
   if (type === "snapshot") takeMachines(value as unknown as MachinesView);
   else if (type === "bus") bus.value = value as unknown as BusView;
   else if (type === "inspect") takeInspect(value);
@@ -99,13 +101,13 @@ function takeInspect(value: Record<string, unknown>): void {
 function takeMachines(view: MachinesView): void {
   const { bus: state } = view;
   bus.value = state;
-  // One instance that says something odd hides no other.
+  // An invalid instance must not hide the others.
   const instances = listOf(view.instances).filter((one) => snapshotFault(one) === null);
   const charts: readonly MachineDefinition[] = listOf(view.definitions).filter((one) => definitionFault(one) === null);
   definitions.value = new Map(charts.map((chart) => [chart.id, chart]));
   const recent = instances.flatMap((instance) => instance.recent ?? []).filter((one) => eventFault(one) === null);
-  // Steps and contexts may have been left out of what is kept: holes among them are no losses. What is missing since the
-  // stream was lost is one.
+  // An instance may omit steps and contexts from its recent events: such holes are not losses. Events missed since the
+  // stream was lost are.
   const missed = new Set(instances.map(({ boot }) => boot).filter((boot) => journal.knows(boot)));
   for (const event of [...recent].sort((a, b) => a.ts - b.ts || a.seq - b.seq)) {
     if (journal.add(event, missed.has(event.boot) ? undefined : 0)) missed.delete(event.boot);

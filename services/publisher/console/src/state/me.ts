@@ -1,10 +1,10 @@
 /**
- * What the reader's token may do, so that the page offers nothing that would be refused.
+ * The rights of the reader's token, so that the page offers no action that would be refused. The publisher decides; the page
+ * only hides.
  *
  * Invariants:
- *  ME-1. It only hides: the publisher decides. While it does not answer, and with a publisher that knows no principals (404),
- *        everything is offered.
- *  ME-2. What belongs to one token is forgotten with it.
+ *  ME-1. While the publisher does not answer, and with a publisher without principals (404), everything is offered.
+ *  ME-2. A new login forgets the rights of the last token.
  */
 import { effect, signal } from "@preact/signals";
 import { get } from "../api/client.ts";
@@ -13,19 +13,19 @@ import { isRefused, logins } from "./session.ts";
 
 const AGAIN_MS = 3_000;
 
-/** Null: not known, or not told. */
+/** Null: not known. */
 export const me = signal<Me | null>(null);
-/** The publisher takes callers without a token. */
+/** The publisher accepts callers without a token. */
 export const isOpen = signal(false);
-/** It has been asked, and has answered or cannot: until then no view asks for what would be refused. */
+/** The publisher has answered, or cannot: until then no view sends a request that might be refused. */
 export const isKnown = signal(false);
 
-/** Asks with each login, until it is answered. @returns what ends it */
+/** Asks with each login until the publisher answers. @returns a function that stops it */
 export function followMe(): () => void {
   return effect(() => {
     logins.value;
     if (isRefused.value) return;
-    me.value = null;
+    me.value = null; // ME-2
     isKnown.value = false;
     let timer = 0;
     let isGone = false;
@@ -52,7 +52,7 @@ export function may(scope: Scope): boolean {
   return scopes === undefined || scopes.includes(scope) || scopes.includes("admin");
 }
 
-/** Pages of the whole fleet are for who may read every topic. */
+/** Pages with all topics need the right to read all topics. */
 export function mayReadAll(): boolean {
   return may("read") && (me.value?.topics.read.includes("#") ?? true);
 }

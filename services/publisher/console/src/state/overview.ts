@@ -1,4 +1,4 @@
-/** The overview's figures, asked for each second while that page is seen, with a history for the chart. */
+/** The overview's figures, polled each second while its page is visible, with a history for the chart. */
 import { signal } from "@preact/signals";
 import type { Refusal } from "../api/answer.ts";
 import { get } from "../api/client.ts";
@@ -20,7 +20,7 @@ export const overview = signal<Overview | null>(null);
 export const overviewFault = signal<Refusal | null>(null);
 export const history = signal<readonly RatePoint[]>([]);
 
-/** Begins to ask. @returns what ends it */
+/** Starts polling. @returns a function that stops it */
 export function followOverview(): () => void {
   let isStopped = false;
   let timer = 0;

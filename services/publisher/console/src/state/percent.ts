@@ -1,6 +1,4 @@
-/** Percent-encoding of addresses, by people and programs. */
-
-/** Percent-encoded text; as it stands where it is not that. */
+/** Decodes percent-encoded text; returns invalid text unchanged. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

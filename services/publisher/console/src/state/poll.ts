@@ -1,16 +1,16 @@
-/** A value that is asked for again and again while it is shown, and at once when what is asked changes. */
+/** A value that is polled while it is shown, and immediately when the path changes. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Answer, Refusal } from "../api/answer.ts";
 import { get } from "../api/client.ts";
 
 export interface Polled<T> {
-  /** Null: no answer yet. The last good one stays while later ones fail. */
+  /** Null: no answer yet. After a failure the last value stays. */
   readonly value: T | null;
   readonly fault: Refusal | null;
   readonly again: () => void;
 }
 
-/** @param path null: nothing is asked */
+/** @param path null: no request is sent */
 export function usePolled<T>(path: string | null, everyMs: number): Polled<T> {
   const [state, setState] = useState<{
     readonly path: string | null;
@@ -23,7 +23,6 @@ export function usePolled<T>(path: string | null, everyMs: number): Polled<T> {
   });
   const [round, setRound] = useState(0);
   const again = useCallback(() => setRound((before) => before + 1), []);
-  // A new round asks again
   useEffect(() => {
     let isGone = false;
     let timer = 0;

@@ -1,4 +1,4 @@
-/** Language and light or dark: by the browser, unless the reader chose. */
+/** Language and theme: the reader's choice, else the browser's. */
 import { isLanguage, type Language, pickLanguage } from "@acktor/shared/texts/language";
 import { effect, signal } from "@preact/signals";
 
@@ -10,7 +10,7 @@ const THEME = "acktor.theme";
 export const language = signal<Language>(readLanguage());
 export const theme = signal<Theme>(readTheme());
 
-/** Keeps the document in step with what was chosen. */
+/** Applies both to the document. */
 export function applyPreferences(): void {
   effect(() => {
     document.documentElement.lang = language.value;

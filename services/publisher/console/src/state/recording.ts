@@ -1,14 +1,15 @@
 /**
- * A journal as a file, JSON Lines: a head that says what it is and draws the charts, then one event a line.
+ * A journal as a file, JSON Lines: the first line has the format and the charts, each other line one event.
  *
- * Invariant RECORDING-1: what cannot be read is refused with the line's number, the field and what was wanted there;
- * nothing of a file is believed but what the check of its form has seen (FORM-1). Opening never throws.
+ * Invariants:
+ *  RECORDING-1. An invalid file is refused with the line's number, the field and the expected form. Only checked fields are
+ *               used (FORM-1). Opening never throws.
  */
 import { type InspectEvent, type MachineDefinition, WIRE_VERSION } from "@acktor/shared/inspect/wire";
 import { eventFault, type FormFault, headFault, RECORDING_KIND } from "@acktor/shared/inspect/wire-form";
 import { Journal, type Row } from "./journal.ts";
 
-/** Larger files are no recordings of ours: 5,000 events have some 5 MB. */
+/** Larger files are not recordings: 5,000 events have some 5 MB. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 export interface Recording {
@@ -21,7 +22,7 @@ export type Opened =
   | { readonly ok: true; readonly recording: Recording }
   | { readonly ok: false; readonly line: number; readonly fault: "too_large" | FormFault };
 
-/** @param rows whole events, as a journal keeps them */
+/** @param rows all rows of each event, as a journal keeps them */
 export function toJsonLines(rows: readonly Row[], definitions: readonly MachineDefinition[]): string {
   const events = [...new Set(rows.map(({ event }) => event))];
   const gaps = rows.filter(({ kind }) => kind === "gap").map(({ event, lost }) => [event.boot, event.seq, lost]);
@@ -46,7 +47,7 @@ export function readRecording(name: string, text: string): Opened {
     if (lines[at]?.trim() === "") continue;
     const event = jsonOf(lines[at] ?? "");
     const fault = eventFault(event);
-    if (fault !== null) return { ok: false, line: at + 1, fault };
+    if (fault !== null) return { ok: false, line: at + 1, fault }; // RECORDING-1
     const { boot, seq } = event as InspectEvent;
     journal.add(event as InspectEvent, lost.get(`${boot} ${seq}`) ?? 0);
   }
@@ -58,12 +59,12 @@ interface Head {
   readonly definitions?: readonly MachineDefinition[];
 }
 
-/** Events lost, by boot and number of the event that came after them. */
+/** Lost events, by boot and number of the event after them. */
 function gapsOf(gaps: Head["gaps"] = []): ReadonlyMap<string, number> {
   return new Map(gaps.map(([boot, seq, lost]) => [`${boot} ${seq}`, lost]));
 }
 
-/** Null for what is no JSON: no form fits it. */
+/** Null for a line that is not JSON; no form matches null. */
 function jsonOf(line: string): unknown {
   try {
     return JSON.parse(line);

@@ -1,4 +1,4 @@
-/** Where the reader is: the address's fragment as a path and its parameters. The address carries what was chosen. */
+/** The present page: the address's fragment as path and parameters. Filters and selections are part of the address. */
 import { signal } from "@preact/signals";
 
 export interface Route {
@@ -24,7 +24,7 @@ function read(): Route {
   };
 }
 
-/** An address within the console; empty parameters are left out. */
+/** An address within the console; empty parameters are omitted. */
 export function linkTo(path: string, params: Readonly<Record<string, string | null | undefined>> = {}): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
@@ -34,7 +34,7 @@ export function linkTo(path: string, params: Readonly<Record<string, string | nu
   return `#${path}${text === "" ? "" : `?${text}`}`;
 }
 
-/** Changes parameters of the present page without a step in the browser's history. */
+/** Changes parameters of the present page without an entry in the browser's history. */
 export function setParams(changes: Readonly<Record<string, string | null>>): void {
   const { path, params } = route.value;
   const href = linkTo(path, { ...Object.fromEntries(params), ...changes });

@@ -1,10 +1,10 @@
 /**
- * Who is looking: the bearer token of this browser tab.
+ * The bearer token of this browser tab.
  *
  * Invariants:
- *  1. The token comes from the address's fragment (never sent to a server) or from the form, and is taken out of the
- *     address at once; it is kept for this tab alone.
- *  2. After a 401 nothing is asked for until another token is given.
+ *  SESSION-1. A token in the address's fragment is removed from the address immediately, and kept only for this tab.
+ *             Browsers never send a fragment to a server.
+ *  SESSION-2. After a 401 no request is sent until another token is given.
  */
 
 import { signal } from "@preact/signals";
@@ -12,24 +12,24 @@ import { decoded } from "./percent.ts";
 
 const KEY = "acktor.token";
 
-/** Null: none given; the publisher may want none. */
+/** Null: no token was given; the publisher may not require one. */
 export const token = signal<string | null>(null);
-/** The publisher refused what it was given. */
+/** The publisher refused the last request with 401. */
 export const isRefused = signal(false);
-/** Rises when another token is given: whoever holds a connection begins anew. */
+/** Rises with each login: streams and polls start again. */
 export const logins = signal(0);
 
-/** Takes the token out of the address, or the one that this tab had before. */
+/** Uses the token of the address, else the one that this tab had before. */
 export function restoreSession(): void {
   const given = tokenIn(location.hash);
   if (given !== null) {
-    history.replaceState(null, "", `${location.pathname}#/`);
+    history.replaceState(null, "", `${location.pathname}#/`); // SESSION-1
     keep(given);
   }
   token.value = sessionStorage.getItem(KEY);
 }
 
-/** Not as a form's value: a plus sign is one. */
+/** Not decoded like a form's value: a plus sign stays a plus sign. */
 function tokenIn(fragment: string): string | null {
   const text = /[#/&?]token=([^&]+)/.exec(fragment)?.[1];
   return text === undefined ? null : decoded(text);
@@ -48,13 +48,14 @@ export function signOut(): void {
   isRefused.value = true;
 }
 
-/** Back to asking without a token, where the publisher takes that. */
-export function goOnWithout(): void {
+/** Sends requests without a token, if the publisher accepts that. */
+export function continueWithout(): void {
   isRefused.value = false;
   logins.value++;
 }
 
 export function noteRefused(): void {
+  // SESSION-2
   isRefused.value = true;
 }
 

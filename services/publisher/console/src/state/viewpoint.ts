@@ -1,7 +1,8 @@
 /**
- * From where one looks: at what happens now, at a row of the journal (time travel), or at a recording.
+ * What the page shows: now, a row of the journal (time travel), or a recording.
  *
- * Invariant: a paused or frozen view holds rows of its own: nothing that happens meanwhile moves or drops them.
+ * Invariants:
+ *  VIEWPOINT-1. A paused or frozen view has its own copy of the rows: new events neither move nor drop them.
  */
 import type { MachineDefinition } from "@acktor/shared/inspect/wire";
 import { computed, signal } from "@preact/signals";
@@ -11,20 +12,20 @@ import { definitions, fleet, journal, pulse } from "./live.ts";
 import type { Recording } from "./recording.ts";
 
 export const recording = signal<Recording | null>(null);
-/** Rows as they were when the reader stopped them; null: they go on. */
+/** The rows at the time of the pause; null: not paused. VIEWPOINT-1 */
 export const pausedRows = signal<readonly Row[] | null>(null);
-/** The row that chart and context are frozen at. */
+/** The row at which chart and context are frozen. */
 export const frozen = signal<Row | null>(null);
 
 export const rows = computed<readonly Row[]>(() => {
   if (recording.value !== null) return recording.value.journal.rows;
   if (pausedRows.value !== null) return pausedRows.value;
   pulse.value;
-  // The journal changes its array in place; who compares must see another one.
+  // The journal changes its array in place; a comparison must see a new array.
   return journal.rows.slice();
 });
 
-/** Rows that came while the view was paused. */
+/** Number of rows that arrived during the pause. */
 export const behind = computed(() => {
   pulse.value;
   const last = pausedRows.value?.at(-1)?.number;
@@ -40,13 +41,13 @@ export function pause(): void {
   pausedRows.value ??= journal.rows.slice();
 }
 
-/** Freezes at a row, and stops the rows with it. */
+/** Freezes at a row, and pauses the rows. */
 export function freeze(row: Row): void {
   if (recording.value === null) pause();
   frozen.value = row;
 }
 
-/** Back to what happens now. */
+/** Returns to now. */
 export function thaw(): void {
   span.value = null;
   frozen.value = null;
@@ -59,8 +60,8 @@ export function open(opened: Recording | null): void {
 }
 
 /**
- * An actor as it stood at the frozen row; null when that cannot be known. Where no event of it is kept at all it has not
- * moved since, and stands as it stands now.
+ * An actor at the frozen row; null if its state is not known. An actor without any event in the journal has not changed, so
+ * its present state is shown.
  */
 function actorAtFrozen(key: string, row: Row): LiveActor | null {
   const event = stateAt(rows.value, key, row.number);
@@ -69,7 +70,7 @@ function actorAtFrozen(key: string, row: Row): LiveActor | null {
   return hasMoved || recording.value !== null ? null : actorNow(key);
 }
 
-/** Every actor as the recording has it, up to the frozen row; live, the fleet itself. */
+/** The fleet of the recording up to the frozen row; without a recording the live fleet. */
 export const seenFleet = computed<Fleet>(() => {
   const opened = recording.value;
   if (opened === null) return fleet;
@@ -79,7 +80,7 @@ export const seenFleet = computed<Fleet>(() => {
   return folded;
 });
 
-/** An actor as it is to be shown: at the frozen row, or as last heard of. */
+/** An actor at the frozen row, or in its last known state. */
 export function actorSeen(key: string): LiveActor | null {
   const row = frozen.value;
   return row === null ? actorNow(key) : actorAtFrozen(key, row);
@@ -90,5 +91,5 @@ function actorNow(key: string): LiveActor | null {
   return seenFleet.value.get(key.slice(0, place))?.actors.get(key.slice(place + 1)) ?? null;
 }
 
-/** The window that a reader selected, by row numbers; null: what is around the frozen row. */
+/** The rows that the reader selected, by number; null: those around the frozen row. */
 export const span = signal<{ readonly from: number; readonly to: number } | null>(null);

@@ -1,2 +1,2 @@
-/** Style sheets are bundled; their import has no value. */
+/** Style sheets are bundled; an import has no value. */
 declare module "*.css";

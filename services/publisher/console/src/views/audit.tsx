@@ -1,4 +1,4 @@
-/** The audit, newest first: who asked what of which service, and what came of it. For admins. */
+/** The audit, newest first: who requested which action, and its outcome. For admins. */
 import { useState } from "preact/hooks";
 import type { AuditAction, AuditPage } from "../api/principal.ts";
 import { count, dateTime } from "../i18n/format.ts";

@@ -1,4 +1,4 @@
-/** What happened, in order: filters, pause, time travel, a sequence diagram, recordings. */
+/** The log: filters, pause, time travel, sequence diagram, recordings. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { dateTime } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";
@@ -12,16 +12,16 @@ import { SequenceDiagram } from "./log/sequence-diagram.tsx";
 import { Toolbar } from "./log/toolbar.tsx";
 import { FrozenNotice } from "./machines/frozen-notice.tsx";
 
-/** The database's clock tells a message's moments, the instances' clocks the log's. */
+/** A message's moments have the database's clock, the log's rows the instances'. */
 const AT_MARGIN_MS = 20;
-/** Rows before and after the frozen one that make its window. */
+/** Rows before and after the frozen one in the sequence diagram. */
 const AROUND = 15;
 
 export function LogView() {
   const rows = seenRows.value;
   const { params } = route.value;
   const filter = filterOf(params);
-  // The filter is made anew with each address
+  // `params` changes with the address, and `filter` follows from it.
   const shown = useMemo(() => rows.filter((row) => matchesRow(row, filter)), [rows, params]);
   const row = frozen.value;
   const missed = useFreezeAt(params.get("at"), shown);
@@ -49,11 +49,11 @@ export function LogView() {
   );
 }
 
-/** The window that is drawn is taken when it is asked for, and stands still as the log goes on. */
+/** Draws the rows only while the card is open. */
 function SequenceCard({ shown, row }: { readonly shown: readonly Row[]; readonly row: Row | null }) {
   const [isOpen, setOpen] = useState(false);
   const range = span.value;
-  const window = useMemo(() => {
+  const drawn = useMemo(() => {
     if (!isOpen) return [];
     if (range !== null) return shown.filter(({ number }) => number >= range.from && number <= range.to);
     if (row === null) return shown.slice(-2 * AROUND);
@@ -64,19 +64,18 @@ function SequenceCard({ shown, row }: { readonly shown: readonly Row[]; readonly
     <details class="card sequence-card" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t("sequence.title")}</summary>
       <p class="dim">{t("sequence.hint")}</p>
-      {isOpen && <SequenceDiagram rows={window} />}
+      {isOpen && <SequenceDiagram rows={drawn} />}
     </details>
   );
 }
 
 /**
- * An address that names a moment freezes there, once: a message's timeline links to the log of its moments.
- * @returns the moment, where the log does not reach back to it
+ * An address with a time freezes the page there once: a message's timeline links to its moments in the log.
+ * @returns the time, if the log does not reach back to it
  */
 function useFreezeAt(at: string | null, shown: readonly Row[]): string | null {
   const [missed, setMissed] = useState<string | null>(null);
   const hasRows = shown.length > 0;
-  // Once per address, as soon as there are rows.
   useEffect(() => {
     const moment = at === null ? Number.NaN : Date.parse(at);
     if (Number.isNaN(moment) || !hasRows) return;

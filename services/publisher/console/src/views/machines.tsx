@@ -1,4 +1,4 @@
-/** Every actor of every instance, and the chart of the one that is selected. */
+/** Every actor of every instance, and the statechart of the selected one. */
 import { ago } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";
 import { now } from "../state/clock.ts";

@@ -1,4 +1,4 @@
-/** One message: what it is, its timeline, and what one may do to it. */
+/** One message: its details, timeline and actions. */
 import type { MessageTimeline, Receipts } from "../api/types.ts";
 import { count, dateTime, duration } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";

@@ -1,4 +1,4 @@
-/** Messages: counts by state, a list that the address filters, failures by reason, and what one may do to many. */
+/** Messages: counts by state, a filtered list, dead letters by reason, replay and cancel of many. */
 import { useState } from "preact/hooks";
 import type { MessagePage } from "../api/types.ts";
 import { t } from "../i18n/text.ts";

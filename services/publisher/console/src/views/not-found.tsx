@@ -1,4 +1,4 @@
-/** Nothing is here: an address of the console, or a message, that does not exist. */
+/** An address of the console, or a message, that does not exist. */
 import { t } from "../i18n/text.ts";
 
 export function NotFound({ what }: { readonly what: string }) {

@@ -1,4 +1,4 @@
-/** The first page: is everything there, does it move, and does anything need a person. */
+/** The first page: warnings, figures, rates, dependencies, statecharts, destinations. */
 import { useEffect } from "preact/hooks";
 import { t } from "../i18n/text.ts";
 import { Fault } from "../parts/fault.tsx";

@@ -1,4 +1,4 @@
-/** Tokens of principals: who has one, for what; made and revoked here. For admins. */
+/** Lists, creates and revokes the tokens of principals. For admins. */
 import { useState } from "preact/hooks";
 import { remove } from "../api/client.ts";
 import type { Principal } from "../api/principal.ts";

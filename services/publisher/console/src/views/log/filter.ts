@@ -1,9 +1,9 @@
-/** Which rows of the journal are shown: by actor, by type, by a message's id or any other text. */
+/** Filters the journal's rows by actor, type, message id or other text. */
 import { actorKey, type Row } from "../../state/journal.ts";
 
 export interface LogFilter {
   readonly actor: string | null;
-  /** "" = all but changes of context alone and, of all actors together, routine; `all`; a group; or `event:…`, `step:…`. */
+  /** "" = all except context changes and, without another filter, periodic work; `all`; a group; `event:…`; `step:…`. */
   readonly type: string;
   /** Part of a message id, topic, event, instance. */
   readonly text: string;
@@ -22,7 +22,7 @@ export function matchesRow(row: Row, { actor, type, text }: LogFilter): boolean 
   );
 }
 
-/** Actors that look after something again and again, found or not: twenty rows a second that say nothing of their own. */
+/** Machines with periodic work: twenty rows a second without news. */
 const ROUTINE_MACHINES: ReadonlySet<string> = new Set(["periodic", "dispatcher"]);
 const ROUTINE_EVENT = /^xstate\.(after|done\.actor)\./;
 
@@ -31,7 +31,7 @@ function isRoutine({ kind, event }: Row): boolean {
   return event.value !== "IDLE" && (event.event === null || ROUTINE_EVENT.test(event.event));
 }
 
-/** The actor of a row, or `service/instance` for what belongs to none. */
+/** A row's actor, or `service/instance` for a row without one. */
 function nameOf({ event }: Row): string {
   return event.kind === "deliveries" ? `${event.service}/${event.instance}` : actorKey(event);
 }
@@ -53,7 +53,7 @@ function wordsIn({ event, step }: Row): string {
   return `${event.service}/${event.instance} ${own} ${step === null ? "" : `${step.message_id} ${step.topic} ${step.step}`}`;
 }
 
-/** What one may choose from: what the rows hold, sorted. */
+/** The actors and types in the rows, sorted. */
 export function choicesOf(rows: readonly Row[]): {
   readonly actors: readonly string[];
   readonly types: readonly string[];

@@ -1,4 +1,4 @@
-/** What was at the frozen row: the event, the chart as it stood then, the context. */
+/** The frozen row: its event, and chart and context at that time. */
 import { clockTime, dateTime } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { ContextView } from "../../parts/context-view.tsx";
@@ -45,7 +45,7 @@ export function RowDetail({ row }: { readonly row: Row }) {
   );
 }
 
-/** The row's own actor; for a step of a message the link of who took it, which it went through. */
+/** The row's actor; for a step of a message the link of its instance. */
 function actorBehind({ event }: Row): LiveActor | null {
   if (event.kind !== "deliveries") return actorOf(event);
   return actorSeen(`${event.service}/${event.instance}/link`);

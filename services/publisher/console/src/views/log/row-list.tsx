@@ -1,10 +1,10 @@
 /**
- * The rows, newest first: a list box of which only what is seen is in the document.
+ * The rows, newest first, as a list box.
  *
  * Invariants:
- *  1. The document holds some forty rows, whatever the journal holds.
- *  2. Who scrolls away from the newest row reads: the rows stand still until he lets them go on.
- *  3. A click, Enter or an arrow key freezes at a row; Shift with a click selects a window.
+ *  ROW_LIST-1. The document contains only the visible rows, about forty, regardless of the journal's length.
+ *  ROW_LIST-2. Scrolling away from the newest row pauses the list.
+ *  ROW_LIST-3. A click or an arrow key freezes the page at a row; Shift-click selects a range.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
@@ -47,8 +47,9 @@ export function RowList({ rows }: { readonly rows: readonly Row[] }) {
   const onScroll = (): void => {
     const scrolled = place.current?.scrollTop ?? 0;
     setTop(scrolled);
-    if (scrolled > ROW_HEIGHT && isLive) pause();
+    if (scrolled > ROW_HEIGHT && isLive) pause(); // ROW_LIST-2
   };
+  // ROW_LIST-1
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - MARGIN);
   const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + MARGIN);
   return (
@@ -89,7 +90,7 @@ function RowOption({ row, index, total, isChosen }: RowOptionProps) {
   const isInSpan = range !== null && row.number >= range.from && row.number <= range.to;
   const tone = toneOfRow(row);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the list box takes the keys
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the list box handles the keys
     <div
       id={`row-${row.number}`}
       class={`row row-${row.kind}${isInSpan ? " in-span" : ""}`}
@@ -114,6 +115,7 @@ function RowOption({ row, index, total, isChosen }: RowOptionProps) {
 }
 
 function onClick(event: MouseEvent, row: Row): void {
+  // ROW_LIST-3
   const before = frozen.peek();
   if (event.shiftKey && before !== null) {
     span.value = { from: Math.min(before.number, row.number), to: Math.max(before.number, row.number) };
@@ -143,7 +145,6 @@ function keepInSight(place: HTMLElement | null, index: number): void {
 
 function useHeight(place: { readonly current: HTMLDivElement | null }): number {
   const [height, setHeight] = useState(600);
-  // A ref stays the same
   useEffect(() => {
     if (place.current === null) return;
     const watch = new ResizeObserver(([entry]) => setHeight(entry?.contentRect.height ?? 600));

@@ -1,13 +1,13 @@
-/** A row of the journal in words: who, what, and where that led. */
+/** A row of the journal in words. */
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { stateNames } from "../../parts/state-badge.tsx";
-import { type Row, untold } from "../../state/journal.ts";
+import { onlyCounted, type Row } from "../../state/journal.ts";
 
 export interface RowWords {
   readonly who: string;
   readonly what: string;
-  /** State after it, topic, or why. */
+  /** The state after it, or topic and message id. */
   readonly where: string;
 }
 
@@ -22,7 +22,7 @@ export function wordsOf(row: Row): RowWords {
     return { who: instance, what, where: `${step.topic} ${step.message_id}` };
   }
   if (event.kind === "deliveries")
-    return { who: instance, what: t("log.untold", { count: count(untold(event)) }), where: "" };
+    return { who: instance, what: t("log.onlyCounted", { count: count(onlyCounted(event)) }), where: "" };
   return {
     who: `${event.actor} · ${instance}`,
     what: eventWords(event.kind, event.event),

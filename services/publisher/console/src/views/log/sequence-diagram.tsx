@@ -1,4 +1,4 @@
-/** The selected window as a sequence diagram; the rows beside it say the same in words. */
+/** The selected rows as a sequence diagram; the list has the same in words. */
 import { useMemo } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
@@ -38,15 +38,15 @@ export function SequenceDiagram({ rows }: { readonly rows: readonly Row[] }) {
 
 function Lifeline({ name, x, height }: { readonly name: string; readonly x: number; readonly height: number }) {
   const [service = "", ...rest] = name.split("/");
-  const isOurs = name !== CALLER && name !== BROKER;
+  const isInstance = name !== CALLER && name !== BROKER;
   return (
     <g>
       <line class="lifeline" x1={x} x2={x} y1={HEAD - 6} y2={height} />
       <text class="line-name" x={x} y={16} text-anchor="middle">
-        {isOurs ? shorten(rest.join(" "), 20) : t(name === CALLER ? "sequence.caller" : "sequence.broker")}
+        {isInstance ? shorten(rest.join(" "), 20) : t(name === CALLER ? "sequence.caller" : "sequence.broker")}
       </text>
       <text class="line-kind" x={x} y={30} text-anchor="middle">
-        {isOurs ? service : ""}
+        {isInstance ? service : ""}
       </text>
     </g>
   );

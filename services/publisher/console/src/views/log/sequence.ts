@@ -1,8 +1,8 @@
-/** From rows to a sequence diagram: who takes part, and what goes from whom to whom. Pure. */
+/** Makes a sequence diagram from rows: participants, and steps between them. Pure. */
 import type { DeliveryStep } from "@acktor/shared/inspect/wire";
 import type { Row } from "../../state/journal.ts";
 
-/** More would not be read. */
+/** More are unreadable. */
 const MAX_STEPS = 60;
 const MAX_LINES = 14;
 
@@ -11,7 +11,7 @@ export const BROKER = "broker";
 
 export interface SequenceStep {
   readonly row: Row;
-  /** Names of lifelines; the same for what an actor does by itself. */
+  /** Names of lifelines; equal for a step within one participant. */
   readonly from: string;
   readonly to: string;
 }
@@ -19,13 +19,13 @@ export interface SequenceStep {
 export interface Sequence {
   readonly lines: readonly string[];
   readonly steps: readonly SequenceStep[];
-  /** Rows of the window that are not shown. */
+  /** Number of rows that are not drawn. */
   readonly left: number;
 }
 
 type End = "own" | typeof CALLER | typeof BROKER;
 
-/** Where a message is, and where it goes, with each step. */
+/** Source and target of each step. */
 const WAYS: Readonly<Record<DeliveryStep, readonly [End, End]>> = {
   accepted: [CALLER, "own"],
   published: ["own", BROKER],
@@ -40,19 +40,19 @@ const WAYS: Readonly<Record<DeliveryStep, readonly [End, End]>> = {
   refused: ["own", "own"],
 };
 
-/** @param rows the window, oldest first */
+/** @param rows oldest first */
 export function sequenceOf(rows: readonly Row[]): Sequence {
-  const told = rows.filter((row) => row.kind === "step" || row.kind === "actor");
+  const drawn = rows.filter((row) => row.kind === "step" || row.kind === "actor");
   const steps: SequenceStep[] = [];
   const lines = new Set<string>();
-  for (const row of told) {
+  for (const row of drawn) {
     const step = stepOf(row);
     const more = [step.from, step.to].filter((name) => !lines.has(name));
     if (steps.length >= MAX_STEPS || lines.size + more.length > MAX_LINES) continue;
     for (const name of more) lines.add(name);
     steps.push(step);
   }
-  return { lines: [...lines].sort(byPlace), steps, left: told.length - steps.length };
+  return { lines: [...lines].sort(byPlace), steps, left: drawn.length - steps.length };
 }
 
 function stepOf(row: Row): SequenceStep {
@@ -66,7 +66,7 @@ function stepOf(row: Row): SequenceStep {
   return { row, from: from === "own" ? own : from, to: to === "own" ? own : to };
 }
 
-/** As the message goes: caller, publishers, broker, ackers. */
+/** In the order of a message's way: caller, publishers, broker, ackers. */
 function byPlace(a: string, b: string): number {
   const place = (name: string): number => {
     if (name === CALLER) return 0;

@@ -1,4 +1,4 @@
-/** What the log shows: filters, pause, export, a recording. */
+/** The log's filters, pause, export, and opening of a recording. */
 import { FORM_WORDS } from "@acktor/shared/texts/form-words";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { count } from "../../i18n/format.ts";
@@ -19,9 +19,8 @@ interface ToolbarProps {
 const GROUPS = ["all", "machines", "context", "messages", "gap"] as const;
 
 export function Toolbar({ rows, filter, shown }: ToolbarProps) {
-  // The choices follow the rows once in 200, not with each: a select that changes under the pointer cannot be used.
+  // The choices are updated every 200 rows: a select that changes under the pointer is unusable.
   const era = Math.floor((rows.at(-1)?.number ?? 0) / 200);
-  // See above
   const { actors, types } = useMemo(() => choicesOf(rows), [era, rows.length === 0, recording.value]);
   const listed = filter.actor === null || actors.includes(filter.actor) ? actors : [filter.actor, ...actors];
   return (
@@ -135,7 +134,7 @@ function faultWords({ line, fault }: Exclude<Opened, { ok: true }>): string {
   return t("log.fault.line", { line, field: place, why: FORM_WORDS[language.value][wanted] });
 }
 
-/** Gives the rows to the browser as a file. */
+/** Downloads the rows as a file. */
 function save(rows: readonly Row[]): void {
   const text = toJsonLines(rows, [...charts.peek().values()]);
   const address = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
@@ -143,6 +142,6 @@ function save(rows: readonly Row[]): void {
   link.href = address;
   link.download = `acktor-${new Date().toISOString().replace(/[:.]/g, "-")}.jsonl`;
   link.click();
-  // The download has begun when the click has been handled; the text itself need not stay in memory.
+  // The download has started by then, and the text can be released.
   setTimeout(() => URL.revokeObjectURL(address), 1_000);
 }

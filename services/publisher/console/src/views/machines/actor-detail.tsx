@@ -1,4 +1,4 @@
-/** The selected actor: its chart, what it may be told now, its context, the same chart as an outline. */
+/** The selected actor: commands, statechart, outline, context. */
 import type { Command, StateValue } from "@acktor/shared/inspect/wire";
 import { useState } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
@@ -57,7 +57,7 @@ export function ActorDetail({ actorKey, actor, stoppedAt }: ActorDetailProps) {
   );
 }
 
-/** How many live actors of a machine are in each state; one alone needs no counting. */
+/** Number of live actors of a machine in each state; empty for one actor. */
 function countsOf(machine: string): Record<string, number> {
   const live = seenFleet.value.list().filter((instance) => instance.stoppedAt === null);
   const actors = live.flatMap(({ actors: all }) => [...all.values()].filter((one) => one.machine === machine));

@@ -1,4 +1,4 @@
-/** Asks before a command goes out, and tells when the state has changed meanwhile (409). */
+/** Asks before a command is sent, and shows a refusal, for example because the state has changed (409). */
 import type { Command } from "@acktor/shared/inspect/wire";
 import { GRAVE, sendCommand } from "../../api/commands.ts";
 import { t } from "../../i18n/text.ts";

@@ -1,7 +1,8 @@
 /**
- * One row an instance, one chip an actor.
+ * One row per instance, one chip per actor.
  *
- * Invariant: a row whose instance did not change is not drawn again: 50 instances stay live at 100 events a second.
+ * Invariants:
+ *  FLEET_TABLE-1. A row is drawn again only if its instance changed: 50 instances stay live at 100 events a second.
  */
 import type { VNode } from "preact";
 import { useMemo, useRef } from "preact/hooks";
@@ -48,7 +49,7 @@ export function FleetTable({ instances, chosen, machine, state }: FleetTableProp
 function InstanceRow({ instance, chosen }: { readonly instance: LiveInstance; readonly chosen: string | null }) {
   const words = language.value;
   const ours = chosen?.startsWith(`${instance.key}/`) === true ? chosen : null;
-  // The chips' words follow the language
+  // FLEET_TABLE-1
   const chips = useMemo(() => <Chips instance={instance} chosen={ours} />, [instance, ours, words]);
   const isStopped = instance.stoppedAt !== null;
   return (

@@ -1,4 +1,4 @@
-/** Says that what is seen is not now, and how one comes back. */
+/** Shows that the page is frozen, with a button that returns to now. */
 import { clockTime } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
 import { Shape } from "../../parts/state-badge.tsx";

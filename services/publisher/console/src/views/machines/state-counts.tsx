@@ -1,4 +1,4 @@
-/** How many actors are in which state, by machine: the fleet in one line each. A badge filters the table. */
+/** Number of actors in each state, one line per machine. A badge filters the table. */
 import { t } from "../../i18n/text.ts";
 import { Shape, stateNames } from "../../parts/state-badge.tsx";
 import { toneOf } from "../../parts/tone.ts";
@@ -40,7 +40,7 @@ export function StateCounts({ instances, machine, state }: StateCountsProps) {
   );
 }
 
-/** By machine, by state: how many. Machines in the order of their names, states likewise: nothing jumps. */
+/** Counts by machine and state, both sorted by name, so that no badge moves. */
 function countStates(instances: readonly LiveInstance[]): Map<string, Map<string, number>> {
   const counts = new Map<string, Map<string, number>>();
   for (const { actors } of instances) {

@@ -1,4 +1,4 @@
-/** Failures by reason: how many, since when; each group can be replayed. */
+/** Dead letters by reason; each group can be replayed. */
 import { useState } from "preact/hooks";
 import type { DeadLetterGroup, DeadLetterGroups } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";

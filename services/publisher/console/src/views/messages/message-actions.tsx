@@ -1,4 +1,4 @@
-/** What one may do to a message now; asked about before it happens. */
+/** The actions that the message's state allows; each asks for confirmation. */
 import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
 import type { MessageTimeline } from "../../api/types.ts";

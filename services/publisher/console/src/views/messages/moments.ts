@@ -1,9 +1,9 @@
-/** A message's timeline: what the outbox and the inboxes recorded, and what was said of it in the journal. Pure. */
+/** A message's timeline from the outbox, the inboxes and the journal. Pure. */
 import type { MessageTimeline, Receipt } from "../../api/types.ts";
 import type { Row } from "../../state/journal.ts";
 
 export interface Moment {
-  /** ISO 8601; null where the time was not recorded. */
+  /** ISO 8601; null if the time was not recorded. */
   readonly at: string | null;
   readonly kind:
     | "created"
@@ -23,7 +23,7 @@ export interface Moment {
   readonly reasonCode: number | null;
   readonly breaker: string | null;
   readonly detail: string | null;
-  /** How often it arrived, where an inbox tells. */
+  /** How often it arrived, if an inbox knows. */
   readonly times: number | null;
 }
 
@@ -38,7 +38,7 @@ const NOTHING = {
   times: null,
 };
 
-/** Oldest first; what has no time stands where it belongs by its kind. */
+/** Oldest first; moments without a time come first. */
 export function momentsOf(message: MessageTimeline, rows: readonly Row[], receipts: readonly Receipt[] = []): Moment[] {
   const moments: Moment[] = [{ ...NOTHING, kind: "created", at: message.created_at }];
   if (message.deliver_at !== null) moments.push({ ...NOTHING, kind: "scheduled", at: message.deliver_at });
@@ -74,7 +74,7 @@ export function momentsOf(message: MessageTimeline, rows: readonly Row[], receip
   return moments.sort((a, b) => timeOf(a) - timeOf(b));
 }
 
-/** What an acker did with it, as far as the journal reaches back. */
+/** What ackers did with the message, as far as the journal reaches back. */
 function heard(id: string, rows: readonly Row[]): Moment[] {
   return rows.flatMap(({ step, event }) => {
     if (step === null || step.message_id !== id || event.service !== "acker") return [];
@@ -85,8 +85,8 @@ function heard(id: string, rows: readonly Row[]): Moment[] {
 }
 
 /**
- * The inbox knows when it came first and how often, whether somebody looked or not; the journal knows each time, while
- * somebody looked. What both know is told once, with the acker's name.
+ * An inbox knows the first arrival and the number of arrivals. The journal knows each arrival while this page was open. An
+ * arrival in both is listed once, with the acker's name.
  */
 function arrivals(heard: readonly Moment[], receipts: readonly Receipt[]): Moment[] {
   const first = heard.find(({ kind }) => kind === "received");

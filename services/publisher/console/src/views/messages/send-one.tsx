@@ -1,4 +1,4 @@
-/** Sends a test message, and goes to its timeline. */
+/** Sends a test message and opens its timeline. */
 import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
 import { t } from "../../i18n/text.ts";

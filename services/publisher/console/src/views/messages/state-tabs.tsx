@@ -1,4 +1,4 @@
-/** Counts by state; each is a filter. */
+/** Counts by state, each a link that filters the list. */
 import { MESSAGE_STATES, type MessageState } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";

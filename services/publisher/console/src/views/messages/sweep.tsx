@@ -1,4 +1,4 @@
-/** Replay or cancel of all that match: the dialog says how many that are, before anything happens. */
+/** Replay or cancel of all matching messages: the dialog first shows their number. */
 import { useEffect, useState } from "preact/hooks";
 import type { Answer } from "../../api/answer.ts";
 import { post } from "../../api/client.ts";
@@ -8,7 +8,7 @@ import { t } from "../../i18n/text.ts";
 import { Confirm } from "../../parts/confirm.tsx";
 import { Fault } from "../../parts/fault.tsx";
 
-/** One call moves this many at most; the rest is asked about again. */
+/** The most messages of one call. */
 const MOST = 10_000;
 
 interface SweepProps {
@@ -23,7 +23,6 @@ export function Sweep({ kind, topic, reason, onDone, onClose }: SweepProps) {
   const [found, setFound] = useState<Answer<Swept> | null>(null);
   const filter = { ...(topic === null ? {} : { topic }), ...(reason === null ? {} : { reason }), limit: MOST };
   const path = kind === "replay" ? "/v1/dead-letters/replay" : "/v1/messages/cancel";
-  // A dialog asks once
   useEffect(() => {
     void post<Swept>(path, { ...filter, dry_run: true }).then(setFound);
   }, []);

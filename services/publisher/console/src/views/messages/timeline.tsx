@@ -1,4 +1,4 @@
-/** The life of a message, moment by moment, each linked to the log of its time. */
+/** A message's moments, each linked to the log at its time. */
 import type { MessageTimeline, Receipt } from "../../api/types.ts";
 import { clockTime, count, dateTime } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
@@ -18,7 +18,7 @@ export function Timeline({ message, receipts }: Props) {
   return (
     <ol class="timeline">
       {momentsOf(message, journal.rows, receipts).map((moment, index) => (
-        // Moments have no name of their own, and only grow
+        // Moments have no id, and the list only grows.
         <li key={index} class={`tone-${toneOf(moment)}`} data-moment={moment.kind} data-outcome={moment.outcome ?? ""}>
           <Shape tone={toneOf(moment)} />
           <div>
@@ -52,7 +52,7 @@ function Details({ moment: { kind, who, outcome, reasonCode, breaker, detail, ti
   );
 }
 
-/** A PUBACK's reason code as the standard writes it. */
+/** A PUBACK's reason code, as the MQTT standard writes it. */
 function reasonWords(code: number): string {
   const hex = `0x${code.toString(16).padStart(2, "0").toUpperCase()}`;
   return `PUBACK ${hex}${code === 0x10 ? ` ${t("timeline.noSubscriber")}` : ""}`;

@@ -1,4 +1,4 @@
-/** Filters the list by a whole topic, or goes to a message by its id. */
+/** Filters the list by an exact topic, or opens a message by its id. */
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../../i18n/text.ts";
 import { go, linkTo, setParams } from "../../state/router.ts";

@@ -1,4 +1,4 @@
-/** What acktor stands on, one dot each: PostgreSQL, the broker, NATS, and whether anybody is there to answer. */
+/** The publisher's dependencies: PostgreSQL, the broker, NATS, and the ackers that are online. */
 import type { AckerSeen, Dependency, Overview } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";
@@ -24,11 +24,11 @@ export function Dependencies({ overview }: { readonly overview: Overview | null 
   );
 }
 
-/** The stream knows of the control plane sooner, and where the overview does not say it. */
-function natsOf(told: Dependency): Dependency {
+/** The event stream reports the state of NATS earlier than the overview. */
+function natsOf(reported: Dependency): Dependency {
   const state = bus.value;
-  if (state?.kind !== "nats") return told;
-  return { ...told, status: state.connected ? "ok" : "away" };
+  if (state?.kind !== "nats") return reported;
+  return { ...reported, status: state.connected ? "ok" : "away" };
 }
 
 function DependencyRow({ dependency: { name, status, state, detail, address } }: { readonly dependency: Dependency }) {

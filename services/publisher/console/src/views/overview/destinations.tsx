@@ -1,4 +1,4 @@
-/** Destinations: who answered when, where messages wait, and what is parked. */
+/** Destinations: last answers, waiting messages, and which are parked. */
 import type { Destination } from "../../api/types.ts";
 import { count } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";

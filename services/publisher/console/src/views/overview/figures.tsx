@@ -1,4 +1,4 @@
-/** The figures that one looks at first: messages by state, what waits, how long it takes. */
+/** The main figures: messages by state, waiting messages, end-to-end time. */
 import type { ComponentChildren } from "preact";
 import { MESSAGE_STATES, type Overview } from "../../api/types.ts";
 import { count, duration, percent } from "../../i18n/format.ts";

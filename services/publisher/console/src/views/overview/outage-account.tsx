@@ -1,4 +1,4 @@
-/** One line after an outage of the broker: what came meanwhile, and what became of it. */
+/** One line about the last outage of the broker: messages accepted during it, and their results. */
 import type { Outage } from "../../api/types.ts";
 import { count, dateTime, duration } from "../../i18n/format.ts";
 import { t } from "../../i18n/text.ts";

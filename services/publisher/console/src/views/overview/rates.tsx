@@ -1,4 +1,4 @@
-/** Messages a second: accepted, published, acknowledged. */
+/** Messages per second: accepted, published, acknowledged. */
 import { useMemo } from "preact/hooks";
 import type { Overview } from "../../api/types.ts";
 import { decimal } from "../../i18n/format.ts";

@@ -1,4 +1,4 @@
-/** 'Send 100': test messages to a topic, to see them go through. */
+/** 'Send 100': sends test messages to a topic. */
 import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
 import { t } from "../../i18n/text.ts";

@@ -1,4 +1,4 @@
-/** Both services' charts, small and lit: the states of the first instance of each that lives. */
+/** Small statecharts of both services, with the active states of the first live instance of each. */
 import { t } from "../../i18n/text.ts";
 import { StateBadge, stateNames } from "../../parts/state-badge.tsx";
 import { MiniPicture } from "../../parts/state-picture.tsx";

@@ -1,4 +1,4 @@
-/** What needs a person, in plain words; and that nothing does. */
+/** Warnings that need an operator. */
 import type { Warning } from "../../api/types.ts";
 import { count, duration } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
@@ -14,8 +14,8 @@ const TONES: Readonly<Record<string, Tone>> = {
   failing: "bad",
 };
 
-/** Their words say for how long. */
-const TELL_TIME: ReadonlySet<string> = new Set(["no_acker", "old_waiting"]);
+/** Warnings whose text contains the duration. */
+const WITH_DURATION: ReadonlySet<string> = new Set(["no_acker", "old_waiting"]);
 
 export function Warnings({ warnings }: { readonly warnings: readonly Warning[] | null }) {
   if (warnings === null) return <p class="notice calm">{t("overview.loading")}</p>;
@@ -37,7 +37,7 @@ export function Warnings({ warnings }: { readonly warnings: readonly Warning[] |
           >
             <Shape tone={tone} />
             <span>{wordsOf(warning)}</span>
-            {!TELL_TIME.has(warning.code) && (
+            {!WITH_DURATION.has(warning.code) && (
               <span class="dim">{t("warnings.since", { time: duration(Math.max(0, now.value - warning.since)) })}</span>
             )}
           </li>

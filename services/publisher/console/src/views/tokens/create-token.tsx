@@ -1,7 +1,8 @@
 /**
- * Makes a token.
+ * Creates a token.
  *
- * Invariant SHOWN-ONCE: the token is in this dialog's memory alone, and gone with it.
+ * Invariants:
+ *  SHOWN_ONCE-1. The token is only in this dialog's memory, and is dropped when the dialog closes.
  */
 import { useState } from "preact/hooks";
 import { post } from "../../api/client.ts";
@@ -35,6 +36,7 @@ export function CreateToken({ onMade }: { readonly onMade: () => void }) {
           }}
         />
       )}
+      {/* SHOWN_ONCE-1 */}
       {made !== null && <Shown made={made} onClose={() => setMade(null)} />}
     </>
   );
@@ -99,7 +101,7 @@ function Form({ onDone, onClose }: { readonly onDone: (made: Made) => void; read
 function Shown({ made: { name, token }, onClose }: { readonly made: Made; readonly onClose: () => void }) {
   const [isCopied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
-    // Over plain HTTP from another machine a browser has no clipboard: the text is selected by hand.
+    // Over plain HTTP from another machine there is no clipboard; the reader copies the text manually.
     setCopied(
       (await navigator.clipboard?.writeText(token).then(
         () => true,
