@@ -3,13 +3,8 @@ import { isIP } from "node:net";
 import { birthFault } from "@acktor/shared/protocol/presence";
 import { dataFilterFault } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
-import {
-  type AckerSettings,
-  ackerSettings,
-  knownNames,
-  oneWayFault,
-  sharedFaults,
-} from "@acktor/shared/runtime/settings";
+import { oneWayFault, sharedFaults } from "@acktor/shared/runtime/setting-faults";
+import { type AckerSettings, ackerSettings, knownNames } from "@acktor/shared/runtime/settings";
 import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./handle/public-address.ts";
 
 /** Reads and cross-checks the environment; all faults at once. */

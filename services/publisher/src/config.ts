@@ -1,12 +1,7 @@
 /** The publisher's configuration: the settings, and the faults between them. */
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
-import {
-  knownNames,
-  oneWayFault,
-  type PublisherSettings,
-  publisherSettings,
-  sharedFaults,
-} from "@acktor/shared/runtime/settings";
+import { oneWayFault, sharedFaults } from "@acktor/shared/runtime/setting-faults";
+import { knownNames, type PublisherSettings, publisherSettings } from "@acktor/shared/runtime/settings";
 
 /** Reads and cross-checks the environment; all faults at once. */
 export function readPublisherConfig(env: Environment): ConfigResult<PublisherSettings> {

@@ -1,35 +1,35 @@
 /**
- * Configuration by environment: read once at start, all faults listed at once (SPEC 2).
+ * Configuration by environment variables, read once at the start.
  *
  * Invariants:
- *  1. Reading never throws and never stops at the first fault.
- *  2. A secret's value is in no fault text, nor is what a URL carries before its @.
- *  3. A name that begins with ACKTOR_ and is not known is a fault: a typo must not fall back to a default in silence.
- *  4. An empty value counts as not set, so that `NAME=` in an env file switches a setting off.
+ *  CONFIG-1. Reading never throws, and reports all faults together.
+ *  CONFIG-2. No fault text contains a secret's value or the credentials of a URL.
+ *  CONFIG-3. An unknown name that begins with ACKTOR_ is a fault: a typo must not silently select a default.
+ *  CONFIG-4. An empty value counts as not set, so that `NAME=` in an env file clears a setting.
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One variable: how it is read, and what the reference says about it. */
+/** One variable: how it is read, and its text in the reference. */
 export interface Setting<T = unknown> {
   readonly description: string;
   /** Shown in the reference and in fault texts. */
   readonly example: string;
-  /** As it would be written in the environment; absent = optional (null) unless `required`. */
+  /** As written in the environment; absent = optional (null) unless `required`. */
   readonly fallback?: string;
   readonly required?: boolean;
   /** May also be given as NAME_FILE; never printed. */
   readonly secret?: boolean;
-  /** May also be given as NAME_FILE, being long rather than secret: a certificate. */
+  /** May also be given as NAME_FILE, because it is long: a certificate. */
   readonly fromFile?: boolean;
   readonly schema: z.ZodType<T, string>;
 }
 
 export type Settings = Readonly<Record<string, Setting>>;
 
-/** The type of what a table of settings reads: null where a setting is optional and not set. */
+/** The values of a table of settings: null where a setting is optional and not set. */
 export type ConfigOf<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends { required: true } | { fallback: string }
     ? z.output<S[K]["schema"]>
@@ -40,10 +40,50 @@ export type ConfigResult<C> =
   | { readonly ok: true; readonly config: C }
   | { readonly ok: false; readonly faults: readonly string[] };
 
+type Described<T> = Pick<Setting<T>, "description" | "example" | "schema">;
+
+/** A setting that is null where it is not set. */
+export function optional<T>(description: string, example: string, schema: z.ZodType<T, string>): Described<T> {
+  return { description, example, schema };
+}
+
+export function required<T>(
+  description: string,
+  example: string,
+  schema: z.ZodType<T, string>,
+): Described<T> & { readonly required: true } {
+  return { description, example, schema, required: true };
+}
+
+export function withDefault<T>(
+  fallback: string,
+  description: string,
+  schema: z.ZodType<T, string>,
+  example = fallback,
+): Described<T> & { readonly fallback: string } {
+  return { description, example, schema, fallback };
+}
+
+/** Also readable from NAME_FILE, and never printed. */
+export function secret<S extends Described<unknown>>(setting: S): S & { readonly secret: true } {
+  return { ...setting, secret: true };
+}
+
+/** An optional secret of at least 16 characters. */
+export function secretText(description: string): Described<string> & { readonly secret: true } {
+  return secret(
+    optional(
+      description,
+      "…",
+      text((v) => (v.length < 16 ? "is shorter than 16 characters" : null)),
+    ),
+  );
+}
+
 /**
  * Reads every setting of `table`.
- * @param known further names that are no fault (the other service's, the tools')
- * @param cross faults between settings; a setting that has a fault of its own is left out of what it is given
+ * @param known further names that are accepted (of the other service, of the tools)
+ * @param cross faults between settings; it does not receive settings that have a fault themselves
  */
 export function readConfig<S extends Settings>(
   table: S,
@@ -56,6 +96,7 @@ export function readConfig<S extends Settings>(
   for (const [name, setting] of Object.entries(table)) {
     const raw = rawValue(name, setting, env);
     if (!raw.ok) {
+      // CONFIG-1
       faults.push(raw.fault);
       continue;
     }
@@ -72,7 +113,7 @@ export function readConfig<S extends Settings>(
   return faults.length > 0 ? { ok: false, faults } : { ok: true, config: config as ConfigOf<S> };
 }
 
-/** The variables that a table reads: its names, and NAME_FILE of what may be a file. */
+/** The variables that a table reads: its names, and NAME_FILE where a setting may be a file. */
 export function namesOf(table: Settings): string[] {
   return Object.entries(table).flatMap(([name, setting]) => (mayBeFile(setting) ? [name, `${name}_FILE`] : [name]));
 }
@@ -85,7 +126,7 @@ function mayBeFile({ secret = false, fromFile = false }: Setting): boolean {
 type Raw = { readonly ok: true; readonly value: string | null } | { readonly ok: false; readonly fault: string };
 
 function rawValue(name: string, setting: Setting, env: Environment): Raw {
-  const given = env[name] || null;
+  const given = env[name] || null; // CONFIG-4
   const file = mayBeFile(setting) ? env[`${name}_FILE`] || null : null;
   if (given !== null && file !== null) {
     return { ok: false, fault: `${name} and ${name}_FILE are both set. Keep one of them.` };
@@ -103,12 +144,12 @@ function rawValue(name: string, setting: Setting, env: Environment): Raw {
 
 function describeFault(name: string, setting: Setting, raw: string, error: z.ZodError): string {
   const why = error.issues[0]?.message ?? "is not valid";
-  // Whoever mistakes one file for another has a private key where a public one belongs.
+  // CONFIG-2. A user may have set a private key where a public one belongs.
   const shown = mayBeFile(setting) ? "" : ` (got ${JSON.stringify(withoutCredentials(raw).slice(0, 80))})`;
   return `${name} ${why}${shown}. Example: ${name}=${setting.example}`;
 }
 
-/** Also of what is no URL yet: the greedy match takes passwords with a slash or an @ in them too. */
+/** Also of an invalid URL: the greedy match includes passwords with a slash or an @. */
 function withoutCredentials(raw: string): string {
   return raw.replace(/:\/\/.*@/s, "://…@");
 }
@@ -118,6 +159,7 @@ function unknownNames(env: Environment, names: readonly string[]): string[] {
   return Object.keys(env)
     .filter((name) => name.startsWith("ACKTOR_") && !known.has(name))
     .map((name) => {
+      // CONFIG-3
       const near = nearest(name, names);
       return `${name} is not a setting of acktor.${near === null ? "" : ` Did you mean ${near}?`}`;
     });
@@ -200,7 +242,7 @@ export function url(...protocols: readonly string[]): z.ZodType<string, string> 
   });
 }
 
-/** A text that `fault` finds nothing wrong with. */
+/** A text; `fault` returns what is wrong with it, or null. */
 export function text(fault: (value: string) => string | null = () => null): z.ZodType<string, string> {
   return z.string().transform((value, context) => {
     const why = fault(value);
@@ -208,7 +250,7 @@ export function text(fault: (value: string) => string | null = () => null): z.Zo
   });
 }
 
-/** What `read` makes of a text; a text that it gives back says what is wrong. */
+/** A text that `read` converts; a string that it returns is what is wrong. */
 export function readBy<T extends object>(read: (value: string) => T | string): z.ZodType<T, string> {
   return z.string().transform((value, context) => {
     const made = read(value);
@@ -216,7 +258,7 @@ export function readBy<T extends object>(read: (value: string) => T | string): z
   });
 }
 
-/** Comma-separated texts, each of which `fault` finds nothing wrong with. */
+/** Comma-separated texts; `fault` returns what is wrong with one, or null. */
 export function list(fault: (value: string) => string | null): z.ZodType<readonly string[], string> {
   return z.string().transform((value, context) => {
     const items = value.split(",").map((item) => item.trim());
@@ -231,7 +273,10 @@ export function list(fault: (value: string) => string | null): z.ZodType<readonl
 /** Comma-separated words of a fixed set. */
 export function listOf<T extends string>(...words: readonly T[]): z.ZodType<readonly T[], string> {
   const known: ReadonlySet<string> = new Set(words);
-  return list((item) => (known.has(item) ? null : `is none of ${words.join(", ")}`)) as z.ZodType<readonly T[], string>;
+  return list((item) => (known.has(item) ? null : `is not one of ${words.join(", ")}`)) as z.ZodType<
+    readonly T[],
+    string
+  >;
 }
 
 function refuse(context: z.RefinementCtx, message: string): never {

@@ -1,9 +1,9 @@
-/** What can be wrong with certificates and keys in the settings, and between them and the addresses they are for. */
+/** Faults of certificates and keys in the settings, and between them and their addresses. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** A setting that could not be read takes part in nothing. */
+/** A setting is absent where it could not be read. */
 export interface TlsSettings {
   readonly MQTT_URL?: string;
   readonly MQTT_CA?: string | null;
@@ -13,7 +13,7 @@ export interface TlsSettings {
   readonly NATS_CA?: string | null;
 }
 
-/** A certificate that nobody would look at promises what does not hold: nothing is encrypted then. */
+/** A certificate for an unencrypted connection is a fault: it would never be used. */
 export function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NATS_CA }: TlsSettings): string[] {
   const faults: string[] = [];
   if (MQTT_URL !== undefined && !/^(mqtts|wss):/i.test(MQTT_URL) && (MQTT_CA || MQTT_CERT)) {
@@ -28,23 +28,23 @@ export function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NA
   return faults;
 }
 
-/** What is wrong with one or more certificates in PEM, or null. */
+/** The fault of one or more certificates in PEM, or null. */
 export function certificateFault(pem: string): string | null {
   try {
     const found = pem.match(CERTIFICATES) ?? [];
     for (const one of found) new X509Certificate(one);
-    return found.length > 0 ? null : "is no certificate in PEM";
+    return found.length > 0 ? null : "is not a certificate in PEM";
   } catch {
-    return "is no certificate in PEM";
+    return "is not a certificate in PEM";
   }
 }
 
-/** What is wrong with a private key in PEM, or null. */
+/** The fault of a private key in PEM, or null. */
 export function privateKeyFault(pem: string): string | null {
   try {
     createPrivateKey(pem);
     return null;
   } catch {
-    return "is no private key in PEM without a passphrase";
+    return "is not a private key in PEM without a passphrase";
   }
 }

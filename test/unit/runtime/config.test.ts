@@ -48,7 +48,7 @@ function temporaryFile(t: TestContext, content: string): string {
   return file;
 }
 
-test("what is not set has its fallback, or is null", () => {
+test("a setting that is not set has its fallback, or is null", () => {
   const result = readConfig(table, GOOD);
   assert.deepEqual(result, {
     ok: true,
@@ -56,7 +56,7 @@ test("what is not set has its fallback, or is null", () => {
   });
 });
 
-test("all faults are listed at once, each with its name and an example", () => {
+test("CONFIG-1: all faults are listed together, each with its name and an example", () => {
   const faults = faultsOf({ ACKTOR_PORT: "99999", ACKTOR_TOKEN: "abc", MQTT_URL: "http://h", ACKTOR_NAM: "x" });
   assert.equal(faults.length, 5);
   assert.match(faults[0] ?? "", /^ACKTOR_NAM is not a setting of acktor\. Did you mean ACKTOR_NAME\?$/);
@@ -69,7 +69,7 @@ test("all faults are listed at once, each with its name and an example", () => {
   assert.match(faults[4] ?? "", /^MQTT_URL must begin with mqtt:\/\/ /);
 });
 
-test("faults between settings join the others, and see only what could be read", () => {
+test("faults between settings are added, and receive only what could be read", () => {
   const result = readConfig(table, { MQTT_URL: "mqtt://h", ACKTOR_PORT: "x" }, [], (config) => {
     return [`sees ${Object.keys(config).sort().join(" ")}`];
   });
@@ -78,7 +78,7 @@ test("faults between settings join the others, and see only what could be read",
   assert.equal(readConfig(table, GOOD, [], () => ["no"]).ok, false);
 });
 
-test("an empty value counts as not set", () => {
+test("CONFIG-4: an empty value counts as not set", () => {
   const result = readConfig(table, { ...GOOD, ACKTOR_PORT: "", ACKTOR_TOKEN: "", ACKTOR_TOKEN_FILE: "" });
   assert.equal(result.ok && result.config.ACKTOR_PORT, 8080);
   assert.match(faultsOf({ ...GOOD, MQTT_URL: "" }).join(), /MQTT_URL is required/);
@@ -112,7 +112,7 @@ test("a file is for secrets alone: elsewhere NAME_FILE is an unknown name, not i
   assert.match(faultsOf({ ...GOOD, ACKTOR_NAME_FILE: "/x" }).join(), /ACKTOR_NAME_FILE is not a setting/);
 });
 
-test("no fault text holds a secret, nor what a URL carries before its @", () => {
+test("CONFIG-2: no fault text contains a secret or the credentials of a URL", () => {
   const secret = fc.string({ minLength: 5, maxLength: 20 }).map((value) => `s3cret-${value}`);
   fc.assert(
     fc.property(secret, (value) => {
@@ -124,7 +124,7 @@ test("no fault text holds a secret, nor what a URL carries before its @", () => 
   );
 });
 
-test("unknown names are faults; names of other parts, and of other programs, are not", () => {
+test("CONFIG-3: unknown names are faults; names of other parts, and of other programs, are not", () => {
   assert.match(
     faultsOf({ ...GOOD, ACKTOR_WHAT_IS_THIS: "1" }).join(),
     /^ACKTOR_WHAT_IS_THIS is not a setting of acktor\.$/,

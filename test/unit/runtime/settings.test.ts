@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { readAckerConfig } from "@acktor/acker/config";
 import { readPublisherConfig } from "@acktor/publisher/config";
 import type { Settings } from "@acktor/shared/runtime/config";
+import { exposureFault } from "@acktor/shared/runtime/setting-faults";
 import {
   ackerSettings,
-  exposureFault,
   instanceName,
   knownNames,
   publisherSettings,
@@ -43,7 +43,7 @@ test("one environment serves both services", () => {
   assert.match(faultsOf({ ACKTOR_TOPICZ: "a/#" }).join(), /Did you mean ACKTOR_TOPICS\?/);
 });
 
-test("listening for strangers needs a token", () => {
+test("listening on a network requires a token", () => {
   for (const host of ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
     assert.equal(exposureFault(host, null), null, host);
   for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example.org", "example.org", "localhost.example.org"]) {
@@ -52,7 +52,7 @@ test("listening for strangers needs a token", () => {
   }
 });
 
-test("a NATS server that is not loopback needs a secret: what proves nothing would command the service", () => {
+test("a NATS server that is not loopback requires a secret: any client could send commands otherwise", () => {
   const wanted = /NATS_URL names .* ACKTOR_NATS_SECRET \(or ACKTOR_API_TOKEN\) is required/;
   for (const host of ["nats", "10.0.0.1", "[2001:db8::1]", "localhost.example.org"]) {
     const NATS_URL = `nats://user:canary@${host}:4222`;
@@ -67,7 +67,7 @@ test("a NATS server that is not loopback needs a secret: what proves nothing wou
   assert.match(faultsOf({ ACKTOR_NATS_INBOX: "a.b" }).join(), /ACKTOR_NATS_INBOX is not 1 to 50 letters/);
 });
 
-test("faults between settings are told beside the faults of others", () => {
+test("faults between settings are reported with the faults of single settings", () => {
   const faults = faultsOf({
     HTTP_HOST: "0.0.0.0",
     ACKTOR_WINDOW: "many",
@@ -102,13 +102,13 @@ test("prefixes are topic names", () => {
   for (const bad of ["a/#", "$SYS", "a\tb"]) assert.equal(faultsOf({ ACKTOR_ACK_PREFIX: bad }).length, 1, bad);
 });
 
-test("a process is named as configured, or by host and port", () => {
+test("a process has the configured name, or host name and port", () => {
   assert.equal(instanceName("acker-1", 8080), "acker-1");
   assert.match(instanceName(null, 8080), /^[A-Za-z0-9][A-Za-z0-9._-]*-8080$/);
   assert.match(instanceName(null, 0), new RegExp(`-${process.pid}$`));
 });
 
-test("a certificate where nothing is encrypted, or half a pair, is a fault", () => {
+test("a certificate for an unencrypted connection, or half a pair, is a fault", () => {
   const { certificate, key } = selfSigned;
   const mqtt = { MQTT_URL: "mqtts://127.0.0.1" };
   assert.deepEqual(faultsOf({ ...mqtt, MQTT_CA: certificate, MQTT_CERT: certificate, MQTT_KEY: key }), []);
@@ -119,19 +119,19 @@ test("a certificate where nothing is encrypted, or half a pair, is a fault", () 
   assert.match(faultsOf({ NATS_CA: certificate }).join(), /needs an encrypted NATS_URL/);
 });
 
-test("what is no certificate or no key is said, and not shown", () => {
+test("an invalid certificate or key is a fault that does not show its value", () => {
   const { certificate, key } = selfSigned;
   const broken = certificate.replace(/MII/, "AAA");
   for (const text of ["a CA", broken, key]) {
     const faults = faultsOf({ DATABASE_CA: text });
-    assert.match(faults.join(), /DATABASE_CA is no certificate in PEM/);
+    assert.match(faults.join(), /DATABASE_CA is not a certificate in PEM/);
   }
   const [fault = ""] = faultsOf({ MQTT_URL: "mqtts://127.0.0.1", MQTT_CERT: certificate, MQTT_KEY: "geheim" });
-  assert.match(fault, /MQTT_KEY is no private key in PEM/);
+  assert.match(fault, /MQTT_KEY is not a private key in PEM/);
   assert.doesNotMatch(fault, /geheim/);
 });
 
-/** Made for this test alone, and valid for a day long ago: only its form is looked at. */
+/** Made for this test; it has expired, since only its form is checked. */
 const selfSigned = {
   certificate: `-----BEGIN CERTIFICATE-----
 MIIBLDCB36ADAgECAhQhoxqp4d6QW2+YcZgw/qnVjehh9DAFBgMrZXAwDDEKMAgG
@@ -168,6 +168,6 @@ test("a key for one direction alone is a fault that names the other", () => {
   assert.deepEqual(acker({ ...own, ACKTOR_ENVELOPE_PUBLIC_KEYS: publicPem }), []);
   assert.match(
     faultsOf({ ACKTOR_ACK_SIGNATURES: "2,3" }).join(),
-    /ACKTOR_ACK_SIGNATURES has an item "3" that is none of 1, 2/,
+    /ACKTOR_ACK_SIGNATURES has an item "3" that is not one of 1, 2/,
   );
 });
