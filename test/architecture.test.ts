@@ -26,7 +26,7 @@ const sources = folders
 /** Each driver has one importing file, so that what it really does is known in one place. */
 const DRIVERS: Readonly<Record<string, string>> = {
   postgres: "shared/src/db/pool.ts",
-  mqtt: "shared/src/mqtt/mqtt-transport.ts",
+  mqtt: "shared/src/mqtt/driver.ts",
   nats: "shared/src/bus/nats-bus.ts",
   pino: "shared/src/runtime/logger.ts",
   "mqtt-packet": "tools/chaos/src/proxy/mqtt-frames.ts",

@@ -40,7 +40,7 @@ test("a listener that throws, on any fact, hurts neither the others nor the link
   const failures: string[] = [];
   const { link, publish, facts } = testLink(t, {
     url: broker.url,
-    onListenerError: (_, event) => failures.push(event),
+    observer: { listenerFailed: (_, event) => failures.push(event) },
   });
   const broken = (): never => {
     throw new Error("broken");

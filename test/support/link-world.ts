@@ -45,7 +45,13 @@ export interface LinkWorld {
 }
 
 export function linkInput(policy: Partial<LinkPolicy> = {}, random = () => 0.5, now = () => 0): LinkInput {
-  return { policy: { ...DEFAULT_POLICY, ...policy }, broker: "mqtt://broker:1883", clientId: "test", now, random };
+  return {
+    policy: { ...DEFAULT_POLICY, ...policy },
+    broker: "mqtt://broker:1883",
+    clientId: "test",
+    clock: { now, wallClock: now },
+    random: { next: random },
+  };
 }
 
 export const sessionEnded = (input: FailureInput): SessionEvent => ({

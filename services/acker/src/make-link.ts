@@ -19,5 +19,11 @@ export interface AckerLinkOptions {
 /** Makes it; nothing connects before `connect`. */
 export function makeLink({ config, clientId, will, logger, random, onActor }: AckerLinkOptions): Link {
   const sharedSubscriptionsOn311 = config.ACKTOR_SHARED_ON_311 === "on";
-  return makeServiceLink(config, logger, { clientId, will, random, onActor, sharedSubscriptionsOn311 });
+  return makeServiceLink(config, logger, {
+    clientId,
+    will,
+    random: { next: random },
+    observer: { machineStarted: onActor },
+    sharedSubscriptionsOn311,
+  });
 }

@@ -146,7 +146,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   });
   const link = makeServiceLink(config, logger, {
     clientId: `acktor-publisher-${owner.replace("/", "-")}`,
-    onActor: (actor) => control.followLink(actor),
+    observer: { machineStarted: (actor) => control.followLink(actor) },
   });
   const latencies = new LatencyWindow(SYSTEM_CLOCK);
   const metrics = createMetrics(latencies);

@@ -1,7 +1,7 @@
 /**
- * What went wrong, in the five types of the tutorial (S2), and what the link does about it.
+ * Classifies failures into five types, and decides what the link does next. Pure.
  *
- * Pure: from errno, CONNACK, SUBACK, PUBACK and DISCONNECT codes of MQTT 3.1.1 and 5, and from our own deadlines.
+ * Input: errno, CONNACK, SUBACK, PUBACK and DISCONNECT codes of MQTT 3.1.1 and 5, and our own deadlines.
  */
 import type { Deadline, FailureInput } from "../mqtt/failure-input.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
@@ -11,9 +11,9 @@ import type { LinkFailure } from "./link.ts";
  * What the link does after a session ended:
  *  - `retry`: the backoff;
  *  - `busy`: the backoff, from its fifth step at least;
- *  - `older_version`: once again as 3.1.1, because the broker said so; without an older version, the operator;
- *  - `maybe_older_version`: the same, because the broker closed before CONNACK; without an older version, the backoff;
- *  - `operator`: ERROR, probed singly.
+ *  - `older_version`: the broker requires an older version: 3.1.1 next; without an older version, `operator`;
+ *  - `maybe_older_version`: the broker closed before CONNACK: 3.1.1 next; without an older version, `retry`;
+ *  - `operator`: ERROR, with single probes.
  */
 export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "operator";
 
@@ -72,20 +72,20 @@ const REASONS: Readonly<Record<number, CodeMeaning>> = {
 };
 
 /**
- * Some brokers hang up on a message that they do not want. The next connection is fine; were these the operator's, one
- * message would stop all of them for a minute. Credentials that were revoked show at the next CONNACK.
+ * Some brokers close the connection on a message that they refuse. The next connection is fine; if these codes needed the
+ * operator, one message would stop all others for a minute. Revoked credentials show at the next CONNACK.
  */
 const HUNG_UP_ON_A_MESSAGE: ReadonlySet<number> = new Set([0x87, 0x9a, 0x9b]);
 
 const UNKNOWN: CodeMeaning = { text: "unknown reason code", type: "protocol", remedy: "retry" };
 
-/** A certificate that does not verify: no retry mends it, a person does. */
+/** A certificate that does not verify: a retry does not help, an operator must act. */
 const CERTIFICATE =
   /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY|DECRYPT|DECODE)|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
 const TLS_PROTOCOL = /^(EPROTO$|ERR_SSL_)/;
 const TIMED_OUT = /^(ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_CONNECTION_TIMEOUT)$/;
 
-/** PUBACK and PUBREC codes that speak of the broker's state, not of the one message. They count against the breaker. */
+/** PUBACK and PUBREC codes that concern the broker's state, not the one message. They count against the breaker. */
 const BROKER_TROUBLE: ReadonlySet<number> = new Set([0x97]);
 
 const DEADLINES: Readonly<Record<Deadline, string>> = {
@@ -96,7 +96,7 @@ const DEADLINES: Readonly<Record<Deadline, string>> = {
   keepalive: "nothing came, not even a PINGRESP",
 };
 
-/** Sorts a failure into one of the five types. `retryable`: the same again, without a person, may help. */
+/** Sorts a failure into one of the five types. `retryable`: a retry without an operator may help. */
 export function classifyFailure(input: FailureInput): LinkFailure {
   const { type, reason, code } = describe(input);
   const remedy = remedyFor(input);
@@ -104,7 +104,7 @@ export function classifyFailure(input: FailureInput): LinkFailure {
   return { type, retryable, reason: oneLine(reason), code };
 }
 
-/** What the link is to do when a session ended this way. */
+/** What the link does after a session that ended this way. */
 export function remedyFor(input: FailureInput): Remedy {
   switch (input.kind) {
     case "connack":
@@ -124,7 +124,7 @@ export function remedyFor(input: FailureInput): Remedy {
   }
 }
 
-/** True when a refused PUBLISH says that the broker is in trouble, false when it speaks of that one message. */
+/** True when a refused PUBLISH shows trouble of the broker, false when it concerns that one message. */
 export function isBrokerTrouble(reasonCode: number): boolean {
   return BROKER_TROUBLE.has(reasonCode);
 }
@@ -163,11 +163,11 @@ function describe(input: FailureInput): Omit<LinkFailure, "retryable"> {
 type CodedInput = Extract<FailureInput, { kind: "connack" | "suback" | "disconnect" }>;
 
 function meaningOf(input: CodedInput): CodeMeaning {
-  // A broker that speaks 3.1.1 only answers a CONNECT of version 5 in its own tongue: code 1 is no code of version 5.
+  // A broker that speaks only 3.1.1 answers a CONNECT of version 5 with its own codes: code 1 is no code of version 5.
   if (input.kind === "connack" && input.code < 0x80) return CONNACK_311[input.code] ?? UNKNOWN;
   const meaning = REASONS[input.code] ?? UNKNOWN;
   if (input.kind !== "suback") return meaning;
-  // 3.1.1 has one code for every refusal, and what it nearly always means is the access list.
+  // 3.1.1 has one code for every refusal; nearly always the access list is the cause.
   if (input.protocolVersion === 4) return { text: "refused", type: "authentication", remedy: "operator" };
   return meaning;
 }
@@ -179,7 +179,7 @@ function typeOfErrno(code: string | null): ErrorType {
   return TIMED_OUT.test(code) ? "timeout" : "network";
 }
 
-/** Reasons go into logs and pages: one line, bounded, without control characters. */
+/** Reasons appear in logs and pages: one line, bounded, without control characters. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 300);
 }

@@ -1,82 +1,70 @@
 /**
- * A link: the machine that decides, the transport that carries, the gate of the breaker, and the listeners, joined (S9).
+ * A link: the machine that decides, the hot path (link-traffic.ts), the statistics and the listeners.
  *
  * Invariants:
- *  1. Every `publish` gets exactly one outcome. No message goes through the machine's event queue, in or out.
- *  2. A listener, or an `onOutcome`, that throws hurts nobody else.
- *  3. After `stop` resolved there is no client, timer or socket; stopped twice, or before it was ever connected, as well.
- *  4. Credentials are in no fact, no reason and no info.
+ *  LINK-1. Every `publish` gets exactly one outcome.
+ *  LINK-2. A listener or an `onOutcome` that throws affects neither the other listeners nor the link.
+ *  LINK-3. After `stop` resolved there is no client, timer or socket; also when stopped twice or before the first connect.
+ *  LINK-4. Credentials are in no fact, no reason and no info.
  */
 import { type Actor, createActor, fromCallback } from "xstate";
-import { type MqttTransport, openTransport } from "../mqtt/mqtt-transport.ts";
-import type { OutstandingPublish } from "../mqtt/outstanding.ts";
-import type { TransportHandlers, UnsentReason } from "../mqtt/transport-options.ts";
-import { classifyFailure, remedyFor } from "./classify-failure.ts";
-import type {
-  CommandResult,
-  IncomingMessage,
-  Link,
-  LinkEvents,
-  LinkInfo,
-  OutgoingPublish,
-  PublishOutcome,
-  Subscription,
-} from "./link.ts";
-import type { LinkContext, LinkFact, OperatorEvent, SessionEvent, SessionInput } from "./link-context.ts";
+import { MQTT } from "../mqtt/mqtt-transport.ts";
+import type { OnOutcome } from "../mqtt/outstanding.ts";
+import type { Transports } from "../mqtt/transport.ts";
+import { Lifecycle } from "../runtime/lifecycle.ts";
+import type { CommandResult, Link, LinkEvents, LinkInfo, OutgoingPublish, Subscription } from "./link.ts";
+import type { LinkContext, LinkFact, OperatorEvent, SessionInput } from "./link-context.ts";
 import { linkMachine } from "./link-machine.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
 import { LinkStats, nextAttemptAt } from "./link-stats.ts";
+import { LinkTraffic } from "./link-traffic.ts";
 import { Listeners } from "./listeners.ts";
-import { PublishGate } from "./publish-gate.ts";
+import type { GateSignals } from "./publish-gate.ts";
 
 const STOPPED: CommandResult = { ok: false, reason: "the link is stopped" };
 
-/** Makes a link, DISCONNECTED. Throws on a URL that is none. */
-export function createLink(options: LinkOptions): Link {
-  return new MachineLink(resolveLinkOptions(options), options);
+/**
+ * Makes a link, DISCONNECTED. Throws on an invalid URL.
+ * @param transports a simulated broker's connections, in place of MQTT
+ */
+export function createLink(options: LinkOptions, transports: Transports = MQTT): Link {
+  return new MachineLink(resolveLinkOptions(options), transports);
 }
 
 class MachineLink implements Link {
   readonly #options: ResolvedLinkOptions;
-  readonly #stats = new LinkStats();
+  readonly #stats: LinkStats;
   readonly #listeners: Listeners<LinkEvents>;
-  readonly #gate: PublishGate;
   readonly #actor: Actor<typeof linkMachine>;
-  readonly #wanted = new Map<string, Subscription>();
-  readonly #closing = new Set<Promise<void>>();
-  #transport: MqttTransport | null = null;
-  /** The session is being ended by us: what is lost with it counts against nobody. */
-  #isLeaving = false;
-  /** `capacity` was found to be 0: somebody waits for `link.writable`. */
-  #isAwaited = false;
-  #stopping: Promise<void> | null = null;
+  readonly #traffic: LinkTraffic;
+  readonly #life = new Lifecycle();
 
-  constructor(options: ResolvedLinkOptions, { inspect, onActor }: Pick<LinkOptions, "inspect" | "onActor">) {
+  constructor(options: ResolvedLinkOptions, transports: Transports) {
     this.#options = options;
-    this.#listeners = new Listeners(options.onListenerError);
-    this.#gate = new PublishGate(options.policy.breaker, {
-      tripped: (by) => this.#actor.send({ type: "breaker.tripped", by }),
-      proved: () => this.#actor.send({ type: "breaker.proved" }),
-      relapsed: (by) => this.#actor.send({ type: "breaker.relapsed", by }),
-    });
-    const { policy, address, clientId, now, random } = options;
+    const { policy, address, clientId, clock, random, observer } = options;
+    const stats = new LinkStats(clock);
+    const listeners = new Listeners<LinkEvents>(observer);
     const session = fromCallback<{ type: string }, SessionInput>(({ input, sendBack }) =>
-      this.#openSession(input, sendBack),
+      this.#traffic.openSession(input, sendBack),
     );
     this.#actor = createActor(linkMachine.provide({ actors: { session } }), {
-      input: { policy, broker: address.shown, clientId, now, random },
-      ...(inspect === undefined ? {} : { inspect }),
+      input: { policy, broker: address.shown, clientId, clock, random },
     });
+    const signals = new BreakerEvents(this.#actor);
+    this.#traffic = new LinkTraffic({ options, transports, stats, listeners, signals });
+    this.#stats = stats;
+    this.#listeners = listeners;
     this.#actor.on("*", (fact) => this.#heard(fact));
-    this.#actor.subscribe({ error: (error) => options.onListenerError(error, "link machine") });
+    this.#actor.subscribe({ error: (error) => observer.listenerFailed(error, "link machine") });
+    this.#life.begin();
     this.#actor.start();
-    onActor?.(this.#actor);
+    observer.machineStarted(this.#actor);
   }
 
   async connect(options: { readonly waitMs?: number } = {}): Promise<CommandResult> {
     const { waitMs } = options;
     const asked = this.#command({ type: "link.connect" });
-    if (waitMs === undefined || this.#stopping !== null) return asked;
+    if (waitMs === undefined || this.#isStopped) return asked;
     if (!asked.ok && this.#context().at.connection === "ERROR") return asked;
     return (await this.#becomesConnected(waitMs))
       ? { ok: true }
@@ -85,7 +73,7 @@ class MachineLink implements Link {
 
   async disconnect(): Promise<CommandResult> {
     const result = this.#command({ type: "link.disconnect" });
-    await Promise.all(this.#closing);
+    await this.#traffic.closed();
     return result;
   }
 
@@ -102,30 +90,19 @@ class MachineLink implements Link {
   }
 
   capacity(): number {
-    const capacity = Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
-    if (capacity === 0) this.#isAwaited = true;
-    return capacity;
+    return this.#traffic.capacity();
   }
 
-  publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): void {
-    const why = this.#take(message, onOutcome);
-    if (why === null) {
-      this.#stats.messagesSent++;
-      return;
-    }
-    if (why === "window_full" || why === "breaker_open") this.#isAwaited = true;
-    this.#listeners.guard("publish outcome", onOutcome, { kind: "unsent", why });
+  publish(message: OutgoingPublish, onOutcome: OnOutcome): void {
+    this.#traffic.publish(message, onOutcome);
   }
 
   subscribe(subscription: Subscription): void {
-    const known = this.#wanted.get(subscription.filter);
-    if (known?.qos === subscription.qos) return;
-    this.#wanted.set(subscription.filter, subscription);
-    this.#transport?.subscribe([subscription]);
+    this.#traffic.subscribe(subscription);
   }
 
   unsubscribe(filter: string): void {
-    if (this.#wanted.delete(filter)) this.#transport?.unsubscribe(filter);
+    this.#traffic.unsubscribe(filter);
   }
 
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void {
@@ -133,52 +110,47 @@ class MachineLink implements Link {
   }
 
   info(): LinkInfo {
+    this.#traffic.noteActivity();
     const context = this.#context();
     const { at, version, attempt, limits } = context;
-    const { connectedAt, disconnectedAt, lastError } = this.#stats;
+    const { connectedAt, disconnectedAt, lastActivityAt, lastError } = this.#stats;
     const isConnected = at.connection === "CONNECTED";
     return {
       state: at.connection,
       breaker: at.breaker,
+      // LINK-4: the address without credentials.
       broker: context.broker,
       clientId: context.clientId,
       protocolVersion: isConnected ? version.speak : null,
-      uptimeMs: isConnected && connectedAt !== null ? Date.now() - connectedAt : null,
+      uptimeMs: isConnected && connectedAt !== null ? this.#options.clock.wallClock() - connectedAt : null,
       connectedAt,
       disconnectedAt,
-      lastActivityAt: this.#lastActivityAt(),
+      lastActivityAt,
       lastError,
       retryCount: attempt,
       nextAttemptAt: nextAttemptAt(context),
-      inFlight: this.#transport?.inFlight ?? 0,
+      inFlight: this.#traffic.inFlight,
       stats: this.#stats.read(),
       limits: isConnected ? limits : null,
     };
   }
 
+  /** LINK-3 */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    return this.#life.stop(async () => {
+      this.#actor.send({ type: "link.disconnect" });
+      this.#actor.stop();
+      await this.#traffic.closed();
+      this.#listeners.clear();
+    });
   }
 
-  async #stop(): Promise<void> {
-    this.#actor.send({ type: "link.disconnect" });
-    this.#actor.stop();
-    await Promise.all(this.#closing);
-    this.#listeners.clear();
-  }
-
-  #take(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): UnsentReason | null {
-    const transport = this.#transport;
-    if (transport === null || !transport.isReady) return "not_connected";
-    if (this.#gate.admits() <= 0) return "breaker_open";
-    const why = transport.publish(message, this.#gate.tag, onOutcome);
-    if (why === null) this.#gate.take();
-    return why;
+  get #isStopped(): boolean {
+    return this.#life.state !== "RUNNING";
   }
 
   #command(event: OperatorEvent): CommandResult {
-    if (this.#stopping !== null) return STOPPED;
+    if (this.#isStopped) return STOPPED;
     const snapshot = this.#actor.getSnapshot();
     if (!snapshot.can(event)) {
       const { connection, breaker } = snapshot.context.at;
@@ -205,80 +177,37 @@ class MachineLink implements Link {
     });
   }
 
-  #openSession(input: SessionInput, tell: (event: SessionEvent) => void): () => void {
-    const { policy, will, ...rest } = this.#options;
-    this.#stats.connectionAttempts++;
-    this.#isLeaving = false;
-    const transport = openTransport(
-      {
-        ...rest,
-        protocolVersion: input.protocolVersion,
-        connectTimeoutMs: policy.connectTimeoutMs,
-        will: will(),
-        subscriptions: () => [...this.#wanted.values()],
-      },
-      this.#handlers(tell),
-    );
-    this.#transport = transport;
-    return () => this.#closeSession(transport);
-  }
-
-  #closeSession(transport: MqttTransport): void {
-    this.#isLeaving = true;
-    this.#noteActivity(transport);
-    if (this.#transport === transport) this.#transport = null;
-    const closing = transport.close().finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
-  }
-
-  #handlers(tell: (event: SessionEvent) => void): TransportHandlers {
-    return {
-      ready: (limits) => tell({ type: "session.connected", limits }),
-      ended: (input) => tell({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input) }),
-      message: (message) => this.#received(message),
-      settled: (entry, outcome, at) => this.#settled(entry, outcome, at),
-      turn: () => this.#checkWritable(),
-    };
-  }
-
-  #received(message: IncomingMessage): void {
-    this.#stats.messagesReceived++;
-    this.#listeners.tell("link.message", message);
-  }
-
-  #settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void {
-    this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
-    this.#stats.publishEnded(outcome);
-    this.#listeners.guard("publish outcome", entry.onOutcome, outcome);
-  }
-
-  #checkWritable(): void {
-    if (!this.#isAwaited || this.capacity() === 0) return;
-    this.#isAwaited = false;
-    this.#listeners.tell("link.writable", {});
-  }
-
   #heard(heard: LinkFact): void {
-    if (heard.type === "link.transition" && heard.fact.region === "breaker")
-      this.#gate.moved(this.#context().at.breaker);
+    if (heard.type === "link.transition" && heard.fact.region === "breaker") {
+      this.#traffic.breakerMoved(this.#context().at.breaker);
+    }
     this.#stats.heard(heard);
-    this.#listeners.tell(heard.type, heard.fact);
-    if (heard.type !== "link.transition") return;
-    // A move of either region may have made room.
-    this.#isAwaited = true;
-    this.#checkWritable();
-  }
-
-  #lastActivityAt(): number | null {
-    if (this.#transport !== null) this.#noteActivity(this.#transport);
-    return this.#stats.lastActivityAt;
-  }
-
-  #noteActivity(transport: MqttTransport): void {
-    this.#stats.lastActivityAt = Math.round(Date.now() - (this.#options.now() - transport.activeAt));
+    this.#listeners.emit(heard.type, heard.fact);
+    if (heard.type === "link.transition") this.#traffic.regionMoved();
   }
 
   #context(): LinkContext {
     return this.#actor.getSnapshot().context;
+  }
+}
+
+/** The gate's signals as events of the machine. */
+class BreakerEvents implements GateSignals {
+  readonly #actor: Actor<typeof linkMachine>;
+
+  constructor(actor: Actor<typeof linkMachine>) {
+    this.#actor = actor;
+  }
+
+  tripped(by: "connect" | "publish"): void {
+    this.#actor.send({ type: "breaker.tripped", by });
+  }
+
+  proved(): void {
+    this.#actor.send({ type: "breaker.proved" });
+  }
+
+  relapsed(by: "connect" | "publish"): void {
+    this.#actor.send({ type: "breaker.relapsed", by });
   }
 }

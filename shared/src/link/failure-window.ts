@@ -1,11 +1,11 @@
 /**
- * Counts calls, failures and slow calls over a sliding time. It decides *whether* the breaker opens; the machine knows
- * *when* and what then.
+ * Counts calls, failures and slow calls over a sliding period. It decides *whether* the breaker opens; the machine decides
+ * *when*, and what follows. Time is the caller's monotonic clock.
  *
  * Invariants:
- *  1. Memory is constant: `BUCKETS` counters, whatever the rate.
- *  2. A call counts for at least `windowMs` - one bucket and at most `windowMs`.
- *  3. Time is the caller's monotonic clock; one that stands still or jumps far ahead does no harm.
+ *  FAILURE_WINDOW-1. Memory is constant: `BUCKETS` counters, at every rate.
+ *  FAILURE_WINDOW-2. A call counts for at least `windowMs` - one bucket and at most `windowMs`, also when the clock stands
+ *                    still or jumps far ahead.
  */
 
 const BUCKETS = 20;
@@ -49,7 +49,7 @@ export class FailureWindow {
     if (elapsedMs > this.#policy.slowMs) this.#slow.add(this.#newest);
   }
 
-  /** True when what happened up to `at` (monotonic milliseconds) should open the breaker. */
+  /** True when the calls up to `at` (monotonic milliseconds) should open the breaker. */
   shouldOpen(at: number): boolean {
     this.#advance(at);
     const { minCalls, failureRatio, slowRatio } = this.#policy;
@@ -66,7 +66,7 @@ export class FailureWindow {
 
   #advance(at: number): void {
     const number = Math.floor(at / this.#bucketMs);
-    if (number <= this.#newest) return;
+    if (number <= this.#newest) return; // FAILURE_WINDOW-2
     for (let n = Math.max(this.#newest + 1, number - BUCKETS + 1); n <= number; n++) {
       this.#calls.forget(n);
       this.#failed.forget(n);
@@ -76,10 +76,10 @@ export class FailureWindow {
   }
 }
 
-/** One number per bucket, and their sum. */
+/** One count per bucket, and their sum. */
 class Counter {
   sum = 0;
-  readonly #buckets = new Uint32Array(BUCKETS);
+  readonly #buckets = new Uint32Array(BUCKETS); // FAILURE_WINDOW-1
 
   add(bucket: number): void {
     const index = indexOf(bucket);
@@ -99,7 +99,7 @@ class Counter {
   }
 }
 
-/** Bucket numbers are negative where the clock is. */
+/** Bucket numbers are negative where the clock is negative. */
 function indexOf(bucket: number): number {
   return ((bucket % BUCKETS) + BUCKETS) % BUCKETS;
 }

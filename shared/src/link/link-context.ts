@@ -1,9 +1,11 @@
 /**
- * What the link machine knows, and how that changes. Pure: each function takes the context and gives what is new in it.
+ * The context of the link machine and its changes. Pure: each function takes the context and returns the changed fields.
  */
+import type { BrokerLimits } from "../mqtt/messages.ts";
+import type { Clock, Random } from "../runtime/clock.ts";
 import { BUSY_STEP, backoffMs } from "./backoff.ts";
 import { classifyFailure, type Remedy } from "./classify-failure.ts";
-import type { BreakerState, BrokerLimits, ConnectionState, LinkEvents, LinkFailure } from "./link.ts";
+import type { BreakerState, ConnectionState, LinkEvents, LinkFailure } from "./link.ts";
 import type { LinkPolicy } from "./link-policy.ts";
 
 export interface LinkInput {
@@ -11,21 +13,19 @@ export interface LinkInput {
   /** Broker's address without credentials. */
   readonly broker: string;
   readonly clientId: string;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** Who opened the breaker. `connect`: connects, or publishes that ended with their connection. */
+/** What opened the breaker. `connect`: connects, or publishes that were lost with their connection. */
 export type OpenedBy = "connect" | "publish" | "operator";
 
 export interface LinkContext extends LinkInput {
-  /** Where both regions are, for facts that name both ends of a move. */
+  /** The states of both regions, for facts that name both ends of a move. */
   readonly at: { readonly connection: ConnectionState; readonly breaker: BreakerState };
   /**
-   * What the next session speaks. `certain`: it is known that the broker does not speak 5. `suspicions`: connections
-   * that worked as 3.1.1 right after the broker had closed on 5 without a word.
+   * What the next session speaks. `certain`: the broker is known not to speak 5. `suspicions`: connections that worked as
+   * 3.1.1 right after the broker had closed on 5 without an answer.
    */
   readonly version: { readonly speak: 4 | 5; readonly certain: boolean; readonly suspicions: number };
   /** Attempts since the connection last held: the n of the backoff. */
@@ -35,7 +35,7 @@ export interface LinkContext extends LinkInput {
   readonly limits: BrokerLimits | null;
   /** The wait of RECONNECTING or ERROR: its length, its end (monotonic milliseconds), and whether it is over. */
   readonly wait: { readonly ms: number; readonly until: number; readonly over: boolean };
-  /** Why and how long the breaker is open, and how often it was opened since it was closed. */
+  /** Why and for how long the breaker is open, and how often it opened since it was closed. */
   readonly opened: {
     readonly by: OpenedBy | null;
     readonly ms: number;
@@ -64,7 +64,7 @@ export type OperatorEvent =
 export type LinkEvent =
   | SessionEvent
   | OperatorEvent
-  /** The window of publishes says that the breaker should open. */
+  /** Too many publishes failed: the breaker should open. */
   | { readonly type: "breaker.tripped"; readonly by: "connect" | "publish" }
   /** The probes of HALF_OPEN all succeeded, or one failed. */
   | { readonly type: "breaker.proved" }
@@ -82,7 +82,7 @@ type News = Partial<LinkContext>;
 const NO_WAIT = { ms: 0, until: 0, over: true } as const;
 const NOT_OPENED = { by: null, ms: 0, until: 0, times: 0 } as const;
 
-/** Connections as 3.1.1 after a close on 5, until it is believed. One may have been a broker that was just starting. */
+/** Connections as 3.1.1 after a close on 5, until the broker counts as an older one. A single one may have been a broker that was starting. */
 const SUSPICIONS_BELIEVED = 2;
 
 export function initialContext(input: LinkInput): LinkContext {
@@ -106,7 +106,7 @@ export function chooseVersion({ policy, version }: LinkContext): News {
   return { version: { ...version, speak: 5 } };
 }
 
-/** The broker did not take 5. */
+/** The broker did not accept 5. */
 export function fallBack({ version }: LinkContext, remedy: Remedy): News {
   return { version: { ...version, speak: 4, certain: remedy === "older_version" } };
 }
@@ -124,40 +124,40 @@ export function noteFailedConnect(context: LinkContext, failure: LinkFailure): N
 }
 
 export function noteLoss(context: LinkContext, failure: LinkFailure | null): News {
-  return { failure: failure ?? context.failure, limits: null, lostAt: context.now() };
+  return { failure: failure ?? context.failure, limits: null, lostAt: context.clock.now() };
 }
 
 /** Plans the wait of RECONNECTING. */
 export function planRetry(context: LinkContext, remedy: Remedy): News {
-  const { policy, random, now, wait, attempt } = context;
+  const { policy, random, clock, wait, attempt } = context;
   const n = remedy === "busy" ? Math.max(attempt, BUSY_STEP) : attempt;
   const ms = backoffMs(policy.backoff, n, attempt === 0 ? 0 : wait.ms, random);
-  return { attempt: n + 1, wait: { ms, until: now() + ms, over: false } };
+  return { attempt: n + 1, wait: { ms, until: clock.now() + ms, over: false } };
 }
 
 /** Plans the wait of ERROR. */
-export function planProbe({ policy, random, now, attempt }: LinkContext): News {
+export function planProbe({ policy, random, clock, attempt }: LinkContext): News {
   const [from, to] = policy.errorWaitMs;
-  const ms = from + random() * (to - from);
-  return { attempt: attempt + 1, wait: { ms, until: now() + ms, over: false } };
+  const ms = from + random.next() * (to - from);
+  return { attempt: attempt + 1, wait: { ms, until: clock.now() + ms, over: false } };
 }
 
-/** A person's word: as if nothing had failed yet. */
+/** An operator's command: as if nothing had failed yet. */
 export function startAfresh({ policy }: LinkContext): News {
   return { attempt: 0, failedConnects: 0, wait: NO_WAIT, version: firstVersion(policy) };
 }
 
 /** Plans how long the breaker stays open. An operator's opening lasts until an operator closes it. */
-export function planOpening({ policy, random, now, opened }: LinkContext, by: OpenedBy): News {
+export function planOpening({ policy, random, clock, opened }: LinkContext, by: OpenedBy): News {
   const { openBaseMs, openCapMs, connectOpenCapMs } = policy.breaker;
   const cap = by === "connect" ? Math.min(openCapMs, connectOpenCapMs) : openCapMs;
-  const ms = (0.5 + random() / 2) * Math.min(cap, openBaseMs * 2 ** opened.times);
+  const ms = (0.5 + random.next() / 2) * Math.min(cap, openBaseMs * 2 ** opened.times);
   return {
-    opened: { by, ms, until: by === "operator" ? Number.POSITIVE_INFINITY : now() + ms, times: opened.times + 1 },
+    opened: { by, ms, until: by === "operator" ? Number.POSITIVE_INFINITY : clock.now() + ms, times: opened.times + 1 },
   };
 }
 
-/** Closed: by proof, or because a person said so. */
+/** Closed: by its probes, or by an operator. */
 export function forgetOpening(): News {
   return { opened: NOT_OPENED, failedConnects: 0 };
 }

@@ -1,19 +1,20 @@
 /**
- * The link: its connection and its circuit breaker, one parallel machine (S1, S4).
+ * The link: its connection and its circuit breaker, one parallel machine.
  *
  *   connection  DISCONNECTED → CONNECTING → CONNECTED | RECONNECTING | ERROR; RECONNECTING | ERROR → CONNECTING
  *   breaker     CLOSED → OPEN → HALF_OPEN → CLOSED | OPEN
  *
  * Invariants:
- *  1. There is at most one session (one client object), and none in DISCONNECTED, RECONNECTING and ERROR. It outlives
- *     CONNECTING, so it is spawned and stopped, not invoked: an invocation of CONNECTING would die on the way out.
- *  2. It never gives up: RECONNECTING and ERROR always end in another attempt, unless a person disconnects.
- *  3. RECONNECTING waits for the backoff *and* for the breaker, at the same time. ERROR waits long and tries once.
- *  4. The breaker never ends a connection; one that a person opened holds back publishes only, not connects.
- *  5. A failed connect counts against the breaker, whatever the reason; a fallback to the older version does not.
- *  6. The backoff starts again only after a connection that held, or by a person's word.
+ *  LINK_MACHINE-1. There is at most one session, and none in DISCONNECTED, RECONNECTING and ERROR.
+ *  LINK_MACHINE-2. The machine never gives up: RECONNECTING and ERROR always lead to another attempt, unless an operator
+ *                  disconnects.
+ *  LINK_MACHINE-3. RECONNECTING waits for the backoff *and* for the breaker, at the same time. ERROR waits long and tries once.
+ *  LINK_MACHINE-4. The breaker never ends a connection; one that an operator opened holds back publishes only, not connects.
+ *  LINK_MACHINE-5. A failed connect counts against the breaker, for any reason; a fallback to the older version does not.
+ *  LINK_MACHINE-6. The backoff starts again only after a connection that held, or by an operator's command.
  *
- * Time, randomness and sockets come from outside: the actor's clock, `input.now`, `input.random`, the actor `session`.
+ * A session outlives CONNECTING, so the machine spawns and stops it: an invocation of CONNECTING would end on the way out.
+ * Time, randomness and sockets come from outside: the actor's clock, `input.clock`, `input.random`, the actor `session`.
  */
 import {
   and,
@@ -33,9 +34,7 @@ import { classifyFailure } from "./classify-failure.ts";
 import type { BreakerState, ConnectionState } from "./link.ts";
 import type { LinkContext, LinkEvent, LinkFact, LinkInput, SessionInput } from "./link-context.ts";
 import * as change from "./link-context.ts";
-
-/** Node fires a longer timer at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+import * as guard from "./link-guards.ts";
 
 const linkSetup = setup({
   types: {
@@ -47,29 +46,25 @@ const linkSetup = setup({
   },
   actors: { session: fromCallback<{ type: string }, SessionInput>(() => undefined) },
   delays: {
-    backoff: ({ context }) => Math.min(MAX_DELAY_MS, context.wait.ms),
-    errorWait: ({ context }) => Math.min(MAX_DELAY_MS, context.wait.ms),
-    breakerWait: ({ context }) => Math.min(MAX_DELAY_MS, context.opened.ms),
-    connectTimeout: ({ context }) => context.policy.connectTimeoutMs,
-    held: ({ context }) => context.policy.heldMs,
+    backoff: guard.wait,
+    errorWait: guard.wait,
+    breakerWait: guard.breakerWait,
+    connectTimeout: guard.connectTimeout,
+    held: guard.held,
   },
   guards: {
-    hasOlderVersion: ({ context, event }) =>
-      event.type === "session.ended" &&
-      (event.remedy === "older_version" || event.remedy === "maybe_older_version") &&
-      context.policy.version === "auto" &&
-      context.version.speak === 5,
-    needsOperator: ({ event }) =>
-      event.type === "session.ended" && (event.remedy === "operator" || event.remedy === "older_version"),
-    waitIsOver: ({ context }) => context.wait.over,
-    openedByFailures: ({ context }) => context.opened.by !== null && context.opened.by !== "operator",
-    openedByConnects: ({ context }) => context.opened.by === "connect",
-    released: ({ context }) => context.opened.by === null,
-    tooManyConnectsFailed: ({ context }) => context.failedConnects >= context.policy.breaker.connectFailures,
+    hasOlderVersion: guard.hasOlderVersion,
+    needsOperator: guard.needsOperator,
+    waitIsOver: guard.waitIsOver,
+    openedByFailures: guard.openedByFailures,
+    openedByConnects: guard.openedByConnects,
+    released: guard.isReleased,
+    tooManyConnectsFailed: guard.tooManyConnectsFailed,
     breakerIsOpen: stateIn({ breaker: "OPEN" }),
     isDisconnected: stateIn({ connection: "DISCONNECTED" }),
     isReconnecting: stateIn({ connection: "RECONNECTING" }),
     isInError: stateIn({ connection: "ERROR" }),
+    // LINK_MACHINE-3, LINK_MACHINE-4
     mayConnect: and(["waitIsOver", not(and(["breakerIsOpen", "openedByFailures"]))]),
     connectIsAsked: and(["openedByFailures", or(["isDisconnected", "isInError"])]),
     resetIsAsked: or(["isReconnecting", "isInError"]),
@@ -83,7 +78,7 @@ const linkSetup = setup({
         const region = "connection" in params ? "connection" : "breaker";
         const to = "connection" in params ? params.connection : params.breaker;
         const from = context.at[region];
-        // The initial states are arrived at without a move.
+        // The initial states are entered without a move.
         if (from === to) return;
         enqueue.assign({ at: { ...context.at, ...params } });
         enqueue.emit({ type: "link.transition", fact: { region, from, to, event: event.type } });
@@ -121,10 +116,10 @@ const linkSetup = setup({
     tellConnectSucceeded: raise({ type: "connect.succeeded" }),
     tellConnectFailed: raise({ type: "connect.failed" }),
     announceConnected: enqueueActions(({ context, enqueue }) => {
-      const { broker, clientId, version, lostAt, now } = context;
+      const { broker, clientId, version, lostAt, clock } = context;
       const fact = { protocolVersion: version.speak, broker, clientId };
       enqueue.emit({ type: "link.connected", fact });
-      if (lostAt !== null) enqueue.emit({ type: "link.reconnected", fact: { afterMs: now() - lostAt } });
+      if (lostAt !== null) enqueue.emit({ type: "link.reconnected", fact: { afterMs: clock.now() - lostAt } });
     }),
     announceLoss: emit(({ context }) => ({
       type: "link.disconnected" as const,
@@ -137,7 +132,7 @@ const linkSetup = setup({
   },
 });
 
-/** Every opening has an author: the operator, the publishes, or, for what is left, the connects. */
+/** An opening's cause: the operator, the publishes, or else the connects. */
 function openedBy(event: LinkEvent): change.OpenedBy {
   if (event.type === "breaker.open") return "operator";
   return event.type === "breaker.tripped" || event.type === "breaker.relapsed" ? event.by : "connect";
@@ -147,6 +142,7 @@ const connection = linkSetup.createStateConfig({
   initial: "DISCONNECTED",
   states: {
     DISCONNECTED: {
+      // LINK_MACHINE-1
       entry: ["closeSession", { type: "arrive", params: { connection: "DISCONNECTED" } }],
       on: { "link.connect": { target: "CONNECTING", actions: "startAfresh" } },
     },
@@ -155,6 +151,7 @@ const connection = linkSetup.createStateConfig({
       on: {
         "session.connected": { target: "CONNECTED", actions: ["noteConnected", "tellConnectSucceeded"] },
         "session.ended": [
+          // LINK_MACHINE-5
           { guard: "hasOlderVersion", actions: ["fallBack", "closeSession", "openSession"] },
           {
             guard: "needsOperator",
@@ -189,11 +186,13 @@ const connection = linkSetup.createStateConfig({
         },
         "link.disconnect": { target: "DISCONNECTED", actions: ["noteGoodbye", "announceGoodbye"] },
       },
+      // LINK_MACHINE-6
       after: { held: { actions: "noteHeld" } },
     },
     RECONNECTING: {
       entry: ["closeSession", "planRetry", { type: "arrive", params: { connection: "RECONNECTING" } }],
       after: { backoff: { actions: "noteWaitOver" } },
+      // LINK_MACHINE-2
       always: { guard: "mayConnect", target: "CONNECTING" },
       on: {
         "link.reset": { target: "CONNECTING", actions: "startAfresh" },
@@ -202,6 +201,7 @@ const connection = linkSetup.createStateConfig({
     },
     ERROR: {
       entry: ["closeSession", "planProbe", { type: "arrive", params: { connection: "ERROR" } }],
+      // LINK_MACHINE-2
       after: { errorWait: { target: "CONNECTING" } },
       on: {
         "link.connect": { target: "CONNECTING", actions: "startAfresh" },
@@ -235,7 +235,7 @@ const breaker = linkSetup.createStateConfig({
     },
     HALF_OPEN: {
       entry: { type: "arrive", params: { breaker: "HALF_OPEN" } },
-      // A person's word needs no probe; the way through HALF_OPEN keeps the moves those of the design.
+      // An operator's command needs no probe; it passes through HALF_OPEN so that the moves stay those of the diagram.
       always: { guard: "released", target: "CLOSED" },
       on: {
         "connect.succeeded": { guard: "openedByConnects", target: "CLOSED" },

@@ -1,7 +1,8 @@
-/** What `createLink` takes, and what is taken where nothing is given. */
-import type { AnyActor, InspectionEvent, Observer } from "xstate";
+/** The options of `createLink` and their defaults. */
+import type { AnyActor } from "xstate";
 import { type BrokerAddress, parseBrokerUrl } from "../mqtt/broker-address.ts";
-import type { TlsOptions, Will } from "../mqtt/transport-options.ts";
+import type { TlsOptions, Will } from "../mqtt/transport.ts";
+import { type Clock, type Random, SYSTEM_CLOCK, SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
 import {
   type BreakerPolicy,
@@ -16,15 +17,15 @@ export interface LinkOptions {
   readonly url: string;
   readonly username?: string | null;
   readonly password?: string | null;
-  /** What speaks: the first part of the client id. Default `acktor`. */
+  /** First part of the client id. Default `acktor`. */
   readonly name?: string;
-  /** Which one of its kind: the second part of the client id. */
+  /** Second part of the client id. */
   readonly instance?: string;
-  /** Default `<name>-<instance>-<8 hex digits>`: the same id twice would take itself over for ever. */
+  /** Default `<name>-<instance>-<8 hex digits>`: two links of one id would take each other's session over forever. */
   readonly clientId?: string;
-  /** Default `auto`: 5 where the broker speaks it, 3.1.1 where not. */
+  /** Default `auto`: 5 where the broker speaks it, else 3.1.1. */
   readonly version?: VersionPolicy;
-  /** Seconds. Default 5; a dead connection shows after one and a half of it. */
+  /** Seconds. Default 5; a dead connection is found after 1.5 × this time. */
   readonly keepaliveSeconds?: number;
   /** Milliseconds from opening the socket to the last SUBACK. Default 5,000. */
   readonly connectTimeoutMs?: number;
@@ -34,7 +35,7 @@ export interface LinkOptions {
   readonly silenceMs?: number;
   /** Most publishes without their PUBACK; the broker's Receive Maximum where that is less. Default 2,000. */
   readonly sendQuota?: number;
-  /** Use `$share` on MQTT 3.1.1, where no broker says whether it has it. Default false. */
+  /** Use `$share` on MQTT 3.1.1, where no broker announces whether it supports it. Default false. */
   readonly sharedSubscriptionsOn311?: boolean;
   /** Default: kind `full`, base 500 ms, cap 8,000 ms (a fleet: 30,000), floor 100 ms. */
   readonly backoff?: Partial<BackoffPolicy>;
@@ -44,20 +45,21 @@ export interface LinkOptions {
   readonly heldMs?: number;
   /** Milliseconds, from and to, between two probes in ERROR. Default 30,000 to 60,000. */
   readonly errorWaitMs?: readonly [from: number, to: number];
-  /** What the broker says when we vanish. A function is asked at each connection. Default none. */
+  /** The broker publishes it when this client vanishes. A function is called at each connection. Default none. */
   readonly will?: Will | (() => Will);
   /** For mqtts and wss. */
   readonly tls?: TlsOptions;
-  /** Takes what a listener, or an `onOutcome`, threw. Default: a warning of the process. */
-  readonly onListenerError?: (error: unknown, event: string) => void;
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-  /** Uniform in [0, 1). */
-  readonly random?: () => number;
-  /** Sees what the machine does, as XState's `inspect`. */
-  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
-  /** Takes the machine's actor once it has started, for those who watch it now and then; commands go through the link. */
-  readonly onActor?: (actor: AnyActor) => void;
+  /** Default: the process emits a warning for a listener that throws. */
+  readonly observer?: LinkObserver;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface LinkObserver {
+  /** A listener or an `onOutcome` threw. */
+  listenerFailed?(error: unknown, event: string): void;
+  /** The machine's actor has started. For observers only: commands go through the link. */
+  machineStarted?(actor: AnyActor): void;
 }
 
 export interface ResolvedLinkOptions {
@@ -70,19 +72,18 @@ export interface ResolvedLinkOptions {
   readonly silenceMs: number;
   readonly sendQuota: number;
   readonly sharedSubscriptionsOn311: boolean;
-  readonly will: () => Will | null;
+  readonly will: Will | (() => Will) | null;
   readonly tls: TlsOptions;
   readonly policy: LinkPolicy;
-  readonly onListenerError: (error: unknown, event: string) => void;
-  readonly now: () => number;
-  readonly random: () => number;
+  readonly observer: Required<LinkObserver>;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** Throws on a URL that is none. */
+/** Throws on an invalid URL. */
 export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
   const address = parseBrokerUrl(options.url);
-  const random = options.random ?? Math.random;
-  const { will } = options;
+  const random = options.random ?? SYSTEM_RANDOM;
   return {
     address,
     username: options.username ?? address.username,
@@ -93,7 +94,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     silenceMs: options.silenceMs ?? options.publishDeadlineMs ?? 2_000,
     sendQuota: options.sendQuota ?? 2_000,
     sharedSubscriptionsOn311: options.sharedSubscriptionsOn311 ?? false,
-    will: typeof will === "function" ? will : () => will ?? null,
+    will: options.will ?? null,
     tls: options.tls ?? {},
     policy: {
       version: options.version ?? DEFAULT_POLICY.version,
@@ -103,19 +104,28 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
       heldMs: options.heldMs ?? DEFAULT_POLICY.heldMs,
       errorWaitMs: options.errorWaitMs ?? DEFAULT_POLICY.errorWaitMs,
     },
-    onListenerError: options.onListenerError ?? warn,
-    now: options.now ?? (() => performance.now()),
+    observer: observerOf(options.observer ?? {}),
+    clock: options.clock ?? SYSTEM_CLOCK,
     random,
   };
 }
 
-function newClientId(name: string, instance: string | undefined, random: () => number): string {
-  const suffix = Math.floor(random() * 2 ** 32)
+function observerOf(given: LinkObserver): Required<LinkObserver> {
+  return {
+    listenerFailed(error, event) {
+      if (given.listenerFailed !== undefined) given.listenerFailed(error, event);
+      else
+        process.emitWarning(`a listener of ${event} failed: ${error instanceof Error ? error.message : String(error)}`);
+    },
+    machineStarted(actor) {
+      given.machineStarted?.(actor);
+    },
+  };
+}
+
+function newClientId(name: string, instance: string | undefined, random: Random): string {
+  const suffix = Math.floor(random.next() * 2 ** 32)
     .toString(16)
     .padStart(8, "0");
   return [name, instance, suffix].filter((part) => part !== undefined && part !== "").join("-");
-}
-
-function warn(error: unknown, event: string): void {
-  process.emitWarning(`a listener of ${event} failed: ${error instanceof Error ? error.message : String(error)}`);
 }

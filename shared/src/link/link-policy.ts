@@ -1,22 +1,22 @@
-/** The numbers of a link: their defaults, and why. All of them can be set by `createLink`. */
+/** The numbers of a link and their defaults. `createLink` can set all of them. */
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
 import type { WindowPolicy } from "./failure-window.ts";
 
 export type VersionPolicy = "auto" | "5" | "3.1.1";
 
 export interface BreakerPolicy extends WindowPolicy {
-  /** Connects failed in a row that open the breaker. */
+  /** Failed connects in a row that open the breaker. */
   readonly connectFailures: number;
   /** Milliseconds: an opening lasts U(0.5, 1) × min(openCapMs, openBaseMs × 2^m), m = openings since it was closed. */
   readonly openBaseMs: number;
   readonly openCapMs: number;
-  /** Milliseconds: the cap where connects opened it. The backoff runs beside it; more would break recovery in 10 s. */
+  /** Milliseconds: the cap where connects opened it. The backoff runs at the same time; more would break recovery in 10 s. */
   readonly connectOpenCapMs: number;
   /** Publishes that HALF_OPEN admits, and that must succeed. */
   readonly probes: number;
 }
 
-/** What the machine decides by. */
+/** The numbers by which the machine decides. */
 export interface LinkPolicy {
   readonly version: VersionPolicy;
   readonly backoff: BackoffPolicy;

@@ -1,4 +1,5 @@
-/** S7 and S8: what the link has done, for people to read. Counted on the way, put together when somebody asks. */
+/** The statistics of a link, for people to read: counted as things happen, assembled on demand. */
+import type { Clock } from "../runtime/clock.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
 import { classifyFailure } from "./classify-failure.ts";
 import type { LinkFailure, LinkInfo, PublishOutcome } from "./link.ts";
@@ -16,7 +17,12 @@ export class LinkStats {
   disconnectedAt: number | null = null;
   lastActivityAt: number | null = null;
   lastError: (LinkFailure & { readonly at: number }) | null = null;
+  readonly #clock: Clock;
   readonly #errorsByType = new Map<ErrorType, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   heard({ type, fact }: LinkFact): void {
     switch (type) {
@@ -25,14 +31,14 @@ export class LinkStats {
         return;
       case "link.connected":
         this.successfulConnections++;
-        this.connectedAt = Date.now();
+        this.connectedAt = this.#clock.wallClock();
         return;
       case "link.disconnected":
         this.disconnections++;
-        this.disconnectedAt = Date.now();
+        this.disconnectedAt = this.#clock.wallClock();
         return;
       case "link.error":
-        this.lastError = { ...fact, at: Date.now() };
+        this.lastError = { ...fact, at: this.#clock.wallClock() };
         this.#count(fact.type);
         return;
       case "link.reconnected":
@@ -40,8 +46,8 @@ export class LinkStats {
     }
   }
 
-  /** Publishes that went wrong are errors of their type too, though not of the connection. */
-  publishEnded(outcome: PublishOutcome): void {
+  /** A failed publish counts as an error of its type, though not of the connection. */
+  publishSettled(outcome: PublishOutcome): void {
     if (outcome.kind === "refused") this.#count(classifyFailure({ kind: "puback", code: outcome.reasonCode }).type);
     if (outcome.kind === "lost" && outcome.why === "deadline") this.#count("timeout");
   }
@@ -63,11 +69,11 @@ export class LinkStats {
   }
 }
 
-/** When the next attempt is due, in milliseconds since 1970, or null where none is planned. */
+/** When the next attempt is due, in milliseconds since 1970; null where none is planned. */
 export function nextAttemptAt(context: LinkContext): number | null {
-  const { at, wait, opened, now } = context;
+  const { at, wait, opened, clock } = context;
   if (at.connection !== "RECONNECTING" && at.connection !== "ERROR") return null;
   const holdsBack = at.connection === "RECONNECTING" && at.breaker === "OPEN" && opened.by !== "operator";
   const due = Math.max(wait.until, holdsBack ? opened.until : 0);
-  return Math.round(Date.now() + Math.max(0, due - now()));
+  return Math.round(clock.wallClock() + Math.max(0, due - clock.now()));
 }

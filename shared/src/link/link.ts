@@ -1,7 +1,7 @@
 /**
- * What a service sees of its MQTT connection. `create-link.ts` makes one; nobody else touches the driver.
+ * What a service sees of its MQTT connection. `create-link.ts` makes one.
  *
- * The link is a state machine (region `connection` and region `breaker`); this interface is its hot path and its facts.
+ * The link is a state machine (regions `connection` and `breaker`); this interface is its hot path and its facts.
  */
 import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "../mqtt/messages.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
@@ -19,12 +19,12 @@ export interface LinkFailure {
   readonly code: string | number | null;
 }
 
-/** Facts the link emits (S6). A listener that throws hurts nobody else. */
+/** Facts that the link emits. A listener that throws does not affect the others. */
 export interface LinkEvents {
   "link.connected": { readonly protocolVersion: 4 | 5; readonly broker: string; readonly clientId: string };
-  /** `expected`: asked for by `disconnect` or `stop`. */
+  /** `expected`: caused by `disconnect` or `stop`. */
   "link.disconnected": { readonly expected: boolean; readonly failure: LinkFailure | null };
-  /** A CONNECTED after the first one. `afterMs` = time without a connection. */
+  /** A CONNECTED after the first one. `afterMs`: time without a connection. */
   "link.reconnected": { readonly afterMs: number };
   "link.error": LinkFailure;
   "link.message": IncomingMessage;
@@ -39,7 +39,7 @@ export interface LinkEvents {
   "link.writable": Record<string, never>;
 }
 
-/** S7 and S8 in one value. Times are milliseconds since 1970 by this machine's clock, for people to read. */
+/** State and statistics in one value. Times are milliseconds since 1970 by this machine's clock, for people to read. */
 export interface LinkInfo {
   readonly state: ConnectionState;
   readonly breaker: BreakerState;
@@ -73,23 +73,23 @@ export interface LinkInfo {
 export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 export interface Link {
-  /** Asks for CONNECTED; returns at once, or with `waitMs` when CONNECTED or the time is over (the attempt goes on). */
+  /** Starts connecting. Returns immediately; with `waitMs`, when CONNECTED or after that time (the attempts continue). */
   connect(options?: { readonly waitMs?: number }): Promise<CommandResult>;
   /** Sends DISCONNECT, ends the session; the link stays usable. */
   disconnect(): Promise<CommandResult>;
-  /** From ERROR or RECONNECTING: try now, breaker closed, backoff from the start. */
+  /** From ERROR or RECONNECTING: connects now, closes the breaker, and starts the backoff from 0. */
   reset(): CommandResult;
   openBreaker(): CommandResult;
   closeBreaker(): CommandResult;
-  /** How many publishes the link takes now: 0 unless CONNECTED and the breaker admits (HALF_OPEN: probes left). */
+  /** How many publishes the link accepts now: 0 unless CONNECTED and the breaker admits (HALF_OPEN: probes left). */
   capacity(): number;
   /** Never throws; calls `onOutcome` exactly once (for `unsent` before it returns). */
   publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): void;
-  /** Wanted from now on, on every connection. CONNECTED is said only after SUBACK of every wanted subscription. */
+  /** Subscribes on every connection from now on. The link is CONNECTED only after SUBACK of every such subscription. */
   subscribe(subscription: Subscription): void;
   unsubscribe(filter: string): void;
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void;
   info(): LinkInfo;
-  /** Ends everything: no client, timer or socket is left. Twice and early is fine. */
+  /** Stops the link: no client, timer or socket is left. Twice and early is fine. */
   stop(): Promise<void>;
 }

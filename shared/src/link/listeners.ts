@@ -1,23 +1,28 @@
 /**
- * Listeners by event, each isolated from the others (S6).
+ * Listeners by event, isolated from each other.
  *
  * Invariants:
- *  1. A listener that throws is reported and hurts nobody else: the others are called, the caller never sees it.
- *  2. A listener added or taken away while an event is told is not called, or not called again, for that event.
+ *  LISTENERS-1. A listener that throws is reported; the other listeners are called, and the caller never sees the error.
+ *  LISTENERS-2. A listener that is added or removed during an event is not called, or not called again, for that event.
  */
 type Listener<T> = (fact: T) => void;
 
+export interface ListenerFailures {
+  /** Receives what a listener threw. */
+  listenerFailed(error: unknown, event: string): void;
+}
+
 export class Listeners<Events extends object> {
-  readonly #report: (error: unknown, event: string) => void;
-  // Copied on write, so that telling an event costs no copy.
+  readonly #failures: ListenerFailures;
+  // Copied on write, so that emitting an event costs no copy. LISTENERS-2
   readonly #byEvent = new Map<keyof Events, readonly Listener<never>[]>();
 
-  /** @param report takes what a listener threw; what it throws itself is given to the process as a warning */
-  constructor(report: (error: unknown, event: string) => void) {
-    this.#report = report;
+  /** @param failures where it throws itself, the process emits a warning */
+  constructor(failures: ListenerFailures) {
+    this.#failures = failures;
   }
 
-  /** @returns how to take it away again; twice is fine */
+  /** @returns what removes the listener; twice is fine */
   on<K extends keyof Events>(event: K, listener: Listener<Events[K]>): () => void {
     // Wrapped, so that the same function added twice is two listeners.
     const own: Listener<Events[K]> = (fact) => listener(fact);
@@ -28,13 +33,13 @@ export class Listeners<Events extends object> {
     };
   }
 
-  tell<K extends keyof Events & string>(event: K, fact: Events[K]): void {
+  emit<K extends keyof Events & string>(event: K, fact: Events[K]): void {
     const listeners = this.#byEvent.get(event);
     if (listeners === undefined) return;
     for (const listener of listeners as readonly Listener<Events[K]>[]) this.guard(event, listener, fact);
   }
 
-  /** Calls one function under the same protection. */
+  /** Calls one function under the same protection. LISTENERS-1 */
   guard<T>(event: string, listener: Listener<T>, fact: T): void {
     try {
       listener(fact);
@@ -49,7 +54,7 @@ export class Listeners<Events extends object> {
 
   #reportSafely(error: unknown, event: string): void {
     try {
-      this.#report(error, event);
+      this.#failures.listenerFailed(error, event);
     } catch (second) {
       process.emitWarning(`the report of a failed ${event} listener failed: ${String(second)}`);
     }

@@ -1,12 +1,12 @@
 /**
- * Whether a publish may go, and what its outcome says about the broker. The hot path's half of the circuit breaker:
- * the machine hears of trips and proofs only, never of single messages.
+ * Decides whether a publish may go, and what its outcome says about the broker. The hot path's half of the circuit
+ * breaker: the machine receives trips and proofs only, never single messages.
  *
  * Invariants:
- *  1. OPEN admits nothing; HALF_OPEN admits `probes` publishes and not one more until they are judged.
- *  2. An outcome counts in the state in which its publish was sent, or not at all.
- *  3. What speaks of one message (a refusal, QoS 0, an end that a person asked for) counts for and against nobody.
- *     In HALF_OPEN a refusal is proof enough: the broker answers.
+ *  GATE-1. OPEN admits nothing; HALF_OPEN admits `probes` publishes and not one more until they are judged.
+ *  GATE-2. An outcome counts in the state in which its publish was sent, or not at all.
+ *  GATE-3. An outcome that concerns one message (a refusal, QoS 0, a disconnect that an operator asked for) does not count
+ *          in CLOSED. In HALF_OPEN a refusal is proof enough: the broker answers.
  */
 import { isBrokerTrouble } from "./classify-failure.ts";
 import { FailureWindow } from "./failure-window.ts";
@@ -22,7 +22,7 @@ export interface GateSignals {
   relapsed(by: "connect" | "publish"): void;
 }
 
-type Verdict = "good" | "bad" | "says_nothing";
+type Verdict = "good" | "bad" | "neutral";
 
 export class PublishGate {
   readonly #policy: BreakerPolicy;
@@ -48,63 +48,63 @@ export class PublishGate {
     this.#proofs = 0;
   }
 
-  /** How many publishes may go now. */
+  /** How many publishes may go now. GATE-1 */
   admits(): number {
     if (this.#state === "CLOSED") return Number.POSITIVE_INFINITY;
     return this.#probesLeft;
   }
 
-  /** To be given back with the outcome of a publish that goes now. */
+  /** Passed to `settled` with the outcome of a publish that goes now. */
   get tag(): number {
     return this.#epoch;
   }
 
-  /** One went. */
+  /** A publish went. */
   take(): void {
     if (this.#state === "HALF_OPEN") this.#probesLeft--;
   }
 
   /**
-   * One ended.
+   * A publish was settled.
    * @param at monotonic milliseconds
-   * @param expected the connection was ended because somebody asked for it
+   * @param expected we ended the connection
    */
   settled(tag: number, qos: 0 | 1 | 2, outcome: PublishOutcome, sentAt: number, at: number, expected: boolean): void {
-    if (tag !== this.#epoch) return;
+    if (tag !== this.#epoch) return; // GATE-2
     const verdict = judge(outcome, qos, expected);
     if (this.#state === "HALF_OPEN") this.#judgeProbe(verdict, outcome, at - sentAt);
-    else if (verdict !== "says_nothing" && this.#state === "CLOSED") this.#count(verdict, outcome, at, at - sentAt);
+    else if (verdict !== "neutral" && this.#state === "CLOSED") this.#count(verdict, outcome, at, at - sentAt);
   }
 
   #count(verdict: Verdict, outcome: PublishOutcome, at: number, elapsedMs: number): void {
-    // A refusal says nothing here: were it good, a flood of them would hide that everything else is lost.
+    // GATE-3: if refusals were good, a flood of them would hide that everything else is lost.
     if (outcome.kind === "refused" && verdict === "good") return;
     this.#window.record(at, verdict === "bad", elapsedMs);
     if (this.#window.shouldOpen(at)) this.#signals.tripped(culprit(outcome));
   }
 
   #judgeProbe(verdict: Verdict, outcome: PublishOutcome, elapsedMs: number): void {
-    if (verdict === "says_nothing") this.#probesLeft++;
+    if (verdict === "neutral") this.#probesLeft++;
     else if (verdict === "bad" || elapsedMs > this.#policy.slowMs) this.#signals.relapsed(culprit(outcome));
     else if (++this.#proofs === this.#policy.probes) this.#signals.proved();
   }
 }
 
 function judge(outcome: PublishOutcome, qos: 0 | 1 | 2, expected: boolean): Verdict {
-  if (qos === 0) return "says_nothing";
+  if (qos === 0) return "neutral";
   switch (outcome.kind) {
     case "acked":
       return "good";
     case "refused":
       return isBrokerTrouble(outcome.reasonCode) ? "bad" : "good";
     case "lost":
-      return expected ? "says_nothing" : "bad";
+      return expected ? "neutral" : "bad";
     case "unsent":
-      return "says_nothing";
+      return "neutral";
   }
 }
 
-/** A publish that went down with its connection says more of the connection, which is tried again within seconds. */
+/** A publish that was lost with its connection says more about the connection, which is retried within seconds. */
 function culprit(outcome: PublishOutcome): "connect" | "publish" {
   return outcome.kind === "lost" && outcome.why === "disconnected" ? "connect" : "publish";
 }

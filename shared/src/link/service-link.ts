@@ -1,15 +1,19 @@
-/** The link of a service: what its settings say of it, and its facts in the service's log. */
+/** The link of a service: made from its settings, its facts in the service's log. */
+import type { AnyActor } from "xstate";
 import type { Logger } from "../runtime/logger.ts";
 import type { AckerSettings, PublisherSettings } from "../runtime/settings.ts";
 import { createLink } from "./create-link.ts";
 import type { Link } from "./link.ts";
-import type { LinkOptions } from "./link-options.ts";
+import type { LinkObserver, LinkOptions } from "./link-options.ts";
 
 /** Settings that both services have. */
 type LinkSettings = Pick<PublisherSettings, keyof PublisherSettings & keyof AckerSettings>;
 
-/** Makes it; nothing connects before `connect`. `own` is what only this service says: client id, will and the like. */
-export function makeServiceLink(config: LinkSettings, logger: Logger, own: Omit<LinkOptions, "url">): Link {
+type ServiceLinkOptions = Omit<LinkOptions, "url" | "observer"> & { readonly observer?: MachineObserver };
+type MachineObserver = Pick<LinkObserver, "machineStarted">;
+
+/** Makes it; nothing connects before `connect`. `own`: what only this service has, such as client id and will. */
+export function makeServiceLink(config: LinkSettings, logger: Logger, own: ServiceLinkOptions): Link {
   const link = createLink({
     url: config.MQTT_URL,
     username: config.MQTT_USERNAME,
@@ -33,12 +37,30 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Omit<
       minCalls: config.ACKTOR_BREAKER_MIN_CALLS,
       failureRatio: config.ACKTOR_BREAKER_FAILURE_RATIO,
     },
-    onListenerError: (error, event) => logger.error({ err: error, event }, "a listener of the link failed"),
     ...own,
+    observer: new ServiceObserver(logger, own.observer),
   });
   link.on("link.transition", ({ region, from, to, event }) => {
     logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`);
   });
   link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
   return link;
+}
+
+class ServiceObserver implements LinkObserver {
+  readonly #logger: Logger;
+  readonly #own: MachineObserver | undefined;
+
+  constructor(logger: Logger, own: MachineObserver | undefined) {
+    this.#logger = logger;
+    this.#own = own;
+  }
+
+  listenerFailed(error: unknown, event: string): void {
+    this.#logger.error({ err: error, event }, "a listener of the link failed");
+  }
+
+  machineStarted(actor: AnyActor): void {
+    this.#own?.machineStarted?.(actor);
+  }
 }

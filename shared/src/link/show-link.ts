@@ -1,8 +1,8 @@
-/** A link as people read it on `/v1/status` of both services: S7 and S8 under the tutorial's names, more beside them. */
+/** A link on `/v1/status` of both services: connection and statistics under the tutorial's names, with some more. */
 import { snakeCase } from "../runtime/snake-case.ts";
 import type { LinkInfo } from "./link.ts";
 
-/** S8. Times are ISO 8601, durations seconds. */
+/** Times are ISO 8601, durations seconds. */
 export function connectionInfo(info: LinkInfo): object {
   return {
     state: info.state,
@@ -22,7 +22,7 @@ export function connectionInfo(info: LinkInfo): object {
   };
 }
 
-/** S7, since the process started. */
+/** Counted since the process started. */
 export function linkStatistics({ stats }: LinkInfo): object {
   return {
     connection_attempts: stats.connectionAttempts,

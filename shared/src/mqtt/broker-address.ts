@@ -1,4 +1,4 @@
-/** The broker's URL, taken apart: the driver gets parts, people see an address without credentials. */
+/** The broker's URL in parts: the driver gets the parts, people see an address without credentials. */
 
 export type BrokerProtocol = "mqtt" | "mqtts" | "ws" | "wss";
 
@@ -10,13 +10,13 @@ export interface BrokerAddress {
   readonly path: string;
   readonly username: string | null;
   readonly password: string | null;
-  /** Without credentials, for people. */
+  /** Without credentials. */
   readonly shown: string;
 }
 
 const PORTS: Readonly<Record<BrokerProtocol, number>> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
 
-/** Throws on what is not a broker's URL: configuration checks that before. */
+/** Throws on a URL that is not a broker's. */
 export function parseBrokerUrl(text: string): BrokerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
   const protocol = url?.protocol.slice(0, -1);

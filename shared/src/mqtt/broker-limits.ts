@@ -1,21 +1,23 @@
-/** What CONNACK granted. The driver does not keep to these; we do. */
+/** What CONNACK granted. The driver does not respect these limits; the pipe does. */
 import type { BrokerLimits } from "./messages.ts";
 
-/** The properties of a CONNACK of MQTT 5 that bound what may be sent. */
+/** Properties of a CONNACK of MQTT 5. */
 export interface ConnackProperties {
   readonly receiveMaximum?: number | undefined;
   readonly maximumPacketSize?: number | undefined;
   readonly maximumQoS?: number | undefined;
   readonly retainAvailable?: boolean | undefined;
   readonly sharedSubscriptionAvailable?: boolean | undefined;
+  /** Seconds. */
+  readonly serverKeepAlive?: number | undefined;
 }
 
-/** The largest packet that MQTT's length field can say. */
+/** The largest packet that MQTT's length field can express. */
 const MAX_PACKET_BYTES = 268_435_460;
 
 /**
- * @param sharedOn311 whether `$share` is to be used on 3.1.1, where no broker says if it has it: aedes and nats-server
- *   grant it there and deliver nothing
+ * @param sharedOn311 whether to use `$share` on 3.1.1, where no broker announces it: aedes and nats-server grant it there
+ *   and deliver nothing
  */
 export function brokerLimits(
   protocolVersion: 4 | 5,

@@ -1,5 +1,5 @@
 /**
- * PUBLISH and PUBACK from bytes, for MQTT 3.1.1 and 5. Pure. Held against `mqtt-packet`'s generator by property tests.
+ * PUBLISH and PUBACK from bytes, for MQTT 3.1.1 and 5. Pure. Property tests compare it with `mqtt-packet`'s generator.
  *
  * Written by hand because it is the hot path: see the table in mqtt-transport.ts.
  */
@@ -59,7 +59,7 @@ export function decodePublish(
   return message.topic === "" ? malformed("a PUBLISH without a topic") : { ok: true, message, packetId };
 }
 
-/** Reads a PUBACK, or null where it is none. On 3.1.1, and in short, the reason is 0. */
+/** Reads a PUBACK; null where it is too short. On 3.1.1, and in the short form, the reason is 0. */
 export function decodePuback(bytes: Buffer, body: number, end: number): DecodedPuback | null {
   if (end - body < 2) return null;
   return { packetId: uint16(bytes, body), reasonCode: end - body > 2 ? (bytes[body + 2] ?? 0) : 0 };
@@ -88,7 +88,7 @@ function readProperties(bytes: Buffer, at: number, limit: number): Properties {
       continue;
     }
     const after = propertyEnd(bytes, id, next + 1, end);
-    // An alias of a topic would be property 35; none was offered, so none may come.
+    // A topic alias would be property 35. CONNECT offered none, so the broker may send none.
     if (after === null) return malformed(`property ${id} in a PUBLISH`);
     next = after;
   }
@@ -118,7 +118,7 @@ function readVarint(bytes: Buffer, at: number, limit: number): { value: number; 
   return null;
 }
 
-/** A name may come several times: then its values are a list. */
+/** A name may occur several times: then its values are a list. */
 function add(properties: UserProperties, name: string, value: string): void {
   const known = properties[name];
   if (known === undefined) properties[name] = value;

@@ -1,14 +1,16 @@
-/** What the driver is told: to be a driver, and nothing more. Its own reconnect, stores, queues and timers are off. */
+/** Options that switch off the driver's reconnect, stores, queues and timers. DRIVER-1 */
 import type { PacketIds } from "./packet-ids.ts";
-import type { TransportOptions } from "./transport-options.ts";
+import type { TransportOptions } from "./transport.ts";
 
-/** So that no message can fill our memory; a broker of MQTT 5 is told. */
+/** Limits the memory of one incoming packet; CONNECT announces it on MQTT 5. */
 export const MAX_INCOMING_BYTES = 16 * 1_024 * 1_024;
 
-/** The driver's keepalive sets a timer anew on every packet; ours is part of the sweep. */
+/** The driver's keepalive resets a timer on every packet; ours is part of the sweep. */
 const NO_TIMERS = { set: () => 0, clear: () => undefined };
 
 export type DriverOptions = ReturnType<typeof driverOptions>;
+
+function ignore(): void {}
 
 /** @param ids shared with our own publishes */
 export function driverOptions(options: TransportOptions, ids: PacketIds) {
@@ -39,6 +41,6 @@ export function driverOptions(options: TransportOptions, ids: PacketIds) {
     queueQoSZero: false,
     writeCache: false,
     messageIdProvider: ids,
-    log: () => undefined,
+    log: ignore,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * PUBLISH as bytes, for MQTT 3.1.1 and 5. Pure. Held against `mqtt-packet`'s parser by a property test.
+ * PUBLISH as bytes, for MQTT 3.1.1 and 5. Pure. A property test compares it with `mqtt-packet`'s parser.
  *
  * Written by hand because it is the hot path: see the table in mqtt-transport.ts.
  */
@@ -25,7 +25,7 @@ export interface PublishSize {
   readonly total: number;
 }
 
-/** Measures a PUBLISH. A string payload is UTF-8. `total` is infinite where a text is longer than MQTT can say. */
+/** Measures a PUBLISH. A string payload is UTF-8. `total` is infinite where a text is longer than MQTT allows. */
 export function sizeOfPublish(message: OutgoingPublish, protocolVersion: 4 | 5): PublishSize {
   const topic = sizeOfText(message.topic);
   const payload = typeof message.payload === "string" ? Buffer.byteLength(message.payload) : message.payload.length;
@@ -58,7 +58,7 @@ export function writePublish(
 }
 
 function sizeOfProperties(message: OutgoingPublish): number {
-  // A string is valid UTF-8 once it is bytes, and saying so costs two bytes.
+  // A string payload is valid UTF-8; the property that says so costs two bytes.
   let size = typeof message.payload === "string" ? 2 : 0;
   if (message.expirySeconds !== undefined) size += 5;
   if (message.contentType !== undefined) size += 1 + sizeOfText(message.contentType) + 2;

@@ -1,6 +1,6 @@
-/** Why a session ended, or a publish failed, as the connection saw it; `link/classify-failure.ts` decides what follows. */
+/** Why a session ended or a publish failed, as the connection saw it. `link/classify-failure.ts` decides what follows. */
 
-/** What a session saw. Codes are those of the wire. */
+/** Codes are those of the wire. */
 export type FailureInput =
   | { readonly kind: "error"; readonly code: string | null; readonly message: string }
   | { readonly kind: "closed"; readonly beforeConnack: boolean }
@@ -12,5 +12,5 @@ export type FailureInput =
   | { readonly kind: "deadline"; readonly of: Deadline; readonly afterMs: number }
   | { readonly kind: "bug"; readonly message: string };
 
-/** What took too long: the way to CONNECTED, one SUBACK, one PUBACK, any byte while one is owed, any byte at all. */
+/** What took too long: CONNECTED, one SUBACK, one PUBACK, any byte while an answer is due, any byte at all. */
 export type Deadline = "connect" | "suback" | "puback" | "silence" | "keepalive";

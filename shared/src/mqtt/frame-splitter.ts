@@ -1,15 +1,19 @@
 /**
- * Cuts a stream of bytes into MQTT packets, without looking into them.
+ * Splits a stream of bytes into MQTT packets, without reading their content.
  *
  * Invariants:
- *  1. Every byte goes into exactly one frame, in order; a frame is handed on as soon as its last byte is there.
- *  2. At most one incomplete frame is kept, and none larger than `maxBytes`: a longer one, or a length field that is
- *     none, is said to be malformed, and nothing is handed on afterwards.
- *  3. What arrives in many pieces is put together once, not once for each piece.
+ *  FRAME-1. Every byte goes into exactly one frame, in order; a frame is passed on as soon as its last byte has arrived.
+ *  FRAME-2. At most one incomplete frame is kept, and none larger than `maxBytes`: a longer one, or an invalid length
+ *           field, is reported as malformed, and nothing is passed on afterwards.
+ *  FRAME-3. A frame that arrives in many pieces is joined once, not once for each piece.
  */
 
-/** @param body where the packet's content begins, after header byte and length */
-export type OnFrame = (bytes: Buffer, start: number, body: number, end: number) => void;
+export interface FrameReceiver {
+  /** @param body where the packet's content begins, after header byte and length */
+  frame(bytes: Buffer, start: number, body: number, end: number): void;
+  /** Called at most once; no frame follows. */
+  malformed(why: string): void;
+}
 
 /** Header byte, and a length of at least one byte. */
 const LEAST_BYTES = 2;
@@ -17,18 +21,16 @@ const LENGTH_BYTES = 4;
 
 export class FrameSplitter {
   readonly #maxBytes: number;
-  readonly #onFrame: OnFrame;
-  readonly #onMalformed: (why: string) => void;
+  readonly #receiver: FrameReceiver;
   #parts: Buffer[] = [];
   #size = 0;
-  /** Fewer bytes than this need no look. */
+  /** Fewer bytes than this hold no complete frame. */
   #wanted = LEAST_BYTES;
   #isBroken = false;
 
-  constructor(maxBytes: number, onFrame: OnFrame, onMalformed: (why: string) => void) {
+  constructor(maxBytes: number, receiver: FrameReceiver) {
     this.#maxBytes = maxBytes;
-    this.#onFrame = onFrame;
-    this.#onMalformed = onMalformed;
+    this.#receiver = receiver;
   }
 
   push(chunk: Buffer): void {
@@ -36,14 +38,14 @@ export class FrameSplitter {
     const first = this.#parts.length === 0;
     this.#parts.push(chunk);
     this.#size += chunk.length;
-    if (this.#size < this.#wanted) return;
+    if (this.#size < this.#wanted) return; // FRAME-3
     const bytes = first ? chunk : Buffer.concat(this.#parts, this.#size);
     const used = this.#split(bytes);
     this.#parts = used < bytes.length ? [bytes.subarray(used)] : [];
     this.#size = bytes.length - used;
   }
 
-  /** Nothing more is handed on. */
+  /** Nothing more is passed on. FRAME-2 */
   close(): void {
     this.#isBroken = true;
     this.#parts = [];
@@ -66,8 +68,8 @@ export class FrameSplitter {
       else if (end > bytes.length) {
         this.#wanted = end - start;
         break;
-      } else this.#onFrame(bytes, start, body, end);
-      start = end;
+      } else this.#receiver.frame(bytes, start, body, end);
+      start = end; // FRAME-1
     }
     return Math.min(start, bytes.length);
   }
@@ -87,7 +89,7 @@ export class FrameSplitter {
 
   #refuse(why: string): void {
     this.close();
-    this.#onMalformed(why);
+    this.#receiver.malformed(why);
   }
 }
 

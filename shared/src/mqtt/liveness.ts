@@ -1,12 +1,12 @@
 /**
- * When a connection is dead, by what it owes and for how long. Pure: times are handed in, in monotonic milliseconds.
+ * Decides when a connection is dead, by what the broker owes and for how long. Pure: callers pass the time, in monotonic
+ * milliseconds. The driver's keepalive alone would take 90 s by its defaults, and resets a timer on every packet.
  *
  * Invariants:
- *  1. Dead: no byte for `silenceMs` while a PUBLISH waits, none for 1.5 × keepalive at all, a SUBACK that does not come,
- *     or so many PUBACKs missing that the connection would come to a stop.
- *  2. A ping goes out early enough for its answer to come in time, and often enough for the broker's own 1.5 × keepalive.
- *
- * The driver's keepalive alone would take 90 s by its defaults, and sets a timer anew on every packet.
+ *  LIVENESS-1. Dead is: no byte for `silenceMs` while a PUBLISH waits, none for 1.5 × keepalive at all, a missing SUBACK, or
+ *              so many missing PUBACKs that the connection would come to a stop.
+ *  LIVENESS-2. A ping is due early enough for its answer to arrive in time, and often enough for the broker's own limit of
+ *              1.5 × keepalive.
  */
 import type { FailureInput } from "./failure-input.ts";
 
@@ -18,13 +18,13 @@ export interface LivenessPolicy {
 
 /** What the broker owes. */
 export interface Owed {
-  /** PUBLISHes without an answer, also those whose deadline has passed. */
+  /** PUBLISHes without an answer, including those whose deadline has passed. */
   readonly answers: number;
   /** When the oldest of them within its deadline was sent, or null. */
   readonly oldestSentAt: number | null;
-  /** Those whose deadline has passed: their packet ids stay taken. */
+  /** PUBLISHes whose deadline has passed: their packet ids stay in use. */
   readonly overdueAnswers: number;
-  /** How many may wait at all. */
+  /** Most PUBLISHes that may wait. */
   readonly quota: number;
   /** When the oldest SUBSCRIBE without SUBACK was sent, or null. */
   readonly subscribedAt: number | null;
@@ -44,12 +44,12 @@ export class Liveness {
     this.#writtenAt = now;
   }
 
-  /** The last byte in or out. */
+  /** When the last byte was received or written. */
   get activeAt(): number {
     return Math.max(this.#receivedAt, this.#writtenAt);
   }
 
-  /** The broker decided on another keepalive. */
+  /** The broker chose another keepalive. */
   setKeepalive(keepaliveMs: number): void {
     this.#keepaliveMs = keepaliveMs;
   }
@@ -66,7 +66,7 @@ export class Liveness {
     this.#pingedAt = at;
   }
 
-  /** Why the connection is dead, or null. Silence comes before single deadlines: their publishes fell with it. */
+  /** Why the connection is dead, or null. Silence comes before single deadlines, which it explains. LIVENESS-1 */
   verdict(now: number, owed: Owed): FailureInput | null {
     const { silenceMs, publishDeadlineMs, subackMs } = this.#policy;
     if (owed.subscribedAt !== null && now - owed.subscribedAt >= subackMs) {
@@ -76,7 +76,7 @@ export class Liveness {
     if (owed.answers > 0 && now - silentSince >= silenceMs) {
       return { kind: "deadline", of: "silence", afterMs: silenceMs };
     }
-    // Before the connection is ready there is no quota, and nothing is owed.
+    // Before the connection is ready there is no quota, and no answer is due.
     if (owed.overdueAnswers > 0 && owed.overdueAnswers >= Math.ceil(owed.quota / 2)) {
       return { kind: "deadline", of: "puback", afterMs: publishDeadlineMs };
     }
@@ -85,6 +85,7 @@ export class Liveness {
     return null;
   }
 
+  /** LIVENESS-2 */
   wantsPing(now: number): boolean {
     const quietMs = now - Math.min(this.#receivedAt, this.#writtenAt);
     return quietMs >= this.#keepaliveMs && now - this.#pingedAt >= this.#keepaliveMs;

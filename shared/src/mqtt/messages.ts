@@ -1,6 +1,6 @@
-/** What crosses a connection, in MQTT's terms: messages, subscriptions, limits, and how a publish ended. */
+/** What crosses a connection, in MQTT's terms: messages, subscriptions, limits, and the outcome of a publish. */
 
-/** One PUBLISH. `expirySeconds`, `responseTopic` and what follows travel only where MQTT 5 is spoken. */
+/** One PUBLISH. `expirySeconds`, `responseTopic` and what follows are sent on MQTT 5 only. */
 export interface OutgoingPublish {
   readonly topic: string;
   readonly payload: string | Buffer;
@@ -14,11 +14,11 @@ export interface OutgoingPublish {
 }
 
 /**
- * How one PUBLISH ended. Every accepted publish gets exactly one outcome, exactly once.
- *  - `acked`: PUBACK (PUBCOMP) with a reason below 0x80, or written, for QoS 0. 0x10 = nobody subscribed.
+ * The outcome of one PUBLISH. Every accepted publish gets exactly one.
+ *  - `acked`: PUBACK (PUBCOMP) with a reason below 0x80, or written, for QoS 0. 0x10: no client had subscribed.
  *  - `refused`: PUBACK/PUBREC with a reason of 0x80 or above; the connection is fine.
  *  - `lost`: written, then the connection ended or the deadline passed without a PUBACK: the broker may have it.
- *  - `unsent`: nothing was written (not connected, breaker, too large for this broker, topic the broker cannot take).
+ *  - `unsent`: nothing was written (not connected, breaker, too large for this broker, QoS or retain that it lacks).
  */
 export type PublishOutcome =
   | { readonly kind: "acked"; readonly reasonCode: number }
@@ -48,11 +48,12 @@ export interface Subscription {
   readonly qos: 0 | 1 | 2;
 }
 
+/** What CONNACK granted. */
 export interface BrokerLimits {
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
   readonly maximumQos: 0 | 1 | 2;
   readonly retainAvailable: boolean;
-  /** False where the broker denies `$share`, or speaks 3.1.1 and it was not configured. */
+  /** False where the broker denies `$share`, or speaks 3.1.1 and `$share` is not configured. */
   readonly sharedSubscriptions: boolean;
 }

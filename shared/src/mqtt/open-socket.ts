@@ -1,16 +1,16 @@
-/** A TCP or TLS socket to the broker, on its way. */
+/** Opens a TCP or TLS socket to the broker. */
 import net from "node:net";
 import tls from "node:tls";
 import type { BrokerAddress } from "./broker-address.ts";
-import type { TlsOptions } from "./transport-options.ts";
+import type { TlsOptions } from "./transport.ts";
 
 /**
- * Begins to connect. Nagle's algorithm is off: with it, a round trip takes 20-45 ms instead of 1 ms.
+ * Starts connecting. Nagle's algorithm is off: with it, a round trip takes 20-45 ms instead of 1 ms.
  * May throw what Node throws on unusable TLS options.
  */
 export function openSocket({ protocol, host, port }: BrokerAddress, options: TlsOptions): net.Socket {
   if (protocol !== "mqtts") return net.connect({ host, port, noDelay: true });
-  // A name in the certificate is asked for by name; an address has none.
+  // SNI takes a name; an address has none.
   const servername = net.isIP(host) === 0 ? { servername: host } : {};
   const socket = tls.connect({ ...options, ...servername, host, port, rejectUnauthorized: true });
   socket.setNoDelay(true);

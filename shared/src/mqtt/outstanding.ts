@@ -1,34 +1,37 @@
 /**
- * Publishes that were written and are not answered yet, on one connection.
+ * Publishes of one connection that were written and have no answer yet.
  *
  * Invariants:
- *  1. Each entry leaves exactly once: answered, expired, or with the connection.
- *  2. The packet id of an expired one stays taken until its answer comes late or the connection ends: the broker may
- *     still answer it, and it still counts against the broker's Receive Maximum.
- *  3. Entries stand in the order of their deadlines, so looking for expired ones costs what it finds.
+ *  OUTSTANDING-1. Each entry leaves exactly once: answered, expired, or with the connection.
+ *  OUTSTANDING-2. The packet id of an expired entry stays in use until its answer arrives or the connection ends: the
+ *                 broker may still answer it, and it still counts against the broker's Receive Maximum.
+ *
+ * Entries are in the order of their deadlines, so a search for expired ones costs what it finds.
  */
 import type { PublishOutcome } from "./messages.ts";
 
-/** One PUBLISH on its way. `tag` is the caller's. */
+export type OnOutcome = (outcome: PublishOutcome) => void;
+
+/** One PUBLISH in flight. `tag` is the caller's. */
 export interface OutstandingPublish {
   readonly packetId: number;
   readonly qos: 0 | 1 | 2;
   /** Monotonic milliseconds. */
   readonly sentAt: number;
   readonly tag: number;
-  readonly onOutcome: (outcome: PublishOutcome) => void;
+  readonly onOutcome: OnOutcome;
 }
 
 export class Outstanding {
   readonly #open = new Map<number, OutstandingPublish>();
   readonly #expired = new Set<number>();
 
-  /** Packet ids that wait for an answer, expired ones too. */
+  /** Packet ids that wait for an answer, expired ones included. */
   get size(): number {
     return this.#open.size + this.#expired.size;
   }
 
-  /** Those whose deadline passed without an answer. */
+  /** Entries whose deadline passed without an answer. */
   get unanswered(): number {
     return this.#expired.size;
   }
@@ -46,9 +49,9 @@ export class Outstanding {
     return this.#open.has(packetId) || this.#expired.has(packetId);
   }
 
-  /** An answer came, in time or late. @returns false when none was awaited */
+  /** An answer arrived, in time or late. @returns false when none was expected */
   settle(packetId: number): boolean {
-    return this.#open.delete(packetId) || this.#expired.delete(packetId);
+    return this.#open.delete(packetId) || this.#expired.delete(packetId); // OUTSTANDING-1
   }
 
   /** When the oldest open entry was sent (monotonic milliseconds), or null. */
@@ -57,7 +60,7 @@ export class Outstanding {
     return null;
   }
 
-  /** Takes out those sent at or before `sentAt` (monotonic milliseconds). */
+  /** Removes and returns the entries sent at or before `sentAt` (monotonic milliseconds). */
   expire(sentAt: number): OutstandingPublish[] {
     const expired: OutstandingPublish[] = [];
     for (const entry of this.#open.values()) {
@@ -66,12 +69,12 @@ export class Outstanding {
     }
     for (const { packetId } of expired) {
       this.#open.delete(packetId);
-      this.#expired.add(packetId);
+      this.#expired.add(packetId); // OUTSTANDING-2
     }
     return expired;
   }
 
-  /** The connection ended. @returns the open entries. */
+  /** The connection ended. @returns the open entries */
   clear(): OutstandingPublish[] {
     const open = [...this.#open.values()];
     this.#open.clear();

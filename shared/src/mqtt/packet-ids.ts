@@ -1,24 +1,24 @@
 /**
- * Packet ids of one connection, for publishes and for the driver's SUBSCRIBEs alike.
+ * Packet ids of one connection, shared by publishes and the driver's SUBSCRIBEs.
  *
  * Invariants:
- *  1. An id is handed out only while it is free; ids go round, so a freed one is used again as late as possible.
- *  2. At most 65,535 are out; then `allocate` gives null.
+ *  PACKET_IDS-1. `allocate` returns only a free id; ids rise and wrap, so a freed one is reused as late as possible.
+ *  PACKET_IDS-2. At most 65,535 are in use; then `allocate` returns null.
  */
 
 const LAST = 65_535;
 
-/** Has the shape that the driver asks of a message id provider. */
+/** Has the methods that the driver requires of a message id provider. */
 export class PacketIds {
   readonly #used = new Uint8Array(LAST + 1);
   #last = 0;
   #out = 0;
 
   allocate(): number | null {
-    if (this.#out === LAST) return null;
+    if (this.#out === LAST) return null; // PACKET_IDS-2
     let id = this.#last;
     do id = id === LAST ? 1 : id + 1;
-    while (this.#used[id] === 1);
+    while (this.#used[id] === 1); // PACKET_IDS-1
     this.#take(id);
     return id;
   }
@@ -27,7 +27,7 @@ export class PacketIds {
     return this.#last === 0 ? null : this.#last;
   }
 
-  /** Marks an id as used; false when it is already. */
+  /** Marks an id as used; false when it is used already. */
   register(id: number): boolean {
     if (this.#used[id] === 1) return false;
     this.#take(id);

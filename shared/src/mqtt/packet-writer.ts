@@ -1,37 +1,37 @@
 /**
- * Gathers the packets of one event-loop turn and hands them to the socket as one piece.
+ * Collects the packets of one event-loop turn and writes them to the socket as one piece.
+ *
+ * A write costs 7 µs, more than everything else about a PUBACK, and no caller waits for a PUBACK: so it may wait longer.
  *
  * Invariants:
- *  1. Bytes that were handed over are never written to again: the socket may still hold them.
- *  2. What is gathered leaves with `flush`: after `wake` at the end of this turn, after `linger` within a millisecond or
- *     two. A write costs 7 µs, more than all else about a PUBACK, and nobody waits for one.
+ *  WRITER-1. Bytes that were passed to the sink are never changed again: the socket may still hold them.
+ *  WRITER-2. Collected packets leave with `flush`, in order, and each asks the sink for that flush.
  */
-
 import { type PublishSize, writePublish } from "./encode-publish.ts";
 import type { OutgoingPublish } from "./messages.ts";
 
 const SLAB_BYTES = 64 * 1_024;
 
+export interface PacketSink {
+  /** Takes one piece of bytes. */
+  write(piece: Buffer): void;
+  /** The sink calls `flush` before this event-loop turn ends. */
+  flushThisTurn(): void;
+  /** The sink calls `flush` within a millisecond or two. */
+  flushSoon(): void;
+}
+
 export class PacketWriter {
-  readonly #write: (bytes: Buffer) => void;
-  readonly #wake: () => void;
-  readonly #linger: () => void;
+  readonly #sink: PacketSink;
   #slab = Buffer.alloc(0);
   #start = 0;
   #end = 0;
 
-  /**
-   * @param write takes a piece of bytes
-   * @param wake `flush` is owed before the turn ends
-   * @param linger `flush` is owed soon
-   */
-  constructor(write: (bytes: Buffer) => void, wake: () => void, linger: () => void) {
-    this.#write = write;
-    this.#wake = wake;
-    this.#linger = linger;
+  constructor(sink: PacketSink) {
+    this.#sink = sink;
   }
 
-  /** Bytes gathered and not handed over. */
+  /** Bytes collected and not written. */
   get size(): number {
     return this.#end - this.#start;
   }
@@ -39,26 +39,26 @@ export class PacketWriter {
   publish(message: OutgoingPublish, protocolVersion: 4 | 5, packetId: number, size: PublishSize): void {
     const at = this.#reserve(size.total);
     writePublish(this.#slab, at, message, protocolVersion, packetId, size);
-    this.#wake();
+    this.#sink.flushThisTurn(); // WRITER-2
   }
 
-  /** PUBACK with reason 0, in the form both versions share. */
+  /** PUBACK with reason 0, in the form that both versions share. */
   puback(packetId: number): void {
     this.#answer(0x40, packetId);
-    this.#linger();
+    this.#sink.flushSoon(); // WRITER-2
   }
 
   /** PUBREL with reason 0. */
   pubrel(packetId: number): void {
     this.#answer(0x62, packetId);
-    this.#wake();
+    this.#sink.flushThisTurn(); // WRITER-2
   }
 
   flush(): void {
     if (this.#end === this.#start) return;
     const piece = this.#slab.subarray(this.#start, this.#end);
-    this.#start = this.#end;
-    this.#write(piece);
+    this.#start = this.#end; // WRITER-1
+    this.#sink.write(piece);
   }
 
   #answer(header: number, packetId: number): void {
@@ -72,6 +72,7 @@ export class PacketWriter {
   #reserve(bytes: number): number {
     if (this.#end + bytes > this.#slab.length) {
       this.flush();
+      // WRITER-1: a new slab, for the socket may hold the old one.
       this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
       this.#start = 0;
       this.#end = 0;

@@ -1,24 +1,24 @@
 /**
- * The way out of one connection: packet ids, the send window, the bytes, and the one outcome of each publish. It knows
- * the socket by two functions, and no driver.
+ * The outgoing side of one connection: packet ids, the in-flight window, the bytes, and the one outcome of each publish.
  *
  * Invariants:
- *  1. Every publish that was taken is settled exactly once: by its answer, its deadline, or the end of the connection.
- *  2. At most `min(Receive Maximum, sendQuota)` publishes wait for an answer, and about `HIGH_WATER_BYTES` in the socket.
- *  3. Nothing larger than the broker's Maximum Packet Size is written, no QoS that it has not, no retain where it has none.
- *  4. The packets of one event-loop turn leave as one piece, at its end; PUBACKs wait a little for company.
+ *  PIPE-1. Every accepted publish is settled exactly once: by its answer, its deadline, or the end of the connection.
+ *  PIPE-2. At most `min(Receive Maximum, sendQuota)` publishes wait for an answer, and about `HIGH_WATER_BYTES` in the socket.
+ *  PIPE-3. The pipe writes nothing larger than the broker's Maximum Packet Size, no QoS and no retain that the broker lacks.
  */
+
+import type { Clock } from "../runtime/clock.ts";
 import { sizeOfPublish } from "./encode-publish.ts";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "./messages.ts";
-import { Outstanding, type OutstandingPublish } from "./outstanding.ts";
+import { type OnOutcome, Outstanding, type OutstandingPublish } from "./outstanding.ts";
 import { PacketIds } from "./packet-ids.ts";
-import { PacketWriter } from "./packet-writer.ts";
-import type { UnsentReason } from "./transport-options.ts";
+import { type PacketSink, PacketWriter } from "./packet-writer.ts";
+import type { UnsentReason } from "./transport.ts";
 
 const HIGH_WATER_BYTES = 4 * 1_024 * 1_024;
 
 const ACKED: PublishOutcome = { kind: "acked", reasonCode: 0 };
-const NOBODY_SUBSCRIBED: PublishOutcome = { kind: "acked", reasonCode: 0x10 };
+const NOT_SUBSCRIBED: PublishOutcome = { kind: "acked", reasonCode: 0x10 };
 const LOST_CONNECTION: PublishOutcome = { kind: "lost", why: "disconnected" };
 const LOST_DEADLINE: PublishOutcome = { kind: "lost", why: "deadline" };
 
@@ -26,31 +26,31 @@ export interface PipeOptions {
   readonly protocolVersion: 4 | 5;
   readonly sendQuota: number;
   readonly publishDeadlineMs: number;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly write: (bytes: Buffer) => void;
+  readonly clock: Clock;
+}
+
+/** The connection: the pipe's sink and listener. */
+export interface PipeOwner extends PacketSink {
   /** Bytes that the socket has not passed on yet. */
-  readonly buffered: () => number;
-  /** Something was gathered or settled: `flush` is owed before the event-loop turn ends. */
-  readonly wake: () => void;
-  /** PUBACKs were gathered: `flush` is owed soon. */
-  readonly linger: () => void;
-  readonly settled: (entry: OutstandingPublish, outcome: PublishOutcome, at: number) => void;
+  readonly buffered: number;
+  settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void;
 }
 
 export class PublishPipe {
-  /** For the driver too, so that its SUBSCRIBEs and our PUBLISHes never share an id. */
+  /** The driver uses them too, so that its SUBSCRIBEs and our PUBLISHes never share an id. */
   readonly ids = new PacketIds();
   readonly #options: PipeOptions;
+  readonly #owner: PipeOwner;
   readonly #outstanding = new Outstanding();
   readonly #writer: PacketWriter;
-  /** QoS 0, gathered and not yet handed to the socket. */
+  /** QoS 0, collected and not yet written to the socket. */
   #unwritten: OutstandingPublish[] = [];
   #limits: BrokerLimits | null = null;
 
-  constructor(options: PipeOptions) {
+  constructor(options: PipeOptions, owner: PipeOwner) {
     this.#options = options;
-    this.#writer = new PacketWriter(options.write, options.wake, options.linger);
+    this.#owner = owner;
+    this.#writer = new PacketWriter(owner);
   }
 
   /** Publishes that wait for an answer. */
@@ -58,7 +58,7 @@ export class PublishPipe {
     return this.#outstanding.size + this.#unwritten.length;
   }
 
-  /** What the broker owes in answers; times in monotonic milliseconds. */
+  /** Answers that the broker owes; times in monotonic milliseconds. */
   owed(): { answers: number; oldestSentAt: number | null; overdueAnswers: number; quota: number } {
     const { size, unanswered } = this.#outstanding;
     return {
@@ -69,35 +69,36 @@ export class PublishPipe {
     };
   }
 
-  /** The connection stands. */
+  /** The connection is ready. */
   open(limits: BrokerLimits): void {
     this.#limits = limits;
   }
 
-  /** How many publishes it takes now. */
+  /** How many publishes it accepts now. PIPE-2 */
   capacity(): number {
-    if (this.#limits === null || this.#writer.size + this.#options.buffered() >= HIGH_WATER_BYTES) return 0;
+    if (this.#limits === null || this.#writer.size + this.#owner.buffered >= HIGH_WATER_BYTES) return 0;
     return Math.max(0, this.#quota() - this.#outstanding.size);
   }
 
   /**
-   * Takes a publish; its outcome comes later, by `settled`.
-   * @param tag given back with the outcome
-   * @returns null, or why it was not taken: then nothing was written and no outcome will come
+   * Accepts a publish; `settled` reports its outcome later.
+   * @param tag returned with the outcome
+   * @returns null, or why it was not accepted: then nothing was written and no outcome follows
    */
-  publish(message: OutgoingPublish, tag: number, onOutcome: OutstandingPublish["onOutcome"]): UnsentReason | null {
+  publish(message: OutgoingPublish, tag: number, onOutcome: OnOutcome): UnsentReason | null {
     const limits = this.#limits;
     if (limits === null) return "not_connected";
+    // PIPE-3
     if (message.qos > limits.maximumQos) return "qos_unsupported";
     if (message.retain && !limits.retainAvailable) return "retain_unsupported";
-    const { protocolVersion, now } = this.#options;
+    const { protocolVersion, clock } = this.#options;
     const size = sizeOfPublish(message, protocolVersion);
     if (size.total > limits.maximumPacketSize) return "too_large";
     if (this.capacity() === 0) return "window_full";
     const packetId = message.qos === 0 ? 0 : this.ids.allocate();
     if (packetId === null) return "window_full";
     this.#writer.publish(message, protocolVersion, packetId, size);
-    const entry: OutstandingPublish = { packetId, qos: message.qos, sentAt: now(), tag, onOutcome };
+    const entry: OutstandingPublish = { packetId, qos: message.qos, sentAt: clock.now(), tag, onOutcome };
     if (message.qos === 0) this.#unwritten.push(entry);
     else this.#outstanding.add(entry);
     return null;
@@ -108,47 +109,47 @@ export class PublishPipe {
     this.#writer.puback(packetId);
   }
 
-  /** PUBACK (QoS 1) or PUBCOMP (QoS 2) came. The wrong kind of answer answers nothing; the deadline will tell. */
+  /** PUBACK (QoS 1) or PUBCOMP (QoS 2) arrived. The wrong kind of answer settles nothing; the deadline does. */
   answered(packetId: number, qos: 1 | 2, reasonCode: number): void {
     const entry = this.#outstanding.get(packetId);
     if (entry !== undefined && entry.qos !== qos) return;
-    if (!this.#outstanding.settle(packetId)) return;
+    if (!this.#outstanding.settle(packetId)) return; // PIPE-1
     this.ids.deallocate(packetId);
-    this.#options.wake();
-    if (entry !== undefined) this.#options.settled(entry, outcomeOf(reasonCode), this.#options.now());
+    this.#owner.flushThisTurn();
+    if (entry !== undefined) this.#owner.settled(entry, outcomeOf(reasonCode), this.#options.clock.now());
   }
 
-  /** PUBREC came. */
+  /** PUBREC arrived. */
   received(packetId: number, reasonCode: number): void {
     if (!this.#outstanding.has(packetId)) return;
     if (reasonCode >= 0x80) this.answered(packetId, 2, reasonCode);
     else this.#writer.pubrel(packetId);
   }
 
-  /** Hands over what was gathered. @returns whether there was anything */
+  /** Writes the collected packets. @returns whether there were any */
   flush(): boolean {
     const isSomething = this.#writer.size > 0;
     this.#writer.flush();
     if (this.#unwritten.length === 0) return isSomething;
-    const at = this.#options.now();
-    for (const entry of this.#unwritten.splice(0)) this.#options.settled(entry, ACKED, at);
-    this.#options.wake();
+    const at = this.#options.clock.now();
+    for (const entry of this.#unwritten.splice(0)) this.#owner.settled(entry, ACKED, at); // PIPE-1
+    this.#owner.flushThisTurn();
     return isSomething;
   }
 
-  /** Settles what waits for longer than the deadline. */
+  /** Settles publishes whose deadline has passed. PIPE-1 */
   expire(now: number): void {
     for (const entry of this.#outstanding.expire(now - this.#options.publishDeadlineMs)) {
-      this.#options.settled(entry, LOST_DEADLINE, now);
+      this.#owner.settled(entry, LOST_DEADLINE, now);
     }
   }
 
-  /** The connection ended: nothing is taken any more, and what waits is lost. */
+  /** The connection ended: no publish is accepted any more, and waiting ones are lost. PIPE-1 */
   close(): void {
     this.#limits = null;
-    const at = this.#options.now();
+    const at = this.#options.clock.now();
     const open = [...this.#unwritten.splice(0), ...this.#outstanding.clear()];
-    for (const entry of open) this.#options.settled(entry, LOST_CONNECTION, at);
+    for (const entry of open) this.#owner.settled(entry, LOST_CONNECTION, at);
   }
 
   #quota(): number {
@@ -158,6 +159,6 @@ export class PublishPipe {
 
 function outcomeOf(reasonCode: number): PublishOutcome {
   if (reasonCode === 0) return ACKED;
-  if (reasonCode === 0x10) return NOBODY_SUBSCRIBED;
+  if (reasonCode === 0x10) return NOT_SUBSCRIBED;
   return { kind: reasonCode < 0x80 ? "acked" : "refused", reasonCode };
 }

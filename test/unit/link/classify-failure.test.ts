@@ -103,7 +103,7 @@ test("every code has a type, and every reason is one bounded line", () => {
   );
 });
 
-test("only a quota speaks of the broker; what refuses one message does not", () => {
+test("only a quota counts against the broker; a refusal of one message does not", () => {
   assert.equal(isBrokerTrouble(0x97), true);
   for (const code of [0x10, 0x87, 0x90, 0x99]) assert.equal(isBrokerTrouble(code), false);
 });

@@ -29,7 +29,8 @@ test("four of five slow opens, though all succeeded", () => {
   assert.equal(window.shouldOpen(20), true);
 });
 
-test("what is older than the window is forgotten, and a far jump of the clock forgets all", () => {
+// FAILURE_WINDOW-2
+test("calls older than the period are forgotten, and a far jump of the clock forgets all", () => {
   const window = new FailureWindow(DEFAULT_BREAKER);
   for (let i = 0; i < 20; i++) window.record(0, true, 5);
   assert.equal(window.shouldOpen(9_499), true);
@@ -54,7 +55,8 @@ const calls = fc.array(
   { maxLength: 200 },
 );
 
-test("agrees with a list of the calls of the window's buckets", () => {
+// FAILURE_WINDOW-1, FAILURE_WINDOW-2
+test("agrees with a list of the calls of the period's buckets", () => {
   fc.assert(
     fc.property(calls, fc.double({ min: -1e6, max: 1e9, noNaN: true }), (list, start) => {
       const window = new FailureWindow(DEFAULT_BREAKER);

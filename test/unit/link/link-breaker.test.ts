@@ -7,6 +7,7 @@ import { connectedWorld, failConnects, linkWorld, passUntilConnecting } from "..
 const REFUSED: FailureInput = { kind: "error", code: "ECONNREFUSED", message: "connect ECONNREFUSED" };
 const CLOSED: FailureInput = { kind: "closed", beforeConnack: false };
 const BAD_PASSWORD: FailureInput = { kind: "connack", protocolVersion: 5, code: 0x86 };
+// LINK_MACHINE-5
 test("five connects failed in a row open the breaker; refused logins and timeouts are failures too", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
@@ -19,7 +20,8 @@ test("five connects failed in a row open the breaker; refused logins and timeout
   assert.equal(world.state(), "ERROR/OPEN");
 });
 
-test("opened by connects it waits at most 5 s, beside the backoff and not after it", () => {
+// LINK_MACHINE-3
+test("opened by connects it waits at most 5 s, at the same time as the backoff and not after it", () => {
   const world = linkWorld({ backoff: { kind: "equal", baseMs: 4_000, capMs: 4_000, floorMs: 100 } }, () => 0.999);
   world.send({ type: "link.connect" });
   failConnects(world, 5);
@@ -34,6 +36,7 @@ test("opened by connects it waits at most 5 s, beside the backoff and not after 
   assert.equal(world.state(), "CONNECTED/CLOSED");
 });
 
+// LINK_MACHINE-4
 test("opened by publishes it leaves a healthy connection alone, and doubles up to 60 s", () => {
   const world = connectedWorld({}, () => 0.999_999);
   world.send({ type: "breaker.tripped", by: "publish" });
@@ -67,7 +70,8 @@ test("a reconnect waits for a breaker that publishes opened, and a connect alone
   assert.equal(world.state(), "CONNECTED/CLOSED");
 });
 
-test("what an operator opened stays open, holds back no connect, and is closed by an operator", () => {
+// LINK_MACHINE-4
+test("a breaker that an operator opened stays open, holds back no connect, and is closed by an operator", () => {
   const world = connectedWorld();
   world.send({ type: "breaker.open" });
   world.pass(200_000);

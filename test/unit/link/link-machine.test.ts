@@ -55,6 +55,7 @@ test("facts of a life: connected, lost, reconnected with the time without", () =
   assert.equal(lost.fact.failure?.reason, "connection closed");
 });
 
+// LINK_MACHINE-1
 test("a session outlives CONNECTING, and none lives in DISCONNECTED, RECONNECTING and ERROR", () => {
   const world = connectedWorld();
   assert.equal(world.live(), 1);
@@ -74,7 +75,7 @@ test("a session outlives CONNECTING, and none lives in DISCONNECTED, RECONNECTIN
   assert.equal(world.state(), "DISCONNECTED/CLOSED", "a person's disconnect holds");
 });
 
-test("a session that crashes does not take the machine along", () => {
+test("a session that crashes does not stop the machine", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   world.ended(REFUSED);
@@ -99,6 +100,7 @@ test("no way to CONNECTED within the connect timeout: RECONNECTING, and the sess
   assert.equal(world.context().failedConnects, 1);
 });
 
+// LINK_MACHINE-6
 test("the backoff grows, and is reset only by a connection that held for 20 s", () => {
   const world = connectedWorld();
   world.ended(CLOSED);
@@ -117,13 +119,14 @@ test("the backoff grows, and is reset only by a connection that held for 20 s", 
   assert.equal(world.context().wait.ms, 250);
 });
 
-test("a busy broker is given the fifth step at least", () => {
+test("a busy broker gets the fifth step at least", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   world.ended(BUSY);
   assert.equal(world.context().wait.ms, 4_000);
 });
 
+// LINK_MACHINE-2
 test("it never gives up: 200 failures, and the 201st attempt comes within the cap", () => {
   const world = linkWorld({}, () => 0.999_999);
   world.send({ type: "link.connect" });
@@ -133,6 +136,7 @@ test("it never gives up: 200 failures, and the 201st attempt comes within the ca
   assert.equal(world.state(), "CONNECTED/CLOSED");
 });
 
+// LINK_MACHINE-3
 test("credentials lead to ERROR, which probes singly after 30 to 60 s", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
@@ -147,7 +151,7 @@ test("credentials lead to ERROR, which probes singly after 30 to 60 s", () => {
   }
 });
 
-test("a take-over leads to ERROR, not into a hot loop; an operator's reset tries at once", () => {
+test("a take-over leads to ERROR, not into a hot loop; an operator's reset connects immediately", () => {
   const world = connectedWorld();
   world.ended(TAKEN_OVER);
   assert.equal(world.state(), "ERROR/CLOSED");
@@ -158,7 +162,8 @@ test("a take-over leads to ERROR, not into a hot loop; an operator's reset tries
   assert.equal(world.context().attempt, 0);
 });
 
-test("a broker without MQTT 5 is spoken to as 3.1.1 at once; that is no failure, and is remembered", () => {
+// LINK_MACHINE-5
+test("a broker without MQTT 5 gets 3.1.1 immediately; that is no failure, and is remembered", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   world.ended(NO_FIVE);
@@ -193,7 +198,7 @@ test("a close before CONNACK is tried as 3.1.1 too, and is no refusal: the next 
   assert.deepEqual(world.versions, [5, 4, 5]);
 });
 
-test("3.1.1 is believed after it worked twice where 5 was closed on", () => {
+test("a broker counts as 3.1.1 only after 3.1.1 worked twice where 5 was closed", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   for (let i = 0; i < 2; i++) {
@@ -205,7 +210,7 @@ test("3.1.1 is believed after it worked twice where 5 was closed on", () => {
   assert.deepEqual(world.versions, [5, 4, 5, 4, 4]);
 });
 
-test("a version that was configured is the only one spoken", () => {
+test("a configured version is the only one used", () => {
   for (const [version, spoken] of [
     ["5", 5],
     ["3.1.1", 4],
@@ -228,7 +233,7 @@ const CAN: Readonly<Record<string, readonly string[]>> = {
 };
 const COMMANDS = ["link.connect", "link.disconnect", "link.reset", "breaker.open", "breaker.close"] as const;
 
-test("what an operator can do is told beforehand", () => {
+test("the snapshot says beforehand which commands are possible", () => {
   const reach: Readonly<Record<string, (world: LinkWorld) => void>> = {
     "DISCONNECTED/CLOSED": () => undefined,
     "CONNECTING/CLOSED": (world) => world.send({ type: "link.connect" }),

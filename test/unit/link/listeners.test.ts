@@ -1,61 +1,68 @@
-/** A throwing listener hurts nobody else (S6). */
+/** A listener that throws does not affect the others. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Listeners } from "@acktor/shared/link/listeners";
 
 interface Events {
-  told: number;
+  happened: number;
 }
 
-test("the others are called, the teller goes on, the report has the error", () => {
+// LISTENERS-1
+test("the other listeners are called, the caller continues, the report has the error", () => {
   const reports: string[] = [];
-  const listeners = new Listeners<Events>((error, event) => reports.push(`${event}: ${(error as Error).message}`));
+  const listeners = new Listeners<Events>({
+    listenerFailed: (error, event) => reports.push(`${event}: ${(error as Error).message}`),
+  });
   const heard: number[] = [];
-  listeners.on("told", (n) => heard.push(n));
-  listeners.on("told", () => {
+  listeners.on("happened", (n) => heard.push(n));
+  listeners.on("happened", () => {
     throw new Error("mine");
   });
-  listeners.on("told", (n) => heard.push(n + 10));
-  listeners.tell("told", 1);
+  listeners.on("happened", (n) => heard.push(n + 10));
+  listeners.emit("happened", 1);
   assert.deepEqual(heard, [1, 11]);
-  assert.deepEqual(reports, ["told: mine"]);
+  assert.deepEqual(reports, ["happened: mine"]);
 });
 
-test("a report that throws ends nothing either; the process is warned", async () => {
+// LISTENERS-1
+test("a report that throws stops nothing either; the process emits a warning", async () => {
   const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-  const listeners = new Listeners<Events>(() => {
-    throw new Error("no disk");
+  const listeners = new Listeners<Events>({
+    listenerFailed() {
+      throw new Error("no disk");
+    },
   });
-  listeners.on("told", () => {
+  listeners.on("happened", () => {
     throw new Error("mine");
   });
-  listeners.tell("told", 1);
+  listeners.emit("happened", 1);
   assert.match((await warned).message, /no disk/);
 });
 
-test("the same function twice is two listeners, each taken away by itself, twice if need be", () => {
-  const listeners = new Listeners<Events>(assert.fail);
+test("the same function added twice is two listeners, each removed alone, and twice is fine", () => {
+  const listeners = new Listeners<Events>({ listenerFailed: assert.fail });
   let calls = 0;
   const listener = (): void => void calls++;
-  const off = listeners.on("told", listener);
-  listeners.on("told", listener);
+  const off = listeners.on("happened", listener);
+  listeners.on("happened", listener);
   off();
   off();
-  listeners.tell("told", 1);
+  listeners.emit("happened", 1);
   assert.equal(calls, 1);
 });
 
-test("one that is taken away, or added, while an event is told leaves the telling whole", () => {
-  const listeners = new Listeners<Events>(assert.fail);
+// LISTENERS-2
+test("a listener removed or added during an event does not change who receives that event", () => {
+  const listeners = new Listeners<Events>({ listenerFailed: assert.fail });
   const heard: string[] = [];
-  const off = listeners.on("told", () => {
+  const off = listeners.on("happened", () => {
     heard.push("first");
     off();
-    listeners.on("told", () => heard.push("late"));
+    listeners.on("happened", () => heard.push("late"));
   });
-  listeners.on("told", () => heard.push("second"));
-  listeners.tell("told", 1);
+  listeners.on("happened", () => heard.push("second"));
+  listeners.emit("happened", 1);
   assert.deepEqual(heard, ["first", "second"]);
-  listeners.tell("told", 2);
+  listeners.emit("happened", 2);
   assert.deepEqual(heard, ["first", "second", "second", "late"]);
 });

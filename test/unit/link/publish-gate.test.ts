@@ -45,7 +45,8 @@ test("twenty lost publishes trip it: by the publish for deadlines, by the connec
   }
 });
 
-test("refusals of one message, QoS 0 and an end that was asked for count for nothing and against nothing", () => {
+// GATE-3
+test("refusals of one message, QoS 0 and a requested disconnect do not count", () => {
   const { said, send } = gate();
   for (const code of [0x87, 0x90, 0x99]) send(refused(code), 100);
   send(ACKED, 100, { qos: 0 });
@@ -62,6 +63,7 @@ test("slow successes trip it", () => {
   assert.deepEqual(said, ["tripped by publish"]);
 });
 
+// GATE-1
 test("OPEN admits nothing, HALF_OPEN three and not one more until they are judged", () => {
   const { gate: made, said } = gate();
   assert.equal(made.admits(), Number.POSITIVE_INFINITY);
@@ -81,7 +83,8 @@ test("OPEN admits nothing, HALF_OPEN three and not one more until they are judge
   assert.deepEqual(said, ["proved"]);
 });
 
-test("one failed or slow probe is a relapse; a refusal is proof; what says nothing gives its place back", () => {
+// GATE-3
+test("one failed or slow probe is a relapse; a refusal is proof; a neutral outcome returns its place", () => {
   const bad = gate();
   bad.gate.moved("HALF_OPEN");
   bad.send(DEADLINE, 1);
@@ -105,7 +108,8 @@ test("one failed or slow probe is a relapse; a refusal is proof; what says nothi
   assert.equal(silent.gate.admits(), 3);
 });
 
-test("an outcome of a publish from before does not judge the probes, and an opening starts a new window", () => {
+// GATE-2
+test("an outcome of an earlier publish does not judge the probes, and an opening starts a new count", () => {
   const { gate: made, said, send } = gate();
   const { tag } = made;
   send(DEADLINE, 19);

@@ -10,12 +10,11 @@ type Decoded = ReturnType<typeof decodePublish>;
 
 function decode(bytes: Buffer, version: 4 | 5): Decoded {
   const found: Decoded[] = [];
-  const splitter = new FrameSplitter(
-    1_000_000,
-    (all, start, body, end) => found.push(decodePublish(all, start, body, end, version)),
-    assert.fail,
-  );
-  // Bytes around it must not be read.
+  const splitter = new FrameSplitter(1_000_000, {
+    frame: (all, start, body, end) => found.push(decodePublish(all, start, body, end, version)),
+    malformed: assert.fail,
+  });
+  // The decoder must not read the bytes around the packet.
   splitter.push(Buffer.concat([bytes, Buffer.from([0x40, 2, 0xff, 0xff])]));
   const [decoded] = found;
   assert.ok(decoded !== undefined);
@@ -72,7 +71,7 @@ for (const version of [4, 5] as const) {
   });
 }
 
-test("whatever the bytes: a message or a refusal, nothing thrown, nothing read beyond the end", () => {
+test("for any bytes: a message or a refusal, nothing thrown, nothing read beyond the end", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 60 }),

@@ -59,7 +59,7 @@ for (const version of [4, 5] as const) {
   });
 }
 
-test("a text that MQTT cannot say makes the size infinite, so that it is never written", () => {
+test("a text that is too long for MQTT makes the size infinite, so that it is never written", () => {
   const long = "x".repeat(65_536);
   const base = { topic: "a", payload: "", qos: 1, retain: false } as const;
   for (const message of [
@@ -73,7 +73,7 @@ test("a text that MQTT cannot say makes the size infinite, so that it is never w
   }
 });
 
-test("an expiry outside of 32 bits is bent to its end, not thrown", () => {
+test("an expiry outside of 32 bits is clamped, not thrown", () => {
   for (const [expirySeconds, shown] of [
     [-5, 0],
     [1e12, 4_294_967_295],

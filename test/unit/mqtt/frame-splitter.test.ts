@@ -1,4 +1,4 @@
-/** Bytes cut into packets, however they arrive. */
+/** Bytes split into packets, in any pieces they arrive. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameSplitter } from "@acktor/shared/mqtt/frame-splitter";
@@ -7,11 +7,10 @@ import fc from "fast-check";
 function splitter(maxBytes = 1_000_000) {
   const frames: string[] = [];
   const faults: string[] = [];
-  const made = new FrameSplitter(
-    maxBytes,
-    (bytes, start, body, end) => frames.push(`${bytes[start]}:${bytes.subarray(body, end).toString("hex")}`),
-    (why) => faults.push(why),
-  );
+  const made = new FrameSplitter(maxBytes, {
+    frame: (bytes, start, body, end) => frames.push(`${bytes[start]}:${bytes.subarray(body, end).toString("hex")}`),
+    malformed: (why) => faults.push(why),
+  });
   return { splitter: made, frames, faults };
 }
 
@@ -35,7 +34,8 @@ const packets = fc.array(
   { maxLength: 20 },
 );
 
-test("whatever the pieces, the same packets come out, each as soon as it is whole", () => {
+// FRAME-1, FRAME-3
+test("from any pieces the same packets come out, each as soon as it is complete", () => {
   fc.assert(
     fc.property(packets, fc.infiniteStream(fc.integer({ min: 1, max: 30_000 })), fc.boolean(), (list, sizes, tiny) => {
       const { splitter: made, frames } = splitter();
@@ -60,13 +60,14 @@ test("whatever the pieces, the same packets come out, each as soon as it is whol
   );
 });
 
-test("a packet that is too long is refused by its length, before it comes", () => {
+// FRAME-2
+test("a packet that is too long is refused by its length, before its bytes arrive", () => {
   const { splitter: made, frames, faults } = splitter(100);
   made.push(Buffer.concat([frame(0x30, Buffer.alloc(98)), Buffer.from([0x30, 99])]));
   assert.equal(frames.length, 1);
   assert.deepEqual(faults, ["a packet of 101 bytes"]);
   made.push(frame(0x30, Buffer.alloc(1)));
-  assert.equal(frames.length, 1, "nothing is handed on afterwards");
+  assert.equal(frames.length, 1, "nothing is passed on afterwards");
   assert.equal(faults.length, 1);
 });
 
@@ -78,16 +79,16 @@ test("a length field of five bytes is refused", () => {
   assert.equal(faults.length, 1);
 });
 
-test("closed in the middle of a piece, it hands on nothing more of it", () => {
+// FRAME-2
+test("closed in the middle of a piece, it passes on nothing more of that piece", () => {
   const frames: number[] = [];
-  const made: FrameSplitter = new FrameSplitter(
-    100,
-    (bytes, start) => {
+  const made: FrameSplitter = new FrameSplitter(100, {
+    frame(bytes, start) {
       frames.push(bytes[start] ?? 0);
       made.close();
     },
-    assert.fail,
-  );
+    malformed: assert.fail,
+  });
   made.push(Buffer.concat([frame(1, Buffer.alloc(1)), frame(2, Buffer.alloc(1))]));
   assert.deepEqual(frames, [1]);
 });

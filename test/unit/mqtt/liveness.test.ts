@@ -13,6 +13,7 @@ const why = (liveness: Liveness, at: number, owed: Partial<Owed>): string | null
   return verdict?.kind === "deadline" ? verdict.of : null;
 };
 
+// LIVENESS-1
 test("an idle connection lives until 1.5 × keepalive without a byte", () => {
   const liveness = fresh();
   assert.equal(why(liveness, 7_499, {}), null);
@@ -21,7 +22,8 @@ test("an idle connection lives until 1.5 × keepalive without a byte", () => {
   assert.equal(why(liveness, 7_500, {}), null);
 });
 
-test("a PUBLISH that waits makes 2 s of silence the end", () => {
+// LIVENESS-1
+test("with a waiting PUBLISH, 2 s of silence end the connection", () => {
   const liveness = fresh();
   liveness.received(10_000);
   assert.equal(why(liveness, 11_999, { answers: 1, oldestSentAt: 9_000 }), null);
@@ -34,7 +36,8 @@ test("the silence before the PUBLISH does not count", () => {
   assert.equal(why(liveness, 5_000, { answers: 1, oldestSentAt: 3_000 }), "silence");
 });
 
-test("half of the window without answers is the end, though other bytes come", () => {
+// LIVENESS-1
+test("half of the in-flight window without answers ends the connection, though other bytes arrive", () => {
   const liveness = fresh();
   liveness.received(100_000);
   assert.equal(why(liveness, 100_001, { answers: 9, overdueAnswers: 9, quota: 20 }), null);
@@ -46,14 +49,16 @@ test("before there is a quota, nothing is missing", () => {
   assert.equal(why(fresh(), 100, { quota: 0, subscribedAt: 0 }), null);
 });
 
-test("a SUBACK that does not come is the end", () => {
+// LIVENESS-1
+test("a missing SUBACK ends the connection", () => {
   const liveness = fresh();
   liveness.received(6_000);
   assert.equal(why(liveness, 6_000, { subscribedAt: 1_001 }), null);
   assert.equal(why(liveness, 6_001, { subscribedAt: 1_001 }), "suback");
 });
 
-test("it pings when either side was quiet for a keepalive, and not twice at once", () => {
+// LIVENESS-2
+test("it pings when either side was quiet for a keepalive, and not twice in a row", () => {
   const liveness = fresh();
   assert.equal(liveness.wantsPing(4_999), false);
   assert.equal(liveness.wantsPing(5_000), true);
@@ -65,7 +70,7 @@ test("it pings when either side was quiet for a keepalive, and not twice at once
   assert.equal(liveness.wantsPing(10_200), true, "nothing came for 5 s, though we wrote");
 });
 
-test("the broker's keepalive counts where it names one", () => {
+test("the broker's keepalive counts where it sends one", () => {
   const liveness = fresh();
   liveness.setKeepalive(1_000);
   assert.equal(liveness.wantsPing(1_000), true);

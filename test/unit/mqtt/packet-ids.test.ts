@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { PacketIds } from "@acktor/shared/mqtt/packet-ids";
 import fc from "fast-check";
 
-test("none is handed out while it is out, over several times round", () => {
+// PACKET_IDS-1
+test("no id is allocated twice at a time, over several rounds", () => {
   const ids = new PacketIds();
   const held = ids.allocate();
   const seen = new Set<number>();
@@ -18,7 +19,8 @@ test("none is handed out while it is out, over several times round", () => {
   assert.equal(seen.size, 65_534);
 });
 
-test("all of them out gives null, and one back gives that one", () => {
+// PACKET_IDS-2
+test("with all ids in use `allocate` returns null; a freed id is the next one", () => {
   const ids = new PacketIds();
   for (let i = 0; i < 65_535; i++) assert.notEqual(ids.allocate(), null);
   assert.equal(ids.allocate(), null);
@@ -30,6 +32,7 @@ test("all of them out gives null, and one back gives that one", () => {
   assert.equal(ids.allocate(), 1);
 });
 
+// PACKET_IDS-1
 test("behaves like a set of free numbers", () => {
   const operation = fc.oneof(
     fc.constant({ kind: "allocate" as const }),

@@ -1,4 +1,4 @@
-/** The packets of a turn as one piece, and pieces that nobody writes to again. */
+/** The packets of a turn leave as one piece, and no piece is changed afterwards. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutgoingPublish } from "@acktor/shared/link/link";
@@ -11,16 +11,13 @@ const message = (payload: string): OutgoingPublish => ({ topic: "a", payload, qo
 
 function writer() {
   const pieces: Buffer[] = [];
-  const made = new PacketWriter(
-    (bytes) => pieces.push(bytes),
-    () => undefined,
-    () => undefined,
-  );
+  const made = new PacketWriter({ write: (piece) => pieces.push(piece), flushThisTurn() {}, flushSoon() {} });
   const publish = (payload: string) => made.publish(message(payload), 4, 0, sizeOfPublish(message(payload), 4));
   return { writer: made, pieces, publish };
 }
 
-test("a piece that was handed over keeps its bytes, however much is written afterwards", () => {
+// WRITER-1
+test("a piece that was written keeps its bytes, however much is written afterwards", () => {
   const { writer: made, pieces, publish } = writer();
   const copies: Buffer[] = [];
   for (let i = 0; i < 1_000; i++) {
@@ -32,7 +29,7 @@ test("a piece that was handed over keeps its bytes, however much is written afte
   assert.deepEqual(pieces, copies);
 });
 
-test("a packet larger than the slab goes out whole, after what was gathered before it", () => {
+test("a packet larger than the slab goes out complete, after what was collected before it", () => {
   const { writer: made, pieces, publish } = writer();
   publish("before");
   publish("x".repeat(200_000));
@@ -42,14 +39,13 @@ test("a packet larger than the slab goes out whole, after what was gathered befo
   assert.equal(made.size, 0);
   const expected = ["before", "x".repeat(200_000), "after"];
   const found: string[] = [];
-  const splitter = new FrameSplitter(
-    1_000_000,
-    (bytes, start, body, end) => {
+  const splitter = new FrameSplitter(1_000_000, {
+    frame(bytes, start, body, end) {
       const decoded = decodePublish(bytes, start, body, end, 4);
       found.push(decoded.ok ? decoded.message.payload.toString() : decoded.why);
     },
-    assert.fail,
-  );
+    malformed: assert.fail,
+  });
   for (const piece of pieces) splitter.push(piece);
   assert.deepEqual(found, expected);
 });

@@ -1,4 +1,4 @@
-/** The send window and the one outcome of each publish, without a socket. */
+/** The in-flight window and the one outcome of each publish, without a socket. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "@acktor/shared/link/link";
@@ -18,17 +18,19 @@ function pipe(limits: Partial<BrokerLimits> = {}, sendQuota = 2_000) {
   const world = { now: 0, buffered: 0, wakes: 0, lingers: 0 };
   const written: Buffer[] = [];
   const outcomes: string[] = [];
-  const made = new PublishPipe({
-    protocolVersion: 5,
-    sendQuota,
-    publishDeadlineMs: 2_000,
-    now: () => world.now,
-    write: (bytes) => written.push(bytes),
-    buffered: () => world.buffered,
-    wake: () => void world.wakes++,
-    linger: () => void world.lingers++,
-    settled: ({ onOutcome }, outcome) => onOutcome(outcome),
-  });
+  const clock = { now: () => world.now, wallClock: () => 0 };
+  const made = new PublishPipe(
+    { protocolVersion: 5, sendQuota, publishDeadlineMs: 2_000, clock },
+    {
+      get buffered() {
+        return world.buffered;
+      },
+      write: (bytes) => written.push(bytes),
+      flushThisTurn: () => void world.wakes++,
+      flushSoon: () => void world.lingers++,
+      settled: ({ onOutcome }, outcome) => onOutcome(outcome),
+    },
+  );
   made.open({ ...LIMITS, ...limits });
   const publish = (name: string, message: Partial<OutgoingPublish> = {}) =>
     made.publish({ ...MESSAGE, ...message }, 0, (outcome) => outcomes.push(`${name} ${describe(outcome)}`));
@@ -38,6 +40,7 @@ function pipe(limits: Partial<BrokerLimits> = {}, sendQuota = 2_000) {
 const describe = (outcome: PublishOutcome): string =>
   "why" in outcome ? `${outcome.kind} ${outcome.why}` : `${outcome.kind} ${outcome.reasonCode}`;
 
+// PIPE-2
 test("the window is the smaller of Receive Maximum and the quota", () => {
   const { pipe: made, publish } = pipe({ receiveMaximum: 2 }, 10);
   assert.equal(made.capacity(), 2);
@@ -50,7 +53,8 @@ test("the window is the smaller of Receive Maximum and the quota", () => {
   assert.equal(pipe({}, 10).pipe.capacity(), 10);
 });
 
-test("what this broker cannot take is not written", () => {
+// PIPE-3
+test("what this broker does not accept is not written", () => {
   const { publish, written, pipe: made } = pipe({ maximumQos: 1, retainAvailable: false });
   assert.equal(publish("a", { qos: 2 }), "qos_unsupported");
   assert.equal(publish("b", { retain: true }), "retain_unsupported");
@@ -59,7 +63,8 @@ test("what this broker cannot take is not written", () => {
   assert.equal(written.length, 0);
 });
 
-test("the largest packet that the broker takes is written, one byte more is not", () => {
+// PIPE-3
+test("the largest packet that the broker accepts is written, one byte more is not", () => {
   const { publish } = pipe({ maximumPacketSize: 209 });
   // Header 1, length 2, topic 3, id 2, no properties but the payload format: 3.
   assert.equal(publish("a", { payload: "x".repeat(198) }), null);
@@ -73,6 +78,7 @@ test("a socket that does not drain closes the window, for QoS 0 too", () => {
   assert.equal(publish("a", { qos: 0 }), "window_full");
 });
 
+// WRITER-2
 test("a turn's packets leave as one piece", () => {
   const { pipe: made, publish, written, world } = pipe();
   for (let i = 0; i < 100; i++) publish("m");
@@ -83,7 +89,8 @@ test("a turn's packets leave as one piece", () => {
   assert.equal(written.length, 1);
 });
 
-test("a PUBACK alone does not end the turn; it waits for company", () => {
+// WRITER-2
+test("a PUBACK alone does not end the turn; it waits for more of them", () => {
   const { pipe: made, written, world } = pipe();
   made.puback(7);
   assert.deepEqual([world.wakes, world.lingers], [0, 1]);
@@ -99,7 +106,7 @@ test("QoS 0 is acked once it is written, and not while it is being published", (
   assert.deepEqual(outcomes, ["a acked 0"]);
 });
 
-test("reason codes reach the outcome: nobody subscribed, refused", () => {
+test("reason codes reach the outcome: no subscriber, refused", () => {
   const { pipe: made, publish, outcomes } = pipe();
   for (const name of ["a", "b", "c", "d"]) publish(name, name === "d" ? { qos: 2 } : {});
   made.answered(1, 1, 0x10);
@@ -113,7 +120,7 @@ test("QoS 2 is acked by PUBCOMP, and PUBREC gets its PUBREL", () => {
   const { pipe: made, publish, outcomes, written } = pipe();
   publish("a", { qos: 2 });
   made.answered(1, 1, 0);
-  assert.deepEqual(outcomes, [], "a PUBACK answers nothing of QoS 2");
+  assert.deepEqual(outcomes, [], "a PUBACK does not settle a publish of QoS 2");
   made.received(1, 0);
   made.flush();
   assert.deepEqual(Buffer.concat(written).subarray(-4), Buffer.from([0x62, 2, 0, 1]));
@@ -121,7 +128,8 @@ test("QoS 2 is acked by PUBCOMP, and PUBREC gets its PUBREL", () => {
   assert.deepEqual(outcomes, ["a acked 0"]);
 });
 
-test("a deadline settles once; the id stays taken until the late answer, which settles nothing", () => {
+// OUTSTANDING-1, OUTSTANDING-2
+test("a deadline settles once; the id stays in use until the late answer, which settles nothing", () => {
   const { pipe: made, publish, outcomes, world } = pipe({}, 1);
   publish("a");
   world.now = 2_000;
@@ -134,7 +142,7 @@ test("a deadline settles once; the id stays taken until the late answer, which s
   assert.equal(made.capacity(), 1);
 });
 
-test("the end of the connection settles everything, and takes nothing more", () => {
+test("the end of the connection settles everything, and nothing more is accepted", () => {
   const { pipe: made, publish, outcomes } = pipe();
   publish("a");
   publish("b", { qos: 0 });
@@ -147,7 +155,8 @@ test("the end of the connection settles everything, and takes nothing more", () 
 
 type Step = { readonly kind: "publish" | "answer" | "late" | "expire" | "flush"; readonly n: number };
 
-test("whatever happens in whatever order, every taken publish gets exactly one outcome", () => {
+// PIPE-1
+test("in every order of events, each accepted publish gets exactly one outcome", () => {
   const steps: fc.Arbitrary<Step[]> = fc.array(
     fc.record({ kind: fc.constantFrom("publish", "answer", "late", "expire", "flush"), n: fc.nat(70) }),
     { maxLength: 200 },

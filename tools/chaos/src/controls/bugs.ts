@@ -161,7 +161,13 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "wall clock in the breaker",
-    patches: [{ file: "shared/src/link/link-options.ts", from: "performance.now()", to: "Date.now()" }],
+    patches: [
+      {
+        file: "shared/src/link/link-options.ts",
+        from: "options.clock ?? SYSTEM_CLOCK",
+        to: "{ ...SYSTEM_CLOCK, now: () => Date.now() }",
+      },
+    ],
     trial: clockJumps,
   },
   {

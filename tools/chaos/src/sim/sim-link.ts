@@ -63,7 +63,9 @@ const MACHINE = linkMachine.provide({
 
 export function createSimLink(options: SimLinkOptions): Link {
   const { time, broker, owner, random } = options;
-  const listeners = new Listeners<LinkEvents>((error) => options.onBroken(`a listener threw: ${String(error)}`));
+  const listeners = new Listeners<LinkEvents>({
+    listenerFailed: (error) => options.onBroken(`a listener threw: ${String(error)}`),
+  });
   const filters = new Set<string>();
   const waiting = new Map<number, Waiting>();
   let session: SimSession | null = null;
@@ -95,7 +97,7 @@ export function createSimLink(options: SimLinkOptions): Link {
       ended: () => ended({ kind: "closed", beforeConnack: false }),
       received(topic, payload) {
         heardAt = time.now;
-        listeners.tell("link.message", { topic, payload, qos: 1, retain: false, userProperties: undefined });
+        listeners.emit("link.message", { topic, payload, qos: 1, retain: false, userProperties: undefined });
       },
     });
     session = own;
@@ -109,7 +111,13 @@ export function createSimLink(options: SimLinkOptions): Link {
     };
   };
   const actor = createActor(MACHINE, {
-    input: { policy: POLICY, broker: "mqtt://simulated", clientId: owner.name, now: () => time.now, random },
+    input: {
+      policy: POLICY,
+      broker: "mqtt://simulated",
+      clientId: owner.name,
+      clock: { now: () => time.now, wallClock: () => time.now },
+      random: { next: random },
+    },
   });
   openers.set(actor.system, openSession);
   actor.on("*", (fact) => {
@@ -117,7 +125,7 @@ export function createSimLink(options: SimLinkOptions): Link {
       halfOpenWritten = 0;
       gate.moved(actor.getSnapshot().context.at.breaker);
     }
-    listeners.tell(fact.type, fact.fact as never);
+    listeners.emit(fact.type, fact.fact as never);
     if (fact.type !== "link.transition") return;
     awaited = true;
     checkWritable();
@@ -146,7 +154,7 @@ export function createSimLink(options: SimLinkOptions): Link {
   function checkWritable(): void {
     if (!awaited || capacity() === 0) return;
     awaited = false;
-    listeners.tell("link.writable", {});
+    listeners.emit("link.writable", {});
   }
 
   function capacity(): number {

@@ -1,0 +1,60 @@
+/** The conditions and delays of the link machine. Pure. */
+import type { LinkContext, LinkEvent } from "./link-context.ts";
+
+interface Given {
+  readonly context: LinkContext;
+  readonly event: LinkEvent;
+}
+
+/** Node fires a longer timer immediately. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+export function hasOlderVersion({ context, event }: Given): boolean {
+  return (
+    event.type === "session.ended" &&
+    (event.remedy === "older_version" || event.remedy === "maybe_older_version") &&
+    context.policy.version === "auto" &&
+    context.version.speak === 5
+  );
+}
+
+export function needsOperator({ event }: Given): boolean {
+  return event.type === "session.ended" && (event.remedy === "operator" || event.remedy === "older_version");
+}
+
+export function waitIsOver({ context }: Given): boolean {
+  return context.wait.over;
+}
+
+export function openedByFailures({ context }: Given): boolean {
+  return context.opened.by !== null && context.opened.by !== "operator";
+}
+
+export function openedByConnects({ context }: Given): boolean {
+  return context.opened.by === "connect";
+}
+
+export function isReleased({ context }: Given): boolean {
+  return context.opened.by === null;
+}
+
+export function tooManyConnectsFailed({ context }: Given): boolean {
+  return context.failedConnects >= context.policy.breaker.connectFailures;
+}
+
+/** The wait of RECONNECTING or ERROR. */
+export function wait({ context }: Given): number {
+  return Math.min(MAX_DELAY_MS, context.wait.ms);
+}
+
+export function breakerWait({ context }: Given): number {
+  return Math.min(MAX_DELAY_MS, context.opened.ms);
+}
+
+export function connectTimeout({ context }: Given): number {
+  return context.policy.connectTimeoutMs;
+}
+
+export function held({ context }: Given): number {
+  return context.policy.heldMs;
+}

@@ -1,0 +1,151 @@
+/**
+ * The hot path of a link: publishes, messages and the one live session. The machine decides; no message passes through its
+ * event queue.
+ */
+import type { IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "../mqtt/messages.ts";
+import type { OnOutcome, OutstandingPublish } from "../mqtt/outstanding.ts";
+import type { Transport, Transports, UnsentReason } from "../mqtt/transport.ts";
+import type { BreakerState, LinkEvents } from "./link.ts";
+import type { SessionEvent, SessionInput } from "./link-context.ts";
+import type { ResolvedLinkOptions } from "./link-options.ts";
+import { SessionReporter } from "./link-session.ts";
+import type { LinkStats } from "./link-stats.ts";
+import type { Listeners } from "./listeners.ts";
+import { type GateSignals, PublishGate } from "./publish-gate.ts";
+
+export interface TrafficParts {
+  readonly options: ResolvedLinkOptions;
+  readonly transports: Transports;
+  readonly stats: LinkStats;
+  readonly listeners: Listeners<LinkEvents>;
+  readonly signals: GateSignals;
+}
+
+export class LinkTraffic {
+  readonly #parts: TrafficParts;
+  readonly #gate: PublishGate;
+  readonly #wanted = new Map<string, Subscription>();
+  readonly #closing = new Set<Promise<void>>();
+  #transport: Transport | null = null;
+  /** We are ending the session: publishes that are lost with it do not count against the broker. */
+  #isLeaving = false;
+  /** `capacity` was 0: a caller waits for `link.writable`. */
+  #isAwaited = false;
+
+  constructor(parts: TrafficParts) {
+    this.#parts = parts;
+    this.#gate = new PublishGate(parts.options.policy.breaker, parts.signals);
+  }
+
+  get inFlight(): number {
+    return this.#transport?.inFlight ?? 0;
+  }
+
+  capacity(): number {
+    const capacity = Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
+    if (capacity === 0) this.#isAwaited = true;
+    return capacity;
+  }
+
+  /** LINK-1 */
+  publish(message: OutgoingPublish, onOutcome: OnOutcome): void {
+    const why = this.#accept(message, onOutcome);
+    if (why === null) {
+      this.#parts.stats.messagesSent++;
+      return;
+    }
+    if (why === "window_full" || why === "breaker_open") this.#isAwaited = true;
+    this.#parts.listeners.guard("publish outcome", onOutcome, { kind: "unsent", why });
+  }
+
+  subscribe(subscription: Subscription): void {
+    const known = this.#wanted.get(subscription.filter);
+    if (known?.qos === subscription.qos) return;
+    this.#wanted.set(subscription.filter, subscription);
+    this.#transport?.subscribe([subscription]);
+  }
+
+  unsubscribe(filter: string): void {
+    if (this.#wanted.delete(filter)) this.#transport?.unsubscribe(filter);
+  }
+
+  /** Opens the session that the machine asks for. @returns what closes it */
+  openSession({ protocolVersion }: SessionInput, report: (event: SessionEvent) => void): () => void {
+    const { options, transports, stats } = this.#parts;
+    const { policy, will, ...rest } = options;
+    stats.connectionAttempts++;
+    this.#isLeaving = false;
+    const transport = transports.open(
+      {
+        ...rest,
+        protocolVersion,
+        connectTimeoutMs: policy.connectTimeoutMs,
+        will: typeof will === "function" ? will() : will,
+        wanted: this.#wanted,
+      },
+      new SessionReporter(this, report),
+    );
+    this.#transport = transport;
+    return () => this.#closeSession(transport);
+  }
+
+  received(message: IncomingMessage): void {
+    this.#parts.stats.messagesReceived++;
+    this.#parts.listeners.emit("link.message", message);
+  }
+
+  settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void {
+    this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
+    this.#parts.stats.publishSettled(outcome);
+    this.#parts.listeners.guard("publish outcome", entry.onOutcome, outcome);
+  }
+
+  /** Emits `link.writable` where a caller waits for it and there is room. */
+  checkWritable(): void {
+    if (!this.#isAwaited || this.capacity() === 0) return;
+    this.#isAwaited = false;
+    this.#parts.listeners.emit("link.writable", {});
+  }
+
+  breakerMoved(state: BreakerState): void {
+    this.#gate.moved(state);
+  }
+
+  /** One region of the machine moved, which may have made room. */
+  regionMoved(): void {
+    this.#isAwaited = true;
+    this.checkWritable();
+  }
+
+  /** Resolves when no socket is left. LINK-3 */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing);
+  }
+
+  /** Writes the time of the live session's last byte into the statistics. */
+  noteActivity(): void {
+    if (this.#transport !== null) this.#noteActivityOf(this.#transport);
+  }
+
+  #accept(message: OutgoingPublish, onOutcome: OnOutcome): UnsentReason | null {
+    const transport = this.#transport;
+    if (transport === null || !transport.isReady) return "not_connected";
+    if (this.#gate.admits() <= 0) return "breaker_open";
+    const why = transport.publish(message, this.#gate.tag, onOutcome);
+    if (why === null) this.#gate.take();
+    return why;
+  }
+
+  #closeSession(transport: Transport): void {
+    this.#isLeaving = true;
+    this.#noteActivityOf(transport);
+    if (this.#transport === transport) this.#transport = null;
+    const closing = transport.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #noteActivityOf(transport: Transport): void {
+    const { clock } = this.#parts.options;
+    this.#parts.stats.lastActivityAt = Math.round(clock.wallClock() - (clock.now() - transport.activeAt));
+  }
+}
