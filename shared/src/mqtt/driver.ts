@@ -2,7 +2,7 @@
  * The `mqtt` driver, reduced to one connection and its control packets: CONNECT, SUBSCRIBE, PINGREQ, and the handshake of
  * QoS 2 messages that arrive. The only importer of `mqtt`. PUBLISH and PUBACK do not pass through it (mqtt-transport.ts).
  *
- * Every private behaviour that this file relies on has a test in test/integration/mqtt-driver-contract.test.ts.
+ * Every private behaviour that this file relies on has a test in test/unit/mqtt/driver-contract.test.ts.
  *
  * Invariants:
  *  DRIVER-1. The driver never reconnects, resubscribes, stores or queues a PUBLISH: the machine and the outbox do.
