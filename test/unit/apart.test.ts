@@ -1,4 +1,4 @@
-/** A batch with rows that fail: APART-1 to APART-3. */
+/** A batch with rows that fail. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apart } from "@acktor/shared/db/apart";
@@ -43,14 +43,23 @@ test("APART-1 and APART-3: whichever rows fail, all others are written once, in 
 test("APART-2: a failure of rights, or a database that is away, is the batch's, after one statement", async () => {
   for (const failure of [failing("42501"), failing("ECONNREFUSED", "unavailable"), failing("53100", "unavailable")]) {
     const { made, run, shelf } = table(new Set([1]), failure);
-    assert.deepEqual(await apart([0, 1, 2], run, shelf), { ok: false, failure });
+    assert.deepEqual(await apart([0, 1, 2], run, shelf), { ok: false, failure, rows: [] });
     assert.equal(made.statements, 1);
     assert.deepEqual(made.given, []);
   }
 });
 
+test("APART-4: when the database fails between two parts, the rows of the first part are in the result", async () => {
+  const failure = failing("08006", "unavailable");
+  const run = async (part: readonly number[]): Promise<DbResult<number>> => {
+    if (part.length === 4) return { ok: false, failure: failing("22003") };
+    return part.includes(0) ? { ok: true, rows: part } : { ok: false, failure };
+  };
+  assert.deepEqual(await apart([0, 1, 2, 3], run, { add: () => assert.fail() }), { ok: false, failure, rows: [0, 1] });
+});
+
 test("an empty batch that fails has no row to blame", async () => {
   const failure = failing("22003");
   const run = async (): Promise<DbResult<never>> => ({ ok: false, failure });
-  assert.deepEqual(await apart([], run, { add: () => assert.fail() }), { ok: false, failure });
+  assert.deepEqual(await apart([], run, { add: () => assert.fail() }), { ok: false, failure, rows: [] });
 });

@@ -1,23 +1,26 @@
 /**
- * Transactions for code that is not ours: the one place where a unit of work is more than one statement (ENGINE rule 7).
+ * Transactions for application code: the one place where a unit of work is more than one statement.
  *
  * Invariants:
- *  1. A slot is one instance of the driver with one connection that is never made anew: after its end nothing that belongs
- *     to the transaction can run anywhere else.
- *  2. Fenced all the same: the closing statement is given `pid:xid` as read at the start and must find itself in that
- *     transaction, or nothing is committed.
- *  3. `run` always resolves, with an outcome. A COMMIT whose answer was lost is `unknown`: ask the rows.
- *  4. At most `size` transactions are under way and at most `queueLimit` wait. What outlives its signal is cut off, which
- *     rolls it back. After `stop` nothing runs.
- *  5. A query after the transaction's end, or a second one from a function that returned too early, is refused.
+ *  TRANSACTION-1. A slot is one connection that is never reopened: after its end nothing that belongs to the transaction can
+ *                 run anywhere else.
+ *  TRANSACTION-2. The closing statement receives `pid:xid` as read at the start and must find itself in that transaction, or
+ *                 nothing is committed.
+ *  TRANSACTION-3. `run` always resolves, with an outcome. A COMMIT whose answer was lost is `unknown`: the caller reads the rows.
+ *  TRANSACTION-4. At most `size` transactions run and at most `queueLimit` wait. One that outlives its signal is cut off,
+ *                 which rolls it back. After `stop` nothing runs.
+ *  TRANSACTION-5. A query after the transaction's end, or a later one from a function that returned too early, is rejected.
  */
-import { type Connection, destroyConnection, openConnection, type Param, type PoolOptions } from "./pool.ts";
+import { type Connection, type ConnectionOptions, destroyConnection, openConnection } from "./connection.ts";
+import type { Param } from "./pool.ts";
 
 /** Runs one statement in the transaction; rejects with the database's error (its SQLSTATE in `code`). */
 export type TransactionQuery = <Row = Record<string, unknown>>(
   text: string,
   params?: readonly Param[],
 ) => Promise<readonly Row[]>;
+
+export type TransactionWork = (query: TransactionQuery) => Promise<unknown>;
 
 export interface ClosingStatement {
   /** Must return a row, or the transaction is rolled back. Its last parameter is the fence, `pid:xid`. */
@@ -27,9 +30,9 @@ export interface ClosingStatement {
 
 export type TransactionOutcome =
   | { readonly kind: "committed" }
-  /** The closing statement returned nothing: the transaction was not what it should be. Rolled back. */
+  /** The closing statement returned no row: it ran outside the transaction, or its condition failed. Rolled back. */
   | { readonly kind: "fenced" }
-  /** The work, or PostgreSQL, said no. Rolled back. `code`: SQLSTATE, or null when the work threw. */
+  /** The work or a statement failed. Rolled back. `code`: SQLSTATE, or null when the work threw. */
   | { readonly kind: "failed"; readonly code: string | null; readonly message: string }
   /** No connection, or it was lost before COMMIT was sent. Rolled back. */
   | { readonly kind: "unavailable"; readonly message: string }
@@ -38,21 +41,17 @@ export type TransactionOutcome =
 
 export interface TransactionSlots {
   /** @param signal aborted: the transaction is cut off */
-  run(
-    work: (query: TransactionQuery) => Promise<unknown>,
-    closing: ClosingStatement,
-    signal: AbortSignal,
-  ): Promise<TransactionOutcome>;
-  /** Cuts off what runs. Twice and early is fine. */
+  run(work: TransactionWork, closing: ClosingStatement, signal: AbortSignal): Promise<TransactionOutcome>;
+  /** Cuts off running transactions. Twice and early is fine. */
   stop(): void;
 }
 
-export interface SlotOptions extends Pick<PoolOptions, "url" | "ca" | "applicationName"> {
+export interface SlotOptions extends ConnectionOptions {
   readonly size: number;
   readonly queueLimit: number;
 }
 
-/** SQL that is the fence; a closing statement compares it with its last parameter. */
+/** SQL expression of the fence; a closing statement compares it with its last parameter. */
 export const FENCE = "pg_backend_pid() || ':' || pg_current_xact_id()";
 
 type Sql = Connection["sql"];
@@ -64,59 +63,70 @@ interface Slot {
 
 /** Makes slots; nothing connects before the first transaction. */
 export function createTransactionSlots(options: SlotOptions): TransactionSlots {
-  const slots: Slot[] = Array.from({ length: options.size }, () => ({ connection: null, busy: false }));
-  const waiting: ((slot: Slot | null) => void)[] = [];
-  let stopped = false;
+  return new ConnectionSlots(options);
+}
 
-  function acquire(): Promise<Slot | null> {
-    const free = slots.find((slot) => !slot.busy);
+class ConnectionSlots implements TransactionSlots {
+  readonly #options: SlotOptions;
+  readonly #slots: Slot[];
+  readonly #waiting: ((slot: Slot | null) => void)[] = [];
+  #stopped = false;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.size }, () => ({ connection: null, busy: false }));
+  }
+
+  async run(work: TransactionWork, closing: ClosingStatement, signal: AbortSignal): Promise<TransactionOutcome> {
+    const slot = this.#stopped || signal.aborted ? null : await this.#acquire();
+    if (slot === null) return { kind: "unavailable", message: "no slot is free for the transaction" };
+    try {
+      if (this.#stopped || signal.aborted) return { kind: "unavailable", message: "stopped before it began" };
+      // TRANSACTION-1
+      if (slot.connection?.line.destroyed) slot.connection = null;
+      slot.connection ??= openConnection(this.#options, true);
+      return await transact(slot.connection, work, closing, signal);
+    } finally {
+      this.#release(slot);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const give of this.#waiting.splice(0)) give(null);
+    for (const { connection } of this.#slots) if (connection !== null) destroyConnection(connection);
+  }
+
+  /** TRANSACTION-4 */
+  #acquire(): Promise<Slot | null> {
+    const free = this.#slots.find((slot) => !slot.busy);
     if (free !== undefined) {
       free.busy = true;
       return Promise.resolve(free);
     }
-    if (waiting.length >= options.queueLimit) return Promise.resolve(null);
-    return new Promise((resolve) => waiting.push(resolve));
+    if (this.#waiting.length >= this.#options.queueLimit) return Promise.resolve(null);
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  function release(slot: Slot): void {
-    const next = waiting.shift();
+  #release(slot: Slot): void {
+    const next = this.#waiting.shift();
     if (next === undefined) slot.busy = false;
     else next(slot);
   }
-
-  return {
-    async run(work, closing, signal) {
-      const slot = stopped || signal.aborted ? null : await acquire();
-      if (slot === null) return { kind: "unavailable", message: "no slot is free for the transaction" };
-      try {
-        if (stopped || signal.aborted) return { kind: "unavailable", message: "stopped before it began" };
-        if (slot.connection?.line.destroyed) slot.connection = null;
-        slot.connection ??= openConnection(options, true);
-        return await transact(slot.connection, work, closing, signal);
-      } finally {
-        release(slot);
-      }
-    },
-    stop() {
-      stopped = true;
-      for (const give of waiting.splice(0)) give(null);
-      for (const { connection } of slots) if (connection !== null) destroyConnection(connection);
-    },
-  };
 }
 
 async function transact(
   connection: Connection,
-  work: (query: TransactionQuery) => Promise<unknown>,
+  work: TransactionWork,
   closing: ClosingStatement,
   signal: AbortSignal,
 ): Promise<TransactionOutcome> {
   const { sql, line } = connection;
-  const cut = (): void => destroyConnection(connection);
+  const cut = (): void => destroyConnection(connection); // TRANSACTION-4
   signal.addEventListener("abort", cut, { once: true });
   let isOpen = true;
   const query: TransactionQuery = async (text, params = []) => {
-    if (!isOpen) throw new Error("the transaction has ended");
+    if (!isOpen) throw new Error("the transaction has ended"); // TRANSACTION-5
     return (await send(sql, text, params)) as never;
   };
   try {
@@ -125,6 +135,7 @@ async function transact(
     await work(query);
     isOpen = false;
     const closed = await send(sql, closing.text, [...closing.params, start?.fence ?? ""]);
+    // TRANSACTION-2
     if (closed.length === 0) {
       await send(sql, "rollback");
       return { kind: "fenced" };
@@ -141,11 +152,11 @@ async function transact(
     return { kind: "committed" };
   } catch (error) {
     destroyConnection(connection);
-    return { kind: "unknown", message: (error as Error).message };
+    return { kind: "unknown", message: (error as Error).message }; // TRANSACTION-3
   }
 }
 
-/** Anything that is not a plain answer of the server leaves the connection in doubt. */
+/** Any failure that is not an answer of the server leaves the connection in doubt. */
 async function rollBack(connection: Connection, error: Error): Promise<TransactionOutcome> {
   const { code, message } = error as Error & { code?: string };
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);

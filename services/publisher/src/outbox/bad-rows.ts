@@ -67,9 +67,8 @@ export class BadRowShelf {
     const done = await apart(rows, setAside, {
       add: ({ messageId }, failure) => void left.push({ messageId, failure }),
     });
-    if (!done.ok) return bad;
     const ended = new Set(done.rows.map(({ messageId }) => messageId));
     for (const row of rows) if (ended.has(row.messageId)) onSetAside(row);
-    return left;
+    return done.ok ? left : bad.filter(({ messageId }) => !ended.has(messageId));
   }
 }
