@@ -53,6 +53,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // DUE-1
     await t.test("one owner at a time; an expired lease is anybody's, with a higher token", async () => {
       const [m] = await insert(pool, [message()] as const);
       assert.equal((await claimed(pool)).length, 1);
@@ -83,6 +84,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(await claimed(pool), []);
     });
 
+    // DUE-2
     await t.test("a lane goes one at a time, in order; a head that ends releases its key", async () => {
       const batch = await insert(
         pool,
@@ -102,6 +104,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(ids(await claimed(pool)), [batch[2]?.messageId]);
     });
 
+    // DUE-3
     await t.test("a blocked key, and a key with a long queue, starve no other", async () => {
       await insert(
         pool,
@@ -146,6 +149,7 @@ for (const version of postgresVersions()) {
       assert.equal((await claimed(pool)).length, 2);
     });
 
+    // RELEASE-1
     await t.test("a release does not touch a row whose attempt was recorded", async () => {
       await insert(pool, [message()]);
       const [row] = await claimed(pool);
@@ -176,6 +180,7 @@ for (const version of postgresVersions()) {
       ]);
     });
 
+    // SUPERSEDE-1
     await t.test("retained: a newer row waits while the older one is leased, also across keys", async () => {
       const [old] = await insert(pool, [message({ retain: true, topic: "s" })] as const);
       const [leased] = await claimed(pool);

@@ -57,6 +57,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(times, { due: true, ttl: 60 });
     });
 
+    // INSERT-4
     await t.test("leased at birth only where order does not matter", async () => {
       const later = new Date(Date.now() + 3_600_000).toISOString();
       const batch = [
@@ -83,6 +84,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(scheduled, { due: true, asked: true });
     });
 
+    // INSERT-2
     await t.test("seq follows the order given, keyed or not", async () => {
       const batch = messages(200, (at) => ({ topic: "seq", orderingKey: at % 3 === 0 ? `key ${at % 7}` : null }));
       await insert(pool, batch);
@@ -95,6 +97,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // INSERT-1
     await t.test("all or nothing: one bad row takes the batch back", async () => {
       const batch = [message({ topic: "whole/1" }), message({ topic: "whole/+" })];
       const result = await insertMessages(pool, batch, INSERT);
@@ -103,6 +106,7 @@ for (const version of postgresVersions()) {
       assert.equal((await sql("select from publisher.message_delivery where topic = 'whole/1'")).length, 0);
     });
 
+    // INSERT-3
     await t.test("the same batch again, after an answer that was lost, inserts nothing twice", async () => {
       const plain = messages(3, () => ({ topic: "again" }));
       const first = await insert(pool, plain);

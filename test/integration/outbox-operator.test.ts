@@ -43,6 +43,7 @@ for (const version of postgresVersions()) {
       return id;
     };
 
+    // REPLAY-3
     await t.test("replay: pending again, tries from 0, TTL from now, history kept, recorded with who", async () => {
       const [id = ""] = await insert([message({ ttlMs: 60_000 })]);
       const [row] = given(await claimDue(pool, claim())).messages;
@@ -74,6 +75,7 @@ for (const version of postgresVersions()) {
     });
 
     await t.test(
+      // REPLAY-1
       "replay is refused: other states, unknown ids, too old without force, keyed without out_of_order",
       async () => {
         const [live = ""] = await insert([message()]);
@@ -101,6 +103,7 @@ for (const version of postgresVersions()) {
       },
     );
 
+    // REPLAY-2
     await t.test("a replayed keyed message takes a new place in its key", async () => {
       const first = await dead({ orderingKey: "k" });
       const [second = ""] = await insert([message({ orderingKey: "k" })]);

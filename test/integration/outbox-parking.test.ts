@@ -96,6 +96,7 @@ for (const version of postgresVersions()) {
     });
 
     await t.test(
+      // PROBE-1
       "a probe is one message of each destination, oldest first, at doubling pauses, once across replicas",
       async () => {
         const [oldest] = await insert(messages(3, () => ({ topic: "d/1" })));
@@ -121,6 +122,7 @@ for (const version of postgresVersions()) {
       },
     );
 
+    // PROBE-2
     await t.test("a probe that stays unanswered stays parked, and the same message is probed again", async () => {
       await insert(messages(2, () => ({ topic: "d/1" })));
       await parkMessages(pool, "d/1", [], "one");
@@ -151,6 +153,7 @@ for (const version of postgresVersions()) {
       assert.equal(await parkedRows(), 5);
     });
 
+    // UNPARK-2
     await t.test("letting go is continued by whoever comes next, in chunks", async () => {
       await insert(messages(5_000, () => ({ topic: "big" })));
       await parkMessages(pool, "big", [], "one");
@@ -176,6 +179,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(given(await parkedDestinations(pool)), ["d/1"]);
     });
 
+    // UNPARK-1
     await t.test("let go while a claim sets its rows aside: none stays behind", async (s) => {
       await sql(
         `create function slow_park() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return new; end'`,
@@ -199,6 +203,7 @@ for (const version of postgresVersions()) {
       assert.equal(await parkedRows(), 0);
     });
 
+    // PROBE-3
     await t.test("a destination in which nothing waits is forgotten at its probe", async () => {
       await parkMessages(pool, "empty", [], "one");
       await probeNow();
@@ -225,6 +230,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // DUE-4
     await t.test("the first PUBLISH of a retained message is let through, its retries are set aside", async () => {
       await insert(messages(1, () => ({ topic: "d/1", retain: true })));
       await parkMessages(pool, "d/1", [], "one");
@@ -263,6 +269,7 @@ for (const version of postgresVersions()) {
     });
 
     await t.test(
+      // RESUME-1
       "a birth resumes what waits for its filters: waiting, parked and keyed rows, nothing else",
       async () => {
         const waiting = messages(200, (at) => ({ topic: `a/${at}`, orderingKey: at % 2 === 0 ? `k${at}` : null }));

@@ -92,6 +92,7 @@ for (const version of postgresVersions()) {
       },
     );
 
+    // PARTITION-1
     await t.test("traffic is not held up by a drop or a new day that cannot get its lock", async (s) => {
       const { default: postgres } = await import("postgres");
       const reader = postgres(url, { max: 1 });

@@ -103,6 +103,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // MARK_SENT-2
     await t.test("the same record twice counts one attempt", async () => {
       const row = await leased(db);
       const record = attempt(row, { nextInMs: 60_000 });
@@ -117,6 +118,7 @@ for (const version of postgresVersions()) {
     });
 
     await t.test(
+      // SETTLE-2
       "an ack settles, fills in the attempt whose write was saved, and is recorded once per client",
       async () => {
         const row = await leased(db);
@@ -143,6 +145,7 @@ for (const version of postgresVersions()) {
       },
     );
 
+    // MARK_SENT-1
     await t.test("an ack that comes before the sent write wins: the write finds nothing to do", async () => {
       const row = await leased(db);
       await settleAcks(pool, [ack(row.messageId)]);

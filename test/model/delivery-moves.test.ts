@@ -41,6 +41,7 @@ test("the guard in SQL lists exactly the moves of the table", async () => {
   assert.deepEqual(inSql.sort(), inTable.sort());
 });
 
+// DELIVERY-1
 test("nothing leaves acknowledged, and every state can be reached", () => {
   assert.deepEqual(
     MOVES.filter((move) => move.from === "acknowledged"),

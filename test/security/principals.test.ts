@@ -76,7 +76,7 @@ test("ACCESS-1: every route of the API is in the one table", async (t) => {
   assert.deepEqual(routes.filter((route) => route.includes(" /v1")).sort(), Object.keys(ACCESS).sort());
 });
 
-test("RIGHTS-1: each scope opens its routes and no other; admin opens all", async (t) => {
+test("PRINCIPAL-1: each scope opens its routes and no other; admin opens all", async (t) => {
   const { publisher, create } = await setScene(t);
   for (const scope of SCOPES) {
     const ask = await create({ name: `only-${scope}`, scopes: [scope], topics: { write: ["#"], read: ["#"] } });
@@ -167,7 +167,9 @@ test("a token, no token, a wrong token: who asks is what the header says, or the
   }
 });
 
-test("SENDER-1: another team's message is 404, its topic 403, over quota 429 with Retry-After", async (t) => {
+// SENDER-1
+// FOREIGN-1
+test("another team's message is 404, its topic 403, over quota 429 with Retry-After", async (t) => {
   const { create, pool } = await setScene(t);
   const topics = (team: string) => ({ write: [`${team}/#`], read: [`${team}/#`] });
   const a = await create({ name: "team-a", scopes: ["send", "read", "operate"], topics: topics("team-a") });

@@ -178,6 +178,7 @@ test("counters and numbers at their limits end the row, or are delivered; nothin
   assert.match(endOf(topic), /^failed quarantined: /);
 });
 
+// CLAIM_APART-2
 test("a row of which every write fails is passed over: the others of its lane and of all flow, readyz names it", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const bad = [message({ orderingKey: "lane" }), message()];
@@ -269,6 +270,7 @@ test("one ack that cannot be settled takes no other of its batch with it", async
   assert.deepEqual(given, ["settle P0001"]);
 });
 
+// DUE_PAGES-1
 test("a damaged page of the table: its rows wait, those of other pages are acknowledged, readyz names XX001", async (t) => {
   const cluster = await startCluster(t);
   const w = await world(t, cluster.url);

@@ -330,7 +330,7 @@ begin
     (7, 'updated_at', case when new.updated_at <> new.created_at then 'is not created_at' end),
     (8, 'due_at', case when new.due_at not between '1970-01-01Z' and '2200-01-01Z' then 'is not a time between 1970 and 2200' end),
     (9, 'lease_owner', case when octet_length(new.lease_owner) > 1024 then 'has more than 1024 bytes' end),
-    -- What is no UUIDv7 is refused by content_is_valid.
+    -- content_is_valid refuses an id that is not a UUIDv7.
     (10, 'message_id', case when get_byte(uuid_send(new.message_id), 6) >> 4 = 7
       and abs((get_byte(uuid_send(new.message_id), 0) << 8) + get_byte(uuid_send(new.message_id), 1) - date_part('epoch', now()) / 4294967.296) >= 8
       then 'names a time that is more than a year away: set the clock of the sender' end),
@@ -356,7 +356,7 @@ create trigger born_pending before insert on publisher.message_delivery for each
     and new.updated_at = new.created_at
     and new.due_at between '1970-01-01Z' and '2200-01-01Z'
     and (new.lease_owner is null or octet_length(new.lease_owner) <= 1024)
-    -- The first 16 bits of the id count 49.7 days; an id of the far future would keep its row for ever.
+    -- The first 16 bits of the id count 49.7 days; an id of the far future would keep its row without limit.
     and abs((get_byte(uuid_send(new.message_id), 0) << 8) + get_byte(uuid_send(new.message_id), 1) - date_part('epoch', now()) / 4294967.296) < 8
     and new.seq between 1 and coalesce(pg_sequence_last_value('publisher.message_seq'), 0)
     and new.seq = currval('publisher.message_seq')))
@@ -407,7 +407,7 @@ create trigger content_is_valid
     and (octet_length(new.payload) <= 262144 or publisher.content_bytes(new.payload, new.content_encoding) <= 262144)
     and new.qos between 0 and 2
     and (new.requires_ack or new.qos > 0)
-    -- decode() takes 1 µs a row (and raises what is no hex), the regular expression with {64} takes 21.
+    -- decode() takes 1 µs a row (and raises for a text that is not hex), the regular expression with {64} takes 21.
     and octet_length(new.checksum) = 71 and starts_with(new.checksum, 'sha256:') and octet_length(decode(right(new.checksum, 64), 'hex')) = 32
     and (new.ordering_key is null or octet_length(new.ordering_key) between 1 and 1024 and new.deliver_at is null)
     and (new.ttl_ms is null or new.ttl_ms between 1 and 3155760000000)

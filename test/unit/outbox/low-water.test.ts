@@ -17,6 +17,7 @@ class Writers {
   });
 }
 
+// LOW_WATER-1
 test("a row that a long transaction holds is never below the mark when it becomes visible", () => {
   const step = fc.record({
     pauseMs: fc.integer({ min: 0, max: 8_000 }),
@@ -53,6 +54,7 @@ test("a row that a long transaction holds is never below the mark when it become
   );
 });
 
+// LOW_WATER-2
 test("the mark follows the clock while nothing runs long, and is lifted every 30 s", () => {
   let now = 0;
   const low = new LowWater(() => now);

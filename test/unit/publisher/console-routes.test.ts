@@ -38,6 +38,7 @@ test("browsers get the page, programs the index; both may be cached apart", asyn
   }
 });
 
+// CONSOLE_FILES-2
 test("the page may run and ask for nothing but our own", async (t) => {
   const { headers } = await rig(t, BUILT).inject({ url: "/", headers: BROWSER });
   assert.equal(
@@ -50,6 +51,7 @@ test("the page may run and ask for nothing but our own", async (t) => {
   assert.equal(headers["cross-origin-opener-policy"], "same-origin");
 });
 
+// CONSOLE_FILES-3
 test("assets never change: cached for a year, 304 for who has them, gzip for who takes it", async (t) => {
   const app = rig(t, BUILT);
   const plain = await app.inject({ url: "/assets/app-1.js" });
@@ -63,6 +65,7 @@ test("assets never change: cached for a year, 304 for who has them, gzip for who
   assert.equal(gunzipSync(zipped.rawPayload).toString(), "let a = 1");
 });
 
+// CONSOLE_FILES-1
 test("nothing but what was built, by no way of spelling it", async (t) => {
   const app = rig(t, BUILT);
   for (const url of [

@@ -43,6 +43,7 @@ function facts(over: Partial<OutageFacts> & { count?: number } = {}): OutageFact
   return { at: 0, connection: "CONNECTED", waiting: 0, counts, ...rest };
 }
 
+// OUTAGE-2
 test("the account of an outage: what came since the last calm moment, until what waited is gone", () => {
   const account = new OutageAccount();
   account.note(facts({ connection: "CONNECTING" }));
@@ -61,6 +62,7 @@ test("the account of an outage: what came since the last calm moment, until what
   assert.deepEqual(account.read(), began(20, null, false, 1), "the next one replaces it");
 });
 
+// OUTAGE-1
 test("a broker that goes again before all is settled makes one longer outage; asked-for disconnects make none", () => {
   const account = new OutageAccount();
   account.note(facts());

@@ -196,6 +196,7 @@ test("a key's body is the same whatever the order of its fields, and another wit
   assert.equal(accepted(good, "k").idempotency?.key, "k");
 });
 
+// VALIDATE-2
 test("validation never throws, whatever the JSON", () => {
   const field = fc.constantFrom(...Object.keys(accepted(good)), "topic", "content", "deliver_at", "ttl_seconds", "qos");
   const body = fc.oneof(fc.jsonValue(), fc.dictionary(field, fc.jsonValue()), fc.array(fc.jsonValue()));

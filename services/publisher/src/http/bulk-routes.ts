@@ -1,4 +1,4 @@
-/** `POST /v1/messages/states`, `POST /v1/dead-letters/discard`: what the `acktor` command asks of many messages at once. */
+/** `POST /v1/messages/states`, `POST /v1/dead-letters/discard`: requests of the `acktor` command for many messages. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";

@@ -1,6 +1,6 @@
 /**
- * Operator's commands to services (SPEC 4): to this process, or with `?service=&instance=` to another one on the bus, or to
- * all of a service; and the audit that they leave behind.
+ * Operator's commands to services: to this process, or with `?service=&instance=` to another instance on the bus, or to all
+ * instances of a service; and `GET /v1/audit`.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
@@ -85,7 +85,7 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutes): 
   });
 }
 
-/** Without a target: this process. Half a target is a mistake that might stop the wrong one. */
+/** Without a target: this process. Half a target is a mistake that could stop the wrong instance. */
 function targetOf(request: FastifyRequest, own: string): Parsed<CommandTarget> {
   const query = parseQuery(targetQuery, request.query);
   if (!query.ok) return query;
@@ -102,12 +102,12 @@ function answerOne(reply: FastifyReply, answer: CommandReply): FastifyReply {
   const { ok, code, reason = "it refused", result } = answer;
   if (ok) return reply.send(result ?? {});
   if (code === 503) return sendFault(reply, { code: "database_unavailable", message: reason });
-  // Its secret is not ours, or its clock: a fault of the installation, not of who asks here.
+  // Its secret or its clock is not that of this process: a fault of the installation, not of the caller.
   const fix = code === 401 ? OTHER_SECRET : NOT_FROM_HERE;
   return sendFault(reply, { code: "conflict", message: reason, fix });
 }
 
 function answerAll(reply: FastifyReply, replies: readonly CommandReply[]): FastifyReply {
-  if (replies.length === 0) return sendFault(reply, { code: "no_answer", message: "nobody answers on the bus" });
+  if (replies.length === 0) return sendFault(reply, { code: "no_answer", message: "no instance answers on the bus" });
   return reply.send({ replies: replies.map(({ v: _, ...answer }) => answer) });
 }

@@ -2,9 +2,10 @@
  * The console's static files, and `GET /`: the page for browsers, the index for programs.
  *
  * Invariants:
- *  1. Nothing but the files that the build made is served: they are read once, and a request's path is only looked up.
- *  2. The page runs our own scripts and styles alone, talks to this origin alone, and stands in nobody's frame.
- *  3. Assets carry their content's hash in their names and never change; the page itself is always asked for again.
+ *  CONSOLE_FILES-1. Only files of the build are served: they are read once, and a request's path is only looked up.
+ *  CONSOLE_FILES-2. The page runs only scripts and styles of this origin, connects only to this origin, and no page may frame
+ *                   it.
+ *  CONSOLE_FILES-3. Assets carry their content's hash in their names and are cached; the page itself is revalidated each time.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -21,6 +22,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
+// CONSOLE_FILES-2
 const HEADERS = {
   "content-security-policy": [
     "default-src 'none'",
@@ -40,7 +42,7 @@ const HEADERS = {
   "x-frame-options": "DENY",
 };
 
-/** Where the build puts them, seen from `src` and from `dist` alike. */
+/** Where the build puts them; the path is the same from `src` and from `dist`. */
 export const CONSOLE_FOLDER = fileURLToPath(new URL("../../dist/console/", import.meta.url));
 
 interface StaticFile {
@@ -51,15 +53,15 @@ interface StaticFile {
 }
 
 /**
- * @param index what a program that asks for `/` gets; a browser too where the console was not built
+ * @param index the answer to `GET /` for programs, and for browsers where the console was not built
  */
 export function addConsoleRoutes(app: FastifyInstance, index: object, folder = CONSOLE_FOLDER): void {
-  const files = readFiles(folder);
+  const files = readFiles(folder); // CONSOLE_FILES-1
   app.get("/", async (request, reply) => {
     reply.header("vary", "Accept, Accept-Encoding");
     const page = files.get("index.html");
     const wantsPage = (request.headers.accept ?? "").includes("text/html");
-    return page === undefined || !wantsPage ? index : sendFile(request, reply, page, "no-cache");
+    return page === undefined || !wantsPage ? index : sendFile(request, reply, page, "no-cache"); // CONSOLE_FILES-3
   });
   app.get("/assets/:file", async (request, reply) => {
     const { file: name } = request.params as { readonly file: string };

@@ -1,12 +1,13 @@
 /**
  * Server-sent events to the viewers of this process.
  *
+ * Events of one turn of the event loop are one write, serialized once for all viewers.
+ *
  * Invariants:
- *  1. At most `MOST_VIEWERS` at a time.
- *  2. What happens within one turn of the event loop is one write, serialized once for all viewers.
- *  3. A viewer that does not read is dropped and counted as soon as more than `MOST_UNREAD` bytes wait for him, beside the
- *     picture that he was given first; nobody waits for him.
- *  4. `stop` ends all at once.
+ *  EVENT_STREAM-1. At most `MOST_VIEWERS` at a time.
+ *  EVENT_STREAM-2. A viewer that does not read is dropped and counted as soon as more than `MOST_UNREAD` bytes wait for it, in
+ *                  addition to the snapshot that it received first; no other viewer waits for it.
+ *  EVENT_STREAM-3. `stop` ends all streams immediately.
  */
 import type { ServerResponse } from "node:http";
 
@@ -17,10 +18,10 @@ const LAST_BYTES_MS = 100;
 
 export interface Viewer {
   readonly response: ServerResponse;
-  /** What waits until the picture has gone out; null once it has. */
+  /** Events that wait until the snapshot was sent; null afterwards. Written by `EventStream`. */
   early: string[] | null;
   earlyLength: number;
-  /** Bytes that may wait beside `MOST_UNREAD`: of the picture, until it has been read. */
+  /** Bytes that may wait in addition to `MOST_UNREAD`: the snapshot, until it has been read. Written by `EventStream`. */
   allowance: number;
 }
 
@@ -37,12 +38,12 @@ export class EventStream {
   }
 
   get hasRoom(): boolean {
-    return !this.#stopped && this.#viewers.size < MOST_VIEWERS;
+    return !this.#stopped && this.#viewers.size < MOST_VIEWERS; // EVENT_STREAM-1
   }
 
   /**
-   * Takes a response over. What is told from now on waits until `begin` is called with what is to come first.
-   * @param onEnd called once, when this viewer has gone
+   * Takes a response over. Events from now on wait until `begin` is called with the snapshot.
+   * @param onEnd called once, when this viewer is closed
    */
   add(response: ServerResponse, onEnd: () => void): Viewer {
     const viewer: Viewer = { response, early: [], earlyLength: 0, allowance: 0 };
@@ -50,7 +51,7 @@ export class EventStream {
     response.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
-      // For proxies that would hold back what is small.
+      // For proxies that buffer small answers.
       "x-accel-buffering": "no",
       connection: "close",
     });
@@ -65,7 +66,7 @@ export class EventStream {
     return viewer;
   }
 
-  /** Sends what comes first, then the events since `add`. */
+  /** Sends the snapshot, then the events since `add`. */
   begin(viewer: Viewer, first: string): void {
     const early = viewer.early ?? [];
     viewer.early = null;
@@ -74,7 +75,7 @@ export class EventStream {
     this.#write(viewer, text);
   }
 
-  /** Tells everybody, with what else happens in this turn. @param text a whole event, see `eventText` */
+  /** Sends an event to all viewers, together with the others of this turn. @param text see `eventText` */
   tell(text: string): void {
     if (this.#viewers.size === 0) return;
     if (this.#turn.length === 0) setImmediate(() => this.#flush());
@@ -103,11 +104,12 @@ export class EventStream {
     const { response, early } = viewer;
     if (response.destroyed || response.writableEnded) return;
     if (early !== null) {
-      // Of what does not fit the viewer sees the hole.
+      // The viewer sees a gap for events that do not fit.
       viewer.earlyLength += text.length;
       if (viewer.earlyLength <= MOST_UNREAD) early.push(text);
       return;
     }
+    // EVENT_STREAM-2
     if (response.writableLength > MOST_UNREAD + viewer.allowance) {
       this.dropped++;
       response.destroy();

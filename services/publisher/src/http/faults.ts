@@ -1,4 +1,4 @@
-/** From a database's failure, or a query's fault, to what HTTP answers. */
+/** From a database's failure, or a query's fault, to the fault that HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import { printable } from "@acktor/shared/runtime/logger";

@@ -1,8 +1,9 @@
 /**
- * Messages of other principals, asked for by their ids.
+ * Messages of other principals, requested by their ids.
  *
- * Invariant FOREIGN-1: a message whose topic the principal may not read is answered exactly as one that is not there. The
- * topic of a message never changes, so it is looked at before the operation.
+ * Invariants:
+ *  FOREIGN-1. The answer for a message whose topic the principal may not read is exactly that for an unknown id. The topic of
+ *             a message never changes, so it is read before the operation.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
@@ -16,16 +17,17 @@ export function unknownMessage(id: string): ApiFault {
   return { code: "not_found", message: `there is no message ${id}` };
 }
 
-/** Why the principal may not see a message; null where it may, and where it may see every one: nothing is asked then. */
+/** Why the principal may not see a message; null where it may. Runs no statement where it may see every message. */
 export async function hiddenFault(request: FastifyRequest, pool: Pool, id: string): Promise<ApiFault | null> {
   const { read } = principalOf(request);
   if (read.all) return null;
   const topic = await readTopic(pool, id);
   if (!topic.ok) return databaseFault(topic.failure);
+  // FOREIGN-1
   return topic.value !== null && read.has(topic.value) ? null : unknownMessage(id);
 }
 
-/** Why the principal may not operate on a message; null where it may, and where it may on every one. */
+/** Why the principal may not operate on a message; null where it may. */
 export async function foreignFault(request: FastifyRequest, pool: Pool, id: string): Promise<ApiFault | null> {
   const principal = principalOf(request);
   if (principal.read.all && principal.write.all) return null;

@@ -1,4 +1,4 @@
-/** `GET /v1/machines`, `GET /v1/events`: every actor of every instance on the bus, as it stands and as it moves. */
+/** `GET /v1/machines`, `GET /v1/events`: every actor of every instance on the bus: its state, and its transitions. */
 import type { FleetEvent, FleetView } from "@acktor/shared/inspect/fleet-view";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/api-error";
@@ -53,7 +53,7 @@ export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): 
       return sendFault(reply, { code: "too_many_viewers", message, retryAfterSeconds: 10 });
     }
     reply.hijack();
-    // The fleet is listened to before the picture is asked for, so that nothing falls between the two.
+    // Listens to the fleet before it asks for the picture, so that no event is lost between the two.
     const unlisten = fleet.listen(relay);
     const unwatch = gate.watch(request, reply.raw);
     const viewer = stream.add(reply.raw, () => {
@@ -63,14 +63,14 @@ export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): 
     try {
       stream.begin(viewer, eventText("snapshot", await picture(true)));
     } catch (error) {
-      // The answer has begun: all that can be said is that it ends. The viewer comes back.
+      // The answer has begun, so it can only be closed. The viewer connects again.
       logger?.error({ err: error }, "a viewer could not be given the picture");
       reply.raw.destroy();
     }
     return reply;
   });
 
-  /** One listener for all viewers: the fleet counts it once, however often it is given. */
+  /** One listener for all viewers: the fleet counts it once, however often it is added. */
   function relay({ name, data }: FleetEvent): void {
     stream.tell(eventText(name, data));
   }

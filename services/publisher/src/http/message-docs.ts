@@ -1,4 +1,4 @@
-/** What is said of the routes about messages: sending, looking, operating. */
+/** Descriptions of the routes about messages: sending, looking, operating. */
 import { receipt } from "@acktor/shared/inspect/receipts";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";

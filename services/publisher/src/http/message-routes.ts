@@ -1,4 +1,4 @@
-/** `GET /v1/messages`, `GET /v1/messages/:id`, and the pages of its attempts and acks: what became of them (SPEC 4). */
+/** `GET /v1/messages`, `GET /v1/messages/:id`, and the pages of its attempts and acks: their states and histories. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyInstance, FastifyReply } from "fastify";
@@ -35,7 +35,7 @@ export const pageQuery = z.strictObject({
     .default(FIRST_PAGE),
 });
 
-/** Asks the ackers what they know of a message. */
+/** Asks the ackers for the records of a message. */
 export type AskReceipts = (messageId: string) => Promise<Receipts>;
 
 export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: AskReceipts): void {

@@ -1,4 +1,4 @@
-/** What operators do to messages (SPEC 4): replay, cancel, acknowledge; one, or every dead letter that matches. */
+/** Operations on messages: replay, cancel, acknowledge; one, or every dead letter that matches. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";
@@ -103,7 +103,7 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
   });
 }
 
-/** What a move of one message gave: the new state, or why not. */
+/** Moves one message: the new state, or why not. */
 type Move = (id: string, asker: Asker) => Promise<Outcome<OperatorResult>>;
 
 interface Asked {

@@ -1,4 +1,4 @@
-/** `GET /v1/overview`, and the operator's routes that work on groups: dead letters by reason, cancel what waits. */
+/** `GET /v1/overview`, and the operator's routes for groups: dead letters by reason, cancel waiting messages. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { sendFault } from "@acktor/shared/runtime/api-error";
 import { IDS_BODY } from "@acktor/shared/runtime/body-limits";

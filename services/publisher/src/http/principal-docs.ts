@@ -1,4 +1,4 @@
-/** What is said of the routes about principals. */
+/** Descriptions of the routes about principals. */
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
 import { SCOPES } from "../principals/principal.ts";

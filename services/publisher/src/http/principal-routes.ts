@@ -1,7 +1,8 @@
 /**
- * `GET /v1/me`, and what admins do with principals: `POST|GET /v1/principals`, `DELETE /v1/principals/:name`.
+ * `GET /v1/me`, and the admins' routes for principals: `POST|GET /v1/principals`, `DELETE /v1/principals/:name`.
  *
- * Invariant TOKEN-1: a token leaves this process once, in the answer to its creation.
+ * Invariants:
+ *  TOKEN-1. A token leaves this process once, in the answer to its creation.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { filterFault } from "@acktor/shared/protocol/topics";
@@ -94,7 +95,7 @@ export function addPrincipalRoutes(app: FastifyInstance, { pool, book }: Princip
     return reply
       .code(201)
       .header("cache-control", "no-store")
-      .send({ ...created.value.principal, token });
+      .send({ ...created.value.principal, token }); // TOKEN-1
   });
 
   app.delete("/v1/principals/:name", async (request, reply) => {

@@ -1,8 +1,8 @@
 /**
- * What is refused to a caller because of who it is, or of where the request comes from.
+ * Records commands that a caller may not give: because of its token, its address, or the state of the message.
  *
- * Invariant REFUSAL-1: a command that is answered with 401 or 403 is recorded, throttled by the auditor; sending and
- * looking are not.
+ * Invariants:
+ *  REFUSAL-1. A command that is answered with 401 or 403 is recorded, throttled by the auditor; sending and reading are not.
  */
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { type ApiFault, ERROR_CODES, sendFault } from "@acktor/shared/runtime/api-error";

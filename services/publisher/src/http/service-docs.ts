@@ -1,4 +1,4 @@
-/** What is said of the routes about the service: status, machines, commands. */
+/** Descriptions of the routes about the service: status, machines, commands. */
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
 import { COMMAND_ROUTES } from "./command-names.ts";

@@ -7,7 +7,7 @@ import { readStats } from "../outbox/read-stats.ts";
 import { StatsCache } from "../outbox/stats-cache.ts";
 import { databaseFault } from "./faults.ts";
 
-/** One actor as `/v1/machines` shows it; contexts hold no payloads and no secrets. */
+/** One actor as `/v1/machines` shows it; contexts contain no payloads and no secrets. */
 export interface MachineView {
   readonly service: string;
   readonly instance: string;
@@ -26,7 +26,7 @@ export interface StatusSource {
   status(): object;
 }
 
-/** Where to look: what a program that asks for `/` gets. */
+/** The answer to `GET /` for programs. */
 export const INDEX = {
   service: "acktor publisher",
   look: [

@@ -1,5 +1,5 @@
 /**
- * Who asks for an operation, for the audit: the principal, and the name that the caller gave for itself, in the header
+ * The caller of an operation, for the audit: the principal, and the name that the caller gave for itself, in the header
  * `X-Acktor-User` or in the body.
  */
 import type { FastifyRequest } from "fastify";

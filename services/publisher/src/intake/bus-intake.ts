@@ -1,14 +1,14 @@
 /**
- * The way in over the bus: `enqueue` takes the body of `POST /v1/messages` with `idempotency_key` beside it, and answers
- * after the commit. Of several publishers one takes each message.
+ * The intake over the bus: `enqueue` takes the body of `POST /v1/messages` with the additional field `idempotency_key`, and
+ * answers after the commit: `{"message_id","state"}`, or `{"error":{…}}` with the codes of HTTP. One of several publishers
+ * takes each message.
  *
  * Invariants:
- *  1. `{"message_id","state"}` is answered after the row is durable, `{"error":{…}}` with the codes of HTTP otherwise.
- *  ENQUEUE-2. Where the bus has a key, what it did not seal is answered `unauthorized`: there is no second door without it.
- *  ENQUEUE-3. A sealed message stores one message, however often it is heard and by whichever publisher: its nonce is the
- *             idempotency key where it names none, and the outbox keeps keys for longer than a seal is good.
- *  ENQUEUE-4. At most `MOST_UNDER_WAY` messages and `MOST_BYTES_UNDER_WAY` of them wait for their commit; more are refused
- *             with `high_water`.
+ *  ENQUEUE-2. Where the bus has a key, a message without its seal is answered `unauthorized`: no other way leads around it.
+ *  ENQUEUE-3. A sealed message stores one message, however often it is received and by any publisher: its nonce is the
+ *             idempotency key where it names none, and the outbox keeps keys for longer than a seal is valid.
+ *  ENQUEUE-4. At most `MOST_UNDER_WAY` messages and `MOST_BYTES_UNDER_WAY` bytes wait for their commit; more are rejected with
+ *             `high_water`.
  */
 import type { Bus, BusMessage, SealRefusal } from "@acktor/shared/bus/bus";
 import { isJsonObject, readJsonText } from "@acktor/shared/protocol/bounded-json";
@@ -29,11 +29,12 @@ const MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024;
 /** A message has a dozen fields, and none of them has fields of its own. */
 const LIMITS = { maxBytes: 1024 * 1024, maxDepth: 4, maxValues: 200 };
 
-/** Listens. @returns what ends it; twice is fine */
+/** Subscribes. @returns what ends the subscription; a second call has no effect */
 export function takeFromBus(options: BusIntakeOptions): () => void {
   const { bus, subject } = options;
   const load = { messages: 0, bytes: 0 };
   const take = async ({ text, nonce, respond }: BusMessage): Promise<void> => {
+    // ENQUEUE-4
     const crowded = load.messages >= MOST_UNDER_WAY || load.bytes + text.length > MOST_BYTES_UNDER_WAY;
     if (crowded) return respond(JSON.stringify(errorBody(CROWDED)));
     load.messages++;
@@ -45,6 +46,7 @@ export function takeFromBus(options: BusIntakeOptions): () => void {
       load.bytes -= text.length;
     }
   };
+  // ENQUEUE-2
   const refused = ({ respond }: BusMessage, why: SealRefusal): void =>
     respond(JSON.stringify(errorBody(unsealed(why))));
   return bus.subscribe(subject, take, { queue: "enqueue", refused });
@@ -57,6 +59,7 @@ async function enqueue(text: string, nonce: string | null, { intake, limits }: B
     return errorBody({ code: "invalid_json", message: "the message is not a JSON object" });
   const { idempotency_key: named, ...message } = read.value;
   if (named !== undefined && typeof named !== "string") return errorBody(keyFault("idempotency_key is not a text"));
+  // ENQUEUE-3
   const key = named ?? (nonce === null ? null : `bus:${nonce}`);
   const validated = validateMessage(message, key, limits);
   if (!validated.ok) return errorBody(renamed(validated.fault));
@@ -78,7 +81,7 @@ function unsealed({ reason }: SealRefusal): ApiFault {
   return { code: "unauthorized", message: reason, fix };
 }
 
-/** Here the key is a field, not a header. */
+/** On the bus the key is a field, not a header. */
 function renamed(fault: ApiFault): ApiFault {
   return fault.field === "Idempotency-Key"
     ? keyFault(fault.message.replace("Idempotency-Key", "idempotency_key"))

@@ -34,7 +34,7 @@ export class LockedLanes {
     this.#until.set(lane, { at: this.#clock.now() + MEMORY_MS, fault });
   }
 
-  /** Why a request with these messages is rejected; null: no lane of it is known to be locked. */
+  /** Why a request with these messages is rejected; null: none of their lanes is known to be locked. */
   faultOf(messages: readonly InLane[]): ApiFault | null {
     if (this.#until.size === 0) return null;
     for (const message of messages) {

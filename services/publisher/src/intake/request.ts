@@ -1,4 +1,4 @@
-/** What the intake receives and answers, and the rows that it makes of it. */
+/** Requests of the intake, their answers, and the rows that they become. */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";

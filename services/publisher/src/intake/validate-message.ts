@@ -1,10 +1,10 @@
 /**
- * From a request's JSON to a message that the outbox takes, or the fault with the field that has it (SPEC 4).
+ * From a request's JSON to a message that the outbox accepts, or the fault with its field. The encoding is never guessed from
+ * the content: `content` is text, `content_base64` is bytes.
  *
  * Invariants:
- *  1. What passes here passes the database's CHECKs too; what does not pass changes nothing.
- *  2. The content is never looked at for its encoding: `content` is text, `content_base64` is bytes, as the caller says.
- *  3. Unknown fields are refused by name, `__proto__` included.
+ *  VALIDATE-1. A message that passes here passes the database's guards too.
+ *  VALIDATE-2. Unknown fields are rejected by name, `__proto__` included.
  */
 import { createHash } from "node:crypto";
 import { type ContentEncoding, checksumOf } from "@acktor/shared/protocol/envelope";
@@ -25,6 +25,7 @@ const NAMED = 100;
 
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
+// VALIDATE-1, VALIDATE-2: `strictObject`.
 export const messageSchema = z.strictObject({
   topic: z.string(),
   content: storable.optional(),
@@ -46,11 +47,11 @@ export const messageSchema = z.strictObject({
 export const batchItemSchema = messageSchema.extend({ idempotency_key: label.nullish() });
 
 export interface IntakeLimits {
-  /** Prefixes that are ours. */
+  /** Prefixes of acks and presence. */
   readonly reserved: readonly string[];
   readonly defaultTtlMs: number | null;
   readonly defaultMaxRetries: number | null;
-  /** TTL and deliver_at reach at most this far ahead, or a straggler would keep its partition. */
+  /** Limit of TTL and deliver_at, because a late row would keep its partition. */
   readonly retentionMs: number;
   readonly clock: Pick<Clock, "wallClock">;
 }
@@ -170,7 +171,7 @@ function relatedFault(
   limits: IntakeLimits,
 ): { field: string; why: string } | null {
   if (!message.requires_ack && message.qos === 0) {
-    return { field: "requires_ack", why: "may be false only with qos 1 or 2: at qos 0 nobody confirms anything" };
+    return { field: "requires_ack", why: "may be false only with qos 1 or 2: at qos 0 no broker confirms a message" };
   }
   const ttlMs = (message.ttl_seconds ?? 0) * 1_000;
   if (ttlMs > limits.retentionMs)
@@ -183,7 +184,7 @@ function relatedFault(
   return null;
 }
 
-/** With its padding. One expression for the whole would overflow the stack on the megabytes that a body may have. */
+/** With its padding. One expression for the complete text would overflow the stack on the megabytes that a body may have. */
 function isBase64(text: string): boolean {
   if (text.length % 4 !== 0) return false;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
@@ -193,12 +194,12 @@ function isBase64(text: string): boolean {
   return Buffer.from(end, "base64").toString("base64") === end;
 }
 
-/** ISO 8601 allows years, offsets and fractions that PostgreSQL refuses. What has been is due at once, however long ago. */
+/** ISO 8601 allows years, offsets and fractions that PostgreSQL refuses. A time in the past is due immediately. */
 function normalTime(text: string): string {
   return new Date(Math.max(0, Date.parse(text))).toISOString();
 }
 
-/** Equal for requests that ask for the same message, whatever the order of their fields. */
+/** Equal for requests for the same message, in any order of their fields. */
 function bodyHash(message: z.output<typeof messageSchema>): string {
   const fields = Object.entries(message)
     .filter(([name, value]) => name !== "idempotency_key" && value !== undefined)
@@ -222,7 +223,7 @@ function faultOf(error: z.ZodError, input: unknown, prefix: string): ApiFault {
   return { code: "invalid_field", field, message: `${field} ${why}` };
 }
 
-/** Zod's own sentences begin with a capital ("Invalid input: expected string"); ours continue the field's name. */
+/** Zod's own sentences begin with a capital ("Invalid input: expected string"); a fault continues the field's name. */
 function lower(message: string): string {
   return message.startsWith("Invalid") || message.startsWith("Too")
     ? `is not valid: ${message.toLowerCase()}`

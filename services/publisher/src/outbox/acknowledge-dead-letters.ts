@@ -1,4 +1,4 @@
-/** Dead letters that a person knows to be processed: acknowledged by hand, oldest first; or how many that would be. */
+/** Acknowledges dead letters that a person knows to be processed, oldest first; or counts them. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { acknowledgeManually } from "./acknowledge-manually.ts";
 import type { Asker } from "./asker.ts";
@@ -6,7 +6,7 @@ import { type DeadLetterFilter, type MovedDeadLetters, moveDeadLetters } from ".
 import { allMoved } from "./operator-result.ts";
 import type { Outcome } from "./outbox.ts";
 
-/** Acknowledges what matches. Nothing but its state speaks against a dead letter. */
+/** Acknowledges all dead letters that match; none is refused for another reason than its state. */
 export function acknowledgeDeadLetters(
   pool: Pool,
   filter: DeadLetterFilter,

@@ -1,19 +1,19 @@
-/** The tutorial's manual confirmation: a person says that the message was processed, and the row says who (SPEC 4). */
+/** The manual acknowledgment: a person states that a message was processed, and the row records who. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { type Asker, askerParams } from "./asker.ts";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const ACKNOWLEDGE = `with found as materialized (
-  select m.message_id, m.state from (select id from unnest($1::uuid[]) id where ${few("id")} order by id) i
+  select m.message_id, m.state from (select id from unnest($1::uuid[]) id where ${planForFewRows("id")} order by id) i
   join publisher.message_delivery m on m.message_id = i.id for update of m),
 moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = f.state in ('failed', 'expired'), ack_level = 'operator', acknowledged_at = now(),
     acked_by = coalesce($3, $2), due_at = null, lease_owner = null, parked = false, updated_at = now()
   from (select message_id, state from found where state <> 'acknowledged' order by message_id) f
-  where m.message_id = f.message_id and ${few("f.message_id")} returning m.message_id, m.state, m.retry_count),
+  where m.message_id = f.message_id and ${planForFewRows("f.message_id")} returning m.message_id, m.state, m.retry_count),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
   select 'acknowledged', 'operator', count(*), sum(retry_count) from moved having count(*) > 0),

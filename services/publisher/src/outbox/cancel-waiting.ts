@@ -1,15 +1,15 @@
 /**
- * Waiting messages, of a topic or selected ones, that are wanted no longer, oldest first.
+ * Cancels waiting messages, those of a topic or selected ones, oldest first.
  *
- * Invariant: each chunk is one statement and one audited action; a failure between two chunks leaves whole chunks
- * cancelled and the rest waiting, and the same call goes on from there.
+ * Each chunk is one statement and one audited action. A failure between two chunks leaves complete chunks cancelled and the
+ * rest waiting; the same call continues from there.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { allowedTopic, EVERYWHERE, FILTER_PARAMS, type TopicScope } from "../principals/topic-filters.ts";
 import type { Asker } from "./asker.ts";
 import { cancelMessages } from "./cancel-messages.ts";
 import type { Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const CHUNK = 1_000;
 
@@ -28,14 +28,14 @@ export interface WaitingFilter {
 export interface CancelledWaiting {
   readonly matched: number;
   readonly cancelled: number;
-  /** Matched, but ended meanwhile. */
+  /** Matched, but no longer waiting when it was to be cancelled. */
   readonly refused: number;
 }
 
 const FIND = `select message_id from publisher.message_delivery
 where due_at is not null and topic = $1 and ${allowedTopic("topic", 3)} and ${allowedTopic("topic", 3 + FILTER_PARAMS)} order by message_id limit $2`;
 
-const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${few("id")}) i
+const SELECT = `select m.message_id from (select id from unnest($1::uuid[]) id where ${planForFewRows("id")}) i
 join publisher.message_delivery m on m.message_id = i.id
 where m.due_at is not null and ${allowedTopic("m.topic", 2)} and ${allowedTopic("m.topic", 2 + FILTER_PARAMS)} order by m.message_id`;
 

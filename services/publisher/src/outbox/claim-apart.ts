@@ -1,24 +1,26 @@
 /**
- * The claim in two steps, for when a row among the due ones makes it fail: which rows are due, and leasing of given ones.
+ * The claim in two steps, for when a row among the due ones makes it fail: list the due rows, then lease given ones. The list
+ * reads no content and locks nothing, so that a damaged content does not make it fail.
  *
  * Invariants:
- *  1. The list reads no content and locks nothing, so that a damaged content does not fail it.
- *  2. The lease takes what the claim would take: a row that another publisher has leased, parked or ended meanwhile is left.
- *  3. A row that is passed over hides no other of its lane.
+ *  CLAIM_APART-1. The lease takes only what the claim would take: it leaves a row that another publisher has leased, parked or
+ *                 ended meanwhile.
+ *  CLAIM_APART-2. A row that is passed over hides no other row of its lane.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { HORIZON, LEASE_PICKED, NEXT_LANE, runClaim, walkOf } from "./claim-due.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const PASSED_OVER = "$3::uuid[]";
+// CLAIM_APART-2
 const except = (row: string): string => ` and ${row}.message_id <> all (${PASSED_OVER})`;
 
 const LIST = `with recursive ${walkOf("$2", except)},
 keyed as materialized (
   select m.message_id, m.due_at
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
-  where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+  where ${planForFewRows("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
     and (not m.retain or not exists (
       select from publisher.message_delivery o
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq${except("o")}))
@@ -31,10 +33,11 @@ plain as materialized (
 select u.message_id, w.next_lane, ${HORIZON} from ${NEXT_LANE} w
 left join (select * from (table keyed union all table plain) u order by due_at limit $1) u on true order by u.due_at`;
 
+// CLAIM_APART-1
 const LEASE = `with pick as materialized (
   select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
   from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
-  where ${few("i.id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+  where ${planForFewRows("i.id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
   order by m.due_at for update of m skip locked),
 ${LEASE_PICKED}
 select l.*, '' next_lane, f.parked, ${HORIZON}
@@ -42,11 +45,11 @@ from (select count(*)::int4 parked from set_aside) f left join leased l on true 
 
 export interface DueList extends Pick<Claimed, "nextLaneCursor" | "horizon"> {
   readonly messageIds: readonly string[];
-  /** More may be due than could be looked at. */
+  /** More rows may be due than were read. */
   readonly isPartial?: boolean;
 }
 
-/** Rows that the claim would lease, oldest due first, without those of `passedOver`. */
+/** Lists rows that the claim would lease, oldest due first, without those of `passedOver`. */
 export async function listDue(
   pool: Pool,
   { limit, laneCursor }: Pick<ClaimOptions, "limit" | "laneCursor">,

@@ -1,14 +1,16 @@
 /**
- * Due rows become this instance's for a while: retries, keyed and retained rows, orphans of a dead owner, rows written by SQL.
+ * The claim: leases due rows to this publisher. Retries, keyed and retained rows, orphans of a dead owner, rows written by SQL.
  *
  * Invariants:
- *  1. A row has one owner at a time; each claim raises its token, which fences the owner before.
- *  2. Of a lane (ordering key, retained topic) only the oldest live row is taken, and a retained row only when no older
- *     retained one of its topic is live. A blocked lane hides no other: heads first, then the limit.
- *  3. Finished rows cost nothing: every scan is on a partial index of live rows, and `lowWater` passes over the dead
- *     entries that a long-running reader keeps in it.
- *  4. Rows of a parked destination are set aside on the way, not leased; but for the first PUBLISH of a retained one: the
- *     broker keeps it for those who come later, and until it is there they get the one before.
+ *  DUE-1. A row has one owner at a time; each claim raises its token, which fences the previous owner.
+ *  DUE-2. Of a lane (ordering key, retained topic) only the oldest live row is leased, and a retained row only when no older
+ *         retained one of its topic is live.
+ *  DUE-3. A blocked lane hides no other lane: the walk collects the heads first, the limit applies afterwards.
+ *  DUE-4. Rows of a parked destination are parked too, not leased, except for the first PUBLISH of a retained message: later
+ *         subscribers get it from the broker, and until then they get the previous one.
+ *
+ * Finished rows cost nothing: every scan is on a partial index of live rows, and `lowWater` skips the dead entries that a
+ * long-running reader keeps in it.
  *
  * The walk reads lanes in blocks: one ordered scan of BLOCK rows gives up to BLOCK heads, and the next block starts
  * after the last lane seen, so a lane of 100,000 rows costs one block.
@@ -16,15 +18,15 @@
 import type { Param, Pool } from "@acktor/shared/db/pool";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const BLOCK = 64;
 const MAX_STEPS = 32;
 
-/** Rows that are passed over, as a condition on `row`; none in the claim of every day. */
+/** Rows that are passed over, as a condition on `row`; the normal claim has none. */
 export type Except = (row: string) => string;
 
-/** The walk over lanes, `walk (step, last, heads, done)`. @param cursor where it begins: text of a parameter */
+/** DUE-2, DUE-3: the walk over lanes, `walk (step, last, heads, done)`. @param cursor where it begins: text of a parameter */
 export const walkOf = (cursor: string, except: Except = () => ""): string => `walk as (
   select 0 step, ${cursor}::text collate "C" last, null::uuid[] heads, false done
   union all
@@ -40,7 +42,10 @@ export const walkOf = (cursor: string, except: Except = () => ""): string => `wa
 export const NEXT_LANE =
   "(select case when bool_or(done) then '' else (array_agg(last order by step desc))[1] end next_lane from walk)";
 
-/** From `pick (message_id, due_at, topic, for_later)` to `leased` and `set_aside`. $2 = milliseconds, $3 = instance. */
+/**
+ * From `pick (message_id, due_at, topic, for_later)` to `leased` (DUE-1) and `set_aside` (DUE-4). $2 = milliseconds,
+ * $3 = instance.
+ */
 export const LEASE_PICKED = `silent as materialized (
   select p.message_id from pick p join publisher.destination d
     on d.slot = md5(publisher.destination_of(p.topic, (select destination_levels from publisher.outbox)))
@@ -49,15 +54,15 @@ export const LEASE_PICKED = `silent as materialized (
   for share of d skip locked),
 set_aside as (
   update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
-  from silent s where m.message_id = s.message_id and ${few("s.message_id")} returning m.message_id),
+  from silent s where m.message_id = s.message_id and ${planForFewRows("s.message_id")} returning m.message_id),
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $3, lease_token = m.lease_token + 1, updated_at = now()
   from (select * from pick where message_id not in (select message_id from silent)) p
-  where m.message_id = p.message_id and ${few("p.message_id")}
+  where m.message_id = p.message_id and ${planForFewRows("p.message_id")}
   returning p.due_at was_due, ${LEASED_COLUMNS})`;
 
-/** When and on which snapshot a statement looked: what `LowWater` needs. */
+/** Time and snapshot of a statement: what `LowWater` needs. */
 export const HORIZON =
   "now() at, pg_snapshot_xmin(pg_current_snapshot())::text xmin, pg_snapshot_xmax(pg_current_snapshot())::text xmax";
 
@@ -65,7 +70,7 @@ const CLAIM = `with recursive ${walkOf("$4")},
 keyed as materialized (
   select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
-  where ${few("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
+  where ${planForFewRows("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
     and (not m.retain or not exists (
       select from publisher.message_delivery o
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))

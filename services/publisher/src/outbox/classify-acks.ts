@@ -1,11 +1,11 @@
 /**
- * Why acks moved nothing: a second read, because asking in the settling statement cost 400 ms per batch.
+ * Why acks settled nothing: a second read, because doing it in the settling statement cost 400 ms per batch.
  *
  * Invariants:
  *  CLASSIFY-1. A further receiver's ack of an acknowledged message is recorded, once per message and client; an ack for an
- *              unknown id, or of another message than the row, is counted, never stored.
- *  CLASSIFY-2. Of one message at most some 100 further receivers are kept: client ids cost a stranger nothing. (Two
- *              publishers that count at the same time may keep a few more.)
+ *              unknown id, or for another content or topic than the row's, is counted, never stored.
+ *  CLASSIFY-2. Of one message about 100 further receivers are kept: any client can make up client ids. (Two publishers that
+ *              count at the same time may keep a few more.)
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import { isSameTopic } from "./is-same-message.ts";
@@ -15,6 +15,7 @@ import { column, sparseColumn } from "./sql-arrays.ts";
 
 const MOST_FURTHER = 100;
 
+// CLASSIFY-1: `fresh` and `on conflict`; CLASSIFY-2: `place`.
 const CLASSIFY = `with ack as materialized (
   select distinct on (message_id, client_id) *
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
@@ -40,7 +41,7 @@ select f.message_id as "messageId", case
     when p.message_id is not null then 'other_client' when n.place > ${MOST_FURTHER} then 'too_many' else 'duplicate' end as leftover
 from found f left join put p using (message_id, client_id) left join fresh n using (message_id, client_id)`;
 
-/** Says of each ack (per message and client) why settling left it over. */
+/** Tells for each ack (per message and client) why it settled nothing. */
 export function classifyAcks(
   pool: Pool,
   acks: readonly AckRecord[],

@@ -1,4 +1,4 @@
-/** What the publisher tells the database at its start, so that SQL callers get the same defaults and the same refusals. */
+/** Settings that the publisher writes to the database at its start, so that SQL callers get the same defaults and faults. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 
@@ -9,7 +9,7 @@ export interface OutboxSettings {
   readonly defaultMaxRetries: number | null;
   /** TTL and deliver_at of SQL callers reach at most this far. */
   readonly retentionMs: number;
-  /** Levels of a topic that make a destination; 0 = the whole topic. */
+  /** Levels of a topic that form a destination; 0 = all levels. */
   readonly destinationLevels: number;
 }
 

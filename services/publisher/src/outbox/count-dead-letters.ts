@@ -1,7 +1,6 @@
 /**
- * Dead letters (failed and expired, not discarded) by reason: what an operator looks at before he replays.
- *
- * Invariant: of each state at most SCAN rows are read, the newest; `complete` tells whether that was all of them.
+ * Counts dead letters (failed and expired, not discarded) by reason, for an operator who decides on a replay. Of each state
+ * at most SCAN rows are read, the newest; `complete` tells whether that was all of them.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { allowedTopic, EVERY_TOPIC } from "../principals/topic-filters.ts";
@@ -35,7 +34,7 @@ size as (select coalesce(max(n), 0) < ${SCAN} complete from (select count(*) n f
 select reason, state, count(*)::int4 count, min(created_at) oldest, max(created_at) newest, (select complete from size)
 from dead where discarded_at is null group by reason, state order by count(*) desc, state, reason limit ${GROUPS}`;
 
-/** Counts them, the largest group first. @param read topics that the caller may see */
+/** @param read topics that the caller may see @returns the largest group first */
 export async function countDeadLetters(pool: Pool, read = EVERY_TOPIC): Promise<Outcome<DeadLetterGroups>> {
   const answer = await pool.run<DeadLetterGroup & { complete: boolean }>(COUNT, read.params());
   if (!answer.ok) return answer;

@@ -1,12 +1,12 @@
 /**
- * Who else works on this outbox: each publisher leaves a sign of life, and counts those of the others (DESIGN, decision 9).
+ * The publishers of this outbox: each writes a sign of life and counts those of the others, to share the in-flight window.
  *
- * A hint, not a lock: while a replica that was killed is still counted, the others send a little less than they might.
+ * A hint, not a lock: while a replica that was killed is still counted, the others send a little less than they could.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 
-/** A replica that was silent for this long is gone. Longer than three signs of life, shorter than a lease. */
+/** A replica that was silent for this long has stopped. Longer than three signs of life, shorter than a lease. */
 const SILENCE_MS = 12_000;
 
 const COUNT = `with me as (

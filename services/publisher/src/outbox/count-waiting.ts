@@ -1,9 +1,9 @@
-/** How much waits, and since when: for the high-water mark (S5), the warning about old messages, and the timer of the claim. */
+/** How many messages wait, and since when: for the high-water mark and the warning about old messages. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { isLive } from "./live-rows.ts";
 import type { Outcome } from "./outbox.ts";
 
-/** Counts pending and sent rows, at most `most`: the answer costs what the mark is, not what waits. */
+/** Counts pending and sent rows, at most `most`: the cost depends on `most`, not on how many wait. */
 export async function countWaiting(pool: Pool, most: number): Promise<Outcome<number>> {
   const answer = await pool.run<{ waiting: number }>(
     `select count(*)::int4 waiting from (select from publisher.message_delivery m where ${isLive("m")} limit $1) w`,

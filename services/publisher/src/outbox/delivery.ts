@@ -1,8 +1,9 @@
 /**
- * The life of a message as a table (S15; SPEC 5): never run per message, but what the guard in SQL, the diagram and the
- * tests are held against.
+ * The life of a message as a table (docs/reference/database.md). No actor runs it; the guard in SQL, the diagram and the tests
+ * are compared with it.
  *
- * Invariant: nothing leaves `acknowledged`.
+ * Invariants:
+ *  DELIVERY-1. No message leaves `acknowledged`.
  */
 import type { MessageState } from "./outbox.ts";
 
@@ -20,6 +21,7 @@ export interface Move {
   readonly to: MessageState;
 }
 
+// DELIVERY-1: no move has `from: "acknowledged"`.
 export const MOVES: readonly Move[] = [
   { from: "pending", event: "sent", to: "sent" },
   { from: "pending", event: "acknowledged", to: "acknowledged" },
@@ -35,7 +37,7 @@ export const MOVES: readonly Move[] = [
   { from: "expired", event: "acknowledged late", to: "acknowledged" },
 ];
 
-/** True when a row may go from one state to another; staying is no move and always possible. */
+/** True when a row may change from one state to another; staying in a state is always possible. */
 export function isLegalMove(from: MessageState, to: MessageState): boolean {
   return from === to || MOVES.some((move) => move.from === from && move.to === to);
 }

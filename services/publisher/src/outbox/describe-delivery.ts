@@ -1,4 +1,4 @@
-/** The life of a message as a chart: what is a table in delivery.ts, in the form that every machine's chart has. */
+/** The life of a message as a chart: the table of delivery.ts in the form of every machine's chart. */
 import type { EdgeDefinition, MachineDefinition, StateDefinition } from "@acktor/shared/inspect/wire";
 import { MOVES, type Move, STATES } from "./delivery.ts";
 

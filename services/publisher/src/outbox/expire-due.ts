@@ -1,10 +1,10 @@
 /**
- * Messages whose time to live is over (S17, S21). In batches, skipping rows that others hold: sweeps that wait deadlock (17 in
- * a trial). Around single rows that cannot be changed: SWEEP-1.
+ * Expires messages whose time to live is over, in batches, skipping rows that other transactions lock: sweeps that wait
+ * deadlock (17 in a trial). Around single rows that cannot be changed: SWEEP-1.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
 
 export const EXPIRE_BATCH = 1_000;
@@ -12,7 +12,7 @@ export const EXPIRE_BATCH = 1_000;
 const IS_OVER = "due_at is not null and expires_at is not null and expires_at <= now()";
 const END = `update publisher.message_delivery m
 set state = 'expired', reason = 'expired', due_at = null, lease_owner = null, parked = false, updated_at = now()
-from due where m.message_id = due.message_id and ${few("due.message_id")} returning m.message_id as "messageId"`;
+from due where m.message_id = due.message_id and ${planForFewRows("due.message_id")} returning m.message_id as "messageId"`;
 
 const EXPIRE = `with due as materialized (
   select message_id from publisher.message_delivery
@@ -25,7 +25,7 @@ where ${IS_OVER} and message_id <> all ($1::uuid[]) order by expires_at limit ${
 
 const EXPIRE_THESE = `with due as materialized (
   select m.message_id from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
-  where ${few("i.id")} and ${IS_OVER} order by m.message_id for update of m skip locked)
+  where ${planForFewRows("i.id")} and ${IS_OVER} order by m.message_id for update of m skip locked)
 ${END}`;
 
 interface Ids {
@@ -37,7 +37,7 @@ export function expireDue(pool: Pool): Promise<DbResult<Ids>> {
   return pool.run(EXPIRE);
 }
 
-/** As `expireDue`, around rows that cannot be changed. @returns how many ended */
+/** As `expireDue`, around rows that cannot be changed. @returns how many expired */
 export function expireAround(pool: Pool, shelf: Shelf): Promise<Outcome<number>> {
   return sweepApart(shelf, {
     whole: async () => counted(await expireDue(pool)),

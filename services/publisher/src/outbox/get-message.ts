@@ -1,4 +1,4 @@
-/** One message with its timeline (SPEC 4, GET /v1/messages/:id). Column names are the table's: the tutorial's readers know them. */
+/** One message with its timeline (GET /v1/messages/:id). Field names are the table's columns. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { type AckView, type AttemptView, ackColumns, attemptColumns, FIRST_PAGE } from "./list-timeline.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
@@ -57,7 +57,7 @@ const GET = `select ${MESSAGE_COLUMNS},
   ${ackColumns(`limit ${FIRST_PAGE}`)}
 from publisher.message_delivery m where m.message_id = $1::uuid`;
 
-/** @returns the message, or null when the outbox has none of this id (any more) */
+/** @returns the message, or null when the outbox has no message of this id (any longer) */
 export async function getMessage(pool: Pool, messageId: string): Promise<Outcome<MessageTimeline | null>> {
   type Row = Omit<MessageTimeline, "attempts" | "acks"> & { readonly attempts: string; readonly acks: string };
   const answer = await pool.run<Row>(GET, [messageId]);

@@ -1,4 +1,4 @@
-/** What would only grow: idempotency keys whose time is over, and the tally's differences. Batches, for the janitor. */
+/** What would grow without limit: idempotency keys whose time is over, and the tally's differences. Batches, for the janitor. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 
@@ -12,7 +12,7 @@ delete from publisher.idempotency i using old where i.owner = old.owner and i.ke
 
 const SUM_UP = "select publisher.sum_up_tally() n";
 
-/** Forgets one batch of idempotency keys. @returns whether there may be more */
+/** Deletes one batch of idempotency keys. @returns whether there may be more */
 export async function purgeIdempotencyKeys(
   pool: Pool,
 ): Promise<Outcome<{ readonly deleted: number; readonly more: boolean }>> {
@@ -21,7 +21,7 @@ export async function purgeIdempotencyKeys(
   return { ok: true, value: { deleted: answer.rows.length, more: answer.rows.length === KEYS } };
 }
 
-/** Sums the tally up; its total stays what it is. @returns how many rows became few, and whether there may be more */
+/** Sums the tally up; its total does not change. @returns how many rows were summed, and whether there may be more */
 export async function sumUpTally(pool: Pool): Promise<Outcome<{ readonly summed: number; readonly more: boolean }>> {
   const answer = await pool.run<{ n: number }>(SUM_UP);
   if (!answer.ok) return answer;

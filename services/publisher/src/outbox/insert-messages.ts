@@ -1,12 +1,12 @@
 /**
- * New messages in, durable when this answers (S15, S17; SPEC 4 idempotency).
+ * Stores new messages; they are durable when the statement answers.
  *
  * Invariants:
- *  1. All or nothing: one statement, which a conflicting idempotency key takes back as a whole.
- *  2. Rows of one lane (ordering key, retained topic) get `seq` under that lane's lock, so `seq` rises in commit order.
- *  3. Idempotent by id: the same batch again, after an answer that was lost, inserts nothing twice.
- *  4. A row is born leased only where order does not matter: never in a lane, never with `deliver_at`.
- *  5. KEY-1: an idempotency key is looked for among those of its owner alone.
+ *  INSERT-1. All or nothing: one statement, which a conflicting idempotency key rolls back.
+ *  INSERT-2. Rows of one lane (ordering key, retained topic) get `seq` under that lane's lock, so `seq` rises in commit order.
+ *  INSERT-3. Idempotent by id: the same batch again, after an answer that was lost, inserts no row twice.
+ *  INSERT-4. A row is born leased only where order does not matter: never in a lane, never with `deliver_at`.
+ *  KEY-1. An idempotency key is compared only with keys of its owner.
  */
 import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
 import type { Inserted, InsertOptions, MessageState, NewMessage } from "./outbox.ts";
@@ -47,8 +47,8 @@ const plain = (onConflict: string, createdAt: string): string => `with put as (
   insert into ${TARGET} select ${VALUES} from ${ITEM} ${onConflict})
 select ${createdAt} created_at`;
 
-// The locks are a materialized CTE that the insert joins, and the rows come sorted out of a subquery, so nextval (the
-// default of seq) runs after the last lock and in the order given.
+// INSERT-2: the locks are a materialized CTE that the insert joins, and the rows come sorted out of a subquery, so nextval
+// (the default of seq) runs after the last lock and in the order given.
 const ordered = (onConflict: string, createdAt: string): string => `with lanes as materialized (
   select publisher.lock_lanes(array(
     select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM})) locked),
@@ -66,6 +66,7 @@ keyed as (
   returning owner, key, message_id, body_hash, final_state),
 checked as materialized (
   select i.ord, k.message_id holder, k.final_state,
+    -- INSERT-1
     case when k.body_hash <> i.body_hash then publisher.refuse_conflict(i.ord - 1) else true end agreed
   from item i join keyed k using (owner, key)),
 put as (
@@ -78,14 +79,14 @@ left join lateral (select m.state from publisher.message_delivery m where m.mess
 
 const PLAIN = plain("", NOW);
 const ORDERED = ordered("", NOW);
-// `on conflict` costs a speculative insert per row: only for the batch that is sent a second time.
+// INSERT-3. `on conflict` costs a speculative insert per row: only for the batch that is sent a second time.
 const PLAIN_AGAIN = plain("on conflict (message_id) do nothing", THEN);
 const ORDERED_AGAIN = ordered("on conflict (message_id) do nothing", THEN);
 
 interface Answer {
   readonly created_at: number;
   readonly ord: number | null;
-  /** The message that the key stands for. */
+  /** The message that has the key. */
   readonly holder: string | null;
   readonly state: MessageState;
 }
@@ -137,6 +138,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
     sparseColumn(messages, (m) => m.deliverAt),
     sparseColumn(messages, (m) => m.traceparent),
     sparseColumn(messages, (m) => m.tracestate),
+    // INSERT-4
     sparseColumn(messages, (m) => (m.leased && !isLane(m) && m.deliverAt === null ? true : null)),
     sparseColumn(messages, (m) => m.sender ?? null),
   ];
@@ -155,7 +157,8 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
 }
 
 /**
- * Where each message's key of one owner stands first in this batch (KEY-1): PostgreSQL refuses to touch one row twice in a statement (21000).
+ * KEY-1: the first place of each key of one owner in this batch, because PostgreSQL refuses to change one row twice in a statement
+ * (21000).
  * @returns the index of a message whose key came before with another body, or a look-up
  */
 function firstOfKeys(messages: readonly NewMessage[]): number | ((message: NewMessage) => number) {
@@ -193,7 +196,7 @@ function inserted(
   });
 }
 
-/** The id is there already: an earlier answer to this very batch was lost. */
+/** The id exists already: an earlier answer to this batch was lost. */
 function isRepeat(failure: DbFailure): boolean {
   return (
     failure.kind === "rejected" &&

@@ -1,14 +1,14 @@
 /**
- * Whether a message may be replayed. One text for the replay itself and for the look before it, so that the look cannot
- * promise what the replay refuses.
+ * Whether a message may be replayed. The replay and its dry run use one text, so that the dry run cannot promise what the
+ * replay refuses.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { idList, toOperatorResult } from "./operator-result.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
 import type { ReplayOptions } from "./replay-messages.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
-/** Null where nothing speaks against it. $2 = the inbox window in ms, $3 = force, $4 = out of order. */
+/** Null where the message may be replayed. $2 = the inbox window in ms, $3 = force, $4 = out of order. */
 export const WHY_NOT = `case
       when state not in ('failed', 'expired') then format('the message is %s; only failed and expired ones can be replayed', state)
       when not $3::boolean and created_at < now() - $2::float8 * interval '1 millisecond'
@@ -18,7 +18,7 @@ export const WHY_NOT = `case
 
 const JUDGE = `select i.id message_id, case when m.message_id is not null and ${WHY_NOT} is null then 'pending' end state,
   ${WHY_NOT} why
-from (select id from unnest($1::uuid[]) id where ${few("id")}) i
+from (select id from unnest($1::uuid[]) id where ${planForFewRows("id")}) i
 left join publisher.message_delivery m on m.message_id = i.id`;
 
 /** What `replayMessages` would answer now, without doing it. */

@@ -1,8 +1,7 @@
 /**
  * The audit, newest first: who asked which service for what, and the outcome.
  *
- * Invariant AUDIT-1: one call reads at most SCAN lines, whatever the filter; the page is then short, and `nextBefore` says
- * where to continue.
+ * One call reads at most SCAN lines with any filter; the page is then short, and `nextBefore` says where to continue.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
@@ -29,7 +28,7 @@ const SCAN = 20_000;
 export interface ActionFilter {
   /** Only lines below this id: the `nextBefore` of the page before. */
   readonly before: string | null;
-  /** The whole name; null = any. */
+  /** The complete name; null = any. */
   readonly who: string | null;
   readonly action: string | null;
   /** 1 to 1,000. */

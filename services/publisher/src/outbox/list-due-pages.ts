@@ -1,11 +1,13 @@
 /**
- * Due rows, found page by page: for when the indexes lead to a damaged page, at which every ordered scan ends.
+ * Lists due rows page by page: for when the indexes lead to a damaged page, at which every ordered scan fails.
  *
  * Invariants:
- *  1. A damaged page hides no row of another page: a range of pages that cannot be read is halved until one page is left.
- *  2. One call makes at most STEPS statements of at most PAGES pages; the next one begins where it ended.
- *  3. A row of a lane is listed only where it is known to be the oldest live one: a lane with a row on a damaged page waits.
+ *  DUE_PAGES-1. A damaged page hides no row of another page: a range of pages that cannot be read is halved until one page is
+ *               left.
+ *  DUE_PAGES-2. A row of a lane is listed only where it is known to be the oldest live one: a lane with a row on a damaged
+ *               page waits.
  *
+ * One call makes at most STEPS statements of at most PAGES pages; the next call continues where it ended.
  * It reads whole partitions, and is used only while the list by index fails.
  */
 import { apart } from "@acktor/shared/db/apart";
@@ -13,7 +15,7 @@ import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/share
 import { mayBeOneRow } from "@acktor/shared/runtime/sqlstate";
 import type { DueList } from "./claim-apart.ts";
 import type { ClaimOptions, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 /** Some 30 MB: read well within a statement's deadline. */
 const PAGES = 4_096;
@@ -35,8 +37,9 @@ const rowsOf = (partition: string): string => `select message_id as "messageId",
     and m.message_id <> all ($3::uuid[])) r
 where place = 1 order by random() limit $4`;
 
+// DUE_PAGES-2
 const HEADS = `select m.message_id as "messageId" from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
-where ${few("i.id")} and m.due_at is not null and m.seq <= (
+where ${planForFewRows("i.id")} and m.due_at is not null and m.seq <= (
   select o.seq from publisher.message_delivery o where o.due_at is not null and o.lane = m.lane order by o.lane, o.seq limit 1)`;
 
 interface Range {
@@ -109,6 +112,7 @@ export class DuePages {
       const rows = await this.#read(range, asked.limit - found.length, asked.passedOver);
       if (rows.ok) found.push(...rows.rows);
       else if (!mayBeOneRow(rows.failure)) return rows.failure;
+      // DUE_PAGES-1
       else if (range.to - range.from > 1) todo.unshift(...halves(range));
       else damaged.push({ place: `page ${range.from} of ${range.partition}`, failure: rows.failure });
     }

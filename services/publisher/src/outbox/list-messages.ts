@@ -1,8 +1,6 @@
 /**
- * Messages, newest first (SPEC 4, GET /v1/messages).
- *
- * Invariant: one call reads at most SCAN rows whatever the filter, so a rare topic among millions costs a bounded time;
- * the page is then short, and `nextBefore` says where to go on.
+ * Lists messages, newest first (GET /v1/messages). One call reads at most SCAN rows with any filter, so a rare topic among
+ * millions costs a bounded time; the page is then short, and `nextBefore` says where to continue.
  */
 import type { Param, Pool } from "@acktor/shared/db/pool";
 import { allowedTopic, EVERY_TOPIC, type TopicFilters } from "../principals/topic-filters.ts";
@@ -14,7 +12,7 @@ const SCAN = 20_000;
 
 export interface ListFilter {
   readonly state: MessageState | null;
-  /** The whole topic. */
+  /** The complete topic. */
   readonly topic: string | null;
   /** Only ids below it: the `nextBefore` of the page before. */
   readonly before: string | null;

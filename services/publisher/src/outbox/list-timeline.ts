@@ -1,8 +1,9 @@
 /**
  * The attempts of a message, and its acks, in pages (GET /v1/messages/:id/attempts, …/acks).
  *
- * Invariant TIMELINE-1: no answer has more than a page of either. Any client that may write to the ack prefix can send acks under made-up
- * client ids: 6 MB of them came in one answer.
+ * Invariants:
+ *  TIMELINE-1. No answer has more than a page of either. Any client that may write to the ack prefix can send acks under
+ *              made-up client ids: 6 MB of them came in one answer.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
@@ -11,7 +12,7 @@ import type { Outcome } from "./outbox.ts";
 export const FIRST_PAGE = 100;
 export const MOST_OF_A_PAGE = 500;
 
-/** One PUBLISH and what became of it. */
+/** One PUBLISH and its outcome. */
 export interface AttemptView {
   readonly attempt: number;
   readonly outcome: "acked" | "lost" | "refused" | "rejected";

@@ -1,4 +1,4 @@
-/** The schema `publisher`: its migrations lie beside `src` and `dist`, so the same relative path serves both. */
+/** The schema `publisher`. `src` and `dist` have the same relative path to its migrations. */
 import { fileURLToPath } from "node:url";
 import { type MigrateResult, migrate } from "@acktor/shared/db/migrate";
 import type { Pool } from "@acktor/shared/db/pool";

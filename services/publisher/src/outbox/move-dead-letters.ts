@@ -1,27 +1,26 @@
 /**
- * What every verb for many dead letters has in common: find them, oldest first, move them chunk by chunk, and say why which
- * were refused.
+ * Common to every verb for many dead letters: find them, oldest first, move them chunk by chunk, and report the reasons of
+ * refusals. Each chunk is one statement and one audited action; after a failure the same call continues.
  *
  * Invariants:
- *  1. Each chunk is one statement and one audited action; the same call goes on from where a failure left it.
- *  2. `matched` = moved + refused, and in a dry run `refused` is what would be refused. Nothing is refused without a reason.
- *  3. An id that was asked for and is no dead letter is refused, never moved and never passed over in silence.
- *  4. SCOPE-1: a message outside the topics that the caller may see is unknown to it, by its id too; one that it may not
- *     write to is not moved.
+ *  DEAD_LETTERS-1. `matched` = moved + refused, and in a dry run `refused` is what would be refused. Each refusal has a reason.
+ *  DEAD_LETTERS-2. An id that was given and is no dead letter is refused: it is neither moved nor skipped silently.
+ *  SCOPE-1. A message outside the topics that the caller may see is unknown to the caller, by its id too; a message that the
+ *           caller may not write to is not moved.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { allowedTopic, EVERYWHERE, FILTER_PARAMS, type TopicScope } from "../principals/topic-filters.ts";
 import type { OperatorResult, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const CHUNK = 1_000;
 
 export interface DeadLetterFilter {
   /** These alone; null = all that match. */
   readonly messageIds?: readonly string[] | null;
-  /** The whole reason; null = any. */
+  /** The complete reason; null = any. */
   readonly reason: string | null;
-  /** The whole topic; null = any. */
+  /** The complete topic; null = any. */
   readonly topic: string | null;
   readonly limit: number;
   /** Counts and judges only. */
@@ -46,18 +45,20 @@ export interface MovedDeadLetters {
   readonly refusals: readonly Refusal[];
 }
 
-/** Moves a chunk, or says what would become of it. @param movedBefore by the chunks before */
+/** Moves a chunk, or tells what a move would do. @param movedBefore by the chunks before */
 export type MoveChunk = (ids: readonly string[], movedBefore: number) => Promise<Outcome<OperatorResult>>;
 
+// SCOPE-1: `allowedTopic`, in both.
 const FIND = `select message_id, null why from publisher.message_delivery
 where state in ('failed', 'expired') and discarded_at is null and (reason = $1 or $1 is null) and (topic = $2 or $2 is null)
   and ${allowedTopic("topic", 4)} and ${allowedTopic("topic", 4 + FILTER_PARAMS)}
 order by message_id limit $3`;
 
+// DEAD_LETTERS-2
 const SELECT = `select i.id message_id, case when m.state is null then 'there is no message under this id'
     when m.state not in ('failed', 'expired') then format('the message is %s; dead letters are failed or expired', m.state)
     when not ${allowedTopic("m.topic", 2 + FILTER_PARAMS)} then 'its topic is outside the topics that this token may write to' end why
-from (select distinct id from unnest($1::uuid[]) id where ${few("id")}) i
+from (select distinct id from unnest($1::uuid[]) id where ${planForFewRows("id")}) i
 left join publisher.message_delivery m on m.message_id = i.id and ${allowedTopic("m.topic", 2)} order by i.id`;
 
 interface Found {
@@ -66,7 +67,7 @@ interface Found {
   readonly why: string | null;
 }
 
-/** What was discarded has been looked after, and is found by its id alone. */
+/** A discarded dead letter is found by its id alone. */
 function find(pool: Pool, { messageIds = null, reason, topic, limit, scope = EVERYWHERE }: DeadLetterFilter) {
   const allowed = [...scope.read.params(), ...scope.write.params()];
   return messageIds === null
@@ -74,7 +75,7 @@ function find(pool: Pool, { messageIds = null, reason, topic, limit, scope = EVE
     : pool.run<Found>(SELECT, [pgArray(messageIds), ...allowed]);
 }
 
-/** @param move is asked for every dead letter once, in a dry run too */
+/** @param move is called for every dead letter once, in a dry run too */
 export async function moveDeadLetters(
   pool: Pool,
   filter: DeadLetterFilter,
@@ -106,7 +107,7 @@ export async function moveDeadLetters(
     value: {
       matched,
       moved: filter.dryRun ? 0 : moved,
-      refused: matched - moved,
+      refused: matched - moved, // DEAD_LETTERS-1
       refusals: [...refusals.values()].sort((a, b) => b.count - a.count),
     },
   };

@@ -1,4 +1,4 @@
-/** Which outbox this publisher serves: known once the schema is there, and part of every signature. */
+/** The id of the outbox that this publisher serves: known once the schema exists, and part of every signature. */
 export class OutboxIdentity {
   /** Written by `learn`, before the first message is sent. */
   #id = "";

@@ -1,12 +1,10 @@
 /**
- * Parking: a destination that stays silent leaves the window, and its messages wait aside (SPEC 3).
- *
- * Invariants:
- *  1. A parked message is never claimed; probes, a matching birth, or an answer bring its destination back.
- *  2. The rest of the destination's messages is parked by the claim, as they become due: nothing here scans for them.
+ * Parking: a destination that stays silent leaves the in-flight window, and its messages wait parked
+ * (docs/explanation/reliability.md). The claim never leases a parked message; a probe's answer or a matching birth resumes the
+ * destination. The claim also parks the rest of the destination's messages as they become due: this statement scans for none.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 
@@ -18,7 +16,7 @@ const PARK = `with parked as (
     parked_at = coalesce(d.parked_at, excluded.parked_at), misses = least(d.misses, 2147483646) + 1,
     probe_at = case when d.parked_at is null then excluded.probe_at else d.probe_at end,
     pause_ms = case when d.parked_at is null then excluded.pause_ms else d.pause_ms end),
-id as materialized (select distinct id from unnest($2::uuid[]) id where ${few("id")} order by id)
+id as materialized (select distinct id from unnest($2::uuid[]) id where ${planForFewRows("id")} order by id)
 update publisher.message_delivery m set parked = true, lease_owner = null, updated_at = now()
 from id where m.message_id = id.id and m.due_at is not null and m.lease_owner = $3
 returning m.message_id as "messageId"`;

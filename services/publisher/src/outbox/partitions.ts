@@ -1,8 +1,9 @@
 /**
- * Days come and go: finished messages leave with their day's partitions, never row by row.
+ * Makes and drops the partitions of days: finished messages leave with their day's partitions, never row by row.
  *
- * Invariant: nothing waits for a lock longer than 100 ms, or it would queue all traffic behind it; what did not get its
- * lock is tried again at the next call.
+ * Invariants:
+ *  PARTITION-1. No statement here waits for a lock longer than 100 ms, because all traffic would queue behind it; a day whose
+ *               lock was not free is tried again at the next call.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
@@ -63,7 +64,7 @@ async function each(pool: Pool, text: string, days: readonly { readonly day: str
   const waiting: string[] = [];
   for (const { day } of days) {
     const answer = await pool.run<{ done: boolean }>(text, [day], { deadlineMs: DEADLINE_MS });
-    if (!answer.ok && !isLocked(answer.failure)) return answer;
+    if (!answer.ok && !isLocked(answer.failure)) return answer; // PARTITION-1
     (answer.ok && answer.rows[0]?.done ? done : waiting).push(day);
   }
   return { ok: true, value: { done, waiting } };

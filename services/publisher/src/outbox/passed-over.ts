@@ -1,15 +1,13 @@
 /**
- * Rows that cannot be set aside either: they are remembered here and passed over.
- *
- * Invariant: at most MOST rows are remembered, each for AGAIN_MS; then it is tried again, so that a repaired row is
- * delivered without a restart.
+ * Rows that cannot even be marked failed: they are remembered here and passed over. At most MOST rows are remembered, each for
+ * AGAIN_MS; then the row is tried again, so that a repaired row is delivered without a restart.
  */
 const MOST = 10_000;
 const AGAIN_MS = 60_000;
 
 export class PassedOver {
   readonly #now: () => number;
-  /** Id → when it is tried again. */
+  /** Id → time of the next try. */
   readonly #until = new Map<string, number>();
 
   /** @param now monotonic milliseconds */
@@ -28,7 +26,7 @@ export class PassedOver {
     if (oldest !== undefined) this.#until.delete(oldest);
   }
 
-  /** Those that are not to be tried now; forgets the others. */
+  /** Rows that are not to be tried now; the others are forgotten. */
   ids(): string[] {
     const now = this.#now();
     for (const [id, until] of this.#until) {

@@ -1,22 +1,23 @@
 /**
- * Is it there again? One message of each parked destination whose pause is over, across all replicas.
+ * Probes parked destinations: leases one message of each destination whose pause is over, across all replicas.
  *
  * Invariants:
- *  1. The pause doubles with each probe, 1 s to 60 s; replicas share it, so a silent destination costs one message a minute.
- *  2. The message probed stays parked: only an answer, or a birth, brings the destination back.
- *  3. A destination in which nothing waits any more is forgotten, though not before what was in flight when it was
- *     parked had the time to come due; its next message probes it.
+ *  PROBE-1. The pause doubles with each probe, 1 s to 60 s; replicas share it, so a silent destination costs one message a
+ *           minute.
+ *  PROBE-2. The probed message stays parked: only an answer, or a birth, resumes the destination.
+ *  PROBE-3. A destination without waiting messages is forgotten, but not before messages that were in flight when it was
+ *           parked had the time to come due; its next message probes it.
  */
 import { apart } from "@acktor/shared/db/apart";
 import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { BadRow } from "./bad-rows.ts";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { LeasedMessage, Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 import { type Shelf, sweepApart } from "./sweep-apart.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
-/** What was in flight when its destination was parked comes due, and is set aside, within its retry pause. */
+/** PROBE-3: messages in flight when their destination was parked come due, and are parked, within their retry pause. */
 const SETTLING_MS = 120_000;
 
 const PARKED_ROWS = `publisher.message_delivery m where m.due_at is not null and m.parked
@@ -35,6 +36,7 @@ oldest as materialized (
   select d.destination, r.message_id from d cross join lateral (
     ${HEAD_OF(except)} for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
+-- PROBE-1
 bumped as (
   update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond',
     pause_ms = case when w.waits then least(d.pause_ms, ${LONGEST_PAUSE_MS / 2}) * 2 else d.pause_ms end
@@ -42,10 +44,11 @@ bumped as (
 gone as (
   delete from publisher.destination t using waits w
   where t.slot = w.slot and not w.waits and t.parked_at <= now() - interval '${SETTLING_MS} milliseconds' returning t.destination),
+-- PROBE-2: the column parked does not change.
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
-  from oldest o where m.message_id = o.message_id and ${few("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
+  from oldest o where m.message_id = o.message_id and ${planForFewRows("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
 select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
 
 const PROBE = statement("", "");
@@ -64,7 +67,7 @@ export interface ProbeOptions {
 
 export interface Probes {
   readonly probes: readonly { readonly destination: string; readonly message: LeasedMessage }[];
-  /** Destinations that are parked no longer, because nothing waits in them. */
+  /** Destinations that are no longer parked, because no message waits for them. */
   readonly forgotten: readonly string[];
 }
 

@@ -1,11 +1,11 @@
-/** The audit is bounded (publisher.purge_actions says how); nothing else ever removes or changes a line. One batch, for the janitor. */
+/** Bounds the audit (RIGHTS-4, publisher.purge_actions), one batch a call; no other statement removes or changes a line. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 
 /** Lines that one call of the function removes at most. */
 const BATCH = 5_000;
 
-/** @returns how many lines left, and whether there may be more */
+/** @returns how many lines were deleted, and whether there may be more */
 export async function purgeActions(pool: Pool): Promise<Outcome<{ readonly deleted: number; readonly more: boolean }>> {
   const answer = await pool.run<{ deleted: number }>("select publisher.purge_actions() deleted");
   if (!answer.ok) return answer;

@@ -1,7 +1,6 @@
 /**
- * Destinations with something to say: those where messages wait, and those that are parked.
- *
- * Invariant: at most SCAN waiting rows are read, the oldest; what waits longest is what people look for.
+ * Reads destinations where messages wait, and those that are parked. At most SCAN waiting rows are read, the oldest: people
+ * look for what waits longest.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";

@@ -1,4 +1,4 @@
-/** In which states messages are: for who has sent many and waits for all of them. */
+/** Reads the states of many messages, for a sender that waits for all of them. */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { allowedTopic, EVERY_TOPIC, type TopicFilters } from "../principals/topic-filters.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
@@ -10,7 +10,7 @@ order by i.place`;
 
 /**
  * @param read topics that the caller may see
- * @returns the state of each, in the order of `messageIds`; null where the outbox has none of this id (any more)
+ * @returns the state of each, in the order of `messageIds`; null where the outbox has no message of this id (any longer)
  */
 export async function readStates(
   pool: Pool,

@@ -1,15 +1,15 @@
 /**
- * Delivery statistics (S22): count and mean retries by state, total, success rate, pending.
+ * Delivery statistics: count and mean retries by state, total, success rate, pending.
  *
- * Invariant: never a scan of finished rows. Live and dead rows are counted by their partial indexes, acknowledged ones by
- * the tally that each settling statement adds to. The totals are those of the outbox's whole life: partitions that were
- * dropped stay in the tally.
+ * No statement scans finished rows: live and dead rows are counted by their partial indexes, acknowledged ones by the tally
+ * that each settling statement adds to. The totals count all messages since the outbox was made: partitions that were dropped
+ * stay in the tally.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { isLive } from "./live-rows.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
 
-/** Names as the tutorial has them. */
+/** As the HTTP interface shows them. */
 export interface DeliveryStats {
   readonly by_state: Readonly<Record<MessageState, { readonly count: number; readonly avg_retries: number }>>;
   readonly total_messages: number;
@@ -34,7 +34,7 @@ interface StatsRow {
   readonly retries: number;
 }
 
-/** Reads the statistics. With 200,000 live rows a matter of 100 ms: go through `StatsCache`. */
+/** Takes about 100 ms with 200,000 live rows: use `StatsCache`. */
 export async function readStats(pool: Pool): Promise<Outcome<DeliveryStats>> {
   const answer = await pool.run<StatsRow>(STATS);
   return answer.ok ? { ok: true, value: toStats(answer.rows) } : answer;

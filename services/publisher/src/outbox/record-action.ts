@@ -1,15 +1,17 @@
 /**
- * What an operator asked of a service, and what came of it, for the audit.
+ * Writes one line of the audit: what an operator asked of a service, and the outcome.
  *
- * Invariant RECORD-1: a report is one line, however often it is heard and by whichever publisher.
+ * Invariants:
+ *  RECORD-1. A report is one line, however often it is received and by any publisher.
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 
+// RECORD-1: `on conflict`.
 const RECORD = `insert into publisher.operator_action (who, action, origin, outcome, detail, messages, said, report)
 values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8) on conflict (report) where report is not null do nothing`;
 
-/** @param report nonce of the sealed report that it comes from; null for what this publisher has seen itself */
+/** @param report nonce of the sealed report; null for what this publisher has executed itself */
 export function recordAction(pool: Pool, record: AuditRecord, report: string | null = null): Promise<DbResult<never>> {
   const { who, said = null, action, from, outcome, service, instance, detail, messages } = record;
   const whole = storableJson({ service, instance, ...(typeof detail === "object" ? detail : { detail }) });

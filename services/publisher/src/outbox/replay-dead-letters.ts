@@ -1,11 +1,11 @@
-/** Dead letters (failed and expired) that match, oldest first, back into the outbox; or what would come of it. */
+/** Replays dead letters (failed and expired) that match, oldest first; or tells what a replay would do. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { judgeReplay } from "./judge-replay.ts";
 import { type DeadLetterFilter, type MovedDeadLetters, moveDeadLetters } from "./move-dead-letters.ts";
 import type { Outcome } from "./outbox.ts";
 import { type ReplayOptions, replayMessages } from "./replay-messages.ts";
 
-/** Replays what matches, by the rules of `replayMessages`. */
+/** By the rules of `replayMessages`. */
 export function replayDeadLetters(
   pool: Pool,
   filter: DeadLetterFilter,

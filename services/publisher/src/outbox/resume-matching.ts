@@ -1,27 +1,28 @@
 /**
- * A receiver was born: what waits for its filters becomes due, at once for a few, smeared for the rest (SPEC 3). Two verbs,
- * each for one page: parked destinations, and waiting rows. Who calls them walks from page to page.
+ * After a birth of an acker: messages that wait for its filters become due, the first ones immediately, the others spread over
+ * time. Two verbs, each for one page: parked destinations, and waiting rows. The caller walks from page to page, one statement
+ * each, so that 200,000 waiting rows block no other statement.
  *
  * Invariants:
- *  1. Only rows that wait are moved, and only forward in time: not leased ones, not those whose `deliver_at` is to come.
- *  2. In pages, one statement each: 200,000 waiting rows block no other statement.
- *  RESUME-3. PostgreSQL compares no filter. It gets texts with which topics must begin, and our own `TopicTree` decides here, so
- *            that no filter makes a statement slow or fail: 1,000 filters as regular expressions took honest births with them.
+ *  RESUME-1. Only waiting rows become due earlier: not leased ones, and not those whose `deliver_at` is in the future.
+ *  RESUME-3. PostgreSQL compares no filter. It receives texts with which topics must begin, and `TopicTree` decides in this
+ *            process, so that no filter makes a statement slow or fail: with 1,000 filters as regular expressions also the
+ *            births of other ackers failed.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { TopicTree } from "@acktor/shared/protocol/topic-tree";
 import { isLive } from "./live-rows.ts";
 import type { Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 
 /** Live rows, or parked destinations, read by one statement: 2 MB of topics at most, some milliseconds of matching. */
 const PAGE = 2_000;
 const AT_ONCE = 64;
 /** Characters of a topic that are compared; of a longer one only what its first levels say. */
 const COMPARED = 1_024;
-/** Topics of one parked destination that are looked at; more are not needed to believe a birth. */
+/** Topics of one parked destination that are compared; more are not needed to decide on a birth. */
 const SAMPLE = 20;
-/** More than these are as good as none. */
+/** With more prefixes than these, every topic is read. */
 const MOST_PREFIXES = 100;
 
 export const FIRST_ID = "00000000-0000-0000-0000-000000000000";
@@ -44,6 +45,7 @@ const RELEASE = `update publisher.destination d set parked_at = null, misses = 0
 from (select slot from unnest($1::text[]) slot order by 1) n
 where d.slot = n.slot and d.parked_at is not null returning d.destination`;
 
+// RESUME-1: `waits`. RESUME-3: `starts_with`.
 const WAITING = `with seen as materialized (
   select message_id, topic, due_at > now() and lease_owner is null and not parked and coalesce(deliver_at <= now(), true) waits
   from publisher.message_delivery m where ${isLive("m")} and message_id > $1::uuid order by message_id limit ${PAGE}),
@@ -54,17 +56,17 @@ select h.message_id id, h.topic, n.next
 from (select (select max(message_id::text) from seen having count(*) = ${PAGE}) next) n left join hit h on true`;
 
 const MOVE = `with hit as materialized (
-  select id, row_number() over (order by id) + $2::int8 n from unnest($1::uuid[]) id where ${few("id")} order by id)
+  select id, row_number() over (order by id) + $2::int8 n from unnest($1::uuid[]) id where ${planForFewRows("id")} order by id)
 update publisher.message_delivery m set updated_at = now(),
   due_at = case when h.n <= ${AT_ONCE} then now() else least(m.due_at, now() + random() * $3::float8 * interval '1 millisecond') end
 from hit h where m.message_id = h.id and m.due_at > now() and m.lease_owner is null and not m.parked returning m.message_id`;
 
-/** What was born: its filters, and whether a destination may be resumed for it. */
+/** A birth: its filters, and the destinations that it may resume. */
 export interface Birth {
   readonly tree: TopicTree;
-  /** Texts of which every topic that is selected begins with one (`prefixesOf`). */
+  /** Every selected topic begins with one of these (`prefixesOf`). */
   readonly prefixes: readonly string[];
-  /** False for a destination that is to stay parked. */
+  /** False for a destination that stays parked. */
   releases(destination: string): boolean;
 }
 
@@ -73,7 +75,7 @@ export interface Page {
   readonly next: string | null;
 }
 
-/** Releases the parked destinations of one page that the filters reach. `freeReleased` lets their messages go. */
+/** Releases the parked destinations of one page that the filters reach. `freeReleased` resumes their messages. */
 export async function releaseParked(
   pool: Pool,
   after: string,
@@ -115,7 +117,7 @@ export async function resumeWaiting(
   return done.ok ? { ok: true, value: { next, rows: done.rows.length } } : done;
 }
 
-/** What comes before the first wildcard of each filter, without those that others cover. */
+/** The text before the first wildcard of each filter, without those that others cover. */
 export function prefixesOf(filters: readonly string[]): readonly string[] {
   const kept: string[] = [];
   for (const prefix of filters.map(beforeWildcard).sort()) {
@@ -132,7 +134,7 @@ function beforeWildcard(filter: string): string {
   return filter[at] === "#" ? filter.slice(0, Math.max(0, at - 1)) : filter.slice(0, at);
 }
 
-/** Those that are released: of a destination of several topics only when a message that is parked in it is selected. */
+/** The slots to release: of a destination of several topics only when a message that is parked in it is selected. */
 async function slotsOf(
   pool: Pool,
   wanted: readonly { readonly slot: string; readonly below: boolean }[],
@@ -158,7 +160,7 @@ function selects(tree: TopicTree, topic: string): boolean {
   return topic.length > COMPARED ? reaches(tree, topic) : tree.matches(topic);
 }
 
-/** Of what was cut off the level that is not whole does not count. */
+/** Of a topic that was cut off, the last level is incomplete and does not count. */
 function reaches(tree: TopicTree, topic: string): boolean {
   if (topic.length <= COMPARED) return tree.reaches(topic);
   const end = topic.lastIndexOf("/");

@@ -5,9 +5,9 @@ const DEADLOCK = "40P01";
 const TRIES = 3;
 
 /**
- * Runs a batch verb; an empty batch asks nobody. Batches lock their rows sorted by id, and their lanes sorted by hash, so
- * two of ours do not deadlock. A caller's own transaction that enqueues to several keys in another order may deadlock with
- * us: PostgreSQL then ends one of the two (nothing changed), and ours runs again.
+ * Runs a batch verb; an empty batch runs no statement. Batches lock their rows sorted by id, and their lanes sorted by hash,
+ * so two batches do not deadlock. A caller's own transaction that enqueues to several keys in another order may deadlock with
+ * a batch: PostgreSQL then ends one of the two (nothing changed), and the batch runs again.
  */
 export async function runBatch<Row>(
   pool: Pool,

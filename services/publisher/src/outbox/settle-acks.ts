@@ -1,19 +1,18 @@
 /**
- * Acks end messages.
+ * Settles acks: the row becomes acknowledged. The row records who acked first, and when; `classifyAcks` records further
+ * receivers. Where the `sent` write was saved because the ack came first, this statement fills the attempt in, and the attempt
+ * before it moves to delivery_attempt (`past` reads only retries, before the first row is written).
  *
  * Invariants:
- *  1. The first `processed` ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`);
- *     an acknowledged row is left alone.
- *  SETTLE-1. A checksum or a topic that an ack gives and that is not the row's moves nothing.
- *  2. Who acked first, and when, stands in the row; further receivers are `classifyAcks`'s.
- *  3. Where the `sent` write was saved because the ack came first, the attempt is filled in here, and the one before it
- *     moves to delivery_attempt (`past` reads only retries, before the first row is written).
+ *  SETTLE-1. An ack whose checksum or topic is not the row's changes nothing.
+ *  SETTLE-2. The first ack makes a row acknowledged, from pending, sent, failed or expired (the last two: `late`); an
+ *            acknowledged row does not change.
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import { isSameMessage } from "./is-same-message.ts";
 import type { AckRecord, Settled } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
-import { column, few, sparseColumn } from "./sql-arrays.ts";
+import { column, planForFewRows, sparseColumn } from "./sql-arrays.ts";
 
 /** Stands for a PUBACK that had not come when the ack did. */
 const NO_PUBACK = -1;
@@ -25,7 +24,7 @@ const statement = (past: string, guard: string): string => `with ack as material
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int4[], $6::float8[], $7::int2[],
       $8::text[], $9::text[], $10::text[])
     a(message_id, client_id, checksum, level, attempt, ago_ms, reason_code, topic, signature, token)
-  where ${few("message_id")} order by message_id),
+  where ${planForFewRows("message_id")} order by message_id),
 ${past}moved as (
   update publisher.message_delivery m set
     state = 'acknowledged', late = m.state in ('failed', 'expired'), ack_level = coalesce(a.level, 'processed'),
@@ -36,6 +35,7 @@ ${past}moved as (
     last_reason_code = case when a.attempt > m.attempts then a.reason_code else m.last_reason_code end,
     last_breaker = case when a.attempt > m.attempts then 'CLOSED' else m.last_breaker end
   from ack a
+  -- SETTLE-1, SETTLE-2
   where m.message_id = a.message_id and m.state <> 'acknowledged' and ${isSameMessage("a")}${guard}
   returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at),
 counted as (
@@ -43,7 +43,7 @@ counted as (
   select 'acknowledged', ack_level, count(*), sum(retry_count) from moved group by ack_level)
 select message_id as "messageId", late, ((extract(epoch from now()) - extract(epoch from created_at)) * 1000)::float8 as "ageMs" from moved`;
 
-// Only retries have an attempt before: with these two parts in it, the statement of the others would cost some 0.2 ms more.
+// Only retries have a previous attempt: with these two parts the statement of the others would cost about 0.2 ms more.
 const PAST = `past as materialized (
   select m.message_id, m.attempts, m.last_outcome, m.last_reason_code, m.last_breaker, m.sent_at
   from ack a join publisher.message_delivery m using (message_id)
@@ -59,7 +59,7 @@ const SETTLE_RETRIES = statement(PAST, " and (select count(*) >= 0 from past)");
 
 /**
  * Settles acks that passed verification.
- * @param acks several for one message are fine; the first client by order wins
+ * @param acks of several for one message the first client by order counts
  * @returns one row for each message that this call made acknowledged
  */
 export function settleAcks(pool: Pool, acks: readonly AckRecord[]): Promise<DbResult<Settled>> {

@@ -17,5 +17,5 @@ export const label = storable
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose
   .refine((v) => !/[\u0000-\u001f\u007f-\u009f]/.test(v), "contains a control character");
 
-/** A topic to filter by; PostgreSQL could not even be asked for some of what is none. */
+/** A topic to filter by; PostgreSQL accepts some texts that are no topic not even as a parameter. */
 export const topicName = z.string().refine((topic) => topicFault(topic) === null, "is not a topic name");

@@ -1,14 +1,14 @@
 /**
- * A newer retained message of a topic ends the older ones: whoever subscribes later gets the newest (SPEC 3).
+ * A newer retained message of a topic ends the older ones: later subscribers get the newest. One call reads at most SCAN rows of
+ * an index of live retained rows; without such rows it costs nothing.
  *
  * Invariants:
- *  1. Older rows that wait, or were sent and not acked, end failed `superseded`; one that is leased right now is left
- *     alone, because its PUBLISH may be on its way: the claim holds the newer one back until then.
- *  2. One call reads at most SCAN rows of an index that holds live retained rows only; with none it is free.
+ *  SUPERSEDE-1. Older rows that wait, or were sent and not acked, are marked failed with `superseded`. A leased row does not
+ *               change, because its PUBLISH may be in flight: the claim holds the newer row back until then.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
 
 const SCAN = 2_000;
@@ -25,13 +25,14 @@ old as materialized (
 const END = `moved as (
   update publisher.message_delivery m
   set state = 'failed', reason = 'superseded', due_at = null, lease_owner = null, parked = false, updated_at = now()
-  from held h where m.message_id = h.message_id and ${few("h.message_id")} returning m.message_id)`;
+  from held h where m.message_id = h.message_id and ${planForFewRows("h.message_id")} returning m.message_id)`;
 const NEXT = `(select 1) one left join (select slot, seq from seen order by slot desc, seq desc limit 1) l on (select count(*) from seen) = ${SCAN}`;
 
+// SUPERSEDE-1: `idle`, and the condition on the lease.
 const SUPERSEDE = `with ${OLD},
 held as materialized (
   select m.message_id from old o join publisher.message_delivery m using (message_id)
-  where o.idle and ${few("o.message_id")} and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
+  where o.idle and ${planForFewRows("o.message_id")} and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
   order by m.message_id for update of m skip locked),
 ${END}
 select (select coalesce(array_to_json(array_agg(message_id)), '[]')::text from moved) superseded, l.slot, l.seq::text seq
@@ -43,12 +44,12 @@ select (select coalesce(array_to_json(array_agg(message_id)), '[]')::text from o
 
 const SUPERSEDE_THESE = `with held as materialized (
   select m.message_id from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
-  where ${few("i.id")} and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
+  where ${planForFewRows("i.id")} and m.due_at is not null and (m.lease_owner is null or m.due_at <= now())
   order by m.message_id for update of m skip locked),
 ${END}
 select message_id as "messageId" from moved`;
 
-/** Where the scan goes on; null = from the start. */
+/** Where the scan continues; null = from the start. */
 export interface RetainedCursor {
   readonly slot: string;
   readonly seq: string;
@@ -56,7 +57,7 @@ export interface RetainedCursor {
 
 export interface Superseded {
   readonly messageIds: readonly string[];
-  /** Null: the scan is through, the next one starts over. */
+  /** Null: the scan is complete, and the next one starts over. */
   readonly next: RetainedCursor | null;
 }
 

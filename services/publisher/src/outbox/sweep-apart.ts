@@ -1,7 +1,8 @@
 /**
- * Sweeps that go around single rows: what is to be done in one statement is done in parts when one row makes it fail.
+ * Sweeps around single rows: one statement, or parts when one row makes it fail.
  *
- * Invariant: SWEEP-1. One row that cannot be changed keeps no other from being swept; while no sweep fails, this costs nothing.
+ * Invariants:
+ *  SWEEP-1. One row that cannot be changed prevents no other from being swept; while no sweep fails, this costs nothing.
  */
 import { apart } from "@acktor/shared/db/apart";
 import type { DbResult } from "@acktor/shared/db/pool";
@@ -25,7 +26,7 @@ export async function sweepApart<T>(shelf: Shelf, sweep: Sweep<T>): Promise<Outc
   const passedOver = shelf.passedOver();
   if (passedOver.length > 0) return sweep.around(passedOver);
   const swept = await sweep.whole();
-  return swept.ok || !mayBeOneRow(swept.failure) ? swept : sweep.around([]);
+  return swept.ok || !mayBeOneRow(swept.failure) ? swept : sweep.around([]); // SWEEP-1
 }
 
 /** Changes rows by their ids; those that fail alone go to the shelf. */

@@ -1,22 +1,24 @@
 /**
- * A destination answered: what waited in it becomes due again, smeared, not in a burst (SPEC 3).
+ * A destination answered: its parked messages become due again, spread over time, not in a burst. Two statements: the first
+ * releases the destination (no claim parks for it from then on), the second resumes its messages in chunks.
  *
  * Invariants:
- *  1. Two steps, two statements: first the destination is released (from then on no claim parks for it), then its
- *     messages are let go in chunks. In one statement, what a claim parks at that moment would stay parked for ever.
- *  2. The destination's row leaves only when no message is parked in it, so a crash in between is continued by whoever
- *     calls `freeReleased` next.
+ *  UNPARK-1. No message stays parked behind a released destination: in one statement, a row that a claim parks at that moment
+ *            would.
+ *  UNPARK-2. The destination's row leaves only when no message is parked in it, so that after a crash the next call of
+ *            `freeReleased`, by any publisher, continues.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
-import { few } from "./sql-arrays.ts";
+import { planForFewRows } from "./sql-arrays.ts";
 import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
 
 /** Messages of one chunk: some 100 ms. */
 const CHUNK = 4_000;
-/** The first ones of a chunk go at once. */
+/** Messages of a chunk that are due immediately. */
 const AT_ONCE = 64;
 
+// UNPARK-1: a statement of its own.
 const RELEASE = `update publisher.destination d set parked_at = null, last_answer_at = now(), misses = 0
 from (select md5(name) slot from unnest($1::text[]) name order by 1) n
 where d.slot = n.slot and d.parked_at is not null returning d.destination`;
@@ -39,8 +41,9 @@ numbered as materialized (select message_id, row_number() over (order by message
 freed as (
   update publisher.message_delivery m set parked = false, updated_at = now(),
     due_at = ${DUE_AGAIN}
-  from numbered w where m.message_id = w.message_id and ${few("w.message_id")} and m.parked returning m.message_id),
+  from numbered w where m.message_id = w.message_id and ${planForFewRows("w.message_id")} and m.parked returning m.message_id),
 counts as materialized (select d.slot, count(w.message_id) n from d left join waiting w using (slot) group by d.slot),
+-- UNPARK-2
 gone as (
   delete from publisher.destination t using counts c, share where t.slot = c.slot and c.n < share.most and t.parked_at is null returning t.slot)
 select (select count(*) from freed)::int4 freed, (select count(*) from d) > (select count(*) from gone) or (select count(*) from d) = 200 more`;
@@ -49,12 +52,12 @@ const LIST = `${WAITING}
 select message_id as "messageId" from waiting where message_id <> all ($1::uuid[])`;
 
 const FREE_THESE = `with w as materialized (
-  select id message_id, row_number() over (order by id) n from unnest($2::uuid[]) id where ${few("id")} order by id)
+  select id message_id, row_number() over (order by id) n from unnest($2::uuid[]) id where ${planForFewRows("id")} order by id)
 update publisher.message_delivery m set parked = false, updated_at = now(), due_at = ${DUE_AGAIN}
-from w where m.message_id = w.message_id and ${few("w.message_id")} and m.parked and m.due_at is not null
+from w where m.message_id = w.message_id and ${planForFewRows("w.message_id")} and m.parked and m.due_at is not null
 returning m.message_id as "messageId"`;
 
-/** Releases destinations. @returns those that were parked; call `freeReleased` until it says there is no more */
+/** Releases destinations. @returns those that were parked; call `freeReleased` until there is no more */
 export async function unparkDestinations(
   pool: Pool,
   destinations: readonly string[],
@@ -64,7 +67,7 @@ export async function unparkDestinations(
 }
 
 /**
- * Lets one chunk of the released destinations' messages go.
+ * Resumes one chunk of the released destinations' messages.
  * @param smearMs they become due within this time
  * @returns `more`: call again
  */

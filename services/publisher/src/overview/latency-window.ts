@@ -1,8 +1,6 @@
 /**
- * Percentiles of the last minutes' latencies, whatever their number.
- *
- * Invariant: memory is fixed. Latencies are counted in buckets that grow by a tenth, per slot of ten seconds: a percentile
- * is right within 5 %, and a row costs one logarithm.
+ * Percentiles of the last minutes' latencies, in fixed memory: latencies are counted in buckets that grow by a tenth, per slot
+ * of ten seconds. A percentile is right within 5 %, and a row costs one logarithm.
  */
 import type { Clock } from "@acktor/shared/runtime/clock";
 
@@ -39,7 +37,7 @@ export class LatencyWindow {
     this.#clock = clock;
   }
 
-  /** What is no finite number is left out. */
+  /** Ignores values that are not finite. */
   add(latencyMs: number): void {
     if (!Number.isFinite(latencyMs)) return;
     const slot = this.#slot(Math.floor(this.#clock.now() / SLOT_MS));

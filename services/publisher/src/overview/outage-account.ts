@@ -1,12 +1,12 @@
 /**
- * What became of the messages of an outage of the broker: one line for people who ask whether anything was lost.
+ * Counts of the messages of an outage of the broker: one line for people who ask whether a message was lost. The last account
+ * is kept until the next outage replaces it.
  *
  * Invariants:
- *  1. An outage begins when a connection that was there is lost, and ends with the next CONNECTED; being disconnected by
- *     an operator, or before the first connection, is none.
- *  2. The account stays open until the backlog is what it was before, or SETTLING_MS have passed since the end: only then
- *     do its figures tell the whole.
- *  3. The last account is kept; the next outage replaces it.
+ *  OUTAGE-1. An outage begins when an established connection is lost, and ends with the next CONNECTED; a disconnect by an
+ *            operator, and the time before the first connection, are not counted as outages.
+ *  OUTAGE-2. The account stays open until the backlog is as small as before, or SETTLING_MS have passed since the end: only
+ *            then are its figures complete.
  */
 export interface OutageCounts {
   readonly accepted: number;
@@ -22,7 +22,7 @@ export interface Outage extends OutageCounts {
   readonly began_at: number;
   /** Null while the broker is away. */
   readonly ended_at: number | null;
-  /** False while messages of it may still be under way. */
+  /** False while messages of the outage may still be in flight. */
   readonly settled: boolean;
 }
 
@@ -49,9 +49,10 @@ export class OutageAccount {
   #open: Open | null = null;
   #last: Outage | null = null;
 
-  /** Looks at the facts; call it at least once a second, and at each move of the connection. */
+  /** Call it at least once a second, and at each transition of the connection. */
   note(facts: OutageFacts): void {
     const connected = facts.connection === "CONNECTED";
+    // OUTAGE-1
     if (facts.connection === "DISCONNECTED") this.#wasConnected = false;
     if (this.#wasConnected && !connected && (this.#open === null || this.#open.endedAt !== null)) this.#begin(facts);
     if (connected) this.#wasConnected = true;
@@ -71,6 +72,7 @@ export class OutageAccount {
   #carryOn(open: Open, { at, counts, waiting }: OutageFacts, connected: boolean): void {
     if (connected) open.endedAt ??= at;
     const ended = open.endedAt;
+    // OUTAGE-2
     const calm = ended !== null && at > ended && waiting <= open.waitingBefore;
     const settled = calm || (ended !== null && at - ended > SETTLING_MS);
     this.#last = { began_at: open.beganAt, ended_at: ended, settled, ...difference(counts, open.before) };

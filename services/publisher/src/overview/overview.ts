@@ -1,10 +1,7 @@
 /**
- * The first page's figures: what this publisher knows of itself, and what its outbox says.
- *
- * Invariants:
- *  1. A second costs one sample, whether somebody looks or not; PostgreSQL is asked only when somebody looks.
- *  2. PostgreSQL away is shown, not failed on: what it would say is null then.
- *  3. Rates, percentiles and the account of an outage are those of this process; counts and destinations those of the outbox.
+ * The figures of the console's first page. Rates, percentiles and the account of an outage are those of this process; counts
+ * and destinations those of the outbox. A sample is taken once a second; PostgreSQL is read only on request. While PostgreSQL
+ * is unreachable its figures are null.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { BusView } from "@acktor/shared/inspect/wire";
@@ -72,7 +69,7 @@ export class Overview {
     );
   }
 
-  /** Begins to sample. Twice is fine. */
+  /** Begins to sample. A second call has no effect. */
   start(): void {
     if (this.#timer !== null) return;
     this.#timer = setInterval(() => this.#sampleSafely(), SAMPLE_MS);
@@ -82,7 +79,7 @@ export class Overview {
     this.#sampleSafely();
   }
 
-  /** Early and twice is fine. */
+  /** May be called early, and more than once. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#off?.();
@@ -90,14 +87,14 @@ export class Overview {
     this.#off = null;
   }
 
-  /** What cannot be read is shown as null, and is a failure all the same. */
+  /** A figure that cannot be read is null, and a failure is reported. */
   async #noted<T>(reading: Promise<Outcome<T>>): Promise<Outcome<T>> {
     const result = await reading;
     if (!result.ok) this.#parts.troubles.gaveUp("overview", result.failure);
     return result;
   }
 
-  /** From timers and listeners, where a throw would end the process. */
+  /** For timers and listeners, where a throw would end the process. */
   #sampleSafely(): void {
     const { troubles } = this.#parts;
     try {
@@ -108,7 +105,7 @@ export class Overview {
     }
   }
 
-  /** Looks at everything that is known in memory. */
+  /** Reads the figures that are in memory. */
   sample(): void {
     const { publisher, link, clock, highWater, oldWaitingMs, service } = this.#parts;
     const at = clock.wallClock();
@@ -138,7 +135,7 @@ export class Overview {
     });
   }
 
-  /** What GET /v1/overview answers. */
+  /** The answer of GET /v1/overview. */
   async read(): Promise<object> {
     const { publisher, link, latencies, instance, version, highWater, clock, service } = this.#parts;
     const [stats, destinations] = await Promise.all([this.#stats.read(), this.#destinations.read()]);
@@ -166,7 +163,7 @@ export class Overview {
     };
   }
 
-  /** Without presence an acker shows by its acks. */
+  /** An acker without presence is seen by its acks. */
   #noteAckers(at: number, settled: number): void {
     if (this.#parts.publisher.presence.anyOnline || settled > this.#settled) this.#ackerSeenAt = at;
     this.#settled = settled;
@@ -184,7 +181,7 @@ export class Overview {
     ];
   }
 
-  /** What the outbox says of destinations, and what this process knows of the same ones. */
+  /** Destinations of the outbox, with the figures of this process. */
   #merge(rows: readonly DestinationRow[]): object[] {
     const { publisher, clock } = this.#parts;
     const known = new Map(publisher.dispatch.dispatcher.destinations().map((d) => [d.name, d]));

@@ -1,7 +1,6 @@
 /**
- * What an operator should know without looking for it: plain warnings, each with the time since when it holds.
- *
- * Invariant: pure but for the times: `Warnings` remembers since when each code holds, and forgets what ended.
+ * Warnings for operators, each with the time since when it holds. `Warnings` remembers that time for each code, and forgets
+ * codes that no longer hold.
  */
 export interface WarningFacts {
   /** Milliseconds since 1970. */
@@ -50,18 +49,18 @@ export type WarningCode =
   | "paused"
   | "failing";
 
-/** Without an acker for this long, messages wait for nobody. */
+/** Without an acker for this long, the operator is warned that messages wait in vain. */
 const NO_ACKER_MS = 120_000;
 const NEAR = 0.8;
 
 interface Found {
   readonly code: WarningCode;
-  /** Known better than by the first look. */
+  /** Where it is known better than by the first sample. */
   readonly since?: number;
   readonly params?: Readonly<Record<string, string | number | null>>;
 }
 
-/** What holds now, the gravest first. */
+/** Warnings that hold now, the gravest first. */
 function judge(facts: WarningFacts): Found[] {
   const { at, connection, waiting, highWater, oldestWaitingMs, oldWaitingMs } = facts;
   const found: (Found | false)[] = [
@@ -72,7 +71,7 @@ function judge(facts: WarningFacts): Found[] {
     waiting !== null &&
       waiting < highWater &&
       waiting >= NEAR * highWater && { code: "near_high_water", params: { waiting, high_water: highWater } },
-    // Who is there is known by the broker alone.
+    // Only the broker knows which ackers are connected.
     connection === "CONNECTED" &&
       at - facts.ackerSeenAt >= NO_ACKER_MS && { code: "no_acker", since: facts.ackerSeenAt },
     oldestWaitingMs !== null &&
@@ -83,7 +82,7 @@ function judge(facts: WarningFacts): Found[] {
       },
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.service === "PAUSED" && { code: "paused" },
-    // A database that is away fails every part: one warning says it all.
+    // Without the database every part fails: one warning is enough.
     ...(facts.postgres ? facts.troubles.map((trouble) => failing(at, trouble)) : []),
   ];
   return found.filter((one): one is Found => one !== false);
@@ -96,7 +95,7 @@ function failing(at: number, { area, code, remedy, forMs }: WarnedTrouble): Foun
 export class Warnings {
   #since = new Map<WarningCode, number>();
 
-  /** The warnings of now; `facts` should be looked at once a second, so that `since` is right. */
+  /** The warnings of now. Call it once a second, so that `since` is right. */
   note(facts: WarningFacts): Warning[] {
     const found = judge(facts);
     const since = new Map(found.map((one) => [one.code, one.since ?? this.#since.get(one.code) ?? facts.at]));

@@ -1,7 +1,8 @@
 /**
- * What each route of the API asks of the principal: the one table.
+ * The scope that each route of the API requires: the one table.
  *
- * Invariant ACCESS-1: a /v1 route that has no entry admits no one; a test walks all routes that the publisher registers.
+ * Invariants:
+ *  ACCESS-1. A /v1 route without an entry admits no caller; a test walks all routes that the publisher registers.
  */
 import type { Scope } from "./principal.ts";
 

@@ -1,9 +1,9 @@
 /**
- * Principals as admins make, see and revoke them; each change is recorded in the same statement.
+ * Creates, lists and revokes principals; each change is recorded in the same statement.
  *
  * Invariants:
- *  - CHANGE-1: a name in force is never given to a second token. One that was revoked or has expired may be given again.
- *  - CHANGE-2: neither a token nor its hash is in the audit or in any answer but that of the creation.
+ *  CHANGE-1. A name in force is never given to a second token. One that was revoked or has expired may be given again.
+ *  CHANGE-2. Neither a token nor its hash is in the audit or in any answer but that of the creation.
  */
 import { type DbFailure, type Pool, pgArray } from "@acktor/shared/db/pool";
 import { type Asker, askerParams } from "../outbox/asker.ts";
@@ -45,9 +45,10 @@ function iso(time: string): string {
   return `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
+// CHANGE-2: the audit lists its fields by name.
 const AUDIT = "insert into publisher.operator_action (who, said, origin, action, detail, messages)";
 
-// What was revoked or expired long ago leaves, so that the table is bounded.
+// Principals revoked or expired long ago are deleted, so that the table is bounded. CHANGE-1: `on conflict … where`.
 const CREATE = `with old as (
   delete from publisher.principal where least(revoked_at, expires_at) < now() - interval '${KEPT_DAYS} days' and name <> $1),
 made as (

@@ -2,12 +2,12 @@
  * The principals in force, by the hash of their token, as this publisher last read them.
  *
  * Invariants:
- *  - BOOK-1: a token that was revoked is refused within a second of its revocation, while PostgreSQL answers: the book is
+ *  BOOK-1. A token that was revoked is refused within a second of its revocation, while PostgreSQL answers: the book is
  *    read again every `EVERY_MS`.
- *  - BOOK-2: a token that is not in the book makes it read at once, at most every `PAUSE_MS`, and all that ask meanwhile
+ *  BOOK-2. A token that is not in the book makes it read immediately, at most every `PAUSE_MS`, and all callers meanwhile
  *    wait for the same statement: a flood of invented tokens costs PostgreSQL four statements a second.
- *  - BOOK-3: while PostgreSQL is away the last picture stays valid; a token expires all the same, by the monotonic clock.
- *  - BOOK-4: what lasts longer than a request (an event stream) ends with its token: it watches the book, and is ended after
+ *  BOOK-3. While PostgreSQL is unreachable the last reading stays valid; a token expires all the same, by the monotonic clock.
+ *  BOOK-4. What lasts longer than a request (an event stream) ends with its token: it watches the book, and is ended after
  *    the reading, or failed reading, that finds the token no longer in force.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
@@ -17,6 +17,7 @@ import { effectiveScopes, type Principal } from "./principal.ts";
 import type { PrincipalRow } from "./read-principals.ts";
 import { TopicFilters } from "./topic-filters.ts";
 
+/** BOOK-1 */
 export const EVERY_MS = 500;
 const PAUSE_MS = 250;
 
@@ -71,13 +72,15 @@ export class PrincipalBook {
   /** The principal of a token, as last read; null when there is none in force. */
   find(tokenHash: string): Principal | null {
     const entry = this.#entries?.get(tokenHash);
+    // BOOK-3
     return entry !== undefined && this.#parts.clock.now() < entry.endsAt ? entry.principal : null;
   }
 
-  /** As `find`, after another look at the table where it is not known. */
+  /** As `find`, after another reading of the table where the token is not known. */
   async lookUp(tokenHash: string): Promise<Principal | null> {
     const known = this.find(tokenHash);
     if (known !== null) return known;
+    // BOOK-2
     if (this.#reading === null && this.#parts.clock.now() - this.#startedAt < PAUSE_MS) return null;
     await this.refresh();
     return this.find(tokenHash);

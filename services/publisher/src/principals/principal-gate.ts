@@ -1,13 +1,13 @@
 /**
- * Who may use the publisher's API, and for what.
+ * Admits requests to the publisher's API by their token.
  *
  * Invariants:
- *  - GATE-1: a request with an Authorization header is that of the principal whose token it carries, or it is refused;
+ *  GATE-1. A request with an Authorization header is that of the principal whose token it carries, or it is refused;
  *    without one it is the local operator where no ACKTOR_API_TOKEN is configured (only loopback is listened on then), and
  *    refused elsewhere.
- *  - GATE-2: a token is hashed once for each request and looked up in a map. PostgreSQL is asked for unknown ones alone,
+ *  GATE-2. A token is hashed once for each request and looked up in a map. PostgreSQL is asked for unknown ones alone,
  *    which BOOK-2 bounds.
- *  - GATE-3: before the table was read once, a token that is not ACKTOR_API_TOKEN is neither accepted nor called wrong.
+ *  GATE-3. Before the table was read once, a token that is not ACKTOR_API_TOKEN is neither accepted nor called wrong.
  */
 import { hash, timingSafeEqual } from "node:crypto";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
@@ -31,7 +31,7 @@ const NOT_READ: ApiFault = {
   message: "tokens cannot be checked: PostgreSQL was not reached since the start",
   retryAfterSeconds: 2,
 };
-/** Longer than any token of ours, shorter than what would take time to hash. */
+/** Longer than any token of acktor, shorter than a text that takes time to hash. */
 const MOST_HEADER = 4_096;
 
 export class PrincipalGate implements Gate {
@@ -45,12 +45,14 @@ export class PrincipalGate implements Gate {
 
   admit(request: FastifyRequest): ApiFault | null | Promise<ApiFault | null> {
     const { authorization } = request.headers;
+    // GATE-1
     if (authorization === undefined) return this.#operator === null ? this.#enter(request, LOCAL) : UNAUTHORIZED;
     if (authorization.length > MOST_HEADER || !/^bearer /i.test(authorization)) return UNAUTHORIZED;
     const digest = sha256(authorization.slice("bearer ".length));
     if (this.#operator !== null && timingSafeEqual(digest, this.#operator)) return this.#enter(request, OPERATOR);
     const tokenHash = digest.toString("hex");
     (request as Holder)[HASH] = tokenHash;
+    // GATE-2
     const known = this.#options.book.find(tokenHash);
     return known !== null ? this.#enter(request, known) : this.#lookUp(request, tokenHash);
   }
@@ -65,7 +67,7 @@ export class PrincipalGate implements Gate {
     const { book } = this.#options;
     const found = await book.lookUp(tokenHash);
     if (found !== null) return this.#enter(request, found);
-    return book.isRead ? UNAUTHORIZED : NOT_READ;
+    return book.isRead ? UNAUTHORIZED : NOT_READ; // GATE-3
   }
 
   #enter(request: FastifyRequest, principal: Principal): ApiFault | null {
@@ -80,7 +82,7 @@ export class PrincipalGate implements Gate {
   }
 }
 
-/** ACCESS-1 and RIGHTS-1. */
+/** ACCESS-1, PRINCIPAL-1 */
 function accessFault(method: string, route: string, { name, scopes, read }: Principal): ApiFault | null {
   const access = ACCESS[`${method === "HEAD" ? "GET" : method} ${route}`];
   if (access === undefined) return { code: "forbidden", message: "this route is not open to any token" };
@@ -107,17 +109,17 @@ const HASH = Symbol("hash of the token");
 
 type Holder = FastifyRequest & { [HELD]?: Principal; [HASH]?: string };
 
-/** Notes whose request it is. */
+/** Records the principal of a request. */
 export function hold(request: FastifyRequest, principal: Principal): void {
   (request as Holder)[HELD] = principal;
 }
 
-/** Whose request it is; null where it was refused before that was known. */
+/** The principal of a request; null where it was rejected before that was known. */
 export function heldPrincipal(request: FastifyRequest): Principal | null {
   return (request as Holder)[HELD] ?? null;
 }
 
-/** Whose request it is. Throws where no gate stands before the route: without a principal nothing is permitted. */
+/** The principal of a request. Throws where the route has no gate: without a principal nothing is permitted. */
 export function principalOf(request: FastifyRequest): Principal {
   const principal = heldPrincipal(request);
   if (principal === null) throw new Error("no gate stands before this route");

@@ -1,9 +1,9 @@
 /**
- * Who asks, and what that principal may do.
+ * The caller of a request, and what it may do.
  *
  * Invariants:
- *  - RIGHTS-1: a principal may do what its scopes name and nothing else; `admin` includes the other three.
- *  - RIGHTS-2: names of principals in the table never equal a name that acktor gives itself (`RESERVED_NAMES`), nor can
+ *  PRINCIPAL-1. A principal may do what its scopes name and nothing else; `admin` includes the other three.
+ *  PRINCIPAL-2. Names of principals in the table never equal a name that acktor gives itself (`RESERVED_NAMES`), nor can
  *    they be confused with a sender of SQL (`sql:<role>`): they hold no colon.
  */
 import { EVERY_TOPIC, type TopicFilters } from "./topic-filters.ts";
@@ -29,7 +29,7 @@ export interface Principal {
   readonly sender: string | null;
 }
 
-/** Names that stand for no row of the table. */
+/** PRINCIPAL-2: names that no row of the table may have. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set(["local", "operator", "bus", "http", "anonymous"]);
 
 const UNRESTRICTED = {
@@ -49,7 +49,7 @@ export const LOCAL: Principal = { name: "local", authenticated: false, ...UNREST
 /** The holder of ACKTOR_API_TOKEN. */
 export const OPERATOR: Principal = { name: "operator", authenticated: true, ...UNRESTRICTED };
 
-/** With what `admin` includes. */
+/** PRINCIPAL-1: with the scopes that `admin` includes. */
 export function effectiveScopes(scopes: readonly Scope[]): ReadonlySet<Scope> {
   return new Set(scopes.includes("admin") ? SCOPES : SCOPES.filter((scope) => scopes.includes(scope)));
 }

@@ -1,8 +1,9 @@
 /**
  * Requests a second of each principal that has such a quota, counted by this publisher alone.
  *
- * Invariant RATE-1: within any second a principal starts at most twice its quota, in the long run its quota: a bucket that
- * holds one second's requests. Buckets exist for principals of the book only, so their number is bounded by it.
+ * Invariants:
+ *  RATE-1. Within any second a principal starts at most twice its quota, in the long run its quota: a bucket that holds one
+ *          second's requests. Buckets exist for principals of the book only, so their number is bounded by it.
  */
 import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Principal } from "./principal.ts";
@@ -32,7 +33,7 @@ export class RequestRates {
     const gained = ((now - bucket.filledAt) * requestsPerSecond) / 1_000;
     bucket.left = Math.min(requestsPerSecond, bucket.left + gained);
     bucket.filledAt = now;
-    if (bucket.left < 1) return false;
+    if (bucket.left < 1) return false; // RATE-1
     bucket.left--;
     return true;
   }

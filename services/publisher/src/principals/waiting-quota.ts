@@ -2,10 +2,10 @@
  * How many messages of a principal wait, for those that have a quota of them.
  *
  * Invariants:
- *  - QUOTA-1: what is admitted by this publisher never takes a principal above its quota: the count in PostgreSQL, a second
- *    old at most, plus what is being stored, plus what was stored since that count began. Several publishers count each for
- *    themselves: together they may pass it by what the others stored within that second.
- *  - QUOTA-2: principals without a quota cost nothing here.
+ *  QUOTA-1. Messages that this publisher admits never take a principal above its quota: the count in PostgreSQL, a second old at
+ *    most, plus messages being stored, plus messages stored since that count began. Several publishers count separately:
+ *    together they may exceed it by what the others stored within that second.
+ *  QUOTA-2. Principals without a quota cost nothing here.
  */
 import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Outcome } from "../outbox/outbox.ts";
@@ -35,7 +35,7 @@ interface Count {
   stored: number;
 }
 
-/** A place for messages: to be left with how many of them were stored. */
+/** A place for messages: called with how many of them were stored. */
 export type Place = (stored: number) => void;
 
 const FREE: Place = () => undefined;
@@ -50,6 +50,7 @@ export class WaitingQuota {
 
   /** Takes a place for `adding` messages. @returns null where they would pass the quota */
   async enter({ name, mostWaiting, sender }: Principal, adding: number): Promise<Place | null> {
+    // QUOTA-2
     if (mostWaiting === null || sender === null) return FREE;
     const count = this.#counts.get(name) ?? this.#add(name);
     if (this.#parts.clock.now() - count.countedAt >= COUNT_FOR_MS) {
@@ -58,6 +59,7 @@ export class WaitingQuota {
       });
       await count.counting;
     }
+    // QUOTA-1
     if (count.waiting + count.underWay + count.stored + adding > mostWaiting) return null;
     count.underWay += adding;
     let left = false;
@@ -69,7 +71,7 @@ export class WaitingQuota {
     };
   }
 
-  /** Without PostgreSQL the last count stands; nothing can be stored then. */
+  /** Without PostgreSQL the last count remains valid; no message can be stored then. */
   async #recount(count: Count, sender: string, mostWaiting: number): Promise<void> {
     const startedAt = this.#parts.clock.now();
     const before = count.stored;
