@@ -72,6 +72,7 @@ async function takeOn(pool: Pool, run: string, batch: readonly string[], lane?: 
 for (const version of postgresVersions()) {
   const pg = `PostgreSQL ${version}`;
 
+  // INBOX_ROW-4
   test(`${pg}: a message is in one batch, and in none when the inbox has it`, async (t) => {
     const pool = await inbox(t, version);
     const [first = "", second = "", third = ""] = ids(3);

@@ -72,6 +72,7 @@ async function finish(pool: Pool, finished: Finished): Promise<number> {
 for (const version of postgresVersions()) {
   const pg = `PostgreSQL ${version}`;
 
+  // INBOX_ROW-1
   test(`${pg}: the first time is an effect, later ones are counted`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
@@ -207,6 +208,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual([replay.mine, replay.reason], [true, null]);
   });
 
+  // INBOX_ROW-2, INBOX_ROW-3
   test(`${pg}: the database refuses illegal moves and rewritten content from anyone`, async (t) => {
     const pool = await inbox(t, version);
     const now = Date.now();

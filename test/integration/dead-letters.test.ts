@@ -71,6 +71,7 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
   };
 }
 
+// DEAD_LETTERS-2
 test("replay: a look first, then selected ones, then all that match, so many a second; audited", async (t) => {
   const { sql, dead, post } = await setUp(t);
   const [a = "", b = "", ...rest] = await dead(6, "max_retries");
@@ -130,6 +131,7 @@ test("replay is refused beyond the inbox window, where the receiver may have for
   assert.equal((await post(path, { message_ids: [old], force: true })).json["replayed"], 1);
 });
 
+// DEAD_LETTERS-1
 test("a dry run says what would be refused and why, as the replay then does", async (t) => {
   const { sql, dead, post, insert } = await setUp(t);
   const [old = "", older = "", keyed = "", fresh = ""] = await dead(4, "max_retries");

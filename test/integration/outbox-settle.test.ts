@@ -180,6 +180,7 @@ for (const version of postgresVersions()) {
       assert.equal(rowsOf(await settleAcks(pool, [ack(row.messageId, { checksum: row.checksum })])).length, 1);
     });
 
+    // CLASSIFY-1
     await t.test("leftovers: duplicate, another client (recorded), unknown (never stored)", async () => {
       const row = await leased(db);
       const unknown = uuidv7();
@@ -370,6 +371,7 @@ for (const version of postgresVersions()) {
       assert.equal(rowsOf(await rejectMessages(pool, [reject(only)]))[0]?.state, "failed");
     });
 
+    // REJECT-3
     await t.test("rejected with an old token, or after the end: nothing", async () => {
       const row = await leased(db);
       assert.deepEqual(rowsOf(await rejectMessages(pool, [reject(row, { leaseToken: "0" })])), []);

@@ -67,6 +67,7 @@ for (const version of postgresVersions()) {
     ]);
   });
 
+  // OUTBOX_ROW-4
   test(`keys keep their order under three claimers, two settlers and four writers, PostgreSQL ${version}`, async (t) => {
     const { sql, url } = await testOutbox(t, version);
     const random = sequence(version + 100);

@@ -51,6 +51,7 @@ test("nothing leaves acknowledged, and every state can be reached", () => {
 });
 
 for (const version of postgresVersions()) {
+  // OUTBOX_ROW-1, OUTBOX_ROW-2
   test(`every pair of states by raw SQL, PostgreSQL ${version}`, async (t) => {
     const db = await testOutbox(t, version);
     let refused = 0;
@@ -70,6 +71,7 @@ for (const version of postgresVersions()) {
     assert.equal(refused, 9, "5 x 5 pairs, 5 of them stay, 11 are legal");
   });
 
+  // OUTBOX_ROW-3
   test(`what raw SQL cannot store, PostgreSQL ${version}`, async (t) => {
     const { sql, refusal } = await testOutbox(t, version);
     const columns = {

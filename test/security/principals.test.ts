@@ -252,6 +252,7 @@ async function fetchFull(ask: Ask, body: object): Promise<[number, string, boole
   return [answer.status, errorOf(answer).code, Number(answer.headers.get("retry-after")) > 0];
 }
 
+// SCOPE-1
 test("lists, dead letters and what works on many touch the principal's own topics alone", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const wild = await create({
@@ -343,6 +344,7 @@ test("KEY-1: an idempotency key belongs to its principal, in one request, in one
   ]);
 });
 
+// REFUSAL-1
 test("the audit's who is the principal; what the caller says is kept as said; refusals are on record", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const ops = await create({ name: "ops", scopes: ["operate"], topics: { write: ["#"], read: ["#"] } });
@@ -466,6 +468,7 @@ test("QUOTA-1: a burst takes no principal above its quota of waiting messages", 
   assert.equal((await sql(pool, "select count(*)::int4 n from publisher.message_delivery"))[0]?.["n"], 48);
 });
 
+// PRINCIPAL-2
 test("a principal that cannot be is refused by the field at fault, and nothing is made", async (t) => {
   const { publisher, pool } = await setScene(t);
   const good = { name: "team-a", scopes: ["send"] as Scope[], topics: { write: ["a"] } };
@@ -503,6 +506,7 @@ test("a principal that cannot be is refused by the field at fault, and nothing i
   assert.deepEqual(await sql(pool, "select name from publisher.principal"), []);
 });
 
+// GATE-2
 test("a flood of invented tokens asks PostgreSQL a few times a second, and delays no one else", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const team = await create({ name: "team-a", scopes: ["read"], topics: { read: ["#"] } });

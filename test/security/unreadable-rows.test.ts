@@ -178,7 +178,7 @@ test("counters and numbers at their limits end the row, or are delivered; nothin
   assert.match(endOf(topic), /^failed quarantined: /);
 });
 
-// CLAIM_APART-2
+// CLAIM_APART-1
 test("a row of which every write fails is passed over: the others of its lane and of all flow, readyz names it", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const bad = [message({ orderingKey: "lane" }), message()];

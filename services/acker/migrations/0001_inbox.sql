@@ -45,7 +45,7 @@ create table acker.inbox (
   -- then on it counts only when `handling` says that its handler had begun.
   crashes smallint not null default 0,
   handling boolean not null default false,
-  primary key (message_id),
+  primary key (message_id), -- INBOX_ROW-1
   constraint inbox_status check (status in ('received', 'processed', 'rejected')),
   constraint inbox_processed_at check ((status = 'processed') = (processed_at is not null)),
   constraint inbox_reason check (status <> 'rejected' or reason is not null),
@@ -119,7 +119,7 @@ end $$;
 
 ----------------------------------------------------------------------------------------------------------------------- batches
 
--- INBOX_ROW-4. Leases a batch, its ids in ascending order. Returns false when one of its messages is in the inbox or in
+-- INBOX_ROW-4: Leases a batch, its ids in ascending order. Returns false when one of its messages is in the inbox or in
 -- another batch; nothing has changed then. Only this function writes the table's rows. Losing a row with a crash of the
 -- server would only free the messages, so the commit waits for no disk. The wait for the lock is short, because one of the
 -- ackers that read batches may wait for a row while it holds the lock, and all others would queue behind this call.
@@ -143,7 +143,7 @@ begin
   return true;
 end $$;
 
--- INBOX_ROW-4. Which of these messages, in ascending order, are in a batch other than the caller's own. `crashed`: left by
+-- INBOX_ROW-4: Which of these messages, in ascending order, are in a batch other than the caller's own. `crashed`: left by
 -- another process that died. Waits for the lock for a second at most.
 create function acker.in_batches(ids uuid[], by_run text, own_lane smallint)
   returns table (message_id uuid, live boolean, crashed boolean) language plpgsql
@@ -210,7 +210,7 @@ begin
   end if;
 end $$;
 
--- RIGHTS-7. Drops the oldest partition whose day ended longer than `keep` ago; returns its name, or null when there is none.
+-- RIGHTS-7: Drops the oldest partition whose day ended longer than `keep` ago; returns its name, or null when there is none.
 -- Its rows that were received later than that (a message that took weeks) move to the default partition first; with
 -- more than 10,000 of them the partition waits. Locks are taken in the order of every other statement, parent first.
 create function acker.drop_old_inbox_partition(keep interval) returns text language plpgsql
@@ -238,7 +238,7 @@ begin
   return null;
 end $$;
 
--- RIGHTS-7. Deletes one batch of rows of the default partition that are older than `keep`; returns how many.
+-- RIGHTS-7: Deletes one batch of rows of the default partition that are older than `keep`; returns how many.
 create function acker.delete_old_rows(keep interval, batch integer) returns integer language plpgsql
   security definer set search_path = pg_catalog, pg_temp as $$
 declare

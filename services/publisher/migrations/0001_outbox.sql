@@ -269,7 +269,7 @@ begin
       hint = 'Only replay and a late ack leave failed and expired; nothing leaves acknowledged.';
 end $$;
 
--- OUTBOX_ROW-1. The list is that of services/publisher/src/outbox/delivery.ts; a test compares the two. One array of texts,
+-- OUTBOX_ROW-1: The list is that of services/publisher/src/outbox/delivery.ts; a test compares the two. One array of texts,
 -- because each statement reads the conditions of its triggers again: eleven pairs of values took 65 µs of a statement.
 create trigger legal_move before update of state on publisher.message_delivery
   for each row when (old.state <> new.state and (old.state || '>' || new.state) <> all ('{
@@ -343,7 +343,7 @@ begin
       hint = 'Leave the column out, the engine writes it; or call publisher.enqueue.';
 end $$;
 
--- RIGHTS-5. One call of num_nonnulls instead of ten comparisons: each statement reads the conditions of its triggers, node
+-- RIGHTS-5: One call of num_nonnulls instead of ten comparisons: each statement reads the conditions of its triggers, node
 -- by node. The trigger costs an insert 90 µs a statement and 0.5 µs a row. A new column that the engine writes is added to
 -- both lists. `seq` has to be what this very row drew: with the highest of all numbers a retained message would supersede
 -- all later ones.
@@ -444,7 +444,7 @@ begin
       detail = format('message_id %s', old.message_id), hint = 'Only the publisher writes these columns.';
 end $$;
 
--- RIGHTS-5. Every claim and settle evaluates this one, so it is short: two comparisons for all times, and only what makes
+-- RIGHTS-5: Every claim and settle evaluates this one, so it is short: two comparisons for all times, and only what makes
 -- the engine's own statements fail (a token at the end of bigint made every claim fail with 22003; an outcome that
 -- delivery_attempt refuses made every batch of attempts fail). It costs 85 µs a statement and 0.2 µs a row.
 -- `new - 1 <= old`, because `old + 1` overflows where it matters.
@@ -495,7 +495,7 @@ create function publisher.lock_holder(key bigint) returns text language sql vola
     and l.classid = ((key >> 32) & 4294967295)::oid and l.objid = (key & 4294967295)::oid
 $$;
 
--- RIGHTS-6. Waits for one lane. The limit is set on the function, so that it ends with the call.
+-- RIGHTS-6: Waits for one lane. The limit is set on the function, so that it ends with the call.
 create function publisher.wait_for_lane(lane text, key bigint, most interval) returns void language plpgsql volatile
   set search_path = pg_catalog, pg_temp set lock_timeout = 0 as $$
 begin
@@ -510,7 +510,7 @@ exception when lock_not_available then
         '(pg_terminate_backend with its pid; rollback prepared where it is a prepared transaction).';
 end $$;
 
--- OUTBOX_ROW-4. Takes the locks of lanes, sorted, before `seq` is drawn: without them 129 of 4,484 claims came out of order,
+-- OUTBOX_ROW-4: Takes the locks of lanes, sorted, before `seq` is drawn: without them 129 of 4,484 claims came out of order,
 -- because a lower number may be committed later. Transactions that write the same lane wait for each other until they end,
 -- and two that write several lanes in different orders may deadlock (40P01: run it again), as with row locks.
 -- The keys follow from this outbox's id, so that no other role takes them by chance or by reading this file. A free lock is
@@ -560,6 +560,7 @@ $$;
 --   fence: 'pid:xid' as read by publisher.fence() at the start of the transaction. Some drivers (postgres.js) run the
 --   rest of a transaction on a new connection when its backend dies; with the fence that raises instead of storing a
 --   message of a transaction that never was.
+-- RIGHTS-3: with fence and message_state all that an application calls.
 -- Errors: 22023 (invalid_parameter_value) with the parameter's name in COLUMN; 55P03 when the lane stays locked for ten
 -- seconds. Never refuses for backlog.
 create function publisher.enqueue(
@@ -782,7 +783,7 @@ begin
   end loop;
 end $$;
 
--- RIGHTS-4. Drops one day of the three tables unless the retention keeps it or a live row is left in it. Idempotency keys
+-- RIGHTS-4: Drops one day of the three tables unless the retention keeps it or a live row is left in it. Idempotency keys
 -- that outlive their rows keep the state in which those ended. Returns whether it was dropped.
 create function publisher.drop_partition(day date) returns boolean language plpgsql
   security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
@@ -815,7 +816,7 @@ begin
   return true;
 end $$;
 
--- RIGHTS-4. Deletes finished rows of the default partition one by one, because there is no day to drop. `keep` is how long
+-- RIGHTS-4: Deletes finished rows of the default partition one by one, because there is no day to drop. `keep` is how long
 -- finished rows stay. Returns how many of one batch were deleted.
 create function publisher.delete_stragglers(keep interval, batch integer) returns integer language plpgsql
   security definer set search_path = pg_catalog, pg_temp as $$
@@ -842,7 +843,7 @@ begin
   return deleted;
 end $$;
 
--- RIGHTS-4. The audit is bounded: lines of the last 90 days, and beyond the newest 100,000 only those of the last day, so
+-- RIGHTS-4: The audit is bounded: lines of the last 90 days, and beyond the newest 100,000 only those of the last day, so
 -- that a flood of new lines deletes nothing before a day has passed. Returns how many of one batch of 5,000 were deleted.
 create function publisher.purge_actions() returns integer language plpgsql
   security definer set search_path = pg_catalog, pg_temp as $$

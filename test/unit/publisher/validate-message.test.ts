@@ -169,6 +169,7 @@ test("a content may have 262,144 bytes, and not one more; bytes are counted, not
   for (const [body, fault] of sizes) assert.equal(faultOf(body), fault);
 });
 
+// VALIDATE-1
 test("any time of ISO 8601 becomes one that PostgreSQL takes, and the same moment", () => {
   const days = fc.date({ min: new Date("0000-01-01T00:00:00Z"), max: new Date(NOW + 7 * DAY), noInvalidDate: true });
   const zone = fc.constantFrom("Z", "+00:00", "+14:00", "-12:00", "+23:59", "-23:59");

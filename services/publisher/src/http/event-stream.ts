@@ -87,7 +87,7 @@ export class EventStream {
     this.#stopped = true;
     for (const { response } of this.#viewers) {
       response.end();
-      // Who does not read would keep the socket, and the stop, until his connection times out.
+      // EVENT_STREAM-3: a viewer that does not read would keep the socket, and the stop, until its connection times out.
       const timer = setTimeout(() => response.destroy(), LAST_BYTES_MS);
       response.once("close", () => clearTimeout(timer));
     }

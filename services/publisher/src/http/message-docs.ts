@@ -137,7 +137,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       faults: ["not_found", ...QUERY],
     },
     "GET /v1/messages/:id/receipts": {
-      summary: "What the ackers' inboxes know of a message: when it came, how often, what became of it.",
+      summary: "What the ackers' inboxes know of a message: when it came, how often, its outcome.",
       answers: {
         200: {
           description: "One for each inbox that has it. Asked over the control plane; without it none answers.",

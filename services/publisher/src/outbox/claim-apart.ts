@@ -2,10 +2,10 @@
  * The claim in two steps, for when a row among the due ones makes it fail: list the due rows, then lease given ones. The list
  * reads no content and locks nothing, so that a damaged content does not make it fail.
  *
+ * The lease takes only what the claim would take: it leaves a row that another publisher has leased, parked or ended meanwhile.
+ *
  * Invariants:
- *  CLAIM_APART-1. The lease takes only what the claim would take: it leaves a row that another publisher has leased, parked or
- *                 ended meanwhile.
- *  CLAIM_APART-2. A row that is passed over hides no other row of its lane.
+ *  CLAIM_APART-1. A row that is passed over hides no other row of its lane.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import { HORIZON, LEASE_PICKED, NEXT_LANE, runClaim, walkOf } from "./claim-due.ts";
@@ -13,7 +13,7 @@ import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 
 const PASSED_OVER = "$3::uuid[]";
-// CLAIM_APART-2
+// CLAIM_APART-1
 const except = (row: string): string => ` and ${row}.message_id <> all (${PASSED_OVER})`;
 
 const LIST = `with recursive ${walkOf("$2", except)},
@@ -33,7 +33,6 @@ plain as materialized (
 select u.message_id, w.next_lane, ${HORIZON} from ${NEXT_LANE} w
 left join (select * from (table keyed union all table plain) u order by due_at limit $1) u on true order by u.due_at`;
 
-// CLAIM_APART-1
 const LEASE = `with pick as materialized (
   select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
   from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id

@@ -4,10 +4,8 @@
  * Invariants:
  *  DUE_PAGES-1. A damaged page hides no row of another page: a range of pages that cannot be read is halved until one page is
  *               left.
- *  DUE_PAGES-2. A row of a lane is listed only where it is known to be the oldest live one: a lane with a row on a damaged
- *               page waits.
  *
- * One call makes at most STEPS statements of at most PAGES pages; the next call continues where it ended.
+ * A row of a lane is listed only where it is known to be the oldest live one: a lane with a row on a damaged page waits. One call makes at most STEPS statements of at most PAGES pages; the next call continues where it ended.
  * It reads whole partitions, and is used only while the list by index fails.
  */
 import { apart } from "@acktor/shared/db/apart";
@@ -37,7 +35,6 @@ const rowsOf = (partition: string): string => `select message_id as "messageId",
     and m.message_id <> all ($3::uuid[])) r
 where place = 1 order by random() limit $4`;
 
-// DUE_PAGES-2
 const HEADS = `select m.message_id as "messageId" from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
 where ${planForFewRows("i.id")} and m.due_at is not null and m.seq <= (
   select o.seq from publisher.message_delivery o where o.due_at is not null and o.lane = m.lane order by o.lane, o.seq limit 1)`;

@@ -73,6 +73,7 @@ export function ackColumns(page: string): string {
   (select count(*)::int4 from ${ACKS} k) acks_total`;
 }
 
+// TIMELINE-1
 const PAGE = "limit $2::int4 offset $3::int4";
 const FROM = "from publisher.message_delivery m where m.message_id = $1::uuid";
 const LIST_ATTEMPTS = `select ${attemptColumns(PAGE)} ${FROM}`;

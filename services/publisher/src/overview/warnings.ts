@@ -49,7 +49,7 @@ export type WarningCode =
   | "paused"
   | "failing";
 
-/** Without an acker for this long, the operator is warned that messages wait in vain. */
+/** Without an acker for this long, the operator is warned. */
 const NO_ACKER_MS = 120_000;
 const NEAR = 0.8;
 

@@ -33,7 +33,7 @@ const before = (
 export const CRASH_POINTS: readonly CrashPoint[] = [
   before("publisher", "intake parsed", INTAKE, "queue.waiting.push("),
   { service: "publisher", name: "insert sent", file: INTAKE, at: "queue.running++;", when: "soon" },
-  before("publisher", "committed but unanswered", INTAKE, "this.#answer(group, messages,"),
+  before("publisher", "committed but unanswered", INTAKE, "this.#answer(group, result.inserted"),
   before(
     "publisher",
     "claimed",
