@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import net, { type AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium } from "../../tools/workshop/browser.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const IMAGES = path.join(ROOT, "docs/images");

@@ -2,21 +2,16 @@
 import { ACKER_DOCS } from "@acktor/acker/control/route-docs";
 import { PUBLISHER_DOCS } from "@acktor/publisher/api-docs";
 import { openApiDocument, type RouteDocs } from "@acktor/shared/runtime/openapi";
-import { Parser } from "@asyncapi/parser";
-import { Validator } from "@seriousme/openapi-schema-validator";
+import { asyncApiErrors, openApiErrors } from "../../tools/workshop/validators.ts";
 import { asyncApiDocument } from "./render-asyncapi.ts";
 
 /** @returns what is wrong, one line each; empty when all are valid */
 export async function apiFaults(): Promise<string[]> {
-  const faults = [
+  return [
     ...(await openApiFaults("publisher", openApiOf("publisher", PUBLISHER_DOCS))),
     ...(await openApiFaults("acker", openApiOf("acker", ACKER_DOCS))),
+    ...asyncApiFaults(asyncApiDocument()),
   ];
-  for (const { message, path, severity } of await new Parser().validate(JSON.stringify(asyncApiDocument()))) {
-    // 0 is an error, 1 a warning; what is below is advice.
-    if (severity <= 1) faults.push(`asyncapi: ${path.join(".")}: ${message}`);
-  }
-  return faults;
 }
 
 /** The document that a service would give if it registered just what is described. */
@@ -29,7 +24,9 @@ export function openApiOf(service: string, docs: RouteDocs): object {
 }
 
 export async function openApiFaults(name: string, document: object): Promise<string[]> {
-  const result = await new Validator().validate(Object.fromEntries(Object.entries(document)));
-  if (result.valid) return [];
-  return [`openapi of the ${name}: ${JSON.stringify(result.errors).slice(0, 2_000)}`];
+  return (await openApiErrors(document)).map((error) => `openapi of the ${name}: ${error}`);
+}
+
+export function asyncApiFaults(document: object): string[] {
+  return asyncApiErrors(document).map((error) => `asyncapi: ${error}`);
 }

@@ -1,7 +1,7 @@
 /** The console on a real pair: messages through outages, and a fleet of which one dies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page } from "../../tools/workshop/browser.ts";
 import { LIMIT, openScene } from "../support/console-scene.ts";
 import { startNatsServer } from "../support/nats-server.ts";
 import { anyTopic, type Stage } from "../support/pair.ts";

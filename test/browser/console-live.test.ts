@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page } from "../../tools/workshop/browser.ts";
 import { LIMIT, lit, openScene } from "../support/console-scene.ts";
 import { firstEvent } from "../support/inspect-events.ts";
 import { anyTopic } from "../support/pair.ts";

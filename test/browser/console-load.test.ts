@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { test } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page } from "../../tools/workshop/browser.ts";
 import { openPage, startBrowser } from "../support/browser.ts";
 import { type FakeInstance, fakeFleet } from "../support/fake-fleet.ts";
 import { type FakePublisher, ID, startFakePublisher } from "../support/fake-publisher.ts";

@@ -1,8 +1,7 @@
 /** The page itself: accessible in both languages and themes, by keyboard, behind a token, and within its limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import axe from "axe-core";
-import type { Page } from "playwright-core";
+import { AXE_SOURCE, type Page } from "../../tools/workshop/browser.ts";
 import { openPage, startBrowser } from "../support/browser.ts";
 import { fakeFleet } from "../support/fake-fleet.ts";
 import { type FakePublisher, ID, MESSAGE, startFakePublisher } from "../support/fake-publisher.ts";
@@ -158,7 +157,7 @@ test("everything fits a narrow page: nothing but tables and pictures scrolls sid
 
 /** Faults of axe that hinder people, as `rule: element`. */
 async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
+  await page.evaluate(AXE_SOURCE);
   const run = "axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations)";
   const violations = (await page.evaluate(run)) as readonly {
     readonly id: string;

@@ -1,8 +1,7 @@
 /** What the console shows of principals: who is logged in, what the token does not allow, the audit, tokens. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import axe from "axe-core";
-import type { Page } from "playwright-core";
+import { AXE_SOURCE, type Page } from "../../tools/workshop/browser.ts";
 import { openPage, startBrowser } from "../support/browser.ts";
 import { fakeFleet } from "../support/fake-fleet.ts";
 import { ID, MESSAGE, startFakePublisher, TOKEN } from "../support/fake-publisher.ts";
@@ -274,7 +273,7 @@ test("axe finds nothing serious on the pages of principals, and they fit a telep
 
 /** Faults of axe that hinder people, as `rule: element`. */
 async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
+  await page.evaluate(AXE_SOURCE);
   const run = "axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations)";
   const violations = (await page.evaluate(run)) as readonly {
     readonly id: string;

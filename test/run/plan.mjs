@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** The folders below test/ that a run of everything takes. The longest waits come first, so that the last ones are short. */
-const FOLDERS = ["e2e", "security", "integration", "browser", "model", "unit"];
+const FOLDERS = ["e2e", "security", "integration", "browser", "docs", "model", "unit"];
 const RUNS_ALONE = /^ \* Runs alone: \S/m;
 
 /** `npm test`: all unit and model tests, and one file of each real thing. */

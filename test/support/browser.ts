@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "../../tools/workshop/browser.ts";
 import { cleanUp } from "./cleanup.ts";
 import { need } from "./require.ts";
 

@@ -1,6 +1,6 @@
 /** A publisher of a stage, and the console that it serves, opened in a browser. */
 import type { TestContext } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page } from "../../tools/workshop/browser.ts";
 import { MOSQUITTO_5 } from "./brokers.ts";
 import { type OpenedPage, openPage, startBrowser } from "./browser.ts";
 import { type PublisherProcess, type Stage, setStage } from "./pair.ts";

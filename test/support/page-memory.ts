@@ -3,7 +3,7 @@
  * drawn, and the browser's own code for it.
  */
 import { readFileSync } from "node:fs";
-import type { Browser } from "playwright-core";
+import type { Browser } from "../../tools/workshop/browser.ts";
 
 const KIB = 1_024;
 const MB = 1e6;

@@ -1,5 +1,5 @@
 /**
- * Spans of a message's life: create → send → process → settle. Off, and OpenTelemetry not even loaded, unless an endpoint
+ * Spans of a message's life: create → send → process → settle. Off, and its code not even loaded, unless an endpoint
  * is configured.
  *
  * Invariants:
@@ -61,6 +61,6 @@ export interface TracingOptions {
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   const { endpoint } = options;
   if (endpoint === null) return NO_TRACING;
-  const { startOtelTracing } = await import("./otel-tracing.ts");
-  return startOtelTracing({ ...options, endpoint });
+  const { startOtlpTracing } = await import("./otlp-tracing.ts");
+  return startOtlpTracing({ ...options, endpoint });
 }

@@ -3,18 +3,12 @@ import "../support/dom.ts";
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { test } from "node:test";
+import { parseMermaid } from "../../tools/workshop/mermaid.ts";
 
 const root = join(import.meta.dirname, "../..");
 const folder = join(root, "docs/reference/statecharts");
 const diagrams = readdirSync(folder).filter((name) => name.endsWith(".mmd"));
-
-let parse: (text: string) => Promise<unknown>;
-before(async () => {
-  // Loaded late: it looks for the document when it is loaded.
-  const { default: mermaid } = await import("mermaid");
-  parse = (text) => mermaid.parse(text);
-});
 
 test("there is one for each machine", () => {
   assert.ok(diagrams.length >= 6);
@@ -22,7 +16,7 @@ test("there is one for each machine", () => {
 
 for (const name of diagrams) {
   test(`${name} parses`, async () => {
-    assert.deepEqual(await parse(readFileSync(join(folder, name), "utf8")), {
+    assert.deepEqual(await parseMermaid(readFileSync(join(folder, name), "utf8")), {
       diagramType: "stateDiagram",
       config: {},
     });
@@ -32,7 +26,7 @@ for (const name of diagrams) {
 test("the diagrams in the overview of statecharts parse", async () => {
   const blocks = [...readFileSync(join(folder, "README.md"), "utf8").matchAll(/^```mermaid\n(.*?)^```/gms)];
   assert.ok(blocks.length > 0);
-  for (const [, text = ""] of blocks) await parse(text);
+  for (const [, text = ""] of blocks) await parseMermaid(text);
 });
 
 test("the first pages show the link as it is generated", () => {
@@ -42,5 +36,5 @@ test("the first pages show the link as it is generated", () => {
 });
 
 test("what is no diagram is refused", async () => {
-  await assert.rejects(parse("stateDiagram-v2\n  state a {\n    A --> B\n"));
+  await assert.rejects(parseMermaid("stateDiagram-v2\n  state a {\n    A --> B\n"));
 });

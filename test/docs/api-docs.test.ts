@@ -9,7 +9,7 @@ import { ERROR_CODES } from "@acktor/shared/runtime/api-error";
 import { openApiDocument, statusesOf } from "@acktor/shared/runtime/openapi";
 import { asyncApiReference } from "../../docs/generate/render-asyncapi.ts";
 import { ackSchema, envelopeSchema, presenceSchema } from "../../docs/generate/topic-schemas.ts";
-import { apiFaults, openApiFaults, openApiOf } from "../../docs/generate/validate-api.ts";
+import { apiFaults, asyncApiFaults, openApiFaults, openApiOf } from "../../docs/generate/validate-api.ts";
 import { drifted } from "../../docs/generate/write-or-check.ts";
 
 const CHECKSUM = `sha256:${"ab".repeat(32)}`;
@@ -22,6 +22,17 @@ test("a document that is not valid is noticed", async () => {
   const document = openApiOf("publisher", PUBLISHER_DOCS) as { paths: Record<string, unknown> };
   document.paths["no-slash"] = { get: { responses: "none" } };
   assert.equal((await openApiFaults("publisher", document)).length, 1);
+});
+
+test("an AsyncAPI document that is not valid is noticed, a reference that leads nowhere too", () => {
+  const document = JSON.parse(asyncApiReference().text) as { operations: Record<string, { action: string }> };
+  assert.deepEqual(asyncApiFaults(document), []);
+  const [operation] = Object.values(document.operations);
+  assert.ok(operation !== undefined);
+  operation.action = "shout";
+  assert.equal(asyncApiFaults(document).length, 1);
+  const text = asyncApiReference().text.replace(/"\$ref": "#\/channels\/[^"]+/, '"$ref": "#/channels/nowhere');
+  assert.deepEqual(asyncApiFaults(JSON.parse(text) as object), ["asyncapi: #/channels/nowhere leads nowhere"]);
 });
 
 test("docs/reference/asyncapi.json follows the code", () => {
