@@ -4,7 +4,7 @@
  * Everything else is masked, character by character, so that offsets stay those of the file. Line breaks and the marks of
  * comments become spaces: a phrase that a line break divides is found.
  */
-import type { Node } from "oxc-parser";
+import type { Node } from "../../tools/workshop/parser.ts";
 import { nodesOf } from "./syntax.ts";
 import { parse, read } from "./tree.ts";
 

@@ -1,7 +1,7 @@
 /** A walk over a syntax tree: every node with its parent, parents first. */
-import type { Node } from "oxc-parser";
+import type { Node } from "../../tools/workshop/parser.ts";
 
-export type { Node } from "oxc-parser";
+export type { Node } from "../../tools/workshop/parser.ts";
 
 export function* nodesOf(root: Node): Generator<{ readonly node: Node; readonly parent: Node | null }> {
   const stack: { node: Node; parent: Node | null }[] = [{ node: root, parent: null }];

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ParseResult, parseSync } from "oxc-parser";
+import { type ParseResult, parseSync } from "../../tools/workshop/parser.ts";
 
 /** One place that a check objects to. */
 export interface Finding {
