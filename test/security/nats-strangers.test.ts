@@ -161,20 +161,25 @@ test("WIRE-4: an instance with hostile contexts, events and charts is shown with
   assert.deepEqual(foreign, ["good"]);
 });
 
-const MESSAGES = 100_000;
+/** Each round sends all different messages twice; a message that holds up a service does so in every round. */
+const ROUNDS = 5;
+const MESSAGES_A_ROUND = 10_000;
+const MESSAGES = ROUNDS * MESSAGES_A_ROUND;
 const DIFFERENT = 5_000;
 /** What is aimed at: 65 MB a second, and half of one of our two cores in the server and here. */
 const POST = { method: "POST", headers: { "content-type": "application/json" } };
 /** As docker-compose.yml runs the services: garbage of a busier minute is no growth of theirs. */
 const HEAP = { NODE_OPTIONS: "--max-old-space-size=256" };
 const PER_SECOND = 5_000;
-/** As many that no service hears, before: what the machine itself costs. */
-const UNHEARD = 25_000;
+/** As many that no service hears, before each round: what the machine itself costs at that moment. */
+const UNHEARD = 5_000;
 const MOST_DELIVERY_MS = 300;
+/** CPU time does not depend on what else the machine does. The services need 30 to 60 µs. */
+const MOST_CPU_US = 300;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;
 
 for (const { name, env } of CASES) {
-  test(`100,000 hostile messages on the bus: no exit, honest deliveries go on, memory stays, ${name}`, async (t) => {
+  test(`50,000 hostile messages on the bus: no exit, honest deliveries continue, memory stays, ${name}`, async (t) => {
     const [nats, database, broker] = await Promise.all([
       startNatsServer(t),
       testDatabase(t),
@@ -188,10 +193,11 @@ for (const { name, env } of CASES) {
     await until(async () => (await linkState(publisher)) === "CONNECTED", 10_000, "the publisher to be CONNECTED");
     const viewer = await openEvents(t, publisher.url);
     for (let i = 0; i < 20; i++) await delivery(publisher);
-    let before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
+    const before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
     const most = { publisher: 0, acker: 0 };
     const strange = await stranger(t, nats.url);
-    const deliver = async (flooding: Promise<void>): Promise<number[]> => {
+    /** @returns the slowest honest delivery during the flood */
+    const slowestDuring = async (flooding: Promise<void>): Promise<number> => {
       const times: number[] = [];
       let over = false;
       void flooding.finally(() => {
@@ -206,30 +212,35 @@ for (const { name, env } of CASES) {
         await machines.arrayBuffer();
       }
       await flooding;
-      return times;
+      return Math.round(Math.max(...times));
     };
-    const unheard = Math.round(Math.max(...(await deliver(flood(strange, UNHEARD, "nothing.")))));
-    before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
-    Object.assign(most, { publisher: 0, acker: 0 });
-    const worked = { publisher: cpuSeconds(publisher), acker: cpuSeconds(acker) };
-    const startedAt = performance.now();
-    const times = await deliver(flood(strange, MESSAGES));
-    const seconds = (performance.now() - startedAt) / 1_000;
-    const slowest = Math.round(Math.max(...times));
+    const unheard: number[] = [];
+    const heard: number[] = [];
+    const worked = { publisher: 0, acker: 0 };
+    for (let round = 0; round < ROUNDS; round++) {
+      unheard.push(await slowestDuring(flood(strange, UNHEARD, "nothing.")));
+      const from = { publisher: cpuSeconds(publisher), acker: cpuSeconds(acker) };
+      heard.push(await slowestDuring(flood(strange, MESSAGES_A_ROUND)));
+      worked.publisher += cpuSeconds(publisher) - from.publisher;
+      worked.acker += cpuSeconds(acker) - from.acker;
+    }
     const mib = (bytes: number): number => Math.round(bytes / 1_048_576);
-    t.diagnostic(`${Math.round(MESSAGES / seconds)} hostile messages a second for ${Math.round(seconds)} s`);
-    t.diagnostic(`${times.length} honest deliveries, slowest ${slowest} ms; of those that none hears, ${unheard} ms`);
-    const cpu = (one: Service, from: number): number => Math.round(((cpuSeconds(one) - from) / MESSAGES) * 1e6);
-    t.diagnostic(
-      `CPU per hostile message: publisher ${cpu(publisher, worked.publisher)} µs, acker ${cpu(acker, worked.acker)} µs`,
-    );
+    t.diagnostic(`slowest honest delivery of each round: ${heard} ms; while no service hears the flood: ${unheard} ms`);
+    const cpu = (seconds: number): number => Math.round((seconds / MESSAGES) * 1e6);
+    t.diagnostic(`CPU per hostile message: publisher ${cpu(worked.publisher)} µs, acker ${cpu(worked.acker)} µs`);
     t.diagnostic(`memory: publisher +${mib(most.publisher)} MiB, acker +${mib(most.acker)} MiB`);
     const told = viewer.all("inspect").length;
     assert.equal((await fetch(`${publisher.url}/v1/control/pause`, POST)).status, 200);
     await until(() => viewer.all("inspect").length > told, 5_000, "the stream to tell");
     assert.equal((await fetch(`${publisher.url}/v1/control/resume`, POST)).status, 200);
     await delivery(publisher);
-    assert.ok(slowest <= Math.max(MOST_DELIVERY_MS, 2 * unheard), `an honest delivery took ${slowest} ms`);
+    // A busy moment of the machine spoils a round or two; a message that holds up a service spoils them all.
+    assert.ok(
+      Math.min(...heard) <= Math.max(MOST_DELIVERY_MS, 2 * Math.min(...unheard)),
+      `deliveries took ${heard} ms`,
+    );
+    const dearest = cpu(Math.max(worked.publisher, worked.acker));
+    assert.ok(dearest <= MOST_CPU_US, `a hostile message costs ${dearest} µs of CPU`);
     assert.ok(Math.max(most.publisher, most.acker) <= MOST_GROWTH_BYTES, JSON.stringify(most));
     for (const { output } of [publisher, acker])
       assert.doesNotMatch(output(), /RangeError|TypeError|a listener failed/);

@@ -143,7 +143,7 @@ test("a drain writes what waits, gives up at once where the database is away, an
   writer.fail(leased(), "max_retries");
   const before = performance.now();
   await Promise.all([writer.drain(), writer.drain()]);
-  assert.ok(performance.now() - before < 90);
+  assert.ok(performance.now() - before < 1_000);
   assert.deepEqual(calls.map((c) => c.verb).sort(), ["failMessages", "markSent"]);
   assert.equal(recorded.length, 1);
   const late = attempt();

@@ -98,7 +98,7 @@ test("a drain does not wait for a database that is away", async () => {
   await until(() => rig.settled.length > 0, 2_000);
   const before = performance.now();
   await Promise.all([rig.settler.drain(), rig.settler.drain()]);
-  assert.ok(performance.now() - before < 150);
+  assert.ok(performance.now() - before < 1_000);
   assert.equal(rig.settler.counts.dropped, 1);
   rig.receive(rig.publish().id, "{}");
   assert.equal(rig.settler.counts.dropped, 2);
