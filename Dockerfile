@@ -4,7 +4,7 @@
 FROM node:24-bookworm-slim AS manifests
 WORKDIR /source
 COPY . .
-# Installing depends on these files alone, so that a change of the code installs nothing anew.
+# Installing depends on these files alone, so that a change of the code does not install again.
 RUN mkdir /app && cp --parents .npmrc package-lock.json $(find . -name package.json) /app
 
 FROM node:24-bookworm-slim AS build
@@ -18,7 +18,7 @@ RUN npm run build \
 FROM node:24-bookworm-slim AS app
 WORKDIR /app
 COPY --from=manifests /app ./
-# Of what is installed, types, source maps, pages, the packages' own tests and second forms of the same code (for bundlers)
+# Types, source maps, pages, the packages' own tests and second forms of the same code (for bundlers)
 # are never loaded: 12 of 31 MB.
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --omit=dev --ignore-scripts --no-audit --no-fund \

@@ -1,4 +1,4 @@
-/** A table whose columns are as wide as their widest cell: what the formatter makes of it, so that it finds nothing to change. */
+/** A table whose columns are as wide as their widest cell: as the formatter writes it, so that it finds nothing to change. */
 export function table(rows: readonly (readonly string[])[]): string {
   const columns = rows[0]?.length ?? 0;
   const widths = Array.from({ length: columns }, (_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));

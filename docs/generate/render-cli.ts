@@ -16,8 +16,8 @@ const HEAD = `# Command line
 - **Which service.** \`--url\`, else \`ACKTOR_URL\`, else \`http://127.0.0.1:8080\`. \`status\` also takes an acker's address.
 - **Token.** \`--token-file\`, else \`ACKTOR_API_TOKEN\`, else \`ACKTOR_API_TOKEN_FILE\`. Never on the command line: every user of the
   machine can read it there.
-- **Output.** Results go to standard output, progress and errors to standard error. No escape sequence goes to what is no
-  terminal, nor anywhere with \`NO_COLOR\` or \`--no-color\`.
+- **Output.** Results go to standard output, progress and errors to standard error. Escape sequences go to terminals
+  only, and nowhere with \`NO_COLOR\` or \`--no-color\`.
 - **\`--json\`.** One object, or one a line with \`watch\`, \`replay-recording\` and \`status --watch\`; a failure is one line on standard
   error, \`{"error":{"code","message","fix","exit"}}\`, also where the arguments cannot be read. \`start\` prints its line when the
   pair is ready, \`demo\` at its end. The forms are in
@@ -30,7 +30,7 @@ const HEAD = `# Command line
 | --------- | ---------------------------------------------------------------------------------------------------------- |
 | 0         | done                                                                                                       |
 | 1         | what was asked about failed: no such message, a state that forbids it, a FAIL of the doctor                |
-| 2         | wrong usage: arguments, a token that is wrong, a message that is refused, nobody there to confirm a change |
+| 2         | wrong usage: arguments, a token that is wrong, a message that is refused, no terminal to confirm a change |
 | 3         | a service, PostgreSQL or the bus is away                                                                   |
 | 4         | timeout: not acknowledged in time, no room below the high-water mark in time, no answer in 10 s            |
 | 130       | Ctrl-C                                                                                                     |
@@ -73,7 +73,7 @@ async function helpOf(path: readonly string[]): Promise<string> {
   return help.trimEnd();
 }
 
-/** They are the same for every command, and stand in the first section. */
+/** They are the same for every command; the first section lists them. */
 function withoutGlobals(help: string, isPart: boolean): string {
   return isPart ? help.replace(/\nGlobal Options:\n.*?(?=\nExamples:)/s, "") : help;
 }

@@ -26,7 +26,7 @@ const TAIL = `## What to watch
 | Will the intake refuse?            | \`acktor_outbox_waiting_messages / acktor_outbox_high_water_messages > 0.8\`   |
 | How long does a delivery take?     | \`histogram_quantile(0.99, rate(acktor_delivery_seconds_bucket[5m]))\`         |
 | How much is sent more than once?   | \`rate(acktor_republishes_total[5m]) / rate(acktor_publishes_total[5m])\`      |
-| Does somebody forge acks?          | \`rate(acktor_acks_total{outcome=~"unsigned\\|unverified\\|malformed"}[5m]) > 0\` |
+| Are acks forged?                  | \`rate(acktor_acks_total{outcome=~"unsigned\\|unverified\\|malformed"}[5m]) > 0\` |
 | Is the acker slower than its load? | \`rate(acktor_acker_messages_total{outcome="overflow"}[5m]) > 0\`              |
 | Does the process keep up?          | \`nodejs_eventloop_lag_p99_seconds > 0.1\`                                     |
 `;

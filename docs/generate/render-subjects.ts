@@ -31,12 +31,12 @@ export const SUBJECTS = {
   },
   busInspect: {
     address: `${DEFAULT_NATS_PREFIX}.inspect.{service}.{instance}.{actor}`,
-    about: "What an actor did; what happened to messages. Only while somebody watches.",
+    about: "What an actor did; what happened to messages. Only while a viewer is connected.",
     says: ["InspectEvent", schemas.inspectSchema],
   },
   busWatch: {
     address: `${DEFAULT_NATS_PREFIX}.inspect.watch`,
-    about: "Somebody looks: say what happens.",
+    about: "A viewer is connected: send what happens.",
     says: ["WatchBeat", schemas.watchSchema],
   },
   busSnapshot: {
@@ -66,7 +66,7 @@ export const SUBJECTS = {
   },
   busWake: {
     address: `${DEFAULT_NATS_PREFIX}.wake`,
-    about: "Rows were committed: publishers look into the outbox at once.",
+    about: "Rows were committed: publishers read the outbox immediately.",
     says: ["Wake", schemas.wakeSchema],
   },
   busAudit: {

@@ -44,7 +44,7 @@ async function startPair(folder: string): Promise<{ readonly child: ChildProcess
     },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  // It goes on to be read: a pipe that nobody reads, or that is closed, would end the pair.
+  // The output is read until the end: a pipe that is full or closed would end the pair.
   const ready = new Promise<void>((resolve, reject) => {
     let said = "";
     child.stdout.on("data", (chunk) => {

@@ -103,7 +103,7 @@ export const enqueueReplySchema = z.union([
   z.strictObject({ error: z.looseObject({ code: z.string(), message: z.string() }) }),
 ]);
 
-export const wakeSchema = z.string().describe("Nothing is read of it.");
+export const wakeSchema = z.string().describe("Its text is not read.");
 
 export const auditSchema = z.strictObject({
   record: z.strictObject({

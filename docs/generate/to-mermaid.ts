@@ -86,7 +86,7 @@ function eventOf({ kind, label, source }: EdgeDefinition): string {
 
 function isDrawn({ target }: EdgeDefinition, state: StateDefinition, source: StateDefinition): boolean {
   if (target === null) return false;
-  // What a parent's transition enters is told from the states beside it; another region's stay where they are.
+  // What a parent's transition enters is distinguished from its sibling states; those of another region stay as they are.
   return source === state || (target !== state.id && regionOf(target) === regionOf(state.id));
 }
 

@@ -10,7 +10,7 @@ import { ROOT } from "./write-or-check.ts";
 
 const STYLE = "services/publisher/console/src/chart/chart.css";
 
-/** It stands for every actor that runs the machine, so nothing is said of one. */
+/** The picture represents every actor that runs the machine, so it describes no single one. */
 const WORDS: ChartWords = { ...ENGLISH, chartOf: (machine) => `Statechart of ${machine}` };
 
 /**

@@ -5,7 +5,7 @@ export const envelopeSchema = z.strictObject({
   message_id: z
     .string()
     .describe("UUID of the publisher's; any text without / + # and white space of a foreign sender."),
-  content: z.string().describe("Text, or base64 where content_encoding says so."),
+  content: z.string().describe("Text, or base64 where content_encoding is base64."),
   timestamp: z.number().describe("Creation of the row, seconds since 1970."),
   requires_ack: z.boolean(),
   ack_topic: z.string().describe("Where the answer goes; its last level is the message_id."),

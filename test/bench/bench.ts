@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: what acktor does in a second, what it costs, and how long one message takes, beside the raw MQTT round
+ * `npm run bench`: what acktor does in a second, what it costs, and how long one message takes, compared with the raw MQTT round
  * trip of the same run on the same broker.
  *
  * Invariants:

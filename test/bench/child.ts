@@ -13,7 +13,7 @@ export interface Child {
   ended(): string | null;
   /** Last of what it said. */
   tail(): string;
-  /** SIGTERM, and SIGKILL after 15 s; resolves with how it ended. Twice is fine. */
+  /** SIGTERM, and SIGKILL after 15 s; resolves with how it ended. A second call is allowed. */
   stop(): Promise<string>;
 }
 

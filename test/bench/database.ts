@@ -1,7 +1,7 @@
 /**
  * The benchmark's own PostgreSQL (npm's binaries, durable as they are by default), and a fresh database for each run.
  *
- * What is asked of it here is asked from outside, by a connection of the benchmark's own: no service's word is taken.
+ * The benchmark queries it by a connection of its own and does not rely on what the services report.
  */
 import path from "node:path";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";

@@ -1,4 +1,4 @@
-/** What is told about many measured values. */
+/** What is reported about many measured values. */
 export interface Distribution {
   readonly count: number;
   readonly p50: number;

@@ -75,7 +75,7 @@ export async function startRig(scope: Scope, bench: Bench, name: string, startAc
 }
 
 /**
- * @param prepare what shall be there when the clock starts, beside the pair
+ * @param prepare what must be there when the clock starts, in addition to the pair
  * @param startAcker another acker than the service
  */
 export function measureEndToEnd(

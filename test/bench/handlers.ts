@@ -1,6 +1,6 @@
 /**
- * What a handler costs that returns a fragment, beside the built-in one whose effect is the inbox's row: end to end, in turns.
- * An ordinary handler, which has to begin durably, is what the target is for; one that only computes is shown beside it.
+ * What a handler costs that returns a fragment, compared with the built-in one whose effect is the inbox's row: end to end, alternately.
+ * An ordinary handler, which has to begin durably, is what the target is for; one that only computes is shown for comparison.
  */
 import path from "node:path";
 import { ROOT } from "../support/processes.ts";

@@ -1,10 +1,9 @@
 /**
- * What inspection costs: end-to-end runs of a build without the observer, without a viewer, and with one, in turns, on
+ * What inspection costs: end-to-end runs of a build without the observer, without a viewer, and with one, alternately, on
  * databases of their own.
  *
- * Both services are on one nats-server where it is installed, so that the viewer's publisher sees the acker too; without
- * it he sees the publisher alone. He reads everything and counts it, in the caller's process: what his reading costs falls
- * on the caller.
+ * Both services are on one nats-server where it is installed, so that the viewer receives events of the acker too; without
+ * it, of the publisher alone. The viewer reads and counts everything in the caller's process, which bears the cost of reading.
  */
 import { get } from "node:http";
 import path from "node:path";
@@ -21,7 +20,7 @@ export interface InspectRound {
   readonly absent: EndToEndResult;
   readonly without: EndToEndResult;
   readonly watched: EndToEndResult;
-  /** What the viewer was told while the clock ran. */
+  /** What the viewer received while the clock ran. */
   readonly seen: Seen;
 }
 
@@ -54,24 +53,24 @@ export async function measureInspection(scope: Scope, plain: Bench, rounds: numb
 
 type Kind = "absent" | "without" | "watched";
 
-/** Whatever the machine does meanwhile, and whoever is first, falls on all in turn. */
+/** The order changes each round, so that other load of the machine affects all three alike. */
 function orderOf(round: number): Kind[] {
   const kinds: Kind[] = ["absent", "without", "watched"];
   const turned = [...kinds.slice(round % 3), ...kinds.slice(0, round % 3)];
   return Math.floor(round / 3) % 2 === 0 ? turned : turned.reverse();
 }
 
-/** Throughput with a viewer beside without, the median of the rounds; NaN without a round. */
+/** Throughput with a viewer divided by throughput without, the median of the rounds; NaN without a round. */
 export function watchedRatio(rounds: readonly InspectRound[]): number {
   return median(rounds.map(({ without, watched }) => watched.messagesPerSecond / without.messagesPerSecond));
 }
 
-/** Throughput without a viewer beside that of a build without the observer, the median of the rounds. */
+/** Throughput without a viewer divided by that of a build without the observer, the median of the rounds. */
 export function unwatchedRatio(rounds: readonly InspectRound[]): number {
   return median(rounds.map(({ absent, without }) => without.messagesPerSecond / absent.messagesPerSecond));
 }
 
-/** What the services are told of the control plane; nothing where there is no nats-server. */
+/** The services' settings of the control plane; empty where there is no nats-server. */
 async function startNats(scope: Scope, directory: string): Promise<Record<string, string>> {
   const file = findServer("nats-server");
   if (file === null) return {};

@@ -1,6 +1,6 @@
 /**
  * What authentication costs: end-to-end runs without a key, with a shared secret (HMAC), and with Ed25519 keys of both ends,
- * in turns, each on a database of its own.
+ * alternately, each on a database of its own.
  */
 import { generateKeyPairSync } from "node:crypto";
 import { median } from "./distribution.ts";

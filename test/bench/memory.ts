@@ -1,5 +1,5 @@
 /**
- * Memory of the publisher while very many rows wait: the broker is away, intake goes on, then the broker comes and all of
+ * Memory of the publisher while very many rows wait: the broker is away, intake continues, then the broker comes and all of
  * it drains. Peak and present size are the kernel's (VmHWM, VmRSS).
  */
 

@@ -27,7 +27,7 @@ export interface BenchOptions {
   readonly batch: number;
   /** Intake requests under way at a time. */
   readonly connections: number;
-  /** Messages that may be sent and not acknowledged while intake goes on; null = no limit: most of them wait at first. */
+  /** Messages that may be sent and not acknowledged while intake continues; null = no limit: most of them wait at first. */
   readonly backlog: number | null;
   readonly latencySeconds: number;
   readonly latencyRate: number;
@@ -42,20 +42,20 @@ export interface BenchOptions {
 export const HELP = `npm run bench -- [options]
   --messages 60000     messages of each raw and end-to-end run
   --warmup 20000       messages before the clock starts
-  --rounds 2           raw and end-to-end runs, in turns
+  --rounds 2           raw and end-to-end runs, alternately
   --only raw,e2e       of raw, e2e, latency, memory; default all
   --skip memory        all but these
   --claim              also the claim's time with 0 and 1,000,000 finished rows
-  --inspect            what inspection costs: a build without it, nobody watching, one viewer; in turns, nothing else
-  --handlers           only: a handler that returns a fragment, beside the built-in one
-  --keys               only: what authentication costs, without a key, with HMAC, with Ed25519, in turns
+  --inspect            what inspection costs: a build without it, no viewer, one viewer; alternately, nothing else
+  --handlers           only: a handler that returns a fragment, compared with the built-in one
+  --keys               only: what authentication costs, without a key, with HMAC, with Ed25519, alternately
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
   --topics 16          topics, so destinations, that the messages are spread over
   --bytes 256          content of a message
   --batch 500          messages of an intake request
   --connections 4      intake requests under way at a time
-  --backlog 5000       rows that may wait while intake goes on; none = no limit
+  --backlog 5000       rows that may wait while intake continues; none = no limit
   --seconds 20         length of the latency run
   --rate 200           messages a second of the latency run
   --waiting 200000     rows that wait while memory is measured

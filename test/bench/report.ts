@@ -31,7 +31,7 @@ export interface BenchResult {
   readonly inspect: readonly InspectRound[] | null;
 }
 
-/** A measured value beside what it must be; `met` null = not measured. */
+/** A measured value and what it must be; `met` null = not measured. */
 export interface Target {
   readonly name: string;
   readonly value: string;
@@ -61,7 +61,7 @@ export function targetsOf(result: BenchResult): Target[] {
   const peak = memory === null ? null : memory.intakePeak;
   return [
     least("end to end / raw", ratioOf(result, "raw"), LEAST_RATIO, 2),
-    least("nobody watches / no observer", inspect === null ? Number.NaN : unwatchedRatio(inspect), LEAST_UNWATCHED, 3),
+    least("no viewer / no observer", inspect === null ? Number.NaN : unwatchedRatio(inspect), LEAST_UNWATCHED, 3),
     least("with a viewer / without", inspect === null ? Number.NaN : watchedRatio(inspect), LEAST_WATCHED, 3),
     most("latency p50, from outside", latency?.outside.p50, MOST_P50_MS, "ms"),
     most("latency p99, from outside", latency?.outside.p99, MOST_P99_MS, "ms"),
@@ -169,7 +169,7 @@ function rate({ messagesPerSecond }: { readonly messagesPerSecond: number }): st
 function cpuCells(cost: CpuCost | null): string[] {
   if (cost === null) return ["-", "-", ...TREES.map(() => "-")];
   const { usPerMessage, taken } = cost;
-  // The caller is the benchmark itself: it stands beside the sum, not in it.
+  // The caller is the benchmark itself: the sum leaves it out.
   const sum = Object.entries(usPerMessage).reduce((total, [name, us]) => total + (name === "caller" ? 0 : us), 0);
   return [
     `${(taken * 100).toFixed(0)} %`,
@@ -223,7 +223,7 @@ function inspectTable(rounds: readonly InspectRound[] | null): string | null {
     (run.messagesPerSecond / yardstick.messagesPerSecond).toFixed(3);
   const rows = rounds.flatMap(({ absent, without, watched, seen }, i): string[][] => [
     [`${i + 1} no observer`, rate(absent), "", ...cpuCells(absent.cpu), "", ""],
-    [`${i + 1} nobody watches`, rate(without), beside(without, absent), ...cpuCells(without.cpu), "", ""],
+    [`${i + 1} no viewer`, rate(without), beside(without, absent), ...cpuCells(without.cpu), "", ""],
     [
       `${i + 1} one viewer`,
       rate(watched),

@@ -1,5 +1,5 @@
 /**
- * What was started is stopped, last first, whatever happened in between.
+ * What was started is stopped, last first, after a failure too.
  *
  * Invariants:
  *  1. `close` runs every release, also when one of them fails; the first failure is thrown at the end.

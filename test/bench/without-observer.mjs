@@ -1,6 +1,6 @@
 /**
  * A build without the observer, made while it is loaded: `node --import <this file> services/publisher/dist/main.js`.
- * No actor is followed, and no step of a message asks whether somebody watches. It is what "nobody watches" is measured
+ * No actor is followed, and no step of a message checks for viewers. It is what "no viewer" is measured
  * against; a service that runs this way can't be looked at.
  */
 import { readFileSync } from "node:fs";
@@ -26,7 +26,7 @@ export function assertTakenOut() {
   for (const [file, edit] of Object.entries(TAKEN_OUT)) {
     const built = readFileSync(path.join(ROOT, file), "utf8");
     if (built === built.replace(...edit))
-      throw new Error(`${file} has no ${edit[0]}: mend test/bench/without-observer.mjs`);
+      throw new Error(`${file} has no ${edit[0]}: fix test/bench/without-observer.mjs`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a person gets by a plain `docker compose up`, and what a stranger does not: each server is closed, each user can do
- * what is his own, each container is as small as it says.
+ * What a person gets by a plain `docker compose up`, and what a stranger does not: each server is closed, each user has its
+ * own rights and no more, each container keeps to its limits.
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -154,14 +154,14 @@ async function mosquittoIsClosed(t: TestContext, stack: ComposeStack): Promise<v
     assert.match(await publish(stack, "acker", "sensors/1/temp"), /RC:135/);
     assert.match(await publish(stack, "acker", "elsewhere"), /RC:135/);
   });
-  await t.test("who subscribes to everything hears what is his", async () => {
-    // The options of the health check's user, in the container; without them nobody is let in at all.
+  await t.test("a client that subscribes to everything receives only what it may read", async () => {
+    // The options of the health check's user, in the container; without them the broker admits no client.
     const listening = stack.exec("mosquitto", "mosquitto_sub", "-t", "#", "-W", "4", "-F", "%t");
     const reached = until(async () => ACCEPTED.test(await publish(stack, "publisher", "demo/x")), 3_000, "a PUBLISH");
     const [{ output }] = await Promise.all([listening, reached]);
     assert.doesNotMatch(output, /demo|sensors|delivery/);
   });
-  await t.test("without TLS nobody answers", async () => {
+  await t.test("without TLS there is no answer", async () => {
     const where = ["-h", "127.0.0.1", "-p", "8883", "-t", "sensors/1", "-m", "x"];
     assert.notEqual((await stack.exec("mosquitto", "mosquitto_pub", ...where)).code, 0);
   });

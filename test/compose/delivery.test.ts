@@ -20,7 +20,9 @@ const RATE = 50;
 const FELT_MS = 20_000;
 const RECOVERED_MS = 60_000;
 
-test("what was accepted is delivered once, whatever becomes of the containers", { timeout: LIMIT_MS }, async (t) => {
+test("what was accepted is delivered once, when containers are killed and cut off", {
+  timeout: LIMIT_MS,
+}, async (t) => {
   const stack = await composeStack(t);
   await stack.up();
   const client = await clientOf(stack);
@@ -60,7 +62,7 @@ test("what was accepted is delivered once, whatever becomes of the containers", 
 /** The judge's triggers. @returns ids of what was delivered before they were there */
 async function installAudit(stack: ComposeStack): Promise<ReadonlySet<string>> {
   const sql = operatorPool(stack);
-  // The triggers work as whoever moves a row; the services' roles know nothing of this schema.
+  // The triggers run as the role that moves a row; the services' roles have no rights in this schema.
   const rights = "grant usage on schema audit to public; grant insert on all tables in schema audit to public;";
   const installed = await sql.run(`${AUDIT} ${rights}`, [], { simple: true });
   assert.ok(installed.ok, JSON.stringify(installed));
@@ -121,7 +123,7 @@ async function felt(client: Client, traffic: Traffic, service: Service): Promise
   switch (service) {
     case "acker":
     case "nats":
-      // Nobody who sends feels it.
+      // No caller notices.
       return traffic.more(RATE);
     case "mosquitto":
       await until(async () => (await connection(client)) !== "CONNECTED", FELT_MS, "the publisher to miss the broker");
@@ -129,7 +131,7 @@ async function felt(client: Client, traffic: Traffic, service: Service): Promise
     case "postgres":
     case "publisher":
     case "front": {
-      const probe = { topic: "demo/probe", content: "is anybody there" };
+      const probe = { topic: "demo/probe", content: "is the acker there" };
       // Accepted without a key and unknown to the ledger: neither is wrong.
       await until(async () => (await client.post(probe)).kind === "unknown", FELT_MS, `${service} to be missed`);
     }
@@ -141,7 +143,7 @@ async function recovered(client: Client, traffic: Traffic): Promise<void> {
   await traffic.more(RATE);
 }
 
-/** State of a publisher's link; null while nobody answers. */
+/** State of a publisher's link; null while the publisher does not answer. */
 async function connection(client: Client): Promise<string | null> {
   try {
     const { json } = await client.get("/v1/status");

@@ -1,5 +1,5 @@
 /**
- * Nobody is there to answer, then somebody is: what waits goes out at once, not with its next retry (SPEC 3, presence).
+ * No acker is there, then one appears: what waits goes out immediately, not with its next retry.
  *
  * Runs alone: it measures how soon a redelivery comes.
  */

@@ -7,7 +7,7 @@ import { startTraffic } from "../support/traffic.ts";
 import { until } from "../support/until.ts";
 
 const RATE = 100;
-/** FAULTS I9: CONNECTED at most this long after the broker is back. */
+/** CONNECTED at most this long after the broker is back. */
 const RECOVERY_MS = 10_000;
 
 testWithBrokers("a broker that stops, and one that is killed, lose nothing", ALL_BROKERS, async (t, broker) => {

@@ -13,7 +13,7 @@ import { until } from "../support/until.ts";
 
 const RATE = 150;
 const KILLS = 2;
-/** SPEC 4: Postgres away → 503 in 2 s; a little for the way there and back on a busy machine. */
+/** PostgreSQL away → 503 within 2 s, and a little for the way there and back on a busy machine. */
 const REFUSED_WITHIN_MS = 2_000 + 200;
 
 testWithBrokers("a publisher that is killed in mid-traffic", [AEDES, MOSQUITTO_5], async (t, broker) => {

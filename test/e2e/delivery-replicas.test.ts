@@ -6,7 +6,7 @@ import { startTraffic } from "../support/traffic.ts";
 import { until } from "../support/until.ts";
 
 const RATE = 150;
-/** FAULTS I9: the rows of a killed publisher are free by then. */
+/** The rows of a killed publisher are free by then. */
 const LEASES_FREE_MS = 15_000;
 
 testWithBrokers("two publishers on one outbox, one of them killed", [AEDES, MOSQUITTO_5], async (t, broker) => {

@@ -26,7 +26,7 @@ async function freePorts(): Promise<Environment> {
   return { HTTP_PORT: String(await anyPort()), ACKTOR_ACKER_HTTP_PORT: String(await anyPort()) };
 }
 
-/** Waits for the welcome, and checks what SPEC 2 says of it. Returns the console's address. */
+/** Waits for the welcome, and checks what it shows. Returns the console's address. */
 async function welcomed(acktor: Running): Promise<string> {
   await acktor.says(/Ctrl-C stops everything/, 60_000);
   const output = acktor.output();

@@ -1,7 +1,7 @@
 /**
  * Which test files a run takes, and how they are put into jobs.
  *
- * A file that measures times says so in its header comment: `Runs alone: <why>`. Such files run one at a time, after all
+ * A file that measures times has a line in its header comment: `Runs alone: <why>`. Such files run one at a time, after all
  * others. No other file may depend on the machine's load.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";

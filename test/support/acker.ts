@@ -46,7 +46,7 @@ export async function testAcker(
   };
 }
 
-/** Waits until `/readyz` says so. */
+/** Waits until `/readyz` answers 200. */
 export async function ready(url: string): Promise<void> {
   await until(async () => (await fetch(`${url}/readyz`)).ok, 15_000, `${url}/readyz`);
 }

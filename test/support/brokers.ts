@@ -1,6 +1,6 @@
 /**
  * The brokers that end-to-end tests run against: aedes everywhere, mosquitto with MQTT 5 and with 3.1.1 where it is
- * installed. Where it is not, the test says so; with ACKTOR_REQUIRE=mosquitto its absence is a failure.
+ * installed. Where it is not, the test is skipped; with ACKTOR_REQUIRE=mosquitto its absence is a failure.
  *
  * Each can be killed and started again on its port. None remembers anything of the time before, so a kill is also the
  * loss of every session, retained message and queue.
@@ -21,7 +21,7 @@ export interface TestBroker {
   /** mqtt://127.0.0.1:port */
   readonly url: string;
   readonly port: number;
-  /** Gone at once, with all it knew (SIGKILL; aedes lives in this process: every socket is destroyed). */
+  /** Ended immediately, with all its state (SIGKILL; aedes lives in this process: every socket is destroyed). */
   kill(): Promise<void>;
   /** A clean stop. */
   stop(): Promise<void>;
@@ -31,7 +31,7 @@ export interface TestBroker {
 
 export interface BrokerCase {
   readonly label: string;
-  /** What the services of this case are told. */
+  /** Settings of the services in this case. */
   readonly env: Environment;
   /** Why it cannot run here, or null. */
   readonly missing: string | null;

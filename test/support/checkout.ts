@@ -1,4 +1,4 @@
-/** A copy of this checkout, as somebody would have it after `git clone` and `npm ci`: nothing is built. */
+/** A copy of this checkout, as it is after `git clone` and `npm ci`: nothing is built. */
 import { chmod, chown, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";

@@ -69,7 +69,7 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
   };
 }
 
-/** Runs it to its end. Whatever it was, nothing of it may be an escape sequence: both outputs are pipes. */
+/** Runs it to its end. Its outputs are pipes, so neither may contain an escape sequence. */
 export async function runCli(t: TestContext, args: readonly string[], options: CliOptions = {}): Promise<Ended> {
   const ended = await startCli(t, args, options).ended;
   assert.doesNotMatch(ended.out + ended.err, ESCAPES, args.join(" "));

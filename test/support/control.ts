@@ -52,7 +52,7 @@ export interface TestInstanceOptions {
 
 let boots = 0;
 
-/** Joins at once. */
+/** Joins immediately. */
 export function testInstance(plain: Bus, instance: string, options: TestInstanceOptions = {}): TestInstance {
   const { service = "publisher", secret } = options;
   const boot = `boot-${++boots}`;

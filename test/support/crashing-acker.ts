@@ -1,6 +1,6 @@
 /**
- * An acker whose handlers of `t/poison` (while it waits) and `t/poison-now` (at once) kill the process, and whose handler
- * of `t/fine` takes its time, one at a time, so that messages wait beside the poison. Its database and broker come by
+ * An acker whose handlers of `t/poison` (while it waits) and `t/poison-now` (immediately) kill the process, and whose handler
+ * of `t/fine` takes its time, one at a time, so that other messages wait together with the poison. Its database and broker come by
  * DATABASE_URL and MQTT_URL.
  */
 import { createAcker, processed } from "@acktor/acker";

@@ -39,7 +39,7 @@ export interface Rig {
   settle(id: string, outcome: PublishOutcome): void;
   /** An ack of this id arrives. @returns false when nothing is in flight under it */
   ack(id: string): boolean;
-  /** The outbox has written the records it was told. */
+  /** The outbox has written the records that it received. */
   confirm(fenced?: ReadonlySet<string>): void;
 }
 

@@ -10,7 +10,7 @@ export interface EventViewer {
   all<K extends keyof StreamEvents>(name: K): StreamEvents[K][];
   /** The first one of a name; waits for it. */
   next<K extends keyof StreamEvents>(name: K, timeoutMs?: number): Promise<StreamEvents[K]>;
-  /** Resolves when the stream has ended, whoever ended it. */
+  /** Resolves when the stream has ended, at either end. */
   readonly ended: Promise<void>;
   close(): void;
 }

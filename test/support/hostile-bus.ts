@@ -66,7 +66,7 @@ function formOf(pick: Pick, random: () => number): Form {
       body: { v: 1, viewer: "v", definitions: true, recentBytes: 1e9 },
     }),
     () => ({ subject: SUBJECTS.snapshot("acker"), body: { v: 1, viewer: "v", definitions: true } }),
-    // Never one that an open bus would obey: its verb is none, or its service has no such command.
+    // Never one that an open bus would obey: its verb is unknown, or its service has no such command.
     () => ({
       subject: SUBJECTS.command("acker", "acker-1", "replay"),
       body: { v: 1, who: "x", args: { a: 1 }, token: "x" },

@@ -25,7 +25,7 @@ const VALUES: Readonly<Record<string, Shape>> = {
   "deep objects": () => `${'{"a":'.repeat(500)}1${"}".repeat(500)}`,
 };
 
-/** Whole texts, whatever they are sent to. */
+/** Whole texts, for any receiver. */
 const TEXTS: Readonly<Record<string, Shape>> = {
   nothing: () => "",
   "no JSON": (n) => `hello ${n}`,

@@ -4,10 +4,10 @@
  *
  *   kill-transactions.ts <url> <transactions> <fenced|plain|pg>
  *
- * Prints one line of JSON: how many were told that they committed or failed, and uncaught errors.
+ * Prints one line of JSON: how many callers received a commit or a failure, and uncaught errors.
  *
- * postgres.js tells the caller of the loss at once, while the caller's function still runs: what it says then goes to
- * whoever has the connection next. A pool that was treated so may never answer again, so each transaction has its own.
+ * postgres.js notifies the caller of the loss immediately, while the caller's function still runs: what it sends then goes to
+ * the next user of the connection. Such a pool may never answer again, so each transaction has its own.
  */
 import { enqueue, fence } from "@acktor/shared/client";
 import pg from "pg";
@@ -63,8 +63,8 @@ async function inTransaction(tx: postgres.TransactionSql, sql: postgres.Sql, lab
   if (kind === "fenced") await fence(tx);
   const [row] = await tx`insert into business values (${label}) returning pg_backend_pid() as pid`;
   await kill(row?.["pid"] as number);
-  // Another caller gets the connection that was lost, made anew.
-  await Promise.race([neighbour(sql, `beside ${label}`).catch(() => "killed as well"), pause(100)]);
+  // Another caller gets the connection that replaces the lost one.
+  await Promise.race([neighbour(sql, `next to ${label}`).catch(() => "killed as well"), pause(100)]);
   if (kind === "fenced") await enqueue(tx, { topic: "t/1", content: label });
   else await tx`select publisher.enqueue('t/1', ${label})`;
 }
@@ -72,7 +72,7 @@ async function inTransaction(tx: postgres.TransactionSql, sql: postgres.Sql, lab
 async function byPg(label: string): Promise<void> {
   const client = await pool.connect();
   let fault: Error | undefined;
-  client.on("error", () => "the query hears of it");
+  client.on("error", () => "the query reports it");
   try {
     await client.query("begin");
     const { rows } = await client.query("insert into business values ($1) returning pg_backend_pid() as pid", [label]);

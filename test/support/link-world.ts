@@ -1,4 +1,4 @@
-/** The link machine in simulated time, with a session that the test drives and that counts how many of it live. */
+/** The link machine in simulated time, with a session that the test drives and that counts how many sessions are alive. */
 import { classifyFailure, remedyFor } from "@acktor/shared/link/classify-failure";
 import type { BrokerLimits } from "@acktor/shared/link/link";
 import type {

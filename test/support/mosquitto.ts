@@ -19,7 +19,7 @@ export interface Mosquitto {
 export interface MosquittoOptions {
   /** Further lines of configuration. */
   readonly lines?: readonly string[];
-  /** Files beside the configuration; `<name>` stands for one's path in `lines`. */
+  /** Files next to the configuration; `<name>` is replaced by a file's path in `lines`. */
   readonly files?: Readonly<Record<string, string>>;
 }
 

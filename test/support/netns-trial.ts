@@ -17,7 +17,7 @@ const LINES = ["publisher.mqtt", "acker.mqtt"] as const;
 const room = await makeBrokerRoom();
 const server = startChild(room.wrap({ file: process.execPath, args: ["-e", ECHO] }));
 const line = await connect(room.host, PORT);
-/** A server beside us, as PostgreSQL is, behind the proxy of its line. */
+/** A server outside the namespace, as PostgreSQL is, behind the proxy of its line. */
 const beside = net.createServer((socket) => socket.pipe(socket));
 await new Promise<void>((resolve) => beside.listen(0, "127.0.0.1", resolve));
 const proxy = await startTcpProxy({ target: (beside.address() as net.AddressInfo).port });
@@ -71,7 +71,7 @@ async function connect(host: string, port: number): Promise<net.Socket> {
       socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     });
     if (connected) return socket;
-    if (tries > 100) throw new Error("nobody listens behind the cable");
+    if (tries > 100) throw new Error("no server listens behind the cable");
     await passes(50);
   }
 }

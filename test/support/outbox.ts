@@ -70,7 +70,7 @@ export function given<T>(
   return result.value;
 }
 
-/** A plain message, not leased unless said so. */
+/** A plain message, not leased unless asked for. */
 export function message(over: Partial<NewMessage> = {}): NewMessage {
   const payload = over.payload ?? randomBytes(8).toString("hex");
   return {

@@ -1,5 +1,5 @@
 /**
- * A publisher and an acker as real processes, with a database of their own between and beside them: the stage on which
+ * A publisher and an acker as real processes, with a database of their own: the stage on which
  * end-to-end tests play. What is true in the end is asked by SQL (the judge of tools/chaos).
  */
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ export const QUICK: Environment = {
   ACKTOR_LEASE: "5s",
 };
 
-/** What a fault of the world never makes a service say; FAULTS I9: no uncaught errors. */
+/** Errors of our own. No fault from outside may make a service log one. */
 const OWN_ERROR = /uncaught|unhandled|(Type|Reference|Range|Syntax)Error|ended by an error|a role ended/i;
 
 export interface Stage {
@@ -113,7 +113,7 @@ async function allEnded(sql: Stage["sql"], timeoutMs: number): Promise<void> {
   );
 }
 
-/** What became of one request (FAULTS): `unknown` is neither accepted nor refused. */
+/** The outcome of one request: `unknown` is neither accepted nor refused. */
 export type Answer =
   | { readonly kind: "accepted"; readonly status: number; readonly id: string; readonly state: string }
   | { readonly kind: "refused"; readonly status: number; readonly error: ErrorAnswer; readonly headers: Headers }
@@ -195,7 +195,7 @@ function withClient(service: Service): PublisherProcess {
   };
 }
 
-/** What a caller was told, from the answer to POST /v1/messages. */
+/** What a caller received, from the answer to POST /v1/messages. */
 export function toAnswer({ status, json, headers }: Reply): Answer {
   if (status === 200 || status === 201) {
     return { kind: "accepted", status, id: String(json["message_id"]), state: String(json["state"]) };

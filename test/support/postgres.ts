@@ -23,7 +23,7 @@ interface OwnServer {
   readonly dataDir: string;
 }
 
-/** Servers that this file started because nobody gave it any. At most one for each version. */
+/** Servers that this file started because the environment names none. At most one for each version. */
 const ownServers = new Map<PostgresVersion, Promise<OwnServer>>();
 
 after(async () => {

@@ -2,8 +2,8 @@
  * Programs of ours, run as processes of their own.
  *
  * Invariants:
- *  1. A process that a test started is dead when the test has ended, whatever the test did.
- *  2. What it says is kept, the last MiB of it, and is shown when waiting for something was in vain.
+ *  1. A process that a test started is dead when the test has ended, also when the test failed.
+ *  2. The last MiB of its output is kept, and is shown when a wait for it fails.
  *  3. It gets the environment it was given and the system's few, nothing of the tests' own.
  */
 import { spawn } from "node:child_process";
@@ -124,7 +124,7 @@ export interface Service extends Running {
 
 /**
  * Starts a built service on a port of its own and waits until it is alive (`/livez`).
- * @param env DATABASE_URL, MQTT_URL and whatever else the service shall have; HTTP_PORT where the port matters
+ * @param env DATABASE_URL, MQTT_URL and other settings of the service; HTTP_PORT where the port matters
  */
 export async function startService(t: TestContext, name: "publisher" | "acker", env: Environment): Promise<Service> {
   const port = Number(env["HTTP_PORT"] ?? (await anyPort()));

@@ -1,4 +1,4 @@
-/** A request with whatever headers the test gives, also those that `fetch` keeps for itself. */
+/** A request with any headers, also those that `fetch` keeps for itself. */
 import http from "node:http";
 
 export interface RawAnswer {

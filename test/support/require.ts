@@ -2,7 +2,7 @@
 import type { TestContext } from "node:test";
 import { findServer, isRequired, type OptionalServer } from "./programs.ts";
 
-/** The path of a server's program, or null after the test was skipped for want of it. */
+/** The path of a server's program, or null after the test was skipped because it is missing. */
 export function need(server: OptionalServer, t: TestContext): string | null {
   const program = findServer(server);
   if (program !== null) return program;

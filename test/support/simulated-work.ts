@@ -6,7 +6,7 @@ export interface SimulatedWork<Output> {
   begun: number;
   /** Begun, not ended, and not given up by the machine. */
   running(): number;
-  /** Ends the latest one; resolves when the machine has heard of it. */
+  /** Ends the latest one; resolves when the machine has received its end. */
   done(output: Output): Promise<void>;
   failed(): Promise<void>;
 }

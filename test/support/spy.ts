@@ -1,4 +1,4 @@
-/** A plain MQTT client of a test: sees what travels, and publishes what nobody of ours would. */
+/** A plain MQTT client of a test: sees what travels, and publishes what our services never would. */
 import type { TestContext } from "node:test";
 import { parseObject } from "@acktor/shared/protocol/envelope";
 import mqtt from "mqtt";
@@ -54,7 +54,7 @@ export async function startSpy(t: TestContext, url: string, filters: readonly st
   };
 }
 
-/** The JSON object of a sighting; throws when it is none. */
+/** The JSON object of a sighting; throws when it is something else. */
 export function objectOf(sighting: Sighting): Record<string, unknown> {
   const json = parseObject(sighting.payload);
   if (typeof json === "string") throw new Error(`${json} on ${sighting.topic}: ${sighting.text}`);

@@ -1,5 +1,5 @@
 /**
- * A caller that sends on and on while things break, and remembers what it was told.
+ * A caller that sends continuously while things break, and remembers the answers.
  *
  * Every third message has an Idempotency-Key; where its answer is unknown it is sent again under that key until it is
  * known, as a careful caller does. The others are never repeated: an unknown one may be there or not.

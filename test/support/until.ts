@@ -1,7 +1,7 @@
 /** Waiting for a condition, with a bound: tests wait for what they need, never for a length of time. */
 
 const POLL_MS = 10;
-/** On a busy machine everything takes longer. The limit ends a wait in vain; it is no claim about time. */
+/** On a busy machine everything takes longer. The limit ends a wait for what never comes; it makes no claim about time. */
 const PATIENCE = 3;
 
 /**
@@ -18,7 +18,8 @@ export async function until<T>(
   for (;;) {
     const value = await condition();
     if (value !== false && value !== null && value !== undefined) return value as Exclude<T, false | null | undefined>;
-    if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain for ${what}; last: ${String(value)}`);
+    if (performance.now() > end)
+      throw new Error(`waited ${limitMs} ms without success for ${what}; last: ${String(value)}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -1,4 +1,4 @@
-/** An HTTP endpoint on 127.0.0.1 that answers as it is told and keeps what it got. */
+/** An HTTP endpoint on 127.0.0.1 that gives the answers that a test sets and keeps what it received. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
