@@ -1,8 +1,8 @@
 /**
  * The broker of a run, a process of its own on a free port: mosquitto where it is installed, else the embedded aedes.
  *
- * mosquitto's defaults stall (20 messages in flight) or drop (1,000 queued), so it gets settings of its own; they stand
- * in the result.
+ * mosquitto's defaults stall (20 messages in flight) or drop (1,000 queued), so it gets settings of its own; the result
+ * lists them.
  */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
