@@ -13,7 +13,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-const JOB_LIMIT_MS = 240_000;
+const JOB_LIMIT_MS = 300_000;
 const OUTPUT_LIMIT = 262_144;
 
 /** Runs jobs, `atOnce` at a time, in the order given; calls `done` with each result. */
