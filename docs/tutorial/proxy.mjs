@@ -1,12 +1,12 @@
 /**
- * A TCP proxy for the exercises: stands between acktor and a broker, and is told on standard input what to break.
+ * A TCP proxy for the exercises, between acktor and a broker. It reads the faults from standard input.
  *
  *   node docs/tutorial/proxy.mjs 1885 1884     listens on 1885, connects to 1884
  *
- *   cut         close every connection and refuse new ones     half        keep them open and pass nothing on
+ *   cut         close every connection and refuse new ones     half        keep them open, pass no data on
  *   delay 500   hold everything back for 500 ms                heal        everything as it should be
  *
- * Several commands may stand on one line, with pauses in seconds between them: `cut 5 heal`.
+ * One line may have several commands, with pauses in seconds between them: `cut 5 heal`.
  */
 import net from "node:net";
 import { createInterface } from "node:readline";

@@ -1,15 +1,15 @@
 /**
  * Exercise 4: own handling per error type, own retry policy, own recovery. The same as a function and as ACKTOR_POLICY; both
- * are asked for each delivery that goes wrong, and both say nothing where the built-in behaviour is right.
+ * decide about each failed delivery, and leave the built-in behaviour where it is right.
  */
 import type { Decision, DeliveryError, ErrorPolicy } from "@acktor/publisher";
 import type { World } from "./world.ts";
 
 /** Decides by the error, by how often the message was sent, and by how old it is (milliseconds). */
 export const policy: ErrorPolicy = (error: DeliveryError, attempt: number, ageMs: number): Decision => {
-  // Own handling per error type: an access list does not change by itself, so nobody is asked again and again.
+  // Own handling per error type: an access list does not change automatically, so constant retries are useless.
   if (error.type === "authentication") return { kind: "pause" };
-  // Own retry policy: a device behind a satellite answers late; once a minute is enough, and after a day it is too late.
+  // Own retry policy: a device behind a satellite link answers late; one retry a minute is enough, and a day is too late.
   if (error.on === "ack_timeout" && error.topic.startsWith("ships/")) {
     return ageMs > 86_400_000 ? { kind: "dead_letter", reason: "a day old" } : { kind: "retry", inMs: 60_000 };
   }

@@ -1,8 +1,8 @@
 /**
  * A device that sleeps and wakes for a moment: an hour and five seconds on a meter in a cellar, less here.
  *
- * It has no PostgreSQL and none of the acker's code, only the robust client. It announces itself when it wakes, so what
- * waits for it comes at once; while it sleeps its topic is parked and slows nobody.
+ * It has no PostgreSQL and none of the acker's code, only the robust client. It announces itself when it wakes, so its
+ * waiting messages arrive immediately; while it sleeps, its topic is parked and slows no other.
  */
 import { createClient, createLink, type Link } from "@acktor/shared/client";
 import type { World } from "./world.ts";
