@@ -39,7 +39,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
 /** Steps of a message: none knows a sibling; what they share lies in `outbox` or `inbox`, or is handed in by `app`. */
 const FEATURES: Readonly<Record<string, readonly string[]>> = {
   "services/publisher/src": ["intake", "dispatch", "settle", "janitor", "http"],
-  "services/acker/src": ["subscribe", "verify", "inbox", "handle", "ack"],
+  "services/acker/src": ["subscribe", "verify", "process", "ack"],
 };
 
 for (const [driver, home] of Object.entries(DRIVERS)) {

@@ -1,20 +1,17 @@
 /**
  * The acker of `npm run bench -- --handlers`: the library, built, with a handler that returns one insert for each message.
- * Its database and broker come by DATABASE_URL and MQTT_URL, PURE=yes declares it pure; it says `ready` once it takes messages.
+ * DATABASE_URL and MQTT_URL name its database and broker; it prints `ready` once it takes messages.
  */
 import { createAcker, sql } from "@acktor/acker";
 
-const { DATABASE_URL = "", MQTT_URL = "", PURE } = process.env;
+const { DATABASE_URL = "", MQTT_URL = "" } = process.env;
 const acker = await createAcker({
   databaseUrl: DATABASE_URL,
   mqttUrl: MQTT_URL,
   instance: "bench-acker",
   env: { LOG_LEVEL: "warn" },
   handlers: {
-    "bench/#": {
-      pure: PURE === "yes",
-      handle: (message) => sql`insert into effect (id, bytes) values (${message.id}, ${message.content.length})`,
-    },
+    "bench/#": (message) => sql`insert into effect (id, bytes) values (${message.id}, ${message.content.length})`,
   },
 });
 if (!acker.ok) throw new Error(acker.faults.join("\n"));

@@ -17,8 +17,9 @@ const TAKEN_OUT = {
   "services/publisher/dist/intake/intake.js": [/\bdeliveries\.watched\b/g, "false"],
   "services/publisher/dist/dispatch/dispatcher.js": [/\bthis\.#deliveries\.watched\b/g, "false"],
   "services/publisher/dist/settle/settler.js": [/\bthis\.#deliveries\.watched\b/g, "false"],
-  "services/acker/dist/handler-desk.js": [/\bdeliveries\.watched\b/g, "false"],
-  "services/acker/dist/pipeline.js": [/\bdeliveries\.watched\b/g, "false"],
+  "services/acker/dist/process/conclusions.js": [/\bdeliveries\.watched\b/g, "false"],
+  "services/acker/dist/process/outcome-writer.js": [/\bdeliveries\.watched\b/g, "false"],
+  "services/acker/dist/verify/verifier.js": [/\bdeliveries\.watched\b/g, "false"],
 };
 
 /** Throws where the build is another one than this file knows: then nothing would be taken out, and nothing measured. */

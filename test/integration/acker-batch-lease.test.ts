@@ -3,17 +3,18 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { sql as fragment, processed, rejected } from "@acktor/acker";
-import { HandleFirst } from "@acktor/acker/early/handle-first";
 import { type BatchLease, beginBatch, endBatch, leaveBatches, sweepBatches } from "@acktor/acker/inbox/batch-lease";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import { migrateInbox } from "@acktor/acker/inbox/migrate-inbox";
+import { PostgresInbox } from "@acktor/acker/inbox/postgres-inbox";
 import { Newness, type Receipt, receiveMessages } from "@acktor/acker/inbox/receive-messages";
 import { receiveProcessed, receiveWithEffects } from "@acktor/acker/inbox/receive-with-effects";
-import { createShapeTypes } from "@acktor/acker/inbox/shape-types";
+import { HandleFirst } from "@acktor/acker/process/handle-first";
 import { inboxKey } from "@acktor/acker/verify/message-id";
 import type { Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { pause } from "@acktor/shared/runtime/pause";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import postgres from "postgres";
 import { sql, testPool } from "../support/acker.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -22,9 +23,9 @@ import { type PostgresVersion, postgresVersions, testDatabase } from "../support
 import { until } from "../support/until.ts";
 
 const MINUTE = 60_000;
-type Lane = Pick<BatchLease, "run" | "lane">;
-const A: Lane = { run: "a/1", lane: 0 };
-const B: Lane = { run: "b/1", lane: 0 };
+type Slot = Pick<BatchLease, "run" | "slot">;
+const A: Slot = { run: "a/1", slot: 0 };
+const B: Slot = { run: "b/1", slot: 0 };
 const NEVER = new AbortController().signal;
 
 async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
@@ -32,6 +33,10 @@ async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
   const pool = testPool(t, url);
   assert.ok((await migrateInbox(pool)).ok);
   return pool;
+}
+
+function inboxOn(pool: Pool): PostgresInbox {
+  return new PostgresInbox({ pool, slots: {} as never, migrates: false, logger: {} as never });
 }
 
 function messageOf(id: string): InboxMessage {
@@ -51,20 +56,18 @@ function messageOf(id: string): InboxMessage {
 
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID()).sort();
 
-async function begin(pool: Pool, lane: Lane, batch: readonly string[], leaseMs = MINUTE): Promise<boolean> {
-  const answer = await beginBatch(pool, { ...lane, ids: batch }, leaseMs);
+async function begin(pool: Pool, slot: Slot, batch: readonly string[], leaseMs = MINUTE): Promise<boolean> {
+  const answer = await beginBatch(pool, { ...slot, ids: batch }, leaseMs);
   assert.ok(answer.ok, JSON.stringify(answer));
   return answer.rows[0]?.begun === true;
 }
 
-/** As a handler's acker does. @param lane of the caller's lease on the batch, which is certain */
-async function takeOn(pool: Pool, run: string, batch: readonly string[], lane?: Lane): Promise<Receipt[]> {
+/** As an acker with handlers does. @param slot of the caller's lease on the batch, which is certain */
+async function takeOn(pool: Pool, run: string, batch: readonly string[], slot?: Slot): Promise<Receipt[]> {
   const items = batch.map((id) => ({ message: messageOf(id), deliveries: 1 }));
-  const options = { born: "received", owner: `${run}/1`, leaseMs: MINUTE, newness: new Newness() } as const;
-  const answer = await receiveMessages(pool, items, {
-    ...options,
-    batch: lane === undefined ? null : { ...lane, ids: batch, isCertain: true },
-  });
+  const held = slot === undefined ? null : { ...slot, ids: batch, isCertain: true };
+  const options = { born: "received", owner: `${run}/1`, leaseMs: MINUTE, batch: held } as const;
+  const answer = await receiveMessages(pool, items, options, new Newness());
   assert.ok(answer.ok, JSON.stringify(answer));
   return [...answer.rows];
 }
@@ -73,25 +76,25 @@ for (const version of postgresVersions()) {
   const pg = `PostgreSQL ${version}`;
 
   // INBOX_ROW-4
-  test(`${pg}: a message is in one batch, and in none when the inbox has it`, async (t) => {
+  test(`${pg}: BATCH_LEASE-1, BATCH_LEASE-3: a message is in one batch, and in none when the inbox has it`, async (t) => {
     const pool = await inbox(t, version);
     const [first = "", second = "", third = ""] = ids(3);
     assert.equal(await begin(pool, A, [first, second]), true);
     assert.equal(await begin(pool, B, [second, third]), false);
-    assert.equal(await begin(pool, { ...A, lane: 1 }, [first, third]), false);
+    assert.equal(await begin(pool, { ...A, slot: 1 }, [first, third]), false);
     assert.equal(await begin(pool, B, [third]), true);
-    // The lane's next batch takes the place of the one before.
+    // The slot's next batch takes the place of the one before.
     await takeOn(pool, "a/1", [first], A);
     assert.equal(await begin(pool, A, [second]), true);
-    assert.equal(await begin(pool, { ...A, lane: 1 }, [first]), false);
+    assert.equal(await begin(pool, { ...A, slot: 1 }, [first]), false);
     // The end of the former one comes late, and ends nothing.
     assert.ok((await endBatch(pool, { ...A, ids: [first, second] })).ok);
-    assert.equal(await begin(pool, { ...A, lane: 1 }, [second]), false);
+    assert.equal(await begin(pool, { ...A, slot: 1 }, [second]), false);
     assert.ok((await endBatch(pool, { ...A, ids: [second] })).ok);
-    assert.equal(await begin(pool, { ...A, lane: 1 }, [second]), true);
+    assert.equal(await begin(pool, { ...A, slot: 1 }, [second]), true);
   });
 
-  test(`${pg}: who receives what stands in a batch leaves it; what a dead process left is a suspect`, async (t) => {
+  test(`${pg}: RECEIVE-3, RECEIVE-4: a message of a live batch is skipped; one that a dead process left is a suspect`, async (t) => {
     const pool = await inbox(t, version);
     const [lost = "", other = ""] = ids(2);
     assert.equal(await begin(pool, A, [lost], 300), true);
@@ -111,7 +114,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual([own?.mine, own?.crashes], [true, 0]);
   });
 
-  test(`${pg}: of a batch and a receiver at the same moment one has the message, whoever is first`, async (t) => {
+  test(`${pg}: BATCH_LEASE-1: of a batch and a receiver at the same moment one has the message, in either order`, async (t) => {
     const pool = await inbox(t, version);
     const won = { batch: 0, receiver: 0 };
     for (let round = 0; round < 150; round++) {
@@ -133,11 +136,11 @@ for (const version of postgresVersions()) {
       const batch = ids(20);
       const begun = await Promise.all([begin(pool, A, batch), begin(pool, B, batch)]);
       assert.equal(begun.filter(Boolean).length, 1, `round ${round}`);
-      await Promise.all([A, B].map((lane) => endBatch(pool, { ...lane, ids: batch })));
+      await Promise.all([A, B].map((slot) => endBatch(pool, { ...slot, ids: batch })));
     }
   });
 
-  test(`${pg}: the lease ends with the rows, or stands where these are refused`, async (t) => {
+  test(`${pg}: BATCH_LEASE-2, WITH_EFFECTS-1, WITH_EFFECTS-2: the lease ends with the rows, and holds where these are refused`, async (t) => {
     const pool = await inbox(t, version);
     const left = () => sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
     const [id = "", known = ""] = ids(2);
@@ -157,13 +160,13 @@ for (const version of postgresVersions()) {
     assert.deepEqual(rows, [{ status: "processed" }]);
   });
 
-  test(`${pg}: who leaves takes its rows along; the sweep leaves suspects alone for a day`, async (t) => {
+  test(`${pg}: a run that leaves deletes its rows; the sweep keeps suspects for a day`, async (t) => {
     const pool = await inbox(t, version);
     const left = () => sql(pool, "select run from acker.batch_lease order by run");
     const [one = "", two = "", three = ""] = ids(3);
     assert.equal(await begin(pool, A, [one], 1), true);
     assert.equal(await begin(pool, B, [two]), true);
-    assert.equal(await begin(pool, { run: "c/1", lane: 0 }, [three]), true);
+    assert.equal(await begin(pool, { run: "c/1", slot: 0 }, [three]), true);
     await endBatch(pool, { ...B, ids: [two] });
     assert.ok((await leaveBatches(pool, "c/1")).ok);
     assert.deepEqual(await left(), [{ run: "a/1" }, { run: "b/1" }]);
@@ -174,7 +177,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(await left(), []);
   });
 
-  test(`${pg}: a begin waits for nobody long, and its commit for no disk`, async (t) => {
+  test(`${pg}: a begin waits 100 ms for its lock, and its commit waits for no disk`, async (t) => {
     const { url } = await testDatabase(t, { version });
     const pool = testPool(t, url);
     assert.ok((await migrateInbox(pool)).ok);
@@ -195,7 +198,7 @@ for (const version of postgresVersions()) {
     assert.equal(await begin(pool, A, [two]), true);
   });
 
-  test(`${pg}: a begin whose answer is lost keeps nobody from its messages, and ends`, async (t) => {
+  test(`${pg}: FIRST-4: a begin whose answer is lost keeps no acker from its messages, and ends`, async (t) => {
     const pool = await inbox(t, version);
     const lossy: Pool = {
       ...pool,
@@ -212,30 +215,30 @@ for (const version of postgresVersions()) {
       },
     };
     const first = new HandleFirst({
-      ...{ pool: lossy, shapes: createShapeTypes(pool), run: "a/1", lanes: 1, leaseMs: MINUTE, now: () => 0 },
-      begin: () => assert.fail("no handler may begin"),
-      isExpired: () => false,
+      ...{ inbox: inboxOn(lossy), run: "a/1", leaseMs: MINUTE, clock: { now: () => 0 } },
+      runs: { begin: () => assert.fail("no handler may begin") },
+      lifetimes: { isExpired: () => false },
       signal: NEVER,
-      onTrouble: () => undefined,
+      troubles: NO_TROUBLES,
     });
     const items = ids(20).map((id) => ({ message: messageOf(id), deliveries: 1 }));
     const handled = await first.handle(items);
     assert.deepEqual([handled.rest.length, handled.stored.length, handled.begun.size], [20, 0, 0]);
     const [row] = await sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
     assert.deepEqual(row, { size: 20 });
-    const options = { born: "received", owner: "a/1/1", leaseMs: MINUTE, newness: new Newness() } as const;
-    const answer = await receiveMessages(pool, handled.rest, { ...options, batch: handled.lease });
+    const options = { born: "received", owner: "a/1/1", leaseMs: MINUTE, batch: handled.lease } as const;
+    const answer = await receiveMessages(pool, handled.rest, options, new Newness());
     assert.ok(answer.ok);
     assert.deepEqual(
       answer.rows.map(({ mine, crashes }) => [mine, crashes]),
       Array.from({ length: 20 }, () => [true, 0]),
     );
-    await handled.end();
+    await first.end(handled);
     const [ended] = await sql(pool, "select cardinality(message_ids) size from acker.batch_lease");
     assert.deepEqual(ended, { size: 0 });
   });
 
-  test(`${pg}: half a lease, or too large a one, the database refuses`, async (t) => {
+  test(`${pg}: the database refuses half a lease, and one that is too large`, async (t) => {
     const pool = await inbox(t, version);
     const code = async (values: string) => {
       const answer = await pool.run(`insert into acker.batch_lease values ('x', 0, ${values})`);
@@ -248,7 +251,7 @@ for (const version of postgresVersions()) {
   });
 }
 
-test("what answers at once is written once; what waits, refuses or fails goes the usual way; each handler runs once", async (t) => {
+test("FIRST-2, FIRST-3: quick handlers are written once; others go the usual way; each handler runs once", async (t) => {
   const rig = await libraryRig(t);
   const runs = new Map<string, number>();
   const count = (id: string): void => void runs.set(id, (runs.get(id) ?? 0) + 1);

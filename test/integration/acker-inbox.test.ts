@@ -8,7 +8,7 @@ import { keepPartitions } from "@acktor/acker/inbox/keep-partitions";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import { Newness, type Receipt, type ReceiveOptions, receiveMessages } from "@acktor/acker/inbox/receive-messages";
 import { renewLeases } from "@acktor/acker/inbox/renew-leases";
-import { storeBatch } from "@acktor/acker/inbox/store-batch";
+import { BatchStore } from "@acktor/acker/process/batch-store";
 import { inboxKey } from "@acktor/acker/verify/message-id";
 import { migrate } from "@acktor/shared/db/migrate";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
@@ -26,7 +26,7 @@ async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
   const migrated = await migrate(pool, { schema: "acker", directory });
   assert.ok(migrated.ok, JSON.stringify(migrated));
   const kept = await keepPartitions(pool, 30 * DAY, new AbortController().signal);
-  assert.deepEqual(kept, { ok: true, made: 5, dropped: [], deleted: 0 });
+  assert.deepEqual(kept, { ok: true, rows: [{ made: 5, dropped: [], deleted: 0 }] });
   return pool;
 }
 
@@ -52,11 +52,11 @@ function messageOf(id: string, content = "x", over: Partial<InboxMessage> = {}):
   };
 }
 
-const ROW: ReceiveOptions = { born: "processed", owner: "a/1", leaseMs: MINUTE };
-const AFTER: ReceiveOptions = { born: "received", owner: "a/1", leaseMs: MINUTE };
+const ROW: ReceiveOptions = { born: "processed", owner: "a/1", leaseMs: MINUTE, batch: null };
+const AFTER: ReceiveOptions = { born: "received", owner: "a/1", leaseMs: MINUTE, batch: null };
 
 async function receive(pool: Pool, message: InboxMessage, options: ReceiveOptions): Promise<Receipt> {
-  const answer = await receiveMessages(pool, [{ message, deliveries: 1 }], options);
+  const answer = await receiveMessages(pool, [{ message, deliveries: 1 }], options, null);
   assert.ok(answer.ok, JSON.stringify(answer));
   const [receipt] = answer.rows;
   assert.ok(receipt);
@@ -90,11 +90,10 @@ for (const version of postgresVersions()) {
   test(`${pg}: a batch that looks new and is not says of each message what the inbox holds`, async (t) => {
     const pool = await inbox(t, version);
     const newness = new Newness();
-    const options = { ...ROW, newness };
     const [old, fresh, later] = [0, 1, 2].map((i) => ({ message: messageOf(uuidAt(Date.now() + i)), deliveries: 1 }));
     assert.ok(old && fresh && later);
     const receipts = async (batch: (typeof old)[]): Promise<[string, number, string][]> => {
-      const answer = await receiveMessages(pool, batch, options);
+      const answer = await receiveMessages(pool, batch, ROW, newness);
       assert.ok(answer.ok, JSON.stringify(answer));
       return answer.rows.map((r) => [r.messageId, r.deliveries, r.status]);
     };
@@ -106,10 +105,12 @@ for (const version of postgresVersions()) {
     ]);
     assert.ok(!newness.expects([later]), "after a conflict batches are looked at for a while");
     assert.deepEqual(await receipts([later]), [[later.message.messageId, 1, "processed"]]);
-    const handled = await receiveMessages(pool, [{ message: messageOf(uuidAt(Date.now())), deliveries: 1 }], {
-      ...AFTER,
-      newness: new Newness(),
-    });
+    const handled = await receiveMessages(
+      pool,
+      [{ message: messageOf(uuidAt(Date.now())), deliveries: 1 }],
+      AFTER,
+      new Newness(),
+    );
     assert.ok(handled.ok);
     assert.deepEqual(
       handled.rows.map((r) => [r.status, r.mine]),
@@ -134,7 +135,9 @@ for (const version of postgresVersions()) {
     const pool = await inbox(t, version);
     const ids = Array.from({ length: 500 }, () => uuidAt(Date.now()));
     const batch = ids.map((id) => ({ message: messageOf(id), deliveries: 1 }));
-    const runs = Array.from({ length: 8 }, (_, i) => receiveMessages(pool, i % 2 ? batch : batch.toReversed(), ROW));
+    const runs = Array.from({ length: 8 }, (_, i) =>
+      receiveMessages(pool, i % 2 ? batch : batch.toReversed(), ROW, null),
+    );
     const answers = await Promise.all(runs);
     const receipts = answers.flatMap((answer) => (answer.ok ? [...answer.rows] : []));
     assert.equal(receipts.length, 4_000);
@@ -242,17 +245,22 @@ for (const version of postgresVersions()) {
   test(`${pg}: one poison message in 500 fails alone`, async (t) => {
     const pool = await inbox(t, version);
     const batch = Array.from({ length: 500 }, (_, i) => {
-      return {
-        message: messageOf(uuidAt(Date.now()), i === 333 ? "a\u0000b" : `content ${i} "quoted" \\ {}`),
-        deliveries: 1,
-      };
+      const message = messageOf(uuidAt(Date.now()), i === 333 ? "a\u0000b" : `content ${i} "quoted" \\ {}`);
+      return { message, deliveries: 1, all: [{ message, held: {} as never }] };
     });
-    const results = await storeBatch(pool, batch, ROW, {
+    const troubles = {
+      report<T>(area: string, result: T & { readonly ok: boolean }): T {
+        assert.ok(result.ok, area);
+        return result;
+      },
+    };
+    const store = new BatchStore({
+      inbox: { receive: (part, options) => receiveMessages(pool, part, options, null) },
+      lifetimes: { isExpired: () => false },
+      troubles,
       signal: new AbortController().signal,
-      random: () => 0,
-      isExpired: () => false,
-      onTrouble: (failure) => assert.fail(failure.message),
     });
+    const results = await store.store(batch, ROW);
     const kinds = batch.map(({ message }) => results.get(message.messageId)?.kind);
     assert.equal(kinds.filter((kind) => kind === "stored").length, 499);
     assert.equal(kinds[333], "refused");
@@ -283,7 +291,8 @@ for (const version of postgresVersions()) {
     );
     const kept = await keepPartitions(pool, 30 * DAY, new AbortController().signal);
     assert.ok(kept.ok, JSON.stringify(kept));
-    assert.deepEqual([kept.dropped.length, kept.deleted, kept.made], [1, 1, 0]);
+    const [{ dropped, deleted, made: missing } = assert.fail("no row")] = kept.rows;
+    assert.deepEqual([dropped.length, deleted, missing], [1, 1, 0]);
     const rows = await sql(pool, "select message_id, external_id, tableoid::regclass::text as part from acker.inbox");
     assert.equal(rows.length, 3);
     assert.equal(rows.find((row) => row["message_id"] === straggler)?.["part"], "acker.inbox_default");
@@ -307,6 +316,6 @@ for (const version of postgresVersions()) {
     assert.equal((await receive(pool, messageOf("meanwhile"), ROW)).status, "processed");
     await holder.run("commit", [], { simple: true });
     const free = await keepPartitions(pool, 30 * DAY, never);
-    assert.ok(free.ok && free.dropped[0] === "inbox_20200102", JSON.stringify(free));
+    assert.ok(free.ok && free.rows[0]?.dropped[0] === "inbox_20200102", JSON.stringify(free));
   });
 }

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { readAckerConfig } from "@acktor/acker/config";
-import { hostFault, isAllowedAddress, readHosts } from "@acktor/acker/handle/public-address";
-import { createWebhookHandler, type WebhookOptions } from "@acktor/acker/handle/webhook-handler";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
+import { hostFault, isAllowedAddress, readHosts } from "@acktor/acker/process/handlers/public-address";
+import { createWebhookHandler, type WebhookOptions } from "@acktor/acker/process/handlers/webhook-handler";
 import { plainClient, testAcker, testBroker } from "../support/acker.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { webhookServer } from "../support/webhook-server.ts";
@@ -92,7 +92,7 @@ test("the configuration's faults are told at start", () => {
 async function handlerOn(t: TestContext, over: Partial<WebhookOptions> = {}) {
   const server = await webhookServer(t);
   const allowed = readHosts(["127.0.0.1"]);
-  const options = { allowed, secret: null, userAgent: "acktor/test", wallClock: () => 1_700_000_000_500 };
+  const options = { allowed, secret: null, userAgent: "acktor/test", clock: { wallClock: () => 1_700_000_000_500 } };
   const handler = createWebhookHandler({ url: `http://127.0.0.1:${server.port}/hook?x=1`, ...options, ...over });
   const post = (message: InboxMessage, signal = new AbortController().signal) =>
     handler.handle(message, { signal, working: () => undefined });
@@ -208,7 +208,13 @@ test("a name is resolved once, all its addresses are looked at, and the connecti
     return answers[asked.length - 1] ?? ["10.0.0.1"];
   };
   const server = await webhookServer(t);
-  const options = { allowed: readHosts(["127.0.0.1"]), secret: null, userAgent: "t", wallClock: () => 0, resolve };
+  const options = {
+    allowed: readHosts(["127.0.0.1"]),
+    secret: null,
+    userAgent: "t",
+    clock: { wallClock: () => 0 },
+    resolve,
+  };
   const handler = createWebhookHandler({ url: `http://Rebinding.Example:${server.port}/`, ...options });
   const post = () => handler.handle(messageOf(), { signal: new AbortController().signal, working: () => undefined });
   assert.equal((await post()).kind, "processed");

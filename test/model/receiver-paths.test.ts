@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createCounts } from "@acktor/acker/control/counts";
-import { createIntake } from "@acktor/acker/subscribe/intake";
+import { Intake } from "@acktor/acker/subscribe/intake";
+import { Places } from "@acktor/acker/subscribe/places";
+import { Receiver } from "@acktor/acker/subscribe/receiver";
 import { type ReceiverEvent, receiverMachine } from "@acktor/acker/subscribe/receiver-machine";
-import { startReceiver } from "@acktor/acker/subscribe/start-receiver";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { initialTransition, transition } from "xstate";
@@ -29,20 +30,16 @@ const MOVES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 function setUp(link: FakeLink, group: string | null = null) {
   const counts = createCounts();
-  const intake = createIntake({
-    limit: 100,
-    byteLimit: 1_000,
-    ownPrefixes: [],
-    counts,
-    now: () => 0,
-    forward: () => true,
-  });
-  const presence = { prefix: "delivery/acker", instance: "a", filters: ["data/#"], clock: () => 1 };
+  const places = new Places({ limit: 100, byteLimit: 1_000 });
+  const clock = { now: () => 0, wallClock: () => 1_000 };
+  const intake = new Intake({ places, next: { take: () => true }, ownPrefixes: [], counts, clock });
   const warnings: string[] = [];
   const logger = createLogger("acker", "a", "warn", { write: (line) => void warnings.push(line) });
   const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
-  const receiver = startReceiver({ link, intake, topics: ["data/#"], group, presence, logger, guard });
-  return { intake, warnings, receiver };
+  const config = { ACKTOR_TOPICS: ["data/#"], ACKTOR_GROUP: group, ACKTOR_PRESENCE_PREFIX: "delivery/acker" };
+  const receiver = new Receiver({ link, intake, config, instance: "a", clock, logger, guard });
+  receiver.start();
+  return { places, warnings, receiver };
 }
 
 test("from each state each event leads where the table says, and nowhere else", () => {
@@ -65,7 +62,7 @@ for (const path of getShortestPaths(receiverMachine, { events: EVENTS })) {
   const steps = path.steps.map((step): string => step.event.type).filter((type) => type !== "xstate.init");
   test(`path: ${["start", ...steps].join(" → ")}`, () => {
     const link = fakeLink();
-    const { receiver, intake } = setUp(link);
+    const { receiver, places } = setUp(link);
     const act: Readonly<Record<string, () => void>> = {
       "link.opened": () => link.emit("link.connected", { protocolVersion: 5, broker: "b", clientId: "c" }),
       "database.returned": () => receiver.databaseReturned(),
@@ -85,7 +82,7 @@ for (const path of getShortestPaths(receiverMachine, { events: EVENTS })) {
       retain: false,
       userProperties: undefined,
     });
-    assert.equal(intake.size(), listening ? 1 : 0);
+    assert.equal(places.size(), listening ? 1 : 0);
     receiver.stop();
     receiver.stop();
   });

@@ -1,34 +1,35 @@
 /**
- * The acker, put together: the way of a message from the broker to the row, and of the answer back.
+ * The acker as a service: `acker.ts` with PostgreSQL, MQTT, the control plane and HTTP around it.
  *
- *   subscribe → verify → inbox → handle → ack
- *
- * Read this file first, then the folders in the order of that line. Nothing but this file and `pipeline.ts` knows more
- * than one step.
+ * Read `acker.ts` first, then the folders in the order of its line.
  */
+import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
+import { type Clock, SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
-import { addressOf } from "@acktor/shared/runtime/http-server";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import type { Running } from "@acktor/shared/runtime/main";
-import { type AckerSettings, instanceName } from "@acktor/shared/runtime/settings";
+import { instanceName } from "@acktor/shared/runtime/settings";
 import { startTracing } from "@acktor/shared/runtime/tracing";
-import type { FastifyInstance } from "fastify";
-import { Acker, DEFAULT_LEASE_MS } from "./acker.ts";
+import { Acker } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
-import type { Handler } from "./handle/handler.ts";
+import { AckerControl } from "./control/acker-control.ts";
+import { AckerHttp } from "./control/acker-http.ts";
+import { AckerView } from "./control/view.ts";
+import { PostgresInbox } from "./inbox/postgres-inbox.ts";
+import { chooseHandler } from "./process/handlers/choose-handler.ts";
+import type { Handler } from "./process/handlers/handler.ts";
+import { makeLink } from "./subscribe/make-link.ts";
 import { VERSION } from "./version.ts";
 
 export interface StartOptions {
   /** Where log lines go; standard output when absent. */
   readonly logStream?: { write(line: string): void };
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-  /** 0 to 1. */
-  readonly random?: () => number;
+  /** Time, for tests. */
+  readonly clock?: Clock;
   /** Instead of the built-in handler that ACKTOR_HANDLER names. */
   readonly handler?: Handler;
-  /** Milliseconds after which the messages of a crashed process are free; renewed each third of it. Default 15,000. */
+  /** Milliseconds after which the messages of a crashed process are free; renewed three times as often. Default 15,000. */
   readonly leaseMs?: number;
   /** False: no HTTP. Default true. */
   readonly listen?: boolean;
@@ -46,9 +47,12 @@ export interface RunningAcker extends Running {
 
 export type StartAckerResult = RunningAcker | { readonly ok: false; readonly faults: readonly string[] };
 
+/** A crashed acker's messages are free after this; leases are renewed three times as often. */
+const DEFAULT_LEASE_MS = 15_000;
+
 /**
  * Starts an acker: HTTP listens when this resolves; messages are taken from `started` on.
- * @returns every fault of the configuration at once, a port that is taken included
+ * @returns every fault of the configuration, including a port that is taken
  */
 export async function startAcker(env: Environment, options: StartOptions = {}): Promise<StartAckerResult> {
   const read = readAckerConfig(env);
@@ -57,48 +61,42 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const logger = createLogger("acker", instance, config.LOG_LEVEL, options.logStream);
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const tracing = await startTracing({ service: "acker", instance, version: VERSION, endpoint, logger });
+  // Stable, so that a restarted acker takes over its former connection.
+  const clientId = `acktor-acker-${instance}`;
+  const common = { config, instance, logger, clientId, clock: options.clock ?? SYSTEM_CLOCK, random: SYSTEM_RANDOM };
+  const inbox = PostgresInbox.open(config, clientId, logger);
+  const control = new AckerControl({ ...common, inbox, sharedBus: options.bus ?? null });
+  const link = makeLink({ ...common, observer: control });
   const acker = new Acker({
-    tracing: await startTracing({ service: "acker", instance, version: VERSION, endpoint, logger }),
-    config,
-    instance,
-    logger,
-    handler: options.handler ?? null,
+    ...common,
+    ...{ inbox, link, tracing, observer: control, deliveries: control.deliveries },
+    run: `${instance}/${randomBytes(6).toString("hex")}`,
+    handler: options.handler ?? chooseHandler(common),
     leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
-    now: options.now ?? (() => performance.now()),
-    wallClock: () => Date.now(),
-    random: options.random ?? Math.random,
-    bus: options.bus ?? null,
   });
-  const listens = options.listen ?? true;
-  const fault = listens ? await listen(acker.http, config) : null;
+  const view = new AckerView(acker);
+  const http = new AckerHttp({ ...common, acker, view, control, pool: inbox.pool });
+  acker.supervised.around = [control, tracing, http];
+  const fault = (options.listen ?? true) ? await http.listen() : null;
   if (fault !== null) {
-    await acker.close();
+    await acker.supervised.close();
     return { ok: false, faults: [fault] };
   }
-  const supervisor = acker.supervise();
+  acker.supervisor.start();
+  control.start(acker, view);
+  return runningOf(acker, http);
+}
+
+function runningOf({ parts: { instance }, supervisor }: Acker, http: AckerHttp): RunningAcker {
   return {
     ok: true,
-    url: listens ? addressOf(acker.http) : "",
+    url: http.url(),
     instance,
     started: supervisor.started,
-    stop: () => supervisor.stop(),
     stopped: supervisor.stopped,
+    stop: () => supervisor.stop(),
     pause: () => supervisor.pause(),
     resume: () => supervisor.resume(),
   };
-}
-
-/** The fault of a port that cannot be had, or null. */
-async function listen(http: FastifyInstance, config: AckerSettings): Promise<string | null> {
-  const { HTTP_HOST: host, HTTP_PORT: port } = config;
-  try {
-    await http.listen({ host, port });
-    return null;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") {
-      return `HTTP_PORT ${port} is taken on ${host} by another process. Choose another one, or 0 for any free port. Example: HTTP_PORT=8081`;
-    }
-    return `HTTP_HOST ${host} and HTTP_PORT ${port} cannot be listened on (${code ?? message}). Example: HTTP_HOST=127.0.0.1`;
-  }
 }

@@ -1,13 +1,13 @@
-/** The acker's configuration: the settings, and the faults between them. */
+/** The acker's configuration: the settings, and faults of their combinations. */
 import { isIP } from "node:net";
 import { birthFault } from "@acktor/shared/protocol/presence";
 import { dataFilterFault } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import { oneWayFault, sharedFaults } from "@acktor/shared/runtime/setting-faults";
 import { type AckerSettings, ackerSettings, knownNames } from "@acktor/shared/runtime/settings";
-import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./handle/public-address.ts";
+import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./process/handlers/public-address.ts";
 
-/** Reads and cross-checks the environment; all faults at once. */
+/** Reads and cross-checks the environment; reports every fault. */
 export function readAckerConfig(env: Environment): ConfigResult<AckerSettings> {
   return readConfig(ackerSettings, env, knownNames, crossFaults);
 }
@@ -16,7 +16,7 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
   const faults = sharedFaults(config);
   const prefixes = [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX].filter((prefix) => prefix !== undefined);
   for (const topic of config.ACKTOR_TOPICS ?? []) {
-    // TOPICS-3. `#` alone means everything else: the acker leaves our own topics out. No other filter has that meaning.
+    // TOPICS-3. `#` alone means everything else: the acker leaves acktor's own topics out. No other filter has that meaning.
     const fault = topic === "#" ? null : dataFilterFault(topic, prefixes);
     if (fault !== null) faults.push(`ACKTOR_TOPICS has ${topic}, which ${fault}.`);
   }
@@ -32,7 +32,7 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
   return [...faults, ...(oneWay === null ? [] : [oneWay]), ...webhookFaults(config)];
 }
 
-/** What can be known of a webhook before the first message. */
+/** Faults of a webhook that are known before the first message. */
 function webhookFaults(config: Partial<AckerSettings>): string[] {
   const { ACKTOR_HANDLER: handler, ACKTOR_WEBHOOK_URL: given, ACKTOR_WEBHOOK_HOSTS: items } = config;
   const bad = (items ?? []).filter((item) => hostFault(item) !== null);

@@ -1,27 +1,28 @@
 /**
- * `@acktor/acker`: the acker as a library. The same parts as the service, with handlers of yours and without HTTP.
+ * `@acktor/acker`: the acker as a library. The same parts as the service, with your handlers and without HTTP.
  *
- * A handler is called for each message, and again when its answer was lost, its process died or it asked for that. What it
- * does by itself may so happen twice; what it returns as `sql` or `inTransaction` commits with the inbox, exactly once.
+ * A handler is called for each message, and again when its answer was lost, its process died, or it asked for a retry. Its
+ * own effects may happen twice; what it returns as `sql` or `inTransaction` commits with the inbox, exactly once.
  */
 import type { TransactionQuery } from "@acktor/shared/db/fenced-transaction";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { startAcker } from "./app.ts";
-import type { AfterHandler, HandleResult, HandlerRoute, RoutedHandler } from "./handle/handler.ts";
-import { isThenable } from "./handle/is-thenable.ts";
 import type { Fragment } from "./inbox/fragment.ts";
 import type { InboxMessage } from "./inbox/message.ts";
+import { HANDLER_BOUNDS } from "./process/handlers/choose-handler.ts";
+import type { AfterHandler, HandleResult, HandlerRoute, RoutedHandler } from "./process/handlers/handler.ts";
+import { isThenable } from "./process/is-thenable.ts";
 
 export type { TransactionQuery } from "@acktor/shared/db/fenced-transaction";
-export type { HandleResult } from "./handle/handler.ts";
 export { type Fragment, type FragmentValue, sql } from "./inbox/fragment.ts";
+export type { HandleResult } from "./process/handlers/handler.ts";
 
 /** A message as a handler gets it: complete, its checksum verified, not expired. */
 export interface HandlerMessage {
   /** The sender's id; the same in every delivery, so it serves as an idempotency key. */
   readonly id: string;
   readonly topic: string;
-  /** Text, or base64 where `contentEncoding` says so. */
+  /** Text, or base64, by `contentEncoding`. */
   readonly content: string;
   readonly contentEncoding: "utf8" | "base64";
   readonly contentType: string | null;
@@ -33,15 +34,15 @@ export interface HandlerContext {
   /** Aborted when the handler's time is over or the acker stops. */
   readonly signal: AbortSignal;
   /**
-   * Asks the outbox not to send the message again for so many milliseconds, at most a day. While a handler runs the outbox
-   * hears this by itself every few seconds; a handler that blocks the event loop for long says so before, and awaits a
-   * `setImmediate`, with which it leaves.
+   * Asks the outbox not to send the message again for so many milliseconds, at most a day. The acker asks so every few
+   * seconds while a handler runs. A handler that blocks the event loop for long asks before, and awaits a `setImmediate`,
+   * so that the request is sent.
    */
   working(forMs: number): void;
 }
 
 /**
- * Does the work of one message. A throw is a retryable rejection; so is a result that is none.
+ * Does the work of one message. A throw is a retryable rejection; so is any other result.
  * @returns `processed`; `rejected(…)`; a fragment of `sql`; or `inTransaction(…)`
  */
 export type MessageHandler = (
@@ -51,11 +52,6 @@ export type MessageHandler = (
 
 export interface HandlerOptions {
   readonly handle: MessageHandler;
-  /**
-   * True: `handle` is synchronous and only computes what it returns. It may then run before the message is stored, and more than
-   * once, so that a plain insert that it returns is part of the inbox's own statement and needs no lease. Default false.
-   */
-  readonly pure?: boolean;
   /** Messages that it works on at a time. Default 16. */
   readonly concurrency?: number;
   /** Milliseconds; then its signal is aborted and the message rejected, retryable. Default 30,000. */
@@ -63,13 +59,13 @@ export interface HandlerOptions {
 }
 
 export interface AckerOptions {
-  /** postgres://…; the schema `acker` is made there unless `env` says ACKTOR_MIGRATE=off. */
+  /** postgres://…; the acker creates its schema `acker` there unless `env` has ACKTOR_MIGRATE=off. */
   readonly databaseUrl: string;
   /** mqtt://, mqtts://, ws:// or wss:// */
   readonly mqttUrl: string;
   /** Handlers by MQTT filter, all of which are subscribed. Of two that match a topic the first takes it. */
   readonly handlers: Readonly<Record<string, MessageHandler | HandlerOptions>>;
-  /** Name of this process among its replicas; stable, or a restarted one is a stranger. */
+  /** Name of this process among its replicas; stable, or a restarted process counts as a new one. */
   readonly instance?: string;
   /** Port for health, metrics and status on 127.0.0.1; 0 = any. Default: no HTTP. */
   readonly httpPort?: number;
@@ -95,12 +91,8 @@ export interface RunningLibraryAcker {
 
 export type CreateAckerResult =
   | ({ readonly ok: true } & RunningLibraryAcker)
-  /** Every fault of the options at once. */
+  /** Every fault of the options. */
   | { readonly ok: false; readonly faults: readonly string[] };
-
-const CONCURRENCY = 16;
-const TIMEOUT_MS = 30_000;
-const NEVER = new AbortController().signal;
 
 /** The work is done. */
 export const processed: HandleResult = { kind: "processed" };
@@ -120,13 +112,13 @@ export function rejected(
 
 /**
  * The work is this transaction, which commits with the inbox or not at all. One that fails is a retryable rejection.
- * @param work runs statements by `query`; a throw rolls back. Its connection is its own until it ends, 30 s at most.
+ * @param work runs statements by `query`; a throw rolls back. It has a connection of its own until it ends, 30 s at most.
  */
 export function inTransaction(work: (query: TransactionQuery) => Promise<unknown>): HandleResult {
   return { kind: "processed", effect: { kind: "transaction", work } };
 }
 
-/** Starts an acker. It connects, and connects again, by itself; an unreachable server is no fault. */
+/** Starts an acker. It connects and reconnects automatically; an unreachable server is no fault. */
 export async function createAcker(options: AckerOptions): Promise<CreateAckerResult> {
   const faults = Object.entries(options.handlers).flatMap(([filter, handler]) => faultsOf(filter, handler));
   if (faults.length > 0) return { ok: false, faults };
@@ -152,7 +144,7 @@ export async function createAcker(options: AckerOptions): Promise<CreateAckerRes
 function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): string[] {
   if (filter.includes(",")) return [`handlers has ${filter}: one filter each, without commas.`];
   if (typeof handler === "function") return [];
-  const { concurrency = CONCURRENCY, timeoutMs = TIMEOUT_MS } = handler;
+  const { concurrency, timeoutMs } = { ...HANDLER_BOUNDS, ...handler };
   const faults: string[] = [];
   if (!Number.isInteger(concurrency) || concurrency < 1)
     faults.push(`handlers[${filter}].concurrency is not 1 or more.`);
@@ -163,9 +155,8 @@ function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): str
 function toRoutes(handlers: AckerOptions["handlers"]): RoutedHandler {
   const routes = Object.entries(handlers).map(([filter, given]): HandlerRoute => {
     const options: HandlerOptions = typeof given === "function" ? { handle: given } : given;
-    const { handle, concurrency = CONCURRENCY, timeoutMs = TIMEOUT_MS, pure = false } = options;
-    const effectOf = pure ? (message: InboxMessage) => computed(handle, message) : null;
-    return { filter, handler: adapt(filter, handle), effectOf, concurrency, timeoutMs };
+    const { handle, concurrency, timeoutMs } = { ...HANDLER_BOUNDS, ...options };
+    return { filter, handler: adapt(filter, handle), concurrency, timeoutMs };
   });
   return { name: "library", mode: "routed", routes };
 }
@@ -183,16 +174,6 @@ function adapt(name: string, handle: MessageHandler): AfterHandler {
 
 function asResult(result: HandleResult | Fragment): HandleResult {
   return isFragment(result) ? { kind: "processed", effect: result } : result;
-}
-
-/** The fragment that a pure handler returns, or null; what else it returns is looked at when its turn comes. */
-function computed(handle: MessageHandler, message: InboxMessage): Fragment | null {
-  const result = handle(toMessage(message), { signal: NEVER, working: () => undefined });
-  if (isThenable(result)) {
-    Promise.resolve(result).catch(() => "it is asked again, and heard then");
-    return null;
-  }
-  return isFragment(result) ? result : null;
 }
 
 function isFragment(result: HandleResult | Fragment | undefined): result is Fragment {

@@ -1,4 +1,4 @@
-/** `npm run start:acker`: the acker as a process of its own, configured by the environment. */
+/** `npm run start:acker`: the acker as its own process, configured by the environment. */
 import { runService } from "@acktor/shared/runtime/main";
 import { startAcker } from "./app.ts";
 

@@ -1,4 +1,4 @@
-/** This package's version, as `/version` says it. */
+/** This package's version. */
 import { readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };

@@ -27,6 +27,8 @@ export interface PersisterParts {
   readonly stop: AbortSignal;
   /** Ends the wait for a running attempt, too. */
   readonly abandon?: AbortSignal;
+  /** True: every failure is retried, because the caller has sorted out those that PostgreSQL would repeat. */
+  readonly retriesRefusals?: boolean;
 }
 
 /** The result of an attempt whose answer was not waited for. */
@@ -50,12 +52,12 @@ export class Persister {
    * @returns the rows; or the failure that PostgreSQL will repeat, or the last one before the stop
    */
   async persist<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row>> {
-    const { troubles, area, pauseMs, maxPauseMs = pauseMs, stop } = this.#parts;
+    const { troubles, area, pauseMs, maxPauseMs = pauseMs, stop, retriesRefusals = false } = this.#parts;
     for (let wait = pauseMs; ; wait = Math.min(2 * wait, maxPauseMs)) {
       const result = await this.#attempt(run);
       if (result === null) return { ok: false, failure: ABANDONED };
       troubles.report(area, result);
-      if (result.ok || isFinal(result.failure)) return result;
+      if (result.ok || (!retriesRefusals && isFinal(result.failure))) return result;
       if (!(await pause(wait, stop))) return result;
     }
   }

@@ -1,24 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createCounts } from "@acktor/acker/control/counts";
-import { createIntake, type Held } from "@acktor/acker/subscribe/intake";
+import { Intake } from "@acktor/acker/subscribe/intake";
+import { type Held, Places } from "@acktor/acker/subscribe/places";
 import fc from "fast-check";
 
 function setUp(limit: number, byteLimit: number) {
   const counts = createCounts();
   const forwarded: Held[] = [];
   const ownPrefixes = ["delivery/ack", "delivery/acker"];
-  const forward = (held: Held): boolean => {
-    forwarded.push(held);
-    return true;
+  const next = {
+    take(held: Held): boolean {
+      forwarded.push(held);
+      return true;
+    },
   };
-  const intake = createIntake({ limit, byteLimit, ownPrefixes, counts, now: () => 7, forward });
-  return { counts, forwarded, intake };
+  const places = new Places({ limit, byteLimit });
+  const intake = new Intake({ places, next, ownPrefixes, counts, clock: { now: () => 7 } });
+  return { counts, forwarded, intake, places };
 }
 
 const message = (bytes = 1, topic = "data/a") => ({ topic, payload: Buffer.alloc(bytes) });
 
-test("closed at first and when closed: what comes is dropped and counted", () => {
+test("ARRIVAL-1: while the intake is closed, messages are dropped and counted", () => {
   const { intake, counts, forwarded } = setUp(10, 100);
   intake.receive(message());
   intake.open();
@@ -30,7 +34,7 @@ test("closed at first and when closed: what comes is dropped and counted", () =>
   assert.equal(counts.received, 3);
 });
 
-test("our own topics are no messages", () => {
+test("ARRIVAL-2: acktor's own topics are not messages", () => {
   const { intake, counts, forwarded } = setUp(10, 100);
   intake.open();
   for (const topic of ["delivery/ack/1", "delivery/ack", "delivery/acker/x"]) intake.receive(message(1, topic));
@@ -42,46 +46,48 @@ test("our own topics are no messages", () => {
   assert.equal(counts.messages.ignored, 3);
 });
 
-test("never more than the bounds, whatever comes and goes", () => {
+test("PLACES-1: never more than the bounds, in any order of arrivals and releases", () => {
   const step = fc.oneof(fc.nat(60), fc.constant("release" as const));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const { intake, counts, forwarded } = setUp(5, 100);
+      const { intake, counts, forwarded, places } = setUp(5, 100);
       intake.open();
       const held: Held[] = [];
       for (const next of steps) {
         if (next === "release") {
           const one = held.shift();
-          if (one !== undefined) intake.release(one);
+          if (one !== undefined) places.release(one);
         } else {
           const before = forwarded.length;
           intake.receive(message(next));
           if (forwarded.length > before) held.push(...forwarded.slice(before));
         }
-        assert.ok(intake.size() <= 5 && intake.bytes() <= 100);
-        assert.equal(intake.size(), held.length);
+        assert.ok(places.size() <= 5 && places.bytes() <= 100);
+        assert.equal(places.size(), held.length);
         assert.equal(counts.received, forwarded.length + counts.messages.overflow);
       }
     }),
   );
 });
 
-test("what the next step does not take is not held", () => {
+test("an arrival that the next step does not take is not held", () => {
   const counts = createCounts();
-  const intake = createIntake({ limit: 9, byteLimit: 99, ownPrefixes: [], counts, now: () => 0, forward: () => false });
+  const places = new Places({ limit: 9, byteLimit: 99 });
+  const next = { take: () => false };
+  const intake = new Intake({ places, next, ownPrefixes: [], counts, clock: { now: () => 0 } });
   intake.open();
   intake.receive(message());
-  assert.equal(intake.size(), 0);
+  assert.equal(places.size(), 0);
   assert.equal(counts.messages.overflow, 1);
 });
 
-test("a place that is given back twice is free once", () => {
-  const { intake, forwarded } = setUp(2, 100);
+test("a place that is released twice is free once", () => {
+  const { intake, forwarded, places } = setUp(2, 100);
   intake.open();
   for (let i = 0; i < 2; i++) intake.receive(message(10));
   const [first] = forwarded;
   assert.ok(first !== undefined);
-  intake.release(first);
-  intake.release(first);
-  assert.deepEqual([intake.size(), intake.bytes()], [1, 10]);
+  places.release(first);
+  places.release(first);
+  assert.deepEqual([places.size(), places.bytes()], [1, 10]);
 });

@@ -105,16 +105,16 @@ test("life ends by our clock, and only by it", () => {
 test("a damaged copy may be sent again, what cannot be stored may not", () => {
   const corrupt = verify({ message_id: "m1", content: "x", checksum: "sha256:00", attempt_token: "9" });
   assert.ok(corrupt.kind === "corrupt");
-  assert.equal(corrupt.refused?.attemptToken, "9");
+  assert.equal(corrupt.rejected?.attemptToken, "9");
   assert.equal(verify({ message_id: "m1", content: "\ud800" }).kind, "unusable");
   assert.equal(verify({ message_id: "m1", content: "a\u0000" }).kind, "unusable");
   assert.equal(verify({ message_id: "m1", content: "a", content_encoding: "base64" }).kind, "unusable");
   assert.equal(verify({ message_id: "m1", content: "AAE=", content_encoding: "base64" }).kind, "message");
   const quiet = verify({ message_id: "m1", content: "\ud800", requires_ack: false });
-  assert.ok(quiet.kind === "unusable" && quiet.refused === null);
+  assert.ok(quiet.kind === "unusable" && quiet.rejected === null);
 });
 
-test("odd fields are refused or made harmless", () => {
+test("odd fields are rejected or made harmless", () => {
   assert.equal(verify({ message_id: "m1", content: "x", attempt_token: "a\u0000" }).kind, "malformed");
   assert.equal(verify({ message_id: "m1", content: "x", content_type: "t".repeat(2_000) }).kind, "malformed");
   assert.equal(verify({ message_id: "m".repeat(129), content: "x" }).kind, "malformed");
@@ -123,7 +123,7 @@ test("odd fields are refused or made harmless", () => {
   assert.equal(verify(Buffer.alloc(MAX_PAYLOAD_BYTES + 1, 32)).kind, "malformed");
 });
 
-test("VERIFY-4: another text of the signed bytes has no answer; U+0000 that was signed is refused for good", () => {
+test("VERIFY-4: another text of the signed bytes has no answer; U+0000 that was signed is rejected without retry", () => {
   const secret = "the secret of the envelopes";
   const trust = EnvelopeTrust.of({ secrets: [secret], publicKeys: [], acceptsUnsigned: false, now: () => 0 });
   const judge = (envelope: object): Verdict => {

@@ -1,44 +1,67 @@
 /**
- * Answers who asks what became of a message here.
+ * Answers requests for what became of a message in this inbox.
  *
  * Invariants:
- *  1. At most `MOST_UNDER_WAY` questions are with the database; one more is not answered, as if it had been lost.
- *  2. A database that is away gives no answer: silence is not "never seen".
+ *  RECEIPTS-1. At most `MOST_UNDER_WAY` requests are with the database; a further one gets no answer.
+ *  RECEIPTS-2. While the database is away a request gets no answer: no answer does not mean "never seen".
  */
 import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
-import type { Pool } from "@acktor/shared/db/pool";
 import { type ReceiptReply, receiptRequest } from "@acktor/shared/inspect/receipts";
 import { WIRE_VERSION } from "@acktor/shared/inspect/wire";
 import { LIMITS, readText, sealedBytes } from "@acktor/shared/inspect/wire-schemas";
-import { readReceipt } from "../inbox/read-receipt.ts";
+import type { Inbox } from "../inbox/inbox.ts";
 
 const MOST_UNDER_WAY = 8;
 
-export interface AnswerOptions {
+export interface ReceiptAnswersParts {
   readonly bus: Bus;
   readonly subject: string;
-  readonly pool: Pool;
+  readonly inbox: Pick<Inbox, "readReceipt">;
   readonly instance: string;
-  /** Somebody asked what is no question. */
-  readonly onMalformed: () => void;
 }
 
-/** @returns what ends it; twice is fine */
-export function answerReceipts({ bus, subject, pool, instance, onMalformed }: AnswerOptions): () => void {
-  let underWay = 0;
-  const answer = async (messageId: string, respond: (text: string) => void): Promise<void> => {
-    underWay++;
-    try {
-      const read = await readReceipt(pool, messageId);
-      if (read.ok) respond(JSON.stringify({ v: WIRE_VERSION, instance, receipt: read.receipt } satisfies ReceiptReply));
-    } finally {
-      underWay--;
-    }
-  };
-  const hear = ({ text, respond }: BusMessage): Promise<void> | undefined => {
+export class ReceiptAnswers {
+  /** Requests that were not understood. */
+  malformed = 0;
+  readonly #parts: ReceiptAnswersParts;
+  #underWay = 0;
+  /** Ends the subscription. Written by `start` and `stop`. */
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(parts: ReceiptAnswersParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { bus, subject } = this.#parts;
+    const limits = { mostBytes: sealedBytes(LIMITS.small) };
+    this.#unsubscribe ??= bus.subscribe(subject, (message) => this.#hear(message), limits);
+  }
+
+  /** May be called early and twice. */
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+  }
+
+  #hear({ text, respond }: BusMessage): Promise<void> | undefined {
     const request = readText(receiptRequest, text, LIMITS.small);
-    if (request === null) onMalformed();
-    return request === null || underWay >= MOST_UNDER_WAY ? undefined : answer(request.message_id, respond);
-  };
-  return bus.subscribe(subject, hear, { mostBytes: sealedBytes(LIMITS.small) });
+    if (request === null) this.malformed++;
+    // RECEIPTS-1
+    return request === null || this.#underWay >= MOST_UNDER_WAY ? undefined : this.#answer(request.message_id, respond);
+  }
+
+  async #answer(messageId: string, respond: BusMessage["respond"]): Promise<void> {
+    const { inbox, instance } = this.#parts;
+    this.#underWay++;
+    try {
+      const read = await inbox.readReceipt(messageId);
+      // RECEIPTS-2
+      if (!read.ok) return;
+      const receipt = read.rows[0] ?? null;
+      respond(JSON.stringify({ v: WIRE_VERSION, instance, receipt } satisfies ReceiptReply));
+    } finally {
+      this.#underWay--;
+    }
+  }
 }

@@ -1,6 +1,6 @@
-/** What happened to messages and acks since the start, as plain numbers: raised on the hot path, read by people. */
+/** What happened to messages and acks since the start, as plain numbers. */
 
-/** Every arrival ends in exactly one of these, except that `first` and `duplicate` may be followed by a handler's. */
+/** Every arrival ends in exactly one of these; after `first` and `duplicate` the outcome of a handler may follow. */
 export const MESSAGE_OUTCOMES = [
   "first",
   "duplicate",
@@ -15,7 +15,7 @@ export const MESSAGE_OUTCOMES = [
   "abandoned",
 ] as const;
 
-/** How the handler's work ended; `row` mode counts none of them. */
+/** How handlers ended; where the row is the effect, all stay 0. */
 export const HANDLER_OUTCOMES = ["processed", "rejected", "retryable", "fenced"] as const;
 
 export const ACK_OUTCOMES = ["sent", "refused", "lost", "dropped", "withheld"] as const;
@@ -25,7 +25,7 @@ export interface Counts {
   readonly messages: Record<(typeof MESSAGE_OUTCOMES)[number], number>;
   readonly handler: Record<(typeof HANDLER_OUTCOMES)[number], number>;
   readonly acks: Record<(typeof ACK_OUTCOMES)[number], number>;
-  /** How often an outbox was asked for patience: acks of status `working`, which are among `acks` as well. */
+  /** Acks of status `working`, which ask an outbox for patience; `acks` counts them as well. */
   working: number;
 }
 

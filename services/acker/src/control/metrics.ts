@@ -1,75 +1,67 @@
-/** What Prometheus scrapes of the acker, beside what both services have (`shared/src/inspect/service-metrics.ts`). */
-import { SERVICE_METRICS, type ServiceMetricsSource } from "@acktor/shared/inspect/service-metrics";
-import { addMetrics, byLabel, createRegistry, type Metric, type Registry } from "@acktor/shared/runtime/metric-table";
-import type { Counts } from "./counts.ts";
+/** What Prometheus scrapes of the acker, in addition to `shared/src/inspect/service-metrics.ts`. */
+import type { Pool } from "@acktor/shared/db/pool";
+import { SERVICE_METRICS } from "@acktor/shared/inspect/service-metrics";
+import {
+  addMetrics,
+  byLabel,
+  createRegistry,
+  type Metric,
+  type Registry,
+  type Samples,
+} from "@acktor/shared/runtime/metric-table";
+import type { Acker } from "../acker.ts";
+import { VERSION } from "../version.ts";
+import type { AckerControl } from "./acker-control.ts";
 
-export interface AckerMetricsSource extends ServiceMetricsSource {
-  readonly counts: Counts;
-  readonly queue: () => number;
-  readonly queueBytes: () => number;
-  readonly acksWaiting: () => number;
-  readonly handling: () => number;
-  readonly stuck: () => number;
+type Read = (acker: Acker) => number | Samples;
+
+function counter(name: string, help: string, read: Read, labels?: readonly string[]): Metric<Acker> {
+  return { name: `acktor_acker_${name}`, kind: "counter", help, read, ...(labels === undefined ? {} : { labels }) };
 }
 
-export const ACKER_METRICS: readonly Metric<AckerMetricsSource>[] = [
-  {
-    name: "acktor_acker_messages_total",
-    kind: "counter",
-    help: "Messages that arrived, by what became of them.",
-    labels: ["outcome"],
-    read: ({ counts }) => byLabel("outcome", counts.messages),
-  },
-  {
-    name: "acktor_acker_handled_total",
-    kind: "counter",
-    help: "Messages that a handler worked on, by how that ended.",
-    labels: ["outcome"],
-    read: ({ counts }) => byLabel("outcome", counts.handler),
-  },
-  {
-    name: "acktor_acker_acks_total",
-    kind: "counter",
-    help: "Acks, by how their PUBLISH ended.",
-    labels: ["outcome"],
-    read: ({ counts }) => byLabel("outcome", counts.acks),
-  },
-  {
-    name: "acktor_acker_working_acks_total",
-    kind: "counter",
-    help: "Acks that ask for patience, because a handler is still at work.",
-    read: ({ counts }) => counts.working,
-  },
-  {
-    name: "acktor_acker_queue_messages",
-    kind: "gauge",
-    help: "Messages received and not finished.",
-    read: ({ queue }) => queue(),
-  },
-  { name: "acktor_acker_queue_bytes", kind: "gauge", help: "Bytes of them.", read: ({ queueBytes }) => queueBytes() },
-  {
-    name: "acktor_acker_acks_waiting",
-    kind: "gauge",
-    help: "Acks that wait for the link.",
-    read: ({ acksWaiting }) => acksWaiting(),
-  },
-  {
-    name: "acktor_acker_handlers_running",
-    kind: "gauge",
-    help: "Messages in a handler.",
-    read: ({ handling }) => handling(),
-  },
-  {
-    name: "acktor_acker_handlers_stuck",
-    kind: "gauge",
-    help: "Handlers that are over their time and did not return.",
-    read: ({ stuck }) => stuck(),
-  },
+function gauge(name: string, help: string, read: Read): Metric<Acker> {
+  return { name: `acktor_acker_${name}`, kind: "gauge", help, read };
+}
+
+export const ACKER_METRICS: readonly Metric<Acker>[] = [
+  counter(
+    "messages_total",
+    "Messages that arrived, by what became of them.",
+    ({ counts }) => byLabel("outcome", counts.messages),
+    ["outcome"],
+  ),
+  counter(
+    "handled_total",
+    "Messages that a handler worked on, by how that ended.",
+    ({ counts }) => byLabel("outcome", counts.handler),
+    ["outcome"],
+  ),
+  counter("acks_total", "Acks, by how their PUBLISH ended.", ({ counts }) => byLabel("outcome", counts.acks), [
+    "outcome",
+  ]),
+  counter(
+    "working_acks_total",
+    "Acks that ask for patience, because a handler is still at work.",
+    ({ counts }) => counts.working,
+  ),
+  gauge("queue_messages", "Messages received and not finished.", ({ places }) => places.size()),
+  gauge("queue_bytes", "Bytes of them.", ({ places }) => places.bytes()),
+  gauge("acks_waiting", "Acks that wait for the link.", ({ acks }) => acks.waiting()),
+  gauge("handlers_running", "Messages in a handler.", ({ runs }) => runs?.sizes().handling ?? 0),
+  gauge(
+    "handlers_stuck",
+    "Handlers that are over their time and did not return.",
+    ({ runs }) => runs?.sizes().stuck ?? 0,
+  ),
 ];
 
-export function createMetrics(source: AckerMetricsSource): Registry {
+export function createMetrics(acker: Acker, control: AckerControl, pool: Pool): Registry {
+  const { database, guard, parts, troubles } = acker;
   const registry = createRegistry();
-  addMetrics(registry, SERVICE_METRICS, source);
-  addMetrics(registry, ACKER_METRICS, source);
+  addMetrics(registry, SERVICE_METRICS, {
+    ...{ service: "acker", version: VERSION, link: parts.link, bus: control.plane.bus },
+    ...{ control, database, guard, pool, troubles },
+  });
+  addMetrics(registry, ACKER_METRICS, acker);
   return registry;
 }

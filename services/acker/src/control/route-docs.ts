@@ -1,4 +1,4 @@
-/** What `/openapi.json` of the acker says of its routes. */
+/** The acker's routes in `/openapi.json`. */
 import { HEALTH_DOCS } from "@acktor/shared/runtime/health-docs";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";

@@ -1,7 +1,8 @@
-/** What the acker shows over HTTP beside health and metrics: its status, and its actors. */
-import type { MachinesView } from "@acktor/shared/inspect/wire";
+/** What the acker shows over HTTP in addition to health and metrics: its status, and its actors. */
 import type { FastifyInstance } from "fastify";
+import type { AckerControl } from "./acker-control.ts";
 import type { Counts } from "./counts.ts";
+import type { AckerView } from "./view.ts";
 
 export interface AckerStatus {
   readonly service: "acker";
@@ -13,7 +14,7 @@ export interface AckerStatus {
   readonly topics: readonly string[];
   readonly group: string | null;
   readonly database: { readonly up: boolean; readonly fault: string | null };
-  /** S8 and S7, as the publisher has them. */
+  /** In the same form as the publisher's. */
   readonly connection: object;
   readonly statistics: object;
   readonly received: number;
@@ -30,7 +31,7 @@ export interface AckerStatus {
   };
 }
 
-/** One actor as people see it; contexts carry no payloads. */
+/** One actor as people see it; contexts contain no payloads. */
 export interface ActorView {
   readonly service: "acker";
   readonly instance: string;
@@ -40,15 +41,10 @@ export interface ActorView {
   readonly context: object;
 }
 
-export interface RouteSource {
-  readonly status: () => AckerStatus;
-  /** @param recent with the newest events */
-  readonly machines: (recent: boolean) => MachinesView;
-}
-
-export function addRoutes(app: FastifyInstance, source: RouteSource): void {
-  app.get("/v1/status", async () => source.status());
+export function addRoutes(app: FastifyInstance, view: AckerView, control: AckerControl): void {
+  app.get("/v1/status", async () => view.status());
   app.get("/v1/machines", async (request) => {
-    return source.machines((request.query as { readonly recent?: unknown }).recent === "true");
+    const { recent } = request.query as { readonly recent?: unknown };
+    return control.machines(view.actors(), recent === "true");
   });
 }

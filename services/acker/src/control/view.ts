@@ -1,108 +1,101 @@
-/** What people see of an acker: is it ready, what does it count, in which states are its actors. */
+/** What people see of an acker: whether it is ready, what it counts, in which states its actors are. */
 import type { Json } from "@acktor/shared/inspect/wire";
-import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
-import type { Supervisor } from "@acktor/shared/runtime/supervisor";
+import type { Acker } from "../acker.ts";
 import { VERSION } from "../version.ts";
-import type { Counts } from "./counts.ts";
 import type { AckerStatus, ActorView } from "./routes.ts";
 
-export interface ViewSource {
-  readonly instance: string;
-  readonly handler: string;
-  readonly topics: readonly string[];
-  readonly group: string | null;
-  readonly link: Link;
-  readonly counts: Counts;
-  readonly database: { isUp(): boolean; fault(): string | null };
-  /** What fails and does not recover. */
-  readonly troubles: { checks(): Readonly<Record<string, string>> };
-  readonly intake: { size(): number; bytes(): number };
-  readonly pipeline: { waiting(): number };
-  readonly acks: { waiting(): number };
-  readonly handling: () => number;
-  readonly receiver: () => string;
-  /** Null before it starts. */
-  readonly supervisor: () => Supervisor | null;
-}
+export class AckerView {
+  readonly #acker: Acker;
 
-/** Ready = PostgreSQL answers, the link is CONNECTED, it runs. Degraded = ready, and a part fails and does not recover. */
-export function readinessOf(source: ViewSource): Readiness {
-  const { database } = source;
-  const mqtt = source.link.info().state;
-  const service = stateOf(source);
-  const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
-  const postgres = database.isUp() ? "ok" : (database.fault() ?? "not asked yet");
-  const failing = source.troubles.checks();
-  const status = !ready ? "unavailable" : Object.keys(failing).length === 0 ? "ok" : "degraded";
-  return { ready, status, checks: { postgres, mqtt, service, ...failing } };
-}
+  constructor(acker: Acker) {
+    this.#acker = acker;
+  }
 
-export function statusOf(source: ViewSource): AckerStatus {
-  const { instance, handler, topics, group, counts, database, intake, acks, pipeline } = source;
-  const info = source.link.info();
-  return {
-    service: "acker",
-    instance,
-    version: VERSION,
-    state: stateOf(source),
-    receiver: source.receiver(),
-    handler,
-    topics,
-    group,
-    database: { up: database.isUp(), fault: database.fault() },
-    connection: connectionInfo(info),
-    statistics: linkStatistics(info),
-    received: counts.received,
-    messages: counts.messages,
-    handled: counts.handler,
-    acks: counts.acks,
-    queue: {
-      held: intake.size(),
-      bytes: intake.bytes(),
-      waiting: pipeline.waiting(),
-      handling: source.handling(),
-      acks: acks.waiting(),
-    },
-  };
-}
+  /**
+   * Ready = PostgreSQL answers, the link is CONNECTED, the service is RUNNING. Degraded = ready, and a part fails for
+   * some time.
+   */
+  readiness(): Readiness {
+    const { database, parts, supervisor, troubles } = this.#acker;
+    const mqtt = parts.link.info().state;
+    const service = supervisor.state();
+    const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
+    const postgres = database.isUp() ? "ok" : (database.fault() ?? "not probed yet");
+    const failing = troubles.checks();
+    const status = !ready ? "unavailable" : Object.keys(failing).length === 0 ? "ok" : "degraded";
+    return { ready, status, checks: { postgres, mqtt, service, ...failing } };
+  }
 
-/** What the overview shows of this instance. */
-export function summaryOf(source: ViewSource): Readonly<Record<string, Json>> {
-  const { counts, database, handler } = source;
-  const { state, breaker, protocolVersion } = source.link.info();
-  const { first, duplicate } = counts.messages;
-  return {
-    state: stateOf(source),
-    receiver: source.receiver(),
-    connection: state,
-    breaker,
-    protocol_version: protocolVersion,
-    postgres: database.isUp(),
-    handler,
-    received: counts.received,
-    processed: handler === "inbox" ? first : counts.handler.processed,
-    duplicates: duplicate,
-    rejected: counts.handler.rejected,
-    acks_sent: counts.acks.sent,
-    queued: source.intake.size(),
-    handling: source.handling(),
-  };
-}
+  status(): AckerStatus {
+    const { acks, counts, database, parts, places, processor, receiver, supervisor } = this.#acker;
+    const { config, handler, instance, link } = parts;
+    const info = link.info();
+    return {
+      service: "acker",
+      instance,
+      version: VERSION,
+      state: supervisor.state(),
+      receiver: receiver.state(),
+      handler: handler.name,
+      topics: config.ACKTOR_TOPICS,
+      group: config.ACKTOR_GROUP,
+      database: { up: database.isUp(), fault: database.fault() },
+      connection: connectionInfo(info),
+      statistics: linkStatistics(info),
+      received: counts.received,
+      messages: counts.messages,
+      handled: counts.handler,
+      acks: counts.acks,
+      queue: {
+        held: places.size(),
+        bytes: places.bytes(),
+        waiting: processor.waiting(),
+        handling: this.#handling(),
+        acks: acks.waiting(),
+      },
+    };
+  }
 
-export function actorsOf(source: ViewSource): ActorView[] {
-  const info = source.link.info();
-  const view = (actor: string, value: unknown, context: object): ActorView => {
-    return { service: "acker", instance: source.instance, actor, machine: actor, value, context };
-  };
-  return [
-    view("supervisor", stateOf(source), source.supervisor()?.actor.getSnapshot().context ?? {}),
-    view("link", { connection: info.state, breaker: info.breaker }, info),
-    view("receiver", source.receiver(), { held: source.intake.size(), bytes: source.intake.bytes() }),
-  ];
-}
+  /** What the overview shows of this instance. */
+  summary(): Readonly<Record<string, Json>> {
+    const { counts, database, parts, places, receiver, supervisor } = this.#acker;
+    const { state, breaker, protocolVersion } = parts.link.info();
+    const { first, duplicate } = counts.messages;
+    const { name: handler, mode } = parts.handler;
+    return {
+      state: supervisor.state(),
+      receiver: receiver.state(),
+      connection: state,
+      breaker,
+      protocol_version: protocolVersion,
+      postgres: database.isUp(),
+      handler,
+      received: counts.received,
+      processed: mode === "row" ? first : counts.handler.processed,
+      duplicates: duplicate,
+      rejected: counts.handler.rejected,
+      acks_sent: counts.acks.sent,
+      queued: places.size(),
+      handling: this.#handling(),
+    };
+  }
 
-function stateOf(source: ViewSource): string {
-  return source.supervisor()?.state() ?? "STARTING";
+  actors(): ActorView[] {
+    const { parts, places, receiver, supervisor } = this.#acker;
+    const info = parts.link.info();
+    const view = (actor: string, value: unknown, context: object): ActorView => {
+      return { service: "acker", instance: parts.instance, actor, machine: actor, value, context };
+    };
+    return [
+      view("supervisor", supervisor.state(), supervisor.actor.getSnapshot().context),
+      view("link", { connection: info.state, breaker: info.breaker }, info),
+      view("receiver", receiver.state(), { held: places.size(), bytes: places.bytes() }),
+    ];
+  }
+
+  #handling(): number {
+    return this.#acker.runs?.sizes().handling ?? 0;
+  }
 }

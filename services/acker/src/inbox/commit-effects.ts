@@ -1,17 +1,18 @@
 /**
- * Commits what handlers return as SQL together with the proof that it happened: one statement.
+ * Commits the SQL that handlers return together with the outcome of their messages: one statement.
  *
  * Invariants:
- *  1. All or nothing: `processed` and the effects of every message of the statement, or neither of any.
- *  2. Fenced: a lease that is another's by now undoes the statement (`LEASE_LOST`).
- *  3. After a commit that nobody saw the same statement says LEASE_LOST; `findProcessed` tells the two apart.
+ *  COMMIT-1. All or nothing: `processed` and the effects of every message of the statement, or neither of any.
+ *  COMMIT-2. Fenced: the statement fails with `LEASE_LOST` when one of its leases has another owner by now.
+ *  COMMIT-3. After a commit whose answer was lost the same statement says LEASE_LOST; `findProcessed` tells the two apart.
  *
- * The effects of a statement have one shape. A batch of plain inserts costs the server about a third of what single statements
- * do, and one flush of the log instead of many.
+ * The effects of a statement have one shape. A batch of plain inserts costs the server about a third of what single
+ * statements cost, and one flush of the log instead of many.
  */
 import { type ClosingStatement, FENCE } from "@acktor/shared/db/fenced-transaction";
 import { type DbResult, type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
 import { type Fragment, isQuery } from "./fragment.ts";
+import type { Moved } from "./inbox.ts";
 import type { Lease } from "./renew-leases.ts";
 import { renderEffects, type SharedStatement } from "./share-statements.ts";
 
@@ -22,7 +23,10 @@ export interface EffectOf {
 
 export const LEASE_LOST = "ACK01";
 
-/** Runs one statement, of distinct ids. */
+/** COMMIT-2: raises LEASE_LOST when fewer rows moved than the statement has messages. */
+const REQUIRE_LEASES = "acker.require_leases((select count(*) from moved), $3::int4)";
+
+/** Runs one statement, of distinct ids. COMMIT-1: leases, outcomes and effects are parts of it. */
 export function commitEffects(pool: Pool, statement: SharedStatement<EffectOf>): Promise<DbResult<unknown>> {
   const { items } = statement;
   const params: Param[] = [
@@ -41,7 +45,7 @@ moved as (
   from done d where i.message_id = d.message_id and i.status = 'received' and i.lease_owner = d.owner
   returning i.message_id),
 ${effects.join(",\n")}
-select ${["acker.require_leases((select count(*) from moved), $3::int4)", ...asked].join(", ")}`;
+select ${[REQUIRE_LEASES, ...asked].join(", ")}`;
   return pool.run(text, params);
 }
 
@@ -49,12 +53,12 @@ const FIND = `select i.message_id as "messageId" from acker.inbox i
 join unnest($1::uuid[], $2::text[]) d(message_id, owner) using (message_id)
 where i.lease_owner = d.owner and i.status = 'processed'`;
 
-/** Which of these their owner has finished already. */
-export function findProcessed(pool: Pool, leases: readonly Lease[]): Promise<DbResult<{ messageId: string }>> {
+/** COMMIT-3. @returns the messages that this owner has processed already */
+export function findProcessed(pool: Pool, leases: readonly Lease[]): Promise<DbResult<Moved>> {
   return pool.run(FIND, [pgArray(leases.map((l) => l.messageId)), pgArray(leases.map((l) => l.owner))]);
 }
 
-/** The end of a handler's transaction: the message is processed, by the lease's owner, in the fenced transaction. */
+/** Ends a handler's transaction: the message is processed under this lease, in the fenced transaction. */
 export function closingOf({ messageId, owner }: Lease): ClosingStatement {
   return {
     text: `update acker.inbox set status = 'processed', reason = null, lease_until = null, handling = false, processed_at = now()

@@ -3,11 +3,11 @@ import type { Answer, InboxMessage } from "./message.ts";
 import type { Incoming, Receipt } from "./receive-messages.ts";
 
 export type Decision =
-  /** Taken on: the handler works on it, the answer comes later. */
+  /** Taken on: the handler works on it, the answer follows. */
   | { readonly kind: "handle" }
-  /** Known, and what became of it: say so (again). */
+  /** Its outcome is known: answer it, also when it was answered before. */
   | { readonly kind: "answer"; readonly answer: Answer }
-  /** Somebody holds its lease: they answer. */
+  /** Another owner holds the lease, and answers. */
   | { readonly kind: "wait" }
   /** The id is known with other content. */
   | { readonly kind: "conflict"; readonly answer: Answer };

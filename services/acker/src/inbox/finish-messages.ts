@@ -1,12 +1,13 @@
 /**
- * Writes what a handler's work came to: one statement for a batch.
+ * Writes the outcomes of handlers: one statement for a batch.
  *
  * Invariants:
- *  1. Fenced: only the owner of the lease finishes; whoever took over in between is not overwritten.
- *  2. `received` gives the message back: its lease is over, the next delivery is handled again.
- *  3. Safe to run again after a commit that nobody saw: what this owner finished then is returned once more.
+ *  FINISH-1. Fenced: only the owner of the lease finishes a message; the outcome of a later owner is not overwritten.
+ *  FINISH-2. `received` gives the message back: its lease is over, and the next delivery is handled again.
+ *  FINISH-3. Safe to run again after a commit whose answer was lost: what this owner finished then is returned once more.
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { Moved } from "./inbox.ts";
 
 export interface Finished {
   readonly messageId: string;
@@ -16,6 +17,7 @@ export interface Finished {
   readonly reason: string | null;
 }
 
+// FINISH-1 is the condition on the owner; FINISH-2 the null of `lease_until`; FINISH-3 the second half of the union.
 const FINISH = `
 with done as materialized (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) d(message_id, owner, status, reason)),
@@ -29,8 +31,8 @@ union
 select d.message_id from done d join acker.inbox i using (message_id)
 where i.lease_owner = d.owner and i.status = d.status`;
 
-/** @returns the ids that are finished as asked; a missing one has another owner by now */
-export function finishMessages(pool: Pool, batch: readonly Finished[]): Promise<DbResult<{ messageId: string }>> {
+/** @returns the messages that are finished as asked; a missing one has another owner by now */
+export function finishMessages(pool: Pool, batch: readonly Finished[]): Promise<DbResult<Moved>> {
   const sorted = batch.toSorted((a, b) => (a.messageId < b.messageId ? -1 : 1));
   return pool.run(FINISH, [
     pgArray(sorted.map((item) => item.messageId)),

@@ -1,12 +1,14 @@
 /**
  * A handler's effect as one SQL fragment, which commits in the same statement as the inbox.
  *
+ * Values are text, numbers, booleans, bytes, dates or null. They reach PostgreSQL as text, which it reads by the
+ * parameter's type. JSON is given as text.
+ *
  * Invariants:
- *  1. Values never become SQL text: a fragment is made by the `sql` template alone, its values are parameters.
- *  2. Values are text, numbers, booleans, bytes, dates or null; they reach PostgreSQL as text, which it reads by the
- *     parameter's type. JSON is given as text.
- *  3. Several fragments share a statement only when that cannot be seen: one statement changes a row at most once, so
- *     two updates of a row would lose one (PostgreSQL, "Data-Modifying Statements in WITH"). So plain inserts only.
+ *  FRAGMENT-1. Values never become SQL text: the `sql` template alone makes a fragment, its values are parameters.
+ *  FRAGMENT-2. Fragments share a statement only where the result is the same as one by one: one statement changes a row
+ *              at most once, so two updates of a row would lose one (PostgreSQL, "Data-Modifying Statements in WITH").
+ *              Only plain inserts share.
  */
 import type { Param } from "@acktor/shared/db/pool";
 
@@ -22,23 +24,23 @@ export interface Fragment {
 /**
  * One statement (insert, update, delete, merge, or select of a function), as
  * ``sql`insert into readings (id, celsius) values (${message.id}, ${celsius})` ``.
- * Throws on a value that is none, which rejects the message.
+ * Throws on a value of another type, which rejects the message.
  */
 export function sql(texts: TemplateStringsArray, ...values: readonly FragmentValue[]): Fragment {
-  // The template's own texts: frozen, and the same object for every message, which `shapeOf` makes use of.
+  // FRAGMENT-1. The template's own texts are frozen and the same object for every message: `shapeOf` uses them as a key.
   return { kind: "fragment", texts, values: values.map(toParam) };
 }
 
 const shapes = new WeakMap<readonly string[], Shape>();
 
-/** What can be told of a fragment without its values. */
+/** What is known of a fragment without its values. */
 export interface Shape {
   /** The same for two fragments that differ in their values alone. */
   readonly key: string;
   readonly isPlainInsert: boolean;
 }
 
-/** Looked at once for each template, not for each message. */
+/** Computed once for each template, not for each message. */
 export function shapeOf({ texts }: Fragment): Shape {
   const known = shapes.get(texts);
   if (known !== undefined) return known;
@@ -48,20 +50,20 @@ export function shapeOf({ texts }: Fragment): Shape {
 }
 
 const INSERT = /^\s*insert\s+into\b/i;
-/** Also in names and literals: then it merely has a statement of its own. */
+/** Matches in names and literals as well: such a fragment merely has its own statement. */
 const SEES_OTHERS = /\b(select|table|update|delete|merge|with)\b/i;
 
-/** True when it neither reads nor changes what another fragment of its statement may change. */
+/** FRAGMENT-2: true when it neither reads nor changes what another fragment of its statement may change. */
 function isPlainInsert(texts: readonly string[]): boolean {
   return INSERT.test(texts[0] ?? "") && !texts.some((text) => SEES_OTHERS.test(text));
 }
 
-/** True when the fragment is a query, which runs only when something asks for its rows. */
+/** True when the fragment is a query: in a CTE it runs only when its rows are read. */
 export function isQuery({ texts }: Fragment): boolean {
   return /^\s*(select|table|values)\b/i.test(texts[0] ?? "");
 }
 
-/** Its text with parameters from `$from` on. */
+/** Its text, with parameters from `$from` on. */
 export function render({ texts }: Fragment, from: number): string {
   return texts.reduce((all, text, i) => `${all}$${from + i - 1}${text}`);
 }

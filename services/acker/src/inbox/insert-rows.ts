@@ -1,12 +1,11 @@
 /**
- * Inserts of one row each, of one shape, as one insert of many: from arrays, so that a batch of any size has the same text, is
- * planned once, and carries one parameter for each column instead of one for each value.
+ * Inserts of one row each, of one shape, as one insert of many rows from arrays. A batch of any size then has the same
+ * text, is planned once, and has one parameter for each column instead of one for each value. A text for each batch size
+ * would be planned five times on each connection before PostgreSQL keeps a plan.
  *
- * Invariant: the effect is that of the single inserts. The arrays have the types that PostgreSQL itself gives the parameters
- * of the single insert (`shape-types.ts`); without them, or where a value is an array itself, there is no such form.
- *
- * Many texts, as one for each size of a batch, are planned again and again: five times for each connection before a plan is
- * kept.
+ * Invariants:
+ *  ROWS-1. The effect equals that of the single inserts: the arrays have the types that PostgreSQL gives the parameters of
+ *          the single insert (`shape-types.ts`). Without those types, or where a value is an array, there is no such form.
  */
 import { type Param, pgArray } from "@acktor/shared/db/pool";
 import type { Fragment } from "./fragment.ts";
@@ -26,7 +25,7 @@ const HEAD = /^(\s*insert\s+into\s+[^()'";]+(?:\([^()'";]*\))?)\s*values\s*\(\s*
 const BETWEEN = new RegExp(String.raw`^\s*${CAST}\s*,\s*$`, "i");
 const TAIL = new RegExp(String.raw`^\s*${CAST}\s*\)(\s*(?:on\s+conflict\s+do\s+nothing)?\s*)$`, "i");
 
-/** Null for what is no insert of one row of parameters. */
+/** Null unless it is an insert of one row that consists of parameters. */
 export function rowShapeOf({ texts }: Fragment): RowShape | null {
   const head = HEAD.exec(texts[0] ?? "")?.[1];
   const last = TAIL.exec(texts.at(-1) ?? "");
@@ -40,7 +39,10 @@ export function rowShapeOf({ texts }: Fragment): RowShape | null {
   return { head: head.trim(), casts: [...casts, (last[1] ?? "").trim()], tail: (last[2] ?? "").trim() };
 }
 
-/** One insert with all rows of `fragments`. @param types of their values; `from`: its parameters are `$from` and so on */
+/**
+ * One insert with all rows of `fragments`. ROWS-1: each array is cast to its type.
+ * @param types of their values; `from`: number of its first parameter
+ */
 export function insertRows(
   { head, casts, tail }: RowShape,
   types: readonly string[],

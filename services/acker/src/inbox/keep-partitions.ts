@@ -1,16 +1,19 @@
 /**
- * The inbox's housekeeping: partitions for the days to come, and an end for what is older than the window and for what dead
- * processes left.
- * Every step is one statement that takes locks for at most 100 ms or gives up; the next round tries again.
+ * Cleaning of the inbox: makes partitions for the days to come, drops messages that are older than the inbox remembers,
+ * and deletes what dead processes left. Each step is one statement that waits for locks for at most 100 ms; the next round
+ * retries it.
  */
-import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import { sweepBatches } from "./batch-lease.ts";
 
-export type Kept =
-  | { readonly ok: true; readonly made: number; readonly dropped: readonly string[]; readonly deleted: number }
-  | { readonly ok: false; readonly failure: DbFailure };
+/** What one round did. */
+export interface Cleaned {
+  readonly made: number;
+  readonly dropped: readonly string[];
+  readonly deleted: number;
+}
 
-/** Partitions are there this many days ahead: an acker that cannot reach the database for so long loses no speed. */
+/** Partitions exist this many days ahead: an acker that cannot reach the database for so long loses no speed. */
 const DAYS_AHEAD = 3;
 const DELETE_BATCH = 1_000;
 /** Bounds one round; the rest waits for the next. */
@@ -19,24 +22,23 @@ const MAX_STEPS = 1_000;
 const DELETE = "select acker.delete_old_rows($1::float8 * interval '1 millisecond', $2::int) as deleted";
 
 /** Makes the partitions of yesterday to three days from now. @returns how many were missing */
-export async function ensurePartitions(pool: Pool): Promise<Kept> {
-  const made = await pool.run<{ made: number }>("select acker.ensure_inbox_partitions($1::int) as made", [DAYS_AHEAD]);
-  return made.ok ? { ok: true, made: made.rows[0]?.made ?? 0, dropped: [], deleted: 0 } : made;
+export function ensurePartitions(pool: Pool): Promise<DbResult<{ made: number }>> {
+  return pool.run<{ made: number }>("select acker.ensure_inbox_partitions($1::int) as made", [DAYS_AHEAD]);
 }
 
 /**
- * One round of all of it.
- * @param windowMs how long a message is remembered after it was received
+ * One round.
+ * @param rememberMs how long a message is remembered after it was received
  * @param signal ends the round between two statements
  */
-export async function keepPartitions(pool: Pool, windowMs: number, signal: AbortSignal): Promise<Kept> {
+export async function keepPartitions(pool: Pool, rememberMs: number, signal: AbortSignal): Promise<DbResult<Cleaned>> {
   const made = await ensurePartitions(pool);
   if (!made.ok) return made;
   const dropped: string[] = [];
   for (let step = 0; step < MAX_STEPS && !signal.aborted; step++) {
     const drop = await pool.run<{ name: string | null }>(
       "select acker.drop_old_inbox_partition($1::float8 * interval '1 millisecond') as name",
-      [windowMs],
+      [rememberMs],
     );
     if (!drop.ok) return drop;
     const name = drop.rows[0]?.name ?? null;
@@ -45,11 +47,11 @@ export async function keepPartitions(pool: Pool, windowMs: number, signal: Abort
   }
   let deleted = 0;
   for (let step = 0; step < MAX_STEPS && !signal.aborted; step++) {
-    const batch = await pool.run<{ deleted: number }>(DELETE, [windowMs, DELETE_BATCH]);
+    const batch = await pool.run<{ deleted: number }>(DELETE, [rememberMs, DELETE_BATCH]);
     if (!batch.ok) return batch;
     deleted += batch.rows[0]?.deleted ?? 0;
     if ((batch.rows[0]?.deleted ?? 0) < DELETE_BATCH) break;
   }
   const swept = await sweepBatches(pool);
-  return swept.ok ? { ok: true, made: made.made, dropped, deleted } : swept;
+  return swept.ok ? { ok: true, rows: [{ made: made.rows[0]?.made ?? 0, dropped, deleted }] } : swept;
 }

@@ -1,16 +1,16 @@
-/** A message as the acker's steps hand it on: checked, with the id that the inbox keys by. */
+/** A message after its verification, with its key in the inbox. */
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
 import type { EnvelopeProof } from "@acktor/shared/protocol/envelope-proof";
 
-/** Where and under which id the sender waits for the answer. */
+/** Where, and under which id, the sender expects the answer. */
 export interface AnswerTo {
   readonly topic: string;
-  /** As the sender wrote it: upper case and foreign ids included. */
+  /** As the sender wrote it: it may be upper case, or no UUID. */
   readonly id: string;
 }
 
 export interface InboxMessage {
-  /** UUID in lower case: the sender's own, or the one that stands for a foreign id. */
+  /** UUID in lower case: the sender's own, or one that is derived from an id that is no UUID. */
   readonly messageId: string;
   /** The sender's id where it is no UUID. */
   readonly externalId: string | null;
@@ -29,26 +29,26 @@ export interface InboxMessage {
   readonly expiresAt: number | null;
   /** Null when no ack is wanted. */
   readonly answerTo: AnswerTo | null;
-  /** What its signature proves; null where none was asked for. */
+  /** What its signature proves; null where the acker requires none. */
   readonly proof?: EnvelopeProof | null;
-  /** The sender's span, as it gave it. */
+  /** The sender's span. */
   readonly traceparent?: string | null;
 }
 
-/** What the sender is told about one message. */
+/** The answer to the sender of one message. */
 export type Answer =
   | { readonly status: "processed" }
   | {
       readonly status: "rejected";
       readonly reason: string;
       readonly retryable: boolean;
-      /** Not again before so many milliseconds. */
+      /** The sender retries after so many milliseconds at the earliest. */
       readonly retryAfterMs?: number;
     }
-  /** Not finished: no other answer is to be expected for so long. */
+  /** The handler still works: the sender should wait for so long. */
   | {
       readonly status: "working";
       readonly forMs: number;
-      /** Since the attempt arrived. */
+      /** Milliseconds since the attempt arrived. */
       readonly elapsedMs: number;
     };

@@ -1,4 +1,4 @@
-/** The schema `acker`: its migrations lie beside `src` and `dist`, so the same relative path serves both. */
+/** The schema `acker`. Its migrations lie next to `src` and `dist`, so one relative path fits both. */
 import { fileURLToPath } from "node:url";
 import { type MigrateResult, migrate } from "@acktor/shared/db/migrate";
 import type { Pool } from "@acktor/shared/db/pool";

@@ -1,19 +1,21 @@
 /**
- * Puts a batch into the inbox: one statement, one commit, and the answer to "is it the first time?".
+ * Puts a batch into the inbox: one statement, one commit. The answer says whether a message is there for the first time.
+ *
+ * The insert is the effect (born `processed`) or takes the message on for a handler (born `received`, with a lease).
  *
  * Invariants:
- *  1. The insert is the effect (born `processed`) or takes the message on for a handler (born `received`, with a lease).
- *  2. A message that is there already has no second effect; only its `deliveries` rise. It is taken on again when its
- *     handler's lease is over, or when the outbox starts a rejected one anew (a replay: retry count 0, another token).
- *  3. Other content under a known id changes nothing.
- *  4. A lease of another run that ended without an outcome is a crash of its handler (migrations/0001_inbox.sql says which one counts);
- *     the third rejects the message. Whoever finds a lease of its own run has not crashed: the database stalled.
- *  5. What stands in another batch is left to it; what a dead process left in one is a suspect.
- *  6. Safe to run again with the same `owner` after a commit that nobody saw: what it took then is still its own.
+ *  RECEIVE-1. A message that the inbox has already has no second effect; only its `deliveries` rise. It is taken on again
+ *             when its handler's lease is over, or when the outbox replays a rejected one (retry count 0, another token).
+ *  RECEIVE-2. Other content under a known id changes nothing.
+ *  RECEIVE-3. A lease of another run that ended without an outcome is a crash of its handler (migrations/0001_inbox.sql says which one
+ *             counts); the third crash rejects the message. A lease of the same run is no crash: the database stalled.
+ *  RECEIVE-4. A message of another live batch is left to that batch; one that a dead process left in a
+ *             batch is a suspect.
+ *  RECEIVE-5. Safe to run again with the same `owner` after a commit whose answer was lost: the owner keeps what it took.
  *
  * Looking for conflicts costs a probe, a speculative row and a second WAL record for each message: CPU µs a row of the
  * server process, batches of 1,000, PostgreSQL 18: plain insert 7.4, `on conflict do update` 10.3. Most batches hold only
- * messages that nobody has seen, so a batch that looks new is inserted plainly, and again with the look when it was not.
+ * new messages, so a batch that looks new is inserted plainly, and again with `on conflict` when it was not new.
  */
 import { type DbResult, type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { BatchLease } from "./batch-lease.ts";
@@ -22,31 +24,29 @@ import type { InboxMessage } from "./message.ts";
 /** One message of a batch; ids are distinct within it. */
 export interface Incoming {
   readonly message: InboxMessage;
-  /** How often it stands in the batch. */
+  /** How often the batch has it. */
   readonly deliveries: number;
 }
 
 export interface ReceiveOptions {
   readonly born: "processed" | "received";
-  /** Whose the lease is: `<run of the process>/<batch>`, unlike that of any other batch. */
+  /** Owner of the leases: `<run of the process>/<batch>`, different for each batch. */
   readonly owner: string;
   readonly leaseMs: number;
-  /** What earlier batches were like; without it every batch is taken for one with known messages. */
-  readonly newness?: Newness;
   /** The lease that the caller has on this batch, or may have. */
-  readonly batch?: HeldBatch | null;
+  readonly batch: HeldBatch | null;
 }
 
 export interface HeldBatch extends BatchLease {
-  /** False: its begin has no answer. */
+  /** False: the answer to its begin was lost. */
   readonly isCertain: boolean;
 }
 
-/** Batches that are looked at for conflicts after one that had some: another acker may receive all that we do. */
+/** Batches with the look for conflicts after one that had some: another acker may receive the same messages. */
 const LOOK_AFTER_CONFLICT = 200;
 const ALREADY_THERE = "23505";
 
-/** Whether the next batch is likely to be new as a whole. */
+/** Guesses whether every message of the next batch is new. */
 export class Newness {
   #looks = 0;
 
@@ -63,7 +63,7 @@ export class Newness {
   }
 }
 
-/** As far as the sender knows, it was never here. */
+/** True for the first delivery, as far as the sender knows. */
 export function isNew({ message, deliveries }: Incoming): boolean {
   return message.retryCount === 0 && deliveries === 1;
 }
@@ -79,7 +79,7 @@ export interface Receipt {
   readonly mine: boolean;
   /** How often its handler's process is thought to have crashed. */
   readonly crashes: number;
-  /** It stands in a batch whose handlers run: not in the inbox, and soon there. */
+  /** Another batch, whose handlers run, has it: it will be in the inbox soon. */
   readonly inBatch?: boolean;
 }
 
@@ -88,11 +88,13 @@ export const MOST_CRASHES = 3;
 
 const runOf = (owner: string): string => `regexp_replace(${owner}, '/[^/]*$', '')`;
 
+// RECEIVE-3
 const CRASHED = `(i.status = 'received' and excluded.status = 'received' and i.checksum = excluded.checksum
   and i.lease_until <= now() and ${runOf("i.lease_owner")} <> ${runOf("excluded.lease_owner")})`;
 const CRASHES = "i.crashes + case when i.crashes = 0 or i.handling then 1 else 0 end";
 const GIVEN_UP = `(${CRASHED} and ${CRASHES} >= ${MOST_CRASHES})`;
 
+// RECEIVE-1, RECEIVE-5; RECEIVE-2 is the comparison of checksums here and at `deliveries`.
 const TAKEN = `i.checksum = excluded.checksum and (
   (i.status = 'received' and (i.lease_until is null or i.lease_until <= now() or i.lease_owner = excluded.lease_owner))
   or (i.status = 'rejected' and excluded.status = 'received' and excluded.retry_count = 0
@@ -112,7 +114,7 @@ const BIRTH = `$11::text,
   case when $11 = 'received' then now() + $12::float8 * interval '1 millisecond' end,
   case when $11 = 'received' then $13::text end`;
 
-/** Takes messages that are new, or fails as a whole. Parameters: `parameters`. */
+/** Takes new messages, or fails for all of them. Parameters: `parameters`. */
 export const INSERT = `
 insert into acker.inbox as i (${COLUMNS}, status, processed_at, lease_until, lease_owner)
 select t.*, ${BIRTH} from ${ROWS}`;
@@ -132,7 +134,7 @@ returning i.message_id as "messageId", i.deliveries, i.status, i.reason, i.check
 /** Where the row is the effect. */
 const RECEIVE = `${INSERT}\n${OR_UPDATE}`;
 
-/** Where a handler follows: its messages may stand in a batch, whose answer is its own. */
+/** Where a handler follows. RECEIVE-4: messages of live batches are left out of the insert. */
 const TAKE_ON = `
 with batched as materialized (select * from acker.in_batches($1::uuid[], $14::text, $15::int2)),
 taken as (
@@ -146,37 +148,44 @@ union all
 select t.message_id, t.deliveries + 1, 'received', null, t.checksum, false, 0, true
 from ${ROWS} join batched using (message_id) where live`;
 
-/** Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock. */
+/**
+ * Runs the statement. Rows come in the order of ids, which is also the order of locks: two ackers never deadlock.
+ * @param newness what earlier batches were like; null: every batch may have known messages
+ */
 export async function receiveMessages(
   pool: Pool,
   batch: readonly Incoming[],
   options: ReceiveOptions,
+  newness: Newness | null,
 ): Promise<DbResult<Receipt>> {
   const sorted = batch.toSorted((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1));
   const params = parameters(sorted, options);
-  if (mayInsertPlainly(sorted, options)) {
+  if (newness !== null && mayInsertPlainly(options) && newness.expects(sorted)) {
     const answer = await pool.run<never>(INSERT, params);
-    if (answer.ok) return { ok: true, rows: sorted.map((item) => firstReceipt(item, options)) };
+    if (answer.ok) return { ok: true, rows: sorted.map((item) => firstReceipt(item, options.born)) };
     if (answer.failure.code !== ALREADY_THERE) return answer;
-    options.newness?.wasWrong();
+    newness.wasWrong();
   }
   if (options.born === "processed") return pool.run<Receipt>(RECEIVE, params);
   const run = options.batch?.run ?? options.owner.replace(/\/[^/]*$/, "");
-  return pool.run<Receipt>(TAKE_ON, [...params, run, options.batch?.lane ?? null]);
+  return pool.run<Receipt>(TAKE_ON, [...params, run, options.batch?.slot ?? null]);
 }
 
-/** A handler's messages may stand in a batch: only the lease on it says that they do not. */
-function mayInsertPlainly(batch: readonly Incoming[], { newness, born, batch: lease }: ReceiveOptions): boolean {
-  return (born === "processed" || lease?.isCertain === true) && newness !== undefined && newness.expects(batch);
+/** RECEIVE-4: another batch may have a handler's messages, unless the caller certainly has the lease on this batch. */
+function mayInsertPlainly({ born, batch }: ReceiveOptions): boolean {
+  return born === "processed" || batch?.isCertain === true;
 }
 
 /** What the inbox holds of a message that was inserted plainly. */
-export function firstReceipt({ message, deliveries }: Incoming, { born }: Pick<ReceiveOptions, "born">): Receipt {
+export function firstReceipt({ message, deliveries }: Incoming, born: ReceiveOptions["born"]): Receipt {
   const { messageId, checksum } = message;
   return { messageId, deliveries, status: born, reason: null, checksum, mine: born === "received", crashes: 0 };
 }
 
-export function parameters(sorted: readonly Incoming[], options: ReceiveOptions): Param[] {
+export function parameters(
+  sorted: readonly Incoming[],
+  options: Pick<ReceiveOptions, "born" | "leaseMs" | "owner">,
+): Param[] {
   const column = <T extends string | number | null>(pick: (item: Incoming) => T): string => pgArray(sorted.map(pick));
   return [
     column((item) => item.message.messageId),

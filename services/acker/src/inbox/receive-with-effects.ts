@@ -1,13 +1,13 @@
 /**
- * Puts new messages into the inbox as processed, with the effects of their handlers: one statement, one commit.
+ * Puts new messages into the inbox as processed, with the effects of their handlers: one statement, one commit. That is
+ * half the writes of the usual way (insert, then outcome with effect).
+ *
+ * After a commit whose answer was lost the messages go the usual way: the inbox knows them then.
  *
  * Invariants:
- *  1. All or nothing: a message that is there already, or an effect that PostgreSQL refuses, fails the statement, and each of its
- *     messages goes the usual way.
- *  2. Safe to go the usual way after a commit that nobody saw: the inbox knows the messages then.
- *  3. The lease on their batch ends in it where it is the batch's last statement.
- *
- * Half the writes of the usual way (insert, then outcome with effect).
+ *  WITH_EFFECTS-1. All or nothing: a message that the inbox has already, or an effect that PostgreSQL refuses, fails the
+ *                  statement, and each of its messages goes the usual way.
+ *  WITH_EFFECTS-2. The last statement of a batch ends the batch's lease.
  */
 import type { DbResult, Param, Pool } from "@acktor/shared/db/pool";
 import { type BatchLease, endParams, endText } from "./batch-lease.ts";
@@ -18,11 +18,11 @@ export interface IncomingWithEffect<T extends Incoming> extends WithEffect {
   readonly item: T;
 }
 
-/** Runs one statement, of plain inserts and distinct ids. @param ending the lease that ends with it */
+/** Runs one statement, of plain inserts and distinct ids. @param ending the lease that ends with the statement */
 export function receiveWithEffects(
   pool: Pool,
   { items, row }: SharedStatement<IncomingWithEffect<Incoming>>,
-  ending: BatchLease | null = null,
+  ending: BatchLease | null,
 ): Promise<DbResult<unknown>> {
   const sorted = items.toSorted((a, b) => (a.item.message.messageId < b.item.message.messageId ? -1 : 1));
   const params = asProcessed(sorted.map(({ item }) => item));
@@ -30,7 +30,7 @@ export function receiveWithEffects(
   return runAll(pool, bodies, [...params, ...values], ending);
 }
 
-/** The same for messages whose handlers have no effect of ours. */
+/** The same for messages whose handlers returned no SQL. */
 export function receiveProcessed(
   pool: Pool,
   items: readonly Incoming[],
@@ -50,7 +50,9 @@ function runAll(
   params: readonly Param[],
   ending: BatchLease | null,
 ): Promise<DbResult<unknown>> {
+  // WITH_EFFECTS-1: `INSERT` has no `on conflict`.
   const parts = [`inbox as (${INSERT})`, ...effects.map((body, i) => `effect_${i} as (${body})`)];
+  // WITH_EFFECTS-2
   if (ending !== null) parts.push(`ended as (${endText(params.length + 1)})`);
   const all = ending === null ? params : [...params, ...endParams(ending)];
   return pool.run(`with ${parts.join(",\n")}\nselect`, all);

@@ -1,8 +1,10 @@
 /** Prolongs the leases of messages that a handler works on, so that a short lease does not limit a slow handler. */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
+import type { Moved } from "./inbox.ts";
 
 export interface Lease {
   readonly messageId: string;
+  /** `<run of the process>/<batch>`. */
   readonly owner: string;
 }
 
@@ -12,12 +14,8 @@ from (select * from unnest($1::uuid[], $2::text[]) l(message_id, owner) order by
 where i.message_id = l.message_id and i.lease_owner = l.owner and i.status = 'received' and i.lease_until is not null
 returning i.message_id as "messageId"`;
 
-/** @returns the ids whose lease was prolonged */
-export function renewLeases(
-  pool: Pool,
-  leases: readonly Lease[],
-  leaseMs: number,
-): Promise<DbResult<{ messageId: string }>> {
+/** @returns the messages whose lease was prolonged */
+export function renewLeases(pool: Pool, leases: readonly Lease[], leaseMs: number): Promise<DbResult<Moved>> {
   const ids = pgArray(leases.map((lease) => lease.messageId));
   return pool.run(RENEW, [ids, pgArray(leases.map((lease) => lease.owner)), leaseMs]);
 }

@@ -1,10 +1,11 @@
 /**
- * The types of a fragment's values, as PostgreSQL reads them from the text: asked once for each text, then known.
+ * The types of a fragment's values, as PostgreSQL reads them from the text: asked once for each text, then remembered.
  *
  * Invariants:
- *  1. What is not known is null, and the fragment goes the way that needs no types; nothing waits for an answer twice.
- *  2. A text that PostgreSQL refuses is asked about again: its table may come. One whose table changed is forgotten.
- *  3. At most `MOST` texts are remembered: they come from the code of handlers, which has few.
+ *  SHAPE-1. A fragment whose types are unknown (null) is written in the form that needs no types.
+ *  SHAPE-2. A text that PostgreSQL refuses is asked about again: its table may be created later. A text whose table has
+ *           changed is forgotten.
+ *  SHAPE-3. At most `MOST` texts are remembered: they come from the code of handlers, which has few.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { type Fragment, render, shapeOf } from "./fragment.ts";
@@ -15,45 +16,56 @@ export interface TypedRow {
   readonly types: readonly string[];
 }
 
-export interface ShapeTypes {
-  /** Null: not an insert of one row, or its types are not to be had. */
+/** How fragments of one shape become one insert of many rows. */
+export interface Shapes {
+  /** Null: not an insert of one row, or its types are unknown. */
   of(fragment: Fragment): Promise<TypedRow | null>;
-  /** PostgreSQL refused a statement that was made by them. */
+  /** PostgreSQL refused a statement that used them. */
   forget(fragment: Fragment): void;
 }
 
 const MOST = 200;
 
-export function createShapeTypes(pool: Pool): ShapeTypes {
-  const known = new Map<string, TypedRow | null>();
-  let asked = 0;
+export class ShapeTypes implements Shapes {
+  readonly #pool: Pool;
+  readonly #known = new Map<string, TypedRow | null>();
+  #asked = 0;
 
-  async function ask(key: string, fragment: Fragment): Promise<TypedRow | null> {
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  async of(fragment: Fragment): Promise<TypedRow | null> {
+    const { key } = shapeOf(fragment);
+    const row = this.#known.get(key);
+    return row === undefined ? this.#ask(key, fragment) : row;
+  }
+
+  forget(fragment: Fragment): void {
+    this.#known.delete(shapeOf(fragment).key);
+  }
+
+  async #ask(key: string, fragment: Fragment): Promise<TypedRow | null> {
     const shape = rowShapeOf(fragment);
-    const types = shape === null ? null : await typesOf(pool, fragment, `acktor_shape_${++asked}`);
+    const types = shape === null ? null : await this.#typesOf(fragment);
+    // SHAPE-2
     if (shape !== null && types === null) return null;
+    // SHAPE-1
     const row = shape === null || types === null || types.some((type) => type.endsWith("[]")) ? null : { shape, types };
-    if (known.size < MOST) known.set(key, row);
+    // SHAPE-3
+    if (this.#known.size < MOST) this.#known.set(key, row);
     return row;
   }
 
-  return {
-    async of(fragment) {
-      const { key } = shapeOf(fragment);
-      const row = known.get(key);
-      return row === undefined ? ask(key, fragment) : row;
-    },
-    forget: (fragment) => void known.delete(shapeOf(fragment).key),
-  };
-}
-
-/** Null where PostgreSQL does not say. The text is prepared, which runs nothing, and forgotten by its connection. */
-async function typesOf(pool: Pool, fragment: Fragment, name: string): Promise<readonly string[] | null> {
-  const text = `prepare ${name} as ${render(fragment, 1)};
+  /** Null where PostgreSQL refuses the text. `prepare` runs nothing, and the connection forgets the text. */
+  async #typesOf(fragment: Fragment): Promise<readonly string[] | null> {
+    const name = `acktor_shape_${++this.#asked}`;
+    const text = `prepare ${name} as ${render(fragment, 1)};
 select array_to_json(parameter_types::text[]) types from pg_prepared_statements where name = '${name}';
 deallocate ${name}`;
-  const answer = await pool.run<readonly { types?: unknown }[]>(text, [], { simple: true });
-  if (!answer.ok) return null;
-  const types = answer.rows.flat().find((row) => row.types !== undefined)?.types;
-  return Array.isArray(types) ? types.map(String) : null;
+    const answer = await this.#pool.run<readonly { types?: unknown }[]>(text, [], { simple: true });
+    if (!answer.ok) return null;
+    const types = answer.rows.flat().find((row) => row.types !== undefined)?.types;
+    return Array.isArray(types) ? types.map(String) : null;
+  }
 }

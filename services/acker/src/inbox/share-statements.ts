@@ -1,15 +1,17 @@
 /**
  * Which effects share a statement, and its text: plain inserts of one shape do, hundreds at a time.
  *
+ * Texts are few, because every connection plans each of them: one for a shape whose types are known, those of
+ * `statement-sizes.ts` for another.
+ *
  * Invariants:
- *  1. The effects of a statement have one shape; more than one only of plain inserts (`fragment.ts` says why).
- *  2. Texts are few, because each is planned anew on every connection: one for a shape whose types are known, those of
- *     `statement-sizes.ts` for another.
+ *  SHARE-1. The effects of a statement have one shape; a statement with several effects has plain inserts only
+ *           (FRAGMENT-2 says why).
  */
 import type { Param } from "@acktor/shared/db/pool";
 import { type Fragment, render, shapeOf } from "./fragment.ts";
 import { insertRows } from "./insert-rows.ts";
-import type { ShapeTypes, TypedRow } from "./shape-types.ts";
+import type { Shapes, TypedRow } from "./shape-types.ts";
 import { piecesOf } from "./statement-sizes.ts";
 
 export interface WithEffect {
@@ -18,19 +20,20 @@ export interface WithEffect {
 
 export interface SharedStatement<T extends WithEffect> {
   readonly items: readonly T[];
-  /** How its inserts become one; null: side by side. */
+  /** How its inserts become one insert; null: one CTE for each. */
   readonly row: TypedRow | null;
 }
 
-/** Puts effects together. */
+/** Groups effects into statements. */
 export async function shareStatements<T extends WithEffect>(
   batch: readonly T[],
-  shapes: ShapeTypes,
+  shapes: Shapes,
 ): Promise<SharedStatement<T>[]> {
   const shared = new Map<string, T[]>();
   const statements: SharedStatement<T>[] = [];
   for (const item of batch) {
     const { key, isPlainInsert } = shapeOf(item.effect);
+    // SHARE-1
     if (!isPlainInsert) {
       statements.push({ items: [item], row: null });
       continue;
@@ -47,7 +50,7 @@ export async function shareStatements<T extends WithEffect>(
   return statements;
 }
 
-/** Two halves of a statement that was refused, so that the faulty effect comes to stand alone. */
+/** Two halves of a statement that PostgreSQL refused, to find the faulty effect. */
 export function halve<T extends WithEffect>({ items, row }: SharedStatement<T>): SharedStatement<T>[] {
   const half = items.length >> 1;
   return [...cut(items.slice(half), row), ...cut(items.slice(0, half), row)];

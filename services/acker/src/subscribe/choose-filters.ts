@@ -1,8 +1,8 @@
-/** Which filters an acker subscribes to: plain ones, or as a member of a group where the broker can do that. */
+/** Which filters an acker subscribes to: plain ones, or those of a group where the broker has shared subscriptions. */
 
 export interface FilterChoice {
   readonly filters: readonly string[];
-  /** A group is configured, but this broker has none: every acker gets every message, and the inbox removes doubles. */
+  /** A group is configured, but this broker has no shared subscriptions. */
   readonly groupRefused: boolean;
 }
 

@@ -1,77 +1,65 @@
 /**
- * The bounded door: what came from the broker and is not finished yet.
+ * The door for what the broker delivers.
+ *
+ * `receive` returns immediately. PUBACK is sent on receipt: the driver hands messages over one by one, and holding one
+ * until its commit would make the concurrency 1.
  *
  * Invariants:
- *  1. `receive` returns at once. PUBACK goes out on receipt; the driver hands messages over one by one, and holding one
- *     for its commit would make concurrency 1.
- *  2. At most `limit` messages and `byteLimit` bytes are held, from arrival to `release`; what comes on top is dropped
- *     and counted. The outbox sends it again.
- *  3. Our own topics (acks, presence) are no messages, whatever the filters select.
+ *  ARRIVAL-1. A message that arrives while the intake is closed, or that has no place, is dropped and counted; the outbox
+ *             sends it again.
+ *  ARRIVAL-2. acktor's own topics (acks, presence) are not messages, even where a filter selects them.
  */
 import { isUnder } from "@acktor/shared/protocol/topics";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Counts } from "../control/counts.ts";
+import type { Held, Places } from "./places.ts";
 
-export interface Held {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  /** Monotonic milliseconds. */
-  readonly arrivedAt: number;
+/** The next step. */
+export interface Taker {
+  /** Takes a message over; false when it cannot. */
+  take(held: Held): boolean;
 }
 
-export interface Intake {
-  receive(message: { readonly topic: string; readonly payload: Uint8Array }): void;
-  /** Gives the place of a forwarded message back. Twice is fine. */
-  release(held: Held): void;
-  /** Takes nothing until `open`. */
-  close(): void;
-  open(): void;
-  size(): number;
-  bytes(): number;
-}
-
-export interface IntakeOptions {
-  readonly limit: number;
-  readonly byteLimit: number;
+export interface IntakeParts {
+  readonly places: Places;
+  readonly next: Taker;
   readonly ownPrefixes: readonly string[];
   readonly counts: Counts;
-  readonly now: () => number;
-  /** Takes a message over; false when it cannot. */
-  readonly forward: (held: Held) => boolean;
+  readonly clock: Pick<Clock, "now">;
 }
 
 /** Closed at first. */
-export function createIntake(options: IntakeOptions): Intake {
-  const { limit, byteLimit, ownPrefixes, counts, now, forward } = options;
-  const places = new Set<Held>();
-  let bytes = 0;
-  let isOpen = false;
+export class Intake {
+  readonly #parts: IntakeParts;
+  /** Written by `open` and `close`, which the receiver calls. */
+  #isOpen = false;
 
-  return {
-    receive({ topic, payload }) {
-      counts.received++;
-      if (ownPrefixes.some((prefix) => isUnder(topic, prefix))) {
-        counts.messages.ignored++;
-        return;
-      }
-      const fits = isOpen && places.size < limit && bytes + payload.byteLength <= byteLimit;
-      const held = { topic, payload, arrivedAt: now() };
-      if (!fits || !forward(held)) {
-        counts.messages.overflow++;
-        return;
-      }
-      places.add(held);
-      bytes += payload.byteLength;
-    },
-    release(held) {
-      if (places.delete(held)) bytes -= held.payload.byteLength;
-    },
-    close: () => {
-      isOpen = false;
-    },
-    open: () => {
-      isOpen = true;
-    },
-    size: () => places.size,
-    bytes: () => bytes,
-  };
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  receive({ topic, payload }: { readonly topic: string; readonly payload: Uint8Array }): void {
+    const { places, next, ownPrefixes, counts, clock } = this.#parts;
+    counts.received++;
+    // ARRIVAL-2
+    if (ownPrefixes.some((prefix) => isUnder(topic, prefix))) {
+      counts.messages.ignored++;
+      return;
+    }
+    const held = { topic, payload, arrivedAt: clock.now() };
+    // ARRIVAL-1
+    if (!this.#isOpen || !places.hasRoom(payload.byteLength) || !next.take(held)) {
+      counts.messages.overflow++;
+      return;
+    }
+    places.hold(held);
+  }
+
+  open(): void {
+    this.#isOpen = true;
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
 }

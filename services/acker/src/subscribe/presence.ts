@@ -1,17 +1,17 @@
 /**
- * An acker's presence, retained on `<prefix>/<instance>` (SPEC 3): a birth at each connection, a will for a loss,
- * an empty payload for a clean stop.
+ * An acker's presence, retained on `<prefix>/<instance>` (docs/reference/protocol.md): a birth at each connection, a will
+ * for a lost connection, an empty payload for a clean stop.
  */
 import type { Link } from "@acktor/shared/link/link";
 import { encodePresence } from "@acktor/shared/protocol/presence";
+import type { Clock } from "@acktor/shared/runtime/clock";
 
-export interface PresenceOptions {
+export interface PresenceParts {
   readonly prefix: string;
   readonly instance: string;
-  /** Filters of the messages it takes, without a group. */
+  /** Filters of the messages that it takes, without a group. */
   readonly filters: readonly string[];
-  /** Seconds since 1970. */
-  readonly clock: () => number;
+  readonly clock: Pick<Clock, "wallClock">;
 }
 
 export interface Will {
@@ -21,30 +21,28 @@ export interface Will {
   readonly retain: true;
 }
 
-const topicOf = (options: PresenceOptions): string => `${options.prefix}/${options.instance}`;
+const topicOf = ({ prefix, instance }: PresenceParts): string => `${prefix}/${instance}`;
+const secondsOf = ({ clock }: PresenceParts): number => clock.wallClock() / 1_000;
 
-/** What the broker says for us when the connection breaks. */
-export function presenceWill(options: PresenceOptions): Will {
-  const { instance, clock } = options;
-  const payload = encodePresence({ instance, status: "lost", filters: [], since: clock() });
-  return { topic: topicOf(options), payload, qos: 1, retain: true };
+/** What the broker publishes for the acker when the connection breaks. */
+export function presenceWill(parts: PresenceParts): Will {
+  const { instance } = parts;
+  const payload = encodePresence({ instance, status: "lost", filters: [], since: secondsOf(parts) });
+  return { topic: topicOf(parts), payload, qos: 1, retain: true };
 }
 
-/**
- * Says that we are here.
- * @param onOutcome true when the broker has it; a birth that is lost with its connection is said again at the next one
- */
-export function announcePresence(link: Link, options: PresenceOptions, onOutcome: (said: boolean) => void): void {
-  const { instance, filters, clock } = options;
-  const payload = encodePresence({ instance, status: "online", filters, since: clock() });
-  link.publish({ topic: topicOf(options), payload, qos: 1, retain: true }, ({ kind }) => onOutcome(kind === "acked"));
+/** Publishes the birth. @param onOutcome true when the broker has it; a birth is lost with its connection */
+export function announcePresence(link: Link, parts: PresenceParts, onOutcome: (isTaken: boolean) => void): void {
+  const { instance, filters } = parts;
+  const payload = encodePresence({ instance, status: "online", filters, since: secondsOf(parts) });
+  link.publish({ topic: topicOf(parts), payload, qos: 1, retain: true }, ({ kind }) => onOutcome(kind === "acked"));
 }
 
-/** Takes our presence away. Resolves when the broker has it, or after `timeoutMs`, or at once without a connection. */
-export function clearPresence(link: Link, options: PresenceOptions, timeoutMs: number): Promise<void> {
+/** Clears the presence. Resolves when the broker has it, after `timeoutMs`, or immediately without a connection. */
+export function clearPresence(link: Link, parts: PresenceParts, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, timeoutMs);
-    link.publish({ topic: topicOf(options), payload: "", qos: 1, retain: true }, () => {
+    link.publish({ topic: topicOf(parts), payload: "", qos: 1, retain: true }, () => {
       clearTimeout(timer);
       resolve();
     });

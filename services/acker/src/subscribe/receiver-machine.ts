@@ -1,10 +1,10 @@
 /**
- * When an acker takes messages. Pure: what the actions do comes in by `provide` (see start-receiver.ts).
+ * When an acker takes messages. Pure: `receiver.ts` provides the actions.
  *
  *   LISTENING  subscribed and announced; again on every connection, because a broker may have lost its session
  *   PAUSED     unsubscribed, presence withdrawn: others of the group get the messages, the outbox keeps the rest
  *   DRAINING   unsubscribed; what was taken is finished
- *   STOPPED    nothing is held
+ *   STOPPED    no message is held
  */
 import { setup } from "xstate";
 
@@ -37,7 +37,7 @@ export const receiverMachine = setup({
       exit: ["unsubscribe", "closeIntake"],
       on: {
         "link.opened": { actions: ["subscribe", "announce"] },
-        // The outbox sends at once to whom it sees arrive: what was refused meanwhile need not wait for its retry.
+        // The outbox sends immediately when an acker announces itself: what was refused meanwhile need not wait for its retry.
         "database.returned": { actions: "announce" },
         "receiver.pause": "PAUSED",
         "receiver.drain": "DRAINING",
@@ -46,7 +46,7 @@ export const receiverMachine = setup({
     PAUSED: {
       entry: "withdraw",
       on: {
-        // The broker says our will when a connection breaks; nobody is to wait for us because of it.
+        // The broker published the will when the connection broke; no outbox should wait for this acker.
         "link.opened": { actions: "withdraw" },
         "receiver.resume": "LISTENING",
         "receiver.drain": "DRAINING",

@@ -1,19 +1,19 @@
 /**
- * From bytes to a message that may have an effect, or to the reason why it may not.
+ * Turns bytes into a message that may have an effect, or into the reason why it must not have one.
  *
  * Invariants:
- *  VERIFY-1. Whatever arrives, the answer is a value; nothing throws, nothing is trusted.
- *  VERIFY-2. What is no envelope, or asks for its ack on a topic that is not `…/<message_id>`, is malformed: no ack, no
- *            effect. A sender cannot make an acker publish to a topic of the sender's choice.
+ *  VERIFY-1. The answer to any bytes is a value; nothing throws, nothing is trusted.
+ *  VERIFY-2. Bytes that are no envelope, and an envelope that asks for its ack on a topic other than `…/<message_id>`, are
+ *            malformed: no ack, no effect. A sender cannot make an acker publish to a topic of the sender's choice.
  *  VERIFY-3. With a key configured, an envelope that is not authentic on this very topic has no effect and no answer: an
  *            answer would be this acker's signature under another acker's message.
- *  VERIFY-4. What the wire damaged is refused with the hope of a better copy. What can never be stored is refused for good
- *            only where the sender is proven; a copy that a stranger made must not end the sender's message.
- *            So is a content that is another text of the same bytes (base64 with blanks or spare bits, a lone surrogate): the
+ *  VERIFY-4. A copy that the wire damaged is rejected, retryable. Content that can never be stored is rejected without retry
+ *            only where the sender is proven: a stranger's copy must not end the sender's message. The same holds for
+ *            content that is another text of the same bytes (base64 with blanks or spare bits, a lone surrogate): the
  *            checksum does not tell them apart, so with a key such a copy has no answer.
- *  VERIFY-5. A refusal names the checksum of the bytes that arrived, so that it moves no row of other content. Of a damaged
- *            copy without proof it names none: such a refusal is a wish for a better copy at most.
- *  VERIFY-6. No two clocks are compared: life ends `expires_in` after arrival by our monotonic clock.
+ *  VERIFY-5. A rejection names the checksum of the bytes that arrived, so that it moves no row of other content. For a
+ *            damaged copy without proof it names none: such a rejection at most asks for a better copy.
+ *  VERIFY-6. No two clocks are compared: a lifetime ends `expires_in` after arrival by the acker's monotonic clock.
  */
 import { checksumOf, type Decoded, decodeEnvelope, type Envelope } from "@acktor/shared/protocol/envelope";
 import type { EnvelopeProof, EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
@@ -21,7 +21,7 @@ import { ackTopic, isUnder, topicFault } from "@acktor/shared/protocol/topics";
 import type { AnswerTo, InboxMessage } from "../inbox/message.ts";
 import { inboxKey } from "./message-id.ts";
 
-/** One PUBLISH as it came in. */
+/** One PUBLISH as it arrived. */
 export interface Arrival {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -29,8 +29,8 @@ export interface Arrival {
   readonly arrivedAt: number;
 }
 
-/** Where a refusal goes, and what it is about. */
-export interface Refused {
+/** Where a rejection goes, and what it is about. */
+export interface Rejected {
   readonly answerTo: AnswerTo;
   readonly attemptToken: string | null;
   /** Of the content that arrived; null of a damaged copy without proof. */
@@ -43,23 +43,23 @@ export type Verdict =
   | { readonly kind: "malformed"; readonly reason: string }
   | { readonly kind: "unauthenticated"; readonly reason: string; readonly id: string }
   | { readonly kind: "expired" }
-  /** `refused` is null when no ack is wanted. */
-  | { readonly kind: "corrupt"; readonly reason: string; readonly refused: Refused | null }
+  /** `rejected` is null when no ack is wanted. */
+  | { readonly kind: "corrupt"; readonly reason: string; readonly rejected: Rejected | null }
   | {
       readonly kind: "unusable";
       readonly reason: string;
       readonly retryable: boolean;
-      readonly refused: Refused | null;
+      readonly rejected: Rejected | null;
     };
 
 export interface VerifyOptions {
   readonly ackPrefix: string;
   readonly presencePrefix: string;
-  /** Whose envelopes are processed; null: everyone's. */
+  /** Whose envelopes are processed; null: all. */
   readonly trust: EnvelopeTrust | null;
 }
 
-/** 256 KiB of content, escaped at worst six bytes for one; what is larger is not parsed. */
+/** 256 KiB of content, escaped at worst as six bytes for one; a larger payload is not parsed. */
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 const MAX_TEXT = 1_024;
 const MAX_RETRY_COUNT = 2_147_483_647;
@@ -72,6 +72,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
  */
 export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: number): Verdict {
   if (arrival.payload.byteLength > MAX_PAYLOAD_BYTES) return malformed(`larger than ${MAX_PAYLOAD_BYTES} bytes`);
+  // VERIFY-1
   const decoded = decodeEnvelope(arrival.payload);
   if (decoded.kind === "malformed") return decoded;
   const { envelope } = decoded;
@@ -80,12 +81,13 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
   const answerTo = envelope.requires_ack ? answerTarget(envelope, options) : null;
   if (typeof answerTo === "string") return malformed(answerTo);
   const authenticated = options.trust?.authenticate(envelope, arrival.topic) ?? UNASKED;
+  // VERIFY-3
   if (authenticated.kind === "refused") {
     return { kind: "unauthenticated", reason: authenticated.reason, id: envelope.message_id };
   }
   const proof = authenticated.kind === "authentic" ? authenticated.proof : null;
   if (decoded.kind === "corrupt") {
-    return { kind: "corrupt", reason: decoded.reason, refused: refusedOf(decoded, answerTo, proof) };
+    return { kind: "corrupt", reason: decoded.reason, rejected: rejectedOf(decoded, answerTo, proof) };
   }
   const expiresAt = envelope.expires_in === null ? null : arrival.arrivedAt + envelope.expires_in * 1_000;
   if (isExpired({ expiresAt }, now)) return { kind: "expired" };
@@ -93,28 +95,29 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
   if (altered !== null && proof !== null) return { kind: "unauthenticated", reason: altered, id: envelope.message_id };
   const unusable = altered ?? contentFault(envelope);
   if (unusable !== null) {
-    const refused = refusedOf(decoded, answerTo, proof);
-    return { kind: "unusable", reason: unusable, retryable: proof === null, refused };
+    const rejected = rejectedOf(decoded, answerTo, proof);
+    return { kind: "unusable", reason: unusable, retryable: proof === null, rejected };
   }
   return { kind: "message", message: toMessage(envelope, arrival, answerTo, expiresAt, proof) };
 }
 
 const UNASKED = { kind: "unproven" } as const;
 
-function refusedOf(
+function rejectedOf(
   decoded: Exclude<Decoded, { kind: "malformed" }>,
   answerTo: AnswerTo | null,
   proof: EnvelopeProof | null,
-): Refused | null {
+): Rejected | null {
   if (answerTo === null) return null;
   const { attempt_token: attemptToken, checksum, content, content_encoding: encoding } = decoded.envelope;
   if (decoded.kind === "corrupt") {
+    // VERIFY-5
     return { answerTo, attemptToken, checksum: proof === null ? null : decoded.received, proof };
   }
   return { answerTo, attemptToken, checksum: checksum ?? checksumOf(content, encoding), proof };
 }
 
-/** True when the life that the sender gave it is over. */
+/** True when the lifetime that the sender gave it is over. VERIFY-6 */
 export function isExpired(message: { readonly expiresAt: number | null }, now: number): boolean {
   return message.expiresAt !== null && message.expiresAt <= now;
 }
@@ -146,12 +149,13 @@ function toMessage(
 }
 
 /**
- * Where the ack goes: what the envelope says, when its last level is the message id; `<prefix>/<id>` when it says
- * nothing. Other prefixes are honoured, because outboxes that share a broker have one each; presence is not.
+ * Where the ack goes: to the envelope's topic, when its last level is the message id; to `<prefix>/<id>` when it names none.
+ * Other prefixes are accepted, because outboxes that share a broker have one each; the presence prefix is not.
  * @returns a text when there is no such topic
  */
 function answerTarget(e: Envelope, options: VerifyOptions): AnswerTo | string {
   const topic = e.ack_topic === "" ? ackTopic(options.ackPrefix, e.message_id) : e.ack_topic;
+  // VERIFY-2
   if (!topic.endsWith(`/${e.message_id}`)) return "ack_topic does not end in the message id";
   if (topicFault(topic) !== null) return "ack_topic is not a topic name";
   if (isUnder(topic, options.presencePrefix)) return "ack_topic lies under the presence prefix";
@@ -164,17 +168,17 @@ function fieldFault(e: Envelope): string | null {
   return null;
 }
 
-/** Content that is another text of the bytes that the checksum covers than the one that a publisher sends. */
+/** VERIFY-4: content that is not the text that a publisher makes of the bytes under the checksum. */
 function alteredFault(e: Envelope): string | null {
   if (!e.content.isWellFormed()) return "content contains a lone surrogate, which is not UTF-8";
   if (e.content_encoding === "utf8") return null;
   return Buffer.from(e.content, "base64").toString("base64") === e.content ? null : "content is not base64";
 }
 
-/** Content that PostgreSQL cannot hold as it is would have another effect than the one that was sent. */
+/** Content that PostgreSQL cannot store as it is would have another effect than the one that was sent. */
 function contentFault(e: Envelope): string | null {
   return e.content.includes("\u0000")
-    ? "content contains U+0000, which PostgreSQL has not in a text: send it as base64"
+    ? "content contains U+0000, which PostgreSQL cannot store in a text: send it as base64"
     : null;
 }
 

@@ -52,9 +52,9 @@ export const BUGS: readonly Bug[] = [
     name: "acker acks before its commit",
     patches: [
       {
-        file: "services/acker/src/pipeline.ts",
+        file: "services/acker/src/process/processor.ts",
         from: "const stored = await",
-        to: 'for (const group of groups) answerAll(group.all, { status: "processed" }, options);\n        const stored = await',
+        to: 'for (const { message } of first.rest) this.#parts.acks.answer(message, { status: "processed" });\n        const stored = await',
       },
     ],
     trial: ackerLosesDatabase,
@@ -65,11 +65,11 @@ export const BUGS: readonly Bug[] = [
     patches: [
       {
         file: "services/acker/src/inbox/receive-messages.ts",
-        from: "mayInsertPlainly(sorted, options)",
-        to: "options.newness !== undefined",
+        from: "mayInsertPlainly(options) && newness.expects(sorted)",
+        to: "true",
       },
-      { file: "services/acker/src/pipeline.ts", from: "groups.get(message.messageId)", to: "undefined" },
-      { file: "services/acker/src/pipeline.ts", from: "groups.set(message.messageId,", to: "groups.set(held," },
+      { file: "services/acker/src/verify/verifier.ts", from: "groups.get(message.messageId)", to: "undefined" },
+      { file: "services/acker/src/verify/verifier.ts", from: "groups.set(message.messageId,", to: "groups.set(held," },
     ],
     sql: "alter table acker.inbox drop constraint inbox_pkey",
     trial: everythingTwice,

@@ -20,7 +20,7 @@ export interface CrashPoint {
 const INTAKE = "services/publisher/src/intake/intake.ts";
 const DISPATCHER = "services/publisher/src/dispatch/dispatcher.ts";
 const SETTLER = "services/publisher/src/settle/settler.ts";
-const FIRST = "services/acker/src/early/handle-first.ts";
+const FIRST = "services/acker/src/process/handle-first.ts";
 
 const before = (
   service: CrashPoint["service"],
@@ -55,34 +55,29 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   ),
   before("publisher", "drain", "services/publisher/src/publisher.ts", "await this.intake.drain();", "SIGTERM"),
   before("acker", "received", "services/acker/src/subscribe/intake.ts", "counts.received++;"),
-  before("acker", "PUBACK sent", "services/acker/src/subscribe/intake.ts", "places.add(held);"),
+  before("acker", "PUBACK sent", "services/acker/src/subscribe/intake.ts", "places.hold(held);"),
   {
     service: "acker",
     name: "inbox written",
-    file: "services/acker/src/pipeline.ts",
+    file: "services/acker/src/process/processor.ts",
     at: "const stored = await",
     when: "soon",
   },
-  before(
-    "acker",
-    "inbox committed",
-    "services/acker/src/pipeline.ts",
-    "for (const group of groups)\n            conclude(",
-  ),
+  before("acker", "inbox committed", "services/acker/src/process/processor.ts", "for (const group of first.rest)"),
   before("acker", "batch leased", FIRST, "const begun = new Map(", "a handler"),
   before("acker", "handlers answered", FIRST, "const stored = await this.#store(", "a handler"),
   {
     service: "acker",
     name: "batch written",
     file: FIRST,
-    at: "const answer = await unlessAborted(commit.run",
+    at: "const answer = await unlessAborted(this.#commit(",
     when: "soon",
     needs: "a handler",
   },
   before("acker", "batch committed", FIRST, "if (stored.size === groups.length)", "a handler"),
-  before("acker", "ack about to be sent", "services/acker/src/ack/send-acks.ts", "underWay++;"),
-  before("acker", "ack sent", "services/acker/src/ack/send-acks.ts", 'if (outcome.kind === "acked")'),
-  before("acker", "drain", "services/acker/src/acker.ts", "await this.#pipeline.drain(", "SIGTERM"),
+  before("acker", "ack about to be sent", "services/acker/src/ack/ack-sender.ts", "this.#underWay++;"),
+  before("acker", "ack sent", "services/acker/src/ack/ack-sender.ts", 'if (outcome.kind === "acked")'),
+  before("acker", "drain", "services/acker/src/acker.ts", "await this.processor.drain(", "SIGTERM"),
 ];
 
 /** The source with the point in it: the first time that it is reached the process kills itself as kill -9 does. */

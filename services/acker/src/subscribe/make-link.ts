@@ -1,0 +1,30 @@
+/** The link of an acker: its will, and `$share` on MQTT 3.1.1 where configured, in addition to a service's link. */
+import type { Link } from "@acktor/shared/link/link";
+import type { LinkObserver } from "@acktor/shared/link/link-options";
+import { makeServiceLink } from "@acktor/shared/link/service-link";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { presenceWill } from "./presence.ts";
+
+export interface AckerLinkParts {
+  readonly config: AckerSettings;
+  readonly instance: string;
+  readonly clientId: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: LinkObserver;
+}
+
+/** Makes it; nothing connects before `connect`. */
+export function makeLink({ config, instance, clientId, logger, clock, random, observer }: AckerLinkParts): Link {
+  const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: config.ACKTOR_TOPICS, clock };
+  return makeServiceLink(config, logger, {
+    clientId,
+    will: () => presenceWill(presence),
+    random,
+    observer,
+    sharedSubscriptionsOn311: config.ACKTOR_SHARED_ON_311 === "on",
+  });
+}

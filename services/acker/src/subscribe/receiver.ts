@@ -1,0 +1,169 @@
+/**
+ * Runs the receiver machine over the link, the intake and the presence of one acker.
+ *
+ * Invariants:
+ *  RECEIVER-1. A birth that the broker or the breaker did not take is published when the link takes publishes again.
+ *  RECEIVER-2. A group is wanted only from a broker that delivers on shared subscriptions; elsewhere every acker of the
+ *              group receives every message, and the inbox removes the doubles.
+ */
+import type { Link } from "@acktor/shared/link/link";
+import type { Clock } from "@acktor/shared/runtime/clock";
+import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
+import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { type Actor, createActor } from "xstate";
+import type { DatabaseListener } from "../inbox/database-watch.ts";
+import { chooseFilters } from "./choose-filters.ts";
+import type { Intake } from "./intake.ts";
+import { announcePresence, clearPresence, type PresenceParts } from "./presence.ts";
+import { receiverMachine } from "./receiver-machine.ts";
+
+type ReceiverSettings = Pick<AckerSettings, "ACKTOR_TOPICS" | "ACKTOR_GROUP" | "ACKTOR_PRESENCE_PREFIX">;
+
+export interface ReceiverParts {
+  readonly link: Link;
+  readonly intake: Intake;
+  readonly config: ReceiverSettings;
+  readonly instance: string;
+  readonly clock: Pick<Clock, "wallClock">;
+  readonly logger: Logger;
+  /** Catches what listeners throw at what the network sends. */
+  readonly guard: ListenerGuard;
+}
+
+const WITHDRAW_TIMEOUT_MS = 1_000;
+
+export class Receiver implements DatabaseListener {
+  readonly actor: Actor<typeof receiverMachine>;
+  readonly #parts: ReceiverParts;
+  readonly #presence: PresenceParts;
+  readonly #life = new Lifecycle();
+  readonly #subscriptions: (() => void)[] = [];
+  /** Filters that the link subscribes to. Written by `#subscribe` and `#unsubscribe`. */
+  #wanted: readonly string[] = [];
+  #isWarned = false;
+  /** A birth is due. Written by `#announce` and `#withdraw`. */
+  #owesBirth = false;
+
+  constructor(parts: ReceiverParts) {
+    const { config, instance, clock, intake, logger } = parts;
+    this.#parts = parts;
+    this.#presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: config.ACKTOR_TOPICS, clock };
+    this.actor = createActor(
+      receiverMachine.provide({
+        actions: {
+          openIntake: () => intake.open(),
+          closeIntake: () => intake.close(),
+          subscribe: () => this.#subscribe(),
+          unsubscribe: () => this.#unsubscribe(),
+          announce: () => this.#announce(),
+          withdraw: () => this.#withdraw(),
+        },
+      }),
+    );
+    this.actor.subscribe({ error: (error) => logger.error({ err: error }, "the receiver ended by an error") });
+  }
+
+  /** LISTENING from now on. The link may be connected or not. */
+  start(): void {
+    if (!this.#life.begin()) return;
+    const { link, intake, guard } = this.#parts;
+    this.#subscriptions.push(
+      link.on(
+        "link.message",
+        guard.wrap("link.message", (message) => intake.receive(message)),
+      ),
+      link.on("link.connected", () => this.actor.send({ type: "link.opened" })),
+      link.on("link.writable", () => {
+        // RECEIVER-1
+        if (this.#owesBirth && this.actor.getSnapshot().matches("LISTENING")) this.#announce();
+      }),
+    );
+    this.actor.start();
+  }
+
+  pause(): void {
+    this.#send("receiver.pause");
+  }
+
+  resume(): void {
+    this.#send("receiver.resume");
+  }
+
+  /** Takes nothing more from now on. */
+  drain(): void {
+    this.#send("receiver.drain");
+  }
+
+  databaseReturned(): void {
+    this.#send("database.returned");
+  }
+
+  /** Clears the retained presence; at most `timeoutMs`. */
+  async clear(timeoutMs: number): Promise<void> {
+    const isRunning = this.#life.state === "RUNNING";
+    if (isRunning && this.#isConnected()) await clearPresence(this.#parts.link, this.#presence, timeoutMs);
+  }
+
+  /** Ends the actor; `clear` comes before. */
+  async stop(): Promise<void> {
+    const isRunning = this.#life.state === "RUNNING";
+    await this.#life.stop(() => {
+      for (const unlisten of this.#subscriptions.splice(0)) unlisten();
+      if (isRunning) this.actor.send({ type: "receiver.drained" });
+      this.actor.stop();
+      return undefined;
+    });
+  }
+
+  /** STOPPED before its start, too. */
+  state(): string {
+    return this.#life.state === "NEW" ? "STOPPED" : String(this.actor.getSnapshot().value);
+  }
+
+  #send(type: "receiver.pause" | "receiver.resume" | "receiver.drain" | "database.returned"): void {
+    if (this.#life.state === "RUNNING") this.actor.send({ type });
+  }
+
+  #isConnected(): boolean {
+    return this.#parts.link.info().state === "CONNECTED";
+  }
+
+  #subscribe(): void {
+    const { link, logger } = this.#parts;
+    const { ACKTOR_TOPICS: topics, ACKTOR_GROUP: group } = this.#parts.config;
+    const limits = link.info().limits;
+    // A connected broker tells whether it has groups; without a group the filters are wanted before the connection.
+    if (group !== null && limits === null) return;
+    const choice = chooseFilters(topics, group, limits?.sharedSubscriptions ?? false);
+    if (choice.groupRefused && !this.#isWarned) {
+      this.#isWarned = true;
+      // RECEIVER-2
+      logger.warn({ group }, "this broker has no shared subscriptions: every acker of the group gets every message");
+    }
+    for (const filter of this.#wanted.filter((known) => !choice.filters.includes(known))) link.unsubscribe(filter);
+    for (const filter of choice.filters.filter((next) => !this.#wanted.includes(next))) {
+      link.subscribe({ filter, qos: 1 });
+    }
+    this.#wanted = choice.filters;
+  }
+
+  #unsubscribe(): void {
+    for (const filter of this.#wanted) this.#parts.link.unsubscribe(filter);
+    this.#wanted = [];
+  }
+
+  #announce(): void {
+    this.#owesBirth = false;
+    if (!this.#isConnected()) return;
+    announcePresence(this.#parts.link, this.#presence, (isTaken) => {
+      this.#owesBirth = !isTaken;
+    });
+  }
+
+  #withdraw(): void {
+    this.#owesBirth = false;
+    if (this.#isConnected()) void clearPresence(this.#parts.link, this.#presence, WITHDRAW_TIMEOUT_MS);
+  }
+}
