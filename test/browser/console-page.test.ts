@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AXE_SOURCE, type Page } from "../../tools/workshop/browser.ts";
-import { openPage, startBrowser } from "../support/browser.ts";
+import { LOOKS, openPage, startBrowser } from "../support/browser.ts";
 import { fakeFleet } from "../support/fake-fleet.ts";
 import { type FakePublisher, ID, MESSAGE, startFakePublisher } from "../support/fake-publisher.ts";
 import { until } from "../support/until.ts";
@@ -16,26 +16,26 @@ const TROUBLE = {
   outage: { began_at: 1, ended_at: 2, settled: true, accepted: 9, acknowledged: 9, resent: 2, double: 1 },
 };
 
-test("axe finds nothing serious on any page, in both languages, light and dark", { timeout: 180_000 }, async (t) => {
+test("axe finds nothing serious on any page, in English light and in Japanese dark", {
+  timeout: 180_000,
+}, async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const fleet = fakeFleet(3, 2);
   const fake = await startFakePublisher(t, { fleet, messages: [MESSAGE] });
   fake.overview = TROUBLE;
-  for (const locale of ["en-GB", "ja-JP"]) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      const { page, assertClean } = await openPage(browser, fake.url, { locale, colorScheme, bypassCSP: true });
-      for (const place of PAGES) {
-        await page.goto(`${fake.url}/#${place}`);
-        await page.locator("h1").waitFor();
-        await page.locator('[data-stream="live"]').waitFor();
-        if (place === "/log") await openRow(page, fake);
-        assert.deepEqual(await seriousFaults(page), [], `${place} ${locale} ${colorScheme}`);
-        await page.keyboard.press("Escape");
-      }
-      assertClean();
-      await page.context().close();
+  for (const look of LOOKS) {
+    const { page, assertClean } = await openPage(browser, fake.url, { ...look, bypassCSP: true });
+    for (const place of PAGES) {
+      await page.goto(`${fake.url}/#${place}`);
+      await page.locator("h1").waitFor();
+      await page.locator('[data-stream="live"]').waitFor();
+      if (place === "/log") await openRow(page, fake);
+      assert.deepEqual(await seriousFaults(page), [], `${place} ${look.locale} ${look.colorScheme}`);
+      await page.keyboard.press("Escape");
     }
+    assertClean();
+    await page.context().close();
   }
 
   /** The log with a row that is frozen, and its sequence diagram. */

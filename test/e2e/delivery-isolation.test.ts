@@ -1,6 +1,10 @@
-/** One of ten destinations is silent: the others are not affected. */
+/**
+ * One of ten destinations is silent: the others are not affected.
+ *
+ * Runs alone: it compares latencies.
+ */
 import assert from "node:assert/strict";
-import { AEDES, MOSQUITTO_5, testWithBrokers } from "../support/brokers.ts";
+import { AEDES, testWithBrokers } from "../support/brokers.ts";
 import { type PublisherProcess, type Stage, setStage } from "../support/pair.ts";
 import { startTraffic } from "../support/traffic.ts";
 import { until } from "../support/until.ts";
@@ -13,7 +17,7 @@ const MOST = 1.5;
 /** A machine that is busy with something else spoils single measurements; a destination that is in the way spoils all. */
 const MEASUREMENTS = 3;
 
-testWithBrokers("a silent destination does not slow the nine others", [AEDES, MOSQUITTO_5], async (t, broker) => {
+testWithBrokers("a silent destination does not slow the nine others", [AEDES], async (t, broker) => {
   const env = { ACKTOR_ACK_TIMEOUT_MIN: "2s", ACKTOR_RETRY_BASE: "1s", ACKTOR_RETRY_CAP: "60s" };
   const stage = await setStage(t, { broker, env });
   const [publisher] = await Promise.all([stage.publisher(), stage.acker({ ACKTOR_TOPICS: NINE.join(",") })]);
@@ -28,13 +32,13 @@ testWithBrokers("a silent destination does not slow the nine others", [AEDES, MO
     ];
     rounds.push(...measured);
     await until(async () => (await unsettled(stage, answeredOf(measured))) === 0, 20_000, "the nine to be settled");
-    const [before = 0, beside = 0, after = 0] = await Promise.all(measured.map((one) => p99(stage, one.answered)));
+    const [before = 0, during = 0, after = 0] = await Promise.all(measured.map((one) => p99(stage, one.answered)));
     // The same load before and after: what the machine itself does to a p99 lies between the two.
-    ratio = beside / Math.max(before, after);
-    const times = [before, beside, after].map((ms) => ms.toFixed(1)).join(" / ");
-    t.diagnostic(`p99 of the nine before / beside / after a silent one: ${times} ms, ratio ${ratio.toFixed(2)}`);
+    ratio = during / Math.max(before, after);
+    const times = [before, during, after].map((ms) => ms.toFixed(1)).join(" / ");
+    t.diagnostic(`p99 of the nine before / during / after a silent one: ${times} ms, ratio ${ratio.toFixed(2)}`);
   }
-  assert.ok(ratio <= MOST, `p99 beside a silent destination is ${ratio.toFixed(2)} times that without`);
+  assert.ok(ratio <= MOST, `p99 during a silent destination is ${ratio.toFixed(2)} times that without`);
   // Then it speaks: nothing was lost by being set aside.
   await stage.acker({ ACKTOR_TOPICS: "e2e/silent/+" });
   await stage.assertDelivered({ accepted: [...answeredOf(rounds), ...rounds.flatMap((one) => one.silent)] });

@@ -22,6 +22,12 @@ const ARGS = [
   "--disable-sync",
 ];
 
+/** Each language and each palette once: colours do not depend on the language. */
+export const LOOKS = [
+  { locale: "en-GB", colorScheme: "light" },
+  { locale: "ja-JP", colorScheme: "dark" },
+] as const;
+
 export interface OpenedPage {
   readonly page: Page;
   /** Fails when the page did what it must not. */
