@@ -1,10 +1,15 @@
 /** The janitor's roles on a real outbox: counting, expiry, probing, health. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { Janitor, type JanitorOptions } from "@acktor/publisher/janitor/janitor";
+import { HealthCheck } from "@acktor/publisher/janitor/health-check";
+import { Janitor } from "@acktor/publisher/janitor/janitor";
+import { Prober } from "@acktor/publisher/janitor/prober";
+import { Counter, Expiry, ReplicaCount, Retention } from "@acktor/publisher/janitor/sweeps";
+import { WaitingLevel } from "@acktor/publisher/janitor/waiting-level";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { parkMessages } from "@acktor/publisher/outbox/park-messages";
+import { PostgresOutbox } from "@acktor/publisher/outbox/postgres-outbox";
 import { releaseInstance } from "@acktor/publisher/outbox/release-leases";
 import type { DbFailure, DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
 import type { LinkInfo } from "@acktor/shared/link/link";
@@ -13,6 +18,7 @@ import { AWAY } from "../support/db-results.ts";
 import { fakeLink } from "../support/fake-link.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { INSERT, message, messages, type TestOutbox, testOutbox } from "../support/outbox.ts";
+import { testClock } from "../support/test-clock.ts";
 import { until } from "../support/until.ts";
 
 /** The pool of an outbox, which a test may take away. */
@@ -27,50 +33,51 @@ function breakable(pool: Pool) {
   return { state, pool: breaks };
 }
 
-async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
-  const outbox = await testOutbox(t, 18);
-  const { state, pool } = breakable(outbox.pool);
+async function rig(t: TestContext) {
+  const test = await testOutbox(t, 18);
+  const { state, pool } = breakable(test.pool);
   const log = keptLogger();
   const link = fakeLink();
+  const clock = testClock();
   const told = {
-    accepted: 0,
     offered: [] as { readonly messages: readonly LeasedMessage[]; readonly probe: boolean }[],
     noted: [] as string[],
     shares: [] as number[],
-    unparked: [] as string[],
-    freed: 0,
-    now: 0,
+    started: [] as string[],
     probing: true,
   };
-  const janitor = new Janitor({
-    pool,
-    link,
-    logger: log.logger,
-    troubles: new Troubles({ clock: { now: () => told.now }, logger: log.logger }),
-    shelf: { passedOver: () => [], put: async () => undefined },
-    owner: "one",
-    now: () => told.now,
-    leaseMs: 15_000,
+  const troubles = new Troubles({ clock, logger: log.logger });
+  const outbox = new PostgresOutbox({
+    ...{ pool, clock, troubles, owner: "one", leaseMs: 15_000, idempotencyWindowMs: 86_400_000 },
     retentionMs: 7 * 86_400_000,
-    oldWaitingMs: 60_000,
-    highWater: 100,
-    accepted: () => told.accepted,
-    probing: () => told.probing,
-    smearMs: 0,
-    dispatcher: {
-      offer: (rows, _leaseEndsAt, probe) => void told.offered.push({ messages: rows, probe }),
-      shareWindow: (replicas) => void told.shares.push(replicas),
-      notePark: (name) => void told.noted.push(name),
-      unpark: (matches) => {
-        told.unparked.push(...told.noted.filter(matches));
-        return [];
-      },
-    },
-    freed: () => {
-      told.freed++;
-    },
-    ...over,
+    failedMessages: { failed: () => undefined },
   });
+  const level = new WaitingLevel(100);
+  const dispatcher = {
+    offer: (rows: readonly LeasedMessage[], _leaseEndsAt: number, probe: boolean) =>
+      void told.offered.push({ messages: rows, probe }),
+    shareWindow: (replicas: number) => void told.shares.push(replicas),
+    notePark: (name: string) => void told.noted.push(name),
+    resume: () => undefined,
+  };
+  const gate = {
+    get open() {
+      return told.probing;
+    },
+  };
+  const { logger } = log;
+  const works = [
+    new Expiry(outbox, logger),
+    new Counter(outbox, level),
+    new Prober({
+      ...{ outbox, dispatcher, destinations: dispatcher, gate, clock, leaseMs: 15_000 },
+      doorbell: { ringForKnownRows: () => undefined },
+    }),
+    new Retention(outbox, logger),
+    new ReplicaCount(outbox, dispatcher),
+    new HealthCheck({ level, link, logger, clock, oldWaitingMs: 60_000 }),
+  ];
+  const janitor = new Janitor(works, troubles, { followRole: (name) => void told.started.push(name) });
   /** Starts one role; it works at once, and again when told. */
   const run = (name: string) => {
     const role = janitor.roles.find((one) => one.name === name);
@@ -83,7 +90,7 @@ async function rig(t: TestContext, over: Partial<JanitorOptions> = {}) {
     });
     return role;
   };
-  return { ...outbox, state, log, link, told, janitor, run };
+  return { ...test, state, log, link, clock, level, told, janitor, run };
 }
 
 async function insert({ pool }: TestOutbox, rows: ReturnType<typeof messages>): Promise<void> {
@@ -91,29 +98,29 @@ async function insert({ pool }: TestOutbox, rows: ReturnType<typeof messages>): 
   assert.equal(result.ok, true);
 }
 
-test("full is the last count and what was accepted since", async (t) => {
-  const { janitor, told, run, ...outbox } = await rig(t);
-  assert.equal(janitor.isFull(1_000_000), false);
+test("LEVEL-1: full is the last count and what was accepted since", async (t) => {
+  const { level, run, ...outbox } = await rig(t);
+  assert.equal(level.isFull(1_000_000), false);
   await insert(outbox, messages(90));
-  told.accepted = 90;
+  level.accept(90);
   const counter = run("counter");
-  await until(() => janitor.waiting === 90, 5_000);
-  assert.deepEqual([janitor.isFull(10), janitor.isFull(11)], [false, true]);
-  told.accepted = 95;
-  assert.deepEqual([janitor.isFull(5), janitor.isFull(6)], [false, true]);
+  await until(() => level.waiting === 90, 5_000);
+  assert.deepEqual([level.isFull(10), level.isFull(11)], [false, true]);
+  level.accept(5);
+  assert.deepEqual([level.isFull(5), level.isFull(6)], [false, true]);
   await outbox.sql("update publisher.message_delivery set state = 'acknowledged', due_at = null");
   counter.now();
-  await until(() => janitor.waiting === 0, 5_000);
-  assert.deepEqual([janitor.isFull(100), janitor.isFull(101)], [false, true]);
+  await until(() => level.waiting === 0, 5_000);
+  assert.deepEqual([level.isFull(100), level.isFull(101)], [false, true]);
 });
 
 test("whether the database is there is known within a second, both ways", async (t) => {
-  const { janitor, state, run } = await rig(t);
+  const { level, state, run } = await rig(t);
   const counter = run("counter");
-  await until(() => janitor.waiting === 0, 5_000);
+  await until(() => level.waiting === 0, 5_000);
   state.failure = AWAY;
   counter.now();
-  await until(() => !janitor.databaseUp, 2_000);
+  await until(() => !level.databaseUp, 2_000);
   // Several looks fail; the next one is a second away all the same.
   for (let look = 0; look < 5; look++) {
     const before = counter.actor?.getSnapshot().context.runs ?? 0;
@@ -121,7 +128,7 @@ test("whether the database is there is known within a second, both ways", async 
     await until(() => (counter.actor?.getSnapshot().context.runs ?? 0) > before, 2_000);
   }
   state.failure = null;
-  await until(() => janitor.databaseUp, 1_500);
+  await until(() => level.databaseUp, 1_500);
 });
 
 test("what has outlived its time expires", async (t) => {
@@ -138,14 +145,13 @@ test("what has outlived its time expires", async (t) => {
 });
 
 test("retention ends the audit's old lines; each start of a role is told to who follows its actor", async (t) => {
-  const started: string[] = [];
-  const { run, sql } = await rig(t, { onActor: (role) => void started.push(role) });
+  const { told, run, sql } = await rig(t);
   await sql(`insert into publisher.operator_action (at, who, action, messages)
     values (now() - interval '91 days', 'old', 'pause', 0), (now(), 'new', 'pause', 0)`);
   run("retention");
   await until(async () => (await sql("select who from publisher.operator_action")).length === 1, 10_000);
   assert.deepEqual(await sql("select who from publisher.operator_action"), [{ who: "new" }]);
-  assert.deepEqual(started, ["retention"]);
+  assert.deepEqual(told.started, ["retention"]);
 });
 
 test("parked destinations are known from the start, and probed by one message while messages may be sent", async (t) => {
@@ -186,7 +192,7 @@ test("replicas are counted by their signs of life, and forgotten when they are s
 });
 
 test("health: old messages and a connection that carries nothing are worth a line", async (t) => {
-  const { janitor, told, link, log, run } = await rig(t);
+  const { level, clock, link, log, run } = await rig(t);
   let sent = 1;
   const stats = () => ({ messagesSent: sent, messagesReceived: 0 });
   link.info = () => ({ state: link.state, stats: stats() }) as unknown as LinkInfo;
@@ -199,20 +205,20 @@ test("health: old messages and a connection that carries nothing are worth a lin
     return log.messages().slice(lines);
   };
   await until(() => health.actor?.getSnapshot().value === "WAITING", 2_000);
-  janitor.oldestWaitingMs = 60_001;
-  assert.deepEqual(await look(), ["messages have been waiting for long"]);
-  janitor.oldestWaitingMs = 60_000;
-  told.now = 299_999;
+  level.oldestWaitingMs = 60_001;
+  assert.deepEqual(await look(), ["messages have been waiting longer than ACKTOR_OLD_WAITING"]);
+  level.oldestWaitingMs = 60_000;
+  clock.at = 299_999;
   assert.deepEqual(await look(), []);
-  told.now = 300_000;
-  assert.deepEqual(await look(), ["the connection carries nothing"]);
-  told.now = 599_999;
+  clock.at = 300_000;
+  assert.deepEqual(await look(), ["the MQTT connection carries no messages"]);
+  clock.at = 599_999;
   assert.deepEqual(await look(), []);
   sent++;
-  told.now = 600_000;
+  clock.at = 600_000;
   assert.deepEqual(await look(), []);
   link.state = "DISCONNECTED";
-  told.now = 2_000_000;
+  clock.at = 2_000_000;
   assert.deepEqual(await look(), []);
 });
 

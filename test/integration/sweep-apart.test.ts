@@ -7,7 +7,6 @@ import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
 import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { probeAround } from "@acktor/publisher/outbox/probe-destinations";
-import { setAside } from "@acktor/publisher/outbox/set-aside";
 import { supersedeAround } from "@acktor/publisher/outbox/supersede-retained";
 import { freeAround, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
 import { Troubles } from "@acktor/shared/runtime/troubles";
@@ -27,9 +26,9 @@ async function rig(t: TestContext): Promise<Rig> {
   const troubles = new Troubles({ clock: { now: () => made.now }, logger: keptLogger().logger });
   const shelf = new BadRowShelf({
     troubles,
-    now: () => made.now,
-    setAside: (rows) => setAside(outbox.pool, rows),
-    onSetAside: ({ messageId }) => void aside.push(messageId),
+    pool: outbox.pool,
+    clock: { now: () => made.now, wallClock: () => made.now },
+    failedMessages: { failed: (messageId) => void aside.push(messageId) },
   });
   const made: Rig = { ...outbox, shelf, troubles, aside, now: 0 };
   return made;

@@ -132,12 +132,12 @@ test("RESUME-3: no filter makes a statement slow: 512 hostile filters over 20,00
 
 test("a destination that did not answer when it was resumed is not resumed by every birth that follows", () => {
   const rig = dispatcherRig();
-  for (let n = 0; n < 100; n++) rig.dispatcher.notePark(`plant/${n}`);
-  const resumed = (): number => rig.dispatcher.unpark(() => true).length;
+  for (let n = 0; n < 100; n++) rig.dispatcher.health.notePark(`plant/${n}`);
+  const resumed = (): number => rig.unpark(() => true).length;
   assert.equal(resumed(), 100);
   let more = 0;
   for (let second = 0; second < 60; second++) {
-    for (let n = 0; n < 100; n++) rig.dispatcher.notePark(`plant/${n}`);
+    for (let n = 0; n < 100; n++) rig.dispatcher.health.notePark(`plant/${n}`);
     rig.pass(1_000);
     more += resumed();
   }
@@ -159,19 +159,12 @@ function stage() {
   const { logger } = keptLogger();
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const { dispatcher } = dispatcherRig();
-  for (let n = 0; n < DESTINATIONS; n++) dispatcher.notePark(`${"a/".repeat(34)}${n}`);
+  for (let n = 0; n < DESTINATIONS; n++) dispatcher.health.notePark(`${"a/".repeat(34)}${n}`);
   const passes: (readonly string[])[] = [];
-  const now = () => performance.now();
-  const greeter = new Greeter({
-    dispatcher,
-    levels: 0,
-    next: { add: () => undefined },
-    report: { greeted: (filters) => void passes.push(filters) },
-    guard,
-    now,
-  });
-  const wallClockSeconds = () => 1_800_000_000;
-  const watch = new PresenceWatch({ prefix: "delivery/acker", now, wallClockSeconds, births: greeter, logger, guard });
+  const next = { add: (filters: readonly string[]) => void passes.push(filters) };
+  const greeter = new Greeter({ dispatcher, levels: 0, next, logger, guard, clock: SYSTEM_CLOCK });
+  const clock = { now: () => performance.now(), wallClock: () => 1_800_000_000_000 };
+  const watch = new PresenceWatch({ prefix: "delivery/acker", clock, births: greeter, logger, guard });
   const receive = (instance: string, payload: Buffer): void => {
     watch.receive({ topic: `delivery/acker/${instance}`, payload, qos: 1, retain: false, userProperties: undefined });
   };

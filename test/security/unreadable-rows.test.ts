@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { GuardedOutbox } from "@acktor/publisher/guarded-outbox";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
+import { PostgresOutbox } from "@acktor/publisher/outbox/postgres-outbox";
 import type { Pool } from "@acktor/shared/db/pool";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { testAcker, testBroker } from "../support/acker.ts";
 import { ack, INSERT, message, messages, rowsOf, testPool } from "../support/outbox.ts";
 import { type PostgresVersion, postgresVersions, startCluster, testDatabase } from "../support/postgres.ts";
@@ -246,7 +247,7 @@ async function overwrite(path: string): Promise<void> {
   await file.close();
 }
 
-test("one ack that cannot be settled takes no other of its batch with it", async (t) => {
+test("POSTGRES_OUTBOX-1: one ack that cannot be settled takes no other of its batch with it", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const rows = messages(50);
   await insert(w.pool, rows);
@@ -254,18 +255,18 @@ test("one ack that cannot be settled takes no other of its batch with it", async
   await w.sql(`create trigger refuse before update on publisher.message_delivery for each row
     when (old.message_id = '${rows[7]?.messageId}') execute function refuse()`);
   const given: string[] = [];
-  const outbox = new GuardedOutbox({
-    pool: w.pool,
-    owner: "one",
+  const outbox = new PostgresOutbox({
+    ...{ pool: w.pool, owner: "one", clock: SYSTEM_CLOCK },
+    ...{ leaseMs: 15_000, idempotencyWindowMs: 60_000, retentionMs: 86_400_000 },
     troubles: {
       note: () => undefined,
       clear: () => undefined,
       report: (_, result) => result,
       gaveUp: (area, { code }) => void given.push(`${area} ${code}`),
     },
-    onSetAside: () => undefined,
+    failedMessages: { failed: () => undefined },
   });
-  const settled = rowsOf(await outbox.settleAcks(rows.map(({ messageId }) => ack(messageId))));
+  const settled = rowsOf(await outbox.settle(rows.map(({ messageId }) => ack(messageId))));
   assert.equal(settled.length, 49);
   assert.deepEqual(given, ["settle P0001"]);
 });

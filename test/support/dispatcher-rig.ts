@@ -1,28 +1,38 @@
 /** A dispatcher between a fake link and a fake outbox, on a clock that only the test moves. */
-import { Dispatcher, type DispatcherOptions } from "@acktor/publisher/dispatch/dispatcher";
-import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
+import { DeliveryPolicy } from "@acktor/publisher/dispatch/delivery-policy";
+import { Destinations } from "@acktor/publisher/dispatch/destinations";
+import { Dispatcher, type DispatcherParts } from "@acktor/publisher/dispatch/dispatcher";
+import { Doorbell } from "@acktor/publisher/dispatch/doorbell";
+import { type Attempt, type InFlight, InFlightBook } from "@acktor/publisher/dispatch/in-flight-book";
+import { RetryDelay } from "@acktor/publisher/dispatch/retry-delay";
 import type { AttemptRecord, LeasedMessage } from "@acktor/publisher/outbox/outbox";
+import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { PublishOutcome } from "@acktor/shared/link/link";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import { NO_TRACING } from "@acktor/shared/runtime/tracing";
 import { type FakeLink, fakeLink } from "./fake-link.ts";
 import { UNSEALED } from "./proof.ts";
+import { HALF, testClock } from "./test-clock.ts";
 
 export const TICK_MS = 50;
 export const LEASE_MS = 15_000;
 export const PUBACK: PublishOutcome = { kind: "acked", reasonCode: 0 };
 
-/** What the dispatcher told its sink. */
+/** What the dispatcher handed over. */
 export interface Told {
   readonly records: AttemptRecord[];
-  readonly brokerAcked: InFlight[];
+  readonly brokerAcked: Attempt[];
   readonly failed: { readonly message: LeasedMessage; readonly reason: string }[];
   readonly released: { readonly messages: readonly LeasedMessage[]; readonly dueInMs: number }[];
   readonly parked: { readonly destination: string; readonly messages: readonly LeasedMessage[] }[];
-  readonly answered: { readonly destination: string; readonly wasParked: boolean }[];
+  readonly unparked: string[];
   lows: number;
 }
 
 export interface Rig {
   readonly dispatcher: Dispatcher;
+  readonly book: InFlightBook;
   readonly link: FakeLink;
   readonly told: Told;
   /** Monotonic milliseconds. */
@@ -35,6 +45,12 @@ export interface Rig {
   offer(...messages: LeasedMessage[]): void;
   /** Ids in the order in which they were published. */
   published(): string[];
+  /** What is in flight under this id. */
+  inFlight(id: string): InFlight | null;
+  /** A birth: silent destinations are resumed. @returns those that were parked */
+  unpark(matches: (name: string) => boolean): readonly string[];
+  /** A birth: what is in flight for these topics is due at its ack timeout. */
+  retryAtAckTimeout(matches: (topic: string) => boolean): void;
   /** Says how a PUBLISH ended, the latest of this id unless told which. */
   settle(id: string, outcome: PublishOutcome): void;
   /** An ack of this id arrives. @returns false when nothing is in flight under it */
@@ -43,71 +59,100 @@ export interface Rig {
   confirm(fenced?: ReadonlySet<string>): void;
 }
 
+export interface RigOptions
+  extends Partial<Pick<DispatcherParts, "window" | "destinations" | "ackTimeout" | "deliveries" | "tracing" | "seal">> {
+  readonly policy?: ErrorPolicy;
+  readonly random?: Random;
+  readonly destinationLevels?: number;
+  /** Milliseconds since 1970. */
+  readonly wallAt?: number;
+  /** Instead of one that only counts. */
+  readonly doorbell?: Doorbell;
+  /** Instead of one that only the test moves. */
+  readonly clock?: Clock;
+}
+
 /** The gate is open and the link takes everything. */
-export function dispatcherRig(over: Partial<Omit<DispatcherOptions, "sink" | "link" | "now">> = {}): Rig {
-  let now = 1_000_000;
+export function dispatcherRig(options: RigOptions = {}): Rig {
+  const { policy, random = HALF, destinationLevels = 0, wallAt, ...over } = options;
+  const clock = testClock(1_000_000, wallAt);
   const link = fakeLink();
   link.room = Number.POSITIVE_INFINITY;
-  const unconfirmed: InFlight[] = [];
-  const told: Told = { records: [], brokerAcked: [], failed: [], released: [], parked: [], answered: [], lows: 0 };
+  const unconfirmed: Attempt[] = [];
+  const told: Told = { records: [], brokerAcked: [], failed: [], released: [], parked: [], unparked: [], lows: 0 };
+  const destinations = new Destinations(destinationLevels);
+  const book = new InFlightBook(destinations);
+  const doorbell = new Doorbell();
+  doorbell.roomIsFree = () => {
+    told.lows++;
+  };
   const dispatcher = new Dispatcher({
-    link,
-    now: () => now,
-    random: () => 0.5,
-    ackPrefix: "delivery/ack",
-    seal: UNSEALED,
-    window: 512,
-    destinationLevels: 0,
-    publishDeadlineMs: 2_000,
-    ackTimeout: { minMs: 2_000, maxMs: 30_000 },
-    retry: { baseMs: 1_000, capMs: 60_000 },
-    ...over,
-    sink: {
-      recordAttempts(records, entries) {
+    ...{ link, clock, destinations, book, doorbell, seal: UNSEALED, deliveries: UNWATCHED, tracing: NO_TRACING },
+    writes: {
+      recordAttempts(records, attempts) {
         told.records.push(...records);
-        unconfirmed.push(...entries);
+        unconfirmed.push(...attempts);
       },
-      brokerAcked: (entry) => void told.brokerAcked.push(entry),
       fail: (message, reason) => void told.failed.push({ message, reason }),
       release: (messages, dueInMs) => void told.released.push({ messages, dueInMs }),
       park: (destination, messages) => void told.parked.push({ destination, messages }),
-      answered: (destination, wasParked) => void told.answered.push({ destination, wasParked }),
-      low: () => {
-        told.lows++;
-      },
+      unpark: (destination) => void told.unparked.push(destination),
     },
+    brokerAcks: { brokerAcked: (attempt) => void told.brokerAcked.push(attempt) },
+    policy: new DeliveryPolicy(policy ?? null, clock),
+    retryDelay: new RetryDelay({ baseMs: 1_000, capMs: 60_000 }, random),
+    ackPrefix: "delivery/ack",
+    window: 512,
+    publishDeadlineMs: 2_000,
+    ackTimeout: { minMs: 2_000, maxMs: 30_000 },
+    ...over,
   });
   dispatcher.setOpen(true);
   return {
     dispatcher,
+    book,
     link,
     told,
-    now: () => now,
+    now: () => clock.at,
     pass(ms) {
-      for (const end = now + ms; now < end; ) {
-        now = Math.min(end, now + TICK_MS);
+      for (const end = clock.at + ms; clock.at < end; ) {
+        clock.at = Math.min(end, clock.at + TICK_MS);
         dispatcher.tick();
       }
     },
     passWithoutTick(ms) {
-      now += ms;
+      clock.at += ms;
     },
-    offer: (...messages) => dispatcher.offer(messages, now + LEASE_MS),
+    offer: (...messages) => dispatcher.offer(messages, clock.at + LEASE_MS),
     published: () => link.published.map(({ message }) => idIn(message.payload)),
+    inFlight: (id) => book.find(id),
+    unpark: (matches) => throughAllSteps(dispatcher.unparkInSteps(matches)),
+    retryAtAckTimeout: (matches) => throughAllSteps(dispatcher.retryAtAckTimeoutInSteps(matches)),
     settle(id, outcome) {
       const found = link.published.findLast(({ message }) => idIn(message.payload) === id);
       if (found === undefined) throw new Error(`${id} was not published`);
       found.settle(outcome);
     },
     ack(id) {
-      const entry = dispatcher.inFlight(id);
-      if (entry !== null) dispatcher.answered(entry);
-      return entry !== null;
+      const attempt = book.find(id);
+      if (attempt !== null) dispatcher.answered(attempt);
+      return attempt !== null;
     },
-    confirm: (fenced = new Set()) => dispatcher.recorded(unconfirmed.splice(0), fenced),
+    confirm(fenced = new Set()) {
+      for (const { message, reason } of book.recorded(unconfirmed.splice(0), fenced)) {
+        told.failed.push({ message, reason });
+      }
+    },
   };
 }
 
 function idIn(payload: string | Buffer): string {
   return (JSON.parse(String(payload)) as { message_id: string }).message_id;
+}
+
+function throughAllSteps<Result>(steps: Generator<undefined, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }

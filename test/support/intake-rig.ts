@@ -1,7 +1,8 @@
 /** An intake before an outbox that the test answers for. */
-import { type InsertResult, Intake, type IntakeParts } from "@acktor/publisher/intake/intake";
+import { Intake, type IntakeParts } from "@acktor/publisher/intake/intake";
 import type { AcceptedMessage } from "@acktor/publisher/intake/validate-message";
-import type { LeasedMessage, NewMessage } from "@acktor/publisher/outbox/outbox";
+import { WaitingLevel } from "@acktor/publisher/janitor/waiting-level";
+import type { InsertResult, LeasedMessage, NewMessage } from "@acktor/publisher/outbox/outbox";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { keptLogger } from "./kept-logger.ts";
 
@@ -39,6 +40,8 @@ export function intakeRig(over: Partial<IntakeParts> = {}): IntakeRig {
     full: () => false,
     answer: ({ messages }) => ({ ok: true, inserted: messages.map(insertedRow) }),
   };
+  const level = new WaitingLevel(1_000_000);
+  level.isFull = (adding) => rig.full(adding);
   const intake = new Intake({
     outbox: {
       async insert(messages, deadlineMs) {
@@ -66,7 +69,7 @@ export function intakeRig(over: Partial<IntakeParts> = {}): IntakeRig {
         return rig.ready;
       },
     },
-    level: { isFull: (adding) => rig.full(adding) },
+    level,
     troubles: { gaveUp: (_area, failure) => void rig.faults.push(failure.message) },
     logger: keptLogger().logger,
     ...over,

@@ -1,19 +1,29 @@
 /** A settler between what a dispatcher has in flight and an outbox that the test answers for. */
-import { Destination } from "@acktor/publisher/dispatch/destination";
-import type { InFlight } from "@acktor/publisher/dispatch/in-flight";
+import { DeliveryPolicy } from "@acktor/publisher/dispatch/delivery-policy";
+import { Destinations } from "@acktor/publisher/dispatch/destinations";
+import { type InFlight, InFlightBook } from "@acktor/publisher/dispatch/in-flight-book";
+import type { RetryDelay } from "@acktor/publisher/dispatch/retry-delay";
 import type { AckLeftover, AckRecord, LeasedMessage, Rejection, Settled } from "@acktor/publisher/outbox/outbox";
 import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
+import { AckWriter, type AckWriterParts } from "@acktor/publisher/settle/ack-writer";
 import { AckAuthenticator } from "@acktor/publisher/settle/authenticate-acks";
-import { Settler, type SettlerOptions } from "@acktor/publisher/settle/settler";
+import { Settler } from "@acktor/publisher/settle/settler";
 import type { DbResult } from "@acktor/shared/db/pool";
+import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { AckTrust } from "@acktor/shared/protocol/ack-proof";
+import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
+import { NO_TRACING } from "@acktor/shared/runtime/tracing";
+import { Troubles } from "@acktor/shared/runtime/troubles";
 import { rows } from "./db-results.ts";
 import { type KeptLogger, keptLogger } from "./kept-logger.ts";
 import { leased } from "./leased.ts";
 import { OUTBOX } from "./proof.ts";
+import { type TestClock, testClock } from "./test-clock.ts";
 
 export interface SettlerRig {
   readonly settler: Settler;
+  readonly writer: AckWriter;
   readonly log: KeptLogger;
   /** Batches as they were written. */
   readonly settled: (readonly AckRecord[])[];
@@ -22,8 +32,8 @@ export interface SettlerRig {
   readonly answers: InFlight[];
   readonly told: Settled[];
   lanesFreed: number;
-  /** Monotonic milliseconds. */
-  now: number;
+  /** `at`: monotonic milliseconds. */
+  readonly clock: TestClock;
   /** By default every message of a batch is settled, every rejection counts, and nothing is left over but duplicates. */
   answerAcks: (acks: readonly AckRecord[]) => DbResult<Settled> | Promise<DbResult<Settled>>;
   answerRejections: (rejections: readonly Rejection[]) => readonly { messageId: string }[];
@@ -35,18 +45,23 @@ export interface SettlerRig {
   receive(id: string, payload: string): void;
 }
 
-export type SettlerRigOptions = Partial<
-  Pick<SettlerOptions, "onWorking" | "onPause" | "policy" | "wallClock"> & {
-    readonly trust: AckTrust | null;
-  }
->;
+export interface SettlerRigOptions extends Partial<Pick<AckWriterParts, "deliveries" | "tracing" | "guard">> {
+  readonly trust?: AckTrust | null;
+  readonly policy?: ErrorPolicy;
+  /** Milliseconds since 1970. */
+  readonly wallAt?: number;
+  readonly onWorking?: (attempt: InFlight, forMs: number) => void;
+  readonly onRest?: (attempt: InFlight) => void;
+}
 
-export function settlerRig({ trust = null, ...over }: SettlerRigOptions = {}): SettlerRig {
-  const inFlight = new Map<string, InFlight>();
-  const outbox = new OutboxIdentity();
-  outbox.learn(OUTBOX);
+export function settlerRig(options: SettlerRigOptions = {}): SettlerRig {
+  const { trust = null, policy = null, onWorking, onRest, wallAt, ...over } = options;
+  const book = new InFlightBook(new Destinations(0));
+  const identity = new OutboxIdentity();
+  identity.learn(OUTBOX);
   const log = keptLogger();
-  const rig: Omit<SettlerRig, "settler" | "receive"> = {
+  const clock = testClock(5_000, wallAt);
+  const rig: Omit<SettlerRig, "settler" | "writer" | "receive"> = {
     log,
     settled: [],
     classified: [],
@@ -54,48 +69,62 @@ export function settlerRig({ trust = null, ...over }: SettlerRigOptions = {}): S
     answers: [],
     told: [],
     lanesFreed: 0,
-    now: 5_000,
+    clock,
     answerAcks: (acks) => rows(...[...new Set(acks.map((a) => a.messageId))].map(settledRow)),
     answerRejections: (rejections) => rejections.map(({ messageId }) => ({ messageId })),
     answerLeftovers: (acks) => rows(...acks.map(({ messageId }) => ({ messageId, leftover: "duplicate" as const }))),
     publish(over = {}) {
       const message = leased(over);
-      const entry = entryOf(message, rig.now);
-      inFlight.set(message.messageId, entry);
-      return { id: message.messageId, entry };
+      return { id: message.messageId, entry: published(book, message, clock.at) };
     },
-    forget: (id) => void inFlight.delete(id),
+    forget(id) {
+      const attempt = book.find(id);
+      if (attempt !== null) book.close(attempt);
+    },
   };
-  const settler = new Settler({
-    verbs: {
-      settleAcks: async (acks) => {
+  const writer = new AckWriter({
+    outbox: {
+      settle: async (acks) => {
         rig.settled.push(acks);
         return rig.answerAcks(acks);
       },
-      classifyAcks: async (acks) => {
+      classify: async (acks) => {
         rig.classified.push(acks);
         return rig.answerLeftovers(acks);
       },
-      rejectMessages: async (rejections) => {
+      reject: async (rejections) => {
         rig.rejected.push(rejections);
         return rows(...rig.answerRejections(rejections));
       },
     },
-    logger: log.logger,
-    ackPrefix: "delivery/ack",
-    authenticator: new AckAuthenticator(trust, outbox, () => rig.now),
-    now: () => rig.now,
-    inFlight: (id) => inFlight.get(id) ?? null,
-    onAnswer: (entry) => void rig.answers.push(entry),
-    ...over,
-    retryInMs: (retries) => 1_000 * retries,
-    onSettled: (settled) => void rig.told.push(...settled),
-    onLaneFreed: () => {
-      rig.lanesFreed++;
+    clock,
+    troubles: new Troubles({ clock, logger: log.logger }),
+    guard: new ListenerGuard({ logger: log.logger, clock }),
+    settlements: { settled: (settled) => void rig.told.push(...settled) },
+    doorbell: {
+      ringForKnownRows() {
+        rig.lanesFreed++;
+      },
     },
+    deliveries: UNWATCHED,
+    tracing: NO_TRACING,
+    ...over,
+  });
+  const settler = new Settler({
+    ...{ writer, book, clock, logger: log.logger, ackPrefix: "delivery/ack" },
+    answers: {
+      answered: (attempt) => void rig.answers.push(attempt),
+      postpone: (attempt, forMs) => onWorking?.(attempt, forMs),
+      rest: (attempt) => onRest?.(attempt),
+    },
+    authenticator: new AckAuthenticator(trust, identity, clock),
+    policy: new DeliveryPolicy(policy, clock),
+    // A second for each retry, and no chance.
+    retryDelay: { after: (_, retries) => 1_000 * retries } as RetryDelay,
   });
   return Object.assign(rig, {
     settler,
+    writer,
     receive(id: string, payload: string) {
       const message = { payload: Buffer.from(payload), qos: 1, retain: false, userProperties: undefined } as const;
       settler.receive({ ...message, topic: `delivery/ack/${id}` });
@@ -107,20 +136,8 @@ export function settledRow(messageId: string): Settled {
   return { messageId, late: false, ageMs: 10 };
 }
 
-function entryOf(message: LeasedMessage, sentAt: number): InFlight {
-  return {
-    message,
-    destination: new Destination(message.topic),
-    attempt: message.attempts + 1,
-    sentAt,
-    timesOutAt: sentAt + 2_000,
-    retryAt: sentAt + 3_000,
-    probe: false,
-    puback: 0,
-    pubackAt: sentAt,
-    record: "none",
-    hurried: false,
-    givenUp: null,
-    done: false,
-  };
+function published(book: InFlightBook, message: LeasedMessage, sentAt: number): InFlight {
+  const queued = { message, leaseEndsAt: sentAt + 15_000, expiresAt: null, probe: false };
+  const sent = book.open(queued, new Destinations(0).ofTopic(message.topic), sentAt, sentAt + 2_000, sentAt + 3_000);
+  return book.pubacked(sent, 0, sentAt);
 }

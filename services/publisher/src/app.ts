@@ -16,16 +16,15 @@ import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf, createHttp } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import type { StartResult } from "@acktor/shared/runtime/main";
-import { pause } from "@acktor/shared/runtime/pause";
 import { allowedHosts, instanceName, type PublisherSettings, requestsPerSecond } from "@acktor/shared/runtime/settings";
 import { Supervisor } from "@acktor/shared/runtime/supervisor";
-import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import { Troubles } from "@acktor/shared/runtime/troubles";
 import type { FastifyInstance } from "fastify";
 import { PUBLISHER_DOCS } from "./api-docs.ts";
 import { readPublisherConfig } from "./config.ts";
 import { PublisherControl } from "./control/publisher-control.ts";
+import { FailedMessageLog } from "./failed-message-log.ts";
 import { addBulkRoutes } from "./http/bulk-routes.ts";
 import { addCommandRoutes } from "./http/command-routes.ts";
 import { addConsoleRoutes } from "./http/console-routes.ts";
@@ -39,12 +38,11 @@ import { addStatusRoutes, INDEX } from "./http/status-routes.ts";
 import { addIntakeRoutes } from "./intake/intake-routes.ts";
 import type { IntakeLimits } from "./intake/validate-message.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { configureOutbox } from "./outbox/configure-outbox.ts";
-import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import { OutboxIdentity } from "./outbox/outbox-identity.ts";
-import { ensurePartitions } from "./outbox/partitions.ts";
+import { PostgresOutbox } from "./outbox/postgres-outbox.ts";
 import { LatencyWindow } from "./overview/latency-window.ts";
 import { Overview } from "./overview/overview.ts";
+import { prepare, SchemaState } from "./prepare.ts";
 import { makePrincipals, type Principals } from "./principals.ts";
 import { Publisher } from "./publisher.ts";
 import { machineViews, readinessOf, statusOf, summaryOf, type View } from "./status.ts";
@@ -60,8 +58,8 @@ export interface StartOptions {
 }
 
 const CLOCKS = { now: () => performance.now(), wallClock: () => Date.now(), random: Math.random };
+const TIME = { clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM };
 const POOL_SIZE = 6;
-const PREPARE_PAUSE_MS = 500;
 
 /**
  * Starts the publisher. Returns when it listens on HTTP; `started` tells when the schema is there and it works.
@@ -76,7 +74,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
   const parts = assemble({ config, instance, logger, tracing }, options);
-  const { app, control, publisher, principals, overview, pool, link, outbox, troubles } = parts;
+  const { app, control, publisher, principals, overview, pool, link, identity, schema, troubles } = parts;
   try {
     await app.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -84,10 +82,10 @@ export async function startPublisher(env: Environment, options: StartOptions = {
     return { ok: false, faults: [listenFault(config, error as NodeJS.ErrnoException)] };
   }
   const service = {
-    prepare: (signal: AbortSignal) => prepare(pool, config, logger, signal, link, outbox),
+    prepare: (signal: AbortSignal) => prepare({ pool, config, logger, link, identity, schema }, signal),
     roles: () => ({ ...publisher.roles(), ...principals.roles }),
-    pause: () => publisher.dispatch.setPaused(true),
-    resume: () => publisher.dispatch.setPaused(false),
+    pause: () => publisher.pause(),
+    resume: () => publisher.resume(),
     drain: () => drain(parts),
   };
   const supervisor = new Supervisor(service, { troubles, logger, random: SYSTEM_RANDOM });
@@ -116,7 +114,8 @@ interface Assembled {
   readonly overview: Overview;
   readonly pool: Pool;
   readonly link: Link;
-  readonly outbox: OutboxIdentity;
+  readonly identity: OutboxIdentity;
+  readonly schema: SchemaState;
   readonly tracing: Tracing;
   readonly troubles: Troubles;
   /** Gives the supervisor, which is started last, to those who look at it. */
@@ -128,7 +127,8 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const applicationName = `acktor-publisher ${instance}`;
   const pool = createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size: POOL_SIZE, applicationName });
-  const outbox = new OutboxIdentity();
+  const identity = new OutboxIdentity();
+  const failedMessages = new FailedMessageLog(logger, SYSTEM_CLOCK);
   const troubles = new Troubles({ clock: SYSTEM_CLOCK, logger });
   let supervisor: Supervisor | null = null;
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
@@ -141,7 +141,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
     link: () => link,
     supervisor: () => supervisor,
     summary: () => summaryOf(view),
-    wake: () => publisher.dispatch.wake(true),
+    wake: () => publisher.doorbell.ring(),
     ...CLOCKS,
   });
   const link = makeServiceLink(config, logger, {
@@ -150,24 +150,21 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   });
   const latencies = new LatencyWindow(SYSTEM_CLOCK);
   const metrics = createMetrics(latencies);
-  const prepared = (): boolean => supervisor !== null && supervisor.state() !== "STARTING";
-  const publisher = new Publisher({
-    config,
-    instance,
-    owner,
-    outbox,
-    pool,
-    link,
-    logger,
-    metrics,
-    tracing,
-    troubles,
-    prepared,
-    control,
-    guard,
-    policy: policyOf(config, options, logger),
-    ...CLOCKS,
+  const schema = new SchemaState();
+  const outbox = new PostgresOutbox({
+    ...{ pool, troubles, failedMessages, owner, clock: SYSTEM_CLOCK },
+    leaseMs: config.ACKTOR_LEASE,
+    idempotencyWindowMs: config.ACKTOR_IDEMPOTENCY_WINDOW,
+    retentionMs: config.ACKTOR_RETENTION,
   });
+  const publisher = new Publisher({
+    ...{ config, outbox, link, logger, tracing, troubles, guard, identity, schema, failedMessages, ...TIME },
+    policy: policyOf(config, options, logger),
+    settlements: metrics,
+    deliveries: control.plane.station.deliveries,
+    watch: control,
+  });
+  metrics.watch(publisher);
   const view: View = {
     publisher,
     link,
@@ -189,7 +186,8 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const supervise = (started: Supervisor): void => {
     supervisor = started;
   };
-  return { app, control, publisher, principals, overview, pool, link, outbox, tracing, troubles, supervise };
+  const told = { tracing, troubles, supervise };
+  return { app, control, publisher, principals, overview, pool, link, identity, schema, ...told };
 }
 
 interface OverviewParts extends Pick<HttpParts, "config" | "instance" | "pool" | "control" | "publisher" | "view"> {
@@ -256,7 +254,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     pool,
     refusals,
     inboxWindowMs: config.ACKTOR_INBOX_WINDOW,
-    doorbell: { ring: () => publisher.dispatch.wake(true) },
+    doorbell: publisher.doorbell,
   });
   addStatusRoutes(app, { pool, service: { status: () => statusOf(view) } });
   addOverviewRoutes(app, { pool, refusals, overview });
@@ -273,7 +271,7 @@ function makeHttp(parts: HttpParts): FastifyInstance {
     version: VERSION,
     link: view.link,
     pool,
-    database: { isUp: () => publisher.janitor.databaseUp },
+    database: { isUp: () => publisher.level.databaseUp },
     bus: control.plane.bus,
     control,
     troubles,
@@ -304,58 +302,6 @@ function limitsOf(config: PublisherSettings): IntakeLimits {
     retentionMs: config.ACKTOR_RETENTION,
     clock: SYSTEM_CLOCK,
   };
-}
-
-/** Waits for PostgreSQL, brings the schema up, writes what SQL callers share with us. */
-async function prepare(
-  pool: Pool,
-  config: PublisherSettings,
-  logger: Logger,
-  signal: AbortSignal,
-  link: Link,
-  outbox: OutboxIdentity,
-): Promise<Prepared> {
-  for (let complained = false; ; ) {
-    const outcome = await prepareOnce(pool, config, outbox);
-    if (outcome.kind === "ready") break;
-    if (outcome.kind === "never") return { ok: false, fault: outcome.why };
-    if (!complained) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
-    complained = true;
-    if (!(await pause(PREPARE_PAUSE_MS, signal))) return { ok: false, fault: "stopped while waiting for PostgreSQL" };
-  }
-  void link.connect();
-  return { ok: true };
-}
-
-type Preparation = { readonly kind: "ready" } | { readonly kind: "later" | "never"; readonly why: string };
-
-async function prepareOnce(pool: Pool, config: PublisherSettings, outbox: OutboxIdentity): Promise<Preparation> {
-  if (config.ACKTOR_MIGRATE === "on") {
-    const migrated = await migrateOutbox(pool);
-    if (!migrated.ok) {
-      const { kind, message, fix } = migrated.failure;
-      return { kind: kind === "unavailable" || kind === "busy" ? "later" : "never", why: `${message}. ${fix}` };
-    }
-  }
-  const settings = {
-    ackPrefix: config.ACKTOR_ACK_PREFIX,
-    presencePrefix: config.ACKTOR_PRESENCE_PREFIX,
-    defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
-    defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
-    retentionMs: config.ACKTOR_RETENTION,
-    destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
-  };
-  const configured = await configureOutbox(pool, settings);
-  if (configured.ok) outbox.learn(configured.value.outboxId);
-  for (const step of [configured, await ensurePartitions(pool)]) {
-    if (step.ok) continue;
-    const { kind, message, code } = step.failure;
-    if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message };
-    const hint =
-      code === "3F000" || code === "42P01" ? " The schema is missing: start once with ACKTOR_MIGRATE=on." : "";
-    return { kind: "never", why: `${message}.${hint}` };
-  }
-  return { kind: "ready" };
 }
 
 function listenFault(config: PublisherSettings, { code, message }: NodeJS.ErrnoException): string {

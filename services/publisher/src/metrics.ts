@@ -1,4 +1,4 @@
-/** What Prometheus scrapes of the publisher, beside what both services have (`shared/src/inspect/service-metrics.ts`). */
+/** The publisher's own metrics, in addition to those of both services (`shared/src/inspect/service-metrics.ts`). */
 import { SERVICE_METRICS, type ServiceMetricsSource } from "@acktor/shared/inspect/service-metrics";
 import {
   addHistogram,
@@ -12,6 +12,7 @@ import {
 import type { PresenceWatch } from "./control/presence-watch.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Intake } from "./intake/intake.ts";
+import type { WaitingLevel } from "./janitor/waiting-level.ts";
 import type { Settled } from "./outbox/outbox.ts";
 import type { Settler } from "./settle/settler.ts";
 
@@ -33,11 +34,7 @@ export interface PublisherMetricsSource {
   readonly dispatcher: Dispatcher;
   readonly settler: Settler;
   readonly presence: PresenceWatch;
-  /** As last counted; null before the first count. */
-  readonly waiting: () => number | null;
-  /** Milliseconds; null when none waits. */
-  readonly oldestWaitingMs: () => number | null;
-  readonly highWater: number;
+  readonly level: WaitingLevel;
 }
 
 export const DELIVERY_SECONDS: HistogramMetric = {
@@ -141,19 +138,19 @@ export const PUBLISHER_METRICS: readonly Metric<PublisherMetricsSource>[] = [
     name: "acktor_outbox_waiting_messages",
     kind: "gauge",
     help: "Rows of the outbox that are pending or sent, as last counted.",
-    read: ({ waiting }) => waiting(),
+    read: ({ level }) => level.waiting,
   },
   {
     name: "acktor_outbox_oldest_waiting_seconds",
     kind: "gauge",
     help: "Age of the oldest of them; 0 when there is none.",
-    read: ({ oldestWaitingMs }) => (oldestWaitingMs() ?? 0) / 1_000,
+    read: ({ level }) => (level.oldestWaitingMs ?? 0) / 1_000,
   },
   {
     name: "acktor_outbox_high_water_messages",
     kind: "gauge",
     help: "ACKTOR_HIGH_WATER: at so many waiting rows the intake answers 429.",
-    read: ({ highWater }) => highWater,
+    read: ({ level }) => level.highWater,
   },
 ];
 

@@ -4,7 +4,8 @@ import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { AnyActor } from "xstate";
-import { PeriodicRole } from "./janitor/periodic-role.ts";
+import type { PeriodicOutput } from "./janitor/periodic-machine.ts";
+import { PeriodicRole, type PeriodicWork } from "./janitor/periodic-role.ts";
 import { SenderCounts } from "./principals/count-sent-by.ts";
 import { EVERY_MS, PrincipalBook } from "./principals/principal-book.ts";
 import { PrincipalGate } from "./principals/principal-gate.ts";
@@ -37,18 +38,7 @@ const MOST_NAMES = 2 * MOST_PRINCIPALS;
 
 export function makePrincipals({ pool, bookPool, troubles, control, token, clock }: PrincipalsOptions): Principals {
   const book = new PrincipalBook({ source: new PrincipalTable(bookPool), clock });
-  const role = new PeriodicRole({
-    name: "principals",
-    intervalMs: EVERY_MS,
-    troubles,
-    work: async () => {
-      const failure = await book.refresh();
-      // Away is no failure of this role: it would wait longer and longer, and so would a revocation.
-      if (failure?.kind === "rejected") throw new Error(`${failure.code}: ${failure.message}`);
-      return { more: false };
-    },
-    onActor: (actor) => control.followRole("principals", actor),
-  });
+  const role = new PeriodicRole({ work: new BookRefresh(book), troubles, watch: control });
   return {
     book,
     gate: new PrincipalGate({ book, rates: new RequestRates(clock, MOST_NAMES), token }),
@@ -59,4 +49,22 @@ export function makePrincipals({ pool, bookPool, troubles, control, token, clock
       await bookPool.stop();
     },
   };
+}
+
+/** Keeps the book fresh. */
+class BookRefresh implements PeriodicWork {
+  readonly name = "principals";
+  readonly intervalMs = EVERY_MS;
+  readonly #book: PrincipalBook;
+
+  constructor(book: PrincipalBook) {
+    this.#book = book;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    const failure = await this.#book.refresh();
+    // An unreachable database is no failure of this role: its pauses would grow, and a revocation would wait longer.
+    if (failure?.kind === "rejected") throw new Error(`${failure.code}: ${failure.message}`);
+    return { more: false };
+  }
 }

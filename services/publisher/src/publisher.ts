@@ -1,156 +1,133 @@
 /**
- * The publisher's parts, wired. Each part knows its step; here they are given to each other.
+ * The publisher's parts, put together. It needs an `Outbox`, a `Link`, a clock and chance, and neither PostgreSQL nor NATS nor
+ * HTTP: the service gives it the real ones (app.ts), a simulation simulated ones.
+ *
+ * Parts that need each other share an object that is made first: the `InFlightBook` (dispatcher and settler), the `Doorbell`
+ * (every part that makes rows due, and the dispatcher), the `WaitingLevel` (intake and janitor).
  *
  * Invariants:
- *  1. Rows are claimed and published only between `start` and `drain`.
- *  2. After `drain` no row is leased to this process, every accepted request is answered, nothing is under way.
+ *  PUBLISHER-1. Rows are claimed and published only between the start of the roles and `drain`.
+ *  PUBLISHER-2. After `drain` no row is leased to this process, every accepted request is answered, and no work is under way.
  */
-import type { Pool } from "@acktor/shared/db/pool";
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
-import { AckTrust, VERSION_1_WARNING } from "@acktor/shared/protocol/ack-proof";
-import { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
-import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
-import { type Logger, printable } from "@acktor/shared/runtime/logger";
+import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
+import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
-import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
-import type { AnyActor } from "xstate";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { Greeter } from "./control/greeter.ts";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
-import { Claimer } from "./dispatch/claimer.ts";
-import { DispatchRole } from "./dispatch/dispatch-role.ts";
-import type { DispatcherSink } from "./dispatch/dispatcher.ts";
+import { DeliveryPolicy } from "./dispatch/delivery-policy.ts";
+import { Destinations } from "./dispatch/destinations.ts";
+import { type DispatcherWatch, DispatchRole } from "./dispatch/dispatch-role.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { Doorbell } from "./dispatch/doorbell.ts";
 import { EnvelopeSeal } from "./dispatch/envelope-seal.ts";
-import type { InFlight } from "./dispatch/in-flight.ts";
+import { InFlightBook } from "./dispatch/in-flight-book.ts";
 import { OutboxWriter } from "./dispatch/outbox-writer.ts";
-import { retryDelayMs } from "./dispatch/retry-delay.ts";
-import { GuardedOutbox } from "./guarded-outbox.ts";
+import { RetryDelay } from "./dispatch/retry-delay.ts";
+import { ackTrust, envelopeSigner } from "./envelope-keys.ts";
 import { Intake } from "./intake/intake.ts";
+import { HealthCheck } from "./janitor/health-check.ts";
 import { Janitor } from "./janitor/janitor.ts";
-import type { Metrics } from "./metrics.ts";
-import { BadRowShelf } from "./outbox/bad-rows.ts";
-import { leaseThese, listDue } from "./outbox/claim-apart.ts";
-import { claimDue } from "./outbox/claim-due.ts";
-import { type InsertResult, insertMessages } from "./outbox/insert-messages.ts";
-import { DuePages } from "./outbox/list-due-pages.ts";
-import type { InsertOptions, NewMessage } from "./outbox/outbox.ts";
+import type { RoleWatch } from "./janitor/periodic-role.ts";
+import { Prober } from "./janitor/prober.ts";
+import { Counter, Expiry, ReplicaCount, Retention, Tally } from "./janitor/sweeps.ts";
+import { WaitingLevel } from "./janitor/waiting-level.ts";
+import type { FailedMessages, Outbox } from "./outbox/outbox.ts";
 import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
-import { releaseInstance } from "./outbox/release-leases.ts";
-import { releaseParked, resumeWaiting } from "./outbox/resume-matching.ts";
-import { setAside } from "./outbox/set-aside.ts";
-import { supersedeAround } from "./outbox/supersede-retained.ts";
-import { freeReleased } from "./outbox/unpark-destinations.ts";
+import { AckWriter, type Settlements } from "./settle/ack-writer.ts";
 import { AckAuthenticator } from "./settle/authenticate-acks.ts";
 import { Settler } from "./settle/settler.ts";
 
 /** How long a stop waits for PUBACKs of what is in flight. */
 const LAST_PUBACKS_MS = 500;
-/** Rows resumed by a birth come due spread over this. */
-const SMEAR_MS = 2_000;
-/** What others make us say is said once in this time: a birth (so many of its filters at most), a message that failed. */
-const SAID_ONCE_IN_MS = 1_000;
-const BIRTH_FILTERS = 20;
+const LOOK_EVERY_MS = 10;
 
 export interface PublisherParts {
-  /** Null: always the built-in behaviour. */
-  readonly policy: ErrorPolicy | null;
   readonly config: PublisherSettings;
-  readonly instance: string;
-  /** Name of this run of the process, under which it leases rows. */
-  readonly owner: string;
-  readonly outbox: OutboxIdentity;
-  readonly pool: Pool;
+  readonly outbox: Outbox;
   readonly link: Link;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly tracing: Tracing;
-  /** What fails is reported here. */
   readonly troubles: TroubleDesk;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
-  readonly random: () => number;
-  /** True once the schema is there. */
-  readonly prepared: () => boolean;
+  readonly tracing: Tracing;
   /** Catches what listeners throw at what strangers send. */
   readonly guard: ListenerGuard;
-  /** Who takes what viewers see: actors as they start, and steps of messages while somebody looks. */
-  readonly control: Watching;
-}
-
-/** The part of `PublisherControl` that is needed here. */
-interface Watching {
-  readonly plane: { readonly station: { readonly deliveries: DeliveryNotes } };
-  followDispatcher(actor: AnyActor): void;
-  followRole(name: string, actor: AnyActor): void;
+  /** Null: always the built-in behaviour. */
+  readonly policy: ErrorPolicy | null;
+  readonly identity: OutboxIdentity;
+  /** Ready once the schema is there. */
+  readonly schema: { readonly isReady: boolean };
+  readonly failedMessages: FailedMessages;
+  readonly settlements: Settlements;
+  /** Steps of messages, for viewers. */
+  readonly deliveries: DeliveryNotes;
+  /** Receives the machines as they start, for viewers. */
+  readonly watch: DispatcherWatch & RoleWatch;
 }
 
 export class Publisher {
-  readonly intake: Intake;
+  readonly level: WaitingLevel;
+  readonly doorbell = new Doorbell();
+  readonly dispatcher: Dispatcher;
   readonly dispatch: DispatchRole;
   readonly settler: Settler;
-  readonly presence: PresenceWatch;
+  readonly intake: Intake;
   readonly janitor: Janitor;
+  readonly presence: PresenceWatch;
   readonly #parts: PublisherParts;
-  readonly #outbox: GuardedOutbox;
-  readonly #shelf: BadRowShelf;
+  readonly #lifecycle = new Lifecycle();
   readonly #writer: OutboxWriter;
-  readonly #throttle: LogThrottle;
+  readonly #ackWriter: AckWriter;
   readonly #resumer: Resumer;
   readonly #greeter: Greeter;
-  #drained: Promise<void> | null = null;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
-    this.#throttle = new LogThrottle(parts, SAID_ONCE_IN_MS);
-    const { pool, owner, troubles } = parts;
-    const onSetAside = (messageId: string, reason: string): void => this.#sayFailed(messageId, reason);
-    this.#outbox = new GuardedOutbox({ pool, owner, troubles, onSetAside });
-    this.#shelf = new BadRowShelf({
-      troubles,
-      now: parts.now,
-      setAside: (rows) => setAside(pool, rows),
-      onSetAside: ({ messageId, reason }) => onSetAside(messageId, reason),
+    const { config, link, clock, logger, policy, random, guard, identity } = parts;
+    const { doorbell } = this;
+    this.level = new WaitingLevel(config.ACKTOR_HIGH_WATER);
+    const destinations = new Destinations(config.ACKTOR_DESTINATION_LEVELS);
+    const book = new InFlightBook(destinations);
+    const shared = {
+      ...{ ...parts, doorbell, destinations, book, ackPrefix: config.ACKTOR_ACK_PREFIX, leaseMs: config.ACKTOR_LEASE },
+      policy: new DeliveryPolicy(policy, clock),
+      retryDelay: new RetryDelay({ baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP }, random),
+    };
+    this.#writer = new OutboxWriter(shared);
+    this.#ackWriter = new AckWriter(shared);
+    this.dispatcher = new Dispatcher({
+      ...{ ...shared, writes: this.#writer, brokerAcks: this.#ackWriter, window: config.ACKTOR_WINDOW },
+      seal: new EnvelopeSeal(envelopeSigner(config), identity),
+      publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
+      ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
     });
-    this.#writer = new OutboxWriter(this.#outbox, parts.logger, (entries, fenced) =>
-      this.dispatch.dispatcher.recorded(entries, fenced),
-    );
-    this.dispatch = this.#makeDispatch();
-    this.settler = this.#makeSettler();
+    const { dispatcher } = this;
+    this.dispatch = new DispatchRole({ ...shared, dispatcher, pollMs: config.ACKTOR_POLL });
+    const authenticator = new AckAuthenticator(ackTrust(config, logger), identity, clock);
+    this.settler = new Settler({ ...shared, writer: this.#ackWriter, answers: dispatcher, authenticator });
+    this.intake = new Intake({ ...shared, places: dispatcher, level: this.level });
     this.janitor = this.#makeJanitor();
-    this.intake = this.#makeIntake();
-    this.#resumer = this.#makeResumer();
-    this.#greeter = this.#makeGreeter();
-    this.presence = new PresenceWatch({
-      prefix: parts.config.ACKTOR_PRESENCE_PREFIX,
-      now: parts.now,
-      wallClockSeconds: () => parts.wallClock() / 1_000,
-      births: this.#greeter,
-      logger: parts.logger,
-      guard: parts.guard,
-    });
-    parts.link.subscribe({ filter: `${parts.config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
-    parts.link.subscribe({ filter: `${parts.config.ACKTOR_PRESENCE_PREFIX}/+`, qos: 1 });
-    parts.link.on(
+    this.#resumer = new Resumer({ ...shared, parked: dispatcher.health });
+    const levels = config.ACKTOR_DESTINATION_LEVELS;
+    this.#greeter = new Greeter({ dispatcher, levels, next: this.#resumer, logger, guard, clock });
+    const prefix = config.ACKTOR_PRESENCE_PREFIX;
+    this.presence = new PresenceWatch({ prefix, births: this.#greeter, clock, logger, guard });
+    link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
+    link.subscribe({ filter: `${prefix}/+`, qos: 1 });
+    link.on(
       "link.message",
-      parts.guard.wrap("link.message", (message: IncomingMessage) => this.#onMessage(message)),
+      guard.wrap("link.message", (message: IncomingMessage) => this.#receive(message)),
     );
-    parts.metrics.watch({
-      intake: this.intake,
-      dispatcher: this.dispatch.dispatcher,
-      settler: this.settler,
-      presence: this.presence,
-      waiting: () => this.janitor.waiting,
-      oldestWaitingMs: () => this.janitor.oldestWaitingMs,
-      highWater: parts.config.ACKTOR_HIGH_WATER,
-    });
   }
 
   /** What the supervisor runs, and starts again should one break. */
@@ -160,237 +137,62 @@ export class Publisher {
     return roles;
   }
 
-  /** Ends cleanly; bounded by the deadlines of its statements. Twice and early is fine. */
+  pause(): void {
+    this.dispatch.setPaused(true);
+  }
+
+  resume(): void {
+    this.dispatch.setPaused(false);
+  }
+
+  /** Stops cleanly; bounded by the deadlines of its statements. */
   drain(): Promise<void> {
-    this.#drained ??= this.#drain();
-    return this.#drained;
+    return this.#lifecycle.stop(() => this.#drain());
   }
 
   async #drain(): Promise<void> {
-    const { link, pool, owner, troubles } = this.#parts;
+    const { link, outbox, troubles } = this.#parts;
     await this.intake.drain();
     this.presence.stop();
     this.#greeter.stop();
+    // PUBLISHER-1
     await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
     await this.#lastPubacks();
-    this.dispatch.dispatcher.flushRecords();
+    this.dispatcher.flushRecords();
     await link.stop();
-    await this.settler.drain();
+    await this.#ackWriter.drain();
     await this.#writer.drain();
-    troubles.report("release", await releaseInstance(pool, owner));
+    // PUBLISHER-2
+    troubles.report("release", await outbox.releaseAll());
   }
 
   async #lastPubacks(): Promise<void> {
-    const until = this.#parts.now() + LAST_PUBACKS_MS;
+    const { link, clock } = this.#parts;
+    const until = clock.now() + LAST_PUBACKS_MS;
     const never = new AbortController().signal;
-    while (this.#parts.link.info().inFlight > 0 && this.#parts.now() < until) await pause(10, never);
+    while (link.info().inFlight > 0 && clock.now() < until) await pause(LOOK_EVERY_MS, never);
   }
 
-  #onMessage(message: IncomingMessage): void {
+  #receive(message: IncomingMessage): void {
     if (this.presence.handles(message.topic)) this.presence.receive(message);
     else this.settler.receive(message);
   }
 
-  #makeResumer(): Resumer {
-    const { pool, logger, now, troubles } = this.#parts;
-    return new Resumer({
-      outbox: {
-        releaseParked: async (after, birth) => troubles.report("resume", await releaseParked(pool, after, birth)),
-        freeReleased: async () => troubles.report("resume", await freeReleased(pool, SMEAR_MS)),
-        resumeWaiting: async (after, birth, moved) =>
-          troubles.report("resume", await resumeWaiting(pool, after, birth, { moved, smearMs: SMEAR_MS })),
-      },
-      parked: this.dispatch.dispatcher,
-      resumed: () => this.dispatch.wake(),
-      logger,
-      now,
-    });
-  }
-
-  #makeGreeter(): Greeter {
-    const { config, guard, now } = this.#parts;
-    return new Greeter({
-      dispatcher: this.dispatch.dispatcher,
-      levels: config.ACKTOR_DESTINATION_LEVELS,
-      next: this.#resumer,
-      report: { greeted: (filters, resumed) => this.#sayBorn(filters, resumed) },
-      guard,
-      now,
-    });
-  }
-
-  #sayBorn(filters: readonly string[], resumed: readonly string[]): void {
-    // Any client that may publish presence could fill the log otherwise.
-    const unsaid = this.#throttle.admit("birth");
-    if (unsaid === null) return;
-    const some = filters.slice(0, BIRTH_FILTERS).map((filter) => printable(filter));
-    this.#parts.logger.info(
-      { filters: some, resumed_destinations: resumed.length, unsaid },
-      "an acker announced itself; waiting messages are resumed",
-    );
-  }
-
-  async #insert(messages: readonly NewMessage[], options: InsertOptions): Promise<InsertResult> {
-    const { pool, troubles } = this.#parts;
-    const result = await insertMessages(pool, messages, options);
-    if (result.ok) troubles.clear("intake");
-    // Its callers are answered with the failure, so nothing is tried again here.
-    else if ("failure" in result) troubles.gaveUp("intake", result.failure);
-    return result;
-  }
-
-  #sayFailed(messageId: string, reason: string): void {
-    const unsaid = this.#throttle.admit(`failed ${reason}`);
-    if (unsaid === null) return;
-    this.#parts.logger.warn({ message_id: messageId, reason, unsaid }, "a message cannot be delivered; it ends failed");
-  }
-
-  #makeClaimer(): Claimer {
-    const { pool, troubles } = this.#parts;
-    const pages = new DuePages(pool);
-    return new Claimer({
-      troubles,
-      shelf: this.#shelf,
-      verbs: {
-        claimDue: (options) => claimDue(pool, options),
-        listDue: (options, passedOver) => listDue(pool, options, passedOver),
-        leaseThese: (messageIds, options) => leaseThese(pool, messageIds, options),
-        listDuePages: (options, passedOver) => pages.list(options, passedOver),
-      },
-    });
-  }
-
-  #makeDispatch(): DispatchRole {
-    const { config, pool, link, owner, now, random, troubles, logger } = this.#parts;
-    const writer = this.#writer;
-    const claimer = this.#makeClaimer();
-    const sink: Omit<DispatcherSink, "low"> = {
-      recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
-      brokerAcked: (entry) => this.settler.brokerAcked(entry),
-      fail: (message, reason) => {
-        this.#sayFailed(message.messageId, reason);
-        writer.fail(message, reason);
-      },
-      release: (messages, dueInMs) => writer.release(messages, dueInMs),
-      park: (destination, messages) => writer.park(destination, messages),
-      answered: (destination, wasParked) => {
-        if (wasParked) writer.unpark(destination);
-      },
-    };
-    return new DispatchRole({
-      link,
-      now,
-      random,
-      sink,
-      ackPrefix: config.ACKTOR_ACK_PREFIX,
-      seal: new EnvelopeSeal(
-        EnvelopeSigner.of({ privateKey: config.ACKTOR_ENVELOPE_PRIVATE_KEY, secret: config.ACKTOR_ACK_SECRET }),
-        this.#parts.outbox,
-      ),
-      window: config.ACKTOR_WINDOW,
-      destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
-      publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
-      ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
-      retry: { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP },
-      policy: this.#parts.policy,
-      wallClock: this.#parts.wallClock,
-      pollMs: config.ACKTOR_POLL,
-      leaseMs: config.ACKTOR_LEASE,
-      instance: owner,
-      claim: (options) => claimer.claim(options),
-      supersede: async (from) => troubles.report("supersede", await supersedeAround(pool, this.#shelf, from)),
-      onThrow: (error) => {
-        logger.error({ err: error }, "the dispatcher met a fault of its own");
-        troubles.gaveUp("dispatcher", failureOf(error));
-      },
-      deliveries: this.#parts.control.plane.station.deliveries,
-      tracing: this.#parts.tracing,
-      onActor: (actor) => this.#parts.control.followDispatcher(actor),
-    });
-  }
-
-  #makeSettler(): Settler {
-    const { config, logger, metrics, now, random } = this.#parts;
-    const retry = { baseMs: config.ACKTOR_RETRY_BASE, capMs: config.ACKTOR_RETRY_CAP };
-    return new Settler({
-      verbs: this.#outbox,
-      logger,
-      now,
-      guard: this.#parts.guard,
-      ackPrefix: config.ACKTOR_ACK_PREFIX,
-      authenticator: new AckAuthenticator(this.#ackTrust(), this.#parts.outbox, now),
-      inFlight: (id) => this.dispatch.dispatcher.inFlight(id),
-      onAnswer: (entry: InFlight) => this.dispatch.dispatcher.answered(entry),
-      retryInMs: (retries) => retryDelayMs(retry, 0, retries, random),
-      policy: this.#parts.policy,
-      wallClock: this.#parts.wallClock,
-      onPause: (entry) => this.dispatch.dispatcher.pause(entry),
-      onWorking: (entry, forMs) => this.dispatch.dispatcher.working(entry, forMs),
-      onSettled: (rows) => metrics.settled(rows),
-      onLaneFreed: () => this.dispatch.wake(),
-      deliveries: this.#parts.control.plane.station.deliveries,
-      tracing: this.#parts.tracing,
-    });
-  }
-
-  #ackTrust(): AckTrust | null {
-    const { config, logger } = this.#parts;
-    const trust = AckTrust.of({
-      secrets: [config.ACKTOR_ACK_SECRET, config.ACKTOR_ACK_SECRET_OLD],
-      publicKeys: config.ACKTOR_ACK_PUBLIC_KEYS ?? [],
-      versions: config.ACKTOR_ACK_SIGNATURES,
-    });
-    if (trust !== null && config.ACKTOR_ACK_SIGNATURES.includes("1")) logger.warn({}, VERSION_1_WARNING);
-    return trust;
-  }
-
   #makeJanitor(): Janitor {
-    const { config, pool, link, logger, owner, now, troubles } = this.#parts;
-    return new Janitor({
-      pool,
-      troubles,
-      shelf: this.#shelf,
-      link,
-      logger,
-      owner,
-      now,
-      leaseMs: config.ACKTOR_LEASE,
-      retentionMs: config.ACKTOR_RETENTION,
-      oldWaitingMs: config.ACKTOR_OLD_WAITING,
-      highWater: config.ACKTOR_HIGH_WATER,
-      accepted: () => this.intake.accepted,
-      probing: () => this.dispatch.open,
-      smearMs: SMEAR_MS,
-      dispatcher: this.dispatch.dispatcher,
-      freed: () => this.dispatch.wake(),
-      onActor: (role, actor) => this.#parts.control.followRole(role, actor),
-    });
-  }
-
-  #makeIntake(): Intake {
-    const { config, owner, now, prepared, troubles, logger } = this.#parts;
-    const { dispatcher } = this.dispatch;
-    const options = {
-      instance: owner,
-      leaseMs: config.ACKTOR_LEASE,
-      idempotencyWindowMs: config.ACKTOR_IDEMPOTENCY_WINDOW,
-    };
-    return new Intake({
-      clock: { now },
-      leaseMs: config.ACKTOR_LEASE,
-      outbox: { insert: (messages, deadlineMs) => this.#insert(messages, { ...options, deadlineMs }) },
-      places: dispatcher,
-      doorbell: { ring: () => this.dispatch.wake(true) },
-      schema: {
-        get isReady() {
-          return prepared();
-        },
-      },
-      level: this.janitor,
-      troubles,
-      logger,
-      deliveries: this.#parts.control.plane.station.deliveries,
-      tracing: this.#parts.tracing,
-    });
+    const { config, outbox, link, clock, logger, troubles, watch } = this.#parts;
+    const { dispatcher, doorbell, level } = this;
+    const works = [
+      new Expiry(outbox, logger),
+      new Counter(outbox, level),
+      new Prober({
+        ...{ outbox, dispatcher, destinations: dispatcher.health, gate: this.dispatch, doorbell, clock },
+        leaseMs: config.ACKTOR_LEASE,
+      }),
+      new Retention(outbox, logger),
+      new Tally(outbox),
+      new ReplicaCount(outbox, dispatcher.health),
+      new HealthCheck({ level, link, logger, clock, oldWaitingMs: config.ACKTOR_OLD_WAITING }),
+    ];
+    return new Janitor(works, troubles, watch);
   }
 }

@@ -32,7 +32,7 @@ const ACKERS_SHOWN = 100;
  */
 export function readinessOf({ publisher, link, supervisor, troubles }: View): Readiness {
   const state = supervisor()?.state() ?? "STARTING";
-  const database = state === "RUNNING" || state === "PAUSED" ? publisher.janitor.databaseUp : false;
+  const database = state === "RUNNING" || state === "PAUSED" ? publisher.level.databaseUp : false;
   const broker = link.info().state;
   const checks = { service: state, postgres: database ? "ok" : "unavailable", broker };
   if (!database) return { ready: false, status: "unavailable", checks };
@@ -44,8 +44,8 @@ export function readinessOf({ publisher, link, supervisor, troubles }: View): Re
 /** S7 and S8 under the tutorial's names, and what the outbox adds. */
 export function statusOf({ publisher, link, instance, startedAt, supervisor, highWater }: View): object {
   const info = link.info();
-  const { dispatcher } = publisher.dispatch;
-  const { waiting, oldestWaitingMs } = publisher.janitor;
+  const { dispatcher } = publisher;
+  const { waiting, oldestWaitingMs } = publisher.level;
   return {
     service: "publisher",
     instance,
@@ -79,8 +79,8 @@ export function statusOf({ publisher, link, instance, startedAt, supervisor, hig
 /** What the overview shows of this instance. */
 export function summaryOf({ publisher, link, supervisor, highWater }: View): Readonly<Record<string, Json>> {
   const { state, breaker, protocolVersion, stats } = link.info();
-  const { dispatcher } = publisher.dispatch;
-  const { waiting, oldestWaitingMs, databaseUp } = publisher.janitor;
+  const { dispatcher } = publisher;
+  const { waiting, oldestWaitingMs, databaseUp } = publisher.level;
   return {
     state: supervisor()?.state() ?? "STARTING",
     connection: state,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Destination, SILENCE_LIMIT } from "@acktor/publisher/dispatch/destination";
-import type { QueuedMessage } from "@acktor/publisher/dispatch/in-flight";
+import { Destination, type QueuedMessage, SILENCE_LIMIT } from "@acktor/publisher/dispatch/destination";
 import { leased } from "../../support/leased.ts";
 
 const BOUNDS = { minMs: 2_000, maxMs: 30_000 };

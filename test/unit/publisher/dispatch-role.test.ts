@@ -2,87 +2,72 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { DispatchRole } from "@acktor/publisher/dispatch/dispatch-role";
-import type { Claimed, ClaimOptions, LeasedMessage, Outcome, Release } from "@acktor/publisher/outbox/outbox";
+import { Doorbell } from "@acktor/publisher/dispatch/doorbell";
+import type { ClaimedBatch, LeasedMessage, Outcome } from "@acktor/publisher/outbox/outbox";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import { AWAY } from "../../support/db-results.ts";
-import { fakeLink } from "../../support/fake-link.ts";
+import { dispatcherRig } from "../../support/dispatcher-rig.ts";
+import type { FakeLink } from "../../support/fake-link.ts";
+import { keptLogger } from "../../support/kept-logger.ts";
 import { leased } from "../../support/leased.ts";
-import { UNSEALED } from "../../support/proof.ts";
 import { until } from "../../support/until.ts";
 
-const HORIZON = { at: "2026-06-01T00:00:00.000000Z", xmin: "1", xmax: "1" };
-
-function claimed(messages: readonly LeasedMessage[], over: Partial<Claimed> = {}): Outcome<Claimed> {
-  return { ok: true, value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, horizon: HORIZON, ...over } };
+function claimed(messages: readonly LeasedMessage[], more = false): Outcome<ClaimedBatch> {
+  return { ok: true, value: { messages, more } };
 }
 
 function rig(t: TestContext, pollMs = 60_000) {
-  const link = fakeLink();
+  const doorbell = new Doorbell();
+  const { dispatcher, link, book, told } = dispatcherRig({ doorbell, clock: SYSTEM_CLOCK });
   link.room = 1_000;
   const state = {
-    claims: [] as ClaimOptions[],
+    /** Limits of the claims. */
+    claims: [] as number[],
     supersedes: 0,
-    released: [] as Release["messageId"][],
-    answer: (_options: ClaimOptions): Outcome<Claimed> | Promise<Outcome<Claimed>> => claimed([]),
+    released: () => told.released.flatMap(({ messages }) => messages.map((m) => m.messageId)),
+    answer: (_limit: number): Outcome<ClaimedBatch> | Promise<Outcome<ClaimedBatch>> => claimed([]),
   };
   const role = new DispatchRole({
-    link,
-    now: () => performance.now(),
-    random: () => 0.5,
-    ackPrefix: "delivery/ack",
-    seal: UNSEALED,
-    window: 512,
-    destinationLevels: 0,
-    publishDeadlineMs: 2_000,
-    ackTimeout: { minMs: 2_000, maxMs: 30_000 },
-    retry: { baseMs: 1_000, capMs: 60_000 },
-    pollMs,
-    leaseMs: 15_000,
-    instance: "one/1",
-    sink: {
-      recordAttempts: () => undefined,
-      brokerAcked: () => undefined,
-      fail: () => undefined,
-      release: (messages) => state.released.push(...messages.map((m) => m.messageId)),
-      park: () => undefined,
-      answered: () => undefined,
-    },
-    claim: async (options) => {
-      state.claims.push(options);
-      return state.answer(options);
-    },
-    supersede: async () => {
-      state.supersedes++;
-      return { ok: true, value: { messageIds: [], next: null } };
+    ...{ dispatcher, doorbell, link, clock: SYSTEM_CLOCK, pollMs, leaseMs: 15_000 },
+    ...{ logger: keptLogger().logger, troubles: NO_TROUBLES, watch: { followDispatcher: () => undefined } },
+    outbox: {
+      async claim(limit) {
+        state.claims.push(limit);
+        return state.answer(limit);
+      },
+      async supersede() {
+        state.supersedes++;
+        return { ok: true, value: [] };
+      },
     },
   });
   const abort = new AbortController();
   t.after(() => role.stop());
-  return { role, link, state, abort, claims: (count: number) => until(() => state.claims.length >= count, 5_000) };
+  const claims = (count: number) => until(() => state.claims.length >= count, 5_000);
+  return { role, dispatcher, doorbell, book, link, state, abort, claims };
 }
 
-function connect(link: ReturnType<typeof fakeLink>, state: "CONNECTED" | "DISCONNECTED"): void {
+function connect(link: FakeLink, state: "CONNECTED" | "DISCONNECTED"): void {
   link.state = state;
   link.emit("link.transition", { region: "connection", from: "x", to: state, event: "x" });
 }
 
 test("it claims while the link is CONNECTED, and gives back when it is not", async (t) => {
-  const { role, link, state, abort, claims } = rig(t);
+  const { role, link, state, abort, claims, dispatcher, doorbell } = rig(t);
   connect(link, "DISCONNECTED");
   link.room = 0;
   const ran = role.run(abort.signal);
   assert.equal(role.open, false);
-  role.wake();
+  doorbell.ringForKnownRows();
   const message = leased();
   state.answer = () => claimed([message]);
   connect(link, "CONNECTED");
   await claims(1);
-  assert.deepEqual(
-    [state.claims[0]?.instance, state.claims[0]?.leaseMs, state.claims[0]?.limit],
-    ["one/1", 15_000, 500],
-  );
-  await until(() => role.dispatcher.queued === 1, 2_000);
+  assert.equal(state.claims[0], 500);
+  await until(() => dispatcher.queued === 1, 2_000);
   connect(link, "DISCONNECTED");
-  assert.deepEqual([role.open, role.dispatcher.queued, state.released], [false, 0, [message.messageId]]);
+  assert.deepEqual([role.open, dispatcher.queued, state.released()], [false, 0, [message.messageId]]);
   abort.abort();
   await ran;
 });
@@ -108,46 +93,42 @@ test("an open breaker and a pause close the gate too", async (t) => {
 });
 
 test("a claim that only set rows of parked destinations aside is followed by the next at once", async (t) => {
-  const { role, state, abort, claims } = rig(t);
+  const { role, state, abort, claims, dispatcher } = rig(t);
   const message = leased();
-  state.answer = () => (state.claims.length < 5 ? claimed([], { parked: 500 }) : claimed([message]));
+  state.answer = () => (state.claims.length < 5 ? claimed([], true) : claimed([message]));
   const ran = role.run(abort.signal);
   await claims(5);
-  await until(() => role.dispatcher.unacked === 1, 2_000);
+  await until(() => dispatcher.unacked === 1, 2_000);
   assert.equal(state.claims.length, 5);
   abort.abort();
   await ran;
 });
 
-test("a claim that filled its limit is followed by the next when memory is low, from where the walk stopped", async (t) => {
+test("a claim that filled its limit is followed by the next when memory is low", async (t) => {
   const { role, state, abort, claims } = rig(t);
-  state.answer = ({ limit }) => {
-    return state.claims.length === 1
-      ? claimed(
-          Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` })),
-          { nextLaneCursor: "k:m" },
-        )
-      : claimed([]);
+  state.answer = (limit) => {
+    const full = Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` }));
+    return state.claims.length === 1 ? claimed(full, true) : claimed([]);
   };
   const ran = role.run(abort.signal);
   await claims(2);
-  assert.deepEqual(
-    state.claims.slice(0, 2).map((c) => c.laneCursor),
-    ["", "k:m"],
-  );
   abort.abort();
   await ran;
 });
 
 test("with memory full nothing is asked for, and the claim goes on when there is room", async (t) => {
-  const { role, link, state, abort, claims } = rig(t);
+  const { role, link, state, abort, claims, dispatcher, doorbell, book } = rig(t);
   link.room = 0;
-  state.answer = ({ limit }) => claimed(Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` })));
+  state.answer = (limit) =>
+    claimed(
+      Array.from({ length: limit }, (_, i) => leased({ topic: `t/${i}` })),
+      true,
+    );
   const ran = role.run(abort.signal);
-  for (let wakes = 0; role.dispatcher.room > 0; wakes++) {
+  for (let wakes = 0; dispatcher.room > 0; wakes++) {
     await claims(wakes + 1);
     await until(() => role.actor.getSnapshot().value === "SENDING", 2_000);
-    role.wake();
+    doorbell.ringForKnownRows();
     assert.ok(wakes < 10);
   }
   const full = state.claims.length;
@@ -158,8 +139,8 @@ test("with memory full nothing is asked for, and the claim goes on when there is
   link.emit("link.writable", {});
   for (let turn = 0; turn < 200 && state.claims.length === full; turn++) {
     for (const { message } of link.published.splice(0)) {
-      const entry = role.dispatcher.inFlight(message.correlationData?.toString() ?? "");
-      if (entry !== null) role.dispatcher.answered(entry);
+      const entry = book.find(message.correlationData?.toString() ?? "");
+      if (entry !== null) dispatcher.answered(entry);
     }
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -169,23 +150,23 @@ test("with memory full nothing is asked for, and the claim goes on when there is
 });
 
 test("a wake looks for superseded retained rows at once; without one, once a second", async (t) => {
-  const { role, state, abort, claims } = rig(t, 20);
+  const { role, state, abort, claims, doorbell } = rig(t, 20);
   const ran = role.run(abort.signal);
   await claims(4);
   assert.equal(state.supersedes, 1);
-  role.wake(true);
+  doorbell.ring();
   await until(() => state.supersedes === 2, 2_000);
   abort.abort();
   await ran;
 });
 
 test("a failed claim does not end the role; it claims again later", async (t) => {
-  const { role, state, abort, claims } = rig(t, 20);
+  const { role, state, abort, claims, dispatcher } = rig(t, 20);
   state.answer = () => AWAY;
   const ran = role.run(abort.signal);
   await claims(3);
   state.answer = () => claimed([leased()]);
-  await until(() => role.dispatcher.unacked === 1, 5_000);
+  await until(() => dispatcher.unacked === 1, 5_000);
   abort.abort();
   await ran;
 });
@@ -194,7 +175,7 @@ test("a stop waits for the claim under way and gives its rows back; twice and ea
   const early = rig(t);
   await Promise.all([early.role.stop(), early.role.stop()]);
   const { role, state, abort, claims } = rig(t);
-  let end: (result: Outcome<Claimed>) => void = () => undefined;
+  let end: (result: Outcome<ClaimedBatch>) => void = () => undefined;
   state.answer = () => new Promise((resolve) => (end = resolve));
   const ran = role.run(abort.signal);
   await claims(1);
@@ -207,7 +188,7 @@ test("a stop waits for the claim under way and gives its rows back; twice and ea
   const message = leased();
   end(claimed([message]));
   await stop;
-  assert.deepEqual(state.released, [message.messageId]);
+  assert.deepEqual(state.released(), [message.messageId]);
   abort.abort();
   await ran;
 });

@@ -90,7 +90,7 @@ test("a probe goes to a parked destination, and its answer brings the destinatio
   probe(rig, message);
   assert.equal(rig.published().at(-1), message.messageId);
   rig.ack(message.messageId);
-  assert.deepEqual(rig.told.answered, [{ destination: "a", wasParked: true }]);
+  assert.deepEqual(rig.told.unparked, ["a"]);
   const next = leased({ topic: "a" });
   rig.offer(next);
   assert.equal(rig.published().at(-1), next.messageId);
@@ -124,14 +124,14 @@ test("a probe of what another replica parked says that it was parked", () => {
   const message = leased({ topic: "a" });
   probe(rig, message);
   rig.ack(message.messageId);
-  assert.deepEqual(rig.told.answered, [{ destination: "a", wasParked: true }]);
+  assert.deepEqual(rig.told.unparked, ["a"]);
 });
 
 test("a birth unparks the destinations that match, and tells which", () => {
   const rig = dispatcherRig();
   for (const topic of ["a/1", "a/2", "b/1"]) park(rig, topic);
   assert.deepEqual(
-    rig.dispatcher.unpark((name) => name.startsWith("a/")),
+    rig.unpark((name) => name.startsWith("a/")),
     ["a/1", "a/2"],
   );
   const sent = rig.published().length;
@@ -202,6 +202,6 @@ test("the first PUBLISH of a retained message goes to a parked destination too, 
   rig.settle(next.messageId, NOBODY);
   const again = { ...next, attempts: 1, leaseToken: "2" };
   rig.offer(again);
-  assert.equal(rig.dispatcher.inFlight(next.messageId), null);
+  assert.equal(rig.inFlight(next.messageId), null);
   assert.deepEqual(rig.told.parked.at(-1), { destination: "a", messages: [again] });
 });

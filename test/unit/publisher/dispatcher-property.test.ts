@@ -95,7 +95,7 @@ class World {
 
   #ack(one: Sent | undefined): void {
     if (one === undefined) return;
-    const entry = this.rig.dispatcher.inFlight(one.id);
+    const entry = this.rig.inFlight(one.id);
     if (entry === null) return;
     this.acked.push(`${one.id}/${entry.message.leaseToken}`);
     this.rig.dispatcher.answered(entry);

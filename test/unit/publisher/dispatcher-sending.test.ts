@@ -22,16 +22,16 @@ test("no more messages are un-acked than the window holds, all destinations toge
 test("replicas share the window; what is in flight beyond a smaller share stays there", () => {
   const rig = dispatcherRig({ window: 20 });
   for (const topic of ["a", "b", "c"]) rig.offer(...some(15, topic));
-  rig.dispatcher.shareWindow(3);
+  rig.dispatcher.health.shareWindow(3);
   const sent = rig.published();
   for (const id of sent.slice(0, 14)) rig.ack(id);
   assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 20], "above the share nothing goes out");
   rig.ack(sent[14] ?? "");
   assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 21]);
-  rig.dispatcher.shareWindow(1);
+  rig.dispatcher.health.shareWindow(1);
   rig.dispatcher.pump();
   assert.equal(rig.dispatcher.unacked, 20);
-  rig.dispatcher.shareWindow(1_000);
+  rig.dispatcher.health.shareWindow(1_000);
   for (const id of rig.published()) rig.ack(id);
   assert.equal(rig.dispatcher.unacked, 1, "a share is never nothing");
 });
@@ -199,7 +199,7 @@ test("room is what memory holds less what waits in it and what is reserved", () 
 
 test("nothing is reserved behind a closed gate, for a parked destination, or for one whose queue is full", () => {
   const rig = dispatcherRig();
-  rig.dispatcher.notePark("parked");
+  rig.dispatcher.health.notePark("parked");
   assert.equal(rig.dispatcher.reserve("parked"), false);
   rig.link.room = 0;
   rig.offer(...some(256, "full"));
@@ -260,7 +260,7 @@ test("it says that memory is low while at least half is free", () => {
 
 test("the number of destinations remembered is bounded, parked ones too", () => {
   const rig = dispatcherRig();
-  for (let i = 0; i < 10_000; i++) rig.dispatcher.notePark(`parked/${i}`);
+  for (let i = 0; i < 10_000; i++) rig.dispatcher.health.notePark(`parked/${i}`);
   for (let i = 0; i < 2_000; i++) {
     const message = leased({ topic: `live/${i}` });
     rig.offer(message);
@@ -269,6 +269,6 @@ test("the number of destinations remembered is bounded, parked ones too", () => 
   assert.ok(rig.dispatcher.destinations().length <= 10_000);
   rig.link.room = 0;
   rig.offer(...some(3, "waiting"));
-  for (let i = 0; i < 10_000; i++) rig.dispatcher.notePark(`more/${i}`);
+  for (let i = 0; i < 10_000; i++) rig.dispatcher.health.notePark(`more/${i}`);
   assert.equal(rig.dispatcher.destinations().find((d) => d.name === "waiting")?.queued, 3);
 });

@@ -1,7 +1,7 @@
 /** Group commit: one INSERT for many requests, one answer for each, and nobody pays for another's fault. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InsertResult } from "@acktor/publisher/intake/intake";
+import type { InsertResult } from "@acktor/publisher/outbox/outbox";
 import fc from "fast-check";
 import { AWAY, REFUSED } from "../../support/db-results.ts";
 import { acceptedMessage, type InsertCall, insertedRow, intakeRig } from "../../support/intake-rig.ts";

@@ -12,10 +12,9 @@ function rig(work: () => Promise<{ more: boolean }>, intervalMs = 1, now = () =>
     log,
     abort: new AbortController(),
     role: new PeriodicRole({
-      name: "expiry",
-      intervalMs,
+      work: { name: "expiry", intervalMs, run: work },
       troubles: new Troubles({ clock: { now }, logger: log.logger }),
-      work,
+      watch: { followRole: () => undefined },
     }),
   };
 }

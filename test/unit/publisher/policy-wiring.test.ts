@@ -22,11 +22,9 @@ function policyFor(on: DeliveryError["on"], decision: Decision): { policy: Error
   return { policy, asked };
 }
 
-const wallClock = (): number => 1_000_000;
-
 test("a refused PUBLISH: asked with its type, code, attempt and age; retried when the policy says", () => {
   const { policy, asked } = policyFor("publish_refused", { kind: "retry", inMs: 77_000 });
-  const rig = dispatcherRig({ policy, wallClock });
+  const rig = dispatcherRig({ policy });
   const message = leased({ attempts: 2, createdAt: 940 });
   rig.offer(message);
   rig.settle(message.messageId, { kind: "refused", reasonCode: 0x87 });
@@ -41,7 +39,7 @@ test("a refused PUBLISH: asked with its type, code, attempt and age; retried whe
 test("a dead letter by policy fails after its attempt is recorded, unless another owner has the row", () => {
   for (const isFenced of [false, true]) {
     const { policy } = policyFor("publish_lost", { kind: "dead_letter", reason: "enough" });
-    const rig = dispatcherRig({ policy, wallClock });
+    const rig = dispatcherRig({ policy });
     const message = leased();
     rig.offer(message);
     rig.settle(message.messageId, { kind: "lost", why: "deadline" });
@@ -56,7 +54,7 @@ test("a dead letter by policy fails after its attempt is recorded, unless anothe
 
 test("pause parks the destination and what waits for it", () => {
   const { policy } = policyFor("publish_refused", { kind: "pause" });
-  const rig = dispatcherRig({ policy, wallClock });
+  const rig = dispatcherRig({ policy });
   rig.link.room = 1;
   const [first, second] = [leased(), leased()];
   rig.offer(first);
@@ -71,7 +69,7 @@ test("pause parks the destination and what waits for it", () => {
 
 test("an ack timeout: its pause is counted from the timeout; a dead letter fails", () => {
   const retry = policyFor("ack_timeout", { kind: "retry", inMs: 10_000 });
-  const rig = dispatcherRig({ policy: retry.policy, wallClock });
+  const rig = dispatcherRig({ policy: retry.policy });
   const message = leased();
   rig.offer(message);
   rig.settle(message.messageId, PUBACK);
@@ -79,7 +77,7 @@ test("an ack timeout: its pause is counted from the timeout; a dead letter fails
   assert.equal(rig.told.records[0]?.nextInMs, 2_000 + 10_000 - 100);
 
   const dead = policyFor("ack_timeout", { kind: "dead_letter", reason: "nobody" });
-  const other = dispatcherRig({ policy: dead.policy, wallClock });
+  const other = dispatcherRig({ policy: dead.policy });
   other.offer(message);
   other.settle(message.messageId, PUBACK);
   other.pass(100);
@@ -103,11 +101,11 @@ test("a retryable rejection: retried when the policy says, but not before the re
   ] as [Decision, object][]) {
     const paused: string[] = [];
     const { policy, asked } = policyFor("rejected", decision);
-    const onPause = ({ message }: { message: { messageId: string } }): void => void paused.push(message.messageId);
-    const rig = settlerRig({ policy, wallClock, onPause });
+    const onRest = ({ message }: { message: { messageId: string } }): void => void paused.push(message.messageId);
+    const rig = settlerRig({ policy, onRest });
     const { id } = rig.publish({ leaseToken: "7", attempts: 1 });
     rig.receive(id, JSON.stringify({ status: "rejected", attempt_token: "7", reason: "no disk", ...ack }));
-    await rig.settler.drain();
+    await rig.writer.drain();
     const [rejection] = rig.rejected.flat();
     outcomes.push([rejection?.retryable, rejection?.retryInMs, paused.length, asked.length]);
   }

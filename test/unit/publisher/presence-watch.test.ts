@@ -5,18 +5,18 @@ import { PresenceWatch } from "@acktor/publisher/control/presence-watch";
 import { encodePresence, type Presence } from "@acktor/shared/protocol/presence";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { keptLogger } from "../../support/kept-logger.ts";
+import { testClock } from "../../support/test-clock.ts";
 
 const WALL_CLOCK = 1_800_000_000;
 
 function rig() {
   const births: (readonly string[])[] = [];
-  const clock = { now: 0 };
+  const clock = testClock(0, WALL_CLOCK * 1_000);
   const { logger, lines } = keptLogger();
-  const guard = new ListenerGuard({ logger, clock: { now: () => clock.now } });
+  const guard = new ListenerGuard({ logger, clock });
   const watch = new PresenceWatch({
     prefix: "delivery/acker",
-    now: () => clock.now,
-    wallClockSeconds: () => WALL_CLOCK,
+    clock,
     births: { add: (filters) => void births.push(filters) },
     logger,
     guard,
@@ -68,12 +68,12 @@ test("an acker that flaps resumes once a second, each acker for itself", () => {
   for (let i = 0; i < 10; i++) {
     say();
     say({ status: "lost" });
-    clock.now += 99;
+    clock.at += 99;
   }
   assert.equal(births.length, 1);
   say({ instance: "two" });
   assert.equal(births.length, 2);
-  clock.now += 10;
+  clock.at += 10;
   say();
   assert.equal(births.length, 3);
 });
@@ -122,7 +122,7 @@ test("what is beyond the limits is counted, and logged with the instance and the
   assert.equal(lines.length, 1);
   const { instance, reason } = JSON.parse(lines[0] ?? "") as { instance: string; reason: string };
   assert.deepEqual([instance, reason], ["many0", "has more than 100 filters"]);
-  clock.now = 60_000;
+  clock.at = 60_000;
   receive("delivery/acker/large", "x".repeat(100_000));
   assert.match(lines[1] ?? "", /is larger than 8192 bytes.*"unsaid":19/);
 });

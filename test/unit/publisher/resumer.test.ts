@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Resumer } from "@acktor/publisher/control/resumer";
 import type { Birth } from "@acktor/publisher/outbox/resume-matching";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import { AWAY } from "../../support/db-results.ts";
 import { keptLogger } from "../../support/kept-logger.ts";
+import { testClock } from "../../support/test-clock.ts";
 import { until } from "../../support/until.ts";
 
 interface Asked {
@@ -26,7 +28,7 @@ function rig() {
     outbox: {
       releaseParked: async () => ({ ok: true, value: { next: null, destinations: [] } }),
       freeReleased: async () => ({ ok: true, value: { freed: 0, more: false } }),
-      resumeWaiting: (after, birth) =>
+      resume: (after, birth) =>
         new Promise((resolve) => {
           asked.push({
             after,
@@ -37,11 +39,14 @@ function rig() {
         }),
     },
     parked: { isParked: (name) => name === "parked" },
-    resumed: () => {
-      counts.resumed++;
+    doorbell: {
+      ringForKnownRows() {
+        counts.resumed++;
+      },
     },
+    troubles: NO_TROUBLES,
     logger: log.logger,
-    now: () => 0,
+    clock: testClock(),
   });
   const nth = async (n: number): Promise<Asked> => until(() => asked[n], 2_000);
   return { resumer, asked, nth, counts, log };

@@ -12,7 +12,7 @@ test("acks that come together are settled by one statement", async () => {
   for (let i = 0; i < 20; i++) rig.receive(rig.publish().id, "{}");
   await until(() => rig.settled.length > 0, 2_000);
   assert.equal(rig.settled[0]?.length, 20);
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.equal(rig.told.length, 20);
 });
 
@@ -20,7 +20,7 @@ test("late ones are counted and told like the others", async () => {
   const rig = settlerRig();
   rig.answerAcks = ([first]) => rows({ ...settledRow(first?.messageId ?? ""), late: true });
   rig.receive(rig.publish().id, "{}");
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual([rig.settler.counts.settled, rig.settler.counts.late, rig.told.length], [1, 1, 1]);
 });
 
@@ -28,7 +28,7 @@ test("the same ack twice in a batch is one settled and one duplicate, and nobody
   const rig = settlerRig();
   const { id } = rig.publish();
   for (let i = 0; i < 3; i++) rig.receive(id, '{"client_id":"c1"}');
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual([rig.settler.counts.settled, rig.settler.counts.duplicate, rig.classified], [1, 2, []]);
 });
 
@@ -44,7 +44,7 @@ test("what settled nothing is looked up and counted by its reason", async () => 
     );
   };
   for (const id of [...ids, settled]) rig.receive(id, "{}");
-  await rig.settler.drain();
+  await rig.writer.drain();
   const { duplicate, otherClient, checksumMismatch, unknown } = rig.settler.counts;
   assert.deepEqual([duplicate, otherClient, checksumMismatch, unknown], [1, 1, 1, 1]);
   assert.deepEqual(
@@ -66,7 +66,7 @@ test("two receivers whose acks come in one batch are both recorded", async () =>
   rig.receive(shared, '{"client_id":"c1"}');
   rig.receive(shared, '{"client_id":"c2"}');
   rig.receive(plain, '{"client_id":"c1"}');
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(
     rig.classified.flat().map((a) => [a.messageId, a.clientId]),
     [
@@ -88,7 +88,7 @@ test("while the database is away a batch is tried again, and nothing is lost", a
   await until(() => rig.told.length > 0, 5_000, "the ack to be settled");
   assert.equal(rig.settled.length, 3);
   assert.deepEqual([rig.settler.counts.settled, rig.settler.counts.dropped], [1, 0]);
-  await rig.settler.drain();
+  await rig.writer.drain();
 });
 
 test("a drain does not wait for a database that is away", async () => {
@@ -97,7 +97,7 @@ test("a drain does not wait for a database that is away", async () => {
   rig.receive(rig.publish().id, "{}");
   await until(() => rig.settled.length > 0, 2_000);
   const before = performance.now();
-  await Promise.all([rig.settler.drain(), rig.settler.drain()]);
+  await Promise.all([rig.writer.drain(), rig.writer.drain()]);
   assert.ok(performance.now() - before < 1_000);
   assert.equal(rig.settler.counts.dropped, 1);
   rig.receive(rig.publish().id, "{}");
@@ -108,9 +108,9 @@ test("a batch that the database refuses is dropped, and said", async () => {
   const rig = settlerRig();
   rig.answerAcks = () => REFUSED;
   rig.receive(rig.publish().id, "{}");
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual([rig.settled.length, rig.settler.counts.dropped], [1, 1]);
-  assert.deepEqual(rig.log.messages(), ["acks could not be settled"]);
+  assert.match(rig.log.messages()[0] ?? "", /^settle /);
 });
 
 test("no more acks wait than may; one more is dropped and counted", async () => {
@@ -125,7 +125,7 @@ test("no more acks wait than may; one more is dropped and counted", async () => 
   assert.equal(rig.settler.counts.dropped, 5);
   rig.answerAcks = () => rows();
   for (const end of ends) end(rows());
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.equal(rig.settled.flat().length, 22_000);
 });
 
@@ -144,14 +144,14 @@ for (const over of [{ orderingKey: "k" }, { retain: true }]) {
     await until(() => rig.told.length === 1, 2_000);
     assert.equal(rig.lanesFreed, 0);
     ends[1]?.(rows(settledRow(lane.id)));
-    await rig.settler.drain();
+    await rig.writer.drain();
     assert.equal(rig.lanesFreed, 1);
   });
 }
 
 test("a message that asked for a PUBACK alone frees its lane too", async () => {
   const rig = settlerRig();
-  rig.settler.brokerAcked(rig.publish({ requiresAck: false, retain: true }).entry);
-  await rig.settler.drain();
+  rig.writer.brokerAcked(rig.publish({ requiresAck: false, retain: true }).entry);
+  await rig.writer.drain();
   assert.equal(rig.lanesFreed, 1);
 });

@@ -34,7 +34,7 @@ test("with a public key only what its owner signed counts", async () => {
   rig.receive(id, encodeAck(plainAck({ message_id: id, signature: "hmac-sha256:00" })));
   assert.deepEqual([rig.settler.counts.unsigned, rig.answers.length], [3, 0]);
   rig.receive(id, signed(id));
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.equal(rig.settled.flat().length, 1);
 });
 
@@ -46,7 +46,7 @@ test("forgeries are verified only so often, and honest acks of what is in flight
   assert.equal(unsigned + unverified, 5_000);
   assert.ok(unsigned <= 500, `${unsigned} were verified`);
   rig.receive(id, signed(id));
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(
     rig.settled.flat().map((ack) => ack.messageId),
     [id],
@@ -88,5 +88,5 @@ test("acks of made-up ids wait on their own: the outbox is asked for the awaited
   rig.receive(id, "{}");
   await until(() => rig.told.some(({ messageId }) => messageId === id), 2_000, "the awaited ack");
   answer();
-  await rig.settler.drain();
+  await rig.writer.drain();
 });

@@ -13,10 +13,10 @@ const OTHER_CHECKSUM = `sha256:${"f".repeat(64)}`;
 test("a tutorial-form ack settles its message and moves the window", async () => {
   const rig = settlerRig();
   const { id, entry } = rig.publish();
-  rig.now += 40;
+  rig.clock.at += 40;
   rig.receive(id, '{"client_id":"c1"}');
   assert.deepEqual(rig.answers, [entry]);
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(rig.settled, [
     [
       {
@@ -41,7 +41,7 @@ test("an ack of what is no longer in memory is settled all the same", async () =
   const { id } = rig.publish();
   rig.forget(id);
   rig.receive(id, "{}");
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(rig.answers, []);
   assert.equal(rig.settled[0]?.[0]?.attempt, null);
   assert.equal(rig.settled[0]?.[0]?.clientId, "");
@@ -51,7 +51,7 @@ test("an id in capitals is the same id", async () => {
   const rig = settlerRig();
   const { id } = rig.publish();
   rig.receive(id.toUpperCase(), "{}");
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.equal(rig.answers.length, 1);
   assert.equal(rig.settled[0]?.[0]?.messageId, id);
 });
@@ -95,7 +95,7 @@ for (const [what, change, counter] of NOTHING) {
     const { id } = rig.publish();
     const plain = { topic: `delivery/ack/${id}`, payload: Buffer.from("{}"), qos: 1, retain: false } as const;
     rig.settler.receive({ ...plain, userProperties: undefined, ...change });
-    await rig.settler.drain();
+    await rig.writer.drain();
     assert.deepEqual([rig.settled, rig.rejected, rig.answers], [[], [], []]);
     const { received, ...counts } = rig.settler.counts;
     assert.equal(received, 1);
@@ -132,7 +132,7 @@ test("with a secret only signed acks count, processed and rejected", async () =>
   assert.deepEqual([rig.settler.counts.topicMismatch, rig.settler.counts.checksumMismatch], [1, 1]);
   const honest = signed(ack, SECRET);
   rig.receive(id, encodeAck(honest));
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(
     rig.settled.flat().map(({ signature }) => signature),
     [honest.signature],
@@ -144,7 +144,7 @@ test("unknown words of an ack without a status are counted; it counts as process
   const rig = settlerRig();
   const { id } = rig.publish();
   rig.receive(id, '{"success":true}');
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual([rig.settler.counts.unknownWords, rig.settler.counts.settled], [1, 1]);
 });
 
@@ -153,7 +153,7 @@ test("a rejection with the current token moves the window and is written with it
   const { id, entry } = rig.publish({ leaseToken: "7", attempts: 2 });
   const ack = { status: "rejected", reason: "no\ndisk", retryable: false, attempt_token: "7", client_id: "c1" };
   rig.receive(id, JSON.stringify(ack));
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual(rig.answers, [entry]);
   assert.deepEqual(rig.rejected.flat(), [
     {
@@ -169,15 +169,15 @@ test("a rejection with an earlier token moves no window, and the database says t
   const { id } = rig.publish({ leaseToken: "7" });
   rig.answerRejections = () => [];
   rig.receive(id, '{"status":"rejected","attempt_token":"6"}');
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.deepEqual([rig.answers, rig.settler.counts.stale, rig.settler.counts.rejected], [[], 1, 0]);
 });
 
 test("a PUBACK settles what asked for no more", async () => {
   const rig = settlerRig();
   const { id, entry } = rig.publish({ requiresAck: false });
-  rig.settler.brokerAcked(entry);
-  await rig.settler.drain();
+  rig.writer.brokerAcked(entry);
+  await rig.writer.drain();
   assert.equal(rig.settled[0]?.[0]?.messageId, id);
   assert.deepEqual([rig.settled[0]?.[0]?.level, rig.settled[0]?.[0]?.clientId], ["broker", "broker"]);
 });
@@ -186,10 +186,10 @@ test("rubbish is logged once a second, in one line, with how much there was", ()
   const rig = settlerRig();
   for (let i = 0; i < 50; i++) rig.receive("a\u001b[31m", "[]");
   assert.equal(rig.log.lines.length, 1);
-  rig.now += 999;
+  rig.clock.at += 999;
   rig.receive("x", "[]");
   assert.equal(rig.log.lines.length, 1);
-  rig.now += 1;
+  rig.clock.at += 1;
   rig.receive("x", "[]");
   assert.equal(rig.log.lines.length, 2);
   assert.match(rig.log.lines[0] ?? "", /\\\\u001b/);
@@ -210,7 +210,7 @@ test("receiving never throws, and what is not valid reaches no statement", async
     fc.asyncProperty(topic, payload, fc.boolean(), async (to, bytes, retain) => {
       const rig = settlerRig();
       rig.settler.receive({ topic: to, payload: Buffer.from(bytes), qos: 1, retain, userProperties: undefined });
-      await rig.settler.drain();
+      await rig.writer.drain();
       for (const { messageId, clientId } of [...rig.settled.flat(), ...rig.rejected.flat()]) {
         assert.match(messageId, /^[0-9a-f-]{36}$/);
         assert.ok(!clientId.includes("\u0000") && clientId.isWellFormed());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeAck, encodeAck } from "@acktor/shared/protocol/ack";
-import { dispatcherRig, PUBACK } from "../../support/dispatcher-rig.ts";
+import { dispatcherRig, PUBACK, TICK_MS } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
 import { plainAck, signed, trustOf } from "../../support/proof.ts";
 import { settlerRig } from "../../support/settler-rig.ts";
@@ -15,20 +15,19 @@ test("a message that is worked on is neither silent nor due; the row is told whe
   rig.pass(150);
   assert.equal(rig.told.records.length, 1);
   rig.confirm();
-  const entry = rig.dispatcher.inFlight(message.messageId);
+  const entry = rig.inFlight(message.messageId);
   assert.ok(entry);
-  rig.dispatcher.working(entry, 10_000);
+  rig.dispatcher.postpone(entry, 10_000);
   assert.equal(rig.told.records.length, 2);
   assert.equal(rig.told.records[1]?.nextInMs, 10_000);
   rig.confirm();
   rig.pass(9_000);
   assert.equal(rig.dispatcher.counts.ackTimeouts, 0);
-  rig.dispatcher.working(entry, 500);
+  rig.dispatcher.postpone(entry, 500);
   assert.equal(rig.told.records.length, 2, "less patience than it has already changes nothing");
   rig.pass(1_100);
   assert.equal(rig.dispatcher.counts.ackTimeouts, 1);
-  rig.dispatcher.working(entry, 10_000);
-  assert.equal(rig.told.records.length, 2, "too late: its next attempt is the row's");
+  assert.equal(rig.inFlight(message.messageId), null, "too late: its next attempt is the row's");
 });
 
 test("a request for patience before the record, or while it is written, is in the row all the same", () => {
@@ -36,21 +35,22 @@ test("a request for patience before the record, or while it is written, is in th
   const [early, during] = [leased(), leased()];
   rig.offer(early, during);
   for (const { messageId } of [early, during]) rig.settle(messageId, PUBACK);
-  const first = rig.dispatcher.inFlight(early.messageId);
+  const first = rig.inFlight(early.messageId);
   assert.ok(first);
-  rig.dispatcher.working(first, 20_000);
+  rig.dispatcher.postpone(first, 20_000);
   rig.pass(100);
   assert.deepEqual(
     rig.told.records.map((record) => record.nextInMs),
     [19_900, 2_400],
   );
-  const second = rig.dispatcher.inFlight(during.messageId);
+  const second = rig.inFlight(during.messageId);
   assert.ok(second);
-  rig.dispatcher.working(second, 20_000);
+  rig.dispatcher.postpone(second, 20_000);
   assert.equal(rig.told.records.length, 2);
   rig.confirm();
+  rig.pass(TICK_MS);
   assert.equal(rig.told.records[2]?.messageId, during.messageId);
-  assert.equal(rig.told.records[2]?.nextInMs, 20_000);
+  assert.equal(rig.told.records[2]?.nextInMs, 20_000 - TICK_MS);
 });
 
 test("only an attempt that is in flight here, under its token, is waited for", () => {
@@ -80,9 +80,9 @@ test("signed patience counts from the PUBLISH: said again by a stranger, it is o
   const working = { ...plainAck({ message_id: id, topic, checksum }), status: "working" as const };
   const first = encodeAck(signed({ ...working, working_for: 10, elapsed: 0.5 }, secret));
   rig.receive(id, first);
-  rig.now += 4_000;
+  rig.clock.at += 4_000;
   rig.receive(id, first);
-  rig.now += 7_000;
+  rig.clock.at += 7_000;
   rig.receive(id, first);
   assert.deepEqual(waits, [10_500, 6_500], "and nothing once it is over");
   rig.receive(id, encodeAck(signed({ ...working, working_for: 10, elapsed: 11 }, secret)));
@@ -93,7 +93,7 @@ test("a rejection may say when it wants to see the message again", async () => {
   const rig = settlerRig();
   const { id } = rig.publish({ leaseToken: "7", attempts: 2 });
   rig.receive(id, '{"status":"rejected","attempt_token":"7","retry_after":90}');
-  await rig.settler.drain();
+  await rig.writer.drain();
   assert.equal(rig.rejected.flat()[0]?.retryInMs, 90_000);
 });
 

@@ -3,9 +3,10 @@
  *
  * Invariants:
  *  PACED-1. A slice ends with the first step after `SLICE_MS`; what is left waits for `REST` times as long as the slice took.
- *  PACED-2. Work that is alone is done at once: `wake` runs the first slice before it returns.
- *  PACED-3. A step that throws ends its slice and no process; the next slice goes on with the next step.
+ *  PACED-2. Work that is alone is done immediately: `wake` runs the first slice before it returns.
+ *  PACED-3. A step that throws ends its slice and no process; the next slice continues with the next step.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 
 export interface Stepped {
@@ -18,8 +19,7 @@ export interface PacedWorkOptions {
   readonly name: string;
   readonly work: Stepped;
   readonly guard: ListenerGuard;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 const SLICE_MS = 5;
@@ -28,28 +28,29 @@ const REST = 3;
 
 export class PacedWork {
   readonly #work: Stepped;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #slice: () => void;
   #timer: NodeJS.Timeout | null = null;
   #restsUntil = Number.NEGATIVE_INFINITY;
   #running = false;
   #stopped = false;
 
-  constructor({ name, work, guard, now }: PacedWorkOptions) {
+  constructor({ name, work, guard, clock }: PacedWorkOptions) {
     this.#work = work;
-    this.#now = now;
+    this.#clock = clock;
     this.#slice = guard.wrap(name, () => this.#run());
   }
 
-  /** There is something to do. Cheap when it is known already. */
+  /** There is something to do. Cheap when that is known already. */
   wake(): void {
     if (this.#stopped || this.#running || this.#timer !== null) return;
-    const rest = this.#restsUntil - this.#now();
+    const rest = this.#restsUntil - this.#clock.now();
     if (rest > 0) this.#later(rest);
+    // PACED-2
     else this.#slice();
   }
 
-  /** Twice and early is fine. What is left is left. */
+  /** Twice and early is fine. Work that is left is not done. */
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -57,15 +58,16 @@ export class PacedWork {
   }
 
   #run(): void {
-    const startedAt = this.#now();
-    // Also when a step throws: the next one is not held up by it.
+    const startedAt = this.#clock.now();
+    // PACED-3: also when a step throws, the rest of the work continues in the next slice.
     let more = true;
     this.#running = true;
     try {
-      while (more && this.#now() - startedAt < SLICE_MS) more = this.#work.step();
+      // PACED-1
+      while (more && this.#clock.now() - startedAt < SLICE_MS) more = this.#work.step();
     } finally {
       this.#running = false;
-      const took = this.#now() - startedAt;
+      const took = this.#clock.now() - startedAt;
       this.#restsUntil = startedAt + took * (REST + 1);
       if (more && !this.#stopped) this.#later(took * REST);
     }

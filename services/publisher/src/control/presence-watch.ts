@@ -1,18 +1,19 @@
 /**
- * Who is there to answer: presence records of ackers (SPEC 3). Everybody who may write to the presence prefix can send
- * them, so nothing is done with one on arrival but to copy it into a queue with a bound.
+ * Reads the presence records of ackers (docs/reference/protocol.md). Every client that may write to the presence prefix can send
+ * them, so that a record on arrival is only copied into a queue with a bound.
  *
  * Invariants:
- *  1. A live birth resumes what waits for its filters; a retained one, seen at subscribe, only says who is there.
- *  2. At most `MAX_ACKERS` of `MAX_BYTES` are remembered, and `MAX_WAITING` of `MAX_BYTES` wait to be read; the acker that was
- *     not heard of for longest is forgotten first. Records older than 24 h are ignored.
- *  3. A birth that is repeated (every reconnect of a flapping acker) resumes at most once a second for each acker.
- *  4. A record that is beyond the limits, or comes when too many wait, is counted and logged, throttled. For one that cannot
- *     wait everything is resumed: the birth of an honest acker may have been it.
+ *  PRESENCE-1. A live birth resumes what waits for its filters; a retained one, seen at subscribe, only tells which ackers exist.
+ *  PRESENCE-2. At most `MAX_ACKERS` of `MAX_BYTES` are remembered, and `MAX_WAITING` of `MAX_BYTES` wait to be read; the acker
+ *     with the oldest record is forgotten first. Records older than 24 h are ignored.
+ *  PRESENCE-3. A birth that is repeated (every reconnect of a flapping acker) resumes at most once a second for each acker.
+ *  PRESENCE-4. A record that exceeds the limits, or comes when too many wait, is counted and logged, throttled. When a record
+ *     cannot wait, everything is resumed, because it may have been the birth of an honest acker.
  */
 import type { IncomingMessage } from "@acktor/shared/link/link";
 import { decodePresence, PRESENCE_LIMITS, type Presence } from "@acktor/shared/protocol/presence";
 import { isUnder } from "@acktor/shared/protocol/topics";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import { type Logger, printable } from "@acktor/shared/runtime/logger";
@@ -21,7 +22,7 @@ import { PacedWork, type Stepped } from "./paced-work.ts";
 const MAX_ACKERS = 10_000;
 const MAX_WAITING = 10_000;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** What a record costs beside its bytes, and each of its filters. */
+/** What a record costs in addition to its bytes, and each of its filters. */
 const RECORD_BYTES = 256;
 const FILTER_BYTES = 48;
 const MAX_AGE_SECONDS = 24 * 3_600;
@@ -31,15 +32,13 @@ export interface AckerSeen {
   readonly instance: string;
   readonly filters: readonly string[];
   readonly online: boolean;
-  /** When it said so, milliseconds since 1970; of a record found at subscribe, by the acker's clock. */
+  /** Time of the record, milliseconds since 1970; of a retained record, by the acker's clock. */
   readonly since: number;
 }
 
-export interface PresenceOptions {
+export interface PresenceParts {
   readonly prefix: string;
-  readonly now: () => number;
-  /** Seconds since 1970. */
-  readonly wallClockSeconds: () => number;
+  readonly clock: Clock;
   readonly births: Births;
   readonly logger: Logger;
   readonly guard: ListenerGuard;
@@ -62,7 +61,7 @@ interface Remembered extends AckerSeen {
 
 export class PresenceWatch implements Stepped {
   readonly counts = { taken: 0, ignored: 0, overflow: 0 };
-  readonly #options: PresenceOptions;
+  readonly #parts: PresenceParts;
   readonly #throttle: LogThrottle;
   readonly #paced: PacedWork;
   readonly #ackers = new Map<string, Remembered>();
@@ -72,11 +71,11 @@ export class PresenceWatch implements Stepped {
   #waitingBytes = 0;
   #online = 0;
 
-  constructor(options: PresenceOptions) {
-    this.#options = options;
-    const { now, guard } = options;
-    this.#throttle = new LogThrottle({ now });
-    this.#paced = new PacedWork({ name: "presence", work: this, guard, now });
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+    const { clock, guard } = parts;
+    this.#throttle = new LogThrottle(clock);
+    this.#paced = new PacedWork({ name: "presence", work: this, guard, clock });
   }
 
   /** Ackers that are remembered. */
@@ -89,13 +88,13 @@ export class PresenceWatch implements Stepped {
     return this.#online > 0;
   }
 
-  /** True when the topic is one of presence, so that nobody else looks at the message. */
+  /** True for a topic of presence. */
   handles(topic: string): boolean {
-    return isUnder(topic, this.#options.prefix);
+    return isUnder(topic, this.#parts.prefix);
   }
 
   receive({ topic, payload, retain }: IncomingMessage): void {
-    const instance = topic.slice(this.#options.prefix.length + 1);
+    const instance = topic.slice(this.#parts.prefix.length + 1);
     if (payload.byteLength > PRESENCE_LIMITS.bytes || instance.length > PRESENCE_LIMITS.bytes) {
       this.#ignore(instance, `is larger than ${PRESENCE_LIMITS.bytes} bytes`);
       return;
@@ -122,7 +121,7 @@ export class PresenceWatch implements Stepped {
     return this.#waiting.size > 0;
   }
 
-  /** Ackers known, in the order in which they were last heard of. */
+  /** Ackers known, the latest record last. */
   list(): AckerSeen[] {
     return [...this.#ackers.values()].map(({ resumedAt: _, bytes: __, ...acker }) => acker);
   }
@@ -140,18 +139,19 @@ export class PresenceWatch implements Stepped {
     const decoded = decodePresence(payload);
     if (decoded.kind === "ignored") this.#ignore(instance, decoded.reason);
     else if (decoded.presence.instance !== instance) this.#ignore(instance, "names another instance than its topic");
-    else if (this.#options.wallClockSeconds() - decoded.presence.since > MAX_AGE_SECONDS) this.counts.ignored++;
+    else if (this.#parts.clock.wallClock() / 1_000 - decoded.presence.since > MAX_AGE_SECONDS) this.counts.ignored++;
     else this.#take(decoded.presence, retain, payload.byteLength);
   }
 
   #take(record: Presence, retain: boolean, size: number): void {
-    const { now, wallClockSeconds, births } = this.#options;
+    const { clock, births } = this.#parts;
     const { instance, filters } = record;
-    const at = now();
+    const at = clock.now();
     const before = this.#ackers.get(instance)?.resumedAt ?? Number.NEGATIVE_INFINITY;
     const online = record.status === "online";
+    // PRESENCE-1, PRESENCE-3
     const resume = online && !retain && at - before >= RESUME_PAUSE_MS;
-    const since = (retain ? record.since : wallClockSeconds()) * 1_000;
+    const since = retain ? record.since * 1_000 : clock.wallClock();
     const bytes = RECORD_BYTES + size + FILTER_BYTES * filters.length;
     this.counts.taken++;
     this.#remember({ instance, filters, online, since, bytes, resumedAt: resume ? at : before });
@@ -163,6 +163,7 @@ export class PresenceWatch implements Stepped {
     this.#ackers.set(acker.instance, acker);
     this.#ackerBytes += acker.bytes;
     if (acker.online) this.#online++;
+    // PRESENCE-2
     for (const oldest of this.#ackers.keys()) {
       if (this.#ackers.size <= MAX_ACKERS && this.#ackerBytes <= MAX_BYTES) return;
       this.#forget(oldest);
@@ -188,20 +189,21 @@ export class PresenceWatch implements Stepped {
     this.counts.ignored++;
     const unsaid = this.#throttle.admit("ignored");
     if (unsaid === null) return;
-    this.#options.logger.warn(
+    this.#parts.logger.warn(
       { instance: printable(instance), reason, unsaid },
-      "the announcement of an acker is ignored; give each acker fewer filters, or find out who writes to the presence prefix",
+      "ignored the announcement of an acker; give each acker fewer filters, or find out which client writes to the presence prefix",
     );
   }
 
   #overflow(instance: string): void {
     this.counts.overflow++;
-    this.#options.births.add(["#"]);
+    // PRESENCE-4
+    this.#parts.births.add(["#"]);
     const unsaid = this.#throttle.admit("overflow");
     if (unsaid === null) return;
-    this.#options.logger.warn(
+    this.#parts.logger.warn(
       { instance: printable(instance), waiting: this.#waiting.size, unsaid },
-      "too many announcements of ackers at a time; one is not read, and everything that waits is resumed instead",
+      "too many announcements of ackers at a time; one was dropped, and all waiting messages are resumed instead",
     );
   }
 }

@@ -1,34 +1,44 @@
 /**
  * The dispatcher as a role: its machine says when, the dispatcher says what, the link carries it.
  *
- * Gates: the link is CONNECTED, its breaker admits, nobody paused it. A closed gate stops claiming and gives back what
- * is leased; intake goes on.
+ * Invariants:
+ *  DISPATCH_ROLE-1. While a gate is closed (the link is not CONNECTED, its breaker is OPEN, or an operator has paused the
+ *     publisher) nothing is claimed and nothing is sent. The intake continues.
+ *  DISPATCH_ROLE-2. At most one claim is under way, also when a gate closes and opens again during a claim.
+ *  DISPATCH_ROLE-3. An exception in a timer or a listener ends the run, not the process; the supervisor starts the next run.
  */
+import type { Link } from "@acktor/shared/link/link";
+import type { Clock } from "@acktor/shared/runtime/clock";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { type Actor, type AnyActor, createActor, fromPromise } from "xstate";
-import { LowWater } from "../outbox/low-water.ts";
-import type { Claimed, ClaimOptions, Outcome } from "../outbox/outbox.ts";
-import type { RetainedCursor, Superseded } from "../outbox/supersede-retained.ts";
-import { Dispatcher, type DispatcherOptions, type DispatcherSink } from "./dispatcher.ts";
+import type { DueRows } from "../outbox/outbox.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { type ClaimOutput, dispatcherMachine } from "./dispatcher-machine.ts";
+import type { Doorbell } from "./doorbell.ts";
 
-/** Rows of one claim: 9 ms each at most, and a batch that goes out within some tens of milliseconds. */
+/** Rows of one claim: 9 ms each at most, and a batch that is sent within some tens of milliseconds. */
 const CLAIM_LIMIT = 500;
 const TICK_MS = 50;
 /** Retained rows that were superseded are looked for at least this often. */
 const SUPERSEDE_EVERY_MS = 1_000;
 
-export interface DispatchRoleOptions extends Omit<DispatcherOptions, "sink"> {
-  readonly sink: Omit<DispatcherSink, "low">;
+/** Receives the machine of each run, for people who watch. */
+export interface DispatcherWatch {
+  followDispatcher(actor: AnyActor): void;
+}
+
+export interface DispatchRoleParts {
+  readonly dispatcher: Dispatcher;
+  readonly doorbell: Doorbell;
+  readonly outbox: DueRows;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly watch: DispatcherWatch;
+  readonly logger: Logger;
+  readonly troubles: TroubleDesk;
   readonly pollMs: number;
   readonly leaseMs: number;
-  readonly instance: string;
-  readonly claim: (options: ClaimOptions) => Promise<Outcome<Claimed>>;
-  /** Ends retained rows that have a newer one; `next` is where the scan goes on. */
-  readonly supersede: (from: RetainedCursor | null) => Promise<Outcome<Superseded>>;
-  /** Takes what was thrown between two claims: a fault of ours. */
-  readonly onThrow?: (error: unknown) => void;
-  /** Takes the actor each time that one has started. */
-  readonly onActor?: (actor: AnyActor) => void;
 }
 
 class ClaimFailed extends Error {
@@ -36,24 +46,18 @@ class ClaimFailed extends Error {
 }
 
 export class DispatchRole {
-  readonly dispatcher: Dispatcher;
-  readonly #options: DispatchRoleOptions;
+  readonly #parts: DispatchRoleParts;
+  /** Written by `run`. */
   #actor: Actor<typeof dispatcherMachine>;
   readonly #listeners: (() => void)[] = [];
   #tick: NodeJS.Timeout | null = null;
   #paused = false;
   #stopped = false;
-  #laneCursor = "";
-  readonly #lowWater: LowWater;
   #supersededAt = Number.NEGATIVE_INFINITY;
-  #supersedeNow = false;
-  #retainedCursor: RetainedCursor | null = null;
   #claiming: Promise<unknown> = Promise.resolve();
 
-  constructor(options: DispatchRoleOptions) {
-    this.#options = options;
-    this.#lowWater = new LowWater(options.now);
-    this.dispatcher = new Dispatcher({ ...options, sink: { ...options.sink, low: () => this.#low() } });
+  constructor(parts: DispatchRoleParts) {
+    this.#parts = parts;
     this.#actor = this.#makeActor();
   }
 
@@ -69,18 +73,19 @@ export class DispatchRole {
 
   /** Works until the signal fires or `stop` is called. Rejects when the machine itself broke; it may run again then. */
   async run(signal: AbortSignal): Promise<void> {
-    const { link } = this.#options;
+    const { link, dispatcher, doorbell, watch } = this.#parts;
     const actor = this.#makeActor();
     this.#actor = actor;
+    doorbell.answer(actor);
     const { ended, broke } = this.#endOf(actor, signal);
     actor.start();
-    this.#options.onActor?.(actor);
+    watch.followDispatcher(actor);
     this.#release();
     const safely = (work: () => void): (() => void) => guarded(work, broke);
     const checkGates = safely(() => this.#checkGates());
-    const pump = safely(() => this.dispatcher.pump());
+    const pump = safely(() => dispatcher.pump());
     this.#listeners.push(link.on("link.transition", checkGates), link.on("link.writable", pump));
-    const tick = safely(() => this.dispatcher.tick());
+    const tick = safely(() => dispatcher.tick());
     this.#tick = setInterval(tick, TICK_MS);
     checkGates();
     try {
@@ -99,19 +104,13 @@ export class DispatchRole {
     const { promise, resolve, reject } = withResolvers();
     const onAbort = (): void => void this.stop().then(resolve);
     const broke = (error: unknown): void => {
-      // The signal of a broken run is aborted before the next run starts: that must not stop the next one for good.
+      // The signal of a broken run is aborted before the next run starts: that must not stop the next run permanently.
       signal.removeEventListener("abort", onAbort);
       reject(error);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     actor.subscribe({ error: broke });
     return { ended: promise, broke };
-  }
-
-  /** Rows were committed that wait for the claim. */
-  wake(retained = false): void {
-    if (retained) this.#supersedeNow = true;
-    this.#actor.send({ type: "outbox.woken" });
   }
 
   setPaused(paused: boolean): void {
@@ -127,26 +126,28 @@ export class DispatchRole {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#release();
-    this.dispatcher.setOpen(false);
+    this.#parts.dispatcher.setOpen(false);
     this.#actor.stop();
     await this.#claiming;
-    this.dispatcher.flushRecords();
+    this.#parts.dispatcher.flushRecords();
   }
 
   #makeActor(): Actor<typeof dispatcherMachine> {
     const claim = fromPromise<ClaimOutput>(() => {
-      // A gate that closed and opened again may leave the previous claim under way: one at a time.
+      // DISPATCH_ROLE-2
       const claiming = this.#claiming.then(() => this.#claim());
       this.#claiming = claiming.catch((error) => this.#noteThrow(error));
       return claiming;
     });
     const machine = dispatcherMachine.provide({ actors: { claim } });
-    return createActor(machine, { input: { pollMs: this.#options.pollMs } });
+    return createActor(machine, { input: { pollMs: this.#parts.pollMs } });
   }
 
-  /** The machine hears of every failure; a failed statement was reported by the claim itself. */
+  /** The machine notices every failure; the outbox has reported a failed statement itself. */
   #noteThrow(error: unknown): void {
-    if (!(error instanceof ClaimFailed)) this.#options.onThrow?.(error);
+    if (error instanceof ClaimFailed) return;
+    this.#parts.logger.error({ err: error }, "the dispatcher met a fault of its own");
+    this.#parts.troubles.gaveUp("dispatcher", failureOf(error));
   }
 
   #release(): void {
@@ -156,50 +157,37 @@ export class DispatchRole {
   }
 
   #checkGates(): void {
-    const { link } = this.#options;
+    const { link, dispatcher } = this.#parts;
     const { state, breaker } = link.info();
+    // DISPATCH_ROLE-1
     const open = state === "CONNECTED" && breaker !== "OPEN" && !this.#paused && !this.#stopped;
-    this.dispatcher.setOpen(open);
+    dispatcher.setOpen(open);
     if (open !== this.open) this.#actor.send({ type: open ? "gates.opened" : "gates.closed" });
   }
 
-  #low(): void {
-    if (this.#actor.getSnapshot().value === "SENDING") this.#actor.send({ type: "queue.low" });
-  }
-
   async #claim(): Promise<ClaimOutput> {
-    const { instance, leaseMs, claim, now } = this.#options;
+    const { outbox, dispatcher, clock, leaseMs } = this.#parts;
     await this.#supersede();
-    const limit = Math.min(CLAIM_LIMIT, this.dispatcher.room);
+    const limit = Math.min(CLAIM_LIMIT, dispatcher.room);
     if (limit === 0) return { claimed: 0, more: true, full: true };
-    const startedAt = now();
-    const result = await claim({
-      instance,
-      limit,
-      leaseMs,
-      laneCursor: this.#laneCursor,
-      lowWater: this.#lowWater.mark,
-    });
-    if (!result.ok) throw new ClaimFailed(result.failure.code);
-    const { messages, nextLaneCursor, parked, apart } = result.value;
-    this.#laneCursor = nextLaneCursor;
-    this.#lowWater.claimed(result.value, apart === undefined ? messages.length + parked < limit : !apart.isFull);
-    if (messages.length > 0) this.dispatcher.offer(messages, startedAt + leaseMs);
-    const isFull = apart === undefined ? messages.length === limit : apart.isFull && apart.bad > 0;
-    return { claimed: messages.length, more: isFull || parked > 0, full: false };
+    const startedAt = clock.now();
+    const claimed = await outbox.claim(limit);
+    if (!claimed.ok) throw new ClaimFailed(claimed.failure.code);
+    const { messages, more } = claimed.value;
+    if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs);
+    return { claimed: messages.length, more, full: false };
   }
 
   async #supersede(): Promise<void> {
-    const now = this.#options.now();
-    if (!this.#supersedeNow && now - this.#supersededAt < SUPERSEDE_EVERY_MS) return;
-    this.#supersedeNow = false;
+    const { clock, doorbell, outbox } = this.#parts;
+    const now = clock.now();
+    if (!doorbell.takeRetained() && now - this.#supersededAt < SUPERSEDE_EVERY_MS) return;
     this.#supersededAt = now;
-    const result = await this.#options.supersede(this.#retainedCursor);
-    if (result.ok) this.#retainedCursor = result.value.next;
+    await outbox.supersede();
   }
 }
 
-/** A throw in a timer or a listener would end the process: it ends this run, and the supervisor starts the next one. */
+/** DISPATCH_ROLE-3 */
 function guarded(work: () => void, broke: (error: unknown) => void): () => void {
   return () => {
     try {

@@ -1,83 +1,89 @@
 /**
- * Writes for the dispatcher, in batches: attempts, failures, returned leases, parked rows.
+ * Writes to the outbox for the dispatcher, in batches: attempts, failures, returned leases, parked rows.
  *
  * Invariants:
- *  1. What was handed over is written, or its rows come back by the end of their lease: nothing depends on memory alone.
- *  2. While the database is away a batch is tried again with pauses; what does not fit behind it is left to the leases.
+ *  WRITER-1. What was handed over is written, or its rows come back by the end of their lease: nothing depends on memory alone.
+ *  WRITER-2. While the database is away a batch is tried again with pauses; what exceeds the queue behind it is left to the
+ *     leases.
+ *  WRITER-3. Parking and resuming a destination keep their order, so that the last one counts.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
 import { Batcher } from "@acktor/shared/runtime/batcher";
-import type { Logger } from "@acktor/shared/runtime/logger";
-import { pause } from "@acktor/shared/runtime/pause";
-import type { AttemptRecord, LeasedMessage, Release } from "../outbox/outbox.ts";
-import type { InFlight } from "./in-flight.ts";
+import { Persister } from "@acktor/shared/runtime/persist";
+import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
+import type { Failure } from "../outbox/fail-messages.ts";
+import type { AttemptRecord, AttemptStore, FailedMessages, LeasedMessage, Release } from "../outbox/outbox.ts";
+import type { Attempt, InFlightBook } from "./in-flight-book.ts";
 
-/** The verbs that the writer needs; `outbox/` has them, tests may stand in. */
-export interface WriterVerbs {
-  markSent(records: readonly AttemptRecord[]): Promise<DbResult<{ readonly messageId: string }>>;
-  failMessages(rows: readonly { messageId: string; leaseToken: string; reason: string }[]): Promise<Written>;
-  releaseLeases(rows: readonly Release[]): Promise<Written>;
-  /** Messages leased by us and not sent are parked with their destination. */
-  park(destination: string, messageIds: readonly string[]): Promise<Written>;
-  unpark(destination: string): Promise<Written>;
+/** What the dispatcher hands over. The calls never throw. */
+export interface Writes {
+  recordAttempts(records: readonly AttemptRecord[], attempts: readonly Attempt[]): void;
+  fail(message: LeasedMessage, reason: string): void;
+  release(messages: readonly LeasedMessage[], dueInMs: number): void;
+  park(destination: string, messages: readonly LeasedMessage[]): void;
+  unpark(destination: string): void;
 }
 
-type Written = DbResult<unknown> | { readonly ok: true; readonly value: unknown };
+export interface OutboxWriterParts {
+  readonly outbox: AttemptStore;
+  readonly book: InFlightBook;
+  readonly failedMessages: FailedMessages;
+  readonly troubles: TroubleDesk;
+}
 
 interface Attempted {
   readonly record: AttemptRecord;
-  readonly entry: InFlight;
+  readonly attempt: Attempt;
 }
 
-/** Parking or, without ids, resuming a destination; kept in order, so that the last word wins. */
-interface Parked {
+interface Parking {
   readonly destination: string;
+  /** Null: the destination is resumed. */
   readonly messageIds: readonly string[] | null;
 }
 
 const CAPACITY = 10_000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
+const BATCHES = { maxBatch: 1_000, delayMs: 5, capacity: CAPACITY, concurrency: 1 };
+const PAUSES = { pauseMs: 100, maxPauseMs: 2_000 };
+const NONE: ReadonlySet<string> = new Set();
 
-export class OutboxWriter {
-  readonly #verbs: WriterVerbs;
-  readonly #logger: Logger;
-  readonly #onRecorded: (entries: readonly InFlight[], fenced: ReadonlySet<string>) => void;
+export class OutboxWriter implements Writes {
+  readonly #parts: OutboxWriterParts;
   readonly #stop = new AbortController();
   readonly #attempts: Batcher<Attempted>;
-  readonly #failures: Batcher<{ messageId: string; leaseToken: string; reason: string }>;
+  readonly #failures: Batcher<Failure>;
   readonly #releases: Batcher<Release>;
-  readonly #parks: Batcher<Parked>;
+  readonly #parkings: Batcher<Parking>;
 
-  constructor(
-    verbs: WriterVerbs,
-    logger: Logger,
-    onRecorded: (entries: readonly InFlight[], fenced: ReadonlySet<string>) => void,
-  ) {
-    this.#verbs = verbs;
-    this.#logger = logger;
-    this.#onRecorded = onRecorded;
-    const one = { maxBatch: 1_000, delayMs: 5, capacity: CAPACITY, concurrency: 1 };
-    this.#attempts = new Batcher({ ...one, worker: { work: (batch) => this.#writeAttempts(batch) } });
-    this.#failures = new Batcher({
-      ...one,
-      worker: { work: (batch) => this.#write("fail", () => verbs.failMessages(batch)) },
-    });
+  constructor(parts: OutboxWriterParts) {
+    this.#parts = parts;
+    const { outbox } = parts;
+    const [record, fail, release] = [this.#persister("mark_sent"), this.#persister("fail"), this.#persister("release")];
+    const [park, unpark] = [this.#persister("park"), this.#persister("unpark")];
+    this.#attempts = new Batcher({ ...BATCHES, worker: { work: (batch) => this.#writeAttempts(record, batch) } });
+    this.#failures = new Batcher({ ...BATCHES, worker: { work: (batch) => write(fail, () => outbox.fail(batch)) } });
     this.#releases = new Batcher({
-      ...one,
-      worker: { work: (batch) => this.#write("release", () => verbs.releaseLeases(batch)) },
+      ...BATCHES,
+      worker: { work: (batch) => write(release, () => outbox.release(batch)) },
     });
-    this.#parks = new Batcher({ ...one, maxBatch: 1, worker: { work: ([batch]) => this.#park(batch) } });
+    // WRITER-3
+    this.#parkings = new Batcher({
+      ...BATCHES,
+      maxBatch: 1,
+      worker: { work: ([next]) => this.#writeParking(park, unpark, next) },
+    });
   }
 
-  recordAttempts(records: readonly AttemptRecord[], entries: readonly InFlight[]): void {
+  recordAttempts(records: readonly AttemptRecord[], attempts: readonly Attempt[]): void {
     for (const [i, record] of records.entries()) {
-      const entry = entries[i];
-      if (entry !== undefined && !this.#attempts.add({ record, entry })) this.#onRecorded([entry], new Set());
+      const attempt = attempts[i];
+      // WRITER-2
+      if (attempt !== undefined && !this.#attempts.add({ record, attempt })) this.#recorded([attempt], NONE);
     }
   }
 
   fail(message: LeasedMessage, reason: string): void {
+    this.#parts.failedMessages.failed(message.messageId, reason);
     this.#failures.add({ messageId: message.messageId, leaseToken: message.leaseToken, reason });
   }
 
@@ -86,52 +92,54 @@ export class OutboxWriter {
   }
 
   park(destination: string, messages: readonly LeasedMessage[]): void {
-    this.#parks.add({ destination, messageIds: messages.map((m) => m.messageId) });
+    this.#parkings.add({ destination, messageIds: messages.map((m) => m.messageId) });
   }
 
   unpark(destination: string): void {
-    this.#parks.add({ destination, messageIds: null });
+    this.#parkings.add({ destination, messageIds: null });
   }
 
-  /** Writes what waits, then stops. While the database is away it gives up at once. Twice is fine. */
+  /** Writes what waits, then stops. While the database is away it gives up after one attempt. Twice is fine. */
   async drain(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#attempts.drain(), this.#failures.drain(), this.#parks.drain()]);
+    // WRITER-1
+    await Promise.all([this.#attempts.drain(), this.#failures.drain(), this.#parkings.drain()]);
     await this.#releases.drain();
   }
 
-  async #writeAttempts(batch: Attempted[]): Promise<void> {
-    const entries = batch.map((a) => a.entry);
-    const result = await this.#persist("record", () => this.#verbs.markSent(batch.map((a) => a.record)));
-    const written = result.ok ? new Set(result.rows.map((row) => row.messageId)) : new Set<string>();
-    const fenced = entries.map((e) => e.message.messageId).filter((id) => result.ok && !written.has(id));
-    this.#onRecorded(entries, new Set(fenced));
+  #persister(area: string): Persister {
+    return new Persister({ troubles: this.#parts.troubles, area, ...PAUSES, stop: this.#stop.signal });
   }
 
-  async #park(batch: Parked | undefined): Promise<void> {
-    if (batch === undefined) return;
-    const { destination, messageIds } = batch;
-    if (messageIds === null) await this.#write("unpark", () => this.#verbs.unpark(destination));
-    else await this.#write("park", () => this.#verbs.park(destination, messageIds));
+  async #writeAttempts(record: Persister, batch: readonly Attempted[]): Promise<void> {
+    const { outbox } = this.#parts;
+    const result = await record.persist(() => outbox.recordAttempts(batch.map((attempted) => attempted.record)));
+    const attempts = batch.map(({ attempt }) => attempt);
+    this.#recorded(attempts, result.ok ? fencedOf(attempts, result.rows) : NONE);
   }
 
-  async #write(what: string, run: () => Promise<Written>): Promise<void> {
-    await this.#persist(what, run);
+  #recorded(attempts: readonly Attempt[], fenced: ReadonlySet<string>): void {
+    for (const { message, reason } of this.#parts.book.recorded(attempts, fenced)) this.fail(message, reason);
   }
 
-  /** Runs a statement until the database answers, or we stop. */
-  async #persist<T extends Written>(what: string, run: () => Promise<T>): Promise<T> {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-      const result = await run();
-      if (result.ok) return result;
-      if (result.failure.kind === "rejected") {
-        this.#logger.error(
-          { what, code: result.failure.code, reason: result.failure.message },
-          "the outbox refused a write",
-        );
-        return result;
-      }
-      if (!(await pause(pauseMs, this.#stop.signal))) return result;
-    }
+  async #writeParking(park: Persister, unpark: Persister, parking: Parking | undefined): Promise<void> {
+    if (parking === undefined) return;
+    const { outbox } = this.#parts;
+    const { destination, messageIds } = parking;
+    if (messageIds === null) await unpark.persist(() => outbox.unpark(destination));
+    else await park.persist(() => outbox.park(destination, messageIds));
   }
+}
+
+async function write(persister: Persister, run: () => Promise<DbResult<unknown>>): Promise<void> {
+  await persister.persist(run);
+}
+
+/** Ids of rows whose lease another publisher holds: they were not written. */
+function fencedOf(
+  attempts: readonly Attempt[],
+  written: readonly { readonly messageId: string }[],
+): ReadonlySet<string> {
+  const ids = new Set(written.map(({ messageId }) => messageId));
+  return new Set(attempts.map(({ message }) => message.messageId).filter((id) => !ids.has(id)));
 }

@@ -1,28 +1,34 @@
 /**
- * Finds the message that a broker answers by hanging up. A row that was in flight, without PUBACK, when the connection
- * ended soon after its PUBLISH is a suspect; from the second such end on it goes out alone, so that no innocent row
- * shares its fate; three ends alone, in a row, convict it. A PUBACK clears it.
+ * Finds the message that a broker answers by closing the connection. A row that was in flight, without PUBACK, when the
+ * connection ended soon after its PUBLISH is a suspect; from the second such end on it is sent alone, so that no innocent row
+ * is suspected with it; three ends alone, in a row, convict it. A PUBACK clears it.
  *
  * Invariants:
- *  1. A row that was in flight at two ends goes out alone, so a conviction never hits a bystander.
- *  2. At most `MAX_SUSPECTS` are remembered.
+ *  QUARANTINE-1. A row that was in flight at two ends is sent alone, so a conviction never hits another row.
+ *  QUARANTINE-2. At most `MAX_SUSPECTS` are remembered.
  */
 
 const ALONE_AFTER = 2;
 const CONVICTED_AFTER = ALONE_AFTER + 3;
-/** A broker that refuses a message hangs up at once; what comes later is the network. */
+/** A broker that refuses a message closes the connection immediately; a later end is the network's. */
 const PROMPT_MS = 1_000;
 const MAX_SUSPECTS = 10_000;
+
+/** The attempts in flight; SENT is one without PUBACK. */
+interface UnderWay {
+  values(): Iterable<{ readonly state: string; readonly message: { readonly messageId: string } }>;
+}
 
 export class Quarantine {
   /** Message id → ends of a connection that it was in flight at, in a row. */
   readonly #ends = new Map<string, number>();
 
-  /** True when `id` may go out beside what is in flight. */
-  admits(id: string, inFlight: ReadonlyMap<string, { readonly puback: number | null }>): boolean {
+  /** True when `id` may be sent next to what is in flight. */
+  admits(id: string, inFlight: UnderWay): boolean {
     if (this.#ends.size === 0) return true;
-    for (const [other, entry] of inFlight) {
-      if (entry.puback === null && (this.#goesAlone(id) || this.#goesAlone(other))) return false;
+    for (const { state, message } of inFlight.values()) {
+      // QUARANTINE-1
+      if (state === "SENT" && (this.#goesAlone(id) || this.#goesAlone(message.messageId))) return false;
     }
     return true;
   }
@@ -40,11 +46,12 @@ export class Quarantine {
       return true;
     }
     this.#ends.set(id, ends);
+    // QUARANTINE-2
     if (this.#ends.size > MAX_SUSPECTS) this.#forgetOldest();
     return false;
   }
 
-  /** The broker answered: not guilty. */
+  /** The broker answered: the row is not the cause. */
   passed(id: string): void {
     if (this.#ends.size > 0) this.#ends.delete(id);
   }

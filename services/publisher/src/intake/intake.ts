@@ -17,7 +17,7 @@ import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
-import type { Inserted, LeasedMessage, NewMessage } from "../outbox/outbox.ts";
+import type { Inserted, InsertResult, LeasedMessage, MessageStore, NewMessage } from "../outbox/outbox.ts";
 import { hasLane, LockedLanes } from "./locked-lanes.ts";
 import {
   type CallerTrace,
@@ -46,17 +46,6 @@ const MAX_WAITING = 50_000;
 /** INSERTs in progress, of requests that take locks of lanes and of the others, each. */
 const CONCURRENCY = 2;
 
-export type InsertResult =
-  | { readonly ok: true; readonly inserted: readonly Inserted[] }
-  | { readonly ok: false; readonly failure: DbFailure }
-  /** This message's idempotency key belongs to another body; nothing was inserted. */
-  | { readonly ok: false; readonly conflict: { readonly index: number } };
-
-export interface MessageStore {
-  /** Stores messages, all or none. */
-  insert(messages: readonly NewMessage[], deadlineMs: number): Promise<InsertResult>;
-}
-
 /** Places at the dispatcher: a fresh row that has one skips the claim. */
 export interface Places {
   reserve(topic: string): boolean;
@@ -71,6 +60,10 @@ export interface Doorbell {
 
 /** The high-water mark. */
 export interface WaterLevel {
+  /** Messages accepted by this process so far. */
+  readonly accepted: number;
+  /** Messages were committed. */
+  accept(count: number): void;
   /** True when `adding` messages more would be too many. */
   isFull(adding: number): boolean;
 }
@@ -113,12 +106,16 @@ export class Intake {
   #waitingMessages = 0;
   #stopped = false;
   #onIdle: (() => void)[] = [];
-  accepted = 0;
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
     this.#locked = new LockedLanes(parts.clock);
     this.#tracing = parts.tracing ?? NO_TRACING;
+  }
+
+  /** Messages accepted by this process so far. */
+  get accepted(): number {
+    return this.#parts.level.accepted;
   }
 
   /** Messages that wait for their INSERT. */
@@ -282,17 +279,19 @@ export class Intake {
 
   /** Offers fresh rows that were born leased to the dispatcher, and rings for the others. */
   #passOn(messages: readonly NewMessage[], inserted: readonly Inserted[], startedAt: number): void {
-    const { deliveries = UNWATCHED, places, doorbell, leaseMs } = this.#parts;
+    const { deliveries = UNWATCHED, level, places, doorbell, leaseMs } = this.#parts;
     const leased: LeasedMessage[] = [];
     let toClaim = false;
+    let accepted = 0;
     for (const [i, message] of messages.entries()) {
       const row = inserted[i];
       if (row?.kind !== "inserted") continue;
-      this.accepted++;
+      accepted++;
       if (deliveries.watched) deliveries.note("accepted", message.messageId, message.topic);
       if (message.leased) leased.push(toLeased(message, row.createdAt));
       else toClaim = true;
     }
+    level.accept(accepted);
     if (leased.length > 0) places.offer(leased, startedAt + leaseMs);
     if (toClaim) doorbell.ring();
   }

@@ -1,27 +1,38 @@
 /** A periodic machine with its work: what the publisher starts, watches and stops. */
+import type { DbFailure } from "@acktor/shared/db/pool";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { type Actor, type AnyActor, createActor, fromPromise } from "xstate";
+import type { Outcome } from "../outbox/outbox.ts";
 import { type PeriodicOutput, periodicMachine } from "./periodic-machine.ts";
 
-export interface PeriodicRoleOptions {
+export interface PeriodicWork {
   readonly name: string;
+  /** From the end of a run to the next one. */
   readonly intervalMs: number;
+  /** One bounded run; a rejection is reported under the role's name, and the role tries again. */
+  run(): Promise<PeriodicOutput>;
+}
+
+/** Receives the machine of each run, for people who watch. */
+export interface RoleWatch {
+  followRole(name: string, actor: AnyActor): void;
+}
+
+export interface PeriodicRoleParts {
+  readonly work: PeriodicWork;
   readonly troubles: TroubleDesk;
-  /** One bounded run; a rejection is reported under the role's name and tried again. */
-  readonly work: () => Promise<PeriodicOutput>;
-  /** Takes the actor each time that one has started. */
-  readonly onActor?: (actor: AnyActor) => void;
+  readonly watch: RoleWatch;
 }
 
 export class PeriodicRole {
   readonly name: string;
-  readonly #options: PeriodicRoleOptions;
+  readonly #parts: PeriodicRoleParts;
   #actor: Actor<typeof periodicMachine> | null = null;
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(options: PeriodicRoleOptions) {
-    this.name = options.name;
-    this.#options = options;
+  constructor(parts: PeriodicRoleParts) {
+    this.name = parts.work.name;
+    this.#parts = parts;
   }
 
   /** For people who watch; null before the first start. */
@@ -31,20 +42,21 @@ export class PeriodicRole {
 
   /** Works until the signal fires, then lets the run under way end. Rejects when the machine itself broke. */
   run(signal: AbortSignal): Promise<void> {
+    const { work, watch } = this.#parts;
     const logic = fromPromise<PeriodicOutput>(() => {
       const running = this.#work();
-      this.#running = running.catch(() => "noted there, and the machine hears of it");
+      this.#running = running.catch(() => "reported by #work, and noticed by the machine");
       return running;
     });
     const actor = createActor(periodicMachine.provide({ actors: { work: logic } }), {
-      input: { intervalMs: this.#options.intervalMs },
+      input: { intervalMs: work.intervalMs },
     });
     this.#actor = actor;
     return new Promise((resolve, reject) => {
       actor.subscribe({ error: reject });
       signal.addEventListener("abort", () => void this.stop().then(resolve), { once: true });
       actor.start();
-      this.#options.onActor?.(actor);
+      watch.followRole(this.name, actor);
     });
   }
 
@@ -60,14 +72,21 @@ export class PeriodicRole {
   }
 
   async #work(): Promise<PeriodicOutput> {
-    const { name, troubles, work } = this.#options;
+    const { work, troubles } = this.#parts;
     try {
-      const output = await work();
-      troubles.clear(name);
+      const output = await work.run();
+      troubles.clear(this.name);
       return output;
     } catch (error) {
-      troubles.note(name, failureOf(error));
+      troubles.note(this.name, failureOf(error));
       throw error;
     }
   }
+}
+
+/** The value of an outcome. A failure becomes the rejection that ends the run; its machine waits and tries again. */
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  const { code, message }: DbFailure = outcome.failure;
+  throw Object.assign(new Error(message), { code });
 }

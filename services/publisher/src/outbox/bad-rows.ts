@@ -1,29 +1,29 @@
 /**
- * What becomes of rows that fail alone, whichever part met them: they end failed, or are remembered and passed over.
+ * Rows that fail alone, whichever statement met them: they are marked failed, or remembered and passed over.
  *
  * Invariants:
- *  BAD-1. A row that cannot be read or written ends failed, `unreadable: <SQLSTATE> …`; where that cannot be written either,
+ *  BAD-1. A row that cannot be read or written is marked failed, `unreadable: <SQLSTATE> …`; where that cannot be written either,
  *     it is passed over, the trouble `unreadable` stays open, and it is tried again after a while.
  *  BAD-2. A failure of many rows alike that is not about their values is not blamed on them: they are passed over, not failed.
  */
 import { apart } from "@acktor/shared/db/apart";
-import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
+import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
+import type { FailedMessages } from "./outbox.ts";
 import { PassedOver } from "./passed-over.ts";
-import { type Unreadable, unreadable } from "./set-aside.ts";
+import { setAside, type Unreadable, unreadable } from "./set-aside.ts";
 
 export interface BadRow {
   readonly messageId: string;
   readonly failure: DbFailure;
 }
 
-export interface BadRowsOptions {
-  readonly setAside: (rows: readonly Unreadable[]) => Promise<DbResult<{ readonly messageId: string }>>;
+export interface BadRowShelfParts {
+  readonly pool: Pool;
+  readonly clock: Clock;
   readonly troubles: TroubleDesk;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** A row was set aside. */
-  readonly onSetAside: (row: Unreadable) => void;
+  readonly failedMessages: FailedMessages;
 }
 
 export const UNREADABLE = "unreadable";
@@ -33,12 +33,12 @@ const MANY = 20;
 const OF_VALUES = /^(22|54|XX001)/;
 
 export class BadRowShelf {
-  readonly #options: BadRowsOptions;
+  readonly #parts: BadRowShelfParts;
   readonly #passedOver: PassedOver;
 
-  constructor(options: BadRowsOptions) {
-    this.#options = options;
-    this.#passedOver = new PassedOver(options.now);
+  constructor(parts: BadRowShelfParts) {
+    this.#parts = parts;
+    this.#passedOver = new PassedOver(() => parts.clock.now());
   }
 
   /** Ids that are not to be tried now. */
@@ -48,7 +48,7 @@ export class BadRowShelf {
 
   /** @param othersWorked some row of the same batch did not fail */
   async put(bad: readonly BadRow[], othersWorked: boolean): Promise<void> {
-    const { troubles } = this.#options;
+    const { troubles } = this.#parts;
     const isDoubtful = !othersWorked && bad.length >= MANY && !bad.every(({ failure }) => OF_VALUES.test(failure.code));
     const left = isDoubtful ? bad : await this.#setAside(bad);
     for (const { messageId, failure } of left) {
@@ -61,14 +61,14 @@ export class BadRowShelf {
   /** @returns those that cannot be set aside */
   async #setAside(bad: readonly BadRow[]): Promise<readonly BadRow[]> {
     if (bad.length === 0) return [];
-    const { setAside, onSetAside } = this.#options;
+    const { pool, failedMessages } = this.#parts;
     const left: BadRow[] = [];
     const rows = bad.map(({ messageId, failure }): Unreadable => ({ messageId, reason: unreadable(failure) }));
-    const done = await apart(rows, setAside, {
+    const done = await apart(rows, (part) => setAside(pool, part), {
       add: ({ messageId }, failure) => void left.push({ messageId, failure }),
     });
     const ended = new Set(done.rows.map(({ messageId }) => messageId));
-    for (const row of rows) if (ended.has(row.messageId)) onSetAside(row);
+    for (const row of rows) if (ended.has(row.messageId)) failedMessages.failed(row.messageId, row.reason);
     return done.ok ? left : bad.filter(({ messageId }) => !ended.has(messageId));
   }
 }

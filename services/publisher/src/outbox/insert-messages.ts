@@ -9,15 +9,9 @@
  *  KEY-1. An idempotency key is compared only with keys of its owner.
  */
 import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
-import type { Inserted, InsertOptions, MessageState, NewMessage } from "./outbox.ts";
+import type { Inserted, InsertOptions, InsertResult, MessageState, NewMessage } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
 import { column, sparseColumn } from "./sql-arrays.ts";
-
-export type InsertResult =
-  | { readonly ok: true; readonly inserted: readonly Inserted[] }
-  | { readonly ok: false; readonly failure: DbFailure }
-  /** The idempotency key of `messages[index]` belongs to another body. */
-  | { readonly ok: false; readonly conflict: { readonly index: number } };
 
 /** SQLSTATE of publisher.refuse_conflict; its message is the index. */
 const CONFLICT = "AK409";

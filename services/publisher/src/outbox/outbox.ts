@@ -1,15 +1,127 @@
 /**
- * The outbox as values: what the verbs beside this file take and give. One file a verb, one statement a verb.
+ * The outbox: the verbs that the publisher's parts need of it, and the values that the verbs take and return.
+ *
+ * `PostgresOutbox` implements `Outbox` with the SQL of this folder, one file and one statement a verb. A simulation implements
+ * it in memory. Each part takes the smallest of the interfaces below.
  *
  * Words: a *lease* is `due_at` in the future with an owner; its *token* rises with every claim and fences late writers
  * (it is the envelope's `attempt_token`). *Attempt* = one PUBLISH written; `retry_count` = attempts - 1, at least 0.
  * Durations are milliseconds; the database's clock turns them into times (no clock of ours is stored or compared).
  */
-import type { DbFailure } from "@acktor/shared/db/pool";
+import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+import type { OldestWaiting } from "./count-waiting.ts";
+import type { Failure } from "./fail-messages.ts";
+import type { Birth, Page } from "./resume-matching.ts";
 
 /** What a verb answers that gives one value; verbs that give rows answer `DbResult`. */
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: DbFailure };
+
+/** The rows that a verb has changed, by their ids. */
+export type Changed = DbResult<{ readonly messageId: string }>;
+
+/** Every verb of the publisher. A verb never rejects and may be called again after a failure. */
+export interface Outbox extends MessageStore, DueRows, AttemptStore, AckStore, BirthStore, SweepStore {
+  /** Gives back every lease of this publisher. */
+  releaseAll(): Promise<Changed>;
+}
+
+/** What the intake needs. */
+export interface MessageStore {
+  /** Stores messages, all or none. */
+  insert(messages: readonly NewMessage[], deadlineMs: number): Promise<InsertResult>;
+}
+
+/** What the dispatcher claims from. */
+export interface DueRows {
+  /** Leases due rows to this publisher, at most `limit`. One call at a time. */
+  claim(limit: number): Promise<Outcome<ClaimedBatch>>;
+  /** Ends retained rows that have a newer one; each call continues where the last one stopped. @returns ids */
+  supersede(): Promise<Outcome<readonly string[]>>;
+}
+
+/** What the dispatcher writes. */
+export interface AttemptStore {
+  /** @returns the rows of which this publisher still holds the lease */
+  recordAttempts(records: readonly AttemptRecord[]): Promise<Changed>;
+  /** Marks leased messages failed. */
+  fail(failures: readonly Failure[]): Promise<Changed>;
+  release(releases: readonly Release[]): Promise<Changed>;
+  /** Parks a destination, and messages that this publisher has leased and not sent. */
+  park(destination: string, messageIds: readonly string[]): Promise<Changed>;
+  /** Ends the parking of a destination that has answered. */
+  unpark(destination: string): Promise<DbResult<{ readonly destination: string }>>;
+}
+
+/** What the settler writes. */
+export interface AckStore {
+  /** @returns the messages that the acks have settled */
+  settle(acks: readonly AckRecord[]): Promise<DbResult<Settled>>;
+  /** Says why acks settled nothing, and records further receivers. */
+  classify(
+    acks: readonly AckRecord[],
+  ): Promise<DbResult<{ readonly messageId: string; readonly leftover: AckLeftover }>>;
+  reject(rejections: readonly Rejection[]): Promise<Changed>;
+}
+
+/** What a birth of an acker needs. */
+export interface BirthStore {
+  /** Releases the parked destinations of one page that the birth reaches. */
+  releaseParked(after: string, birth: Birth): Promise<Outcome<Page & { readonly destinations: readonly string[] }>>;
+  /** Lets one part of the messages of released destinations go. */
+  freeReleased(): Promise<Outcome<Freed>>;
+  /** Makes the waiting rows of one page due. @param moved rows that this birth has moved before */
+  resume(after: string, birth: Birth, moved: number): Promise<Outcome<Page & { readonly rows: number }>>;
+}
+
+/** What the janitor needs. */
+export interface SweepStore {
+  /** Ends messages whose time to live is over, one batch. */
+  expire(): Promise<Outcome<{ readonly expired: number; readonly more: boolean }>>;
+  /** Counts rows that wait, at most `most`. */
+  count(most: number): Promise<Outcome<number>>;
+  oldestWaiting(): Promise<Outcome<Pick<OldestWaiting, "ageMs"> | null>>;
+  parkedDestinations(): Promise<Outcome<readonly string[]>>;
+  freeReleased(): Promise<Outcome<Freed>>;
+  /** Leases one message of each parked destination whose probe is due, at most `limit`. */
+  probe(limit: number): Promise<Outcome<Probed>>;
+  /** Publishers of this outbox that are at work, this one included. */
+  countReplicas(): Promise<Outcome<number>>;
+  /** Makes the days to come and deletes what is older than the retention, one batch of each kind. */
+  retain(): Promise<Outcome<Retained>>;
+  /** Sums one batch of the tally up. */
+  sumUpTally(): Promise<Outcome<{ readonly more: boolean }>>;
+}
+
+/** Receives each message that was marked failed. */
+export interface FailedMessages {
+  failed(messageId: string, reason: string): void;
+}
+
+/** Rows that were freed, and whether there may be more. */
+export interface Freed {
+  readonly freed: number;
+  readonly more: boolean;
+}
+
+export interface Probed {
+  readonly messages: readonly LeasedMessage[];
+  /** Destinations that are no longer parked, because no message waits for them. */
+  readonly forgotten: readonly string[];
+}
+
+export interface Retained {
+  /** Days that a transaction keeps from being made, `2026-01-31`. */
+  readonly lockedDays: readonly string[];
+  readonly more: boolean;
+}
+
+/** What one claim leased. */
+export interface ClaimedBatch {
+  readonly messages: readonly LeasedMessage[];
+  /** More rows may be due: claim again as soon as there is room. */
+  readonly more: boolean;
+}
 
 export type MessageState = "pending" | "sent" | "acknowledged" | "failed" | "expired";
 
@@ -50,6 +162,12 @@ export interface InsertOptions {
   readonly deadlineMs?: number;
 }
 
+export type InsertResult =
+  | { readonly ok: true; readonly inserted: readonly Inserted[] }
+  | { readonly ok: false; readonly failure: DbFailure }
+  /** The idempotency key of `messages[index]` belongs to another body; nothing was inserted. */
+  | { readonly ok: false; readonly conflict: { readonly index: number } };
+
 /** One per message, in the order given. */
 export type Inserted =
   | { readonly kind: "inserted"; readonly messageId: string; readonly createdAt: number; readonly state: "pending" }
@@ -83,7 +201,7 @@ export interface ClaimOptions {
   readonly instance: string;
   readonly limit: number;
   readonly leaseMs: number;
-  /** Where the walk over ordering keys goes on; "" = from the start. */
+  /** Where the walk over ordering keys continues; "" = from the start. */
   readonly laneCursor: string;
   /** ISO time: plain rows due before it are passed over (dead index entries of an idle reader); null = none. */
   readonly lowWater: string | null;

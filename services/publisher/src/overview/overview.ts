@@ -111,9 +111,9 @@ export class Overview {
     const at = clock.wallClock();
     const info = link.info();
     const { settled, duplicate } = publisher.settler.counts;
-    const { published, republished } = publisher.dispatch.dispatcher.counts;
+    const { published, republished } = publisher.dispatcher.counts;
     const { accepted } = publisher.intake;
-    const { waiting, oldestWaitingMs, databaseUp } = publisher.janitor;
+    const { waiting, oldestWaitingMs, databaseUp } = publisher.level;
     this.#noteAckers(at, settled);
     this.#rates.sample(clock.now(), { accepted, published, acknowledged: settled });
     const counts = { accepted, acknowledged: settled, resent: republished, double: duplicate };
@@ -130,7 +130,7 @@ export class Overview {
       highWater,
       oldestWaitingMs,
       oldWaitingMs,
-      parked: publisher.dispatch.dispatcher.destinations().filter((d) => d.parked).length,
+      parked: publisher.dispatcher.destinations().filter((d) => d.parked).length,
       troubles: this.#parts.troubles.list(),
     });
   }
@@ -139,7 +139,7 @@ export class Overview {
   async read(): Promise<object> {
     const { publisher, link, latencies, instance, version, highWater, clock, service } = this.#parts;
     const [stats, destinations] = await Promise.all([this.#stats.read(), this.#destinations.read()]);
-    const { waiting, oldestWaitingMs } = publisher.janitor;
+    const { waiting, oldestWaitingMs } = publisher.level;
     const info = link.info();
     return {
       at: clock.wallClock(),
@@ -175,7 +175,7 @@ export class Overview {
     const { state, broker, lastError } = link.info();
     const detail = state === "CONNECTED" ? null : (lastError?.reason ?? null);
     return [
-      { name: "postgres", status: publisher.janitor.databaseUp ? "ok" : "away", state: null, detail: null },
+      { name: "postgres", status: publisher.level.databaseUp ? "ok" : "away", state: null, detail: null },
       { name: "broker", status: state === "CONNECTED" ? "ok" : "away", state, detail, address: broker },
       { name: "nats", status: kind === "local" ? "off" : connected ? "ok" : "away", state: null, detail: null },
     ];
@@ -184,7 +184,7 @@ export class Overview {
   /** Destinations of the outbox, with the figures of this process. */
   #merge(rows: readonly DestinationRow[]): object[] {
     const { publisher, clock } = this.#parts;
-    const known = new Map(publisher.dispatch.dispatcher.destinations().map((d) => [d.name, d]));
+    const known = new Map(publisher.dispatcher.destinations().map((d) => [d.name, d]));
     const names = new Set(rows.map((row) => row.name));
     const quiet = [...known.values()].filter((d) => !names.has(d.name)).slice(0, DESTINATIONS_SHOWN - rows.length);
     const empty = { waiting: 0, oldest_at: null, parked_at: null, probe_at: null, misses: 0, last_answer_at: null };

@@ -1,12 +1,13 @@
 /**
- * Which acks are believed.
+ * Decides which acks are authentic.
  *
- * Invariant AUTH-1: with trust configured an ack counts only under a signature that holds; verifying Ed25519 takes a bounded
+ * Invariant AUTH-1: with trust configured an ack counts only with a valid signature; verifying Ed25519 takes a bounded
  * share of a core, and an ack beyond that is dropped unverified: its message is sent again, and answered again.
  */
 import type { Ack } from "@acktor/shared/protocol/ack";
 import type { AckTrust } from "@acktor/shared/protocol/ack-proof";
 import { createVerifyBudget, type VerifyBudget } from "@acktor/shared/protocol/verify-budget";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { OutboxIdentity } from "../outbox/outbox-identity.ts";
 
 export class AckAuthenticator {
@@ -15,16 +16,15 @@ export class AckAuthenticator {
   readonly #budget: VerifyBudget;
 
   /**
-   * @param trust null: every well-formed ack is believed
-   * @param now monotonic milliseconds
+   * @param trust null: every well-formed ack is trusted
    */
-  constructor(trust: AckTrust | null, outbox: OutboxIdentity, now: () => number) {
+  constructor(trust: AckTrust | null, outbox: OutboxIdentity, clock: Clock) {
     this.#trust = trust;
     this.#outbox = outbox;
-    this.#budget = createVerifyBudget(now);
+    this.#budget = createVerifyBudget(() => clock.now());
   }
 
-  /** True where only signed acks are believed. */
+  /** True where only signed acks are trusted. */
   get isStrict(): boolean {
     return this.#trust !== null;
   }
@@ -36,6 +36,7 @@ export class AckAuthenticator {
     if (judged.kind === "signed") return "trusted";
     if (judged.kind === "unsigned") return "unsigned";
     const holds = this.#budget.check(judged.verify, isInFlight);
+    // AUTH-1
     if (holds === null) return "unverified";
     return holds ? "trusted" : "unsigned";
   }

@@ -96,13 +96,13 @@ export const BUGS: readonly Bug[] = [
         to: "(state, breaker, !this.#paused)",
       },
       {
-        file: "services/publisher/src/dispatch/dispatcher.ts",
-        from: "return this.#notSent(entry, queued, unsent);",
-        to: 'return (this.#ended(entry, { kind: "lost", why: "disconnected" }), true);',
+        file: "services/publisher/src/dispatch/sender.ts",
+        from: "return this.#notSent(attempt, queued, unsent);",
+        to: 'return (ends.ended(attempt, { kind: "lost", why: "disconnected" }), true);',
       },
       {
-        file: "services/publisher/src/dispatch/dispatcher.ts",
-        from: "let capacity = this.#options.link.capacity();",
+        file: "services/publisher/src/dispatch/sender.ts",
+        from: "let capacity = link.capacity();",
         to: "let capacity = 1000;",
       },
     ],
@@ -111,7 +111,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "no jitter",
-    patches: [{ file: "services/publisher/src/dispatch/retry-delay.ts", from: "random() * spread", to: "spread" }],
+    patches: [{ file: "services/publisher/src/dispatch/retry-delay.ts", from: "this.#random.next() * spread", to: "spread" }],
     trial: acksLost,
   },
   {
@@ -151,9 +151,9 @@ export const BUGS: readonly Bug[] = [
     name: "no window",
     patches: [
       {
-        file: "services/publisher/src/dispatch/dispatcher.ts",
-        from: "this.#inFlight.size < this.#window",
-        to: "this.#window",
+        file: "services/publisher/src/dispatch/sender.ts",
+        from: "book.size < health.window",
+        to: "health.window",
       },
     ],
     trial: nobodyAcks,

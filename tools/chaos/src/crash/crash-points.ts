@@ -18,7 +18,8 @@ export interface CrashPoint {
 }
 
 const INTAKE = "services/publisher/src/intake/intake.ts";
-const DISPATCHER = "services/publisher/src/dispatch/dispatcher.ts";
+const SENDER = "services/publisher/src/dispatch/sender.ts";
+const BOOK = "services/publisher/src/dispatch/in-flight-book.ts";
 const SETTLER = "services/publisher/src/settle/settler.ts";
 const FIRST = "services/acker/src/process/handle-first.ts";
 
@@ -38,19 +39,19 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     "publisher",
     "claimed",
     "services/publisher/src/dispatch/dispatch-role.ts",
-    "this.#laneCursor = nextLaneCursor;",
+    "const { messages, more } = claimed.value;",
   ),
-  before("publisher", "PUBLISH written", DISPATCHER, "this.counts.published++;"),
-  before("publisher", "PUBACK seen", DISPATCHER, "entry.puback = outcome.reasonCode;"),
-  before("publisher", "marked sent", DISPATCHER, 'entry.record = "written";', "lost acks"),
-  before("publisher", "retry", DISPATCHER, "this.counts.republished++;", "lost acks"),
+  before("publisher", "PUBLISH written", SENDER, "counts.published++;"),
+  before("publisher", "PUBACK seen", BOOK, "entry.puback = reasonCode;"),
+  before("publisher", "marked sent", BOOK, 'const isFenced = fenced.has(entry.message.messageId);', "lost acks"),
+  before("publisher", "retry", SENDER, "counts.republished++;", "lost acks"),
   before("publisher", "ack received", SETTLER, "this.counts.received++;"),
-  before("publisher", "ack committed", SETTLER, "this.#options.onSettled(result.rows);"),
+  before("publisher", "ack committed", "services/publisher/src/settle/ack-writer.ts", "settlements.settled(result.rows)"),
   before(
     "publisher",
     "expiry",
-    "services/publisher/src/janitor/janitor.ts",
-    'this.#options.logger.info({ actor: "expiry"',
+    "services/publisher/src/janitor/sweeps.ts",
+    "this.#logger.info({ actor: this.name, expired }",
     "short lives",
   ),
   before("publisher", "drain", "services/publisher/src/publisher.ts", "await this.intake.drain();", "SIGTERM"),

@@ -1,17 +1,17 @@
-/** The publisher's own parts on simulated verbs, wired as `publisher.ts` wires them. */
-import { DispatchRole } from "@acktor/publisher/dispatch/dispatch-role";
-import { EnvelopeSeal } from "@acktor/publisher/dispatch/envelope-seal";
-import { OutboxWriter } from "@acktor/publisher/dispatch/outbox-writer";
-import { retryDelayMs } from "@acktor/publisher/dispatch/retry-delay";
-import { Intake } from "@acktor/publisher/intake/intake";
+/** The publisher as it ships, on a simulated outbox, link, clock and chance. */
+import { readPublisherConfig } from "@acktor/publisher/config";
+import type { Intake } from "@acktor/publisher/intake/intake";
+import type { Changed, Outbox } from "@acktor/publisher/outbox/outbox";
 import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
-import { AckAuthenticator } from "@acktor/publisher/settle/authenticate-acks";
-import { Settler } from "@acktor/publisher/settle/settler";
+import { Publisher } from "@acktor/publisher/publisher";
 import type { DbResult } from "@acktor/shared/db/pool";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { Link } from "@acktor/shared/link/link";
-import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
+import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import type { Logger } from "@acktor/shared/runtime/logger";
+import type { PublisherSettings } from "@acktor/shared/runtime/settings";
+import { NO_TRACING } from "@acktor/shared/runtime/tracing";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import type { Random } from "../seeded-random.ts";
 import type { SimDatabase } from "./sim-database.ts";
 import type { SimOutbox } from "./sim-outbox.ts";
@@ -21,9 +21,6 @@ import type { SimProcess, VirtualTime } from "./virtual-time.ts";
 export const WINDOW = 8;
 export const PUBLISH_DEADLINE_MS = 500;
 const LEASE_MS = 5_000;
-const RETRY = { baseMs: 200, capMs: 1_000 };
-const POLL_MS = 200;
-const PROBE_MS = 500;
 
 export interface SimPublisher {
   readonly intake: Intake;
@@ -42,111 +39,99 @@ export interface SimPublisherParts {
 }
 
 export function startSimPublisher(parts: SimPublisherParts): SimPublisher {
-  const { time, owner, random, link, database, outbox, logger } = parts;
-  const now = (): number => time.now;
+  const { time, random, link, logger } = parts;
+  const clock = { now: () => time.now, wallClock: () => time.now };
+  const publisher = new Publisher({
+    ...{ link, logger, clock, config: settings(), outbox: outboxOf(parts), random: { next: random } },
+    troubles: NO_TROUBLES,
+    tracing: NO_TRACING,
+    guard: new ListenerGuard({ logger, clock }),
+    policy: null,
+    identity: new OutboxIdentity(),
+    schema: { isReady: true },
+    failedMessages: { failed: () => undefined },
+    settlements: { settled: () => undefined },
+    deliveries: UNWATCHED,
+    watch: { followDispatcher: () => undefined, followRole: () => undefined },
+  });
+  const over = new AbortController();
+  for (const role of Object.values(publisher.roles())) void role.run(over.signal);
+  void link.connect();
+  return {
+    intake: publisher.intake,
+    unacked: () => publisher.dispatcher.unacked,
+    stop() {
+      over.abort();
+      void link.stop();
+    },
+  };
+}
+
+/** Every wait is shorter than in life. */
+function settings(): PublisherSettings {
+  const read = readPublisherConfig({ DATABASE_URL: "postgres://simulated/acktor", MQTT_URL: "mqtt://simulated" });
+  if (!read.ok) throw new Error(read.faults.join("\n"));
+  return {
+    ...read.config,
+    ACKTOR_WINDOW: WINDOW,
+    ACKTOR_DESTINATION_LEVELS: 0,
+    ACKTOR_PUBLISH_DEADLINE: PUBLISH_DEADLINE_MS,
+    ACKTOR_ACK_TIMEOUT_MIN: 200,
+    ACKTOR_ACK_TIMEOUT_MAX: 2_000,
+    ACKTOR_RETRY_BASE: 200,
+    ACKTOR_RETRY_CAP: 1_000,
+    ACKTOR_POLL: 200,
+    ACKTOR_LEASE: LEASE_MS,
+  };
+}
+
+/** The simulated outbox behind the publisher's port, each verb a statement of the simulated database. */
+function outboxOf({ owner, database, outbox }: SimPublisherParts): Outbox {
   const run = <Row>(statement: () => readonly Row[]): Promise<DbResult<Row>> => database.run(owner, statement);
-  const nothing = (work: () => void): Promise<DbResult<never>> => {
-    return run<never>(() => {
+  const change = (work: () => void): Promise<Changed> => {
+    return run<{ messageId: string }>(() => {
       work();
       return [];
     });
   };
-  const identity = new OutboxIdentity();
-  const writer = new OutboxWriter(
-    {
-      markSent: (records) => run(() => outbox.markSent(records)),
-      failMessages: (rows) => nothing(() => outbox.fail(rows)),
-      releaseLeases: (rows) => nothing(() => outbox.release(rows)),
-      park: (destination, ids) => nothing(() => outbox.setParked(destination, ids)),
-      unpark: (destination) => nothing(() => outbox.setParked(destination, null)),
-    },
-    logger,
-    (entries, fenced) => dispatch.dispatcher.recorded(entries, fenced),
-  );
-  const dispatch: DispatchRole = new DispatchRole({
-    link,
-    now,
-    random,
-    sink: {
-      recordAttempts: (records, entries) => writer.recordAttempts(records, entries),
-      brokerAcked: (entry) => settler.brokerAcked(entry),
-      fail: (message, reason) => writer.fail(message, reason),
-      release: (messages, dueInMs) => writer.release(messages, dueInMs),
-      park: (destination, messages) => writer.park(destination, messages),
-      answered: (destination, wasParked) => {
-        if (wasParked) writer.unpark(destination);
-      },
-    },
-    ackPrefix: DEFAULT_ACK_PREFIX,
-    seal: new EnvelopeSeal(null, identity),
-    window: WINDOW,
-    destinationLevels: 0,
-    publishDeadlineMs: PUBLISH_DEADLINE_MS,
-    ackTimeout: { minMs: 200, maxMs: 2_000 },
-    retry: RETRY,
-    pollMs: POLL_MS,
-    leaseMs: LEASE_MS,
-    instance: owner.name,
-    async claim({ limit, leaseMs, instance }) {
-      const answer = await run(() => outbox.claim(instance, limit, leaseMs));
-      if (!answer.ok) return answer;
-      const horizon = { at: "", xmin: "0", xmax: "0" };
-      return { ok: true, value: { messages: answer.rows, nextLaneCursor: "", oldestDue: null, parked: 0, horizon } };
-    },
-    supersede: async () => ({ ok: true, value: { messageIds: [], next: null } }),
-    deliveries: UNWATCHED,
-  });
-  const settler = new Settler({
-    verbs: {
-      settleAcks: (acks) =>
-        run(() => outbox.settle(acks).map(({ message }) => ({ messageId: message.messageId, late: false, ageMs: 0 }))),
-      classifyAcks: (acks) => run(() => acks.map(({ messageId }) => ({ messageId, leftover: "duplicate" as const }))),
-      rejectMessages: (rejections) => run(() => outbox.reject(rejections)),
-    },
-    logger,
-    now,
-    ackPrefix: DEFAULT_ACK_PREFIX,
-    authenticator: new AckAuthenticator(null, identity, now),
-    inFlight: (id) => dispatch.dispatcher.inFlight(id),
-    onAnswer: (entry) => dispatch.dispatcher.answered(entry),
-    retryInMs: (retries) => retryDelayMs(RETRY, 0, retries, random),
-    onSettled: () => undefined,
-    onLaneFreed: () => dispatch.wake(),
-  });
-  const intake = new Intake({
-    clock: { now },
-    leaseMs: LEASE_MS,
-    outbox: {
-      async insert(messages) {
-        const answer = await run(() => outbox.insert(messages, owner.name, LEASE_MS));
-        return answer.ok ? { ok: true, inserted: answer.rows } : answer;
-      },
-    },
-    places: dispatch.dispatcher,
-    doorbell: { ring: () => dispatch.wake() },
-    schema: { isReady: true },
-    level: { isFull: () => false },
-    troubles: { gaveUp: () => undefined },
-    logger,
-  });
-  link.subscribe({ filter: `${DEFAULT_ACK_PREFIX}/+`, qos: 1 });
-  link.on("link.message", (message) => settler.receive(message));
-  const over = new AbortController();
-  void dispatch.run(over.signal);
-  // The janitor's probe: one message of each parked destination.
-  const probing = setInterval(async () => {
-    if (!dispatch.open) return;
-    const answer = await run(() => outbox.probe(owner.name, LEASE_MS));
-    if (answer.ok) dispatch.dispatcher.offer(answer.rows, time.now + LEASE_MS, true);
-  }, PROBE_MS);
-  void link.connect();
+  const value = async <T>(statement: () => T) => {
+    const answer = await run(() => [statement()]);
+    return answer.ok ? { ok: true as const, value: answer.rows[0] as T } : answer;
+  };
   return {
-    intake,
-    unacked: () => dispatch.dispatcher.unacked,
-    stop() {
-      clearInterval(probing);
-      over.abort();
-      void link.stop();
+    async insert(messages) {
+      const answer = await run(() => outbox.insert(messages, owner.name, LEASE_MS));
+      return answer.ok ? { ok: true, inserted: answer.rows } : answer;
     },
+    claim: (limit) =>
+      value(() => {
+        const messages = outbox.claim(owner.name, limit, LEASE_MS);
+        return { messages, more: messages.length === limit };
+      }),
+    supersede: async () => ({ ok: true, value: [] }),
+    recordAttempts: (records) => run(() => outbox.markSent(records)),
+    fail: (failures) => change(() => outbox.fail(failures)),
+    release: (releases) => change(() => outbox.release(releases)),
+    releaseAll: () => change(() => undefined),
+    park: (destination, ids) => change(() => outbox.setParked(destination, ids)),
+    async unpark(destination) {
+      const answer = await change(() => outbox.setParked(destination, null));
+      return answer.ok ? { ok: true, rows: [] } : answer;
+    },
+    settle: (acks) =>
+      run(() => outbox.settle(acks).map(({ message }) => ({ messageId: message.messageId, late: false, ageMs: 0 }))),
+    classify: (acks) => run(() => acks.map(({ messageId }) => ({ messageId, leftover: "duplicate" as const }))),
+    reject: (rejections) => run(() => outbox.reject(rejections)),
+    releaseParked: async () => ({ ok: true, value: { next: null, destinations: [] } }),
+    freeReleased: async () => ({ ok: true, value: { freed: 0, more: false } }),
+    resume: async () => ({ ok: true, value: { next: null, rows: 0 } }),
+    expire: async () => ({ ok: true, value: { expired: 0, more: false } }),
+    count: () => value(() => outbox.live()),
+    oldestWaiting: async () => ({ ok: true, value: null }),
+    parkedDestinations: async () => ({ ok: true, value: [] }),
+    probe: () => value(() => ({ messages: outbox.probe(owner.name, LEASE_MS), forgotten: [] })),
+    countReplicas: async () => ({ ok: true, value: 1 }),
+    retain: async () => ({ ok: true, value: { lockedDays: [], more: false } }),
+    sumUpTally: async () => ({ ok: true, value: { more: false } }),
   };
 }

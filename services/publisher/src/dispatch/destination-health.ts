@@ -1,0 +1,134 @@
+/**
+ * Which destinations answer: parks those that stay silent, resumes those that answer or whose acker was born.
+ *
+ * Invariants:
+ *  HEALTH-1. A destination that is silent or slow holds only its own window; it is parked after `SILENCE_LIMIT` ack timeouts, and
+ *     what waited for it goes back to the outbox.
+ *  HEALTH-2. At most `ACKTOR_WINDOW` messages, divided by the replicas, are un-acked. The window is the receivers': a broker
+ *     queues that many un-acked messages for each of them, and publishers of one outbox share it.
+ */
+import type { Clock } from "@acktor/shared/runtime/clock";
+import type { AckTimeoutBounds } from "./ack-timeout.ts";
+import type { Destination } from "./destination.ts";
+import type { Destinations } from "./destinations.ts";
+import type { Attempt } from "./in-flight-book.ts";
+import type { Writes } from "./outbox-writer.ts";
+import type { WaitingMessages } from "./waiting-messages.ts";
+
+/** Destinations looked at in one step: less than a millisecond. */
+const STEP = 256;
+
+export interface DestinationHealthParts {
+  readonly clock: Clock;
+  readonly destinations: Destinations;
+  readonly waiting: WaitingMessages;
+  readonly writes: Writes;
+  readonly ackTimeout: AckTimeoutBounds;
+  /** Of all replicas together. */
+  readonly window: number;
+}
+
+export class DestinationHealth {
+  readonly #parts: DestinationHealthParts;
+  /** Written by `shareWindow`. */
+  #window: number;
+
+  constructor(parts: DestinationHealthParts) {
+    this.#parts = parts;
+    this.#window = parts.window;
+  }
+
+  /** Most messages that may be un-acked now: this publisher's share. */
+  get window(): number {
+    return this.#window;
+  }
+
+  /** What is in flight beyond a smaller share stays in flight. */
+  shareWindow(replicas: number): void {
+    // HEALTH-2
+    this.#window = Math.max(1, Math.floor(this.#parts.window / Math.max(1, replicas)));
+  }
+
+  /** How long an ack of this destination may take. */
+  ackTimeoutMs(destination: Destination): number {
+    return destination.ackTimeoutMs(this.#parts.ackTimeout);
+  }
+
+  park(destination: Destination): void {
+    if (destination.parked) return;
+    destination.parked = true;
+    const { waiting, writes } = this.#parts;
+    // HEALTH-1
+    writes.park(destination.name, waiting.takeParked(destination));
+  }
+
+  /** Notes a parked destination that another replica, or an earlier run, has parked. */
+  notePark(name: string): void {
+    this.#parts.destinations.named(name).parked = true;
+  }
+
+  /** True when a destination is known to be parked: neither an answer nor a birth has resumed it. */
+  isParked(name: string): boolean {
+    return this.#parts.destinations.known(name)?.parked ?? false;
+  }
+
+  /** An ack has not come in time. */
+  timedOut({ destination, sentAt }: Attempt, now: number): void {
+    if (destination.silent(now, this.#parts.ackTimeout, sentAt)) this.park(destination);
+  }
+
+  /** The broker has answered, and no receiver is to answer. */
+  brokerAnswered(destination: Destination, now: number): void {
+    destination.answered(now, null, this.#mostWindow());
+  }
+
+  /** A receiver has answered: the destination lives, its window moves. */
+  answered({ destination, attempt, sentAt, probe }: Attempt, now: number): void {
+    const { waiting, writes, destinations } = this.#parts;
+    waiting.answered();
+    // A probe may be of a destination that another replica parked.
+    const wasParked = destination.parked || probe;
+    if (destination.parked) destination.resume(now);
+    destination.answered(now, attempt === 1 ? now - sentAt : null, this.#mostWindow());
+    if (wasParked) writes.unpark(destination.name);
+    destinations.refresh(destination);
+  }
+
+  /**
+   * Resumes every destination that `matches` and was silent, in steps with a yield after each. A destination that ignores
+   * births now stays as it is.
+   * @returns the names of those that were parked
+   */
+  *unparkInSteps(matches: (name: string) => boolean): Generator<undefined, readonly string[]> {
+    const { clock, destinations } = this.#parts;
+    const names: string[] = [];
+    const now = clock.now();
+    let looked = 0;
+    for (const destination of [...destinations.values()]) {
+      if (++looked % STEP === 0) yield;
+      if (!destination.isSilent || !destination.listensAt(now) || !matches(destination.name)) continue;
+      if (destination.parked) names.push(destination.name);
+      destination.resume(now);
+      destinations.refresh(destination);
+    }
+    return names;
+  }
+
+  /** Resumes destinations for which no message waits any more. */
+  resume(names: readonly string[]): void {
+    const { clock, destinations } = this.#parts;
+    const now = clock.now();
+    for (const name of names) {
+      const destination = destinations.known(name);
+      if (destination === undefined || !destination.isSilent || !destination.listensAt(now)) continue;
+      destination.resume(now);
+      destinations.refresh(destination);
+    }
+  }
+
+  /** One destination alone may have all of the window, several share it. */
+  #mostWindow(): number {
+    const { destinations } = this.#parts;
+    return destinations.size <= 1 ? this.#window : Math.max(16, Math.floor(this.#window / 2));
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * What follows the end of a PUBLISH: its PUBACK, a refusal, or a connection that was lost.
+ *
+ * Invariant PUBLISH_ENDS-1: a PUBLISH that was refused or lost is recorded as an attempt, whatever the policy decides.
+ */
+import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
+import type { PublishOutcome } from "@acktor/shared/link/link";
+import type { Clock } from "@acktor/shared/runtime/clock";
+import type { AttemptRecorder } from "./attempt-recorder.ts";
+import { failedPublish } from "./delivery-error.ts";
+import type { DeliveryPolicy } from "./delivery-policy.ts";
+import type { DestinationHealth } from "./destination-health.ts";
+import type { DispatchCounts } from "./dispatch-counts.ts";
+import type { Attempt, InFlightBook, Sent } from "./in-flight-book.ts";
+import type { Writes } from "./outbox-writer.ts";
+import type { Quarantine } from "./quarantine.ts";
+
+/** "No matching subscribers" of MQTT 5. */
+const NO_SUBSCRIBER = 0x10;
+
+/** Settles messages for which the PUBACK is the only answer (`requires_ack: false`). */
+export interface BrokerAcks {
+  brokerAcked(attempt: Attempt): void;
+}
+
+export interface PublishEndsParts {
+  readonly clock: Clock;
+  readonly book: InFlightBook;
+  readonly recorder: AttemptRecorder;
+  readonly writes: Writes;
+  readonly health: DestinationHealth;
+  readonly quarantine: Quarantine;
+  readonly policy: DeliveryPolicy;
+  readonly brokerAcks: BrokerAcks;
+  readonly counts: DispatchCounts;
+  readonly deliveries: DeliveryNotes;
+}
+
+type Ended = Exclude<PublishOutcome, { kind: "unsent" }>;
+
+export class PublishEnds {
+  readonly #parts: PublishEndsParts;
+
+  constructor(parts: PublishEndsParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns true when the window may have room now */
+  ended(attempt: Sent, outcome: Ended): boolean {
+    attempt.span?.end({ outcome: outcome.kind, failed: outcome.kind !== "acked" });
+    // The ack may have come before the PUBACK, or the message may have been published again.
+    if (isClosed(attempt)) return false;
+    if (outcome.kind === "acked") this.#acked(attempt, outcome.reasonCode);
+    else this.#failed(attempt, outcome);
+    return true;
+  }
+
+  #acked(sent: Sent, reasonCode: number): void {
+    const { clock, book, recorder, health, quarantine, brokerAcks, counts, deliveries } = this.#parts;
+    const { message, destination } = sent;
+    const now = clock.now();
+    quarantine.passed(message.messageId);
+    const attempt = book.pubacked(sent, reasonCode, now);
+    counts.puback++;
+    if (deliveries.watched) deliveries.note("puback", message.messageId, message.topic, attempt.attempt, reasonCode);
+    if (!message.requiresAck) {
+      book.close(attempt);
+      health.brokerAnswered(destination, now);
+      brokerAcks.brokerAcked(attempt);
+    } else if (reasonCode === NO_SUBSCRIBER) {
+      counts.noSubscriber++;
+      book.close(attempt);
+      recorder.record([attempt]);
+      health.park(destination);
+    }
+  }
+
+  #failed(attempt: Sent, outcome: Exclude<Ended, { kind: "acked" }>): void {
+    const { clock, book, recorder, health, policy, counts } = this.#parts;
+    const now = clock.now();
+    const reasonCode = outcome.kind === "refused" ? outcome.reasonCode : null;
+    counts[outcome.kind]++;
+    this.#note(attempt, outcome);
+    if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(attempt, now);
+    const decision = policy.decide(attempt.message, failedPublish(outcome), attempt.attempt);
+    if (decision.kind === "retry") book.retryAt(attempt, now + decision.inMs);
+    if (decision.kind === "dead_letter") book.giveUp(attempt, decision.reason);
+    book.close(attempt);
+    // PUBLISH_ENDS-1
+    recorder.recordFailed(attempt, outcome.kind, reasonCode);
+    if (decision.kind === "pause") health.park(attempt.destination);
+  }
+
+  #note({ message, attempt }: Sent, outcome: Exclude<Ended, { kind: "acked" }>): void {
+    const { deliveries } = this.#parts;
+    if (!deliveries.watched) return;
+    const detail = outcome.kind === "refused" ? outcome.reasonCode : outcome.why;
+    deliveries.note("publish_failed", message.messageId, message.topic, attempt, detail);
+  }
+
+  /** A message for which the broker closes the connection each time would end every connection. */
+  #suspect({ message, sentAt }: Sent, now: number): void {
+    const { quarantine, writes } = this.#parts;
+    if (!quarantine.lost(message.messageId, now - sentAt)) return;
+    writes.fail(message, "quarantined: the broker closed the connection each time it was sent");
+  }
+}
+
+/** The state may have changed since the PUBLISH, behind the type of the reference. */
+function isClosed(attempt: Attempt): boolean {
+  return attempt.state === "CLOSED";
+}

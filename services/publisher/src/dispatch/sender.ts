@@ -1,0 +1,163 @@
+/**
+ * Sends what waits, as far as the link, the window and the destinations allow.
+ *
+ * Invariants:
+ *  SENDER-1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
+ *  SENDER-2. A row that cannot be made a PUBLISH is marked failed and stops no other.
+ *  SENDER-3. A message that could not be sent for a passing reason keeps its place.
+ */
+import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
+import type { Link, PublishOutcome } from "@acktor/shared/link/link";
+import type { Clock } from "@acktor/shared/runtime/clock";
+import { printable } from "@acktor/shared/runtime/logger";
+import type { Tracing } from "@acktor/shared/runtime/tracing";
+import { ACK_TIMEOUT } from "./delivery-error.ts";
+import type { DeliveryPolicy } from "./delivery-policy.ts";
+import type { Destination, QueuedMessage } from "./destination.ts";
+import type { DestinationHealth } from "./destination-health.ts";
+import type { Destinations } from "./destinations.ts";
+import type { DispatchCounts } from "./dispatch-counts.ts";
+import type { Doorbell } from "./doorbell.ts";
+import type { EnvelopeSeal } from "./envelope-seal.ts";
+import type { InFlightBook, Sent } from "./in-flight-book.ts";
+import type { Writes } from "./outbox-writer.ts";
+import type { PublishEnds } from "./publish-ends.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { RetryDelay } from "./retry-delay.ts";
+import { toPublish } from "./to-publish.ts";
+import type { WaitingMessages } from "./waiting-messages.ts";
+
+/** A lease with less than the publish deadline and this left is not used: the PUBLISH and its record must fit in. */
+const RECORD_MARGIN_MS = 1_000;
+
+/** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
+const PASSING: ReadonlySet<string> = new Set(["not_connected", "breaker_open", "window_full"]);
+
+export interface SenderParts {
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly destinations: Destinations;
+  readonly waiting: WaitingMessages;
+  readonly book: InFlightBook;
+  readonly ends: PublishEnds;
+  readonly writes: Writes;
+  readonly health: DestinationHealth;
+  readonly quarantine: Quarantine;
+  readonly policy: DeliveryPolicy;
+  readonly retryDelay: RetryDelay;
+  readonly seal: EnvelopeSeal;
+  readonly doorbell: Doorbell;
+  readonly counts: DispatchCounts;
+  readonly deliveries: DeliveryNotes;
+  readonly tracing: Tracing;
+  readonly ackPrefix: string;
+  /** A PUBLISH ends within this, with PUBACK or without. */
+  readonly publishDeadlineMs: number;
+}
+
+export class Sender {
+  readonly #parts: SenderParts;
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+  }
+
+  /** Sends what may be sent now. Cheap when there is nothing to do. */
+  pump(): void {
+    const { waiting, destinations, book, health, link, doorbell } = this.#parts;
+    if (!waiting.isOpen) return;
+    let capacity = link.capacity();
+    while (waiting.size > 0 && capacity > 0 && book.size < health.window) {
+      const destination = destinations.next();
+      const queued = destination === undefined ? undefined : waiting.take(destination);
+      if (destination === undefined || queued === undefined) break;
+      if (!this.#send(destination, queued)) break;
+      capacity--;
+      destinations.refresh(destination);
+    }
+    if (waiting.isLow) doorbell.roomIsFree();
+  }
+
+  /** @returns false when no further message can be sent now */
+  #send(destination: Destination, queued: QueuedMessage): boolean {
+    const { clock, destinations, waiting, book, quarantine } = this.#parts;
+    const at = clock.now();
+    const lifeLeftMs = queued.expiresAt === null ? null : queued.expiresAt - at;
+    if (!this.#maySend(queued, at, lifeLeftMs)) return true;
+    if (!quarantine.admits(queued.message.messageId, book)) {
+      waiting.putBack(destination, queued);
+      // Its turn stays its turn: what is in flight ends within a publish deadline, busy neighbours never do.
+      destinations.hold(destination);
+      return false;
+    }
+    return this.#publish(destination, queued, at, lifeLeftMs);
+  }
+
+  #maySend({ message, leaseEndsAt }: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
+    const { writes, counts, publishDeadlineMs } = this.#parts;
+    // SENDER-1
+    if (leaseEndsAt - at < publishDeadlineMs + RECORD_MARGIN_MS) {
+      counts.leaseMissed++;
+      writes.release([message], 0);
+      return false;
+    }
+    if (message.maxRetries !== null && message.attempts > message.maxRetries) {
+      writes.fail(message, "max_retries");
+      return false;
+    }
+    // The janitor ends an expired row; its lease simply runs out.
+    return lifeLeftMs === null || lifeLeftMs > 0;
+  }
+
+  #publish(destination: Destination, queued: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
+    const { link, book, ends, writes, health, seal, ackPrefix, counts, deliveries } = this.#parts;
+    const { message } = queued;
+    const timeoutMs = health.ackTimeoutMs(destination);
+    const retryInMs = this.#retryInMs(queued, timeoutMs);
+    const attempt = book.open(queued, destination, at, at + timeoutMs, at + retryInMs);
+    if (this.#parts.tracing.on) this.#trace(attempt);
+    const traceparent = attempt.span?.traceparent ?? null;
+    let unsent: (PublishOutcome & { kind: "unsent" }) | null = null;
+    try {
+      link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
+        if (outcome.kind === "unsent") unsent = outcome;
+        else if (ends.ended(attempt, outcome)) this.pump();
+      });
+    } catch (error) {
+      // SENDER-2: a row with values that the outbox refuses today, written before or around its guards.
+      book.close(attempt);
+      writes.fail(message, `unreadable: ${printable(error instanceof Error ? error.message : String(error))}`);
+      return true;
+    }
+    if (unsent !== null) return this.#notSent(attempt, queued, unsent);
+    counts.published++;
+    if (attempt.attempt > 1) counts.republished++;
+    if (deliveries.watched) deliveries.note("published", message.messageId, message.topic, attempt.attempt);
+    return true;
+  }
+
+  /** Milliseconds from this PUBLISH to the next one, should no ack come. */
+  #retryInMs({ message }: QueuedMessage, timeoutMs: number): number {
+    const { policy, retryDelay } = this.#parts;
+    const planned = policy.decide(message, ACK_TIMEOUT, message.attempts + 1);
+    return planned.kind === "retry" ? timeoutMs + planned.inMs : retryDelay.after(timeoutMs, message.attempts);
+  }
+
+  #trace(sent: Sent): void {
+    const { messageId, topic, traceparent } = sent.message;
+    const { tracing, book } = this.#parts;
+    book.trace(sent, tracing.begin({ name: "send", parent: traceparent, messageId, topic, attempt: sent.attempt }));
+  }
+
+  #notSent(attempt: Sent, queued: QueuedMessage, { why }: PublishOutcome & { kind: "unsent" }): boolean {
+    const { book, waiting, writes } = this.#parts;
+    book.close(attempt);
+    if (!PASSING.has(why)) {
+      writes.fail(attempt.message, why);
+      return true;
+    }
+    // SENDER-3
+    waiting.putBack(attempt.destination, queued);
+    return false;
+  }
+}

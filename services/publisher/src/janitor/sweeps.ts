@@ -1,0 +1,111 @@
+/** The janitor's work on the outbox, one periodic role each: expiry, counting, retention, summing up, counting replicas. */
+import type { Logger } from "@acktor/shared/runtime/logger";
+import type { SweepStore } from "../outbox/outbox.ts";
+import type { PeriodicOutput } from "./periodic-machine.ts";
+import { type PeriodicWork, unwrap } from "./periodic-role.ts";
+import type { WaitingLevel } from "./waiting-level.ts";
+
+/** Counting stops this far above the high-water mark: more would change no answer. */
+const COUNT_BEYOND = 10_000;
+const ONCE: PeriodicOutput = { more: false };
+
+/** Ends messages whose time to live is over. */
+export class Expiry implements PeriodicWork {
+  readonly name = "expiry";
+  readonly intervalMs = 1_000;
+  readonly #outbox: SweepStore;
+  readonly #logger: Logger;
+
+  constructor(outbox: SweepStore, logger: Logger) {
+    this.#outbox = outbox;
+    this.#logger = logger;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    const { expired, more } = unwrap(await this.#outbox.expire());
+    if (expired > 0) this.#logger.info({ actor: this.name, expired }, "messages expired");
+    return { more };
+  }
+}
+
+/** Counts what waits, for the high-water mark and for people. */
+export class Counter implements PeriodicWork {
+  readonly name = "counter";
+  readonly intervalMs = 1_000;
+  readonly #outbox: SweepStore;
+  readonly #level: WaitingLevel;
+
+  constructor(outbox: SweepStore, level: WaitingLevel) {
+    this.#outbox = outbox;
+    this.#level = level;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    const level = this.#level;
+    const before = level.accepted;
+    const counted = await this.#outbox.count(level.highWater + COUNT_BEYOND);
+    level.databaseUp = counted.ok || counted.failure.kind === "rejected";
+    // An unreachable database is no failure of this role: readiness follows it within a second, not within the role's backoff.
+    if (!level.databaseUp) return ONCE;
+    level.counted(unwrap(counted), before);
+    level.oldestWaitingMs = unwrap(await this.#outbox.oldestWaiting())?.ageMs ?? null;
+    return ONCE;
+  }
+}
+
+/** Makes the days to come and deletes what is older than the retention. */
+export class Retention implements PeriodicWork {
+  readonly name = "retention";
+  readonly intervalMs = 600_000;
+  readonly #outbox: SweepStore;
+  readonly #logger: Logger;
+
+  constructor(outbox: SweepStore, logger: Logger) {
+    this.#outbox = outbox;
+    this.#logger = logger;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    const { lockedDays, more } = unwrap(await this.#outbox.retain());
+    if (lockedDays.length > 0) {
+      this.#logger.warn({ actor: this.name, days: lockedDays }, "a transaction blocks new partitions; retrying");
+    }
+    return { more };
+  }
+}
+
+export class Tally implements PeriodicWork {
+  readonly name = "tally";
+  readonly intervalMs = 10_000;
+  readonly #outbox: SweepStore;
+
+  constructor(outbox: SweepStore) {
+    this.#outbox = outbox;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    return { more: unwrap(await this.#outbox.sumUpTally()).more };
+  }
+}
+
+/** The part of the dispatcher that shares the window with other publishers. */
+export interface WindowShare {
+  shareWindow(replicas: number): void;
+}
+
+export class ReplicaCount implements PeriodicWork {
+  readonly name = "replicas";
+  readonly intervalMs = 3_000;
+  readonly #outbox: SweepStore;
+  readonly #share: WindowShare;
+
+  constructor(outbox: SweepStore, share: WindowShare) {
+    this.#outbox = outbox;
+    this.#share = share;
+  }
+
+  async run(): Promise<PeriodicOutput> {
+    this.#share.shareWindow(unwrap(await this.#outbox.countReplicas()));
+    return ONCE;
+  }
+}

@@ -1,0 +1,73 @@
+/** Before the publisher works: waits for PostgreSQL, brings the schema up, writes the settings that SQL callers share with us. */
+import type { Pool } from "@acktor/shared/db/pool";
+import type { Link } from "@acktor/shared/link/link";
+import type { Logger } from "@acktor/shared/runtime/logger";
+import { pause } from "@acktor/shared/runtime/pause";
+import type { PublisherSettings } from "@acktor/shared/runtime/settings";
+import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import { configureOutbox } from "./outbox/configure-outbox.ts";
+import { migrateOutbox } from "./outbox/migrate-outbox.ts";
+import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
+import { ensurePartitions } from "./outbox/partitions.ts";
+
+const PAUSE_MS = 500;
+
+/** Whether the schema is there. Written by `prepare`. */
+export class SchemaState {
+  isReady = false;
+}
+
+export interface PrepareParts {
+  readonly pool: Pool;
+  readonly config: PublisherSettings;
+  readonly logger: Logger;
+  readonly link: Link;
+  readonly identity: OutboxIdentity;
+  readonly schema: SchemaState;
+}
+
+/** @returns `ok: false` when the publisher cannot work, with what an operator has to do */
+export async function prepare(parts: PrepareParts, signal: AbortSignal): Promise<Prepared> {
+  const { logger, link, schema } = parts;
+  for (let isLogged = false; ; isLogged = true) {
+    const outcome = await prepareOnce(parts);
+    if (outcome.kind === "ready") break;
+    if (outcome.kind === "never") return { ok: false, fault: outcome.why };
+    if (!isLogged) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
+    if (!(await pause(PAUSE_MS, signal))) return { ok: false, fault: "stopped while waiting for PostgreSQL" };
+  }
+  schema.isReady = true;
+  void link.connect();
+  return { ok: true };
+}
+
+type Preparation = { readonly kind: "ready" } | { readonly kind: "later" | "never"; readonly why: string };
+
+async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Preparation> {
+  if (config.ACKTOR_MIGRATE === "on") {
+    const migrated = await migrateOutbox(pool);
+    if (!migrated.ok) {
+      const { kind, message, fix } = migrated.failure;
+      return { kind: kind === "unavailable" || kind === "busy" ? "later" : "never", why: `${message}. ${fix}` };
+    }
+  }
+  const settings = {
+    ackPrefix: config.ACKTOR_ACK_PREFIX,
+    presencePrefix: config.ACKTOR_PRESENCE_PREFIX,
+    defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
+    defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
+    retentionMs: config.ACKTOR_RETENTION,
+    destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
+  };
+  const configured = await configureOutbox(pool, settings);
+  if (configured.ok) identity.learn(configured.value.outboxId);
+  for (const step of [configured, await ensurePartitions(pool)]) {
+    if (step.ok) continue;
+    const { kind, message, code } = step.failure;
+    if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message };
+    const hint =
+      code === "3F000" || code === "42P01" ? " The schema is missing: start once with ACKTOR_MIGRATE=on." : "";
+    return { kind: "never", why: `${message}.${hint}` };
+  }
+  return { kind: "ready" };
+}
