@@ -31,7 +31,7 @@ test("what is in flight at a birth comes due with its ack timeout", () => {
   assert.equal(next.get(other.messageId), BACKOFF_MS - 100);
 });
 
-test("BOOK-3: a birth during the write of the record has it written once more", () => {
+test("IN_FLIGHT-3: a birth during the write of the record has it written once more", () => {
   const rig = dispatcherRig();
   const message = leased(LATE);
   rig.offer(message);

@@ -7,9 +7,9 @@
  *     └───────────────────┴──── answered, refused, lost, timed out ─────────┴──────► CLOSED
  *
  * Invariants:
- *  BOOK-1. An open attempt takes one place in its destination's window; it frees the place once, when it closes.
- *  BOOK-2. The attempt of a message that is looked up is the latest one; closing an earlier one does not hide it.
- *  BOOK-3. An attempt whose due time changes while its record is being written is recorded once more.
+ *  IN_FLIGHT-1. An open attempt takes one place in its destination's window; it frees the place once, when it closes.
+ *  IN_FLIGHT-2. The attempt of a message that is looked up is the latest one; closing an earlier one does not hide it.
+ *  IN_FLIGHT-3. An attempt whose due time changes while its record is being written is recorded once more.
  */
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage } from "../outbox/outbox.ts";
@@ -132,7 +132,7 @@ export class InFlightBook {
   open(queued: QueuedMessage, to: Destination, sentAt: number, timesOutAt: number, retryAt: number): Sent {
     const entry = new Entry(queued, to, sentAt, timesOutAt, retryAt);
     this.#entries.set(queued.message.messageId, entry);
-    // BOOK-1
+    // IN_FLIGHT-1
     to.inFlight++;
     return entry as Sent;
   }
@@ -184,7 +184,7 @@ export class InFlightBook {
   retryAtAckTimeout(attempt: InFlight): void {
     const entry = attempt as Published as Entry;
     entry.retryAt = entry.timesOutAt;
-    // BOOK-3
+    // IN_FLIGHT-3
     if (entry.state === "RECORDING") entry.isStale = true;
   }
 
@@ -194,7 +194,7 @@ export class InFlightBook {
     entry.timesOutAt = until;
     if (until <= entry.retryAt) return;
     entry.retryAt = until;
-    // BOOK-3
+    // IN_FLIGHT-3
     if (entry.state === "RECORDING" || entry.state === "RECORDED") entry.isStale = true;
   }
 
@@ -208,10 +208,10 @@ export class InFlightBook {
     const entry = attempt as Published as Entry;
     if (entry.state === "CLOSED") return;
     entry.state = "CLOSED";
-    // BOOK-1
+    // IN_FLIGHT-1
     entry.destination.inFlight--;
     const { messageId } = entry.message;
-    // BOOK-2
+    // IN_FLIGHT-2
     if (this.#entries.get(messageId) === entry) this.#entries.delete(messageId);
     this.#turns.refresh(entry.destination);
   }

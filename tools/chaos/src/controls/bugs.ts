@@ -111,7 +111,9 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "no jitter",
-    patches: [{ file: "services/publisher/src/dispatch/retry-delay.ts", from: "this.#random.next() * spread", to: "spread" }],
+    patches: [
+      { file: "services/publisher/src/dispatch/retry-delay.ts", from: "this.#random.next() * spread", to: "spread" },
+    ],
     trial: acksLost,
   },
   {

@@ -43,10 +43,15 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   ),
   before("publisher", "PUBLISH written", SENDER, "counts.published++;"),
   before("publisher", "PUBACK seen", BOOK, "entry.puback = reasonCode;"),
-  before("publisher", "marked sent", BOOK, 'const isFenced = fenced.has(entry.message.messageId);', "lost acks"),
+  before("publisher", "marked sent", BOOK, "const isFenced = fenced.has(entry.message.messageId);", "lost acks"),
   before("publisher", "retry", SENDER, "counts.republished++;", "lost acks"),
   before("publisher", "ack received", SETTLER, "this.counts.received++;"),
-  before("publisher", "ack committed", "services/publisher/src/settle/ack-writer.ts", "settlements.settled(result.rows)"),
+  before(
+    "publisher",
+    "ack committed",
+    "services/publisher/src/settle/ack-writer.ts",
+    "settlements.settled(result.rows)",
+  ),
   before(
     "publisher",
     "expiry",
