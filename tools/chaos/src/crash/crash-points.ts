@@ -83,7 +83,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before("acker", "batch committed", FIRST, "if (stored.size === groups.length)", "a handler"),
   before("acker", "ack about to be sent", "services/acker/src/ack/ack-sender.ts", "this.#underWay++;"),
   before("acker", "ack sent", "services/acker/src/ack/ack-sender.ts", 'if (outcome.kind === "acked")'),
-  before("acker", "drain", "services/acker/src/acker.ts", "await this.processor.drain(", "SIGTERM"),
+  before("acker", "drain", "services/acker/src/supervised-acker.ts", "await processor.drain(", "SIGTERM"),
 ];
 
 /** The source with the point in it: the first time that it is reached the process kills itself as kill -9 does. */
