@@ -1,5 +1,5 @@
 /**
- * The console on a real pair and broker: what happens is seen, soon, and seen again from a recording.
+ * The console on a real pair and broker: events are drawn soon, and a recording shows them again.
  *
  * Runs alone: it measures how soon an event is drawn.
  */
@@ -36,7 +36,7 @@ test("a broker that stops lights RECONNECTING, one that is back CONNECTED, soon 
   scene.assertClean();
 });
 
-test("what one may do now is a button, asked about, done, and refused when it came too late", LIMIT, async (t) => {
+test("a possible command is a button with a confirmation, and is refused when it comes too late", LIMIT, async (t) => {
   const scene = await openScene(t, "/machines");
   if (scene === null) return;
   const { page, publisher } = scene;
@@ -47,7 +47,7 @@ test("what one may do now is a button, asked about, done, and refused when it ca
   await confirm("disconnect");
   await lit(page, "DISCONNECTED");
   await page.locator('[data-command="connect"]').click();
-  // Somebody else was faster.
+  // Another operator was faster.
   assert.equal((await publisher.request("/v1/link/connect", {})).status, 200);
   await lit(page, "CONNECTED");
   await page.locator("dialog .actions button").last().click();
@@ -70,7 +70,7 @@ test("time travel, export, and the recording opened again show the same rows", L
   assert.ok(rows.length > 40, `${rows.length} rows`);
   await stage.broker.start();
   await page.getByText(/Resume \([1-9]/).waitFor();
-  assert.deepEqual(await rowsOf(page), rows, "a paused log stands still");
+  assert.deepEqual(await rowsOf(page), rows, "VIEWPOINT-1: a paused log does not change");
 
   await page.locator(".row", { hasText: "RECONNECTING" }).first().click();
   await lit(page, "RECONNECTING");

@@ -78,7 +78,7 @@ test("dialogs take the focus, keep it, give it back; Escape closes them; the dry
   assertClean();
 });
 
-test("the whole way by keyboard: skip link, rows by arrows, Escape back to now", async (t) => {
+test("ROW_LIST-2: everything works by keyboard: skip link, rows by arrows, Escape back to now", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const [publisher] = fakeFleet(1, 0);
@@ -103,7 +103,7 @@ test("the whole way by keyboard: skip link, rows by arrows, Escape back to now",
   assertClean();
 });
 
-test("behind a token: a form, a wrong one, the right one; from the fragment, which then forgets it", async (t) => {
+test("CONSOLE_CLIENT-2, SESSION-1: a form asks for the token; a token in the fragment is removed from the address", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const token = "a+token/of %sixteen";
@@ -125,7 +125,7 @@ test("behind a token: a form, a wrong one, the right one; from the fragment, whi
   assert.doesNotMatch(another.page.url(), /token/);
 });
 
-test("a stream that is lost is said to be stale, and comes back by itself; what was shown stays", async (t) => {
+test("LIVE-1, EVENT_STREAM-1: a lost stream is shown as stale and reconnects automatically; the rows stay", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const fake = await startFakePublisher(t, { fleet: fakeFleet(2, 1) });

@@ -63,7 +63,7 @@ const PRINCIPALS = [
   },
 ];
 
-test("a token of one team: its name, its messages, and a clear word instead of the whole fleet", async (t) => {
+test("a token of one team: its name, its messages, and a clear explanation instead of the fleet", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const fake = await startFakePublisher(t, { fleet: fakeFleet(1, 1), messages: [MESSAGE], me: TEAM });
@@ -133,7 +133,7 @@ test("send alone: a message can be sent, and nothing is read", async (t) => {
   assertClean();
 });
 
-test("an older publisher without principals, or one that wants no token: everything is offered", async (t) => {
+test("ME-1: an older publisher without principals, or one that requires no token: everything is offered", async (t) => {
   const browser = await startBrowser(t);
   if (browser === null) return;
   const old = await startFakePublisher(t, { fleet: fakeFleet(1, 1), messages: [MESSAGE] });

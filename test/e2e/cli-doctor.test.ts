@@ -113,11 +113,15 @@ testWithBrokers("doctor: a healthy pair, and acks of another outbox", [AEDES, MO
   assert.match(text.out, /対処: .*ACKTOR_ACK_PREFIX/);
 });
 
-test("doctor: without any setting it says what it could not examine", options, async (t) => {
-  const checks = await doctor(t, {});
-  assert.deepEqual(verdicts(checks), { service: "FAIL", config: "WARN", disk: "OK" });
-  assert.match(checks.get("service")?.fix ?? "", /acktor start/);
-});
+test(
+  "DOCTOR-1, DOCTOR-2: without any setting the doctor names what it could not check, and checks the rest",
+  options,
+  async (t) => {
+    const checks = await doctor(t, {});
+    assert.deepEqual(verdicts(checks), { service: "FAIL", config: "WARN", disk: "OK" });
+    assert.match(checks.get("service")?.fix ?? "", /acktor start/);
+  },
+);
 
 test("doctor: faults of the configuration, all of them, without a secret", options, async (t) => {
   const env = {
@@ -184,7 +188,7 @@ test("doctor: PostgreSQL away, closed to us, without the database, not migrated,
   assert.match(broker?.fix ?? "", /start the broker/);
 });
 
-test("doctor: a broker that refuses us, and one that is none", options, async (t) => {
+test("doctor: a broker that refuses the doctor, and a server that is not a broker", options, async (t) => {
   const database = await testDatabase(t);
   const port = await anyPort();
   const sockets = new Set<net.Socket>();

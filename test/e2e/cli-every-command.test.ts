@@ -1,6 +1,6 @@
 /**
  * Every command of the terminal once in each of its forms, against a real pair: piped in English and in Japanese, without an
- * escape sequence (`runCli` sees to that), and as JSON that fits its schema. A command that nobody put into the table fails it.
+ * escape sequence (`runCli` sees to that), and as JSON that fits its schema. A command that is missing in the table fails the test.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -95,7 +95,7 @@ test("every command: in two languages without an escape sequence, and as JSON by
 
   for (const [name, walk] of Object.entries(walks)) {
     const run = (...more: string[]) => runCli(t, [...name.split(" "), ...walk.args, ...more], { env });
-    // A drain ends the service: it is walked last, in one form, and the others find nobody.
+    // A drain ends the service: it comes last, in one form; other commands would find no service.
     const outputs = { json: await run("--json"), en: await run(), ja: await run("--lang", "ja") };
     const isDrain = name === "drain";
     checkJson(name, outputs.json, walk);
@@ -121,7 +121,7 @@ async function record(t: TestContext, publisher: PublisherProcess, env: Record<s
 
 function checkJson(name: string, ended: Ended, { schema, exits = [0] }: Walk): void {
   assert.ok(exits.includes(ended.exit ?? -1), `${name} --json: ${ended.exit} ${ended.out}${ended.err}`);
-  // What is not possible in this state is told on standard error, by another schema (cli-operating).
+  // A refusal goes to standard error, with another schema (cli-operating).
   if (ended.exit === 0 || ended.out !== "") {
     assert.notEqual(ended.out, "", `${name} --json prints nothing: ${ended.err}`);
     for (const line of ended.out.trim().split("\n")) schema.parse(JSON.parse(line));

@@ -114,7 +114,7 @@ test("migrate: says what it would apply, applies it once, and can do without a s
   assert.match((await runCli(t, ["migrate"], { env })).out, /publisher: up to date\nacker: up to date/);
 });
 
-test("migrate: without an address, and with one where nobody is", options, async (t) => {
+test("migrate: without an address, and with an unreachable one", options, async (t) => {
   const fail = async (env: Record<string, string>): Promise<unknown> => {
     const ended = await runCli(t, ["migrate", "--json"], { env });
     assert.doesNotMatch(ended.out + ended.err, /canary/);

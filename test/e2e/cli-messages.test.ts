@@ -15,7 +15,7 @@ import { anyTopic, setStage } from "../support/pair.ts";
 
 const options = { timeout: TEST_LIMIT_MS };
 
-test("send: accepted, acknowledged, shown; from standard input too, whatever it holds", options, async (t) => {
+test("send: accepted, acknowledged, shown; also any bytes from standard input", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
   const env = { ACKTOR_URL: publisher.url };
@@ -103,7 +103,7 @@ test("send --wait: 4 at the timeout, 1 when it fails; what is refused names its 
   assert.equal(failureOutput.parse(JSON.parse(unknown.err)).error.code, "not_found");
 });
 
-test("send: at the high-water mark it waits as long as it is asked to, and then gives up", options, async (t) => {
+test("SEND-2: at the high-water mark send waits within its timeout, then gives up", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const publisher = await stage.publisher({ ACKTOR_HIGH_WATER: "5" });
   const env = { ACKTOR_URL: publisher.url };
@@ -117,52 +117,56 @@ test("send: at the high-water mark it waits as long as it is asked to, and then 
   assert.equal(goes.exit, 0, goes.err);
 });
 
-test("dead letters: counted by reason, shown, replayed, discarded; nothing without a yes", options, async (t) => {
-  const stage = await setStage(t, { broker: AEDES });
-  const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
-  const env = { ACKTOR_URL: publisher.url, USER: "ana" };
-  const topic = `quiet/${anyTopic()}`;
-  assert.match((await runCli(t, ["dead-letters", "list"], { env })).out, /no dead letters/);
-  const dying = ["send", topic, "x", "--count", "3", "--ttl", "1s", "--wait", "acked"];
-  assert.equal((await runCli(t, dying, { env })).exit, 1);
-  const groups = readOutput(deadLettersOutput, await runCli(t, ["dead-letters", "list", "--json"], { env })).groups;
-  assert.deepEqual(
-    groups.map(({ reason, state, count }) => [reason, state, count]),
-    [["expired", "expired", 3]],
-  );
-  const [newest] = readOutput(
-    messagesOutput,
-    await runCli(t, ["dead-letters", "show", "--reason", "expired", "--json"], { env }),
-  ).messages;
-  assert.ok(newest);
+test(
+  "CONFIRM-1: dead letters are counted, shown, replayed, discarded; nothing changes without a confirmation",
+  options,
+  async (t) => {
+    const stage = await setStage(t, { broker: AEDES });
+    const [publisher] = await Promise.all([stage.publisher(), stage.acker()]);
+    const env = { ACKTOR_URL: publisher.url, USER: "ana" };
+    const topic = `quiet/${anyTopic()}`;
+    assert.match((await runCli(t, ["dead-letters", "list"], { env })).out, /no dead letters/);
+    const dying = ["send", topic, "x", "--count", "3", "--ttl", "1s", "--wait", "acked"];
+    assert.equal((await runCli(t, dying, { env })).exit, 1);
+    const groups = readOutput(deadLettersOutput, await runCli(t, ["dead-letters", "list", "--json"], { env })).groups;
+    assert.deepEqual(
+      groups.map(({ reason, state, count }) => [reason, state, count]),
+      [["expired", "expired", 3]],
+    );
+    const [newest] = readOutput(
+      messagesOutput,
+      await runCli(t, ["dead-letters", "show", "--reason", "expired", "--json"], { env }),
+    ).messages;
+    assert.ok(newest);
 
-  for (const verb of ["replay", "discard"]) {
-    const unasked = await runCli(t, ["dead-letters", verb], { env, input: "y\n" });
-    assert.deepEqual([unasked.exit, unasked.out], [2, ""], verb);
-    const dry = await runCli(t, ["dead-letters", verb, "--topic", topic, "--dry-run", "--json"], { env });
-    assert.deepEqual([dry.exit, readOutput(changeOutput, dry).matched], [0, 3], verb);
-  }
-  const untouched = await stage.sql(
-    "select 1 from publisher.message_delivery where state = 'expired' and discarded_at is null",
-  );
-  assert.equal(untouched.length, 3);
-  assert.equal((await stage.sql("select 1 from publisher.operator_action")).length, 0);
+    for (const verb of ["replay", "discard"]) {
+      const unasked = await runCli(t, ["dead-letters", verb], { env, input: "y\n" });
+      assert.deepEqual([unasked.exit, unasked.out], [2, ""], verb);
+      const dry = await runCli(t, ["dead-letters", verb, "--topic", topic, "--dry-run", "--json"], { env });
+      assert.deepEqual([dry.exit, readOutput(changeOutput, dry).matched], [0, 3], verb);
+    }
+    const untouched = await stage.sql(
+      "select 1 from publisher.message_delivery where state = 'expired' and discarded_at is null",
+    );
+    assert.equal(untouched.length, 3);
+    assert.equal((await stage.sql("select 1 from publisher.operator_action")).length, 0);
 
-  const discard = ["dead-letters", "discard", "--reason", "expired", "--limit", "2", "--yes", "--json"];
-  const discarded = readOutput(changeOutput, await runCli(t, discard, { env }));
-  assert.deepEqual([discarded.matched, discarded["discarded"]], [2, 2]);
-  const left = readOutput(deadLettersOutput, await runCli(t, ["dead-letters", "list", "--json"], { env }));
-  assert.deepEqual(
-    left.groups.map(({ count }) => count),
-    [1],
-  );
-  const replayed = await runCli(t, ["dead-letters", "replay", "--yes"], { env });
-  assert.deepEqual([replayed.exit, replayed.out], [0, "replayed 1 messages\n"]);
-  const audit = await stage.sql(
-    "select who, said, action, messages::int4 from publisher.operator_action order by action_id",
-  );
-  assert.deepEqual(audit, [
-    { who: "local", said: "ana", action: "discard", messages: 2 },
-    { who: "local", said: "ana", action: "replay", messages: 1 },
-  ]);
-});
+    const discard = ["dead-letters", "discard", "--reason", "expired", "--limit", "2", "--yes", "--json"];
+    const discarded = readOutput(changeOutput, await runCli(t, discard, { env }));
+    assert.deepEqual([discarded.matched, discarded["discarded"]], [2, 2]);
+    const left = readOutput(deadLettersOutput, await runCli(t, ["dead-letters", "list", "--json"], { env }));
+    assert.deepEqual(
+      left.groups.map(({ count }) => count),
+      [1],
+    );
+    const replayed = await runCli(t, ["dead-letters", "replay", "--yes"], { env });
+    assert.deepEqual([replayed.exit, replayed.out], [0, "replayed 1 messages\n"]);
+    const audit = await stage.sql(
+      "select who, said, action, messages::int4 from publisher.operator_action order by action_id",
+    );
+    assert.deepEqual(audit, [
+      { who: "local", said: "ana", action: "discard", messages: 2 },
+      { who: "local", said: "ana", action: "replay", messages: 1 },
+    ]);
+  },
+);

@@ -40,7 +40,7 @@ test("status of both services, in both languages, once and again and again", opt
   for (const line of out.trim().split("\n")) statusOutput.parse(JSON.parse(line));
 });
 
-test("operator's commands act, and say so when the state does not allow them", options, async (t) => {
+test("an operator's commands act, or are refused when the state does not allow them", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const publisher = await stage.publisher();
   const env = { ACKTOR_URL: publisher.url, USER: "ana" };
@@ -74,7 +74,7 @@ test("operator's commands act, and say so when the state does not allow them", o
 });
 
 test(
-  "watch shows and records what happens, past a restart of the service; the recording is shown again",
+  "WATCH-1: watch shows and records transitions across a restart of the service; the recording is played back",
   options,
   async (t) => {
     const stage = await setStage(t, { broker: AEDES });
@@ -124,7 +124,7 @@ test(
   },
 );
 
-test("a wrong token is refused, and none is ever said", options, async (t) => {
+test("a wrong token is refused, and no output contains a token", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-cli-"));
   cleanUp(t, () => rm(folder, { recursive: true, force: true }));
@@ -155,45 +155,53 @@ test("a wrong token is refused, and none is ever said", options, async (t) => {
   assert.equal((await watching.ended).exit, 130);
 });
 
-test("with the service away every command that asks it ends with 3 and the address", options, async (t) => {
-  const url = "http://127.0.0.1:1";
-  const commands = [
-    ["status"],
-    ["send", "t", "p"],
-    ["messages", "list"],
-    ["messages", "show", "x"],
-    ["dead-letters", "list"],
-    ["dead-letters", "show"],
-    ["dead-letters", "replay", "--yes"],
-    ["dead-letters", "discard", "--yes"],
-    ["watch"],
-    ["pause"],
-    ["resume"],
-    ["drain"],
-    ["link", "connect"],
-    ["link", "disconnect"],
-    ["link", "reset"],
-    ["breaker", "open"],
-    ["breaker", "close"],
-  ];
-  for (const args of commands) {
-    const ended = await runCli(t, [...args, "--json"], { env: { ACKTOR_URL: url } });
-    assert.deepEqual([ended.exit, ended.out], [3, ""], args.join(" "));
-    const { error } = failureOutput.parse(JSON.parse(ended.err));
-    assert.equal(error.code, "service_away", args.join(" "));
-    assert.match(error.message, /127\.0\.0\.1:1/);
-    assert.notEqual(error.fix, "");
-  }
-});
+test(
+  "with the service unreachable every command that needs it exits with 3 and names the address",
+  options,
+  async (t) => {
+    const url = "http://127.0.0.1:1";
+    const commands = [
+      ["status"],
+      ["send", "t", "p"],
+      ["messages", "list"],
+      ["messages", "show", "x"],
+      ["dead-letters", "list"],
+      ["dead-letters", "show"],
+      ["dead-letters", "replay", "--yes"],
+      ["dead-letters", "discard", "--yes"],
+      ["watch"],
+      ["pause"],
+      ["resume"],
+      ["drain"],
+      ["link", "connect"],
+      ["link", "disconnect"],
+      ["link", "reset"],
+      ["breaker", "open"],
+      ["breaker", "close"],
+    ];
+    for (const args of commands) {
+      const ended = await runCli(t, [...args, "--json"], { env: { ACKTOR_URL: url } });
+      assert.deepEqual([ended.exit, ended.out], [3, ""], args.join(" "));
+      const { error } = failureOutput.parse(JSON.parse(ended.err));
+      assert.equal(error.code, "service_away", args.join(" "));
+      assert.match(error.message, /127\.0\.0\.1:1/);
+      assert.notEqual(error.fix, "");
+    }
+  },
+);
 
-test("with PostgreSQL away status still shows the connection, and the rest ends with 3", options, async (t) => {
-  const cluster = await startCluster(t);
-  const stage = await setStage(t, { broker: AEDES, databaseUrl: cluster.url });
-  const publisher = await stage.publisher();
-  const env = { ACKTOR_URL: publisher.url };
-  await cluster.kill();
-  assert.equal((await runCli(t, ["send", anyTopic(), "x"], { env })).exit, 3);
-  assert.equal((await runCli(t, ["messages", "list"], { env })).exit, 3);
-  const status = await runCli(t, ["status", "--json"], { env });
-  assert.deepEqual([status.exit, readOutput(statusOutput, status).stats], [0, null]);
-});
+test(
+  "with PostgreSQL unreachable status still shows the connection, and other commands exit with 3",
+  options,
+  async (t) => {
+    const cluster = await startCluster(t);
+    const stage = await setStage(t, { broker: AEDES, databaseUrl: cluster.url });
+    const publisher = await stage.publisher();
+    const env = { ACKTOR_URL: publisher.url };
+    await cluster.kill();
+    assert.equal((await runCli(t, ["send", anyTopic(), "x"], { env })).exit, 3);
+    assert.equal((await runCli(t, ["messages", "list"], { env })).exit, 3);
+    const status = await runCli(t, ["status", "--json"], { env });
+    assert.deepEqual([status.exit, readOutput(statusOutput, status).stats], [0, null]);
+  },
+);

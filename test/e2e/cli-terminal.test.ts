@@ -27,7 +27,7 @@ test("Ctrl-C while it waits: 130, and what was sent stays sent", options, async 
   assert.equal((await sending.ended).exit, 130);
 });
 
-test("a reader that leaves ends it in silence", options, async (t) => {
+test("a reader that closes the pipe ends the command without a message", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const publisher = await stage.publisher();
   const script = `"${process.execPath}" "${PROGRAM}" status --watch --interval 50ms | head -n 1; echo "\${PIPESTATUS[0]}"`;
@@ -40,7 +40,7 @@ const SCRIPT = "/usr/bin/script";
 const noTerminal =
   existsSync(SCRIPT) && process.platform === "linux" ? {} : { skip: "script (util-linux) is not installed" };
 
-test("on a terminal it asks, shows colours, and takes no for an answer", { ...options, ...noTerminal }, async (t) => {
+test("CONFIRM-1: on a terminal it asks, shows colours, and accepts a no", { ...options, ...noTerminal }, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const publisher = await stage.publisher();
   const env = { ACKTOR_URL: publisher.url, TERM: "xterm", LANG: "C" };

@@ -26,7 +26,11 @@ test("token create, list and revoke: what a team may do, and for how long", { ti
   );
   assert.equal(made.exit, 0, made.err);
   const token = made.out.trim();
-  assert.match(made.out, /^acktor_[A-Za-z0-9_-]{43}\n$/, "the token alone, so that it can go into a file");
+  assert.match(
+    made.out,
+    /^acktor_[A-Za-z0-9_-]{43}\n$/,
+    "PRINT_TOKEN-1: only the token, so that it can go into a file",
+  );
   assert.match(made.err, /team-a.*send,read.*e2e\/a\/#/s);
   assert.ok(!made.err.includes(token));
 

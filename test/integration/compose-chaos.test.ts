@@ -1,4 +1,4 @@
-/** The profile `chaos` of docker-compose.yml without containers: the line that breaks, and what a trial says of it. */
+/** The profile `chaos` of docker-compose.yml without containers: the line that breaks, and the result of a trial. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { LINE_SCENARIOS } from "@acktor/chaos/run/run-line-faults";
@@ -33,7 +33,9 @@ test("the tutorial's four faults are among those that need only the line", () =>
   for (const name of ["cut", "on-off", "delay", "loss"]) assert.ok(names.includes(name), name);
 });
 
-test("a line that is cut: missed, CONNECTED again, and nothing lost", { timeout: WITHIN_MS }, async (t) => {
+test("FAULT_PROXY-2, TRY_FAULT-1: a cut line is noticed, the link reconnects, and nothing is lost", {
+  timeout: WITHIN_MS,
+}, async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const line = await startLine(t, broker.port);
   const common = { DATABASE_URL: database.url, MQTT_URL: `mqtt://127.0.0.1:${line.port}`, ACKTOR_API_TOKEN: TOKEN };
@@ -54,7 +56,9 @@ test("a line that is cut: missed, CONNECTED again, and nothing lost", { timeout:
   for (const lang of ["en", "ja_JP.UTF-8"]) assert.equal(describeTrial(trial, chooseFaultTexts(lang, {})).length, 5);
 });
 
-test("what cannot be tried is said, and is no success", { timeout: WITHIN_MS }, async (t) => {
+test("TRY_FAULT-2, FAULT_PROXY-1: a trial that is not possible is reported, and is not a success", {
+  timeout: WITHIN_MS,
+}, async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const line = await startLine(t, broker.port);
   const common = { DATABASE_URL: database.url, MQTT_URL: broker.url, ACKTOR_API_TOKEN: TOKEN };
@@ -62,6 +66,8 @@ test("what cannot be tried is said, and is no success", { timeout: WITHIN_MS }, 
   const options = optionsFor("half-open", publisher.url, line);
   assert.deepEqual(await tryFault(options), { ok: false, why: "untouched" }, "the services do not use this line");
   assert.deepEqual(await tryFault({ ...options, token: "another" }), { ok: false, why: "publisher" });
+  const elsewhere = options.control.replace("127.0.0.1", "127.0.0.2");
+  await assert.rejects(fetch(`${elsewhere}/scenarios`), "FAULT_PROXY-1: only loopback's own address");
   await line.stop();
   assert.deepEqual(await tryFault(options), { ok: false, why: "line" });
 });

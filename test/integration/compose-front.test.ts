@@ -36,7 +36,7 @@ async function ask(url: string): Promise<string> {
   return response.text();
 }
 
-test("connections take turns, and none goes where nobody answers", async (t) => {
+test("FORWARDER-2: connections take turns, and skip an address that does not answer", async (t) => {
   const first = await startPublisher(t, "127.0.0.2", 0);
   const port = portOf(first);
   await startPublisher(t, "127.0.0.3", port);
@@ -48,7 +48,7 @@ test("connections take turns, and none goes where nobody answers", async (t) => 
   assert.deepEqual([await ask(url), await ask(url)], ["127.0.0.3", "127.0.0.3"]);
 });
 
-test("addresses are asked for anew: a publisher that comes is found", async (t) => {
+test("FORWARDER-2: addresses are resolved again: a new publisher is found", async (t) => {
   const first = await startPublisher(t, "127.0.0.2", 0);
   let addresses: string[] = [];
   const { url } = await startFront(t, { host: "publisher", port: portOf(first), resolve: async () => addresses });
@@ -59,11 +59,11 @@ test("addresses are asked for anew: a publisher that comes is found", async (t) 
   await assert.rejects(ask(failing.url));
 });
 
-test("a side that goes takes the other with it, and a stop leaves nothing open", async (t) => {
+test("FORWARDER-3: a side that closes closes the other, and a stop closes everything", async (t) => {
   const held = new Set<net.Socket>();
   const publisher = net.createServer((socket) => {
     held.add(socket);
-    socket.on("error", () => "told by close");
+    socket.on("error", () => "close follows");
     socket.once("close", () => held.delete(socket));
     socket.write("stream");
   });
@@ -74,7 +74,7 @@ test("a side that goes takes the other with it, and a stop leaves nothing open",
   const call = async (): Promise<net.Socket> => {
     const socket = net.connect({ host: "127.0.0.1", port: portOf(front.server) });
     cleanUp(t, () => socket.destroy());
-    socket.on("error", () => "told by close");
+    socket.on("error", () => "close follows");
     await new Promise((resolve) => socket.once("data", resolve));
     return socket;
   };
@@ -89,7 +89,7 @@ test("a side that goes takes the other with it, and a stop leaves nothing open",
   await until(() => last.closed && held.size === 0, 2_000, "both sides to close at the stop");
 });
 
-test("beyond its bound connections are closed, and those before it stay", async (t) => {
+test("FORWARDER-1: connections beyond the limit are closed, earlier ones stay", async (t) => {
   const publisher = await startPublisher(t, "127.0.0.1", 0, "here");
   const resolve = async (): Promise<string[]> => ["127.0.0.1"];
   const { url, server } = await startFront(t, { host: "p", port: portOf(publisher), resolve, maxConnections: 1 });
@@ -126,14 +126,14 @@ async function startApi(t: TestContext, total: number, state: () => string): Pro
 
 const ASKED = { token: "the token", topic: "sensors/welcome", signal: new AbortController().signal };
 
-test("the first message is sent once into an empty outbox, and awaited", async (t) => {
+test("WELCOME-1: the first message is sent once into an empty outbox, and its ack is awaited", async (t) => {
   let looks = 0;
   const api = await startApi(t, 0, () => (++looks > 2 ? "acknowledged" : "sent"));
   assert.equal(await welcome({ ...ASKED, api: api.url, withinMs: 10_000 }), "acknowledged");
   assert.deepEqual([api.posts, looks], [["welcome"], 3]);
 });
 
-test("where there are messages none is sent; where nobody answers it ends in time", async (t) => {
+test("WELCOME-1: with messages in the outbox none is sent; without an answer the wait ends in time", async (t) => {
   const used = await startApi(t, 5, () => "sent");
   assert.equal(await welcome({ ...ASKED, api: used.url, withinMs: 10_000 }), "seen");
   assert.deepEqual(used.posts, []);

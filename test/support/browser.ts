@@ -1,9 +1,8 @@
 /**
  * Chromium for tests of the console.
  *
- * Invariants:
- *  1. A test fails when the page asked another origin, broke its content security policy, or met an error of its own.
- *  2. The browser is closed with the test.
+ *  CONSOLE_CLIENT-1: a test fails if the page sent a request to another origin, violated its content security policy, or
+ *  threw an error. The browser is closed after the test.
  */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";

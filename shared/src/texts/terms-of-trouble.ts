@@ -73,7 +73,7 @@ export const TROUBLE_TERMS: readonly Term[] = [
   {
     word: { en: "reject", ja: "却下" },
     meaning: {
-      en: "The acker does not process a message and says so in its ack; validation answers 400 or 422.",
+      en: "The acker does not process a message and sends a rejecting ack; validation answers 400 or 422.",
       ja: "acker がメッセージを処理せず、ack でそれを知らせること。検証の場合は 400 または 422 を返します。",
     },
     when: /\breject(s|ed)?\b/i,

@@ -1,4 +1,4 @@
-/** What a service's answers, and what is no answer, become; and where the token goes. */
+/** How the service's answers become results, and where the token is sent. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
@@ -66,7 +66,7 @@ test("each status has its exit code; foreign text in an error is made safe", asy
   assert.deepEqual([refused.status, refused.retryAfterSeconds], [429, 7]);
 });
 
-test("what is not acktor, and nobody at all, is a dependency that is away", async (t) => {
+test("API-1: another program, and an unreachable address, are failures with exit code 3", async (t) => {
   const url = await serve(t, (request, response) => {
     if (request.url === "/hangup") response.destroy();
     else if (request.url === "/html") response.end("<html>");
@@ -77,13 +77,13 @@ test("what is not acktor, and nobody at all, is a dependency that is away", asyn
   assert.deepEqual(endOf(await apiAt(url).get("/list")), [3, "not_acktor"]);
   assert.deepEqual(endOf(await apiAt(url).get("/other")), [3, "not_acktor"]);
   assert.deepEqual(endOf(await apiAt(url).get("/hangup")), [3, "service_away"]);
-  const nobody = await apiAt("http://127.0.0.1:1").get("/v1/status");
-  assert.ok(!nobody.ok);
-  assert.equal(nobody.failure.exit, 3);
-  assert.match(nobody.failure.message, /127\.0\.0\.1:1/);
+  const unreachable = await apiAt("http://127.0.0.1:1").get("/v1/status");
+  assert.ok(!unreachable.ok);
+  assert.equal(unreachable.failure.exit, 3);
+  assert.match(unreachable.failure.message, /127\.0\.0\.1:1/);
 });
 
-test("the token goes with the request and nowhere else", async (t) => {
+test("API-2: the token is sent only to the given address", async (t) => {
   const heard: (string | undefined)[] = [];
   const other = await serve(t, (request, response) => {
     heard.push(request.headers.authorization);
@@ -107,7 +107,7 @@ test("Ctrl-C ends a request that hangs", async (t) => {
   assert.equal((await apiAt(url, abort.signal).get("/v1/status")).ok, false);
 });
 
-test("address and token: options before the environment, files, and what cannot be", async (t) => {
+test("address and token: options before the environment, files, invalid values", async (t) => {
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-unit-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const file = path.join(folder, "token");
@@ -135,7 +135,7 @@ test("address and token: options before the environment, files, and what cannot 
   assert.ok(!secret.ok && !JSON.stringify(secret).includes(TOKEN));
 });
 
-test("server-sent events arrive whole, however the bytes are cut", async () => {
+test("server-sent events are complete for every way to cut the bytes", async () => {
   const text =
     'event: snapshot\r\ndata: {"a":"ü"}\r\n\r\n:\n\ndata: one\ndata:two\n\nevent:bus\rdata: x\r\rdata: cut off';
   const bytes = new TextEncoder().encode(text);

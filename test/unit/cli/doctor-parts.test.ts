@@ -17,12 +17,12 @@ test("the verdict is the worst of all", () => {
   assert.equal(median([]), 0);
 });
 
-test("a disk that fills up is warned of before it is too late", () => {
+test("a disk that fills up causes a warning early", () => {
   const verdict = (mib: number): string => judgeRoom(english, "/data", mib * 1_048_576).verdict;
   assert.deepEqual([50, 100, 1_023, 1_024].map(verdict), ["FAIL", "WARN", "WARN", "OK"]);
 });
 
-test("addresses are shown without what they carry", () => {
+test("MASK-1: addresses are shown without user, password, query and fragment", () => {
   const addresses: [string, string][] = [
     ["mqtt://broker:1883", "mqtt://broker:1883"],
     ["mqtt://me:canary@broker:1883/x", "mqtt://***@broker:1883/x"],
@@ -38,7 +38,7 @@ test("addresses are shown without what they carry", () => {
   );
 });
 
-test("no secret of any service is shown, whatever it holds and wherever it comes from", () => {
+test("MASK-1: no secret of any service is shown, for every value and origin", () => {
   const all = { ...publisherSettings, ...ackerSettings };
   for (const canary of [
     "canary-0123456789",

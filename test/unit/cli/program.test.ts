@@ -1,4 +1,4 @@
-/** The tree of commands: every help has its examples, in both languages, and what is wrong is said before anything is done. */
+/** The tree of commands: help with examples in both languages, and errors before anything is done. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -52,7 +52,7 @@ test("every command has a description, examples that call it, and exit codes at 
   }
 });
 
-test("wrong usage: exit 2, named on standard error, nothing on standard output", async () => {
+test("PROGRAM-1, PROGRAM-2: wrong usage has exit code 2, a message on standard error, nothing on standard output", async () => {
   const wrong: [string[], RegExp][] = [
     [[], /Usage: acktor/],
     [["nonsense"], /unknown command 'nonsense'/],
@@ -84,7 +84,7 @@ test("wrong usage: exit 2, named on standard error, nothing on standard output",
   }
 });
 
-test("arguments that cannot be read are told in the language, and with --json in one line of JSON", async () => {
+test("PROGRAM-1: wrong arguments are reported in the chosen language, with --json as one line of JSON", async () => {
   const wrong: [string[], string, string][] = [
     [["messages"], "a command is missing", "コマンド"],
     [["statsu"], "unknown command 'statsu' (did you mean status?)", "もしかして: status"],
@@ -120,7 +120,7 @@ test("arguments that cannot be read are told in the language, and with --json in
     /^error: unknown command 'a\\u001b\[2J b'\n/,
     "nothing typed moves the cursor",
   );
-  assert.match((await run("statsu", "--", "--json")).err, /^error: /, "what comes after -- is no option");
+  assert.match((await run("statsu", "--", "--json")).err, /^error: /, "arguments after -- are not options");
 });
 
 test("completion as JSON holds the script", async () => {
@@ -130,14 +130,14 @@ test("completion as JSON holds the script", async () => {
   assert.deepEqual([shell, `${script}\n`], ["bash", (await run("completion", "bash")).out]);
 });
 
-test("a token on the command line is warned of, and is in no help", async () => {
+test("a token on the command line causes a warning, and no help shows the option", async () => {
   const { err } = await run("status", "--token", "canary", "--url", "http://127.0.0.1:1");
   assert.match(err, /warning: a token on the command line/);
   assert.doesNotMatch(err, /canary/);
   assert.doesNotMatch((await run("--help")).out, /--token </);
 });
 
-test("the codes that the reference lists are those that the command has", () => {
+test("the reference lists exactly the codes of the command", () => {
   const folder = path.join(import.meta.dirname, "../../../tools/cli/src");
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   const used = sources
@@ -146,7 +146,7 @@ test("the codes that the reference lists are those that the command has", () => 
   assert.deepEqual([...new Set(used)].sort(), Object.keys(CLI_CODES).sort());
 });
 
-test("completion: what can be typed after each path", () => {
+test("completion: what can follow each command", () => {
   const entries = new Map(completionEntries(program).map(({ path, words }) => [path, words.map((word) => word.text)]));
   assert.ok(entries.get("")?.includes("dead-letters"));
   assert.deepEqual(entries.get("link")?.slice(0, 3), ["connect", "disconnect", "reset"]);
@@ -172,7 +172,7 @@ test("the bash script is bash, and completes", async () => {
   for (const command of program.commands) assert.ok(all.includes(command.name()), command.name());
 });
 
-test("the other scripts name every command, and quote what they say", () => {
+test("the other scripts name every command, and quote their texts", () => {
   for (const texts of [english, japanese]) {
     const translated = makeProgram(texts, async () => undefined);
     for (const shell of ["zsh", "fish"] as const) {

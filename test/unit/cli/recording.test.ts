@@ -56,14 +56,14 @@ async function replay(file: string): Promise<{ exit: number; out: string; err: s
   return { exit: await runProgram(["replay-recording", file, "--no-wait", "--json"], world), ...written };
 }
 
-test("what the command records the console opens; what came twice is there once", async (t) => {
+test("RECORDER-1, RECORDER-2: the console opens what the command records; a repeated event is written once", async (t) => {
   const file = await temporaryFile(t);
   const recorder = await Recorder.open(file);
   assert.ok(typeof recorder !== "string");
   await recorder.add({ event: "snapshot", at: 0, data: snapshot([move(1, "CONNECTING"), move(2, "CONNECTED")]) });
   await recorder.add({ event: "inspect", at: 0, data: move(2, "CONNECTED") });
   await recorder.add({ event: "inspect", at: 0, data: deliveries(3) });
-  // The stream was lost, and the next picture has what was missed.
+  // The stream was lost, and the next snapshot has the missed events.
   await recorder.add({ event: "snapshot", at: 0, data: snapshot([deliveries(3), move(4, "RECONNECTING")]) });
   await recorder.add({ event: "inspect", at: 0, data: move(1, "CONNECTING", "b2") });
   await recorder.end();
@@ -85,7 +85,7 @@ test("what the command records the console opens; what came twice is there once"
   assert.equal(await Recorder.open(file), "EEXIST");
 });
 
-test("what the console has saved the command shows", async (t) => {
+test("the command plays back what the console saved", async (t) => {
   const file = await temporaryFile(t);
   const journal = new Journal();
   const events = [move(1, "CONNECTED"), deliveries(2), move(5, "RECONNECTING")];
@@ -103,7 +103,7 @@ test("what the console has saved the command shows", async (t) => {
   );
 });
 
-test("what is no recording is refused by its line, before anything of it acts on the terminal", async (t) => {
+test("REPLAY-1: an invalid line is refused by its number, and no part is printed", async (t) => {
   const file = await temporaryFile(t);
   const head = toJsonLines([], []);
   const wrong: [string, number, string][] = [

@@ -18,7 +18,7 @@ function rig(options: { out?: boolean; err?: boolean; env?: Record<string, strin
   return { terminal, written };
 }
 
-test("colours and clearing: on a terminal only, and never against NO_COLOR, --no-color or a dumb one", () => {
+test("TERMINAL-1: colours and clearing only on a terminal, and not with NO_COLOR, --no-color or TERM=dumb", () => {
   const painted = (options: Parameters<typeof rig>[0]): string => {
     const { terminal, written } = rig(options);
     terminal.out(terminal.paint("good", "OK"));

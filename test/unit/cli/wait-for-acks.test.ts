@@ -1,4 +1,4 @@
-/** Waiting for many messages: by few requests, bounded, and not held up by those that are stuck. */
+/** Waiting for many messages: few requests, a bound, and no delay by stuck messages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Api } from "@acktor/cli/api/api";
@@ -39,7 +39,7 @@ function rig(stateOf: (id: string, asked: number) => string | null | number) {
   return { wait, asked: () => asked };
 }
 
-test("a thousand that are stuck hide none of the others", async () => {
+test("WAIT-2: a thousand stuck messages do not hide the others", async () => {
   const { wait } = rig((id) => (Number(id) < 1_000 ? "sent" : id === "1500" ? "failed" : "acknowledged"));
   const ends = await wait(3_000, 500);
   assert.ok(ends.ok);
@@ -50,21 +50,21 @@ test("a thousand that are stuck hide none of the others", async () => {
   assert.ok(ends.value.seconds >= 0.5);
 });
 
-test("many that are done cost a request a thousand", async () => {
+test("WAIT-2: acknowledged messages cost one request per thousand", async () => {
   const { wait, asked } = rig(() => "acknowledged");
   const ends = await wait(10_000, 5_000);
   assert.ok(ends.ok && ends.value.open === 0);
   assert.equal(asked(), 10);
 });
 
-test("a service that is away for a moment is waited for; a wrong token is not", async () => {
+test("WAIT-1: the wait survives a short outage of the service, but not a wrong token", async () => {
   const back = await rig((_, asked) => (asked < 3 ? 503 : "expired")).wait(1, 5_000);
   assert.ok(back.ok && back.value.expired === 1);
   const closed = await rig(() => 401).wait(1, 5_000);
   assert.ok(!closed.ok && closed.failure.code === "401");
 });
 
-test("a message that the outbox does not have is never called done", async () => {
+test("WAIT-1: a message that is not in the outbox stays open until the timeout", async () => {
   const ends = await rig(() => null).wait(1, 50);
   assert.ok(ends.ok && ends.value.open === 1);
 });

@@ -1,4 +1,4 @@
-/** What `init` writes for each container: made once, the same at each start, and nobody's but its reader's. */
+/** What `init` writes for each container: made once, the same at each start, and no other container's secrets. */
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
@@ -23,7 +23,7 @@ function prepare(t: TestContext): PrepareOptions & { readonly target: string } {
   };
 }
 
-test("a second start makes and writes nothing; a lost file is written again as it was", (t) => {
+test("WRITE_FOLDER-1: a second start makes and writes nothing; a lost file is written again with the same content", (t) => {
   if (!hasOpenssl(t)) return;
   const options = prepare(t);
   const first = prepareSecrets(options);
@@ -36,7 +36,7 @@ test("a second start makes and writes nothing; a lost file is written again as i
   assert.equal(readFileSync(url, "utf8"), before);
 });
 
-test("nobody gets the passwords or keys of another, and the authority's key leaves its folder never", (t) => {
+test("AUTHORITY-2: no container gets the passwords or keys of another, and the authority's key stays in its folder", (t) => {
   if (!hasOpenssl(t)) return;
   const options = prepare(t);
   prepareSecrets(options);
@@ -53,7 +53,7 @@ test("nobody gets the passwords or keys of another, and the authority's key leav
   assert.deepEqual(owners(secret("mqtt-publisher")), ["publisher"], "mosquitto knows hashes");
   assert.deepEqual(owners(secret("nats-acker")), ["acker", "nats"]);
   assert.deepEqual(owners(secret("ack-secret")), ["acker", "publisher"]);
-  assert.deepEqual(owners(secret("nats-secret")), ["acker", "publisher"], "the server itself has no use for it");
+  assert.deepEqual(owners(secret("nats-secret")), ["acker", "publisher"], "the server itself does not need it");
   assert.deepEqual(owners(secret("api-token")), ["acker", "chaos", "front", "publisher"]);
   const key = readFileSync(path.join(options.keys, "certificates/ca.key"), "utf8").split("\n")[1] ?? "";
   assert.ok(key.length > 40);
@@ -65,7 +65,7 @@ function textBelow(folder: string): string {
   return files.map((entry) => readFileSync(path.join(entry.parentPath ?? entry.path, entry.name), "utf8")).join("\n");
 }
 
-test("secrets are kept, differ, and stand in a URL as they are", (t) => {
+test("SECRET_STORE-1: secrets are kept, differ, and need no escapes in a URL", (t) => {
   const folder = testFolder(t);
   const store = new SecretStore(folder);
   const [one, two] = [store.secret("one"), store.secret("two")];
@@ -74,7 +74,7 @@ test("secrets are kept, differ, and stand in a URL as they are", (t) => {
   assert.equal(new SecretStore(folder).secret("one"), one);
 });
 
-test("a certificate names its server, comes from the authority, and is renewed in time", (t) => {
+test("AUTHORITY-1: a certificate names its server, is signed by the authority, and is kept while it is valid", (t) => {
   const folder = testFolder(t);
   const authority = testAuthority(t, folder);
   if (authority === null) return;
@@ -92,7 +92,7 @@ test("a certificate names its server, comes from the authority, and is renewed i
   assert.equal(again?.issue({ name: "broker", hosts: ["DNS:other"] }).fresh, true, "another authority");
 });
 
-test("a certificate that is near its end is made anew", (t) => {
+test("AUTHORITY-1: a certificate that expires soon is replaced", (t) => {
   const folder = testFolder(t);
   let now = Date.now();
   const authority = testAuthority(t, folder, () => now);
@@ -118,13 +118,13 @@ test("the access list gives each user its own side of the topics", () => {
   assert.doesNotMatch(text, /readwrite|topic #|pattern/);
 });
 
-test("passwords stand in their file as hashes", () => {
+test("the password file has hashes", () => {
   const text = passwordFile([{ name: "publisher", password: "geheim" }]);
   assert.match(text, /^publisher:\$7\$101\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==\n$/);
   assert.doesNotMatch(text, /geheim/);
 });
 
-test("on NATS each service may say what its own code says, and an acker commands nobody", () => {
+test("COMPOSE-1: on NATS each service may publish only what its code publishes, and an acker sends no commands", () => {
   const subjects = subjectsUnder("acktor.v1");
   const [publisher, acker] = natsUsers("acktor.v1", { publisher: "p", acker: "a" });
   const may = (allowed: readonly string[] | undefined, subject: string): boolean =>

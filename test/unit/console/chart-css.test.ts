@@ -26,7 +26,7 @@ const TEXT = [
   ["chart-last-ink", "chart-last-fill"],
 ] as const;
 
-/** What must be told from its ground, but is not read. */
+/** Shapes, which must stand out from the background but are not text. */
 const SHAPES = [
   ["chart-line", "chart-region"],
   ["chart-border", "chart-region"],

@@ -1,4 +1,4 @@
-/** Server-sent events as text comes: whole, in whatever pieces. */
+/** Server-sent events from chunks of text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -11,7 +11,7 @@ function parse(pieces: readonly string[]): string[] {
   return events;
 }
 
-test("types, data of several lines, comments, and what has no data", () => {
+test("types, data of several lines, comments, events without data", () => {
   const text =
     'event: inspect\ndata: {"a":1}\n\n: heartbeat\n\ndata: one\ndata: two\n\nevent: empty\n\ndata: unfinished';
   assert.deepEqual(parse([text]), ['inspect {"a":1}', "message one\ntwo"]);
@@ -28,7 +28,7 @@ test("however the text is cut, the events are the same", () => {
   );
 });
 
-test("an event that does not end is given up", () => {
+test("EVENT_STREAM-2: an event that does not end stops the parser", () => {
   const take = eventParser(() => assert.fail("nothing ended"));
   assert.ok(take("data: "));
   assert.equal(take("x".repeat(33 * 1024 * 1024)), false);

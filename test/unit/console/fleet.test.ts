@@ -10,7 +10,7 @@ function stateOf(fleet: Fleet, key: string): string {
   return instance.stoppedAt === null ? "live" : "stopped";
 }
 
-test("publishers come first, by number; an event carries its actor's whole state", () => {
+test("FLEET-1: publishers come first, by number; an event has its actor's complete state", () => {
   const fleet = new Fleet();
   const instances = fakeFleet(11, 1);
   fleet.takeAll(
@@ -32,7 +32,7 @@ test("publishers come first, by number; an event carries its actor's whole state
   );
 });
 
-test("who is gone, or missing from the whole, has stopped; who cannot be seen has not", () => {
+test("FLEET-2: an instance that has left, or is missing in a complete view, has stopped; in a partial view it has not", () => {
   const fleet = new Fleet();
   const [one, two, three] = fakeFleet(3, 0).map((instance) => instance.snapshot());
   assert.ok(one && two && three);
@@ -52,7 +52,7 @@ test("who is gone, or missing from the whole, has stopped; who cannot be seen ha
   assert.equal(stateOf(fleet, "publisher/publisher-3"), "stopped");
 });
 
-test("who is silent has stopped, until he speaks again", (t) => {
+test("FLEET-2: a silent instance has stopped until its next event", (t) => {
   let now = 0;
   t.mock.method(performance, "now", () => now);
   const fleet = new Fleet();
@@ -67,17 +67,34 @@ test("who is silent has stopped, until he speaks again", (t) => {
   assert.equal(stateOf(fleet, "acker/a"), "live");
   now = 20_000;
   fleet.trustAll();
-  assert.equal(fleet.markSilent(1), false, "who could not be heard is not silent");
+  assert.equal(fleet.markSilent(1), false, "a lost stream is not silence of an instance");
   mock.restoreAll();
 });
 
-test("another boot takes the row, and nothing of the one before stays", () => {
+test("FLEET-2: another boot replaces the instance completely", () => {
   const fleet = new Fleet();
   const instance = new FakeInstance("acker", "a");
   fleet.takeInstance(instance.snapshot());
   fleet.takeEvent({ ...instance.move("receiver", "LISTENING", "x"), boot: "new" });
   const seen = fleet.get("acker/a");
   assert.deepEqual([seen?.boot, [...(seen?.actors.keys() ?? [])]], ["new", ["receiver"]]);
+});
+
+test("FLEET-3: at most 500 instances are kept; those that stopped first are dropped first", () => {
+  const fleet = new Fleet();
+  fleet.takeAll(
+    fakeFleet(300, 250).map((instance) => instance.snapshot()),
+    0,
+    true,
+  );
+  assert.equal(fleet.list().length, 500);
+  const [stopped] = fleet.list();
+  assert.ok(stopped);
+  const { service, instance, boot, key } = stopped;
+  fleet.takeGone({ v: 1, service, instance, boot, ts: 5, why: "stopped" });
+  fleet.takeInstance(new FakeInstance("acker", "new").snapshot());
+  assert.equal(fleet.get(key), undefined);
+  assert.ok(fleet.get("acker/new"));
 });
 
 test("a snapshot that is older than an event does not undo it", () => {

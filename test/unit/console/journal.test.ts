@@ -1,4 +1,4 @@
-/** The journal: bounded, gaps shown, nothing twice; a recording of it gives the same rows. */
+/** The journal: bounded, with gaps, without repeated events; a recording has the same rows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ActorEvent, DeliveriesEvent, InspectEvent } from "@acktor/shared/inspect/wire";
@@ -33,13 +33,13 @@ function kinds(journal: Journal): string[] {
   return journal.rows.map(({ kind, lost }) => (kind === "gap" ? `gap ${lost}` : kind));
 }
 
-test("an event is a row, its steps are rows, what is counted and not told is one more", () => {
+test("JOURNAL-2: an event is a row, its steps are rows, steps that are only counted are one more", () => {
   const journal = new Journal();
   for (const event of [moved(1), delivered(2, 3), delivered(3, 1, 9), delivered(4, 0)]) assert.ok(journal.add(event));
   assert.deepEqual(kinds(journal), ["actor", "step", "step", "step", "step", "counts", "counts"]);
 });
 
-test("a hole in the numbers is a row; what is known already is none", () => {
+test("JOURNAL-3: a hole in the numbers is a row; a known event adds none", () => {
   const journal = new Journal();
   for (const seq of [5, 6, 9]) journal.add(moved(seq));
   assert.equal(journal.add(moved(6)), false);
@@ -47,17 +47,17 @@ test("a hole in the numbers is a row; what is known already is none", () => {
   assert.deepEqual(kinds(journal), ["actor", "actor", "gap 2", "actor", "actor"]);
   journal.skipTo("b", 20);
   journal.add(moved(21));
-  assert.deepEqual(kinds(journal).slice(5), ["actor"], "what came up to 20 is known otherwise");
+  assert.deepEqual(kinds(journal).slice(5), ["actor"], "events up to 20 are known from a snapshot");
 });
 
-test("it holds so many rows and no more, and drops whole events", () => {
+test("JOURNAL-1: the number of rows has a bound, and events are dropped with all their rows", () => {
   const journal = new Journal();
   for (let seq = 1; seq <= 3 * MAX_ROWS; seq++) {
     journal.add(delivered(seq, 4));
     assert.ok(journal.rows.length <= MAX_ROWS * 1.1 + 4);
   }
   assert.ok(journal.rows.length >= MAX_ROWS - 4);
-  assert.equal(journal.rows.length % 4, 0, "no event is cut in half");
+  assert.equal(journal.rows.length % 4, 0, "no event loses only some of its rows");
 });
 
 test("an actor at a row is its last event up to it", () => {
@@ -72,7 +72,7 @@ test("an actor at a row is its last event up to it", () => {
   assert.equal(stateAt(rows, "publisher/p/dispatcher", 100), null);
 });
 
-test("a recording that is opened gives the rows that were there, whatever was lost and dropped", () => {
+test("JOURNAL-2: an opened recording has the saved rows, also after losses and drops", () => {
   const event = fc.record({
     skip: fc.constantFrom(1, 1, 1, 2, 7),
     boot: fc.constantFrom("a", "b"),
@@ -96,7 +96,7 @@ test("a recording that is opened gives the rows that were there, whatever was lo
   );
 });
 
-test("what is no recording is refused, with the line", () => {
+test("RECORDING-1: an invalid file is refused with the line", () => {
   const text = toJsonLines([], []);
   const refused = (broken: string): string => {
     const opened = readRecording("x", broken);

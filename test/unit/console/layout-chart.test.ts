@@ -34,7 +34,7 @@ const nested = describeMachine(
 );
 
 for (const definition of [...SUBJECTS.map((subject) => subject.definition), nested]) {
-  test(`${definition.id}: everything has its place`, async () => {
+  test(`LAYOUT-2: ${definition.id}: everything has a position`, async () => {
     const { layout, mini } = await chartOf(definition);
     const inner = definition.states.slice(1).map(({ id }) => id);
     assert.deepEqual(layout.states.map(({ id }) => id).sort(), inner.toSorted());
@@ -60,7 +60,7 @@ for (const definition of [...SUBJECTS.map((subject) => subject.definition), nest
     }
   });
 
-  test(`${definition.id}: nothing that is read overlaps, no line runs through a state, all is in the frame`, async () => {
+  test(`LAYOUT-3: ${definition.id}: no texts overlap, no line crosses a state, everything is in the frame`, async () => {
     const { layout, mini } = await chartOf(definition);
     assert.deepEqual(collisions(layout), []);
     assert.deepEqual(collisions(mini), []);
@@ -88,7 +88,7 @@ for (const definition of [...SUBJECTS.map((subject) => subject.definition), nest
   });
 }
 
-test("the same definition gives the same layout", async () => {
+test("LAYOUT-1: the same definition gives the same layout", async () => {
   for (const { definition } of SUBJECTS) assert.deepEqual(await chartOf(definition), await chartOf(definition));
 });
 

@@ -50,7 +50,7 @@ test("the timeline has what the outbox recorded and what the acker said, in orde
   );
 });
 
-test("what nobody watched is in the inbox: when it came, how often, when it was processed", () => {
+test("the inbox has arrivals that no page saw: first arrival, number of arrivals, time of processing", () => {
   const receipt = {
     received_at: "2026-11-26T10:00:09.050000Z",
     deliveries: 3,
@@ -75,7 +75,7 @@ test("what nobody watched is in the inbox: when it came, how often, when it was 
       ["duplicate", "a", null],
       ["acked", "acker-1", null],
     ],
-    "what the journal knows too is told once",
+    "an arrival in both is listed once",
   );
 });
 
@@ -131,7 +131,7 @@ test("routine is left out until it, its actor, or a text in it is asked for", ()
   };
   const poll = { event: "xstate.after.interval.periodic.WAITING" };
   assert.equal(shows(poll), false);
-  assert.equal(shows({ event: null }), false, "a move that nobody watched");
+  assert.equal(shows({ event: null }), false, "a transition without an event");
   assert.equal(shows(poll, { type: "machines" }), true);
   assert.equal(shows(poll, { type: "all" }), true);
   assert.equal(shows(poll, { actor: "publisher/p/expiry" }), true);

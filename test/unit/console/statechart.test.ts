@@ -33,7 +33,7 @@ const snapshot = { value: VALUE, delays: [BACKOFF] };
 const clock = { at: 10_000 };
 const now = (): number => clock.at;
 
-test("each state is drawn once, and those of the value alone are current", (t) => {
+test("STATECHART-1: each state is drawn once, and only the active ones are current", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   const ids = page.all("[data-state-id]").map((element) => element.getAttribute("data-state-id"));
   assert.deepEqual(
@@ -47,7 +47,7 @@ test("each state is drawn once, and those of the value alone are current", (t) =
   assert.deepEqual(lit.toSorted(), ACTIVE);
 });
 
-test("each transition is drawn once, with its guard and actions; the one just taken is marked, its line too", (t) => {
+test("STATECHART-1: each transition is drawn once, with guard and actions; the last one is marked, and its line", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now, last: [LOST] }));
   const ids = page.all("[data-edge-id]").map((element) => element.getAttribute("data-edge-id"));
   assert.deepEqual(ids.toSorted(), link.definition.edges.map(({ id }) => id).toSorted());
@@ -65,13 +65,13 @@ test("each transition is drawn once, with its guard and actions; the one just ta
   }
 });
 
-test("the lines that lead out of active states are lit", (t) => {
+test("the lines from active states are highlighted", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   // RECONNECTING → CONNECTING and DISCONNECTED, OPEN → HALF_OPEN.
   assert.equal(page.all(".chart-open").length, 3);
 });
 
-test("what is cut in the picture is whole in its title", (t) => {
+test("LABEL-1: a text that is cut in the picture is complete in its title", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   const title = page.all(`[data-edge-id="${LOST}"] > title`)[0];
   assert.equal(title?.textContent, "session.ended / noteLoss, announceLoss, announceFailure");
@@ -79,19 +79,19 @@ test("what is cut in the picture is whole in its title", (t) => {
   assert.deepEqual(lines, ["session.ended", "/ noteLoss, +2"]);
 });
 
-test("a transition that enters its state again is told from one that stays", (t) => {
+test("a transition that enters its state again differs from one that stays", (t) => {
   const page = show(t, h(Statechart, { ...chart("dispatcher"), snapshot: null }));
   const inside = page.all(".chart-staying .chart-event").map(({ textContent }) => textContent);
   assert.deepEqual(inside, ["outbox.woken", "↻ claim done", "↻ claim done [wasWoken]"]);
 });
 
-test("a machine that does not run has nothing lit, and says so", (t) => {
+test("a machine that does not run has no active state, and its text alternative says that", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot: null }));
   assert.equal(page.all("[aria-current]").length, 0);
   assert.equal(page.all("svg")[0]?.getAttribute("aria-label"), "Statechart of link; active: not running");
 });
 
-test("to those who do not see it, it is one image that says where the machine is, in their language", (t) => {
+test("STATECHART-2: the chart is one image whose text alternative has the active states, in both languages", (t) => {
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   const label = (): string | null | undefined => page.all('svg[role="img"]')[0]?.getAttribute("aria-label");
   assert.equal(label(), "Statechart of link; active: connection.RECONNECTING, breaker.OPEN");
@@ -99,7 +99,7 @@ test("to those who do not see it, it is one image that says where the machine is
   assert.match(label() ?? "", /^link の状態遷移図.*connection\.RECONNECTING/);
 });
 
-test("a running delay counts down by the clock that was given, and ends at nothing", async (t) => {
+test("a running delay counts down by the given clock, to zero", async (t) => {
   clock.at = 12_000;
   const page = show(t, h(Statechart, { ...link, snapshot, now }));
   const seconds = (): string => page.all(".chart-countdown text")[0]?.textContent ?? "none";
@@ -121,7 +121,7 @@ test("a delay of a state that was left is not shown", (t) => {
   assert.equal(page.all(".chart-countdown").length, 0);
 });
 
-test("how many instances are in a state stands at it", (t) => {
+test("a badge shows the number of instances in a state", (t) => {
   const counts = { "link.connection.CONNECTED": 3, "link.connection.ERROR": 0 };
   const page = show(t, h(Statechart, { ...link, snapshot, now, counts }));
   assert.deepEqual(
@@ -130,7 +130,7 @@ test("how many instances are in a state stands at it", (t) => {
   );
 });
 
-test("a click tells the state or the transition that was chosen", (t) => {
+test("a click selects a state or a transition", (t) => {
   const chosen: Selected[] = [];
   const onSelect = (selected: Selected): void => void chosen.push(selected);
   const page = show(t, h(Statechart, { ...link, snapshot, now, onSelect }));
@@ -146,7 +146,7 @@ test("a click tells the state or the transition that was chosen", (t) => {
   assert.deepEqual(marked, [LOST]);
 });
 
-test("the outline says all of it in words: nesting, what is active, what was taken, what is left", (t) => {
+test("OUTLINE-1: the outline has everything in words: nesting, active states, last transitions, remaining delays", (t) => {
   clock.at = 15_000;
   const page = show(t, h(Outline, { ...link, snapshot, now, last: [LOST] }));
   const active = page.all('[aria-current="true"]').map((element) => element.getAttribute("data-outline-state"));
@@ -165,7 +165,7 @@ test("the outline says all of it in words: nesting, what is active, what was tak
   assert.equal(page.all("button").length, 0);
 });
 
-test("the outline's choices are buttons, each of them", (t) => {
+test("OUTLINE-2: every choice of the outline is a button", (t) => {
   const chosen: Selected[] = [];
   const selected: Selected = { kind: "state", id: "link.breaker" };
   const onSelect = (one: Selected): void => void chosen.push(one);

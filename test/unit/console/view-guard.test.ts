@@ -1,14 +1,14 @@
-/** A view that throws: the rest of the page stays, and says so. */
+/** A view that throws: the rest of the page still works. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { h } from "preact";
 import { ViewGuard } from "../../../services/publisher/console/src/parts/view-guard.tsx";
 import { show } from "../../support/dom.ts";
 
-const WORDS = { title: "failed", text: "the rest goes on", again: "again" };
+const WORDS = { title: "failed", text: "the rest works", again: "again" };
 const drawn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
-test("a view that throws is said to have failed; asked again, or left for another one, it is drawn", async (t) => {
+test("VIEW_GUARD-1: a view that throws shows its error until the user tries again or opens another view", async (t) => {
   const reported: unknown[] = [];
   Object.assign(globalThis, { reportError: (error: unknown) => reported.push(error) });
   let broken = true;
@@ -25,7 +25,7 @@ test("a view that throws is said to have failed; asked again, or left for anothe
 
   page.all("button")[0]?.click();
   await drawn();
-  assert.equal(page.all('[role="alert"]').length, 1, "still broken, still said");
+  assert.equal(page.all('[role="alert"]').length, 1, "still broken, still shown");
 
   page.show(guarded("machines"));
   await drawn();

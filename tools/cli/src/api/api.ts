@@ -2,8 +2,10 @@
  * The service's HTTP interface as values.
  *
  * Invariants:
- *  API-1. No call rejects because of the network, the service or a database, and every call ends within `DEADLINE_MS`.
+ *  API-1. No call rejects because of the network, the service or a database.
  *  API-2. The token is sent only to the given address: redirects are not followed. No failure contains it.
+ *
+ * A call takes at most `DEADLINE_MS`.
  */
 import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { type CliFailure, EXIT } from "../exit.ts";

@@ -3,21 +3,30 @@ import { Argument, type Command, Option } from "commander";
 import { type Definer, durationOption, examples } from "./definer.ts";
 
 export function defineHere(definer: Definer): void {
+  for (const verb of ["start", "demo"] as const) defineEmbedded(definer, verb);
+  defineDoctor(definer);
+  defineConfig(definer);
+  defineMigrate(definer);
+  defineCompletion(definer);
+}
+
+function defineEmbedded(definer: Definer, verb: "start" | "demo"): void {
   const { program, texts, run } = definer;
-  const { help } = texts;
-  for (const verb of ["start", "demo"] as const) {
-    program
-      .command(verb)
-      .description(verb === "start" ? help.start : help.demo)
-      .addHelpText("after", examples(definer, `acktor ${verb}`))
-      .action((_options: object, command: Command) =>
-        run(command, async (session) => (await import("../commands/embedded.ts")).embedded(session, verb)),
-      );
-  }
+  program
+    .command(verb)
+    .description(texts.help[verb])
+    .addHelpText("after", examples(definer, `acktor ${verb}`))
+    .action((_options: object, command: Command) =>
+      run(command, async (session) => (await import("../commands/embedded.ts")).embedded(session, verb)),
+    );
+}
+
+function defineDoctor(definer: Definer): void {
+  const { program, texts, run } = definer;
   program
     .command("doctor")
-    .description(help.doctor)
-    .addOption(durationOption(definer, "--listen <duration>", help.listen, "1s"))
+    .description(texts.help.doctor)
+    .addOption(durationOption(definer, "--listen <duration>", texts.help.listen, "1s"))
     .addHelpText(
       "after",
       examples(
@@ -32,12 +41,15 @@ export function defineHere(definer: Definer): void {
         session.reading(async () => (await import("../commands/doctor.ts")).doctor(session, options)),
       ),
     );
-  defineConfig(definer);
+}
+
+function defineMigrate(definer: Definer): void {
+  const { program, texts, run } = definer;
   program
     .command("migrate")
-    .description(help.migrate)
-    .addOption(new Option("--schema <name>", help.schema).choices(["publisher", "acker"]))
-    .option("-n, --dry-run", help.migrateDryRun)
+    .description(texts.help.migrate)
+    .addOption(new Option("--schema <name>", texts.help.schema).choices(["publisher", "acker"]))
+    .option("-n, --dry-run", texts.help.migrateDryRun)
     .addHelpText(
       "after",
       examples(definer, "acktor migrate --dry-run", "DATABASE_URL_FILE=/run/secrets/owner-url acktor migrate"),
@@ -45,10 +57,14 @@ export function defineHere(definer: Definer): void {
     .action((options: { schema?: "publisher" | "acker"; dryRun?: boolean }, command: Command) =>
       run(command, async (session) => (await import("../commands/migrate.ts")).migrateSchemas(session, options)),
     );
+}
+
+function defineCompletion(definer: Definer): void {
+  const { program, texts, run } = definer;
   program
     .command("completion")
-    .description(help.completion)
-    .addArgument(new Argument("<shell>", help.shell).choices(["bash", "zsh", "fish"]))
+    .description(texts.help.completion)
+    .addArgument(new Argument("<shell>", texts.help.shell).choices(["bash", "zsh", "fish"]))
     .addHelpText(
       "after",
       examples(
@@ -63,9 +79,9 @@ export function defineHere(definer: Definer): void {
     );
 }
 
-function defineConfig({ program, texts, run, ...rest }: Definer): void {
+function defineConfig(definer: Definer): void {
+  const { program, texts, run } = definer;
   const { help } = texts;
-  const definer = { program, texts, run, ...rest };
   const config = program.command("config").description(help.config);
   for (const verb of ["print", "check"] as const) {
     config

@@ -3,6 +3,12 @@ import type { Command } from "commander";
 import { type Definer, durationOption, examples, positive, withApi } from "./definer.ts";
 
 export function defineStatus(definer: Definer): void {
+  defineShow(definer);
+  defineWatch(definer);
+  defineReplayRecording(definer);
+}
+
+function defineShow(definer: Definer): void {
   const { program, texts, run } = definer;
   const { help } = texts;
   program
@@ -25,6 +31,11 @@ export function defineStatus(definer: Definer): void {
         withApi(async (session, api) => (await import("../commands/status.ts")).status(session, api, options)),
       ),
     );
+}
+
+function defineWatch(definer: Definer): void {
+  const { program, texts, run } = definer;
+  const { help } = texts;
   program
     .command("watch")
     .description(help.watch)
@@ -45,6 +56,11 @@ export function defineStatus(definer: Definer): void {
         withApi(async (session, api) => (await import("../commands/watch.ts")).watch(session, api, options)),
       ),
     );
+}
+
+function defineReplayRecording(definer: Definer): void {
+  const { program, texts, run } = definer;
+  const { help } = texts;
   program
     .command("replay-recording")
     .description(help.replayRecording)

@@ -10,6 +10,33 @@ export function defineTokens(definer: Definer): void {
   const { program, texts, run } = definer;
   const { help } = texts;
   const group = program.command("token").description(help.token);
+  defineCreate(definer, group);
+  group
+    .command("list")
+    .description(help.tokenList)
+    .addHelpText("after", examples(definer, "acktor token list", "acktor token list --json | jq '.principals[].name'"))
+    .action((_options: object, command: Command) =>
+      run(
+        command,
+        withApi(async (session, api) => (await import("../commands/tokens.ts")).list(session, api)),
+      ),
+    );
+  group
+    .command("revoke")
+    .description(help.tokenRevoke)
+    .argument("<name>", help.tokenName)
+    .addHelpText("after", examples(definer, "acktor token revoke team-a"))
+    .action((name: string, _options: object, command: Command) =>
+      run(
+        command,
+        withApi(async (session, api) => (await import("../commands/tokens.ts")).revoke(session, api, name)),
+      ),
+    );
+}
+
+function defineCreate(definer: Definer, group: Command): void {
+  const { texts, run } = definer;
+  const { help } = texts;
   group
     .command("create")
     .description(help.tokenCreate)
@@ -33,27 +60,6 @@ export function defineTokens(definer: Definer): void {
       run(
         command,
         withApi(async (session, api) => (await import("../commands/tokens.ts")).create(session, api, name, options)),
-      ),
-    );
-  group
-    .command("list")
-    .description(help.tokenList)
-    .addHelpText("after", examples(definer, "acktor token list", "acktor token list --json | jq '.principals[].name'"))
-    .action((_options: object, command: Command) =>
-      run(
-        command,
-        withApi(async (session, api) => (await import("../commands/tokens.ts")).list(session, api)),
-      ),
-    );
-  group
-    .command("revoke")
-    .description(help.tokenRevoke)
-    .argument("<name>", help.tokenName)
-    .addHelpText("after", examples(definer, "acktor token revoke team-a"))
-    .action((name: string, _options: object, command: Command) =>
-      run(
-        command,
-        withApi(async (session, api) => (await import("../commands/tokens.ts")).revoke(session, api, name)),
       ),
     );
 }

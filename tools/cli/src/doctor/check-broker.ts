@@ -2,11 +2,8 @@
  * The broker, by a connection like the publisher's: what CONNACK grants, how long a PUBLISH takes until its PUBACK, and
  * whose acks arrive under the configured prefix.
  *
- * Invariants:
- *  CHECK_BROKER-1. It publishes only to `acktor/doctor/<id>`, not retained. A subscriber of `#` receives `PUBLISHES` small
- *                  messages that are not envelopes.
- *
- * The connection is closed when the check returns.
+ * It publishes only to `acktor/doctor/<id>`, not retained: a subscriber of `#` receives `PUBLISHES` small messages that are
+ * not envelopes. The connection is closed when the check returns.
  */
 import { randomUUID } from "node:crypto";
 import type { BrokerLimits, Link, LinkInfo, PublishOutcome } from "@acktor/shared/link/link";
@@ -96,7 +93,7 @@ interface Published {
 }
 
 async function publishSome({ now }: Session, link: Link): Promise<Published> {
-  const topic = `acktor/doctor/${randomUUID()}`; // CHECK_BROKER-1
+  const topic = `acktor/doctor/${randomUUID()}`;
   const times: number[] = [];
   for (let i = 0; i < PUBLISHES; i++) {
     const begin = now();

@@ -2,10 +2,7 @@
 /** @jsxImportSource preact */
 /**
  * The remaining time of a delay: a bar along the state's lower edge, and the seconds. The caller passes the time (`now`),
- * because it stands still in time travel.
- *
- * Invariants:
- *  COUNTDOWN-1. It ticks only while the delay runs, and stops with the component.
+ * because it stands still in time travel. It ticks only while the delay runs.
  */
 import type { RunningDelay } from "@acktor/shared/inspect/wire";
 import type { VNode } from "preact";
@@ -37,7 +34,7 @@ export function useRemaining(delay: RunningDelay, now: () => number): Remaining 
   useEffect(() => {
     const timer = setInterval(() => {
       redraw((count) => count + 1);
-      if (now() >= delay.endsAt) clearInterval(timer); // COUNTDOWN-1
+      if (now() >= delay.endsAt) clearInterval(timer);
     }, TICK_MS);
     return () => clearInterval(timer);
   }, [delay.endsAt, now]);

@@ -1,5 +1,6 @@
 /** The signed-in principal: a button with the name, and a dialog with the rights and the sign-out. */
 import { useState } from "preact/hooks";
+import type { Me } from "../api/principal.ts";
 import { count, dateTime } from "../i18n/format.ts";
 import { t } from "../i18n/text.ts";
 import { me } from "../state/me.ts";
@@ -18,14 +19,6 @@ export function Who() {
       </button>
     );
   }
-  const facts: readonly (readonly [string, string])[] = [
-    [t("who.scopes"), known.scopes.join(", ")],
-    [t("who.write"), known.topics.write.join(", ") || t("limited.none")],
-    [t("who.read"), known.topics.read.join(", ") || t("limited.none")],
-    [t("who.rate"), limit(known.requests_per_second)],
-    [t("who.waiting"), limit(known.most_waiting)],
-    [t("message.expires"), known.expires_at === null ? t("message.never") : dateTime(known.expires_at)],
-  ];
   return (
     <>
       <button
@@ -38,28 +31,40 @@ export function Who() {
       >
         {known.name}
       </button>
-      {isOpen && (
-        <Dialog title={t("who.label", { name: known.name })} onClose={() => setOpen(false)}>
-          {!known.authenticated && <p class="dim">{t("who.open")}</p>}
-          <dl class="context dialog-body">
-            {facts.map(([name, value]) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-              </div>
-            ))}
-          </dl>
-          <div class="actions">
-            <button type="button" class="plain" onClick={signOut}>
-              {t(known.authenticated ? "token.forget" : "token.submit")}
-            </button>
-            <button type="button" class="primary" onClick={() => setOpen(false)}>
-              {t("dialog.cancel")}
-            </button>
-          </div>
-        </Dialog>
-      )}
+      {isOpen && <Rights me={known} onClose={() => setOpen(false)} />}
     </>
+  );
+}
+
+function Rights({ me: known, onClose }: { readonly me: Me; readonly onClose: () => void }) {
+  const facts: readonly (readonly [string, string])[] = [
+    [t("who.scopes"), known.scopes.join(", ")],
+    [t("who.write"), known.topics.write.join(", ") || t("limited.none")],
+    [t("who.read"), known.topics.read.join(", ") || t("limited.none")],
+    [t("who.rate"), limit(known.requests_per_second)],
+    [t("who.waiting"), limit(known.most_waiting)],
+    [t("message.expires"), known.expires_at === null ? t("message.never") : dateTime(known.expires_at)],
+  ];
+  return (
+    <Dialog title={t("who.label", { name: known.name })} onClose={onClose}>
+      {!known.authenticated && <p class="dim">{t("who.open")}</p>}
+      <dl class="context dialog-body">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <div class="actions">
+        <button type="button" class="plain" onClick={signOut}>
+          {t(known.authenticated ? "token.forget" : "token.submit")}
+        </button>
+        <button type="button" class="primary" onClick={onClose}>
+          {t("dialog.cancel")}
+        </button>
+      </div>
+    </Dialog>
   );
 }
 

@@ -3,9 +3,8 @@
  *
  * Invariants:
  *  LIVE-1. While the stream is lost, the last state stays visible and is marked stale.
- *  LIVE-2. Unknown or invalid events are skipped.
  *
- * Views are redrawn by `pulse`, at most once per frame.
+ * Unknown and invalid events are skipped. Views are redrawn by `pulse`, at most once per frame.
  */
 import type {
   BusView,
@@ -73,7 +72,7 @@ function markSilent(): void {
 
 function take(type: string, data: string): void {
   const value = objectOf(data);
-  if (value === null) return; // LIVE-2
+  if (value === null) return;
   if (type === "snapshot") takeMachines(value as unknown as MachinesView);
   else if (type === "bus") bus.value = value as unknown as BusView;
   else if (type === "inspect") takeInspect(value);

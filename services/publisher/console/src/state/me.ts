@@ -4,7 +4,6 @@
  *
  * Invariants:
  *  ME-1. While the publisher does not answer, and with a publisher without principals (404), everything is offered.
- *  ME-2. A new login forgets the rights of the last token.
  */
 import { effect, signal } from "@preact/signals";
 import { get } from "../api/client.ts";
@@ -25,7 +24,7 @@ export function followMe(): () => void {
   return effect(() => {
     logins.value;
     if (isRefused.value) return;
-    me.value = null; // ME-2
+    me.value = null;
     isKnown.value = false;
     let timer = 0;
     let isGone = false;

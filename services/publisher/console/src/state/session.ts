@@ -4,7 +4,6 @@
  * Invariants:
  *  SESSION-1. A token in the address's fragment is removed from the address immediately, and kept only for this tab.
  *             Browsers never send a fragment to a server.
- *  SESSION-2. After a 401 no request is sent until another token is given.
  */
 
 import { signal } from "@preact/signals";
@@ -55,7 +54,6 @@ export function continueWithout(): void {
 }
 
 export function noteRefused(): void {
-  // SESSION-2
   isRefused.value = true;
 }
 

@@ -4,6 +4,7 @@ import type { AuditAction, AuditPage } from "../api/principal.ts";
 import { count, dateTime } from "../i18n/format.ts";
 import { t, textOf } from "../i18n/text.ts";
 import { Fault } from "../parts/fault.tsx";
+import { Pager } from "../parts/pager.tsx";
 import { ScrollBox } from "../parts/scroll-box.tsx";
 import { StateBadge } from "../parts/state-badge.tsx";
 import { usePolled } from "../state/poll.ts";
@@ -27,12 +28,7 @@ export function AuditView() {
       {fault !== null && fault.status !== 401 && <Fault refusal={fault} />}
       <section class="card">
         <Actions actions={page?.actions ?? null} />
-        <nav class="pager" aria-label={t("messages.pages")}>
-          {before !== null && <a href={linkTo("/audit", { who, action })}>{t("messages.newest")}</a>}
-          {page?.next_before != null && (
-            <a href={linkTo("/audit", { who, action, before: page.next_before })}>{t("messages.older")}</a>
-          )}
-        </nav>
+        <Pager path="/audit" filters={{ who, action }} before={before} next={page?.next_before ?? null} />
       </section>
     </div>
   );

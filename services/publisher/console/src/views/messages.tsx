@@ -3,10 +3,11 @@ import { useState } from "preact/hooks";
 import type { MessagePage } from "../api/types.ts";
 import { t } from "../i18n/text.ts";
 import { Fault } from "../parts/fault.tsx";
+import { Pager } from "../parts/pager.tsx";
 import { ScopedButton } from "../parts/scoped-button.tsx";
 import { may } from "../state/me.ts";
 import { usePolled } from "../state/poll.ts";
-import { linkTo, route } from "../state/router.ts";
+import { route } from "../state/router.ts";
 import { DeadLetters } from "./messages/dead-letters.tsx";
 import { MessageTable } from "./messages/message-table.tsx";
 import { SendOne } from "./messages/send-one.tsx";
@@ -24,22 +25,12 @@ export function MessagesView() {
   for (const [name, value] of Object.entries({ state, topic, before })) if (value !== null) query.set(name, value);
   const { value: page, fault, again } = usePolled<MessagePage>(may("read") ? `/v1/messages?${query}` : null, EVERY_MS);
   const [sweep, setSweep] = useState<"replay" | "cancel" | null>(null);
-  const isDead = state === "failed" || state === "expired";
   return (
     <div class="messages">
       <div class="view-head">
         <h1>{t("nav.messages")}</h1>
         <span class="spacer" />
-        {topic !== null && !isDead && (
-          <ScopedButton scope="operate" class="plain" onClick={() => setSweep("cancel")}>
-            {t("messages.cancelAll")}
-          </ScopedButton>
-        )}
-        {(isDead || topic !== null) && (
-          <ScopedButton scope="operate" class="plain" onClick={() => setSweep("replay")}>
-            {t("messages.replayAll")}
-          </ScopedButton>
-        )}
+        <SweepButtons state={state} topic={topic} onSweep={setSweep} />
         <SendOne onSent={again} />
       </div>
       {!may("read") && <p class="notice tone-warn">{t("scope.missing", { scope: "read" })}</p>}
@@ -49,12 +40,7 @@ export function MessagesView() {
       <div class="messages-grid">
         <section class="card">
           <MessageTable messages={page?.messages ?? null} />
-          <nav class="pager" aria-label={t("messages.pages")}>
-            {before !== null && <a href={linkTo("/messages", { state, topic })}>{t("messages.newest")}</a>}
-            {page?.next_before != null && (
-              <a href={linkTo("/messages", { state, topic, before: page.next_before })}>{t("messages.older")}</a>
-            )}
-          </nav>
+          <Pager path="/messages" filters={{ state, topic }} before={before} next={page?.next_before ?? null} />
         </section>
         <DeadLetters onReplayed={again} />
       </div>
@@ -71,5 +57,29 @@ export function MessagesView() {
         />
       )}
     </div>
+  );
+}
+
+interface SweepButtonsProps {
+  readonly state: string | null;
+  readonly topic: string | null;
+  readonly onSweep: (kind: "replay" | "cancel") => void;
+}
+
+function SweepButtons({ state, topic, onSweep }: SweepButtonsProps) {
+  const isDead = state === "failed" || state === "expired";
+  return (
+    <>
+      {topic !== null && !isDead && (
+        <ScopedButton scope="operate" class="plain" onClick={() => onSweep("cancel")}>
+          {t("messages.cancelAll")}
+        </ScopedButton>
+      )}
+      {(isDead || topic !== null) && (
+        <ScopedButton scope="operate" class="plain" onClick={() => onSweep("replay")}>
+          {t("messages.replayAll")}
+        </ScopedButton>
+      )}
+    </>
   );
 }

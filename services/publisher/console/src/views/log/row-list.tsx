@@ -3,8 +3,9 @@
  *
  * Invariants:
  *  ROW_LIST-1. The document contains only the visible rows, about forty, regardless of the journal's length.
- *  ROW_LIST-2. Scrolling away from the newest row pauses the list.
- *  ROW_LIST-3. A click or an arrow key freezes the page at a row; Shift-click selects a range.
+ *  ROW_LIST-2. A click or an arrow key freezes the page at a row.
+ *
+ * Scrolling away from the newest row pauses the list; Shift-click selects a range.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clockTime } from "../../i18n/format.ts";
@@ -17,37 +18,30 @@ import { wordsOf } from "./row-words.ts";
 
 const ROW_HEIGHT = 26;
 const MARGIN = 8;
+const KEY_STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 };
 
 export function RowList({ rows }: { readonly rows: readonly Row[] }) {
   const place = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const height = useHeight(place);
   const row = frozen.value;
-  const at = row === null ? -1 : rows.findLastIndex((one) => one.number === row.number);
-  const chosen = at === -1 ? -1 : rows.length - 1 - at;
-  useEffect(() => {
-    if (chosen !== -1) keepInSight(place.current, chosen);
-  }, [chosen]);
+  const chosen = indexOf(rows, row);
   const isLive = pausedRows.value === null && recording.value === null;
-  useEffect(() => {
-    if (isLive && place.current !== null) place.current.scrollTop = 0;
-  }, [isLive]);
+  useScrolling(place, chosen, isLive);
 
   const choose = (index: number): void => {
     const next = rows[rows.length - 1 - index];
     if (next !== undefined) freeze(next);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const steps: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 };
-    const step = steps[event.key];
+    const step = KEY_STEPS[event.key];
     if (step === undefined) return;
     event.preventDefault();
     choose(chosen === -1 ? 0 : Math.min(rows.length - 1, Math.max(0, chosen + step)));
   };
   const onScroll = (): void => {
-    const scrolled = place.current?.scrollTop ?? 0;
-    setTop(scrolled);
-    if (scrolled > ROW_HEIGHT && isLive) pause(); // ROW_LIST-2
+    setTop(place.current?.scrollTop ?? 0);
+    if ((place.current?.scrollTop ?? 0) > ROW_HEIGHT && isLive) pause();
   };
   // ROW_LIST-1
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - MARGIN);
@@ -59,7 +53,7 @@ export function RowList({ rows }: { readonly rows: readonly Row[] }) {
       role="listbox"
       tabIndex={0}
       aria-label={t("log.rows")}
-      {...(row === null || at === -1 ? {} : { "aria-activedescendant": `row-${row.number}` })}
+      {...(row === null || chosen === -1 ? {} : { "aria-activedescendant": `row-${row.number}` })}
       onScroll={onScroll}
       onKeyDown={onKeyDown}
     >
@@ -75,6 +69,12 @@ export function RowList({ rows }: { readonly rows: readonly Row[] }) {
       </div>
     </div>
   );
+}
+
+/** A row's place in the list, newest first; -1 if the list does not contain it. */
+function indexOf(rows: readonly Row[], row: Row | null): number {
+  const at = row === null ? -1 : rows.findLastIndex((one) => one.number === row.number);
+  return at === -1 ? -1 : rows.length - 1 - at;
 }
 
 interface RowOptionProps {
@@ -115,7 +115,7 @@ function RowOption({ row, index, total, isChosen }: RowOptionProps) {
 }
 
 function onClick(event: MouseEvent, row: Row): void {
-  // ROW_LIST-3
+  // ROW_LIST-2
   const before = frozen.peek();
   if (event.shiftKey && before !== null) {
     span.value = { from: Math.min(before.number, row.number), to: Math.max(before.number, row.number) };
@@ -132,6 +132,16 @@ function toneOfRow({ kind, event, step }: Row): Tone | null {
     return step.step === "publish_failed" || step.step === "rejected" || step.step === "refused" ? "bad" : null;
   }
   return event.kind === "deliveries" ? null : toneOfValue(event.value);
+}
+
+/** Scrolls to the chosen row, and to the newest one when the list is live again. */
+function useScrolling(place: { readonly current: HTMLDivElement | null }, chosen: number, isLive: boolean): void {
+  useEffect(() => {
+    if (chosen !== -1) keepInSight(place.current, chosen);
+  }, [chosen]);
+  useEffect(() => {
+    if (isLive && place.current !== null) place.current.scrollTop = 0;
+  }, [isLive]);
 }
 
 function keepInSight(place: HTMLElement | null, index: number): void {

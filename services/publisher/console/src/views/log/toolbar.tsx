@@ -36,22 +36,7 @@ export function Toolbar({ rows, filter, shown }: ToolbarProps) {
           ))}
         </select>
       </label>
-      <label>
-        {t("log.type")}
-        <select value={filter.type} onChange={(e) => setParams({ type: e.currentTarget.value || null })}>
-          <option value="">{t("log.type.default")}</option>
-          {GROUPS.map((group) => (
-            <option key={group} value={group}>
-              {t(`log.type.${group}`)}
-            </option>
-          ))}
-          {types.map((type) => (
-            <option key={type} value={type}>
-              {typeWords(type)}
-            </option>
-          ))}
-        </select>
-      </label>
+      <TypeSelect chosen={filter.type} types={types} />
       <label class="grow">
         {t("log.text")}
         <input
@@ -67,6 +52,27 @@ export function Toolbar({ rows, filter, shown }: ToolbarProps) {
         {t("log.shown", { shown: count(shown), total: count(rows.length) })}
       </span>
     </section>
+  );
+}
+
+function TypeSelect({ chosen, types }: { readonly chosen: string; readonly types: readonly string[] }) {
+  return (
+    <label>
+      {t("log.type")}
+      <select value={chosen} onChange={(e) => setParams({ type: e.currentTarget.value || null })}>
+        <option value="">{t("log.type.default")}</option>
+        {GROUPS.map((group) => (
+          <option key={group} value={group}>
+            {t(`log.type.${group}`)}
+          </option>
+        ))}
+        {types.map((type) => (
+          <option key={type} value={type}>
+            {typeWords(type)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

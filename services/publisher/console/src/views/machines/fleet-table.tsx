@@ -1,8 +1,6 @@
 /**
- * One row per instance, one chip per actor.
- *
- * Invariants:
- *  FLEET_TABLE-1. A row is drawn again only if its instance changed: 50 instances stay live at 100 events a second.
+ * One row per instance, one chip per actor. A row is drawn again only if its instance changed: 50 instances stay live at 100
+ * events a second.
  */
 import type { VNode } from "preact";
 import { useMemo, useRef } from "preact/hooks";
@@ -49,7 +47,7 @@ export function FleetTable({ instances, chosen, machine, state }: FleetTableProp
 function InstanceRow({ instance, chosen }: { readonly instance: LiveInstance; readonly chosen: string | null }) {
   const words = language.value;
   const ours = chosen?.startsWith(`${instance.key}/`) === true ? chosen : null;
-  // FLEET_TABLE-1
+  // `words`: the chips depend on the language.
   const chips = useMemo(() => <Chips instance={instance} chosen={ours} />, [instance, ours, words]);
   const isStopped = instance.stoppedAt !== null;
   return (

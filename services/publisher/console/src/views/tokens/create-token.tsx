@@ -69,23 +69,7 @@ function Form({ onDone, onClose }: { readonly onDone: (made: Made) => void; read
         {t("tokens.name")}
         <input value={name} autoComplete="off" onInput={(event) => setName(event.currentTarget.value)} />
       </label>
-      <fieldset>
-        <legend>{t("who.scopes")}</legend>
-        {SCOPES.map((scope) => (
-          <label key={scope}>
-            <input
-              type="checkbox"
-              checked={scopes.includes(scope)}
-              onChange={() =>
-                setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope])
-              }
-            />
-            <span>
-              <b>{scope}</b> {t(`scope.${scope}`)}
-            </span>
-          </label>
-        ))}
-      </fieldset>
+      <ScopeBoxes scopes={scopes} onChange={setScopes} />
       <label>
         {t("tokens.topics")}
         <input value={topics} placeholder="team-a/#" onInput={(event) => setTopics(event.currentTarget.value)} />
@@ -95,6 +79,29 @@ function Form({ onDone, onClose }: { readonly onDone: (made: Made) => void; read
         <input type="number" min="0" value={days} onInput={(event) => setDays(event.currentTarget.value)} />
       </label>
     </Confirm>
+  );
+}
+
+interface ScopeBoxesProps {
+  readonly scopes: readonly Scope[];
+  readonly onChange: (scopes: readonly Scope[]) => void;
+}
+
+function ScopeBoxes({ scopes, onChange }: ScopeBoxesProps) {
+  const toggle = (scope: Scope): void =>
+    onChange(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope]);
+  return (
+    <fieldset>
+      <legend>{t("who.scopes")}</legend>
+      {SCOPES.map((scope) => (
+        <label key={scope}>
+          <input type="checkbox" checked={scopes.includes(scope)} onChange={() => toggle(scope)} />
+          <span>
+            <b>{scope}</b> {t(`scope.${scope}`)}
+          </span>
+        </label>
+      ))}
+    </fieldset>
   );
 }
 
