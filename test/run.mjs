@@ -17,7 +17,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { runJobs } from "./run/jobs.mjs";
 import { endLeftovers } from "./run/leftovers.mjs";
-import { planJobs } from "./run/plan.mjs";
+import { missesWorkshop, planJobs } from "./run/plan.mjs";
 import { buildPrograms, checkServers, loadSupport, startClusters } from "./run/servers.mjs";
 import { jobLine, summary } from "./run/summary.mjs";
 
@@ -74,6 +74,11 @@ async function main() {
   const plan = planJobs(ROOT, readArguments(process.argv.slice(2)));
   if (plan.sideBySide.length + plan.alone.length === 0) {
     console.error("no test file matches");
+    return 1;
+  }
+  const needy = missesWorkshop(ROOT, plan);
+  if (needy !== null) {
+    console.error(`${needy} needs the tools of tools/workshop, which are not installed\n  fix: npm run workshop`);
     return 1;
   }
   if (!(await buildPrograms(ROOT))) return 1;

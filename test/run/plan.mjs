@@ -9,6 +9,8 @@ import path from "node:path";
 
 /** The folders below test/ that a run of everything takes. The longest waits come first, so that the last ones are short. */
 const FOLDERS = ["e2e", "security", "integration", "browser", "docs", "model", "unit"];
+/** Files that use tools/workshop: a browser, validators, mermaid. */
+const USES_WORKSHOP = /^test\/(browser|docs)\/|^test\/integration\/api-seen\.test\.ts$/;
 const RUNS_ALONE = /^ \* Runs alone: \S/m;
 
 /** `npm test`: all unit and model tests, and one file of each real thing. */
@@ -27,6 +29,13 @@ export function planJobs(root, { set, filters }) {
   const [alone, others] = split(files, (file) => RUNS_ALONE.test(readFileSync(path.join(root, file), "utf8")));
   const [unit, single] = split(others, (file) => file.startsWith("test/unit/"));
   return { sideBySide: [...single.map(jobOf), ...unitJobs(unit)], alone: alone.map(jobOf) };
+}
+
+/** @returns the first file of the plan that needs the workshop where that is not installed, or null */
+export function missesWorkshop(root, { sideBySide, alone }) {
+  if (existsSync(path.join(root, "tools/workshop/node_modules"))) return null;
+  const files = [...sideBySide, ...alone].flatMap((job) => job.files);
+  return files.find((file) => USES_WORKSHOP.test(file)) ?? null;
 }
 
 const isQuick = (file) => QUICK.some((pattern) => pattern.test(file));
