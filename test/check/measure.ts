@@ -14,6 +14,7 @@ import {
   findLongFiles,
   findLongFunctions,
   findSizes,
+  findWiring,
   linesIn,
   PACKAGES,
 } from "./sizes.ts";
@@ -43,6 +44,7 @@ function printTable(): void {
     "invariants: named / cited in code and by a test / without a name",
     `${defined.length} / ${both} / ${unnamed}`,
   ]);
+  rows.push(["lambdas that bind a part in an assembly", String(findWiring().length)]);
   rows.push(["banned idioms", String(findIdioms().length)]);
   rows.push(["dangling references", String(findReferences().length)]);
   const assembly = listProduct().filter((path) => ASSEMBLY.test(path));
@@ -57,6 +59,7 @@ function printAllowances(): void {
     invariants: findInvariants(),
     sizes: findSizes(),
     fields: findFieldsOverTarget(),
+    wiring: findWiring(),
   };
   for (const [check, findings] of Object.entries(found)) {
     console.log(`  ${check}: ${JSON.stringify(Object.fromEntries(countByArea(findings)))},`);

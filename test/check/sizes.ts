@@ -14,6 +14,9 @@ export const FILE_LINES = 350;
 export const FUNCTION_LINES = 50;
 export const FIELDS_PER_1000 = 3;
 
+/** The files at the root of a service: they put it together. */
+const ASSEMBLY = /^services\/(publisher|acker)\/src\/(?!metrics)[\w-]+\.ts$/;
+
 export const PACKAGES = ["services/publisher/src", "services/acker/src", "shared/src"] as const;
 
 export function findSizes(): Finding[] {
@@ -66,6 +69,43 @@ export function findFieldsOverTarget(): Finding[] {
   });
 }
 
+/**
+ * Lambdas that bind parts in a service's assembly: a property that only names a variable (`link: () => link`) or forwards its
+ * own parameters (`insert: (message) => outbox.insert(message)`). Pass the part itself.
+ */
+export function findWiring(): Finding[] {
+  return listProduct()
+    .filter((path) => ASSEMBLY.test(path))
+    .flatMap((path) => {
+      const text = read(path);
+      const findings: Finding[] = [];
+      for (const { node, parent } of nodesOf(parse(path).program)) {
+        if (node.type !== "ArrowFunctionExpression" || parent?.type !== "Property" || !isForwarding(node)) continue;
+        const lambda = text.slice(parent.start, parent.end).replace(/\s+/g, " ");
+        findings.push({ path, line: lineAt(text, node.start), text: `a lambda that binds a part: ${lambda}` });
+      }
+      return findings;
+    });
+}
+
+function isForwarding({ params, body }: ArrowFunctionExpression): boolean {
+  if (body.type === "Identifier") return params.length === 0 && body.name !== "undefined";
+  if (body.type !== "CallExpression" || body.callee.type !== "MemberExpression" || !isPath(body.callee.object))
+    return false;
+  const names = params.map((param) => (param.type === "Identifier" ? param.name : "?"));
+  const passed = body.arguments.map((argument) => (argument.type === "Identifier" ? argument.name : "!"));
+  return names.join() === passed.join();
+}
+
+/** A variable, `this`, or a chain of properties of one. */
+function isPath(node: Node): boolean {
+  return (
+    node.type === "Identifier" ||
+    node.type === "ThisExpression" ||
+    (node.type === "MemberExpression" && isPath(node.object))
+  );
+}
+
 /** Lines of a package, without the console. */
 export function linesIn(folder: string): number {
   return filesOf(folder).reduce((sum, path) => sum + linesOf(path), 0);
@@ -108,4 +148,4 @@ function keyOf(node: Node): string {
     : "?";
 }
 
-runAsCommand(import.meta.url, () => [...findSizes(), ...findFieldsOverTarget()]);
+runAsCommand(import.meta.url, () => [...findSizes(), ...findFieldsOverTarget(), ...findWiring()]);
