@@ -21,7 +21,7 @@ import {
 import { type Finding, listProduct, read } from "./tree.ts";
 
 /** The files that put a service together. */
-const ASSEMBLY = /^services\/(publisher|acker)\/src\/(app|publisher|acker|assemble|assembly)\.ts$/;
+const ASSEMBLY = /^services\/(publisher|acker)\/src\/(app|publisher|acker|supervised-acker|assemble|assembly)\.ts$/;
 
 if (process.argv.includes("--allowances")) printAllowances();
 else printTable();
