@@ -6,7 +6,7 @@
  * A file has at most 350 lines, a function at most 50, both with their comments. Each of publisher, acker and shared has at
  * most 3 function-typed fields per 1,000 lines: a part that needs another takes it behind an interface named by its verbs.
  */
-import type { TSType } from "../../tools/workshop/parser.ts";
+import type { ArrowFunctionExpression, TSType } from "../../tools/workshop/parser.ts";
 import { type Node, nodesOf } from "./syntax.ts";
 import { type Finding, lineAt, listProduct, parse, read, runAsCommand } from "./tree.ts";
 

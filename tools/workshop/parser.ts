@@ -1,2 +1,2 @@
 /** The parser of our own checks (test/check). */
-export { type Node, type ParseResult, parseSync, type TSType } from "oxc-parser";
+export { type ArrowFunctionExpression, type Node, type ParseResult, parseSync, type TSType } from "oxc-parser";
