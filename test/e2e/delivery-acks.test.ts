@@ -19,7 +19,7 @@ interface Scene {
 testWithBrokers("acks from somebody who has nothing of our code", ALL_BROKERS, async (t, broker) => {
   const scene = await setScene(t, broker);
   await t.test("the tutorial's forms, and foreign ones, are accepted", () => tutorialForms(scene));
-  await t.test("what is no ack of the message changes nothing", () => noAcks(scene));
+  await t.test("a payload that is not an ack of the message changes nothing", () => noAcks(scene));
   await t.test("refusals: again, for good, and a late ack after one", () => refusals(scene));
   await t.test("before the message was sent, and after it expired", () => earlyAndLate(scene));
 });

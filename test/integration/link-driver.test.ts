@@ -203,7 +203,7 @@ test("believes in the session the broker lost: here it subscribes on every conne
   assert.match(second.connect?.clientId ?? "", /^acker-i1-[0-9a-f]{8}$/);
 });
 
-test("fights over a client id for ever: here a take-over leads to ERROR", async (t) => {
+test("fights over a client id without end: here a take-over leads to ERROR", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, reaches } = await connectedLink(t, { url: broker.url });
   (await broker.connection(0)).send({ cmd: "disconnect", reasonCode: 0x8e });

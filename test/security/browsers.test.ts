@@ -31,7 +31,7 @@ const COMMANDS = [
   "/v1/principals",
 ];
 
-test("a page of another site changes nothing: with or without a body, whatever it declares", async (t) => {
+test("a page of another site changes nothing: with or without a body, under any content type", async (t) => {
   const { publisher, ask, host } = await setScene(t);
   const port = new URL(publisher.url).port;
   const pages: [Record<string, string>, number][] = [

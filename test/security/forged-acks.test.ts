@@ -166,7 +166,7 @@ test("a retained ack is ignored, though it is signed", async (t) => {
   assert.equal(await fingerprint(pool), before);
 });
 
-test("an ack that a broker says as somebody's will has no signature either", async (t) => {
+test("an ack that the broker publishes as a client's will has no signature", async (t) => {
   const { publisher, pool, brokerUrl, ids } = await setScene(t);
   const [id = ""] = ids;
   const before = await fingerprint(pool);

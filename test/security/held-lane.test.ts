@@ -12,7 +12,7 @@ import { testDatabase } from "../support/postgres.ts";
 import { type TestAnswer, testPublisher } from "../support/publisher.ts";
 import { until } from "../support/until.ts";
 
-test("LANES-1: a held ordering key: its callers are told by whom, 200 others are not held up", async (t) => {
+test("LANES-1: a held ordering key: its callers receive the holder's name, 200 others are not delayed", async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const publisher = await testPublisher(t, { DATABASE_URL: database.url, MQTT_URL: broker.url });
   const holder = createPool({ url: database.url, size: 1, applicationName: "the-holder", deadlineMs: 60_000 });

@@ -59,7 +59,7 @@ test("console and API without a token: 401, no stack trace; the knocking at comm
   assert.ok(!audit.includes(TOKEN));
 });
 
-test(`${SLOW} slow senders delay nobody, and are sent away`, async (t) => {
+test(`${SLOW} slow senders delay no other caller, and are disconnected`, async (t) => {
   const { publisher } = await setScene(t);
   const { hostname, port } = new URL(publisher.url);
   let closed = 0;
@@ -191,7 +191,7 @@ test("topics that would reach others, or forge an ack through our own door, are 
   }
 });
 
-test("nobody writes a line of our log: every line is JSON, without control characters", async (t) => {
+test("no caller writes a line of the log: every line is JSON, without control characters", async (t) => {
   const { publisher, common } = await setScene(t, { ACKTOR_API_TOKEN: TOKEN, LOG_LEVEL: "debug" });
   const forged = '\n{"level":"info","msg":"forged"}\r\n\u001b[31mforged';
   const encoded = encodeURIComponent(forged);

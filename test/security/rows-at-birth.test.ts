@@ -120,7 +120,7 @@ for (const version of postgresVersions()) {
     await t.test("what enqueue takes, the guards take; what it refuses has its field", () => byEnqueue(db));
   });
 
-  test(`RIGHTS-5: whatever INSERT lets in flows, PostgreSQL ${version}`, async (t) => {
+  test(`RIGHTS-5: every row that INSERT accepts is delivered, PostgreSQL ${version}`, async (t) => {
     const db = await testOutbox(t, version);
     await insertedFlows(db);
   });

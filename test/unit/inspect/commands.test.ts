@@ -145,7 +145,7 @@ test("a publisher signs what it passes on, and the secret is in nothing that is 
   assert.ok(said.length > 4 && said.every((text) => !text.includes(SECRET)));
 });
 
-test("COMMANDS-1: an answer that another one gives is none; an instance with another secret is heard as a refusal", async (t) => {
+test("COMMANDS-1: another instance's answer does not count; an instance with another secret counts as a refusal", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one", { secret: SECRET });
   const done = JSON.stringify({ v: 1, service: "acker", instance: "a", ok: true, result: {} });

@@ -133,7 +133,7 @@ test("an expired message is not sent, and one that will expire says when", () =>
   assert.equal(rig.dispatcher.queued, 0);
 });
 
-test("a gate that closes gives back at once what was not sent, and what comes later", () => {
+test("a closing gate releases immediately what was not sent, and what arrives later", () => {
   const rig = dispatcherRig();
   rig.link.room = 2;
   const messages = [...some(3, "a"), ...some(2, "b")];

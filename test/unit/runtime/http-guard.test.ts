@@ -41,7 +41,7 @@ test("one address is limited, another is not, and health routes never are", asyn
   assert.equal(refused.headers["retry-after"], "1");
 });
 
-test("wrong tokens are counted too, so that nobody guesses at speed", async (t) => {
+test("wrong tokens are counted too, so that guessing is slow", async (t) => {
   const app = server(t, { token: "a token of more than sixteen", requestsPerSecond: 2 });
   assert.deepEqual(await statuses(app, 4, "/v1/status", "10.0.0.1"), [401, 401, 429, 429]);
 });

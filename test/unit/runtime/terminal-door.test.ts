@@ -84,7 +84,7 @@ test("SHOW-3: emoji, accents and ideographic variants are shown as they are", ()
   assert.equal(printable("🙂\u{e0141}x\u{e0041}"), "🙂\\u{e0141}x\\u{e0041}");
 });
 
-test("DOOR-1: whatever is said, nothing but the door's own sequences leaves", () => {
+test("DOOR-1: for any text, only the door's own sequences leave", () => {
   fc.assert(
     fc.property(text, fc.boolean(), (given, isTTY) => {
       const { door, written } = rig(isTTY);
