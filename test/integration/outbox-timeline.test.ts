@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
-import { listAcks, listAttempts } from "@acktor/publisher/outbox/list-timeline";
+import {
+  type AckView,
+  type AttemptView,
+  listTimeline,
+  type TimelinePage,
+} from "@acktor/publisher/outbox/list-timeline";
 import { given, INSERT, message, testOutbox } from "../support/outbox.ts";
 
 const MANY = 1_000;
@@ -24,14 +29,22 @@ test("TIMELINE-1: a message with 1,000 acks and attempts is answered with the fi
   const clients: string[] = [];
   const attempts: number[] = [];
   for (let after: number | null = 0; after !== null; ) {
-    const page: Awaited<ReturnType<typeof listAcks>> = await listAcks(pool, id, { after, limit: 300 });
-    const found = given(page);
+    const found: TimelinePage<AckView> | null = given(
+      await listTimeline(pool, "acks", id, {
+        after,
+        limit: 300,
+      }),
+    );
     clients.push(...(found?.items ?? []).map((ack) => ack.client_id.replaceAll("x", "")));
     after = found?.nextAfter ?? null;
   }
   for (let after: number | null = 0; after !== null; ) {
-    const page: Awaited<ReturnType<typeof listAttempts>> = await listAttempts(pool, id, { after, limit: 500 });
-    const found = given(page);
+    const found: TimelinePage<AttemptView> | null = given(
+      await listTimeline(pool, "attempts", id, {
+        after,
+        limit: 500,
+      }),
+    );
     attempts.push(...(found?.items ?? []).map((one) => one.attempt));
     after = found?.nextAfter ?? null;
   }
@@ -43,7 +56,7 @@ test("a page beyond the end is empty, and of a message that is not there is none
   const { pool } = await testOutbox(t, 18);
   const one = message();
   assert.ok((await insertMessages(pool, [one], INSERT)).ok);
-  const beyond = given(await listAcks(pool, one.messageId, { after: 2_000_000_000, limit: 1 }));
+  const beyond = given(await listTimeline(pool, "acks", one.messageId, { after: 2_000_000_000, limit: 1 }));
   assert.deepEqual(beyond, { items: [], total: 0, nextAfter: null });
-  assert.equal(given(await listAttempts(pool, message().messageId, { after: 0, limit: 1 })), null);
+  assert.equal(given(await listTimeline(pool, "attempts", message().messageId, { after: 0, limit: 1 })), null);
 });

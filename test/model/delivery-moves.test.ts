@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { isLegalMove, MOVES, STATES } from "@acktor/publisher/outbox/delivery";
+import { MOVES, STATES } from "@acktor/publisher/outbox/delivery";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import type { MessageState } from "@acktor/publisher/outbox/outbox";
 import { INSERT, message, type TestOutbox, testOutbox } from "../support/outbox.ts";
@@ -59,7 +59,8 @@ for (const version of postgresVersions()) {
       for (const to of STATES) {
         const id = await rowIn(db, from);
         const result = await db.pool.run(MOVE, [id, to, isLive(to)]);
-        assert.equal(result.ok, isLegalMove(from, to), `${from} -> ${to}`);
+        const isLegal = from === to || MOVES.some((move) => move.from === from && move.to === to);
+        assert.equal(result.ok, isLegal, `${from} -> ${to}`);
         if (result.ok) continue;
         refused++;
         assert.deepEqual([result.failure.code, result.failure.constraint], ["23514", "legal_move"]);

@@ -76,8 +76,130 @@ const INTAKE = [
   "stopping",
 ] as const;
 
+const MOVED = { 200: { description: "It is in this state now.", schema: stored } };
+
+const READING: RouteDocs = {
+  "GET /v1/messages": {
+    summary: "Messages, newest first.",
+    query: listQuery,
+    answers: {
+      200: {
+        description: "A page; `next_before` is null at the end.",
+        schema: z.strictObject({ messages: z.array(row), next_before: z.uuid().nullable() }),
+      },
+    },
+    faults: QUERY,
+  },
+  "GET /v1/messages/:id": {
+    summary: "A message and its timeline.",
+    answers: {
+      200: {
+        description: "The row, the first 100 of its attempts and of its acks, and how many there are.",
+        schema: timeline,
+      },
+    },
+    faults: ["not_found", "database_unavailable"],
+  },
+  "GET /v1/messages/:id/attempts": {
+    summary: "The attempts of a message, in the order in which they were made.",
+    query: pageQuery,
+    answers: {
+      200: { description: "A page.", schema: z.strictObject({ attempts: z.array(attempt), ...page }) },
+    },
+    faults: ["not_found", ...QUERY],
+  },
+  "GET /v1/messages/:id/acks": {
+    summary: "The acks of a message, oldest first.",
+    query: pageQuery,
+    answers: { 200: { description: "A page.", schema: z.strictObject({ acks: z.array(ack), ...page }) } },
+    faults: ["not_found", ...QUERY],
+  },
+  "GET /v1/messages/:id/receipts": {
+    summary: "What the ackers' inboxes know of a message: when it came, how often, its outcome.",
+    answers: {
+      200: {
+        description: "One for each inbox that has it. Asked over the control plane; without it none answers.",
+        schema: z.strictObject({
+          receipts: z.array(receipt),
+          ackers: z.strictObject({ known: z.int(), answered: z.int() }),
+        }),
+      },
+    },
+    faults: ["not_found"],
+  },
+};
+
+const OPERATING: RouteDocs = {
+  "POST /v1/messages/:id/replay": {
+    summary: "Send a failed or expired message again.",
+    body: replayBody,
+    answers: MOVED,
+    faults: REFUSED,
+  },
+  "POST /v1/messages/:id/cancel": {
+    summary: "End a waiting message.",
+    body: cancelBody,
+    answers: MOVED,
+    faults: REFUSED,
+  },
+  "POST /v1/messages/:id/acknowledge": {
+    summary: "Acknowledge a message by hand.",
+    body: acknowledgeBody,
+    answers: MOVED,
+    faults: REFUSED,
+  },
+  "POST /v1/messages/states": {
+    summary: "States of up to 1,000 messages.",
+    body: statesBody,
+    answers: {
+      200: { description: "Of those that are there.", schema: z.strictObject({ states: z.unknown() }) },
+    },
+    faults: QUERY,
+  },
+  "POST /v1/messages/cancel": {
+    summary: "End what waits for a topic.",
+    body: cancelWaitingBody,
+    answers: { 200: { description: "How many there were.", schema: group } },
+    faults: QUERY,
+  },
+  "GET /v1/dead-letters": {
+    summary: "Failed and expired messages by reason.",
+    answers: { 200: { description: "Counts.", schema: z.looseObject({}) } },
+    faults: ["database_unavailable"],
+  },
+  "POST /v1/dead-letters/acknowledge": {
+    summary: "Acknowledge what a person knows to be processed.",
+    body: acknowledgeDeadBody,
+    answers: {
+      200: {
+        description: "How many there were, and how many are acknowledged now.",
+        schema: swept.extend({ acknowledged: z.int() }).strict(),
+      },
+    },
+    faults: QUERY,
+  },
+  "POST /v1/dead-letters/discard": {
+    summary: "Remove failed and expired messages.",
+    body: discardBody,
+    answers: {
+      200: { description: "How many there were.", schema: swept.extend({ discarded: z.int() }).strict() },
+    },
+    faults: QUERY,
+  },
+  "POST /v1/dead-letters/replay": {
+    summary: "Send failed and expired messages again.",
+    body: deadLettersBody,
+    answers: {
+      200: {
+        description: "How many there were, and how many are sent again.",
+        schema: swept.extend({ replayed: z.int() }).strict(),
+      },
+    },
+    faults: QUERY,
+  },
+};
+
 export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
-  const moved = { 200: { description: "It is in this state now.", schema: stored } };
   return {
     "POST /v1/messages": {
       summary: "Store a message, to be sent until it is acknowledged.",
@@ -101,120 +223,7 @@ export function messageDocs({ message, batchItem }: IntakeSchemas): RouteDocs {
       },
       faults: INTAKE,
     },
-    "GET /v1/messages": {
-      summary: "Messages, newest first.",
-      query: listQuery,
-      answers: {
-        200: {
-          description: "A page; `next_before` is null at the end.",
-          schema: z.strictObject({ messages: z.array(row), next_before: z.uuid().nullable() }),
-        },
-      },
-      faults: QUERY,
-    },
-    "GET /v1/messages/:id": {
-      summary: "A message and its timeline.",
-      answers: {
-        200: {
-          description: "The row, the first 100 of its attempts and of its acks, and how many there are.",
-          schema: timeline,
-        },
-      },
-      faults: ["not_found", "database_unavailable"],
-    },
-    "GET /v1/messages/:id/attempts": {
-      summary: "The attempts of a message, in the order in which they were made.",
-      query: pageQuery,
-      answers: {
-        200: { description: "A page.", schema: z.strictObject({ attempts: z.array(attempt), ...page }) },
-      },
-      faults: ["not_found", ...QUERY],
-    },
-    "GET /v1/messages/:id/acks": {
-      summary: "The acks of a message, oldest first.",
-      query: pageQuery,
-      answers: { 200: { description: "A page.", schema: z.strictObject({ acks: z.array(ack), ...page }) } },
-      faults: ["not_found", ...QUERY],
-    },
-    "GET /v1/messages/:id/receipts": {
-      summary: "What the ackers' inboxes know of a message: when it came, how often, its outcome.",
-      answers: {
-        200: {
-          description: "One for each inbox that has it. Asked over the control plane; without it none answers.",
-          schema: z.strictObject({
-            receipts: z.array(receipt),
-            ackers: z.strictObject({ known: z.int(), answered: z.int() }),
-          }),
-        },
-      },
-      faults: ["not_found"],
-    },
-    "POST /v1/messages/:id/replay": {
-      summary: "Send a failed or expired message again.",
-      body: replayBody,
-      answers: moved,
-      faults: REFUSED,
-    },
-    "POST /v1/messages/:id/cancel": {
-      summary: "End a waiting message.",
-      body: cancelBody,
-      answers: moved,
-      faults: REFUSED,
-    },
-    "POST /v1/messages/:id/acknowledge": {
-      summary: "Acknowledge a message by hand.",
-      body: acknowledgeBody,
-      answers: moved,
-      faults: REFUSED,
-    },
-    "POST /v1/messages/states": {
-      summary: "States of up to 1,000 messages.",
-      body: statesBody,
-      answers: {
-        200: { description: "Of those that are there.", schema: z.strictObject({ states: z.unknown() }) },
-      },
-      faults: QUERY,
-    },
-    "POST /v1/messages/cancel": {
-      summary: "End what waits for a topic.",
-      body: cancelWaitingBody,
-      answers: { 200: { description: "How many there were.", schema: group } },
-      faults: QUERY,
-    },
-    "GET /v1/dead-letters": {
-      summary: "Failed and expired messages by reason.",
-      answers: { 200: { description: "Counts.", schema: z.looseObject({}) } },
-      faults: ["database_unavailable"],
-    },
-    "POST /v1/dead-letters/acknowledge": {
-      summary: "Acknowledge what a person knows to be processed.",
-      body: acknowledgeDeadBody,
-      answers: {
-        200: {
-          description: "How many there were, and how many are acknowledged now.",
-          schema: swept.extend({ acknowledged: z.int() }).strict(),
-        },
-      },
-      faults: QUERY,
-    },
-    "POST /v1/dead-letters/discard": {
-      summary: "Remove failed and expired messages.",
-      body: discardBody,
-      answers: {
-        200: { description: "How many there were.", schema: swept.extend({ discarded: z.int() }).strict() },
-      },
-      faults: QUERY,
-    },
-    "POST /v1/dead-letters/replay": {
-      summary: "Send failed and expired messages again.",
-      body: deadLettersBody,
-      answers: {
-        200: {
-          description: "How many there were, and how many are sent again.",
-          schema: swept.extend({ replayed: z.int() }).strict(),
-        },
-      },
-      faults: QUERY,
-    },
+    ...READING,
+    ...OPERATING,
   };
 }

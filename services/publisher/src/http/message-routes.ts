@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Receipts } from "../control/ask-receipts.ts";
 import { getMessage } from "../outbox/get-message.ts";
 import { listMessages } from "../outbox/list-messages.ts";
-import { FIRST_PAGE, listAcks, listAttempts, MOST_OF_A_PAGE } from "../outbox/list-timeline.ts";
+import { FIRST_PAGE, listTimeline, MOST_OF_A_PAGE } from "../outbox/list-timeline.ts";
 import { topicName } from "../outbox/storable-text.ts";
 import { principalOf } from "../principals/principal-gate.ts";
 import { readFault } from "../principals/topic-faults.ts";
@@ -48,24 +48,7 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
     return found !== null && principalOf(request).read.has(found.topic) ? found : notFound(reply, params.data.id);
   });
 
-  for (const [what, list] of [
-    ["attempts", listAttempts],
-    ["acks", listAcks],
-  ] as const) {
-    app.get(`/v1/messages/:id/${what}`, async (request, reply) => {
-      const params = idParams.safeParse(request.params);
-      if (!params.success) return notFound(reply, "an unknown id");
-      const query = parseQuery(pageQuery, request.query);
-      if (!query.ok) return sendFault(reply, query.fault);
-      const hidden = await hiddenFault(request, pool, params.data.id);
-      if (hidden !== null) return sendFault(reply, hidden);
-      const result = await list(pool, params.data.id, query.value);
-      if (!result.ok) return sendFault(reply, databaseFault(result.failure));
-      if (result.value === null) return notFound(reply, params.data.id);
-      const { items, total, nextAfter } = result.value;
-      return { [what]: items, total, next_after: nextAfter };
-    });
-  }
+  addTimelineRoutes(app, pool);
 
   app.get("/v1/messages/:id/receipts", async (request, reply) => {
     const params = idParams.safeParse(request.params);
@@ -91,6 +74,24 @@ export function addMessageRoutes(app: FastifyInstance, pool: Pool, receipts: Ask
     if (!result.ok) return sendFault(reply, databaseFault(result.failure));
     return { messages: result.value.messages, next_before: result.value.nextBefore };
   });
+}
+
+function addTimelineRoutes(app: FastifyInstance, pool: Pool): void {
+  for (const what of ["attempts", "acks"] as const) {
+    app.get(`/v1/messages/:id/${what}`, async (request, reply) => {
+      const params = idParams.safeParse(request.params);
+      if (!params.success) return notFound(reply, "an unknown id");
+      const query = parseQuery(pageQuery, request.query);
+      if (!query.ok) return sendFault(reply, query.fault);
+      const hidden = await hiddenFault(request, pool, params.data.id);
+      if (hidden !== null) return sendFault(reply, hidden);
+      const result = await listTimeline(pool, what, params.data.id, query.value);
+      if (!result.ok) return sendFault(reply, databaseFault(result.failure));
+      if (result.value === null) return notFound(reply, params.data.id);
+      const { items, total, nextAfter } = result.value;
+      return { [what]: items, total, next_after: nextAfter };
+    });
+  }
 }
 
 function notFound(reply: FastifyReply, id: string): FastifyReply {

@@ -45,7 +45,7 @@ export const acknowledgeDeadBody = z.strictObject({
 export const acknowledgeBody = z.strictObject({ client_id: label.optional(), who: label.optional() });
 
 export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes): void {
-  const { pool, inboxWindowMs, doorbell, refusals } = options;
+  const { pool, inboxWindowMs, doorbell } = options;
   app.post("/v1/messages/:id/replay", async (request, reply) => {
     const body = parseQuery(replayBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);
@@ -74,6 +74,10 @@ export function addOperatorRoutes(app: FastifyInstance, options: OperatorRoutes)
     );
   });
 
+  addDeadLetterRoutes(app, options);
+}
+
+function addDeadLetterRoutes(app: FastifyInstance, { pool, inboxWindowMs, doorbell, refusals }: OperatorRoutes): void {
   app.post("/v1/dead-letters/replay", { config: { body: IDS_BODY } }, async (request, reply) => {
     const body = parseQuery(deadLettersBody, request.body);
     if (!body.ok) return sendFault(reply, body.fault);

@@ -56,7 +56,7 @@ interface Conflict {
 }
 
 /** @returns null for what is not recorded */
-export function refusedCommand(request: FastifyRequest, fault: ApiFault, instance: string): AuditRecord | null {
+function refusedCommand(request: FastifyRequest, fault: ApiFault, instance: string): AuditRecord | null {
   const route = request.routeOptions.url;
   const { status } = ERROR_CODES[fault.code];
   const isCommand = (request.method === "POST" || request.method === "DELETE") && route !== undefined;

@@ -46,12 +46,16 @@ export const SINGLE: FieldNames = { nameOf: (field) => field };
 
 /** Fields of a batch have their own names. */
 export const IN_BATCH: FieldNames = {
-  nameOf: (field, index) => `messages[${index}].${field === "Idempotency-Key" ? "idempotency_key" : field}`,
+  nameOf(field, index) {
+    return `messages[${index}].${ON_THE_BUS.nameOf(field, index)}`;
+  },
 };
 
 /** On the bus the key is a field, not a header. */
 export const ON_THE_BUS: FieldNames = {
-  nameOf: (field) => (field === "Idempotency-Key" ? "idempotency_key" : field),
+  nameOf(field) {
+    return field === "Idempotency-Key" ? "idempotency_key" : field;
+  },
 };
 
 /** One request that waits for its INSERT. */

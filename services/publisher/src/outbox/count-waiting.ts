@@ -27,16 +27,3 @@ from publisher.message_delivery m where ${isLive("m")} and coalesce(deliver_at <
   );
   return answer.ok ? { ok: true, value: answer.rows[0] ?? null } : answer;
 }
-
-/**
- * Milliseconds until the next plain row is due (0 = now), or null when none waits. Rows of lanes are found by the claim's
- * walk, and rows written by SQL by its poll: this is a hint for a timer, not a promise.
- */
-export async function nextDue(pool: Pool, lowWater: string | null): Promise<Outcome<number | null>> {
-  const answer = await pool.run<{ due_in_ms: number }>(
-    `select greatest(0, least(extract(epoch from due_at) - extract(epoch from now()), 1e9) * 1000)::float8 due_in_ms from publisher.message_delivery
-where due_at is not null and lane is null and not parked and due_at > coalesce($1::text::timestamptz, '-infinity') order by due_at limit 1`,
-    [lowWater],
-  );
-  return answer.ok ? { ok: true, value: answer.rows[0]?.due_in_ms ?? null } : answer;
-}

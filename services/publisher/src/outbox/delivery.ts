@@ -36,8 +36,3 @@ export const MOVES: readonly Move[] = [
   { from: "expired", event: "replayed", to: "pending" },
   { from: "expired", event: "acknowledged late", to: "acknowledged" },
 ];
-
-/** True when a row may change from one state to another; staying in a state is always possible. */
-export function isLegalMove(from: MessageState, to: MessageState): boolean {
-  return from === to || MOVES.some((move) => move.from === from && move.to === to);
-}

@@ -5,7 +5,7 @@
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
-import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
+import { changeApart, type Shelf, sweepWhole } from "./sweep-apart.ts";
 
 export const EXPIRE_BATCH = 1_000;
 
@@ -38,16 +38,13 @@ export function expireDue(pool: Pool): Promise<DbResult<Ids>> {
 }
 
 /** As `expireDue`, around rows that cannot be changed. @returns how many expired */
-export function expireAround(pool: Pool, shelf: Shelf): Promise<Outcome<number>> {
-  return sweepApart(shelf, {
-    whole: async () => counted(await expireDue(pool)),
-    async around(passedOver) {
-      const over = await pool.run<Ids>(LIST, [pgArray(passedOver)]);
-      if (!over.ok) return over;
-      const ids = over.rows.map(({ messageId }) => messageId);
-      return counted(await changeApart(shelf, ids, (part) => pool.run<Ids>(EXPIRE_THESE, [pgArray(part)])));
-    },
-  });
+export async function expireAround(pool: Pool, shelf: Shelf): Promise<Outcome<number>> {
+  const whole = await sweepWhole(shelf, async () => counted(await expireDue(pool)));
+  if (whole !== null) return whole;
+  const over = await pool.run<Ids>(LIST, [pgArray(shelf.passedOver())]);
+  if (!over.ok) return over;
+  const ids = over.rows.map(({ messageId }) => messageId);
+  return counted(await changeApart(shelf, ids, (part) => pool.run<Ids>(EXPIRE_THESE, [pgArray(part)])));
 }
 
 function counted(result: DbResult<Ids>): Outcome<number> {

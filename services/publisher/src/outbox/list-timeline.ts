@@ -76,39 +76,29 @@ export function ackColumns(page: string): string {
 // TIMELINE-1
 const PAGE = "limit $2::int4 offset $3::int4";
 const FROM = "from publisher.message_delivery m where m.message_id = $1::uuid";
-const LIST_ATTEMPTS = `select ${attemptColumns(PAGE)} ${FROM}`;
-const LIST_ACKS = `select ${ackColumns(PAGE)} ${FROM}`;
+const LISTS = {
+  attempts: `select ${attemptColumns(PAGE)} ${FROM}`,
+  acks: `select ${ackColumns(PAGE)} ${FROM}`,
+} as const;
 
-/** @returns null when the outbox has no message of this id (any more) */
-export async function listAttempts(
-  pool: Pool,
-  messageId: string,
-  page: PageOptions,
-): Promise<Outcome<TimelinePage<AttemptView> | null>> {
-  type Row = { readonly attempts: string; readonly attempts_total: number };
-  const answer = await pool.run<Row>(LIST_ATTEMPTS, [messageId, page.limit, page.after]);
-  if (!answer.ok) return answer;
-  const [row] = answer.rows;
-  return { ok: true, value: row === undefined ? null : pageOf(JSON.parse(row.attempts), row.attempts_total, page) };
+interface Views {
+  readonly attempts: AttemptView;
+  readonly acks: AckView;
 }
 
-/** @returns null when the outbox has no message of this id (any more) */
-export async function listAcks(
+/** @returns null when the outbox has no message of this id */
+export async function listTimeline<What extends keyof Views>(
   pool: Pool,
+  what: What,
   messageId: string,
-  page: PageOptions,
-): Promise<Outcome<TimelinePage<AckView> | null>> {
-  const answer = await pool.run<{ readonly acks: string; readonly acks_total: number }>(LIST_ACKS, [
-    messageId,
-    page.limit,
-    page.after,
-  ]);
+  { after, limit }: PageOptions,
+): Promise<Outcome<TimelinePage<Views[What]> | null>> {
+  const answer = await pool.run<Record<string, unknown>>(LISTS[what], [messageId, limit, after]);
   if (!answer.ok) return answer;
   const [row] = answer.rows;
-  return { ok: true, value: row === undefined ? null : pageOf(JSON.parse(row.acks), row.acks_total, page) };
-}
-
-function pageOf<View>(items: readonly View[], total: number, { after }: PageOptions): TimelinePage<View> {
+  if (row === undefined) return { ok: true, value: null };
+  const items = JSON.parse(String(row[what])) as readonly Views[What][];
+  const total = Number(row[`${what}_total`]);
   const end = after + items.length;
-  return { items, total, nextAfter: items.length > 0 && end < total ? end : null };
+  return { ok: true, value: { items, total, nextAfter: items.length > 0 && end < total ? end : null } };
 }

@@ -14,7 +14,7 @@ import type { BadRow } from "./bad-rows.ts";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { LeasedMessage, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
-import { type Shelf, sweepApart } from "./sweep-apart.ts";
+import { type Shelf, sweepWhole } from "./sweep-apart.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
 /** PROBE-3: messages in flight when their destination was parked come due, and are parked, within their retry pause. */
@@ -77,33 +77,30 @@ export async function probeDestinations(pool: Pool, options: ProbeOptions): Prom
 }
 
 /** As `probeDestinations`, around messages that cannot be leased (SWEEP-1): the next probe sends the one after. */
-export function probeAround(
+export async function probeAround(
   pool: Pool,
   shelf: Shelf,
   { instance, leaseMs, limit }: ProbeOptions,
 ): Promise<Outcome<Probes>> {
-  return sweepApart(shelf, {
-    whole: () => probeDestinations(pool, { instance, leaseMs, limit }),
-    async around(passedOver) {
-      const due = await pool.run<{ slot: string }>(DUE, [limit]);
-      if (!due.ok) return due;
-      const except = pgArray(passedOver);
-      const bad: BadRow[] = [];
-      const slots = due.rows.map(({ slot }) => slot);
-      const stuck: { readonly slot: string; readonly failure: DbFailure }[] = [];
-      const probed = await apart(
-        slots,
-        (part) => pool.run<Row>(PROBE_THESE, [instance, leaseMs, limit, pgArray(part), except]),
-        { add: (slot, failure) => void stuck.push({ slot, failure }) },
-      );
-      for (const { slot, failure } of stuck) {
-        const heads = await pool.run<{ messageId: string }>(HEADS, [slot, except]);
-        for (const { messageId } of heads.ok ? heads.rows : []) bad.push({ messageId, failure });
-      }
-      await shelf.put(bad, stuck.length < slots.length);
-      return probesOf(probed);
-    },
-  });
+  const whole = await sweepWhole(shelf, () => probeDestinations(pool, { instance, leaseMs, limit }));
+  if (whole !== null) return whole;
+  const due = await pool.run<{ slot: string }>(DUE, [limit]);
+  if (!due.ok) return due;
+  const except = pgArray(shelf.passedOver());
+  const bad: BadRow[] = [];
+  const slots = due.rows.map(({ slot }) => slot);
+  const stuck: { readonly slot: string; readonly failure: DbFailure }[] = [];
+  const probed = await apart(
+    slots,
+    (part) => pool.run<Row>(PROBE_THESE, [instance, leaseMs, limit, pgArray(part), except]),
+    { add: (slot, failure) => void stuck.push({ slot, failure }) },
+  );
+  for (const { slot, failure } of stuck) {
+    const heads = await pool.run<{ messageId: string }>(HEADS, [slot, except]);
+    for (const { messageId } of heads.ok ? heads.rows : []) bad.push({ messageId, failure });
+  }
+  await shelf.put(bad, stuck.length < slots.length);
+  return probesOf(probed);
 }
 
 type Row = LeasedRow & { readonly destination: string; readonly gone: string | null };

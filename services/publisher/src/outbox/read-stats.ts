@@ -41,29 +41,15 @@ export async function readStats(pool: Pool): Promise<Outcome<DeliveryStats>> {
 }
 
 function toStats(rows: readonly StatsRow[]): DeliveryStats {
-  const sum = (of: (row: StatsRow) => number, where: (row: StatsRow) => boolean): number =>
-    rows.filter(where).reduce((total, row) => total + of(row), 0);
   const inState = (state: MessageState): { count: number; avg_retries: number } => {
-    const count = sum(
-      (row) => row.messages,
-      (row) => row.state === state,
-    );
-    const retries = sum(
-      (row) => row.retries,
-      (row) => row.state === state,
-    );
-    return { count, avg_retries: count === 0 ? 0 : retries / count };
+    const some = rows.filter((row) => row.state === state);
+    const count = sum(some, "messages");
+    return { count, avg_retries: count === 0 ? 0 : sum(some, "retries") / count };
   };
-  const pending = inState("pending");
-  const sent = inState("sent");
-  const asked = sum(
-    (row) => row.messages,
-    (row) => !row.broker,
-  );
-  const proved = sum(
-    (row) => row.messages,
-    (row) => !row.broker && row.state === "acknowledged",
-  );
+  const [pending, sent] = [inState("pending"), inState("sent")];
+  const asked = rows.filter((row) => !row.broker);
+  const proved = asked.filter((row) => row.state === "acknowledged");
+  const wanted = sum(asked, "messages");
   return {
     by_state: {
       pending,
@@ -72,11 +58,12 @@ function toStats(rows: readonly StatsRow[]): DeliveryStats {
       failed: inState("failed"),
       expired: inState("expired"),
     },
-    total_messages: sum(
-      (row) => row.messages,
-      () => true,
-    ),
-    success_rate: asked === 0 ? 0 : (100 * proved) / asked,
+    total_messages: sum(rows, "messages"),
+    success_rate: wanted === 0 ? 0 : (100 * sum(proved, "messages")) / wanted,
     pending_count: pending.count + sent.count,
   };
+}
+
+function sum(rows: readonly StatsRow[], field: "messages" | "retries"): number {
+  return rows.reduce((total, row) => total + row[field], 0);
 }

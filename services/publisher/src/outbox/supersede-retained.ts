@@ -9,7 +9,7 @@
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
-import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
+import { changeApart, type Shelf, sweepWhole } from "./sweep-apart.ts";
 
 const SCAN = 2_000;
 
@@ -70,19 +70,20 @@ export async function supersedeRetained(
 }
 
 /** As `supersedeRetained`, around rows that cannot be changed (SWEEP-1). */
-export function supersedeAround(pool: Pool, shelf: Shelf, cursor: RetainedCursor | null): Promise<Outcome<Superseded>> {
-  return sweepApart(shelf, {
-    whole: () => supersedeRetained(pool, cursor),
-    async around(passedOver) {
-      const old = supersededBy(await pool.run<Answer>(LIST, [...from(cursor), pgArray(passedOver)]));
-      if (!old.ok) return old;
-      const moved = await changeApart(shelf, old.value.messageIds, (part) =>
-        pool.run<{ messageId: string }>(SUPERSEDE_THESE, [pgArray(part)]),
-      );
-      if (!moved.ok) return moved;
-      return { ok: true, value: { messageIds: moved.rows.map((row) => row.messageId), next: old.value.next } };
-    },
-  });
+export async function supersedeAround(
+  pool: Pool,
+  shelf: Shelf,
+  cursor: RetainedCursor | null,
+): Promise<Outcome<Superseded>> {
+  const whole = await sweepWhole(shelf, () => supersedeRetained(pool, cursor));
+  if (whole !== null) return whole;
+  const old = supersededBy(await pool.run<Answer>(LIST, [...from(cursor), pgArray(shelf.passedOver())]));
+  if (!old.ok) return old;
+  const moved = await changeApart(shelf, old.value.messageIds, (part) =>
+    pool.run<{ messageId: string }>(SUPERSEDE_THESE, [pgArray(part)]),
+  );
+  if (!moved.ok) return moved;
+  return { ok: true, value: { messageIds: moved.rows.map((row) => row.messageId), next: old.value.next } };
 }
 
 interface Answer {

@@ -13,20 +13,14 @@ import type { Outcome } from "./outbox.ts";
 /** The part of `BadRowShelf` that a sweep needs. */
 export type Shelf = Pick<BadRowShelf, "passedOver" | "put">;
 
-/** One sweep in its two forms. */
-export interface Sweep<T> {
-  /** In one statement. */
-  whole(): Promise<Outcome<T>>;
-  /** In parts, without the rows that are passed over. */
-  around(passedOver: readonly string[]): Promise<Outcome<T>>;
-}
-
-/** Sweeps in one statement while that works. */
-export async function sweepApart<T>(shelf: Shelf, sweep: Sweep<T>): Promise<Outcome<T>> {
-  const passedOver = shelf.passedOver();
-  if (passedOver.length > 0) return sweep.around(passedOver);
-  const swept = await sweep.whole();
-  return swept.ok || !mayBeOneRow(swept.failure) ? swept : sweep.around([]); // SWEEP-1
+/**
+ * Runs a sweep in one statement, while no row is passed over.
+ * @returns null when the sweep has to be run in parts (SWEEP-1)
+ */
+export async function sweepWhole<T>(shelf: Shelf, sweep: () => Promise<Outcome<T>>): Promise<Outcome<T> | null> {
+  if (shelf.passedOver().length > 0) return null;
+  const swept = await sweep();
+  return swept.ok || !mayBeOneRow(swept.failure) ? swept : null;
 }
 
 /** Changes rows by their ids; those that fail alone go to the shelf. */
@@ -37,7 +31,9 @@ export async function changeApart<Row>(
 ): Promise<DbResult<Row>> {
   const bad: BadRow[] = [];
   const changed = await apart(messageIds, change, {
-    add: (messageId, failure) => void bad.push({ messageId, failure }),
+    add(messageId, failure) {
+      bad.push({ messageId, failure });
+    },
   });
   if (changed.ok && bad.length > 0) await shelf.put(bad, bad.length < messageIds.length);
   return changed;

@@ -11,7 +11,7 @@
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
-import { changeApart, type Shelf, sweepApart } from "./sweep-apart.ts";
+import { changeApart, type Shelf, sweepWhole } from "./sweep-apart.ts";
 
 /** Messages of one chunk: some 100 ms. */
 const CHUNK = 4_000;
@@ -80,21 +80,18 @@ export async function freeReleased(
 }
 
 /** As `freeReleased`, around rows that cannot be changed (SWEEP-1). Then the destination stays released, and the next call looks again. */
-export function freeAround(
+export async function freeAround(
   pool: Pool,
   shelf: Shelf,
   smearMs: number,
 ): Promise<Outcome<{ readonly freed: number; readonly more: boolean }>> {
-  return sweepApart(shelf, {
-    whole: () => freeReleased(pool, smearMs),
-    async around(passedOver) {
-      const waiting = await pool.run<{ messageId: string }>(LIST, [pgArray(passedOver)]);
-      if (!waiting.ok) return waiting;
-      const ids = waiting.rows.map(({ messageId }) => messageId);
-      const freed = await changeApart(shelf, ids, (part) =>
-        pool.run<{ messageId: string }>(FREE_THESE, [smearMs, pgArray(part)]),
-      );
-      return freed.ok ? { ok: true, value: { freed: freed.rows.length, more: freed.rows.length > 0 } } : freed;
-    },
-  });
+  const whole = await sweepWhole(shelf, () => freeReleased(pool, smearMs));
+  if (whole !== null) return whole;
+  const waiting = await pool.run<{ messageId: string }>(LIST, [pgArray(shelf.passedOver())]);
+  if (!waiting.ok) return waiting;
+  const ids = waiting.rows.map(({ messageId }) => messageId);
+  const freed = await changeApart(shelf, ids, (part) =>
+    pool.run<{ messageId: string }>(FREE_THESE, [smearMs, pgArray(part)]),
+  );
+  return freed.ok ? { ok: true, value: { freed: freed.rows.length, more: freed.rows.length > 0 } } : freed;
 }
