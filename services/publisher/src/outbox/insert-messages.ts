@@ -97,7 +97,7 @@ export async function insertMessages(
   if (messages.length === 0) return { ok: true, inserted: [] };
   const first = firstOfKeys(messages);
   if (typeof first === "number") return { ok: false, conflict: { index: first } };
-  const sent = messages.filter((message, at) => first(message) === at);
+  const sent = messages.filter((message, at) => first.get(message) === at);
   const keyed = sent.some((m) => m.idempotency !== null || isLane(m));
   const params = parameters(sent, options, keyed);
   const run = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
@@ -153,9 +153,9 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
 /**
  * KEY-1: the first place of each key of one owner in this batch, because PostgreSQL refuses to change one row twice in a statement
  * (21000).
- * @returns the index of a message whose key came before with another body, or a look-up
+ * @returns the index of a message whose key came before with another body, or the first place of each message
  */
-function firstOfKeys(messages: readonly NewMessage[]): number | ((message: NewMessage) => number) {
+function firstOfKeys(messages: readonly NewMessage[]): number | ReadonlyMap<NewMessage, number> {
   const seen = new Map<string, { readonly at: number; readonly bodyHash: string }>();
   const places = new Map<NewMessage, number>();
   for (const [at, message] of messages.entries()) {
@@ -168,19 +168,19 @@ function firstOfKeys(messages: readonly NewMessage[]): number | ((message: NewMe
     } else if (before.bodyHash !== idempotency?.bodyHash) return at;
     else places.set(message, before.at);
   }
-  return (message) => places.get(message) ?? 0;
+  return places;
 }
 
 function inserted(
   messages: readonly NewMessage[],
   sent: readonly NewMessage[],
-  first: (message: NewMessage) => number,
+  first: ReadonlyMap<NewMessage, number>,
   rows: readonly Answer[],
 ): Inserted[] {
   const createdAt = rows[0]?.created_at ?? 0;
   const answers = new Map(rows.flatMap((row) => (row.ord === null ? [] : [[sent[row.ord - 1], row] as const])));
   return messages.map((message, at) => {
-    const place = first(message);
+    const place = first.get(message) ?? 0;
     const holder = messages[place];
     const row = holder === undefined ? undefined : answers.get(holder);
     const messageId = row?.holder ?? message.messageId;
