@@ -308,7 +308,7 @@ test("lists, dead letters and what works on many touch the principal's own topic
   assert.equal((await a("POST", "/v1/messages/cancel", { message_ids: [waiting] })).json["matched"], 0);
 });
 
-test("KEY-1: an idempotency key belongs to its principal, in one request, in one batch and in one commit", async (t) => {
+test("KEY_OWNER-1: an idempotency key belongs to its principal, in one request, in one batch and in one commit", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const teams = await Promise.all(
     ["team-a", "team-b"].map((name) => create({ name, scopes: ["send"], topics: { write: ["#"] } })),

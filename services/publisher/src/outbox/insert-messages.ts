@@ -6,7 +6,7 @@
  *  INSERT-2. Rows of one lane (ordering key, retained topic) get `seq` under that lane's lock, so `seq` rises in commit order.
  *  INSERT-3. Idempotent by id: the same batch again, after an answer that was lost, inserts no row twice.
  *  INSERT-4. A row is born leased only where order does not matter: never in a lane, never with `deliver_at`.
- *  KEY-1. An idempotency key is compared only with keys of its owner.
+ *  KEY_OWNER-1. An idempotency key is compared only with keys of its owner.
  */
 import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
 import type { Inserted, InsertOptions, InsertResult, MessageState, NewMessage } from "./outbox.ts";
@@ -151,7 +151,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
 }
 
 /**
- * KEY-1: the first place of each key of one owner in this batch, because PostgreSQL refuses to change one row twice in a statement
+ * KEY_OWNER-1: the first place of each key of one owner in this batch, because PostgreSQL refuses to change one row twice in a statement
  * (21000).
  * @returns the index of a message whose key came before with another body, or the first place of each message
  */
