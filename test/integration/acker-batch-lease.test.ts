@@ -319,7 +319,7 @@ test("FIRST-2, FIRST-3: quick handlers are written once; others go the usual way
   ]);
 });
 
-test("two ackers that receive everything: each handler runs for a message once, whoever takes it", async (t) => {
+test("two ackers that receive everything: each handler runs for a message once, in either acker", async (t) => {
   const rig = await libraryRig(t);
   const runs = new Map<string, number>();
   const handlers = {

@@ -46,7 +46,7 @@ async function crashThrice(t: TestContext, poison: string): Promise<void> {
   };
   for (let life = 1; life <= 3; life++) {
     start();
-    // A first attempt that reaches it: a later one is written before its handler begins, whatever the handler.
+    // A first attempt that reaches it: the row of a later one is written before its handler begins, for every handler.
     if (life === 1) await rig.client.hears("delivery/acker/crashing", 1, 15_000);
     await until(
       async () => {
@@ -75,12 +75,14 @@ async function crashThrice(t: TestContext, poison: string): Promise<void> {
   for (const id of fine) assert.equal(answered(id)?.["status"], "processed");
 }
 
-test("killed in mid-handling: tried again; after three crashes rejected; what waited beside it is processed", (t) =>
+test("killed in mid-handling: tried again; after three crashes rejected; what waited with it is processed", (t) =>
   crashThrice(t, "t/poison"));
 
-test("killed by a handler at once, before its message has a row: the same, with the same three crashes", (t) =>
+// FIRST-1
+test("killed by a handler immediately, before its message has a row: the same, with the same three crashes", (t) =>
   crashThrice(t, "t/poison-now"));
 
+// EFFECTS-4
 test(`${KILLS} backends killed under transactions of handlers: each effect once, nothing uncaught`, async (t) => {
   const rig = await libraryRig(t);
   let killed = 0;

@@ -1,4 +1,4 @@
-/** The acker over MQTT: what it answers, to whom, and when it says nothing. */
+/** The acker over MQTT: what it answers, on which topic, and when it answers nothing. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -88,7 +88,7 @@ test("a corrupt message is refused with the hope of a better copy, under the att
   assert.equal((await client.hears(`delivery/ack/${id}`, 2))["status"], "processed");
 });
 
-test("a message that cannot be stored is refused, not for good without proof of its sender; the others of its batch flow", async (t) => {
+test("a message that cannot be stored is rejected, retryable without proof of its sender; the others of its batch are processed", async (t) => {
   const { client, pool, acker } = await setUp(t);
   const ids = Array.from({ length: 40 }, () => randomUUID());
   const poison = ids[17] ?? "";
@@ -151,6 +151,7 @@ test("a foreign ack prefix is honoured when it ends in the id", async (t) => {
   assert.equal((await client.hears(`other/outbox/${id}`))["message_id"], id);
 });
 
+// VERIFY-3
 test("with a secret only signed messages are processed, and their acks are signed", async (t) => {
   const secret = "0123456789abcdef-secret";
   const { client, acker } = await setUp(t, { ACKTOR_ACK_SECRET: secret });
@@ -212,7 +213,7 @@ test("presence: a birth at connection, nothing after a clean stop", async (t) =>
   assert.deepEqual(late.on("delivery/acker/acker-1"), []);
 });
 
-test("a pause takes nothing and withdraws; a resume goes on", async (t) => {
+test("a pause takes nothing and withdraws; a resume continues", async (t) => {
   const { client, acker, pool } = await setUp(t);
   await until(() => client.on("delivery/acker/acker-1")[0], 3_000);
   acker.running.pause();

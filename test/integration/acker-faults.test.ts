@@ -11,6 +11,7 @@ import { startCluster, testDatabase } from "../support/postgres.ts";
 import { startService } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
+// STORE-2, CONCLUDE-1
 test("PostgreSQL away: messages wait, no ack; PostgreSQL back: acks", async (t) => {
   const [broker, cluster] = await Promise.all([testBroker(t), startCluster(t)]);
   let later = 0;
@@ -35,9 +36,10 @@ test("PostgreSQL away: messages wait, no ack; PostgreSQL back: acks", async (t) 
   await until(async () => (await acker.status()).queue["held"] === 0, 5_000, "nothing held");
   assert.equal((await acker.status()).messages["expired"], 1);
   const births = client.on("delivery/acker/acker-1").length;
-  assert.ok(births >= 2, "announced again, so that the outbox sends at once what was refused");
+  assert.ok(births >= 2, "announced again, so that the outbox sends immediately what was refused");
 });
 
+// ACKER-1
 test("nothing there at the start: alive and not ready; it waits and comes up", async (t) => {
   const cluster = await startCluster(t);
   await cluster.stop();
@@ -54,7 +56,7 @@ test("nothing there at the start: alive and not ready; it waits and comes up", a
   assert.deepEqual(await acker.running.started, { ok: true });
 });
 
-test("a stop while it still waits for PostgreSQL ends at once", async (t) => {
+test("a stop while it still waits for PostgreSQL takes no time", async (t) => {
   const port = await anyPort();
   const env = { DATABASE_URL: `postgres://a@127.0.0.1:${port}/a`, MQTT_URL: `mqtt://127.0.0.1:${port}` };
   const { running } = await testAcker(t, env, { wait: false });
@@ -113,7 +115,8 @@ test("a handler that fails is asked again with the next delivery; one that refus
   assert.deepEqual(calls, ["good 1", "good 2", "bad 1"]);
 });
 
-test("a stop gives back what a handler has not finished; another acker takes it over at once", async (t) => {
+// RUNS-1
+test("a stop gives back what a handler has not finished; another acker takes it over immediately", async (t) => {
   const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
   const hanging: AfterHandler = { name: "hanging", mode: "after", handle: () => new Promise(() => undefined) };
   const env = { DATABASE_URL: database.url, MQTT_URL: broker.url };
@@ -210,6 +213,7 @@ test("killed and started again in mid-traffic: no ack without its row, all proce
   assert.equal((await last.stop()).code, 0);
 });
 
+// ACKER-2
 test("SIGTERM under load: exit 0 before the kill, what was taken is acked, presence is cleared", async (t) => {
   const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
   const env = { DATABASE_URL: database.url, MQTT_URL: broker.url, ACKTOR_TOPICS: "data/#", ACKTOR_INSTANCE: "s" };
@@ -230,6 +234,7 @@ test("SIGTERM under load: exit 0 before the kill, what was taken is acked, prese
   assert.equal(client.on("delivery/acker/s").at(-1)?.text, "");
 });
 
+// ACKER-2
 test("SIGTERM while PostgreSQL hangs: exit 0 before the kill, nothing acked that is not stored", async (t) => {
   const [broker, cluster] = await Promise.all([testBroker(t), startCluster(t)]);
   const env = { DATABASE_URL: cluster.url, MQTT_URL: broker.url, ACKTOR_TOPICS: "data/#", ACKTOR_INSTANCE: "h" };
@@ -237,7 +242,7 @@ test("SIGTERM while PostgreSQL hangs: exit 0 before the kill, nothing acked that
   await acker.ready();
   const client = await plainClient(t, broker.url);
   const locker = testPool(t, cluster.url);
-  // A lock that nobody gives back stops every insert, as a server that hangs does.
+  // A lock that is never released stops every insert, as a server that hangs does.
   await locker.run("begin; lock table acker.inbox", [], { simple: true });
   for (let i = 0; i < 50; i++) await client.send("data/a", { message_id: `m${i}`, content: "x" });
   const exit = await acker.stop();

@@ -1,4 +1,4 @@
-/** The acker's HTTP: what people and machines read of it. */
+/** The acker over HTTP: what people and machines read there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plainClient, testAcker, testBroker } from "../support/acker.ts";

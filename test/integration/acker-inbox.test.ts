@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { sql as fragment } from "@acktor/acker";
+import { commitEffects, findProcessed, LEASE_LOST } from "@acktor/acker/inbox/commit-effects";
 import { type Finished, finishMessages } from "@acktor/acker/inbox/finish-messages";
 import { keepPartitions } from "@acktor/acker/inbox/keep-partitions";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
@@ -73,6 +75,7 @@ for (const version of postgresVersions()) {
   const pg = `PostgreSQL ${version}`;
 
   // INBOX_ROW-1
+  // RECEIVE-1, RECEIVE-2
   test(`${pg}: the first time is an effect, later ones are counted`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
@@ -87,7 +90,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(rows, [{ content: "x", attempt_token: "1", part: `acker.inbox_${day}` }]);
   });
 
-  test(`${pg}: a batch that looks new and is not says of each message what the inbox holds`, async (t) => {
+  test(`${pg}: a batch that looks new and is not returns what the inbox holds of each message`, async (t) => {
     const pool = await inbox(t, version);
     const newness = new Newness();
     const [old, fresh, later] = [0, 1, 2].map((i) => ({ message: messageOf(uuidAt(Date.now() + i)), deliveries: 1 }));
@@ -146,6 +149,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(sum, { rows: 500, deliveries: 4_000 });
   });
 
+  // FINISH-1, FINISH-3, RECEIVE-5
   test(`${pg}: a lease is its owner's until it ends; then the next delivery is handled again`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
@@ -164,7 +168,7 @@ for (const version of postgresVersions()) {
   test(`${pg}: a lease that ran out under an acker that lives on, as when the database stalls, is no crash`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
-    /** Takes it on, and notes the handler's beginning; the lease is over at once. */
+    /** Takes it on, and notes the handler's beginning; the lease is over immediately. */
     const take = async (owner: string): Promise<Receipt> => {
       const receipt = await receive(pool, message, { ...AFTER, owner, leaseMs: 0 });
       await sql(pool, "update acker.inbox set handling = true");
@@ -180,6 +184,33 @@ for (const version of postgresVersions()) {
     assert.deepEqual((await take("a/run4/1")).status, "rejected");
   });
 
+  test(`${pg}: COMMIT-1, COMMIT-2, COMMIT-3: effects commit with every lease of their statement, or not at all`, async (t) => {
+    const pool = await inbox(t, version);
+    await sql(pool, "create table effect (id uuid primary key)");
+    const [mine, lost] = [messageOf(uuidAt(Date.now())), messageOf(uuidAt(Date.now()))];
+    for (const message of [mine, lost]) await receive(pool, message, AFTER);
+    await sql(pool, "update acker.inbox set lease_owner = 'b/1' where message_id = $1::uuid", [lost.messageId]);
+    const items = [mine, lost].map(({ messageId }) => ({
+      lease: { messageId, owner: "a/1" },
+      effect: fragment`insert into effect (id) values (${messageId})`,
+    }));
+    const fenced = await commitEffects(pool, { items, row: null });
+    assert.equal(fenced.ok ? "" : fenced.failure.code, LEASE_LOST);
+    const done =
+      "select (select count(*)::int from effect) effects, count(*)::int rows from acker.inbox where status = 'processed'";
+    assert.deepEqual(await sql(pool, done), [{ effects: 0, rows: 0 }]);
+    const alone = { items: items.slice(0, 1), row: null };
+    assert.ok((await commitEffects(pool, alone)).ok);
+    assert.deepEqual(await sql(pool, done), [{ effects: 1, rows: 1 }]);
+    const again = await commitEffects(pool, alone);
+    assert.equal(again.ok ? "" : again.failure.code, LEASE_LOST);
+    const found = await findProcessed(
+      pool,
+      items.map(({ lease }) => lease),
+    );
+    assert.deepEqual(found.ok && found.rows, [{ messageId: mine.messageId }]);
+  });
+
   test(`${pg}: leases are prolonged for their owner alone`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
@@ -192,7 +223,8 @@ for (const version of postgresVersions()) {
     assert.equal((await receive(pool, message, { ...AFTER, owner: "b/1" })).mine, false);
   });
 
-  test(`${pg}: given back is handled again; rejected is final until the outbox starts it anew`, async (t) => {
+  // FINISH-2, RECEIVE-1
+  test(`${pg}: given back is handled again; rejected is final until the outbox replays it`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
     await receive(pool, message, AFTER);
@@ -242,6 +274,7 @@ for (const version of postgresVersions()) {
     await refused("message_id = gen_random_uuid()", ids.processed);
   });
 
+  // STORE-3
   test(`${pg}: one poison message in 500 fails alone`, async (t) => {
     const pool = await inbox(t, version);
     const batch = Array.from({ length: 500 }, (_, i) => {

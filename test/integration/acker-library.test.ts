@@ -47,6 +47,7 @@ test("processed, rejected, a fragment, a transaction: each answered, each effect
   ]);
 });
 
+// COMMIT-1, SHARE-1, EFFECTS-2
 test("many fragments share statements; one that PostgreSQL refuses fails alone; updates of one row all count", async (t) => {
   const rig = await libraryRig(t);
   await rig.start({
@@ -76,6 +77,7 @@ test("many fragments share statements; one that PostgreSQL refuses fails alone; 
   assert.deepEqual(await rig.ask("select last_value::int4 v from acker_test"), [{ v: 10 }]);
 });
 
+// ROWS-1, SHAPE-1, SHAPE-2
 test("values arrive as PostgreSQL reads them by their columns, alone and in one insert of many", async (t) => {
   const rig = await libraryRig(t);
   await rig.ask("create type mood as enum ('fine', 'bad')");
@@ -170,7 +172,7 @@ test("FIRST-2: effects of handlers that answer immediately are in the inbox's ow
   assert.equal(calls, ids.length);
   const leased = "select count(*)::int4 n from acker.inbox where lease_owner <> ''";
   assert.deepEqual(await rig.ask(leased), [{ n: 0 }], "none of them was taken on with its own lease");
-  // A known one, two of which one cannot be, one that throws, one that rejects, one that is no insert: beside new ones.
+  // A known one, two of which one cannot be, one that throws, one that rejects, one that is no insert: together with new ones.
   const more = ids.map((id) => `x${id}`);
   const wanted: Record<string, string> = {
     throw: "rejected",
@@ -261,7 +263,7 @@ test("a handler that blocks the event loop for five seconds: its message is reje
   await rig.send("t/blocks", "blocks");
   for (let i = 0; i < 20; i++) await rig.send("t/fine", `fine${i}`);
   for (let i = 0; i < 20; i++) assert.equal((await rig.answer(`fine${i}`, 20_000))["status"], "processed");
-  assert.equal((await rig.answer("waits"))["status"], "processed", "it had time enough, whatever the other did");
+  assert.equal((await rig.answer("waits"))["status"], "processed", "it had time enough in spite of the other");
   const ack = await rig.answer("blocks");
   assert.deepEqual([ack["status"], ack["retryable"]], ["rejected", true]);
   assert.match(String(ack["reason"]), /kept the process busy for 5(\.\d+)? s/);
@@ -272,7 +274,8 @@ test("a handler that blocks the event loop for five seconds: its message is reje
   await until(async () => (await status()) === "processed", 10_000, "the second try");
 });
 
-test("the outbox is asked for patience while a handler works, by itself and by the handler", async (t) => {
+// PATIENCE-1
+test("the outbox is asked for patience while a handler works, automatically and by the handler", async (t) => {
   const rig = await libraryRig(t);
   let finish = (): void => undefined;
   const slow: MessageHandler = (_message, { working }) => {
@@ -293,7 +296,7 @@ test("the outbox is asked for patience while a handler works, by itself and by t
   assert.equal((await rig.client.hears("delivery/ack/slower", 2))["working_for"], 10);
   finish();
   assert.equal((await rig.answer("slower"))["status"], "processed");
-  // The tutorial's sender takes whatever comes for the end.
+  // The tutorial's sender takes any ack for the end.
   await rig.client.send("t/slow", { message_id: "tutorial", content: "1" });
   await rig.send("t/slow", "beside");
   await rig.client.hears("delivery/ack/beside", 2);
@@ -320,7 +323,8 @@ test("faults of the options are listed, nothing starts", async () => {
   assert.ok(!bounds.ok && bounds.faults.length === 2);
 });
 
-test("it stops early, twice, and with a handler under way: the message is free at once", async (t) => {
+// RUNS-1
+test("it stops early, twice, and with a handler under way: the message is free immediately", async (t) => {
   const rig = await libraryRig(t);
   let entered = false;
   const acker = await rig.start({

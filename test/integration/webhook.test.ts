@@ -43,6 +43,7 @@ const HOSTILE_URLS = [
 
 const NONE = readHosts([]);
 
+// ADDRESS-1, ADDRESS-2
 test("60 hostile addresses are refused, public ones are not", () => {
   assert.ok(new Set(HOSTILE).size >= 60, `${new Set(HOSTILE).size} addresses`);
   assert.deepEqual(
@@ -55,7 +56,7 @@ test("60 hostile addresses are refused, public ones are not", () => {
   }
 });
 
-test("what is listed may be gone to, and nothing beside it", () => {
+test("listed addresses are allowed, and no others", () => {
   const hosts = readHosts(["app", "172.16.0.0/12", "127.0.0.1", "fd00::/8"]);
   for (const address of ["172.18.0.5", "127.0.0.1", "::ffff:127.0.0.1", "fd00:1::1"]) {
     assert.ok(isAllowedAddress(address, hosts), address);
@@ -68,7 +69,7 @@ test("what is listed may be gone to, and nothing beside it", () => {
   }
 });
 
-test("the configuration's faults are told at start", () => {
+test("faults of the configuration are reported at the start", () => {
   const faults = (over: Record<string, string>): string => {
     const base = {
       DATABASE_URL: "postgres://h/d",
@@ -99,6 +100,7 @@ async function handlerOn(t: TestContext, over: Partial<WebhookOptions> = {}) {
   return { server, post };
 }
 
+// WEBHOOK-1
 test("what is sent: the content, its id twice, signed as Standard Webhooks say", async (t) => {
   const key = Buffer.from("0123456789abcdef0123456789abcdef");
   const { server, post } = await handlerOn(t, { secret: `whsec_${key.toString("base64")}` });
@@ -117,6 +119,7 @@ test("what is sent: the content, its id twice, signed as Standard Webhooks say",
   assert.equal(headers["webhook-signature"], `v1,${signed}`);
 });
 
+// WEBHOOK-3
 test("nothing of a message breaks a header", async (t) => {
   const { server, post } = await handlerOn(t);
   const message = messageOf({ externalId: "a\r\nx: y", contentType: "text/ü\u{1f600}", topic: "a\u{d800}/b" });
@@ -169,7 +172,8 @@ test("what an answer means", async (t) => {
   assert.equal(server.got.length, table.length, "no redirect was followed");
 });
 
-test("an endpoint that talks for ever, breaks off, is silent or away", async (t) => {
+// POST-2, POST-3
+test("an endpoint that never stops sending, breaks off, is silent or away", async (t) => {
   const { server, post } = await handlerOn(t);
   let sent = 0;
   server.answer = (_got, response) => {
@@ -200,6 +204,7 @@ test("an endpoint that talks for ever, breaks off, is silent or away", async (t)
   assert.equal((await stopped).kind, "rejected");
 });
 
+// POST-1, WEBHOOK-2
 test("a name is resolved once, all its addresses are looked at, and the connection goes to the first", async (t) => {
   const asked: string[] = [];
   const answers = [["127.0.0.1"], ["127.0.0.1", "169.254.169.254"], []];
@@ -228,7 +233,7 @@ test("a name is resolved once, all its addresses are looked at, and the connecti
   assert.equal(server.got.length, 1);
 });
 
-test("the service posts what it receives and answers with what came of it", async (t) => {
+test("the service posts what it receives and answers with the result", async (t) => {
   const [broker, database, server] = await Promise.all([testBroker(t), testDatabase(t), webhookServer(t)]);
   await testAcker(t, {
     DATABASE_URL: database.url,

@@ -104,6 +104,7 @@ test("every connection and every return of the database is announced; a pause wi
   receiver.stop();
 });
 
+// RECEIVER-1
 test("a birth that the broker did not take is said again when the link takes publishes", () => {
   const link = fakeLink();
   const { receiver } = setUp(link);
@@ -116,6 +117,7 @@ test("a birth that the broker did not take is said again when the link takes pub
   receiver.stop();
 });
 
+// RECEIVER-2
 test("the group is chosen by what the broker says, each time it connects; its lack is said once", () => {
   const link = fakeLink();
   link.state = "DISCONNECTED";

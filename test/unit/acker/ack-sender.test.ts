@@ -43,6 +43,7 @@ test("of acks that are under way together one is QoS 1; when it is answered, how
   assert.deepEqual([counts.acks.sent, counts.acks.refused], [1, 1]);
 });
 
+// SEND-2
 test("acks wait for the link's room, up to the limit; the rest is dropped and counted", () => {
   const link = fakeLink();
   link.room = 2;
@@ -58,6 +59,7 @@ test("acks wait for the link's room, up to the limit; the rest is dropped and co
   );
 });
 
+// SEND-1
 test("without a connection an ack is dropped, and so is what waited when it broke", () => {
   const link = fakeLink();
   link.room = 0;
@@ -71,6 +73,7 @@ test("without a connection an ack is dropped, and so is what waited when it brok
   assert.deepEqual([acks.waiting(), counts.acks.dropped], [0, 2]);
 });
 
+// SEND-3
 test("every outcome is counted; a drain waits for all of them, but not forever", async () => {
   const link = fakeLink();
   const { acks, counts } = setUp(link);

@@ -1,10 +1,11 @@
-/** Fragments: values are parameters whatever they are, and which of them may share a statement. */
+/** Fragments: every value is a parameter, and which fragments may share a statement. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Fragment, isQuery, render, shapeOf, sql } from "@acktor/acker/inbox/fragment";
 import { insertRows, rowShapeOf } from "@acktor/acker/inbox/insert-rows";
 import { piecesOf } from "@acktor/acker/inbox/statement-sizes";
 
+// FRAGMENT-1
 test("values become parameters, as text that PostgreSQL reads by their type", () => {
   const evil = "'); drop table x; --";
   const fragment = sql`insert into t values (${evil}, ${1.5}, ${10n}, ${true}, ${null}, ${new Date(0)}, ${Uint8Array.of(0, 255)})`;
@@ -49,6 +50,7 @@ test("other inserts have no such form", () => {
   }
 });
 
+// FRAGMENT-2
 test("only plain inserts share a statement", () => {
   const plain = [
     sql`insert into t values (${1})`,

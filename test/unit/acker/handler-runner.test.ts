@@ -3,6 +3,7 @@ import { mock, test } from "node:test";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import { HandlerRunner } from "@acktor/acker/process/handler-runner";
 import type { AfterHandler, HandleResult } from "@acktor/acker/process/handlers/handler";
+import { RoutedRunner } from "@acktor/acker/process/routed-runner";
 import { type Hold, Task } from "@acktor/acker/process/task";
 
 const message = { messageId: "m" } as InboxMessage;
@@ -12,6 +13,7 @@ const handler = (handle: AfterHandler["handle"]): AfterHandler => ({ name: "test
 const ask = (runner: HandlerRunner): Promise<HandleResult | null> =>
   new Promise((done) => runner.run({ message, begin: () => true, working: () => undefined, done }));
 
+// RUNNER-1
 test("a throw is a rejection that may be retried, with its text made harmless", async () => {
   const failing = handler(async () => {
     throw new Error(`bad\n${"x".repeat(1_000)}`);
@@ -67,6 +69,7 @@ test("TASK-1: a cancelled task does not begin, and asks for no patience; one wit
   assert.deepEqual([asked, heard], [[], [5, "processed", 5, "processed"]]);
 });
 
+// RUNNER-1, RUNNER-2
 test("a handler that never answers is given up after its time, its signal aborted, its place free", async (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
@@ -99,6 +102,7 @@ test("a handler that never answers is given up after its time, its signal aborte
   assert.equal(await second, null);
 });
 
+// RUNNER-2
 test("at most `concurrency` at a time; all get their turn", async () => {
   let now = 0;
   let most = 0;
@@ -126,6 +130,32 @@ test("at most `concurrency` at a time; all get their turn", async () => {
   assert.ok(results.every((result) => result?.kind === "processed"));
 });
 
+test("ROUTES-1: a message whose topic no handler takes is rejected, not retryable; others go to the first that matches", async () => {
+  const named = (reason: string) => ({
+    handler: handler(() => ({ kind: "rejected", reason, retryable: true })),
+    ...{ concurrency: 1, timeoutMs: 1_000 },
+  });
+  const runner = new RoutedRunner(
+    [
+      { filter: "a/#", ...named("first") },
+      { filter: "+/b", ...named("second") },
+    ],
+    STILL,
+  );
+  const reasons: unknown[] = [];
+  for (const topic of ["a/b", "c/b", "c"]) {
+    const done = (result: HandleResult | null): void => void reasons.push(result);
+    runner.run({ message: { ...message, topic }, begin: () => true, working: () => undefined, done });
+  }
+  assert.deepEqual(reasons, [
+    { kind: "rejected", reason: "first", retryable: true },
+    { kind: "rejected", reason: "second", retryable: true },
+    { kind: "rejected", reason: "no handler takes this topic", retryable: false },
+  ]);
+  runner.stop();
+});
+
+// RUNNER-3
 test("a stop gives back what runs and what waits; afterwards nothing is begun", async () => {
   let begun = 0;
   const never = handler(() => {
@@ -169,7 +199,8 @@ test("each has its own time, though one timer stands for all", async (t) => {
   for (const result of await Promise.all(given)) assert.equal(result?.kind, "rejected");
 });
 
-test("handlers that answer at once neither grow the stack nor hold a timer; a late one counts as late all the same", async () => {
+// RUNNER-1
+test("handlers that answer immediately neither grow the stack nor hold a timer; a late one still counts as late", async () => {
   let clock = 0;
   let calls = 0;
   const quick = handler(() => {
@@ -217,7 +248,7 @@ test("a signal that is asked for after the end is aborted; patience that is aske
   assert.equal(context.signal.aborted, true);
 });
 
-test("whatever can be awaited is awaited", async () => {
+test("every thenable is awaited", async () => {
   const given = { kind: "processed" } as const;
   // biome-ignore lint/suspicious/noThenProperty: it is what is tested
   const thenable = handler((() => ({ then: (resolve: (value: HandleResult) => void) => resolve(given) })) as never);

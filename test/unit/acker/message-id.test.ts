@@ -5,6 +5,7 @@ import fc from "fast-check";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+// KEY-2
 test("a UUID is its own key, in lower case", () => {
   fc.assert(
     fc.property(fc.uuid(), fc.boolean(), (id, upper) => {
@@ -13,6 +14,7 @@ test("a UUID is its own key, in lower case", () => {
   );
 });
 
+// KEY-1, KEY-2
 test("any other text gives a UUID of version 8 that begins with f, always the same", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 128 }), (id) => {
@@ -37,6 +39,6 @@ test("different ids give different keys", () => {
 });
 
 test("the tutorial's id of 16 hex characters keeps its key", () => {
-  // Fixed for ever: another mapping would process known messages a second time.
+  // Fixed permanently: another mapping would process known messages a second time.
   assert.equal(inboxKey("a1b2c3d4e5f60718").messageId, "f82efc46-c073-89d8-b6df-d0ad738a7074");
 });

@@ -18,7 +18,8 @@ export interface BatchLease {
   readonly ids: readonly string[];
 }
 
-/** Ends a lease. Its parameters, `endParams`, begin with `$from`. BATCH_LEASE-3: by its first message, too. */
+/** Ends a lease, as a part of a larger statement, too (BATCH_LEASE-2). Its parameters, `endParams`, begin with `$from`. */
+// BATCH_LEASE-3: only the lease with this first message.
 export function endText(from: number): string {
   return `update acker.batch_lease set lease_until = null, message_ids = '{}', least_id = null, most_id = null
 where run = $${from}::text and lane = $${from + 1}::int2 and least_id = $${from + 2}::uuid`;

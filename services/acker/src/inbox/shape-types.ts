@@ -5,7 +5,6 @@
  *  SHAPE-1. A fragment whose types are unknown (null) is written in the form that needs no types.
  *  SHAPE-2. A text that PostgreSQL refuses is asked about again: its table may be created later. A text whose table has
  *           changed is forgotten.
- *  SHAPE-3. At most `MOST` texts are remembered: they come from the code of handlers, which has few.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import { type Fragment, render, shapeOf } from "./fragment.ts";
@@ -24,6 +23,7 @@ export interface Shapes {
   forget(fragment: Fragment): void;
 }
 
+/** Texts that are remembered: they come from the code of handlers, which has few. */
 const MOST = 200;
 
 export class ShapeTypes implements Shapes {
@@ -52,7 +52,6 @@ export class ShapeTypes implements Shapes {
     if (shape !== null && types === null) return null;
     // SHAPE-1
     const row = shape === null || types === null || types.some((type) => type.endsWith("[]")) ? null : { shape, types };
-    // SHAPE-3
     if (this.#known.size < MOST) this.#known.set(key, row);
     return row;
   }

@@ -72,6 +72,7 @@ export class BatchStore {
 
   /** Stores groups of distinct ids. @returns what became of each, by message id */
   async store(batch: readonly Group[], options: ReceiveOptions): Promise<ReadonlyMap<string, Stored>> {
+    // STORE-1: a part leaves `work` with results, or in two halves.
     const results: Results = new Map();
     const work: Group[][] = [[...batch]];
     for (let part = work.pop(); part !== undefined; part = work.pop()) {

@@ -3,7 +3,6 @@
  * it is not; transactions on connections of their own.
  *
  * Invariants:
- *  EFFECTS-1. Every effect ends in exactly one of: committed, fenced, refused, abandoned; nothing throws.
  *  EFFECTS-2. One effect's fault fails only this effect: a refused statement is halved until the faulty one is alone.
  *  EFFECTS-3. While the database is away fragments wait until the stop gives up; none is refused because of it.
  *  EFFECTS-4. A lost lease counts as fenced only when the row was not processed under it: the commit's answer may be lost.
@@ -19,6 +18,7 @@ import type { Lease } from "../inbox/renew-leases.ts";
 import { halve, type SharedStatement, shareStatements } from "../inbox/share-statements.ts";
 import type { Abandonment } from "./abandonment.ts";
 
+/** Every effect ends in exactly one of these; nothing throws. */
 export type EffectEnd =
   | { readonly kind: "committed" }
   /** Another owner has the lease. */

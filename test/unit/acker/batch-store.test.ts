@@ -1,0 +1,78 @@
+/** What becomes of a batch when the database is away, refuses a message, or another batch has one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Incoming, ReceiveOptions } from "@acktor/acker/inbox/receive-messages";
+import { BatchStore } from "@acktor/acker/process/batch-store";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
+import { failed, fakeInbox, groupOf, messageOf, receiptOf, UNAVAILABLE } from "../../support/fake-inbox.ts";
+
+const OPTIONS: ReceiveOptions = { born: "processed", owner: "a/1", leaseMs: 1_000, batch: null };
+const NEVER = new AbortController().signal;
+const stored = (batch: readonly Incoming[]) =>
+  ({ ok: true, rows: batch.map(({ message }) => receiptOf(message.messageId)) }) as const;
+
+function storeOn(receive: Parameters<typeof fakeInbox>[0]["receive"], signal = NEVER, expired: string[] = []) {
+  const lifetimes = { isExpired: ({ messageId }: { messageId: string }) => expired.includes(messageId) };
+  return new BatchStore({ inbox: fakeInbox({ receive }), lifetimes, troubles: NO_TROUBLES, signal });
+}
+
+test("STORE-1, STORE-3: one message that PostgreSQL refuses is refused alone, with its reason", async () => {
+  let statements = 0;
+  const store = storeOn(async (batch) => {
+    statements++;
+    return batch.some(({ message }) => message.messageId === "m5") ? failed("22021") : stored(batch);
+  });
+  const groups = Array.from({ length: 8 }, (_, i) => groupOf(messageOf(`m${i}`)));
+  const results = await store.store(groups, OPTIONS);
+  assert.deepEqual(results.get("m5"), {
+    kind: "refused",
+    reason: "not stored: data that PostgreSQL cannot hold (SQLSTATE 22021)",
+    retryable: false,
+  });
+  assert.equal([...results.values()].filter(({ kind }) => kind === "stored").length, 7);
+  assert.equal(statements, 7);
+});
+
+test("STORE-1, STORE-2: while the database is away messages wait, and expire; nothing is refused", async () => {
+  const expired: string[] = [];
+  const answers = [UNAVAILABLE, failed("42P01"), null];
+  const store = storeOn(
+    async (batch) => {
+      expired.push("short");
+      return answers.shift() ?? stored(batch);
+    },
+    NEVER,
+    expired,
+  );
+  const results = await store.store([groupOf(messageOf("long")), groupOf(messageOf("short"))], OPTIONS);
+  assert.deepEqual([results.get("long")?.kind, results.get("short")?.kind], ["stored", "expired"]);
+  assert.equal(answers.length, 0);
+});
+
+test("STORE-1, STORE-2: a stop abandons what the database has not taken", async () => {
+  const stop = new AbortController();
+  const store = storeOn(async () => {
+    stop.abort();
+    return UNAVAILABLE;
+  }, stop.signal);
+  const results = await store.store([groupOf(messageOf("a"))], OPTIONS);
+  assert.equal(results.get("a")?.kind, "abandoned");
+  assert.equal((await store.store([groupOf(messageOf("b"))], OPTIONS)).get("b")?.kind, "abandoned");
+});
+
+test("STORE-4: a message of another batch is looked for again, without those that are stored, five times at most", async () => {
+  const asked: string[][] = [];
+  const store = storeOn(async (batch) => {
+    asked.push(batch.map(({ message }) => message.messageId));
+    const rows = batch.map(({ message: { messageId } }) =>
+      receiptOf(messageId, { inBatch: messageId === "never" || (messageId === "soon" && asked.length < 3) }),
+    );
+    return { ok: true, rows };
+  });
+  const results = await store.store(
+    ["mine", "soon", "never"].map((id) => groupOf(messageOf(id))),
+    OPTIONS,
+  );
+  assert.deepEqual(asked, [["mine", "soon", "never"], ["soon", "never"], ["soon", "never"], ["never"], ["never"]]);
+  assert.ok([...results.values()].every(({ kind }) => kind === "stored"));
+});
