@@ -10,6 +10,7 @@ import type { Environment } from "@acktor/shared/runtime/config";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import type { Running } from "@acktor/shared/runtime/main";
 import { instanceName } from "@acktor/shared/runtime/settings";
+import type { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { startTracing } from "@acktor/shared/runtime/tracing";
 import { Acker } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
@@ -85,18 +86,34 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   }
   acker.supervisor.start();
   control.start(acker, view);
-  return runningOf(acker, http);
+  return new Service(acker, http);
 }
 
-function runningOf({ parts: { instance }, supervisor }: Acker, http: AckerHttp): RunningAcker {
-  return {
-    ok: true,
-    url: http.url(),
-    instance,
-    started: supervisor.started,
-    stopped: supervisor.stopped,
-    stop: () => supervisor.stop(),
-    pause: () => supervisor.pause(),
-    resume: () => supervisor.resume(),
-  };
+class Service implements RunningAcker {
+  readonly ok = true;
+  readonly url: string;
+  readonly instance: string;
+  readonly started: RunningAcker["started"];
+  readonly stopped: Promise<void>;
+  readonly #supervisor: Supervisor;
+
+  constructor({ parts, supervisor }: Acker, http: AckerHttp) {
+    this.url = http.url();
+    this.instance = parts.instance;
+    this.started = supervisor.started;
+    this.stopped = supervisor.stopped;
+    this.#supervisor = supervisor;
+  }
+
+  stop(): Promise<void> {
+    return this.#supervisor.stop();
+  }
+
+  pause(): void {
+    this.#supervisor.pause();
+  }
+
+  resume(): void {
+    this.#supervisor.resume();
+  }
 }

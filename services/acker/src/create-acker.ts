@@ -137,8 +137,14 @@ export async function createAcker(options: AckerOptions): Promise<CreateAckerRes
     ...(options.logStream === undefined ? {} : { logStream: options.logStream }),
   });
   if (!started.ok) return started;
-  const { pause, resume, stop } = started;
-  return { ok: true, started: started.started, url: started.url === "" ? null : started.url, pause, resume, stop };
+  return {
+    ok: true,
+    started: started.started,
+    url: started.url === "" ? null : started.url,
+    pause: started.pause.bind(started),
+    resume: started.resume.bind(started),
+    stop: started.stop.bind(started),
+  };
 }
 
 function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): string[] {

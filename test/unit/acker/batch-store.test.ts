@@ -1,6 +1,7 @@
 /** What becomes of a batch when the database is away, refuses a message, or another batch has one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Inbox } from "@acktor/acker/inbox/inbox";
 import type { Incoming, ReceiveOptions } from "@acktor/acker/inbox/receive-messages";
 import { BatchStore } from "@acktor/acker/process/batch-store";
 import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
@@ -11,7 +12,7 @@ const NEVER = new AbortController().signal;
 const stored = (batch: readonly Incoming[]) =>
   ({ ok: true, rows: batch.map(({ message }) => receiptOf(message.messageId)) }) as const;
 
-function storeOn(receive: Parameters<typeof fakeInbox>[0]["receive"], signal = NEVER, expired: string[] = []) {
+function storeOn(receive: Inbox["receive"], signal = NEVER, expired: string[] = []) {
   const lifetimes = { isExpired: ({ messageId }: { messageId: string }) => expired.includes(messageId) };
   return new BatchStore({ inbox: fakeInbox({ receive }), lifetimes, troubles: NO_TROUBLES, signal });
 }
