@@ -16,7 +16,7 @@ interface Scene {
   readonly topic: string;
 }
 
-testWithBrokers("acks from somebody who has nothing of our code", ALL_BROKERS, async (t, broker) => {
+testWithBrokers("acks from a receiver without our code", ALL_BROKERS, async (t, broker) => {
   const scene = await setScene(t, broker);
   await t.test("the tutorial's forms, and foreign ones, are accepted", () => tutorialForms(scene));
   await t.test("a payload that is not an ack of the message changes nothing", () => noAcks(scene));

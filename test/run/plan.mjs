@@ -20,7 +20,7 @@ const QUICK = [
   // PostgreSQL, mosquitto and the built-in broker, NATS.
   /^test\/integration\/(outbox-claim|link-brokers|nats-bus)\.test\.ts$/,
   // The pair as two processes; its HTTP and command line.
-  /^test\/e2e\/(delivery-acks|cli-messages)\.test\.ts$/,
+  /^test\/e2e\/(delivery-acks|cli-tokens)\.test\.ts$/,
 ];
 
 /** @returns {{ sideBySide: object[], alone: object[] }} jobs: `{ name, files }` */
