@@ -34,7 +34,7 @@ test("a scenario by the command: verdict, table, report, JUnit", { timeout: 90_0
   assert.match(await readFile(xml, "utf8"), /tests="1" failures="0"/);
 });
 
-test("a fault that meets nobody is not injected", { timeout: 60_000 }, async () => {
+test("a fault without a target is not injected", { timeout: 60_000 }, async () => {
   const nobody: Scenario = {
     name: "nobody",
     title: { en: "", ja: "" },

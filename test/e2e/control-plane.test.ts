@@ -1,5 +1,5 @@
 /**
- * Two publishers and an acker as processes on a real nats-server: each publisher shows and commands all, whatever dies.
+ * Two publishers and an acker as processes on a real nats-server: each publisher shows and commands all, also after any of them is killed.
  *
  * Runs alone: it measures how soon an event arrives.
  */
@@ -48,7 +48,7 @@ async function names(service: Service): Promise<string[]> {
   return (await machines(service)).instances.map(({ service: of, instance }) => `${of} ${instance}`).sort();
 }
 
-/** Somebody else on the bus. */
+/** A stranger on the bus. */
 async function client(t: TestContext, url: string): Promise<NatsBus> {
   const service = { name: "test", version: "0.1.0", metadata: {} };
   const clocks = { now: () => performance.now(), random: Math.random };
@@ -103,7 +103,7 @@ test(
     // Each instance tells its own steps ten times a second: the acker's may come after the publisher's last.
     const wanted = ["accepted", "published", "puback", "received", "processed", "acknowledged"];
     const seen = () => new Set<string>(stepsOf().map(({ step }) => step));
-    await until(() => wanted.every((step) => seen().has(step)), 10_000, `${wanted.join()} to be told`);
+    await until(() => wanted.every((step) => seen().has(step)), 10_000, `${wanted.join()} to be seen`);
     assert.ok(!JSON.stringify(viewer.all("inspect")).includes("canary-content"));
 
     const killedAt = performance.now();
@@ -170,7 +170,7 @@ test(
     await nats.start();
     await until(async () => (await names(p1)).length === 3, 15_000, "all three to be seen again");
     await until(() => viewer.all("bus").at(-1)?.partial === false, 2_000);
-    // Nobody had gone: only nobody could be heard.
+    // No instance had exited: they only could not be heard.
     assert.deepEqual(viewer.all("gone"), []);
   },
 );
@@ -178,7 +178,7 @@ test(
 test("a wake from the bus is a look into the outbox", OPTIONS, async (t) => {
   const nats = await startNatsServer(t);
   if (nats === null) return;
-  // Without a wake nobody would look for a minute.
+  // Without a wake the next claim would come after a minute.
   const stage = await setStage(t, { broker: MOSQUITTO_5, env: { NATS_URL: nats.url, ACKTOR_POLL: "60s" } });
   await stage.acker();
   const publisher = await stage.publisher();
@@ -213,7 +213,7 @@ test("started without NATS, a service works; with it, it is found", OPTIONS, asy
 });
 
 test(
-  "commands by HTTP and by the bus, with and without the token: all of them stand in the audit",
+  "commands by HTTP and by the bus, with and without the token: all of them are in the audit",
   OPTIONS,
   async (t) => {
     const nats = await startNatsServer(t);
@@ -356,7 +356,7 @@ test(
 );
 
 test(
-  "a message's receipts: when it came, how often, what became of it; two ackers of one inbox give one",
+  "a message's receipts: when it came, how often, its outcome; two ackers of one inbox give one",
   OPTIONS,
   async (t) => {
     const nats = await startNatsServer(t);
@@ -387,7 +387,7 @@ test(
       forMs: 300,
       most: 2,
     });
-    assert.deepEqual(texts, [], "what is no question has no answer");
+    assert.deepEqual(texts, [], "other messages get no answer");
     const ignored = await (await fetch(`${acker.url}/metrics`)).text();
     assert.match(ignored, /acktor_bus_ignored_total[^\n]* 1\n/);
   },

@@ -40,7 +40,7 @@ testWithBrokers(
       from publisher.message_delivery where due_at is not null and lease_owner is null`);
       return row?.untried === 0 && row.live === MESSAGES;
     };
-    await until(tried, 20_000, "every message to be tried in vain, or set aside");
+    await until(tried, 20_000, "every message to be tried without an ack, or set aside");
 
     await stage.acker();
     await until(() => firstAfterBirth, 5_000, "the first redelivery");

@@ -1,4 +1,4 @@
-/** Acks from somebody who has nothing of our code: the tutorial's form, refusals, late ones, and what is no ack at all. */
+/** Acks from a receiver without our code: the tutorial's form, refusals, late ones, and messages that are not acks. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { encodeAck } from "@acktor/shared/protocol/ack";
@@ -54,7 +54,7 @@ async function tutorialForms({ stage, publisher, receiver, topic }: Scene): Prom
 }
 
 async function noAcks({ stage, publisher, receiver, topic }: Scene): Promise<void> {
-  const id = await publisher.send({ topic, content: "nobody has processed this" });
+  const id = await publisher.send({ topic, content: "not processed by anyone" });
   const envelope = await arrival(receiver, id);
   const own = `delivery/ack/${id}`;
   const token = String(objectOf(envelope)["attempt_token"]);
@@ -165,8 +165,8 @@ async function earlyAndLate({ stage, publisher, receiver, topic }: Scene): Promi
   const early = await publisher.send({ topic, content: "acked in advance", deliver_at: deliverAt });
   await receiver.publish(`delivery/ack/${early}`, '{"client_id":"clairvoyant"}');
   await becomes(publisher, early, "acknowledged");
-  const expired = await publisher.send({ topic, content: "nobody in time", ttl_seconds: 1 });
-  const forGood = await publisher.send({ topic, content: "nobody at all", ttl_seconds: 1 });
+  const expired = await publisher.send({ topic, content: "not in time", ttl_seconds: 1 });
+  const forGood = await publisher.send({ topic, content: "not at all", ttl_seconds: 1 });
   await becomes(publisher, expired, "expired");
   await becomes(publisher, forGood, "expired");
   await receiver.publish(`delivery/ack/${expired}`, '{"client_id":"slow"}');

@@ -1,4 +1,4 @@
-/** The broker goes away and comes back, once in order and once killed with all it knew: intake goes on, nothing is lost. */
+/** The broker goes away and comes back, once in order and once killed with all its state: intake continues, nothing is lost. */
 import assert from "node:assert/strict";
 import { ALL_BROKERS, testWithBrokers } from "../support/brokers.ts";
 import { linkState, setStage } from "../support/pair.ts";

@@ -56,7 +56,7 @@ const REFUSALS: readonly Refusal[] = [
   ["NUL in the content", with_({ content: "a\u0000b" }), 400, "content", "invalid_field"],
   ["a lone surrogate in the content", '{"topic":"e2e/door","content":"\\udc00"}', 400, "content", "invalid_field"],
   ["content that is an object", with_({ content: {} }), 400, "content", "invalid_field"],
-  ["base64 that is none", { topic: "e2e/door", content_base64: "x" }, 400, "content_base64", "invalid_field"],
+  ["invalid base64", { topic: "e2e/door", content_base64: "x" }, 400, "content_base64", "invalid_field"],
   ["256 KiB and one byte", with_({ content: "x".repeat(256 * KIB + 1) }), 413, "content", "too_large"],
   [
     "the same in base64",
@@ -78,7 +78,7 @@ const REFUSALS: readonly Refusal[] = [
   ["no ack at QoS 0", with_({ qos: 0, requires_ack: false }), 400, "requires_ack", "invalid_field"],
   ["an empty key", with_({ ordering_key: "" }), 400, "ordering_key", "invalid_field"],
   ["a key with NUL", with_({ ordering_key: "a\u0000" }), 400, "ordering_key", "invalid_field"],
-  ["a time that is none", with_({ deliver_at: "tomorrow" }), 400, "deliver_at", "invalid_field"],
+  ["an invalid time", with_({ deliver_at: "tomorrow" }), 400, "deliver_at", "invalid_field"],
   [
     "a time and a key",
     with_({ deliver_at: "2099-01-01T00:00:00Z", ordering_key: "k" }),
@@ -87,7 +87,7 @@ const REFUSALS: readonly Refusal[] = [
     "invalid_field",
   ],
   ["a time too far away", with_({ deliver_at: "2999-01-01T00:00:00Z" }), 400, "deliver_at", "invalid_field"],
-  ["a field nobody knows", with_({ payload: "x" }), 400, "payload", "unknown_field"],
+  ["an unknown field", with_({ payload: "x" }), 400, "payload", "unknown_field"],
   ["__proto__", raw('"__proto__":{"qos":2}'), 400, "__proto__", "unknown_field"],
   ["constructor", raw('"constructor":{"prototype":{}}'), 400, "constructor", "unknown_field"],
 ];
@@ -135,7 +135,7 @@ test("what cannot be delivered is refused at the door, by name", TIMEOUT, async 
       assert.deepEqual([reply.status, error.field], [400, query.split("=")[0]]);
     }
   });
-  assert.deepEqual(await stage.sql("select from publisher.message_delivery"), [], "nothing of it was stored");
+  assert.deepEqual(await stage.sql("select from publisher.message_delivery"), [], "no row was stored");
   assert.deepEqual(await stage.sql("select from publisher.idempotency"), []);
 });
 

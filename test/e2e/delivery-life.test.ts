@@ -189,7 +189,7 @@ testWithBrokers(
           checksum: envelope.content_type ? undefined : checksum(envelope),
         }),
       );
-      good.push(await publisher.send({ topic, content: `beside ${envelope.message_id}` }));
+      good.push(await publisher.send({ topic, content: `next to ${envelope.message_id}` }));
     }
     for (const bytes of notEven) await spy.publish(topic, bytes);
     good.push(await publisher.send({ topic, content: "after all of it" }));

@@ -1,6 +1,6 @@
 /**
  * `npm start` as people meet it: from a fresh checkout with a space in its path, in a home of mode 0700, as root and as
- * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and beside servers that have the standard ports.
+ * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and next to servers on the standard ports.
  *
  * Runs alone: it needs the standard ports.
  */
@@ -68,7 +68,7 @@ test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data ag
   const options = { cwd: checkout.folder, env, group: true };
   const first = run(t, "npm", ["start"], options);
   const id = await tryCurl(t, first, await welcomed(first));
-  // What a terminal does at Ctrl-C: everybody in the foreground gets it, npm too, which passes it on and ends by it.
+  // What a terminal does at Ctrl-C: every process in the foreground gets it, npm too, which passes it on and ends by it.
   process.kill(-first.pid, "SIGINT");
   await first.exited;
   assert.match(first.output(), /acktor has stopped/);
@@ -115,7 +115,7 @@ test("both services are seen from one, and one that is drained stops the whole",
   await assertNothingRuns(checkout);
 });
 
-/** Makes sure that a standard port is taken; somebody else may have it already. */
+/** Makes sure that a standard port is taken; another process may have it already. */
 function occupy(t: TestContext, port: number): Promise<void> {
   const server = net.createServer();
   cleanUp(t, () => server.close());
@@ -140,9 +140,9 @@ async function standardPortsTaken(t: TestContext, user: Account | undefined): Pr
 }
 
 if (AS_ROOT) {
-  test("as an ordinary user, beside servers that have the standard ports", (t) => standardPortsTaken(t, ORDINARY));
+  test("as an ordinary user, next to servers on the standard ports", (t) => standardPortsTaken(t, ORDINARY));
 } else {
-  test("beside servers that have the standard ports", (t) => standardPortsTaken(t, undefined));
+  test("next to servers on the standard ports", (t) => standardPortsTaken(t, undefined));
 }
 
 test("a data folder of a pre-release version: nothing works on it, and the fix names the folder", async (t) => {
@@ -165,7 +165,7 @@ test("a data folder of a pre-release version: nothing works on it, and the fix n
   assert.match(second.output(), new RegExp(`fix: delete the folder ${home}[ /]`));
 });
 
-test("a port that was configured and is taken: nothing is started, and the fix is told", async (t) => {
+test("a port that was configured and is taken: nothing is started, and the fix is printed", async (t) => {
   const home = await mkdtemp(path.join(os.tmpdir(), "acktor-data-"));
   cleanUp(t, () => rm(home, { recursive: true, force: true }));
   const env: Environment = { ...(await freePorts()), ACKTOR_DATA_DIR: home };

@@ -70,7 +70,7 @@ test("a device that sleeps gets its message when it wakes", async (t) => {
   ]);
 });
 
-test("the robust client by itself", async (t) => {
+test("the robust client alone", async (t) => {
   const world = await makeWorld(t);
   await robustClient.run(world);
   assert.deepEqual(world.said, [

@@ -17,7 +17,7 @@ interface Timeline {
   readonly attempts: readonly { readonly outcome: string; readonly detail: string | null }[];
 }
 
-test("a slow handler is waited for; reasons stand in the timeline; a replay has no second effect", async (t) => {
+test("a slow handler is waited for; reasons are in the timeline; a replay has no second effect", async (t) => {
   const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
   const wrong: DeliveryError[] = [];
   const publisher = await createPublisher({
@@ -81,7 +81,7 @@ test("a slow handler is waited for; reasons stand in the timeline; a replay has 
   const outcome = await never.acknowledged({ timeoutMs: 20_000 });
   assert.deepEqual(outcome, { kind: "failed", reason: "rejected: not for me" });
 
-  // As if its ack had been lost for good: the replay keeps the id, and the inbox knows it.
+  // As if its ack had been lost: the replay keeps the id, and the inbox knows it.
   await sql(pool, "alter table publisher.message_delivery disable trigger user");
   const lost =
     "update publisher.message_delivery set state = 'failed', reason = 'lost', due_at = null where message_id = $1";
@@ -127,7 +127,7 @@ test("a handler that throws, hangs, returns nonsense or blocks for five seconds:
     const handle = await send(`t/${kind}`);
     const others = await Promise.all(Array.from({ length: 20 }, () => send("t/fine")));
     for (const other of others) {
-      assert.equal((await other.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged", `beside ${kind}`);
+      assert.equal((await other.acknowledged({ timeoutMs: 20_000 })).kind, "acknowledged", `next to ${kind}`);
     }
     assert.equal((await handle.acknowledged({ timeoutMs: 30_000 })).kind, "acknowledged", kind);
     const { attempts } = (await (await fetch(`${publisher.url}/v1/messages/${handle.messageId}`)).json()) as Timeline;

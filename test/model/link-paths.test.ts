@@ -39,7 +39,7 @@ const JUDGED: readonly LinkEvent[] = [
 
 const CRASHED: LinkEvent = { type: "xstate.error.actor.session", error: new Error("bug") };
 
-/** Timers as events: on a path they fire in any order, whatever their lengths. */
+/** Timers as events: on a path they fire in any order, regardless of their lengths. */
 const TIMERS = [
   "xstate.after.connectTimeout.link.connection.CONNECTING",
   "xstate.after.held.link.connection.CONNECTED",
@@ -153,7 +153,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 60 },
 );
 
-test("whatever happens: legal moves, one session at most, and it is never given up", () => {
+test("after any events: legal moves, one session at most, and it is never given up", () => {
   fc.assert(
     fc.property(steps, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (list, u) => {
       const world = linkWorld({}, () => u);

@@ -75,7 +75,7 @@ test("there is a path to both states, with and without failures behind it", () =
   assert.ok(paths.length >= 8, `${paths.length} paths`);
 });
 
-test("it works at once, and the interval counts from a run's end", async () => {
+test("it works immediately, and the interval counts from a run's end", async () => {
   const { clock, work } = start();
   assert.equal(work.begun, 1);
   clock.increment(INTERVAL_MS * 100);
@@ -87,7 +87,7 @@ test("it works at once, and the interval counts from a run's end", async () => {
   assert.equal(work.begun, 2);
 });
 
-test("where there was more to do, the next run follows at once", async () => {
+test("where there was more to do, the next run follows immediately", async () => {
   const { work } = start();
   for (let run = 1; run <= 5; run++) {
     assert.equal(work.begun, run);
@@ -111,7 +111,7 @@ test("after failures the pause doubles up to sixteen intervals, and a run that w
   assert.equal(work.begun, before + 1);
 });
 
-test("whatever happens, one run at most is under way, and none is ever the last", async () => {
+test("after any events one run at most is under way, and none is ever the last", async () => {
   const step = fc.constantFrom("now", "time", "done", "more", "failed");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

@@ -1,5 +1,5 @@
 /**
- * Births of strangers. Everybody who may write to the presence prefix can send them: none holds up the event loop, fills the
+ * Births of strangers. Every client that may write to the presence prefix can send them: none holds up the event loop, fills the
  * memory, or takes an honest birth with it.
  *
  * Runs alone: it measures how long the event loop and a statement are held up.

@@ -17,7 +17,7 @@ import { until } from "../support/until.ts";
 
 const SECRET = "the secret that both ends share";
 const FORGERIES = 10_000;
-/** Of them; an envelope on a topic of the ack prefix is none. */
+/** The hostile ones; an envelope on a topic of the ack prefix is not counted. */
 const FORGED_ACKS = Math.floor((FORGERIES * OF_ACKS.length) / (OF_ACKS.length + OF_ENVELOPES.length));
 /** Messages for the device that is off, for the handler that says later, for the one that works on. */
 const ABSENT = 20;
@@ -175,7 +175,7 @@ for (const algorithm of ["HMAC", "Ed25519"] as const) {
         now.filter((row) => row["message_id"] !== honest),
         JSON.parse(before),
       );
-      // The acker answered none of it: whatever it said since is about messages that it was sent.
+      // The acker answered none of them: all its acks since are about messages that it was sent.
       const absent = new Set(ids.slice(0, ABSENT).map((id) => `delivery/ack/${id}`));
       const said = stranger.seen.slice(known).filter((one) => absent.has(one.topic));
       const byAcker = said.filter((one) => objectOf(one)["client_id"] === "acktor-acker-live" && isFresh(one, scene));

@@ -22,10 +22,10 @@ interface Scene {
   readonly publisher: TestPublisher;
   readonly pool: Pool;
   readonly brokerUrl: string;
-  /** Hears everything, as whoever subscribes to `#` does. */
+  /** Hears everything, as any client that subscribes to `#` does. */
   readonly stranger: Spy;
   readonly keys: AckKeyPair;
-  /** Rows that nobody touches: pending until tomorrow, and one that is in flight. */
+  /** Rows that no statement touches: pending until tomorrow, and one that is in flight. */
   readonly ids: readonly string[];
   readonly inFlight: string;
   /** The ack that its acker would give. */
@@ -84,7 +84,7 @@ async function fingerprint(pool: Pool): Promise<string> {
     .digest("hex");
 }
 
-/** Everything that somebody can make who knows ids, tokens and checksums, but no key. */
+/** All acks that can be made with ids, tokens and checksums, without a key. */
 function forgeries({ keys, honest, ids, sign }: Scene, at: number): string {
   const ack = honest(ids[at % ids.length] ?? "");
   const elsewhere = ackKeyPair();

@@ -1,5 +1,5 @@
 /**
- * Strangers on NATS: whatever they say, on every subject, with and without a secret. No service ends, honest messages are
+ * Strangers on NATS: any text, on every subject, with and without a secret. No service ends, honest messages are
  * delivered, the fleet is shown and commanded as before.
  *
  * Runs alone: it compares how long deliveries take with and without a flood.
@@ -57,7 +57,7 @@ async function pair(t: TestContext, env: Readonly<Record<string, string>>) {
 }
 
 for (const { name, env } of CASES) {
-  test(`WIRE-1: hostile values on every subject, ${name}: nothing fails, nothing is believed that is none`, async (t) => {
+  test(`WIRE-1: hostile values on every subject, ${name}: nothing fails, nothing false is believed`, async (t) => {
     const set = await pair(t, env);
     if (set === null) return;
     const { publisher, acker, strange, machines, shown } = set;
@@ -149,7 +149,7 @@ test("WIRE-4: an instance with hostile contexts, events and charts is shown with
   });
   const { definitions: _, recent: __, ...announced } = snapshot;
   strange.publish("acktor.v1.announce.acker.hostile", JSON.stringify({ ...announced, summary: {} }));
-  await until(() => viewer.all("instance").some(({ instance }) => instance === "hostile"), 5_000, "it to be told");
+  await until(() => viewer.all("instance").some(({ instance }) => instance === "hostile"), 5_000, "it to be shown");
   const seen = await machines();
   const shown = seen.instances.find(({ instance }) => instance === "hostile");
   assert.ok(shown !== undefined && seen.instances.some(({ instance }) => instance === "acker-1"));

@@ -433,7 +433,7 @@ test("BOOK-4: a stream of events ends with the token that opened it", async (t) 
   assert.equal(operator.ended, false);
 });
 
-test("requests a second are limited for each principal, whatever the others do", async (t) => {
+test("requests a second are limited for each principal, independently of the others", async (t) => {
   const { create, publisher } = await setScene(t);
   const slow = await create({ name: "slow", scopes: ["read"], requests_per_second: 5 });
   const statuses = await Promise.all(

@@ -410,7 +410,7 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   await dropping(day(0));
   await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [30 * DAY_MS]);
   await dropping(day(-9));
-  // A publisher that was told a shorter time does not even ask.
+  // A publisher with a shorter retention does not even ask.
   assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [] });
   for (const far of [day(41), day(200), day(-71), "null", "'infinity'", "'-infinity'"]) {
     const { code, message: why } = await refusal(publisher, `select publisher.create_partition(${far})`);

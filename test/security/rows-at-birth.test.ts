@@ -267,7 +267,7 @@ const LATER = {
   retryInMs: 0,
 } as const;
 
-/** Honest messages and what was born go through each statement of a message's life, whatever the row is. */
+/** Honest messages and what was born go through each statement of a message's life, with any row. */
 async function liveThrough(db: TestOutbox): Promise<void> {
   const honest = message({ topic: "honest" });
   assert.ok((await insertMessages(db.pool, [honest], INSERT)).ok);

@@ -127,7 +127,7 @@ test("refused logins tell what was refused, not with what", async (t) => {
   if (closed === null) return;
   const env = {
     ...secrets.env,
-    MQTT_URL: closed.url.replace("://", `://somebody:${wrong}@`),
+    MQTT_URL: closed.url.replace("://", `://a-user:${wrong}@`),
     NATS_URL: `nats://${wrongNats}@${secrets.natsUrl}`,
     HTTP_PORT: "0",
     ACKTOR_TOPICS: "data/#",

@@ -16,11 +16,11 @@ function tutorialEnvelope(id: string, content: string): object {
 }
 
 const CASES = [
-  { what: "a webhook that refuses for good", content: "x", status: 422 },
+  { what: "a webhook that refuses permanently", content: "x", status: 422 },
   { what: "a webhook that fails", content: "x", status: 500 },
   { what: "a webhook that is slow", content: "x", status: null },
   { what: "content that cannot be stored", content: "a\u0000b", status: 204 },
-  { what: "base64 that is none", content: "?", status: 204, over: { content_encoding: "base64" } },
+  { what: "invalid base64", content: "?", status: 204, over: { content_encoding: "base64" } },
   { what: "a checksum that is wrong", content: "x", status: 204, over: { checksum: `sha256:${"0".repeat(64)}` } },
 ];
 

@@ -192,7 +192,7 @@ interface Said {
   readonly err: string;
 }
 
-/** Runs a command in this process; one that does not end by itself is interrupted. */
+/** Runs a command in this process; one that does not end alone is interrupted. */
 async function say(args: readonly string[], env: Record<string, string>, isTTY: boolean): Promise<Said> {
   const said = { out: "", err: "" };
   const interrupt = new AbortController();

@@ -1,5 +1,5 @@
 /**
- * Rows that cannot be read, leased or written, however they came into the outbox: they end failed, `unreadable: …`, or are
+ * Rows that cannot be read, leased or written, however they came into the outbox: they are marked failed, `unreadable: …`, or are
  * passed over, and the others flow.
  */
 import assert from "node:assert/strict";
@@ -72,14 +72,14 @@ async function acknowledged({ sql }: World, ids: readonly string[], timeoutMs = 
 async function failedAs({ sql }: World, id: string, reason: RegExp): Promise<void> {
   const look = (): Promise<readonly { state: string; reason: string }[]> =>
     sql(`select state, reason from publisher.message_delivery where message_id = '${id}'`);
-  await until(async () => (await look())[0]?.state === "failed", 20_000, "the bad row to end failed");
+  await until(async () => (await look())[0]?.state === "failed", 20_000, "the bad row to be marked failed");
   assert.match((await look())[0]?.reason ?? "", reason);
 }
 
 const ids = (rows: readonly NewMessage[]): string[] => rows.map(({ messageId }) => messageId);
 const said = (publisher: TestPublisher, text: string): boolean => publisher.log.some((line) => line.includes(text));
 
-/** One test, once with each PostgreSQL that is there. */
+/** One test, once with each PostgreSQL that is installed. */
 const eachVersion = {
   test(name: string, work: (t: TestContext, version: PostgresVersion) => Promise<void>): void {
     test(name, async (t) => {
