@@ -167,7 +167,7 @@ test("a token, no token, a wrong token: who asks is what the header says, or the
   }
 });
 
-// SENDER-1
+// INTAKE_ROUTES-1
 // FOREIGN-1
 test("another team's message is 404, its topic 403, over quota 429 with Retry-After", async (t) => {
   const { create, pool } = await setScene(t);

@@ -2,8 +2,8 @@
  * `POST /v1/messages`, `POST /v1/messages/batch`: the way in.
  *
  * Invariants:
- *  SENDER-1. A message is stored only under a topic that its principal may write to, and within its quota; it is stored with
- *            the principal's name and under its own idempotency keys.
+ *  INTAKE_ROUTES-1. A message is stored only under a topic that its principal may write to, and within its quota; it is
+ *                   stored with the principal's name and under its own idempotency keys.
  */
 import { readTraceparent } from "@acktor/shared/protocol/traceparent";
 import { readTracestate } from "@acktor/shared/protocol/tracestate";
@@ -25,7 +25,7 @@ export function addIntakeRoutes(app: FastifyInstance, intake: Intake, limits: In
     accepted: readonly AcceptedMessage[],
     names: FieldNames,
   ): Promise<IntakeResult> => {
-    // SENDER-1
+    // INTAKE_ROUTES-1
     const principal = principalOf(request);
     const foreign = foreignTopic(principal, accepted, names);
     if (foreign !== null) return { ok: false, fault: foreign };

@@ -1,10 +1,10 @@
 /**
- * Rows that fail alone, whichever statement met them: they are marked failed, or remembered and passed over.
+ * Rows that fail alone, in any statement: they are marked failed, or remembered and passed over.
  *
  * Invariants:
  *  BAD-1. A row that cannot be read or written is marked failed, `unreadable: <SQLSTATE> …`; where that cannot be written either,
  *     it is passed over, the trouble `unreadable` stays open, and it is tried again after a while.
- *  BAD-2. A failure of many rows alike that is not about their values is not blamed on them: they are passed over, not failed.
+ *  BAD-2. Many rows with the same failure that is not about their values are passed over, not marked failed.
  */
 import { apart } from "@acktor/shared/db/apart";
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
@@ -49,9 +49,11 @@ export class BadRowShelf {
   /** @param othersWorked some row of the same batch did not fail */
   async put(bad: readonly BadRow[], othersWorked: boolean): Promise<void> {
     const { troubles } = this.#parts;
+    // BAD-2
     const isDoubtful = !othersWorked && bad.length >= MANY && !bad.every(({ failure }) => OF_VALUES.test(failure.code));
     const left = isDoubtful ? bad : await this.#setAside(bad);
     for (const { messageId, failure } of left) {
+      // BAD-1
       this.#passedOver.add(messageId);
       troubles.note(UNREADABLE, { ...failure, message: `${messageId}: ${failure.message}` });
     }
@@ -65,7 +67,9 @@ export class BadRowShelf {
     const left: BadRow[] = [];
     const rows = bad.map(({ messageId, failure }): Unreadable => ({ messageId, reason: unreadable(failure) }));
     const done = await apart(rows, (part) => setAside(pool, part), {
-      add: ({ messageId }, failure) => void left.push({ messageId, failure }),
+      add({ messageId }, failure) {
+        left.push({ messageId, failure });
+      },
     });
     const ended = new Set(done.rows.map(({ messageId }) => messageId));
     for (const row of rows) if (ended.has(row.messageId)) failedMessages.failed(row.messageId, row.reason);

@@ -39,6 +39,9 @@ const HEADS = `select m.message_id as "messageId" from unnest($1::uuid[]) i(id) 
 where ${planForFewRows("i.id")} and m.due_at is not null and m.seq <= (
   select o.seq from publisher.message_delivery o where o.due_at is not null and o.lane = m.lane order by o.lane, o.seq limit 1)`;
 
+/** A head that cannot be read is left out. */
+const UNREADABLE_HEADS = { add() {} };
+
 interface Range {
   /** Place of the range that it was halved from. */
   readonly at: number;
@@ -124,9 +127,8 @@ export class DuePages {
   /** Those of the given rows that are the oldest of their lane, as far as that can be read. */
   #heads(messageIds: readonly string[]): Promise<DbResult<{ messageId: string }>> {
     if (messageIds.length === 0) return Promise.resolve({ ok: true, rows: [] });
-    return apart(messageIds, (part) => this.#pool.run<{ messageId: string }>(HEADS, [pgArray(part)]), {
-      add: () => undefined,
-    });
+    const read = (part: readonly string[]) => this.#pool.run<{ messageId: string }>(HEADS, [pgArray(part)]);
+    return apart(messageIds, read, UNREADABLE_HEADS);
   }
 }
 

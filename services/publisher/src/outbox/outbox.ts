@@ -1,5 +1,5 @@
 /**
- * The outbox: the verbs that the publisher's parts need of it, and the values that the verbs take and return.
+ * The outbox: the verbs that the publisher's parts call, and the values that the verbs take and return.
  *
  * `PostgresOutbox` implements `Outbox` with the SQL of this folder, one file and one statement a verb. A simulation implements
  * it in memory. Each part takes the smallest of the interfaces below.
@@ -272,7 +272,7 @@ export interface Rejection {
   /** As text; only the current token counts. */
   readonly leaseToken: string;
   readonly clientId: string;
-  /** As the ack has it; without one the rejection is retryable, whatever it says. */
+  /** As the ack has it; without one the rejection is always retryable. */
   readonly checksum: string | null;
   /** As `topicInAck` gives it; null: none given. */
   readonly topic: string | null;
