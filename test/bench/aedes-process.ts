@@ -2,7 +2,7 @@
 import { startBroker } from "@acktor/embedded/broker";
 import { describeFailure } from "@acktor/embedded/failure";
 
-const started = await startBroker({ port: Number(process.argv[2]), log: (line) => console.error(line) });
+const started = await startBroker({ port: Number(process.argv[2]), narrator: { say: (line) => console.error(line) } });
 if (started.ok) {
   process.once("SIGTERM", () => void started.value.stop().then(() => process.exit(0)));
 } else {

@@ -5,6 +5,7 @@
  */
 import path from "node:path";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
+import { SILENT } from "@acktor/embedded/progress";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
 import { anyPort } from "../support/ports.ts";
 import type { Scope } from "./scope.ts";
@@ -25,7 +26,7 @@ const DEADLINE_MS = 60_000;
 
 export async function startDatabaseServer(scope: Scope, directory: string): Promise<EmbeddedPostgres> {
   const dataDir = path.join(directory, "postgres");
-  const started = await startPostgres({ dataDir, port: await anyPort(), log: () => undefined });
+  const started = await startPostgres({ dataDir, port: await anyPort(), narrator: SILENT });
   if (!started.ok) throw new Error(`${started.failure.message} (${started.failure.fix})`);
   scope.defer(() => started.value.stop());
   return started.value;

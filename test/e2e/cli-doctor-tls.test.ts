@@ -5,6 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { doctorOutput } from "@acktor/cli/outputs";
 import { startPostgres } from "@acktor/embedded/postgres";
+import { SILENT } from "@acktor/embedded/progress";
 import { TEST_LIMIT_MS } from "../support/brokers.ts";
 import { cleanUp } from "../support/cleanup.ts";
 import { readOutput, runCli } from "../support/cli.ts";
@@ -20,7 +21,7 @@ test("with the CA the doctor finds all three servers well; without it, none", { 
   const { certificate: cert, key } = authority.issue({ name: "server", hosts: ["IP:127.0.0.1"] });
   const [certFile, keyFile] = [path.join(keys, "server.crt"), path.join(keys, "server.key")];
   const settings = { ssl: "on", ssl_cert_file: certFile, ssl_key_file: keyFile };
-  const postgres = await startPostgres({ dataDir: testFolder(t), port: await anyPort(), log: () => {}, settings });
+  const postgres = await startPostgres({ dataDir: testFolder(t), port: await anyPort(), narrator: SILENT, settings });
   assert.ok(postgres.ok, JSON.stringify(postgres));
   cleanUp(t, () => postgres.value.stop());
   const nats = await startNatsServer(t, { args: ["--tls", "--tlscert", certFile, "--tlskey", keyFile] });

@@ -199,6 +199,7 @@ test("a wake from the bus is a look into the outbox", OPTIONS, async (t) => {
   await stage.assertDelivered({ accepted: [id] });
 });
 
+// PLANE-1
 test("started without NATS, a service works; with it, it is found", OPTIONS, async (t) => {
   const nats = await startNatsServer(t);
   if (nats === null) return;

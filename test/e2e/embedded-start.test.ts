@@ -62,6 +62,7 @@ function launch(t: TestContext, { folder }: Checkout, env: Environment, user?: A
   return run(t, file, args, { cwd: folder, env, group: true });
 }
 
+// START-2, START-3, STOP-1, LAUNCH-1
 test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data again, ends with npm", async (t) => {
   const checkout = await copyCheckout(t);
   const env = { ...(await freePorts()), HOME: checkout.home };
@@ -82,6 +83,7 @@ test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data ag
   await assertNothingRuns(checkout);
 });
 
+// POSTGRES-3, DATA-1
 test("killed by -9 in mid-run and interrupted in mid-start, it leaves no process", async (t) => {
   const checkout = await copyCheckout(t, { built: true });
   const env = await freePorts();

@@ -7,6 +7,7 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { type EmbeddedPostgres, type PostgresOptions, startPostgres } from "@acktor/embedded/postgres";
 import { findBinaries } from "@acktor/embedded/postgres-binaries";
+import { SILENT } from "@acktor/embedded/progress";
 import { createPool } from "@acktor/shared/db/pool";
 import { cleanUp } from "../support/cleanup.ts";
 import { anyPort } from "../support/ports.ts";
@@ -27,7 +28,11 @@ async function started(
   t: TestContext,
   options: Partial<PostgresOptions> & { dataDir: string },
 ): Promise<EmbeddedPostgres> {
-  const outcome = await startPostgres({ port: await anyPort(), log: (line) => t.diagnostic(line), ...options });
+  const outcome = await startPostgres({
+    port: await anyPort(),
+    narrator: { say: (line) => t.diagnostic(line) },
+    ...options,
+  });
   assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.message);
   cleanUp(t, () => outcome.value.stop());
   return outcome.value;
@@ -36,7 +41,7 @@ async function started(
 async function failureOf(
   options: Partial<PostgresOptions> & { dataDir: string },
 ): Promise<{ kind: string; text: string }> {
-  const outcome = await startPostgres({ port: await anyPort(), log: () => {}, ...options });
+  const outcome = await startPostgres({ port: await anyPort(), narrator: SILENT, ...options });
   if (outcome.ok) await outcome.value.stop();
   assert.ok(!outcome.ok, "it started");
   return { kind: outcome.failure.kind, text: `${outcome.failure.message} ${outcome.failure.fix}` };
@@ -50,7 +55,7 @@ async function query<Row>(url: string, text: string): Promise<readonly Row[]> {
   return result.rows;
 }
 
-test("starts on new data, keeps it, and finds it again; durable, local, with a password", async (t) => {
+test("POSTGRES-1: starts on new data, keeps it, and finds it again; durable, local, with a password", async (t) => {
   const dataDir = path.join(await temporaryFolder(t), "with a space");
   const first = await started(t, { dataDir });
   const [settings] = await query<Record<string, string>>(
@@ -75,7 +80,7 @@ test("starts on new data, keeps it, and finds it again; durable, local, with a p
   assert.equal(refused.ok ? "" : refused.failure.code, "28P01");
 });
 
-test("a server in use is left alone, and the failure names it", async (t) => {
+test("DATA-2, DATA-3: a server in use keeps running, and the failure names it", async (t) => {
   const dataDir = await temporaryFolder(t);
   const server = await started(t, { dataDir });
   const { kind, text } = await failureOf({ dataDir });
@@ -84,7 +89,7 @@ test("a server in use is left alone, and the failure names it", async (t) => {
   await query(server.url, "select 1");
 });
 
-test("a lock file of a killed server, whose number somebody else has now, does not stop the next start", async (t) => {
+test("DATA-2: a lock file of a killed server whose number another process has does not prevent the next start", async (t) => {
   const dataDir = await temporaryFolder(t);
   const server = await started(t, { dataDir });
   const lock = path.join(dataDir, "data/postmaster.pid");
@@ -96,11 +101,11 @@ test("a lock file of a killed server, whose number somebody else has now, does n
 });
 
 if (ON_LINUX) {
-  test("killed with its starter by -9, the server ends by the kernel's signal", async (t) => {
+  test("POSTGRES-2, POSTGRES-3: killed with its starter by -9, the server is stopped by the kernel's signal", async (t) => {
     const dataDir = await temporaryFolder(t);
     const script = `
     import { startPostgres } from "@acktor/embedded/postgres";
-    const outcome = await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, port: ${await anyPort()}, log: () => {} });
+    const outcome = await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, port: ${await anyPort()}, narrator: { say() {} } });
     console.log(outcome.ok ? "pid " + outcome.value.pid + "." : outcome.failure.message);
     process.stdin.resume();
     await new Promise(() => setInterval(() => {}, 60_000));
@@ -114,7 +119,7 @@ if (ON_LINUX) {
   });
 }
 
-test("a port that was asked for and is taken", async (t) => {
+test("POSTGRES-4: a configured port that is taken", async (t) => {
   const port = await anyPort();
   const other = net.createServer().listen(port, "127.0.0.1");
   cleanUp(t, () => other.close());
@@ -166,13 +171,13 @@ test("a password that does not fit the data", async (t) => {
   await writeFile(path.join(dataDir, "password"), "forgotten");
   const { kind, text } = await failureOf({ dataDir });
   assert.equal(kind, "refused");
-  assert.match(text, /password.*does not fit/);
+  assert.match(text, /password.*does not match/);
 });
 
 test("stopping while it starts leaves nothing", async (t) => {
   const dataDir = await temporaryFolder(t);
   const controller = new AbortController();
-  const starting = failureOf({ dataDir, signal: controller.signal, log: () => controller.abort() });
+  const starting = failureOf({ dataDir, signal: controller.signal, narrator: { say: () => controller.abort() } });
   assert.equal((await starting).kind, "stopped");
   await started(t, { dataDir });
 });

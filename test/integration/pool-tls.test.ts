@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { startPostgres } from "@acktor/embedded/postgres";
+import { SILENT } from "@acktor/embedded/progress";
 import { createPool, type DbResult } from "@acktor/shared/db/pool";
 import { cleanUp } from "../support/cleanup.ts";
 import { testAuthority, testFolder } from "../support/compose-certificates.ts";
@@ -23,7 +24,7 @@ test("a server is believed by its CA and its name or address, and by nothing les
   authority.issue({ name: "postgres", hosts: ["IP:127.0.0.1"] });
   const files = { ssl_cert_file: path.join(keys, "postgres.crt"), ssl_key_file: path.join(keys, "postgres.key") };
   const settings = { ssl: "on", fsync: "off", ...files };
-  const started = await startPostgres({ dataDir: testFolder(t), port: await anyPort(), log: () => {}, settings });
+  const started = await startPostgres({ dataDir: testFolder(t), port: await anyPort(), narrator: SILENT, settings });
   assert.ok(started.ok, JSON.stringify(started));
   cleanUp(t, () => started.value.stop());
   const url = new URL(started.value.url);

@@ -2,6 +2,7 @@
 import type { TestContext } from "node:test";
 import { type RunningAcker, type StartOptions, startAcker } from "@acktor/acker/app";
 import { type EmbeddedBroker, startBroker } from "@acktor/embedded/broker";
+import { SILENT } from "@acktor/embedded/progress";
 import { createPool, type Param, type Pool } from "@acktor/shared/db/pool";
 import { cleanUp } from "./cleanup.ts";
 import { objectOf, type Sighting, startSpy } from "./spy.ts";
@@ -11,7 +12,7 @@ export type Rows = Record<string, unknown>;
 
 /** A broker of this test. */
 export async function testBroker(t: TestContext, port = 0): Promise<EmbeddedBroker> {
-  const started = await startBroker({ port, log: () => undefined });
+  const started = await startBroker({ port, narrator: SILENT });
   if (!started.ok) throw new Error(started.failure.message);
   cleanUp(t, () => started.value.stop());
   return started.value;

@@ -11,6 +11,7 @@ import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { startBroker } from "@acktor/embedded/broker";
+import { SILENT } from "@acktor/embedded/progress";
 import { cleanUp } from "./cleanup.ts";
 import { anyPort } from "./ports.ts";
 import { type Environment, type Running, run } from "./processes.ts";
@@ -68,7 +69,7 @@ function mosquittoCase(label: string, version: "5" | "3.1.1"): BrokerCase {
 
 async function startAedes(t: TestContext): Promise<TestBroker> {
   const open = async (port: number) => {
-    const started = await startBroker({ port, log: () => undefined });
+    const started = await startBroker({ port, narrator: SILENT });
     if (!started.ok) throw new Error(started.failure.message);
     return started.value;
   };

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
 import type { Binaries } from "@acktor/embedded/postgres-binaries";
+import { SILENT } from "@acktor/embedded/progress";
 import { anyPort } from "./ports.ts";
 import { findServer, isRequired } from "./programs.ts";
 
@@ -32,7 +33,7 @@ export async function startTestServer(options: TestServerOptions): Promise<Embed
   const started = await startPostgres({
     dataDir,
     port,
-    log: () => {},
+    narrator: SILENT,
     settings: { ...TEST_SETTINGS, ...settings },
     ...own,
   });

@@ -7,6 +7,8 @@ import test, { type TestContext } from "node:test";
 import { demoTexts } from "@acktor/embedded/demo-texts";
 import { openLogFile } from "@acktor/embedded/log-file";
 import { readPlan } from "@acktor/embedded/plan";
+import { Progress, QUIET_MS } from "@acktor/embedded/progress";
+import { runCommand } from "@acktor/embedded/run-command";
 import { Stack } from "@acktor/embedded/stack";
 import { renderTable, textWidth } from "@acktor/embedded/table";
 
@@ -31,9 +33,9 @@ test("a table is aligned by columns of the terminal, not by characters", () => {
   assert.equal(textWidth("state"), 5);
 });
 
-test("the stack stops last-started first, once, and names what does not stop", async () => {
+test("STACK-1, STACK-2: the stack stops the last part first, once, and names parts that do not stop", async () => {
   const events: string[] = [];
-  const stack = new Stack((line) => events.push(line));
+  const stack = new Stack({ say: (line) => events.push(line) });
   const part = (name: string, stop: () => Promise<void> | void) => ({ name, limitMs: 20, stop });
   stack.add(part("first", () => void events.push("first")));
   stack.add(part("hanging", () => new Promise<void>(() => {})));
@@ -43,7 +45,7 @@ test("the stack stops last-started first, once, and names what does not stop", a
   assert.deepEqual(events, ["last", "failing failed to stop: no", "hanging did not stop within 0.02 s", "first"]);
 });
 
-test("the log file is turned when it is full, and one before it is kept", async (t) => {
+test("LOGFILE-1: a full log file is replaced, and the previous one is kept", async (t) => {
   const file = path.join(await temporaryFolder(t), "log");
   const log = openLogFile(file, 100);
   for (let i = 0; i < 20; i++) log.write(`${"x".repeat(29)}\n`);
@@ -58,7 +60,7 @@ test("the log file is turned when it is full, and one before it is kept", async 
   assert.doesNotMatch(await readFile(file, "utf8"), /dropped/);
 });
 
-test("npm start without any setting starts servers of its own on the standard ports", () => {
+test("START-1: npm start without settings starts embedded servers on the standard ports", () => {
   const read = readPlan({});
   assert.ok(read.ok);
   assert.deepEqual(
@@ -113,4 +115,31 @@ test("the demonstration speaks Japanese where the system does", () => {
   assert.equal(demoTexts({ LANG: "ja_JP.UTF-8" }).state, "状態");
   assert.equal(demoTexts({ LC_ALL: "en_US.UTF-8", LANG: "ja_JP.UTF-8" }).state, "State");
   assert.equal(demoTexts({}).state, "State");
+});
+
+test("PROGRESS-1: a running step is reported again after QUIET_MS without a line, and no more after its end", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 0;
+  const lines: string[] = [];
+  const progress = new Progress({ say: (line) => lines.push(line.trim()) }, { now: () => now });
+  const wait = (ms: number): void => {
+    now += ms;
+    t.mock.timers.tick(ms);
+  };
+  progress.begin("starting PostgreSQL");
+  wait(QUIET_MS - 1);
+  progress.say("port 5432 is taken");
+  wait(QUIET_MS);
+  wait(QUIET_MS);
+  progress.end();
+  wait(10 * QUIET_MS);
+  assert.deepEqual(lines, ["port 5432 is taken", "starting PostgreSQL: 8 s", "starting PostgreSQL: 12 s"]);
+});
+
+test("COMMAND-1, COMMAND-2: a command ends at its deadline, and only the end of its output is kept", async () => {
+  const hangs = "process.stdout.write('x'.repeat(20000) + 'end'); setInterval(() => {}, 1000)";
+  const result = await runCommand({ file: process.execPath, args: ["-e", hangs], timeoutMs: 1_500 });
+  assert.equal(result.code, null);
+  assert.equal(result.output.length, 16_384);
+  assert.match(result.output, /xend$/);
 });

@@ -1,10 +1,15 @@
 /**
- * What `npm start`, `npm run demo`, `npm run start:publisher`, `npm run start:acker` and `npx acktor` call: builds what is
- * out of date, then runs the program in this same process, so that a signal and a process number mean what they seem to.
+ * Entry of `npm start`, `npm run demo`, `npm run start:publisher`, `npm run start:acker` and `npx acktor`: builds what is out
+ * of date, then runs the program in this process, so that signals reach it and the process number is its own.
  *
- * Plain JavaScript without a dependency: it must be able to say what is missing on a machine where nothing is ready.
+ * Plain JavaScript without a dependency, because it must report what is missing before `npm ci` has run.
+ *
+ * Invariants:
+ *  LAUNCH-1. While it builds, or waits for another build, it writes a line to standard error at least every QUIET_MS.
+ *
+ * One build runs at a time: two services started together would read each other's half-written files.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -30,7 +35,7 @@ const SOURCES = {
   "services/acker": ["shared", "services/acker"],
 };
 
-/** Says what is wrong and how to put it right, and ends. */
+/** Reports a fault and its fix, and exits. */
 function giveUp(message, fix) {
   console.error(`${message}\n  fix: ${fix}`);
   process.exit(1);
@@ -66,59 +71,123 @@ function isOutOfDate(projects) {
   });
 }
 
-function build({ file, project }) {
+async function build({ file, project }) {
   if (!isOutOfDate(SOURCES[project])) return;
   const compiler = path.join(ROOT, "node_modules/typescript/bin/tsc");
   if (!existsSync(compiler)) {
-    // Installed for production: what was shipped built is run as it is.
+    // Installed for production: the shipped build runs.
     if (existsSync(path.join(ROOT, file))) return;
     giveUp("acktor is not built, and the compiler is not installed.", "run `npm ci` (without --omit=dev)");
   }
-  const release = lockBuild();
+  const release = await lockBuild();
   try {
-    const options = { cwd: ROOT, encoding: "utf8" };
-    const result = spawnSync(process.execPath, [compiler, "-b", project], options);
-    if (result.status === 0) return;
-    console.error(`${result.stdout}${result.stderr}`.trim());
-    if (result.signal !== null) process.exit(1);
+    const { code, output } = await compile(compiler, project);
+    if (code === 0) return;
+    console.error(output.trim());
     giveUp("The build failed.", "see the lines above");
   } finally {
     release();
   }
 }
 
-/** Bundles the web page that the publisher serves, unless that was done since its last change. */
+const QUIET_MS = 4_000;
+
+/** Reports a step, and again every QUIET_MS until the returned function is called. */
+function report(step) {
+  const startedAt = performance.now();
+  console.error(`${step} …`);
+  const timer = setInterval(() => {
+    console.error(`${step}: ${Math.round((performance.now() - startedAt) / 1_000)} s`); // LAUNCH-1
+  }, QUIET_MS);
+  return () => clearInterval(timer);
+}
+
+/** Lines of `tsc --verbose` that report progress; all others are errors of the sources. */
+const VERBOSE = /(^\d+:\d\d:\d\d [AP]M - )|(^\s+\* )|(^\s*$)/;
+
+/** Runs the compiler. Resolves with its exit code (null after a signal) and its error lines. */
+function compile(compiler, project) {
+  const child = spawn(process.execPath, [compiler, "-b", project, "--verbose"], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const stopWith = stopChildOnSignals(child);
+  let end = report("building acktor");
+  let [output, rest] = ["", ""];
+  const read = (chunk) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const name = /Building project '(.+)\/tsconfig\.json'/.exec(line)?.[1];
+      if (name !== undefined) {
+        end();
+        end = report(`building ${name}`);
+      } else if (!VERBOSE.test(line)) output += `${line}\n`;
+    }
+  };
+  child.stdout.setEncoding("utf8").on("data", read);
+  child.stderr.setEncoding("utf8").on("data", read);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, output: output + rest }));
+  }).finally(() => {
+    end();
+    stopWith();
+  });
+}
+
+/** A signal during a build ends the compiler and this process. @returns what removes the listeners */
+function stopChildOnSignals(child) {
+  const stop = (signal) => {
+    child.kill(signal);
+    process.exit(130);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, stop);
+  return () => {
+    for (const signal of signals) process.off(signal, stop);
+  };
+}
+
+/** Bundles the web page that the publisher serves, if it has changed. */
 async function buildPage({ servesConsole = false }) {
-  // What was shipped built may come without what it was built from.
+  // A shipped build may come without the sources.
   if (!servesConsole || !existsSync(path.join(ROOT, "services/publisher/console/build.mjs"))) return;
   const { buildConsole, isUpToDate } = await import("../../services/publisher/console/build.mjs");
   if (isUpToDate()) return;
-  const release = lockBuild();
+  const release = await lockBuild();
+  const end = report("building the console");
   try {
     await buildConsole();
   } finally {
+    end();
     release();
   }
 }
 
-/** One build at a time: two services that are started together would read each other's half-written files. */
-function lockBuild() {
+/** Waits for other builds. @returns what releases the lock */
+async function lockBuild() {
   const lock = path.join(ROOT, "node_modules/.cache/acktor-build.lock");
   mkdirSync(path.dirname(lock), { recursive: true });
-  const end = Date.now() + 60_000;
+  const until = Date.now() + 60_000;
+  let end = null;
   for (;;) {
     try {
       writeFileSync(lock, String(process.pid), { flag: "wx" });
+      end?.();
       return () => rmSync(lock, { force: true });
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
-    if (!isAlive(readLock(lock)) || Date.now() > end) rmSync(lock, { force: true });
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    if (!isAlive(readLock(lock)) || Date.now() > until) rmSync(lock, { force: true });
+    else {
+      end ??= report("waiting for another build");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 }
 
-/** The text of a file that may vanish at any moment; null when it has. */
+/** The text of a file that may be removed at any moment; null without it. */
 function readOrNull(file) {
   try {
     return readFileSync(file, "utf8");
@@ -128,7 +197,7 @@ function readOrNull(file) {
   }
 }
 
-/** The holder's number; 0 when the lock has gone. */
+/** The process that holds the lock; 0 without a lock. */
 function readLock(lock) {
   const text = readOrNull(lock);
   return text === null ? 0 : Number.parseInt(text, 10) || process.pid;
@@ -145,7 +214,7 @@ function isAlive(pid) {
 const SHELLS = new Set(["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"]);
 const WATCH_MS = 1_000;
 
-/** Name and parent of a process, where /proc tells. */
+/** Name and parent of a process; null without /proc. */
 function describeProcess(pid) {
   const stat = readOrNull(`/proc/${pid}/stat`);
   if (stat === null) return null;
@@ -153,14 +222,14 @@ function describeProcess(pid) {
   return { name: stat.slice(stat.indexOf("(") + 1, end), parent: Number(stat.slice(end + 4).split(" ")[0]) };
 }
 
-/** Those who stand between us and npm: our parent, and the shell's parent when npm's shell did not make way for us. */
+/** The processes between this one and npm: the parent, and its parent if the parent is npm's shell. */
 function lineage() {
   const parent = describeProcess(process.ppid);
   const between = parent !== null && SHELLS.has(parent.name) ? parent.parent : 0;
   return `${process.ppid} ${between}`;
 }
 
-/** npm that is killed cannot pass the signal on: when it has gone, stop as if it had. */
+/** A killed npm cannot forward the signal: when it exits, this process stops as if it had. */
 function stopWithNpm() {
   if (process.env.npm_lifecycle_event === undefined) return;
   const before = lineage();
@@ -177,9 +246,9 @@ const program = Object.hasOwn(PROGRAMS, verb) ? PROGRAMS[verb] : undefined;
 if (program === undefined) giveUp(`Unknown verb ${verb}.`, `use one of ${Object.keys(PROGRAMS).join(", ")}`);
 checkNode();
 checkPackages();
-build(program);
+await build(program);
 await buildPage(program);
 stopWithNpm();
-// A program finds its own arguments where any program does.
+// The program finds its arguments at the usual index.
 process.argv.splice(2, 1);
 await import(pathToFileURL(path.join(ROOT, program.file)).href);

@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { startBroker } from "@acktor/embedded/broker";
 import { startPostgres } from "@acktor/embedded/postgres";
+import { SILENT } from "@acktor/embedded/progress";
 import { startPublisher } from "@acktor/publisher/app";
 import * as commands from "./commands.ts";
 import * as orders from "./orders.ts";
@@ -34,10 +35,10 @@ async function main(name: string): Promise<void> {
   const dataDir = await mkdtemp(path.join(os.tmpdir(), "acktor-example-"));
   const undo: (() => Promise<unknown>)[] = [() => rm(dataDir, { recursive: true, force: true })];
   try {
-    const postgres = await startPostgres({ dataDir, log: () => undefined, signal: new AbortController().signal });
+    const postgres = await startPostgres({ dataDir, narrator: SILENT, signal: new AbortController().signal });
     if (!postgres.ok) throw new Error(postgres.failure.message);
     undo.push(() => postgres.value.stop());
-    const broker = await startBroker({ log: () => undefined });
+    const broker = await startBroker({ narrator: SILENT });
     if (!broker.ok) throw new Error(broker.failure.message);
     undo.push(() => broker.value.stop());
     const servers = { DATABASE_URL: postgres.value.url, MQTT_URL: broker.value.url };

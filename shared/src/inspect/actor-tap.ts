@@ -14,7 +14,7 @@ import { cleanContext } from "./clean-context.ts";
 import type { ActorEvent, ActorSnapshot, Command, Json, RunningDelay, StateValue } from "./wire.ts";
 import { runningDelays, takenEdges } from "./xstate-internals.ts";
 
-/** An actor to follow, and what viewers may see of it. */
+/** An actor to follow, and which keys viewers may see. */
 export interface FollowedActor {
   /** Name of the role, unique in the instance. */
   readonly name: string;

@@ -2,11 +2,10 @@
  * A machine's context as it may leave the process.
  *
  * Invariants:
- *  1. Only keys that the owner of the machine named are in it: what is added to a context is not shown until somebody
- *     decides that it may be.
- *  2. It is JSON, and bounded: depth, length of texts, members of lists and objects. Functions, and what is no plain data,
- *     are left out.
- *  3. Nothing under a name that sounds like a secret or a payload is in it, however deep.
+ *  CONTEXT-1. It contains only keys that the owner of the machine listed.
+ *  CONTEXT-2. It is JSON, and bounded in depth, length of texts, and members of lists and objects. Functions and instances of
+ *     classes are left out.
+ *  CONTEXT-3. It contains nothing under a name that suggests a secret or a payload, at any depth.
  */
 import type { Json } from "./wire.ts";
 
@@ -20,15 +19,16 @@ const NEVER = /pass(word|wd)?$|secret|token|authorization|credential|payload|con
 export function cleanContext(context: unknown, shown: readonly string[]): Json {
   if (typeof context !== "object" || context === null) return {};
   const chosen: Record<string, Json> = {};
+  // CONTEXT-1
   for (const key of shown) {
-    if (!Object.hasOwn(context, key) || NEVER.test(key)) continue;
+    if (!Object.hasOwn(context, key) || NEVER.test(key)) continue; // CONTEXT-3
     const value = clean((context as Record<string, unknown>)[key], 1);
     if (value !== undefined) chosen[key] = value;
   }
   return chosen;
 }
 
-/** What another instance says of itself, under the same bounds: it cleaned it, or says so. */
+/** A context of another instance, under the same bounds. */
 export function cleanForeign(value: unknown): Json {
   return clean(value, 0) ?? null;
 }
@@ -41,7 +41,7 @@ function clean(value: unknown, depth: number): Json | undefined {
     case "string":
       return value.length > MOST_TEXT ? `${value.slice(0, MOST_TEXT)}…` : value;
     case "number":
-      // Infinity says "no end"; JSON has no word for it, nor for the zero below zero.
+      // JSON has neither infinity nor negative zero.
       return Number.isFinite(value) ? value + 0 : null;
     case "bigint":
       return String(value);
@@ -53,7 +53,7 @@ function clean(value: unknown, depth: number): Json | undefined {
 }
 
 function cleanObject(value: object, depth: number): Json | undefined {
-  if (depth >= MOST_DEPTH) return undefined;
+  if (depth >= MOST_DEPTH) return undefined; // CONTEXT-2
   if (Array.isArray(value)) return value.slice(0, MOST_MEMBERS).map((item) => clean(item, depth + 1) ?? null);
   if (value instanceof Error) return clean(value.message, depth);
   const prototype: unknown = Object.getPrototypeOf(value);

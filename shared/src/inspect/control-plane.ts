@@ -65,6 +65,7 @@ export class ControlPlane {
   }
 
   start(): void {
+    // PLANE-1: neither waits for the bus.
     this.station.start();
     this.desk.start();
   }

@@ -1,12 +1,10 @@
 /**
- * A machine as data: the one description that the console's charts, the diagrams in the docs and the bus stand on.
+ * A machine as data: the description that the console's charts, the diagrams in the docs and the bus use.
  *
  * Invariants:
- *  1. Parents come before their children, and everything keeps the machine's own order: the same machine, the same
- *     description.
- *  2. `edgeId` gives a transition that was taken the id that the description gave it, also when the machine that runs
- *     came out of `provide`.
- *  3. What has no name (an inline function) is called `UNNAMED`; a test keeps our machines free of it.
+ *  DESCRIBE-1. Parents come before their children, in the machine's own order: the same machine has the same description.
+ *  DESCRIBE-2. `edgeId` returns the id that the description has for a taken transition, also for a machine made by `provide`.
+ *  DESCRIBE-3. An inline function is called `UNNAMED`; no machine of acktor has one.
  */
 import type { EdgeDefinition, MachineDefinition, StateDefinition } from "./wire.ts";
 
@@ -36,14 +34,15 @@ export interface ChartTransition {
   readonly delay?: unknown;
 }
 
+/** DESCRIBE-3 */
 export const UNNAMED = "(unnamed)";
 
 /**
  * The description of a machine.
- * @param machine any machine of XState 5; of several targets of one transition the first is told
+ * @param machine any machine of XState 5; of several targets of one transition the first one counts
  */
 export function describeMachine(machine: { readonly id: string; readonly root: ChartNode }): MachineDefinition {
-  const nodes = [...withParents(machine.root, null)];
+  const nodes = [...withParents(machine.root, null)]; // DESCRIBE-1
   return {
     id: machine.id,
     states: nodes.map(({ node, parent }) => describeState(node, parent)),
@@ -53,11 +52,11 @@ export function describeMachine(machine: { readonly id: string; readonly root: C
 
 /**
  * The id of a transition in the description of its machine.
- * @param transition as it stands in a node, or in what `@xstate.microstep` says was taken
+ * @param transition of a node, or taken in an `@xstate.microstep`
  * @returns null for the way into an initial state, and for a transition that its source does not have
  */
 export function edgeId(transition: ChartTransition): string | null {
-  const { source, eventType } = transition;
+  const { source, eventType } = transition; // DESCRIBE-2
   if (eventType === null) return null;
   const place = (eventType === "" ? source.always : source.transitions.get(eventType))?.indexOf(transition) ?? -1;
   return place < 0 ? null : `${source.id}#${eventType === "" ? "always" : eventType}#${place}`;

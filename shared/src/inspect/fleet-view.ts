@@ -2,13 +2,13 @@
  * All instances on the bus, for the viewers of one process: what `/v1/machines` and `/v1/events` show.
  *
  * Invariants:
- *  FLEET-1. The own instance is seen without the bus, so also while NATS is unreachable.
- *  FLEET-2. While there are viewers, a beat goes to the other instances every `BEAT_EVERY_MS`, and immediately when an instance
- *     appears; when the last viewer has left, one message says so.
- *  FLEET-3. A message that is invalid, or comes on the subject of another instance, is counted and ignored.
- *  FLEET-4. Of other instances only the roster's entries are kept, and viewers receive at most `FOREIGN_PER_SECOND` bytes of
+ *  FLEET_VIEW-1. The own instance is seen without the bus, so also while NATS is unreachable.
+ *  FLEET_VIEW-2. While there are viewers, a beat goes to the other instances every `BEAT_EVERY_MS`, and immediately when an instance
+ *     appears; when the last viewer has left, they receive one message.
+ *  FLEET_VIEW-3. A message that is invalid, or comes on the subject of another instance, is counted and ignored.
+ *  FLEET_VIEW-4. Of other instances only the roster's entries are kept, and viewers receive at most `FOREIGN_PER_SECOND` bytes of
  *     them: a flood costs a viewer gaps, never its stream.
- *  FLEET-5. A listener that fails is counted and does not affect the others.
+ *  FLEET_VIEW-5. A listener that fails is counted and does not affect the others.
  */
 import type { Bus, BusMessage } from "../bus/bus.ts";
 import { MOST_REPLIES } from "../bus/bus.ts";
@@ -149,7 +149,7 @@ export class FleetView {
     for (const one of others.flatMap((other) => other.definitions ?? [])) {
       if (!charts.has(one.id) && charts.size < definitions.length + MOST_CHARTS) charts.set(one.id, one);
     }
-    // FLEET-1
+    // FLEET_VIEW-1
     const instances = [station.snapshot(recentBytes), ...others.map(({ definitions: _, ...snapshot }) => snapshot)];
     return { instances, definitions: [...charts.values()], bus: this.bus() };
   }
@@ -210,7 +210,7 @@ export class FleetView {
   #onAnnouncement({ subject, text, nonce }: BusMessage): void {
     const snapshot = readFrom(instanceSnapshot, text, subject, this.#options.subjects);
     if (snapshot === null) {
-      this.malformed++; // FLEET-3
+      this.malformed++; // FLEET_VIEW-3
       return;
     }
     if (snapshot.boot === this.#options.boot) return;
@@ -228,7 +228,7 @@ export class FleetView {
     }
   }
 
-  /** FLEET-4 */
+  /** FLEET_VIEW-4 */
   #tellOf(event: FleetEvent, text: string): void {
     if (this.#listeners.size > 0 && this.#budget.admit(text.length, this.#options.clock.now())) this.#tell(event);
   }
@@ -252,7 +252,7 @@ export class FleetView {
     if (watched) this.#beat({ leaves: true });
   }
 
-  /** FLEET-2 */
+  /** FLEET_VIEW-2 */
   #beat(last: { readonly leaves?: true } = {}): void {
     const { bus, subjects, boot } = this.#options;
     bus.publish(subjects.watch, JSON.stringify({ v: WIRE_VERSION, viewer: boot, ...last }));
@@ -271,7 +271,7 @@ export class FleetView {
       try {
         listener(event);
       } catch {
-        this.failures++; // FLEET-5
+        this.failures++; // FLEET_VIEW-5
       }
     }
   }

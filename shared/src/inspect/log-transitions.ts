@@ -1,11 +1,11 @@
 /**
- * One log line for each transition of a machine, none for a poll. The link says its own (`service-link.ts`); this is for
- * machines that move seldom.
+ * Logs each transition of a machine, except routine ones. For machines that move seldom; the link has its own log lines
+ * (`service-link.ts`).
  */
 import type { AnyActor } from "xstate";
 import type { Logger } from "../runtime/logger.ts";
 
-/** Moves that are the machine's daily round; they are not logged. */
+/** Routine moves of a machine, which are not logged. */
 export type IsRoutine = (from: string, to: string) => boolean;
 
 /** Follows an actor that has just been started, until it ends. */
@@ -24,7 +24,7 @@ export function logTransitions(
     if (from === to || isRoutine(from, to)) return;
     logger.info({ actor: name, from, to, event: inspected.event.type }, `${name} ${from} → ${to}`);
   });
-  // The move into a final state is inspected after its completion was told.
+  // XState inspects the move into a final state after the completion.
   const end = (): void => queueMicrotask(() => inspection.unsubscribe());
   actor.subscribe({ complete: end, error: end });
 }

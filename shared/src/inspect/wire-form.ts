@@ -1,11 +1,11 @@
 /**
- * Whether a value has the form of what wire.ts describes: for lines of recordings, and for what a stream brings. Pure,
- * shared by the console's page and the command line, so that both refuse the same.
+ * Checks whether a value has the form that wire.ts describes: lines of recordings, and events of a stream. Pure; the console and
+ * the command line share it.
  *
  * Invariants:
  *  FORM-1. A value without a fault can be shown: every field that is read is there, has its type, is within the bounds of
- *          a date, and is nested at most `DEEPEST` levels. Fields that are not known are let pass.
- *  FORM-2. A fault names the field by its path, as `steps[2].ts`, and what was wanted there. Checking never throws.
+ *          a date, and is nested at most `DEEPEST` levels. Unknown fields are accepted.
+ *  FORM-2. A fault names the field by its path, as `steps[2].ts`, and what is expected there. Checking never throws.
  */
 import { WIRE_VERSION } from "./wire.ts";
 
@@ -130,7 +130,7 @@ function join(field: string, name: string): string {
   return field === "" ? name : `${field}.${name}`.slice(0, LONGEST_PATH);
 }
 
-/** FORM-1: so that whatever walks a value needs no stack of its own. */
+/** FORM-1: code that walks a value recursively must not overflow the stack. */
 function shallow(value: unknown, field: string, left = DEEPEST): FormFault | null {
   if (typeof value !== "object" || value === null) return null;
   if (left === 0) return { field: field.slice(0, LONGEST_PATH), wanted: "shallow" };

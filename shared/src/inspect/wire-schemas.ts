@@ -1,14 +1,14 @@
 /**
- * The border: what others say on the bus, checked before anything believes it. What does not pass is counted and ignored.
+ * Validates what other instances send on the bus. Invalid messages are counted and ignored.
  *
  * Invariants:
- *  WIRE-1. Bytes, depth and number of values are measured before a text is parsed (LIMITS), and no schema here is
- *          recursive: no text can overflow the stack, or keep the event loop for long.
- *          A list is measured before its items are looked at: each bad one costs zod microseconds.
- *  WIRE-2. What passes has the fields of the wire and no others. Foreign contexts are cleaned as our own are.
- *  WIRE-3. Who speaks for an instance speaks on its subject: a name that is not the subject's is refused.
- *  WIRE-4. Of a snapshot a bad event and a bad chart are left out, and the rest is taken. A chart that passes is a tree of
- *          states with edges between them: drawing it ends.
+ *  WIRE-1. Bytes, depth and number of values are measured before a text is parsed (LIMITS), and no schema here is recursive: no
+ *     text can overflow the stack or block the event loop. A list is measured before its items are checked: each bad one costs
+ *     zod microseconds.
+ *  WIRE-2. A valid message has the fields of the wire format and no others. Foreign contexts are cleaned like the own ones.
+ *  WIRE-3. An instance may report only itself: a message under another instance's subject is rejected.
+ *  WIRE-4. An invalid event or chart of a snapshot is left out, and the rest is used. A valid chart is a tree of states with edges
+ *     between them.
  */
 import { z } from "zod";
 import { isJsonObject, type JsonLimits, readJsonText } from "../protocol/bounded-json.ts";
@@ -18,7 +18,7 @@ import { COMMANDS, type InstanceSnapshot, MAX_STEPS, type MachineDefinition, typ
 
 const KIB = 1024;
 
-/** By what is said. Honest ones have a tenth of that, but snapshots with their newest events, which have up to 700 KiB. */
+/** By kind. Genuine messages have a tenth of that, except snapshots with events, which have up to 700 KiB. */
 export const LIMITS = {
   /** Beats, and questions. */
   small: { maxBytes: 4 * KIB, maxDepth: 4, maxValues: 100 },
@@ -55,6 +55,7 @@ const v = z.literal(1);
 const service = z.enum(["publisher", "acker"]);
 /** JSON by its origin, and bounded by what was measured. */
 const json = z.unknown();
+// WIRE-2
 const cleaned = z.unknown().transform(cleanForeign);
 const value = z.custom<StateValue>((given) => isStateValue(given, 0));
 const command = z.enum(COMMANDS);
@@ -221,15 +222,15 @@ export const commandReply = z.object({
   result: json.optional(),
 });
 
-/** What a text holds, or null. */
+/** The value of a text, or null. */
 export function readText<T>(schema: z.ZodType<T>, text: string, limits: JsonLimits): T | null {
-  const read = readJsonText(text, limits);
+  const read = readJsonText(text, limits); // WIRE-1
   if (!read.ok) return null;
   const result = schema.safeParse(read.value);
   return result.success ? result.data : null;
 }
 
-/** The same for what an instance says of itself, which must be on its own subject. */
+/** The same for a report of an instance, which must be on its own subject. */
 export function readFrom<T extends { readonly service: string; readonly instance: string }>(
   schema: z.ZodType<T>,
   text: string,
@@ -237,7 +238,7 @@ export function readFrom<T extends { readonly service: string; readonly instance
   subjects: Subjects,
 ): T | null {
   const said = readText(schema, text, LIMITS.medium);
-  const source = subjects.sourceOf(subject);
+  const source = subjects.sourceOf(subject); // WIRE-3
   return said?.service === source?.service && said?.instance === source?.instance ? said : null;
 }
 
@@ -247,13 +248,14 @@ export interface ReadSnapshot {
   readonly leftOut: number;
 }
 
-/** A snapshot as an answer, with its newest events and its charts; null where it is none at all. */
+/** A snapshot as an answer, with its newest events and its charts; null where it is invalid. */
 export function readSnapshot(text: string): ReadSnapshot | null {
   const read = readText(instanceSnapshot, text, LIMITS.large);
   if (read === null) return null;
   const { recent, definitions, ...rest } = read;
   const isOwn = (one: z.output<typeof inspectEvent>): boolean =>
     one.service === read.service && one.instance === read.instance && one.boot === read.boot;
+  // WIRE-4
   const events = recent?.flatMap((one) => goodOf(inspectEvent, one)).filter(isOwn);
   const charts = definitions?.flatMap((one) => goodOf(definition, one));
   const leftOut = (recent?.length ?? 0) - (events?.length ?? 0) + (definitions?.length ?? 0) - (charts?.length ?? 0);

@@ -1,11 +1,7 @@
 /**
- * What an instance tells about its actors: the wire format of inspection, version 1, in JSON, on the bus and in
- * `GET /v1/events`. Types alone, so that the console shares them.
- *
- * Invariants:
- *  1. Nothing of a message's content and no secret is in it: contexts are cleaned before they leave the process.
- *  2. `seq` rises by one per event of an instance's boot; a reader sees a hole where something was lost.
- *  3. Every event carries the whole state of its actor, so that a reader who lost some is right again with the next.
+ * The wire format of inspection, version 1, in JSON, on the bus and in `GET /v1/events`: what an instance reports about its
+ * actors. Types alone, so that the console shares them. Contexts are cleaned before they leave the process (CONTEXT-1 to 3), and
+ * `seq` shows gaps (STATION-2). Every event has the full state of its actor, so that the next event repairs a gap.
  */
 import type { ServiceName } from "../protocol/subjects.ts";
 
@@ -36,9 +32,9 @@ export interface ActorEvent extends Stamp {
   readonly actor: string;
   /** Which chart it runs: a `MachineDefinition.id`. */
   readonly machine: string;
-  /** Type of the event that was taken; null for `started`, `context`, `stopped`, and for moves that nobody watched. */
+  /** Type of the event that was taken; null for `started`, `context`, `stopped`, and for unwatched moves. */
   readonly event: string | null;
-  /** `EdgeDefinition.id` of the transitions taken, in order; without targets too. Empty where nobody watched. */
+  /** `EdgeDefinition.id` of the transitions taken, in order; without targets as well. Empty for unwatched moves. */
   readonly edges: readonly string[];
   readonly value: StateValue;
   readonly context: Json;
@@ -48,7 +44,7 @@ export interface ActorEvent extends Stamp {
   readonly can: readonly Command[];
 }
 
-/** What happened to messages since the last one, ten times a second at most. */
+/** The steps of messages since the last event, at most ten times a second. */
 export interface DeliveriesEvent extends Stamp {
   readonly kind: "deliveries";
   /** How often each step was taken; complete. */
@@ -116,20 +112,20 @@ export interface InstanceSnapshot {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly actors: readonly ActorSnapshot[];
-  /** What the overview shows of it; a subset of /v1/status without lists of topics. */
+  /** Figures for the overview: a subset of /v1/status without lists of topics. */
   readonly summary: { readonly [key: string]: Json };
   /**
    * The newest events, oldest first, of the 2,000 that are kept; only where they were asked for. Less where they would
    * not fit into a message of the bus. `seq` has holes where steps and contexts were left out.
    */
   readonly recent?: readonly InspectEvent[];
-  /** Its last: the instance was told to stop. */
+  /** The last snapshot: the instance stops. */
   readonly stopping?: boolean;
   /** The charts that its actors run; only on the bus, where they were asked for. */
   readonly definitions?: readonly MachineDefinition[];
 }
 
-/** On `inspect.watch`, every few seconds: somebody looks, so tell. Who is not heard of for a while has left. */
+/** On `inspect.watch`, every few seconds: a viewer wants events. A viewer that is silent for a while has left. */
 export interface WatchBeat {
   readonly v: typeof WIRE_VERSION;
   /** `boot` of the process that has the viewers. */
@@ -140,7 +136,7 @@ export interface WatchBeat {
 /** To `snapshot.<service>`. */
 export interface SnapshotRequest {
   readonly v: typeof WIRE_VERSION;
-  /** `boot` of who asks: it does not answer itself. */
+  /** `boot` of the sender, which does not answer itself. */
   readonly viewer: string;
   /** Bytes of `recent` that the answer may have; left out, it has none. */
   readonly recentBytes?: number;
@@ -157,7 +153,7 @@ export const SILENT_AFTER_MS = 9_000;
  *  - `inspect`: one event of one instance. One that is not above the snapshot's `seq` of its `boot` is in it already.
  *  - `instance`: an instance as it stands, without `recent`: when it appears, and each `ANNOUNCE_EVERY_MS`.
  *  - `gone`: an instance that stopped, or was silent for `SILENT_AFTER_MS`. It may come back, under the same `boot` too. A
- *    reader needs no timer of its own. While the bus is `partial` nobody is told as gone: nobody can be heard.
+ *    reader needs no timer of its own. While the bus is `partial`, no instance is reported as gone.
  *  - `bus`: the bus changed.
  */
 export interface StreamEvents {
@@ -173,7 +169,7 @@ export interface InstanceGone {
   readonly service: ServiceName;
   readonly instance: string;
   readonly boot: string;
-  /** Milliseconds since 1970, by the clock of who noticed. */
+  /** Milliseconds since 1970, by the clock of the instance that noticed. */
   readonly ts: number;
   readonly why: "stopped" | "silent";
 }
@@ -212,9 +208,9 @@ export type Command = (typeof COMMANDS)[number];
 
 export interface CommandRequest {
   readonly v: typeof WIRE_VERSION;
-  /** Who asks; stands in the audit table. */
+  /** The caller, for the audit table. */
   readonly who: string;
-  /** The name that the caller gave for itself, unproven; for the audit. */
+  /** The name that the caller claims; for the audit. */
   readonly said?: string;
   /** `replay` takes the body of POST /v1/dead-letters/replay. */
   readonly args?: { readonly [key: string]: Json };
@@ -236,7 +232,7 @@ export interface CommandReply {
   readonly result?: Json;
 }
 
-/** A chart as data: everything that a picture of it needs. */
+/** A chart as data: everything that a diagram needs. */
 export interface MachineDefinition {
   /** `link`, `dispatcher`, … */
   readonly id: string;

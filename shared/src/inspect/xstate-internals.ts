@@ -1,6 +1,6 @@
 /**
- * What a viewer needs and XState (5.33.3) does not say in public: which transitions a microstep took, and which timers
- * run. The only file that reads its private parts; a test holds each of them against every machine of ours.
+ * Reads what XState (5.33.3) does not publish: the transitions of a microstep, and the running timers. The only file that uses its
+ * private parts; a test checks each of them with every machine of acktor.
  */
 import type { AnyActor, InspectionEvent } from "xstate";
 import { type ChartTransition, edgeId } from "./describe-machine.ts";
@@ -15,14 +15,14 @@ interface ScheduledEvent {
   readonly startedAt: number;
 }
 
-/** Ids of the edges that were taken, in order; empty for what is no microstep and for an event that moved nothing. */
+/** Ids of the edges that were taken, in order; empty for other inspection events and for an event without a transition. */
 export function takenEdges(event: InspectionEvent): string[] {
   if (event.type !== "@xstate.microstep") return [];
   const { _transitions: transitions } = event as { readonly _transitions?: readonly ChartTransition[] };
   return (transitions ?? []).map(edgeId).filter((id) => id !== null);
 }
 
-/** The delays of `after` that run in an actor now. Delayed events of other kinds are no delays of a state. */
+/** The delays of `after` that run in an actor now. Delayed events of other kinds are left out. */
 export function runningDelays(actor: AnyActor): RunningDelay[] {
   const { _scheduledEvents } = actor.system.getSnapshot() as {
     readonly _scheduledEvents: Readonly<Record<string, ScheduledEvent>>;

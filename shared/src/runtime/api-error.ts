@@ -1,10 +1,10 @@
 /**
- * Errors that a person or program meets over HTTP: `{"error":{"code","message","field"?,"fix"}}` (SPEC 4).
- * Every code stands in docs/reference/errors.md; a test keeps both in step.
+ * Errors of the HTTP API: `{"error":{"code","message","field"?,"fix"}}` .
+ * docs/reference/errors.md has every code; a test compares both.
  */
 import type { FastifyReply } from "fastify";
 
-/** Code → HTTP status and the fix that is told when the caller gives no better one. */
+/** Code → HTTP status and default fix. */
 export const ERROR_CODES = {
   bad_request: { status: 400, fix: "Send HTTP/1.1 with a percent-encoded path and headers below 16 KiB." },
   invalid_json: { status: 400, fix: "Send a JSON object in UTF-8 with Content-Type: application/json." },

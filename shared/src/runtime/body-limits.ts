@@ -1,15 +1,10 @@
-/**
- * What the body of a request may be, route by route: a route says `{ config: { body: … } }`, or has `SMALL_BODY`.
- *
- * Invariant BODY-1: a body beyond its route's limits is never parsed; the answer says which limit, and what to do.
- */
-
+/** Limits of request bodies: a route sets `{ config: { body: … } }`, or has `SMALL_BODY`. BODY-1 is in http-server.ts. */
 import type { JsonLimits, ReadJson } from "../protocol/bounded-json.ts";
 import type { ApiFault } from "./api-error.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Limits of the route's body; `SMALL_BODY` where it is left out. */
+    /** Limits of the route's body; absent: `SMALL_BODY`. */
     readonly body?: BodyLimits;
   }
 }

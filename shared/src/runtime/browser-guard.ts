@@ -1,17 +1,17 @@
 /**
- * What a request's headers say about where it comes from, for requests that a web page of another site may have caused.
+ * Detects requests that a web page of another site may have caused.
  *
  * Invariants:
- *  - HOST-1: a request whose Host is neither an IP address, nor a loopback name, nor configured is refused. A page whose
- *    name is made to resolve to this address (DNS rebinding) sends its own name.
- *  - SITE-1: a request that changes something is refused when its Origin is not this service, or when the browser says that
- *    another site or a sibling site caused it. Reads of the API are refused when another site caused them.
- *  - JSON-1: what changes something is declared as application/json, also without a body: a page of another site cannot
- *    send that without a preflight, and no preflight is ever permitted.
+ *  HOST-1. A request whose Host is neither an IP address, nor a loopback name, nor configured is refused. A page whose name
+ *     resolves to this address (DNS rebinding) sends its own name.
+ *  SITE-1. A request that changes something is refused when its Origin is not this service, or when the browser reports that
+ *     another site or a sibling site caused it. Reads of the API are refused when another site caused them.
+ *  MEDIA-1. A request that changes something must declare application/json, even without a body: a page of another site cannot send
+ *     that without a preflight, and no preflight is permitted.
  */
 import { isIP } from "node:net";
 
-/** Names under which a service may be asked for, in addition to IP addresses and loopback names. */
+/** Host names of a service, in addition to IP addresses and loopback names. */
 export class AllowedHosts {
   readonly #names: ReadonlySet<string>;
   /** The header that was allowed last: most callers use one. */
@@ -39,7 +39,7 @@ export function isChange(method: string): boolean {
   return !SAFE.has(method);
 }
 
-/** The headers of a request that are looked at here. */
+/** The headers that are read here. */
 export interface SiteHeaders {
   readonly host?: string | undefined;
   readonly origin?: string | undefined;
@@ -47,21 +47,21 @@ export interface SiteHeaders {
 }
 
 /**
- * Why a request is refused as one of another site.
+ * Returns why a request is refused as one of another site.
  * @param change the request may change something; otherwise it reads the API
- * @returns null where nothing speaks against it: programs that are no browsers send none of these headers
+ * @returns null for an allowed request: programs other than browsers send none of these headers
  */
 export function crossSiteFault(headers: SiteHeaders, change: boolean): string | null {
   const site = headers["sec-fetch-site"];
   if (site === "cross-site" || (change && site === "same-site"))
-    return `a page of another site asked (Sec-Fetch-Site: ${site})`;
+    return `a page of another site sent the request (Sec-Fetch-Site: ${site})`;
   if (headers.origin === undefined || isOwnOrigin(headers)) return null;
-  return "a page of another origin asked (Origin)";
+  return "a page of another origin sent the request (Origin)";
 }
 
 /**
- * An origin is scheme, host and port. Behind a proxy that ends TLS the scheme is the proxy's: believed where the proxy or
- * the browser itself says so; a page can set neither header.
+ * An origin is scheme, host and port. Behind a proxy that ends TLS the scheme is the proxy's: accepted where the proxy or
+ * the browser itself reports it; a page can set neither header.
  */
 function isOwnOrigin(headers: SiteHeaders): boolean {
   const { origin = "", host = "" } = headers;
@@ -76,12 +76,12 @@ function isOwnOrigin(headers: SiteHeaders): boolean {
   );
 }
 
-/** Whether a body, if there is one, is declared as JSON. */
+/** MEDIA-1: whether a body is declared as JSON. */
 export function isJsonType(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/json\s*(;|$)/i.test(contentType);
 }
 
-/** Says why a text cannot stand in ACKTOR_ALLOWED_HOSTS, or null. */
+/** The fault of an item of ACKTOR_ALLOWED_HOSTS, or null. */
 export function hostNameFault(name: string): string | null {
   if (/:\d+$/.test(name)) return "names a port; name the host alone";
   return /^[a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?\.?$/i.test(name) ? null : "is not a host name";

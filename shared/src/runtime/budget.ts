@@ -1,7 +1,8 @@
 /**
- * How much may pass in a time, in bytes or in messages: a bucket that fills at a rate.
+ * Limits a rate of bytes or messages by a token bucket.
  *
- * Invariant BUDGET-1: over any time no more passes than `burst`, and `perSecond` for each second.
+ * Invariants:
+ *  RATE-1. In any period no more passes than `burst` plus `perSecond` for each second.
  */
 export class Budget {
   readonly #perSecond: number;
@@ -17,11 +18,11 @@ export class Budget {
     this.#at = now;
   }
 
-  /** @returns whether there was room, which is taken then */
+  /** @returns whether `amount` may pass; it is subtracted then */
   admit(amount: number, now: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1_000) * this.#perSecond);
     this.#at = now;
-    if (amount > this.#left) return false;
+    if (amount > this.#left) return false; // RATE-1
     this.#left -= amount;
     return true;
   }

@@ -1,23 +1,23 @@
 /**
- * What to do when a delivery goes wrong, per error type and per MQTT reason code (S24): one pure decision.
+ * Decides what to do with a failed delivery, per error type and MQTT reason code. Pure.
  *
  * Invariants:
- *  1. Without a rule that matches, the built-in behaviour: again, after the ack timeout and a random part of a doubling step.
- *  2. The first rule that matches decides.
- *  3. A policy of the caller that throws, or gives nonsense, counts as none, and is reported once.
+ *  POLICY-1. Without a matching rule the built-in behaviour applies: a retry after the ack timeout and a random part of a step
+ *     that doubles.
+ *  POLICY-2. The first matching rule decides.
+ *  POLICY-3. A policy of user code that throws, or returns no decision, counts as none, and is reported once.
  */
 import { z } from "zod";
 import type { ErrorType } from "./error-type.ts";
 
-/** What went wrong with one PUBLISH, or with its processing. */
+/** The failure of one PUBLISH, or of its processing. */
 export interface DeliveryError {
-  /** The tutorial's five types. */
   readonly type: ErrorType;
   /**
    *  - `publish_refused`: PUBACK of 0x80 or above;
    *  - `publish_lost`: the connection ended, or no PUBACK came;
-   *  - `ack_timeout`: published, and nobody said that it was processed;
-   *  - `rejected`: a receiver will not, or cannot now, process it.
+   *  - `ack_timeout`: published, but no ack arrived;
+   *  - `rejected`: a receiver rejects it, permanently or for now.
    */
   readonly on: "publish_refused" | "publish_lost" | "ack_timeout" | "rejected";
   /** Of a refused PUBLISH. */
@@ -28,11 +28,11 @@ export interface DeliveryError {
 
 export type Decision =
   | { readonly kind: "default" }
-  /** Again after so many milliseconds; of an ack timeout, counted from that timeout. */
+  /** Retry after so many milliseconds; after an ack timeout, counted from that timeout. */
   | { readonly kind: "retry"; readonly inMs: number }
-  /** Its destination is parked: everything for it waits, and single messages find out when it answers again. */
+  /** Park the destination: its messages wait, and single messages probe whether it answers again. */
   | { readonly kind: "pause" }
-  /** The message ends failed. */
+  /** Mark the message failed. */
   | { readonly kind: "dead_letter"; readonly reason: string };
 
 /**
@@ -44,7 +44,7 @@ export type ErrorPolicy = (error: DeliveryError, attempt: number, ageMs: number)
 const DEFAULT: Decision = { kind: "default" };
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const MOST_MS = 3_650 * 86_400_000;
-/** Doublings beyond this change nothing and would overflow. */
+/** More doublings change nothing and would overflow. */
 const MAX_DOUBLINGS = 30;
 
 const duration = z.string().transform((text, context) => {
@@ -63,7 +63,7 @@ const backoff = z.strictObject({
   kind: z.enum(["fixed", "linear", "exponential"]).default("exponential"),
   base: duration,
   cap: duration.default(MOST_MS),
-  /** Part of the pause that is random: 0 = none, 1 = from nothing to all of it. */
+  /** Random share of the pause, 0 to 1. */
   jitter: z.number().min(0).max(1).default(0.5),
 });
 
@@ -86,7 +86,7 @@ const policySchema = z.strictObject({ rules: z.array(rule).max(100) });
 
 export type PolicyRules = z.output<typeof policySchema>["rules"];
 
-/** ACKTOR_POLICY: JSON, validated as a whole; the fault names the rule and its field. */
+/** ACKTOR_POLICY as JSON; the fault names the rule and its field. */
 export function policyRules(): z.ZodType<PolicyRules, string> {
   return z.string().transform((text, context) => {
     const parsed = policySchema.safeParse(parseJson(text));
@@ -105,23 +105,25 @@ export function policyRules(): z.ZodType<PolicyRules, string> {
 /** A policy of rules. @param random uniform in [0, 1) */
 export function createPolicy(rules: PolicyRules, random: () => number): ErrorPolicy {
   return (error, attempt, ageMs) => {
+    // POLICY-2
     const found = rules.find((candidate) => matches(candidate, error, attempt, ageMs));
-    if (found === undefined) return DEFAULT;
+    if (found === undefined) return DEFAULT; // POLICY-1
     if (found.do === "pause") return { kind: "pause" };
     if (found.do === "retry") return { kind: "retry", inMs: pauseMs(found.backoff, attempt, random) };
     return { kind: "dead_letter", reason: found.reason ?? `policy: ${error.on}: ${error.reason}` };
   };
 }
 
-/** A policy of the caller's that can do no harm. @param onFault is told of the first fault */
+/** A policy of user code whose faults are caught. @param onFault receives the first fault */
 export function guardPolicy(policy: ErrorPolicy, onFault: (why: string) => void): ErrorPolicy {
   let told = false;
   return (error, attempt, ageMs) => {
     try {
       const decision = policy(error, attempt, ageMs);
       if (isDecision(decision)) return decision;
-      throw new TypeError("it returned no decision");
+      throw new TypeError("the policy returned no decision");
     } catch (fault) {
+      // POLICY-3
       if (!told) onFault(fault instanceof Error ? fault.message : String(fault));
       told = true;
       return DEFAULT;

@@ -1,4 +1,4 @@
-/** What is said of the routes that both services have from `http-server.ts`. */
+/** Documentation of the routes of `http-server.ts`, which both services have. */
 import { z } from "zod";
 import type { RouteDocs } from "./openapi.ts";
 
@@ -9,19 +9,19 @@ const readiness = z.strictObject({
 
 export const HEALTH_DOCS: RouteDocs = {
   "GET /livez": {
-    summary: "The process works.",
-    answers: { 200: { description: "It does.", schema: z.strictObject({ status: z.literal("ok") }) } },
+    summary: "Whether the process is alive.",
+    answers: { 200: { description: "It is alive.", schema: z.strictObject({ status: z.literal("ok") }) } },
   },
   "GET /readyz": {
-    summary: "The service can do its work.",
-    query: z.strictObject({ verbose: z.string().describe("With the single checks.").optional() }),
+    summary: "Whether the service can work.",
+    query: z.strictObject({ verbose: z.string().describe("Includes the single checks.").optional() }),
     answers: {
-      200: { description: "Ready; `degraded` where something is away that it can do without.", schema: readiness },
+      200: { description: "Ready; `degraded` where a dependency fails that is not essential.", schema: readiness },
       503: { description: "Not ready, with the single checks.", schema: readiness },
     },
   },
   "GET /version": {
-    summary: "What runs.",
+    summary: "The running version.",
     answers: {
       200: {
         description: "Service, version, Node.",

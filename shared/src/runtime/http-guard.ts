@@ -7,7 +7,7 @@
  *  GATE-1. Health, metrics and version are never limited and answer under every host name: monitoring needs them most under
  *     load, and probes use names that no setting knows.
  *  GATE-2. With a token configured every /v1 route requires it, however its path is spelled; the comparison takes constant time.
- *  GATE-3. HOST-1, SITE-1 and JSON-1 of browser-guard.ts hold for every other route, unknown ones as well.
+ *  GATE-3. HOST-1, SITE-1 and MEDIA-1 of browser-guard.ts hold for every other route, unknown ones as well.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import helmet from "@fastify/helmet";
@@ -62,7 +62,7 @@ export function addGuard(app: FastifyInstance, options: GuardOptions): void {
     addRefusals(app, options);
   });
   app.addHook("preValidation", async (request) => {
-    // JSON-1: an empty body is an empty object.
+    // MEDIA-1: an empty body is an empty object.
     if (request.body === undefined && isChange(request.method)) request.body = {};
   });
 }
@@ -109,7 +109,7 @@ function originFault({ headers, method }: FastifyRequest, hosts: AllowedHosts, i
   return why === null ? null : { code: "cross_site", message: why };
 }
 
-/** JSON-1. An unknown path is answered with 404 instead. */
+/** MEDIA-1. An unknown path is answered with 404 instead. */
 function typeFault({ headers, method, routeOptions }: FastifyRequest): ApiFault | null {
   if (!isChange(method) || routeOptions.url === undefined || isJsonType(headers["content-type"])) return null;
   return {

@@ -4,7 +4,6 @@
  *
  * Invariants:
  *  HTTP-1. Every error is answered as `{"error":{…}}`; a stack trace never leaves the process.
- *  HTTP-2. A request has HEADERS_MS for its headers and REQUEST_MS in total, checked each second; connections are bounded.
  *  BODY-1. A body beyond its route's limits (`body-limits.ts`) is never parsed; a request without the required token is refused
  *     before its body is read.
  */
@@ -67,7 +66,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   const app = Fastify({
     bodyLimit: SMALL_BODY.maxBytes,
     requestTimeout: REQUEST_MS,
-    // HTTP-2. Node checks every 30 s by default, which would give a slow sender four times the time.
+    // Node checks every 30 s by default, which would give a slow sender four times the time.
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,

@@ -29,7 +29,7 @@ export class Lifecycle {
 
   /** True once, before any stop: the caller starts its work now. */
   begin(): boolean {
-    if (this.#state !== "NEW") return false;
+    if (this.#state !== "NEW") return false; // LIFECYCLE-1
     this.#state = "RUNNING";
     return true;
   }
@@ -42,15 +42,15 @@ export class Lifecycle {
 
   /** Stops the part: aborts `signal`, runs `close`, waits for tracked work. Later calls wait for the first one. */
   stop(close: () => Promise<unknown> | undefined = () => undefined): Promise<void> {
-    this.#stopped ??= this.#end(close);
+    this.#stopped ??= this.#end(close); // LIFECYCLE-2
     return this.#stopped;
   }
 
   async #end(close: () => Promise<unknown> | undefined): Promise<void> {
     this.#state = "STOPPING";
-    this.#stop.abort();
+    this.#stop.abort(); // LIFECYCLE-3
     await close();
-    await Promise.all(this.#work);
+    await Promise.all(this.#work); // LIFECYCLE-4
     this.#state = "STOPPED";
   }
 }

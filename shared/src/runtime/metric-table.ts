@@ -1,10 +1,11 @@
 /**
- * Metrics as data: a name, what it means, and how it is read from the parts that count anyway. The registry and
- * docs/reference/metrics.md are both made of the same tables. Numbers are read when they are scraped, so the hot path pays
- * nothing.
+ * Metrics as data: a name, its meaning, and how it is read. The registry and docs/reference/metrics.md are made from the same
+ * tables. Values are read at the scrape, so the hot path pays nothing. Names are in base units (`_seconds`, `_bytes`), names of
+ * counters end in `_total`, and no label holds an id, a topic or a name from the network.
  *
- * Invariants: METRIC-1, METRIC-2 (below: what is no finite number is never handed to prom-client, which throws at it), and names are in base units (`_seconds`, `_bytes`), counters end in `_total`, and no label holds an id, a topic or
- * a name that a stranger chooses.
+ * Invariants:
+ *  METRIC-1. A metric that throws, or is not a finite number, is left out of the scrape; the others are answered.
+ *  METRIC-2. A histogram ignores a value that is not a finite number: prom-client throws for it.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
@@ -18,8 +19,8 @@ export interface Metric<Source> {
   readonly help: string;
   /** Names of its labels. */
   readonly labels?: readonly string[];
-  /** A number alone where it has no labels; null where there is nothing to say yet. */
-  readonly read: (source: Source) => number | null | Samples;
+  /** A number for a metric without labels; null without a value yet. */
+  read(source: Source): number | null | Samples;
 }
 
 export interface HistogramMetric {
@@ -35,7 +36,7 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Puts a table into a registry; each is read from `source` when it is scraped. */
+/** Adds a table to a registry; `source` is read at each scrape. */
 export function addMetrics<Source>(registry: Registry, table: readonly Metric<Source>[], source: Source): void {
   for (const metric of table) {
     if (metric.kind === "counter") addCounter(registry, metric, source);
@@ -43,23 +44,23 @@ export function addMetrics<Source>(registry: Registry, table: readonly Metric<So
   }
 }
 
-/** The part of a histogram that is used on the way. */
+/** A histogram as the hot path sees it. */
 export interface Observer {
-  /** METRIC-2: what is no finite number is not observed. Never throws. */
+  /** Never throws. */
   observe(value: number): void;
 }
 
-/** A histogram without labels, observed on the way. */
+/** A histogram without labels. */
 export function addHistogram(registry: Registry, { name, help, buckets }: HistogramMetric): Observer {
   const histogram = new Histogram({ name, help, buckets: [...buckets], registers: [registry] });
   return {
     observe(value) {
-      if (Number.isFinite(value)) histogram.observe(value);
+      if (Number.isFinite(value)) histogram.observe(value); // METRIC-2
     },
   };
 }
 
-/** 1 for the state that something is in, 0 for each other that it could be in. */
+/** 1 for the current state, 0 for each other one. */
 export function stateSet<State extends string>(states: readonly State[], current: State): Samples {
   return states.map((state) => [{ state }, state === current ? 1 : 0] as const);
 }
@@ -70,7 +71,7 @@ export function byLabel(label: string, counts: Readonly<Record<string, number>>)
 }
 
 function addCounter<Source>(registry: Registry, metric: Metric<Source>, source: Source): void {
-  const { name, help, labels = [], read } = metric;
+  const { name, help, labels = [] } = metric;
   new Counter({
     name,
     help,
@@ -78,32 +79,32 @@ function addCounter<Source>(registry: Registry, metric: Metric<Source>, source: 
     registers: [registry],
     collect() {
       this.reset();
-      for (const [at, value] of samplesOf(() => read(source))) this.inc(at, value);
+      for (const [at, value] of samplesOf(metric, source)) this.inc(at, value);
     },
   });
 }
 
 function addGauge<Source>(registry: Registry, metric: Metric<Source>, source: Source): void {
-  const { name, help, labels = [], read } = metric;
+  const { name, help, labels = [] } = metric;
   new Gauge({
     name,
     help,
     labelNames: [...labels],
     registers: [registry],
     collect() {
-      const samples = samplesOf(() => read(source));
+      const samples = samplesOf(metric, source);
       this.reset();
-      // Of a gauge without labels a reset makes 0, which would be a claim.
+      // After a reset a gauge without labels has the value 0, which would be wrong.
       if (samples.length === 0) this.remove();
       for (const [at, value] of samples) this.set(at, value);
     },
   });
 }
 
-/** METRIC-1: a metric that throws, or is no finite number, is left out of the scrape; the others are answered. */
-function samplesOf(read: () => number | null | Samples): Samples {
+/** METRIC-1 */
+function samplesOf<Source>(metric: Metric<Source>, source: Source): Samples {
   try {
-    const value = read();
+    const value = metric.read(source);
     if (value === null) return [];
     const samples: Samples = typeof value === "number" ? [[{}, value]] : value;
     return samples.filter(([, number]) => Number.isFinite(number));

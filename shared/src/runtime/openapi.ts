@@ -1,15 +1,13 @@
 /**
- * OpenAPI 3.1 from the routes that are registered and what is said of each. Bodies and queries are described by the very
- * schemas that check them.
- *
- * Invariant: a route that nobody describes is in the document too, marked `x-undocumented`; a test finds it there.
+ * OpenAPI 3.1 from the registered routes and their documentation. Bodies and queries are described by the schemas that validate
+ * them. A route without documentation is in the document as well, marked `x-undocumented`; a test finds it there.
  */
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "./api-error.ts";
 
 export interface Answer {
   readonly description: string;
-  /** Null: no body of JSON; `type` says what it is. */
+  /** Null: the body is not JSON but `type`. */
   readonly schema: z.ZodType | null;
   readonly type?: string;
 }
@@ -22,7 +20,7 @@ export interface RouteDoc {
   readonly headers?: Readonly<Record<string, string>>;
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Errors that this route can give, beside those that every route of its kind can. */
+  /** Errors of this route, in addition to those of every route of its kind. */
   readonly faults?: readonly ErrorCode[];
 }
 

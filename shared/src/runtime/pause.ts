@@ -1,8 +1,7 @@
-/** Waits that a stop ends. */
+/** Waits that end at a stop. */
 
 /**
  * Resolves after `ms` milliseconds with true, or with false as soon as `signal` is aborted.
- * The process may exit meanwhile only when nothing else is under way.
  */
 export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return Promise.resolve(false);
@@ -19,7 +18,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   });
 }
 
-/** What `work` resolves to, or null as soon as `signal` is aborted; `work` itself goes on, and must not reject. */
+/** The result of `work`, or null as soon as `signal` is aborted; `work` itself continues, and must not reject. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
   if (signal.aborted) return Promise.resolve(null);
   return new Promise((resolve) => {

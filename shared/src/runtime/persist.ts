@@ -2,11 +2,11 @@
  * Runs a statement again until PostgreSQL answers it: the one place that does so.
  *
  *   run ──ok──────────────────────────────► its rows
- *    ▲ └──refused for good──────────────────► the failure
+ *    ▲ └──refused permanently──────────────► the failure
  *    └──pause── unavailable, busy, transient    stop or abandon ► the last failure
  *
  * Invariants:
- *  PERSIST-1. A statement that failed for a passing reason is run again; one that PostgreSQL refused for good is not.
+ *  PERSIST-1. A statement that failed for a passing reason is run again; one that PostgreSQL refused permanently is not.
  *  PERSIST-2. After `stop` no further attempt begins; after `abandon` a running attempt is no longer waited for.
  *  PERSIST-3. Each result is reported to the troubles of its area, so that logs, metric and `/readyz` show the failure.
  */
@@ -56,9 +56,9 @@ export class Persister {
     for (let wait = pauseMs; ; wait = Math.min(2 * wait, maxPauseMs)) {
       const result = await this.#attempt(run);
       if (result === null) return { ok: false, failure: ABANDONED };
-      troubles.report(area, result);
-      if (result.ok || (!retriesRefusals && isFinal(result.failure))) return result;
-      if (!(await pause(wait, stop))) return result;
+      troubles.report(area, result); // PERSIST-3
+      if (result.ok || (!retriesRefusals && isFinal(result.failure))) return result; // PERSIST-1
+      if (!(await pause(wait, stop))) return result; // PERSIST-2
     }
   }
 

@@ -1,34 +1,35 @@
 /**
- * Foreign text made safe to show: on a terminal, in a log, in a line of JSON. Pure.
+ * Makes foreign text safe for a terminal, a log or a line of JSON. Pure.
  *
  * A topic, a payload, a reason, or any field of an answer may hold escape sequences that move the cursor, change the
  * title, set the clipboard or hide what was written before, and characters that make a text look like another.
  *
  * Invariants:
- *  SHOW-1. What leaves here has no C0 or C1 control (a terminal in 8-bit mode reads U+009B as ESC [), no DEL, no line or
+ *  SHOW-1. The result has no C0 or C1 control (a terminal in 8-bit mode reads U+009B as ESC [), no DEL, no line or
  *          paragraph separator, nothing that turns the direction of writing, nothing invisible, and no noncharacter.
- *  SHOW-2. An escaped text says what was there, as `\u001b`; JSON stays the same value.
+ *  SHOW-2. An escape shows the original character, as `\u001b`; JSON keeps its value.
  *  SHOW-3. Emoji joined by U+200D, variation selectors, and Japanese ideographic variants are shown as they are.
  */
 
 /**
- * Default_Ignorable_Code_Point covers bidi controls, zero-width characters, soft hyphens, Hangul fillers and tags. Of
+ * SHOW-1, SHOW-3. Default_Ignorable_Code_Point covers bidi controls, zero-width characters, soft hyphens, Hangul fillers and tags. Of
  * these, variation selectors stay, and a joiner inside an emoji.
  */
 const UNPRINTABLE =
   /(?<!\p{Script=Han})[\u{e0100}-\u{e01ef}]|(?<!\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d|\u200d(?!\p{Extended_Pictographic})|(?!\u200d|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}])[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/gu;
-/** Most texts need no closer look; this look costs a tenth. */
+/** Most texts need no replacement; this test costs a tenth. */
 const PLAIN = /^[ -~]*$/;
 const PLAIN_JSON = /^[ -~\n]*$/;
 
 const LONGEST = 2_000;
 
 /**
- * One line, whatever the text holds.
+ * Any text as one line.
  * @param limit characters before the …
  */
 export function printable(text: string, limit = LONGEST): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  // SHOW-2
   return PLAIN.test(cut) ? cut : cut.toWellFormed().replace(UNPRINTABLE, spell);
 }
 

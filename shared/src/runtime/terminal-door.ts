@@ -1,11 +1,11 @@
 /**
- * The one door to standard output and standard error: the only file of the tools and services that writes there.
+ * Writes to standard output and standard error: the only file of the tools and services that does.
  *
  * Invariants:
  *  DOOR-1. Nothing passes but printable text, line ends, and what this file itself adds for a terminal (colours, clearing,
- *          redrawing a line). An escape sequence in a text is shown, not obeyed, whatever let it come this far.
- *  DOOR-2. A colour is marked by a word that is drawn at random at each start: no foreign text can hold it.
- *  DOOR-3. Nothing but printable text goes to what is no terminal.
+ *          redrawing a line). An escape sequence in a text is shown and has no effect.
+ *  DOOR-2. Colours are marked by a word that is random at each start: no foreign text can contain it.
+ *  DOOR-3. Only printable text is written to a pipe or file.
  */
 import { randomBytes } from "node:crypto";
 import { jsonLine, printable, printableLines } from "./printable.ts";
@@ -26,7 +26,7 @@ const CODES: Readonly<Record<Style, readonly [number, number]>> = {
 };
 const STYLES = Object.keys(CODES) as Style[];
 
-/** Noncharacters, which `printable` spells in any foreign text: ten of thirty-two, 50 bits. */
+/** DOOR-2. Noncharacters, which `printable` spells in any foreign text: ten of thirty-two, 50 bits. */
 const WORD = [...randomBytes(10)].map((byte) => String.fromCharCode(0xfdd0 + (byte % 32))).join("");
 const MARK = new RegExp(`${WORD}([0-7])`);
 /** What marks leave a text's width and cut as: nothing. */
@@ -100,10 +100,10 @@ export class TerminalDoor {
 export const standardOutput = new TerminalDoor(process.stdout);
 export const standardError = new TerminalDoor(process.stderr);
 
-/** For who makes doors of its own; nothing is written to them but through one. */
+/** For other doors; every write goes through one. */
 export const standardStreams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr } as const;
 
-/** Calls when the reader of either has gone. */
+/** Calls when the reader of either stream is closed. */
 export function onReaderGone(listener: () => void): void {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", listener);
 }
@@ -114,7 +114,7 @@ export async function flushStandardStreams(): Promise<void> {
     await new Promise<void>((resolve) => stream.write("", () => resolve()));
 }
 
-/** An error as it may be shown: its message may be a server's. */
+/** An error for people; its message may be foreign text. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,52 +1,61 @@
 /**
- * Spans of a message's life: create → send → process → settle. Off, and its code not even loaded, unless an endpoint
- * is configured.
+ * Spans of a message: create → send → process → settle. Without a configured endpoint tracing is off and its code is not
+ * loaded, and the hot path only reads `on`. A span contains nothing of a message's content.
  *
  * Invariants:
- *  1. The hot path asks `on` and nothing else while tracing is off.
- *  2. Nothing of a message's content is in a span.
- *  3. A collector that is away costs spans, never messages: what waits for it is bounded, and nobody waits for it.
+ *  TRACING-1. An unreachable collector costs spans, never messages: the queue is bounded, and no message waits for it.
  */
 import type { Logger } from "./logger.ts";
 
 export interface SpanStart {
   readonly name: "create" | "send" | "process" | "settle";
-  /** `traceparent` of the span above, or null: a trace of its own. */
+  /** `traceparent` of the parent span; null starts a trace. */
   readonly parent: string | null;
   readonly messageId?: string;
   readonly topic?: string;
   /** PUBLISHes of this message, this one included. */
   readonly attempt?: number;
-  /** It began so many milliseconds ago; 0 where left out. */
+  /** Milliseconds since it began; absent: 0. */
   readonly startedAgoMs?: number;
 }
 
 export interface SpanEnd {
-  /** How it ended, in a word. */
+  /** Its result, in one word. */
   readonly outcome?: string | undefined;
   readonly failed?: boolean;
-  /** Where it was not known at the start. */
+  /** Set here if it was not known at the start. */
   readonly messageId?: string | undefined;
 }
 
 export interface OpenSpan {
-  /** What spans below this one have as their parent. */
+  /** The parent of its child spans. */
   readonly traceparent: string;
-  /** Once; later calls are nothing. */
+  /** Later calls have no effect. */
   end(end?: SpanEnd): void;
 }
 
 export interface Tracing {
   readonly on: boolean;
   begin(start: SpanStart): OpenSpan;
-  /** Sends what waits, within a second. Twice is fine. */
+  /** Sends the queued spans, within a second. */
   stop(): Promise<void>;
 }
 
+const NO_SPAN: OpenSpan = {
+  traceparent: "",
+  end() {
+    // Tracing is off.
+  },
+};
+
 export const NO_TRACING: Tracing = {
   on: false,
-  begin: () => ({ traceparent: "", end: () => undefined }),
-  stop: async () => undefined,
+  begin() {
+    return NO_SPAN;
+  },
+  async stop() {
+    // Tracing is off.
+  },
 };
 
 export interface TracingOptions {

@@ -1,18 +1,18 @@
 /**
- * What fails in a service, in one place: each part reports its failures and its successes here, by the name of its area.
- * Log lines, the metric, warnings and `/readyz` are made from it.
+ * The failing areas of a service. Each part reports its failures and successes here, by the name of its area; log lines, the
+ * metric, warnings and `/readyz` are made from it.
  *
  *   clear ──failed──► OPEN ──LASTS_MS──► lasting      (`/readyz` says `degraded`)
  *     ▲                 │                   │
  *     └──worked, and no failure for QUIET_MS┘           ("… works again")
  *
  * Invariants:
- *  TROUBLE-1. The first failure of an area and code is logged at once, with SQLSTATE and remedy; the next one of the two
- *     after LOG_EVERY_MS at the earliest.
- *  TROUBLE-2. A success ends a trouble only when no failure came for QUIET_MS: an area of which every second statement
- *     fails is in trouble.
- *  TROUBLE-3. At most MOST_AREAS areas and MOST_CODES codes of each are told apart; the rest is counted as `other`.
- *  TROUBLE-4. What is given up (`gaveUp`) is not tried again: its trouble ends by itself, when nothing new follows.
+ *  TROUBLE-1. The first failure of an area and code is logged immediately, with SQLSTATE and remedy; the next one of both after
+ *     LOG_EVERY_MS at the earliest.
+ *  TROUBLE-2. A success ends a trouble only when no failure came for QUIET_MS: an area in which every second statement fails is
+ *     in trouble.
+ *  TROUBLE-3. At most MOST_AREAS areas and MOST_CODES codes each are distinguished; the others are counted as `other`.
+ *  TROUBLE-4. A trouble of `gaveUp` ends without a success, when no further failure follows: there is no retry.
  */
 import type { Clock } from "./clock.ts";
 import { LogThrottle } from "./log-throttle.ts";
@@ -27,7 +27,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** What fails now. */
+/** An area that fails now. */
 export interface Trouble extends Failure {
   readonly area: string;
   readonly remedy: string;
@@ -36,15 +36,15 @@ export interface Trouble extends Failure {
   readonly lasts: boolean;
 }
 
-/** What parts report to. */
+/** Takes the reports of the parts. */
 export interface TroubleDesk {
-  /** It failed and will be tried again. */
+  /** The area failed and will retry. */
   note(area: string, failure: Failure): void;
-  /** It failed and will not be tried again. */
+  /** The area failed and will not retry. */
   gaveUp(area: string, failure: Failure): void;
-  /** It worked. */
+  /** The area worked. */
   clear(area: string): void;
-  /** Notes or clears by a result. @returns the result */
+  /** Calls `note` or `clear`. @returns the result */
   report<T extends Reported>(area: string, result: T): T;
 }
 
@@ -53,9 +53,9 @@ type Reported = { readonly ok: true } | { readonly ok: false; readonly failure: 
 interface Open extends Failure {
   readonly since: number;
   lastAt: number;
-  /** False once it worked, or was given up, after its last failure. */
+  /** False once it worked, or gave up, after its last failure. */
   isPending: boolean;
-  /** Its failure was logged, so its end is. */
+  /** Its failure was logged, so its end will be. */
   isSaid: boolean;
 }
 
@@ -89,7 +89,7 @@ export class Troubles implements TroubleDesk {
   }
 
   gaveUp(area: string, failure: Failure): void {
-    this.#failed(area, failure, false);
+    this.#failed(area, failure, false); // TROUBLE-4
   }
 
   clear(area: string): void {
@@ -106,7 +106,7 @@ export class Troubles implements TroubleDesk {
     return result;
   }
 
-  /** What fails now, the longest first. */
+  /** The areas that fail now, the longest first. */
   list(): Trouble[] {
     this.#endOld();
     const now = this.#clock.now();
@@ -118,7 +118,7 @@ export class Troubles implements TroubleDesk {
     return troubles.sort((a, b) => b.forMs - a.forMs);
   }
 
-  /** Those that last, for `/readyz`: no message, because it may quote a row. */
+  /** Lasting troubles, for `/readyz`, without the message, because it may quote a row. */
   checks(): Record<string, string> {
     const lasting = this.list().filter(({ lasts }) => lasts);
     return Object.fromEntries(lasting.map(({ area, code, remedy }) => [area, `failing (${code}): ${remedy}`]));
@@ -143,10 +143,10 @@ export class Troubles implements TroubleDesk {
   }
 
   #say(area: string, code: string, message: string, isPending: boolean): boolean {
-    const unsaid = this.#throttle.admit(throttleKey(area, code));
+    const unsaid = this.#throttle.admit(throttleKey(area, code)); // TROUBLE-1
     if (unsaid === null) return false;
     const remedy = remedyOf(code);
-    const what = isPending ? "fails; it is tried again" : "failed and was given up";
+    const what = isPending ? "fails; retrying" : "failed; not retrying";
     this.#logger.error({ area, code, reason: printable(message), remedy, unsaid }, `${area} ${what}`);
     return true;
   }
@@ -156,6 +156,7 @@ export class Troubles implements TroubleDesk {
     const key = known !== undefined || this.#counts.size < MOST_AREAS ? area : OTHER;
     const codes = this.#counts.get(key) ?? new Map<string, number>();
     this.#counts.set(key, codes);
+    // TROUBLE-3
     const label = codes.has(code) || codes.size < MOST_CODES ? code : OTHER;
     codes.set(label, (codes.get(label) ?? 0) + 1);
   }
@@ -163,34 +164,38 @@ export class Troubles implements TroubleDesk {
   #endOld(): void {
     const now = this.#clock.now();
     for (const [area, open] of this.#open) {
-      if (open.isPending || now - open.lastAt < QUIET_MS) continue;
+      if (open.isPending || now - open.lastAt < QUIET_MS) continue; // TROUBLE-2
       this.#open.delete(area);
       if (open.isSaid) this.#logger.info({ area, failed_for_ms: Math.round(now - open.since) }, `${area} works again`);
     }
   }
 }
 
-/** For a part that is alone, in tests and tools. */
+const ignore = (): void => undefined;
+
+/** For a part alone, in tests and tools. */
 export const NO_TROUBLES: TroubleDesk = {
-  note: () => undefined,
-  gaveUp: () => undefined,
-  clear: () => undefined,
-  report: (_, result) => result,
+  note: ignore,
+  gaveUp: ignore,
+  clear: ignore,
+  report(_, result) {
+    return result;
+  },
 };
 
-/** What a role threw, as a failure; an error of the database keeps its code. */
+/** What a role threw, as a failure; a database error keeps its code. */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { code: THREW, message: String(error) };
   const { code } = error as Error & { readonly code?: unknown };
   return { code: typeof code === "string" ? code : THREW, message: error.message };
 }
 
-/** A database that is away fails every area alike: one line says so, and not one for each. */
+/** An unreachable database fails every area in the same way: one log line for all of them. */
 function throttleKey(area: string, code: string): string {
   return isSqlState(code) || code === THREW || code === "DEADLINE" ? `${area} ${code}` : code;
 }
 
-/** A label must not hold what a stranger chooses. */
+/** A label must not contain a text from the network. */
 function codeOf({ code }: Failure): string {
   return /^[0-9A-Z_]{2,32}$/.test(code) ? code : THREW;
 }

@@ -49,7 +49,7 @@ function rig(t: TestContext, watched: boolean) {
   return { actor, tap, told, noted, said };
 }
 
-test("watched: each transition at once, with its event, edges, state, context, delays and commands", (t) => {
+test("TAP-1: while watched, each transition is reported immediately, with event, edges, state, context, delays and commands", (t) => {
   const { actor, told, said } = rig(t, true);
   actor.send({ type: "go" });
   t.mock.timers.tick(5);
@@ -77,19 +77,19 @@ test("watched: each transition at once, with its event, edges, state, context, d
   assert.equal(told[3]?.delays[0]?.startedAt, 1_000_005);
 });
 
-test("an event that takes no transition is no news", (t) => {
+test("an event without a transition is not reported", (t) => {
   const { actor, told } = rig(t, true);
   actor.send({ type: "count" });
   assert.equal(told.length, 1);
 });
 
-test("transitions are never told together, however many there are", (t) => {
+test("TAP-1: transitions are never merged, however many there are", (t) => {
   const { actor, told } = rig(t, true);
   for (let i = 0; i < 1_000; i++) actor.send({ type: "go" });
   assert.equal(told.filter(({ kind }) => kind === "transition").length, 1_000);
 });
 
-test("unwatched: moves to another state are notes with the state of their time; nothing is inspected", (t) => {
+test("TAP-2: while unwatched, moves to another state are noted with their state; nothing is inspected", (t) => {
   const { actor, told, noted } = rig(t, false);
   actor.send({ type: "go" });
   actor.send({ type: "count" });
@@ -108,7 +108,7 @@ test("unwatched: moves to another state are notes with the state of their time; 
   assert.deepEqual(notes[0]?.can, ["pause", "drain"]);
 });
 
-test("attached and detached as viewers come and go; between them nothing is told", (t) => {
+test("attached and detached with the viewers; without viewers nothing is reported", (t) => {
   const { actor, tap, said } = rig(t, false);
   tap.attach();
   tap.attach();
@@ -121,7 +121,7 @@ test("attached and detached as viewers come and go; between them nothing is told
   assert.deepEqual(said().slice(1), ["transition go B toy.A#go#0", "transition go B toy.A#go#0"]);
 });
 
-test("a final state is told with its edge, then the end, and nothing after it", (t) => {
+test("TAP-3: a final state is reported with its edge, then the end, and nothing after it", (t) => {
   const { actor, tap, said, told } = rig(t, true);
   actor.send({ type: "go" });
   actor.send({ type: "end" });
@@ -132,7 +132,7 @@ test("a final state is told with its edge, then the end, and nothing after it", 
   assert.equal(tap.snapshot().status, "done");
 });
 
-test("stopped from outside: the end is told, its timers are not", (t) => {
+test("stopped from outside: the end is reported, its timers are not", (t) => {
   const { actor, told } = rig(t, true);
   actor.send({ type: "go" });
   actor.stop();
@@ -171,7 +171,7 @@ function snapshotOf(count: number, value: string) {
   } as const;
 }
 
-test("a context that changes alone is told ten times a second at most, and its last state always", (t) => {
+test("TAP-1: a change of the context alone is reported at most ten times a second, and its last state always", (t) => {
   const { actor, counts } = counter(t);
   for (let i = 0; i < 5; i++) actor.send({ type: "count" });
   assert.deepEqual(counts(), [["context", 1]]);
@@ -188,7 +188,7 @@ test("a context that changes alone is told ten times a second at most, and its l
   assert.deepEqual(counts().at(-1), ["context", 1_005]);
 });
 
-test("a transition carries the context that was waiting to be told", (t) => {
+test("a transition contains the context that waited for its report", (t) => {
   const { actor, counts } = counter(t);
   actor.send({ type: "count" });
   actor.send({ type: "count" });

@@ -10,7 +10,7 @@ import { linkInput } from "../../support/link-world.ts";
 
 const CANARY = "canary-7f3a";
 
-test("what nobody chose is not shown, whatever it is", () => {
+test("CONTEXT-1: a key that is not listed is not shown", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.anything()), fc.string(), (context, name) => {
       const shown = JSON.stringify(cleanContext({ ...context, [name]: CANARY, chosen: 1 }, ["chosen"]));
@@ -31,14 +31,14 @@ const SECRETS = [
   "pass",
 ];
 
-test("no secret and no payload is shown, however deep and however spelled", () => {
+test("CONTEXT-3: no secret and no payload is shown, at any depth and in any spelling", () => {
   for (const name of SECRETS) {
     const deep = { a: { b: [{ [name]: CANARY, [name.toUpperCase()]: CANARY }] } };
     assert.ok(!JSON.stringify(cleanContext({ deep, [name]: CANARY }, ["deep", name])).includes(CANARY), name);
   }
 });
 
-test("anything becomes JSON of a bounded size", () => {
+test("CONTEXT-2: any value becomes JSON of a bounded size", () => {
   fc.assert(
     fc.property(fc.anything({ withBigInt: true, withDate: true, withMap: true }), (value) => {
       const clean = cleanContext({ value }, ["value"]);
@@ -52,13 +52,13 @@ test("anything becomes JSON of a bounded size", () => {
   assert.deepEqual([clean.list.length, clean.list[0]?.length, clean.end], [50, 301, null]);
 });
 
-test("a value that holds itself ends", () => {
+test("a value that contains itself is cut", () => {
   const loop: Record<string, unknown> = { name: "loop" };
   loop["self"] = loop;
   assert.ok(JSON.stringify(cleanContext({ loop }, ["loop"])).length < 500);
 });
 
-test("of the link: where it is and why, not its functions and its policy", () => {
+test("the context of the link: state and reason, not its functions and its policy", () => {
   const { context } = getInitialSnapshot(linkMachine, linkInput());
   const clean = cleanContext(context, LINK_SHOWN) as Record<string, unknown>;
   assert.deepEqual(Object.keys(clean), [...LINK_SHOWN]);

@@ -23,7 +23,7 @@ async function ask(bus: LocalBus, subject: string, request: object): Promise<Com
   return JSON.parse(reply.text) as CommandReply;
 }
 
-test("to oneself: obeyed and recorded, with who and from where", async (t) => {
+test("DESK-2: a command to the own instance runs and is recorded, with who and from where", async (t) => {
   const one = join(t, new LocalBus(), "one");
   const replies = await one.commands.send({ service: "publisher", instance: "one" }, PAUSE);
   assert.deepEqual(replies, [{ v: 1, service: "publisher", instance: "one", ok: true, result: { done: "pause" } }]);
@@ -34,7 +34,7 @@ test("to oneself: obeyed and recorded, with who and from where", async (t) => {
   ]);
 });
 
-test("to another: obeyed and recorded there, and there alone", async (t) => {
+test("DESK-2: a command to another instance runs and is recorded there, and only there", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "a.2", { service: "acker" });
@@ -44,7 +44,7 @@ test("to another: obeyed and recorded there, and there alone", async (t) => {
   assert.deepEqual([one.records.length, two.records[0]?.who, two.records[0]?.from], [0, "me", "10.0.0.1"]);
 });
 
-test("to all of a service: each once, the one that asks too, no other service", async (t) => {
+test("a command to all of a service runs once on each, the sender included, and on no other service", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "two");
@@ -58,13 +58,13 @@ test("to all of a service: each once, the one that asks too, no other service", 
   assert.deepEqual([one.obeyed, two.obeyed, acker.obeyed], [["pause"], ["pause"], []]);
 });
 
-test("to nobody: no answer", async (t) => {
+test("a command without a receiver has no answer", async (t) => {
   const one = join(t, new LocalBus(), "one");
   assert.deepEqual(await one.commands.send({ service: "acker", instance: "x" }, PAUSE), []);
   assert.deepEqual(await one.commands.send({ service: "acker", instance: null }, PAUSE), []);
 });
 
-test("what the state does not allow is refused with the reason, and recorded", async (t) => {
+test("DESK-2: a command that the state does not allow is refused with the reason, and recorded", async (t) => {
   const bus = new LocalBus();
   const reason = "pause is not possible: the service is STARTING";
   const one = join(t, bus, "one", { execute: async () => ({ ok: false, code: 409, reason }) });
@@ -158,7 +158,7 @@ test("COMMANDS-1: another instance's answer does not count; an instance with ano
   assert.deepEqual([reply?.ok, reply?.code, other.obeyed], [false, 401, []]);
 });
 
-test("what is no command, or no request, is 400", async (t) => {
+test("an unknown command, or an invalid request, is 400", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const explode = await ask(bus, SUBJECTS.command("publisher", "one", "explode"), { v: 1, who: "x" });
@@ -186,7 +186,7 @@ test("a flood of commands is bounded", async (t) => {
   assert.equal(one.records.length, 20);
 });
 
-test("what follows a command comes after its record and its answer", async (t) => {
+test("DESK-3: a command is recorded, then answered, then its service stops", async (t) => {
   const order: string[] = [];
   const execute = async () =>
     ({ ok: true, result: null, stops: { stop: async () => void order.push("after") } }) as const;

@@ -10,7 +10,7 @@ function rig(t: TestContext) {
   return { feed, told };
 }
 
-test("unwatched nothing is kept", (t) => {
+test("DELIVERIES-1: without viewers nothing is kept", (t) => {
   const { feed, told } = rig(t);
   assert.equal(feed.watched, false);
   feed.note("accepted", "1", "a");
@@ -19,7 +19,7 @@ test("unwatched nothing is kept", (t) => {
   assert.deepEqual(told, []);
 });
 
-test("one event for a tenth of a second: every count, the first fifty steps in order", (t) => {
+test("DELIVERIES-2: one event for a tenth of a second: every count, the first fifty steps in order", (t) => {
   const { feed, told } = rig(t);
   feed.setWatched(true);
   feed.note("published", "1", "a", 2);
@@ -40,7 +40,7 @@ test("one event for a tenth of a second: every count, the first fifty steps in o
   assert.equal(told.length, 1);
 });
 
-test("the last viewer leaves: what was not told yet is forgotten", (t) => {
+test("the last viewer leaves: unsent steps are dropped", (t) => {
   const { feed, told } = rig(t);
   feed.setWatched(true);
   feed.note("accepted", "1", "a");

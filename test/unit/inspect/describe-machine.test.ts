@@ -20,6 +20,7 @@ for (const definition of DEFINITIONS) {
     assert.deepEqual(unnamedIn(definition), []);
   });
 
+  // DESCRIBE-1
   test(`${definition.id}: ids are unique, parents come first, and every edge joins two states`, () => {
     const states = definition.states.map(({ id }) => id);
     const edges = definition.edges.map(({ id }) => id);
@@ -38,6 +39,7 @@ for (const definition of DEFINITIONS) {
 }
 
 for (const machine of MACHINES) {
+  // DESCRIBE-2
   test(`${machine.id}: each transition of a machine with other parts has the id of its description`, () => {
     const ids = [...nodesOf(machine.provide({}).root)].flatMap(({ transitions, always }) => {
       return [...[...transitions.values()].flat(), ...(always ?? [])].map(edgeId);
@@ -100,13 +102,13 @@ test("an invoked actor is named at its state and on the edges of its end", () =>
   );
 });
 
-test("what is done on entering and on leaving is told, in order, without XState's own timers", () => {
+test("entry and exit actions are described in order, without XState's own timers", () => {
   const listening = describeMachine(receiverMachine).states.find(({ key }) => key === "LISTENING");
   assert.deepEqual(listening?.entry, ["openIntake", "subscribe", "announce"]);
   assert.deepEqual(listening?.exit, ["unsubscribe", "closeIntake"]);
 });
 
-test("logic that was written inline is known by its id", () => {
+test("inline logic has its id as its name", () => {
   const invoke = { id: "fetching", src: fromPromise(async () => 1), onDone: "B" } as const;
   const machine = createMachine({ id: "m", initial: "A", states: { A: { invoke }, B: {} } });
   const { states, edges } = describeMachine(machine);
@@ -160,7 +162,7 @@ test("what a running actor takes is found in the description: event, always, del
   );
 });
 
-test("an inline function is called unnamed", () => {
+test("DESCRIBE-3: an inline function is called unnamed", () => {
   const machine = setup({}).createMachine({
     id: "inline",
     initial: "A",

@@ -24,7 +24,7 @@ function event(seq: number): InspectEvent {
 const ALL = 1e9;
 const seqs = (events: readonly InspectEvent[]): number[] => events.map(({ seq }) => seq);
 
-test("the newest up to the capacity, oldest first", () => {
+test("RING-1: the newest up to the capacity, oldest first", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 70 }), (capacity, count) => {
       const ring = new EventRing(capacity);
@@ -41,7 +41,7 @@ test("2,000 are kept by default", () => {
   assert.deepEqual([ring.size, ring.newest(ALL)[0]?.seq], [2_000, 501]);
 });
 
-test("what does not fit into the bytes is the oldest", () => {
+test("the oldest events are left out where the bytes do not suffice", () => {
   const ring = new EventRing();
   for (let seq = 1; seq <= 9; seq++) ring.push(event(seq));
   const one = JSON.stringify(event(1)).length + 1;
@@ -50,7 +50,7 @@ test("what does not fit into the bytes is the oldest", () => {
   assert.deepEqual(ring.newest(0), []);
 });
 
-test("a note becomes an event when it is asked for, once, and not at all when it has left before", () => {
+test("RING-2: a note becomes an event when a viewer asks for it, once, and never when it was replaced before", () => {
   const ring = new EventRing(2);
   const made: number[] = [];
   for (let seq = 1; seq <= 3; seq++) {
@@ -65,7 +65,7 @@ test("a note becomes an event when it is asked for, once, and not at all when it
   assert.deepEqual(made.sort(), [2, 3]);
 });
 
-test("of many steps of messages a few are kept, and all of the counts", () => {
+test("RING-3: a few of many steps of messages are kept, and all counts", () => {
   const ring = new EventRing();
   const steps = Array.from({ length: 50 }, () => ({ step: "puback", message_id: "m", ts: 0, topic: "t" }) as const);
   ring.push({ ...STAMP, seq: 1, kind: "deliveries", counts: { puback: 900 }, steps });

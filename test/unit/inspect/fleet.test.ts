@@ -20,7 +20,7 @@ const named = <K extends FleetEvent["name"]>({ seen }: TestInstance, name: K): S
   seen.flatMap((one) => (one.name === name ? [one.data as StreamEvents[K]] : []));
 const transitions = (instance: TestInstance) => events(instance).filter(({ kind }) => kind === "transition");
 
-test("observers are attached with the first viewer, wherever he is, and detached with the last", async (t) => {
+test("STATION-1: observers are attached with the first viewer of any process, and detached with the last one", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "two", { service: "acker" });
@@ -60,7 +60,7 @@ test("the same listener given twice listens once, and leaves once", async (t) =>
   assert.deepEqual([one.fleet.viewers, one.station.watched], [0, false]);
 });
 
-test("a viewer sees the transitions of every instance, each once, with rising numbers and nothing hidden", async (t) => {
+test("STATION-2: a viewer sees the transitions of every instance, each once, with rising numbers", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "p.2");
@@ -82,7 +82,7 @@ test("a viewer sees the transitions of every instance, each once, with rising nu
   assert.ok(!JSON.stringify(one.seen).includes("canary"));
 });
 
-test("while nobody watches nothing leaves the process but announcements; moves are kept for who comes late", async (t) => {
+test("STATION-1: without viewers only announcements leave the process; moves are kept for later viewers", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const said: string[] = [];
@@ -104,7 +104,7 @@ test("while nobody watches nothing leaves the process but announcements; moves a
   );
 });
 
-test("the picture has every instance, this one first, and the charts of all", async (t) => {
+test("FLEET_VIEW-1: the picture has every instance, the own one first, and the charts of all", async (t) => {
   const bus = new LocalBus();
   const own = { id: "own", states: [], edges: [] };
   const one = join(t, bus, "one", { definitions: [own] });
@@ -124,7 +124,7 @@ test("the picture has every instance, this one first, and the charts of all", as
   assert.ok(instances.every(({ recent, actors }) => recent === undefined && actors.length === 1));
 });
 
-test("an instance that appears is told, watched at once, and told again when it says goodbye", async (t) => {
+test("FLEET_VIEW-2: an instance that appears is reported and watched immediately, and reported again when it stops", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   one.watch();
@@ -140,7 +140,7 @@ test("an instance that appears is told, watched at once, and told again when it 
   assert.ok(events(one).some(({ kind, boot }) => kind === "stopped" && boot === two.boot));
 });
 
-test("of one name one actor is followed: the one before is stopped before the next is started", (t) => {
+test("STATION-3: one actor per name is followed: the previous one stops before the next one starts", (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   one.watch();
@@ -168,7 +168,7 @@ const NONSENSE: readonly string[] = [
   "\u0000",
 ];
 
-test("nonsense on each subject is counted, ignored, and hurts nobody", async (t) => {
+test("FLEET_VIEW-3: nonsense on each subject is counted and ignored", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   one.watch();
@@ -187,7 +187,7 @@ test("nonsense on each subject is counted, ignored, and hurts nobody", async (t)
   assert.deepEqual([one.obeyed, one.fleet.count("acker")], [[], 0]);
 });
 
-test("who speaks for another instance is not believed", async (t) => {
+test("WIRE-3: a report on the subject of another instance is ignored", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "two");
@@ -200,7 +200,7 @@ test("who speaks for another instance is not believed", async (t) => {
   assert.ok(!named(one, "instance").some(({ boot }) => boot === "forged"));
 });
 
-test("fields that the wire does not have do not reach viewers", async (t) => {
+test("WIRE-2: unknown fields do not reach viewers", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const two = join(t, bus, "two");
@@ -211,7 +211,7 @@ test("fields that the wire does not have do not reach viewers", async (t) => {
   assert.ok(!JSON.stringify(one.seen).includes("canary"));
 });
 
-test("stopped early and twice: nothing is said and nothing is followed any more", async (t) => {
+test("stopped early and twice: nothing is sent and nothing is followed any more", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   const said: string[] = [];
@@ -225,4 +225,42 @@ test("stopped early and twice: nothing is said and nothing is followed any more"
   one.watch();
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(said, []);
+});
+
+test("FLEET_VIEW-4: viewers receive a bounded number of bytes of other instances", async (t) => {
+  const bus = new LocalBus();
+  const [one, two] = [join(t, bus, "one"), join(t, bus, "two")];
+  await until(() => one.fleet.count("publisher") === 1, 2_000, "the other instance");
+  one.watch();
+  const subject = SUBJECTS.announce("publisher", "two");
+  const padded = JSON.stringify({ ...two.station.snapshot(null), summary: { text: "x".repeat(60_000) } });
+  const before = one.seen.length;
+  for (let i = 0; i < 100; i++) bus.publish(subject, padded);
+  await until(() => one.seen.length > before, 2_000, "the first announcements");
+  await new Promise((resolve) => setImmediate(resolve));
+  const heard = one.seen.slice(before).filter(({ name }) => name === "instance").length;
+  assert.ok(heard >= 4 && heard < 50, `${heard} of 100 announcements`);
+});
+
+test("FLEET_VIEW-5: a listener that throws is counted, and the others receive the event", async (t) => {
+  const one = join(t, new LocalBus(), "one");
+  one.fleet.listen(() => {
+    throw new Error("a listener's own fault");
+  });
+  one.watch();
+  one.actor.send({ type: "go" });
+  await until(() => one.seen.length > 0, 2_000, "an event");
+  assert.ok(one.fleet.failures > 0);
+});
+
+test("STATION-4: answers are bounded in bytes; further questions get no answer", async (t) => {
+  const bus = new LocalBus();
+  join(t, bus, "one");
+  const question = JSON.stringify({ v: 1, viewer: "stranger", recentBytes: 512 * 1_024 });
+  let answered = 0;
+  for (let i = 0; i < 20; i++) {
+    const reply = await bus.request(SUBJECTS.snapshot("publisher"), question, 50);
+    if (reply.ok) answered++;
+  }
+  assert.ok(answered >= 7 && answered < 15, `${answered} of 20 questions`);
 });

@@ -19,7 +19,7 @@ function snapshot(boot: string, over: Partial<InstanceSnapshot> = {}): InstanceS
   return { v: 1, ...names, seq: 1, ts: 0, startedAt: 0, actors: [], summary: {}, ...over };
 }
 
-test("new once, known then, gone once after its silence", () => {
+test("ROSTER-1: an instance is new once, then known, and gone once after its silence", () => {
   const { roster, gone, clock } = rig();
   assert.equal(roster.heard(snapshot("1")), true);
   clock.now = 3_000;
@@ -39,11 +39,11 @@ test("new once, known then, gone once after its silence", () => {
   assert.equal(roster.heard(snapshot("1")), true);
 });
 
-test("a killed one is gone within ten seconds, with the half second between two looks", () => {
+test("a killed instance is gone within ten seconds, with the half second between two sweeps", () => {
   assert.ok(SILENT_AFTER_MS + 500 < 10_000);
 });
 
-test("goodbye is at once and the last word: what was under way brings nobody back, a new boot does", () => {
+test("ROSTER-1, ROSTER-4: a stop counts immediately; older messages do not bring the instance back, a new boot does", () => {
   const { roster, gone } = rig();
   roster.heard(snapshot("1"));
   assert.equal(roster.heard(snapshot("1", { stopping: true })), null);
@@ -55,20 +55,20 @@ test("goodbye is at once and the last word: what was under way brings nobody bac
   assert.equal(roster.heard(snapshot("2")), true);
 });
 
-test("goodbye of somebody unknown is no news", () => {
+test("the stop of an unknown instance is not reported", () => {
   const { roster, gone } = rig();
   assert.equal(roster.heard(snapshot("1", { stopping: true })), null);
   assert.deepEqual(gone, []);
 });
 
-test("one name twice on a bus is two instances", () => {
+test("two boots of one name are two instances", () => {
   const { roster } = rig();
   roster.heard(snapshot("1"));
   assert.equal(roster.heard(snapshot("2")), true);
   assert.equal(roster.list().length, 2);
 });
 
-test("after the bus was away everybody has his time again", () => {
+test("ROSTER-2: after a disconnect of the bus every silence starts again", () => {
   const { roster, gone, clock } = rig();
   roster.heard(snapshot("1"));
   clock.now = 60_000;
@@ -77,8 +77,19 @@ test("after the bus was away everybody has his time again", () => {
   assert.deepEqual(gone, []);
 });
 
-test("a flood of instances is bounded", () => {
+test("ROSTER-3: a flood of instances is bounded", () => {
   const { roster } = rig();
   for (let i = 0; i < 2_000; i++) roster.heard(snapshot(String(i)));
   assert.equal(roster.list().length, 1_000);
+});
+
+test("ROSTER-5: with inOrder, older messages and events of a boot are ignored", () => {
+  const { roster } = rig();
+  const event = { service: "acker", instance: "a", boot: "1" } as const;
+  roster.heard(snapshot("1", { seq: 5 }), true);
+  assert.equal(roster.heard(snapshot("1", { seq: 4 }), true), null);
+  assert.equal(roster.heard(snapshot("1", { seq: 4 })), false);
+  assert.equal(roster.heardEvent({ ...event, seq: 7 }, true), true);
+  assert.equal(roster.heardEvent({ ...event, seq: 7 }, true), false);
+  assert.equal(roster.heardEvent({ ...event, seq: 6 }, false), true);
 });

@@ -11,7 +11,7 @@ function rig(t: TestContext) {
   return { viewers, changes };
 }
 
-test("the first one who comes and the last one who leaves are told, the others not", (t) => {
+test("VIEWERS-1: the first viewer that comes and the last one that leaves are reported, the others are not", (t) => {
   const { viewers, changes } = rig(t);
   viewers.beat("a");
   viewers.beat("a");
@@ -23,7 +23,7 @@ test("the first one who comes and the last one who leaves are told, the others n
   assert.deepEqual(changes, [true, false]);
 });
 
-test("who dies without a word has left after twelve seconds; who goes on is there", (t) => {
+test("a silent viewer has left after twelve seconds; one that sends beats stays", (t) => {
   const { viewers, changes } = rig(t);
   viewers.beat("dies");
   for (let ms = 0; ms < 60_000; ms += BEAT_EVERY_MS) {
@@ -37,11 +37,11 @@ test("who dies without a word has left after twelve seconds; who goes on is ther
   assert.deepEqual(changes, [true, false]);
 });
 
-test("two signs of life may be lost before anybody is forgotten", () => {
+test("two beats may be lost before a viewer is forgotten", () => {
   assert.ok(LEFT_AFTER_MS > 2 * BEAT_EVERY_MS);
 });
 
-test("a flood of viewers is bounded, and watched all the same", (t) => {
+test("VIEWERS-2: a flood of viewers is bounded, and the instance is watched", (t) => {
   const { viewers, changes } = rig(t);
   for (let i = 0; i < 5_000; i++) viewers.beat(String(i));
   for (let i = 0; i < 1_000; i++) viewers.leave(String(i));

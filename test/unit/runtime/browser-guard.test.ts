@@ -66,7 +66,7 @@ test("SITE-1: an origin is scheme, host and port, with the ports that the scheme
   assert.equal(crossSiteFault({}, true), null, "a program that is no browser");
 });
 
-test("JSON-1: nothing that a page can send without a preflight passes for JSON", () => {
+test("MEDIA-1: nothing that a page can send without a preflight passes for JSON", () => {
   for (const type of [
     "application/json",
     "Application/JSON",

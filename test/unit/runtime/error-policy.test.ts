@@ -62,6 +62,7 @@ const TABLE: readonly [string, object[], DeliveryError, number, number, Decision
 ];
 
 for (const [name, rules, error, attempt, ageMs, wanted] of TABLE) {
+  // POLICY-1, POLICY-2
   test(`decision: ${name}`, () => assert.deepEqual(decide(rules, error, attempt, ageMs), wanted));
 }
 
@@ -74,7 +75,7 @@ test("jitter: none of it at 0, all of it at 1", () => {
   assert.deepEqual([pause(0, 0.9), pause(1, 0), pause(1, 0.9), pause(0.5, 0)], [10_000, 0, 9_000, 5_000]);
 });
 
-test("a configuration that is none is refused with the place of its fault", () => {
+test("an invalid configuration is rejected with the place of its fault", () => {
   const faults: readonly [string, RegExp][] = [
     ["{", /ACKTOR_POLICY/],
     ["[]", /ACKTOR_POLICY/],
@@ -94,7 +95,7 @@ test("a configuration that is none is refused with the place of its fault", () =
   assert.ok(readPublisherConfig({ ...base, ACKTOR_POLICY: '{"rules":[{"do":"pause"}]}' }).ok);
 });
 
-test("a policy of the caller that throws or gives nonsense counts as none, and is told once", () => {
+test("POLICY-3: a user policy that throws or returns nonsense counts as none, and is reported once", () => {
   const told: string[] = [];
   const answers: (() => Decision)[] = [
     () => {

@@ -29,7 +29,7 @@ async function statuses(app: FastifyInstance, count: number, url: string, addres
   return all;
 }
 
-test("one address is limited, another is not, and health routes never are", async (t) => {
+test("GATE-1: one address is limited, another one is not, and health routes never are", async (t) => {
   const app = server(t, { requestsPerSecond: 3 });
   assert.deepEqual(await statuses(app, 5, "/v1/status", "10.0.0.1"), [200, 200, 200, 429, 429]);
   assert.deepEqual(await statuses(app, 1, "/v1/status", "10.0.0.2"), [200]);
@@ -46,12 +46,12 @@ test("wrong tokens are counted too, so that guessing is slow", async (t) => {
   assert.deepEqual(await statuses(app, 4, "/v1/status", "10.0.0.1"), [401, 401, 429, 429]);
 });
 
-test("unknown paths are counted too", async (t) => {
+test("requests to unknown paths are limited as well", async (t) => {
   const app = server(t, { requestsPerSecond: 2 });
   assert.deepEqual(await statuses(app, 3, "/v1/nowhere", "10.0.0.1"), [404, 404, 429]);
 });
 
-test("without a limit nothing is counted", async (t) => {
+test("without a limit no request is limited", async (t) => {
   const app = server(t, {});
   assert.deepEqual(new Set(await statuses(app, 50, "/v1/status", "10.0.0.1")), new Set([200]));
 });
@@ -74,7 +74,7 @@ test("every answer carries the headers for browsers, refusals as well; a route's
   assert.equal((await app.inject("/page")).headers["content-security-policy"], "default-src 'self'");
 });
 
-test("the limit follows the address that is listened on, unless it is set", () => {
+test("the default limit depends on the address of the server", () => {
   assert.equal(requestsPerSecond("127.0.0.1", null), null);
   assert.equal(requestsPerSecond("0.0.0.0", null), 1_000);
   assert.equal(requestsPerSecond("0.0.0.0", 0), null);

@@ -101,7 +101,7 @@ for (const [what, request, status, code] of FAULTS) {
   });
 }
 
-test("who sends too much hears why, and is not cut off while sending", async (t) => {
+test("a client that sends too much receives the reason, and is not disconnected while it sends", async (t) => {
   const { app } = server(t);
   await app.listen({ host: "127.0.0.1", port: 0 });
   const body = `"${"a".repeat(12 * 1024 * 1024)}"`;
@@ -141,7 +141,7 @@ test("BODY-1: each route has its limits, and the answer names the limit and the 
   }
 });
 
-test("without its token a body is neither measured nor parsed", async (t) => {
+test("BODY-1: without the token a body is neither measured nor parsed", async (t) => {
   const { app } = server(t, { token: TOKEN });
   for (const payload of ["[".repeat(60_000), "{", `"${"a".repeat(1_000_000)}"`]) {
     assertFault(
@@ -152,7 +152,7 @@ test("without its token a body is neither measured nor parsed", async (t) => {
   }
 });
 
-test("an answer does not repeat more than a little of what was asked", async (t) => {
+test("an answer repeats only a small part of the request", async (t) => {
   const { app } = server(t);
   const long = "%25".repeat(4_000);
   for (const url of [`/${long}`, `/v1/items/${long}`, `/%zz${long}`, `/v1/items/1?${long}`]) {
@@ -160,7 +160,7 @@ test("an answer does not repeat more than a little of what was asked", async (t)
   }
 });
 
-test("metrics are made once for all who ask meanwhile", async (t) => {
+test("metrics are rendered once for all concurrent requests", async (t) => {
   let made = 0;
   const registry = new Registry();
   registry.metrics = async () => `# ${++made}\n`;
@@ -171,20 +171,20 @@ test("metrics are made once for all who ask meanwhile", async (t) => {
   await until(async () => (await app.inject("/metrics")).body !== answers[0]?.body, 2_000, "newer metrics");
 });
 
-test("a failure that is asked for again and again is logged once a second", async (t) => {
+test("a repeated failure is logged once a second", async (t) => {
   const { app, lines } = server(t);
   for (let n = 0; n < 50; n++) await app.inject("/v1/fails");
   assert.ok(lines.length < 5, `${lines.length} lines`);
 });
 
-test("an error inside is logged, and tells the caller nothing of itself", async (t) => {
+test("HTTP-1: an internal error is logged, and the answer reveals nothing about it", async (t) => {
   const { app, lines } = server(t);
   const response = await app.inject("/v1/fails");
   assert.ok(!response.body.includes("secret"));
   assert.match(lines.join(), /a secret of the inside/);
 });
 
-test("a wrong method is answered with the right ones", async (t) => {
+test("a wrong method is answered with the allowed ones", async (t) => {
   const { app } = server(t);
   const response = await app.inject({ method: "PUT", url: "/v1/items/7" });
   assert.deepEqual(String(response.headers["allow"]).split(", ").sort(), ["GET", "HEAD"]);
@@ -197,7 +197,7 @@ test("__proto__ is a key like any other, and an empty body is an empty object", 
   assert.deepEqual((await send("")).json<{ body: unknown }>().body, {});
 });
 
-test("with a token every /v1 route wants it, and nothing else does", async (t) => {
+test("GATE-2: with a token every /v1 route requires it, and no other route does", async (t) => {
   const { app } = server(t, { token: TOKEN });
   const withHeader = (authorization?: string): InjectOptions => {
     return { url: "/v1/items/1", headers: authorization === undefined ? {} : { authorization } };
@@ -230,7 +230,7 @@ async function listen(app: FastifyInstance): Promise<number> {
   return Number(new URL(addressOf(app)).port);
 }
 
-test("no spelling of a path gets round the token", async (t) => {
+test("GATE-2: no spelling of a path bypasses the token", async (t) => {
   const { app } = server(t, { token: TOKEN });
   const port = await listen(app);
   for (const target of ["/v1/items/1", "/%761/items/1", "/%76%31/items/1", "http://elsewhere/v1/items/1"]) {
@@ -239,7 +239,7 @@ test("no spelling of a path gets round the token", async (t) => {
   }
 });
 
-test("what is no HTTP request is answered in our form too", async (t) => {
+test("HTTP-1: invalid HTTP is answered in the same form", async (t) => {
   const { app } = server(t);
   const port = await listen(app);
   for (const bytes of ["GARBAGE\r\n\r\n", `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(20_000)}\r\n\r\n`]) {
@@ -249,7 +249,7 @@ test("what is no HTTP request is answered in our form too", async (t) => {
   }
 });
 
-test("a request that comes while the server closes is answered by its route", async (t) => {
+test("a request that arrives while the server closes is answered by its route", async (t) => {
   const { app } = server(t);
   const closing = new Promise<void>((resolve) => {
     app.addHook("preClose", async () => resolve());
@@ -273,7 +273,7 @@ test("a request that comes while the server closes is answered by its route", as
   await closed;
 });
 
-test("ready says what is away, and 503 when it is the database", async (t) => {
+test("readyz names the failing dependency, and answers 503 when it is the database", async (t) => {
   let readiness = READY;
   const { app } = server(t, { health: { readiness: () => readiness } });
   assert.deepEqual((await app.inject("/readyz")).json(), { status: "ok" });
@@ -297,7 +297,7 @@ test("version and metrics", async (t) => {
   assert.match(String((await app.inject("/metrics")).headers["content-type"]), /text\/plain/);
 });
 
-test("a fault has its code's status, its own fix where it has one, and says when to come again", async (t) => {
+test("a fault has the status of its code, its own fix if it has one, and Retry-After", async (t) => {
   const { app } = server(t);
   app.get("/full", async (_request, reply) => {
     return sendFault(reply, { code: "high_water", message: "full", retryAfterSeconds: 5 });
@@ -312,7 +312,7 @@ test("a fault has its code's status, its own fix where it has one, and says when
   assert.ok(!("field" in errorBody({ code: "conflict", message: "m" }).error));
 });
 
-test("a stop does not wait for a connection on which nothing was asked", async (t) => {
+test("a stop does not wait for a connection without a request", async (t) => {
   const { app } = server(t);
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { hostname, port } = new URL(addressOf(app));
@@ -325,7 +325,7 @@ test("a stop does not wait for a connection on which nothing was asked", async (
   assert.ok(performance.now() - startedAt < 2_000, `${performance.now() - startedAt} ms`);
 });
 
-test("each refusal at the guard is reported, with its route and its fault; nothing else is", async (t) => {
+test("each refusal of the guard is reported, with its route and its fault; nothing else is", async (t) => {
   const refused: string[] = [];
   const refusals: HttpOptions["refusals"] = {
     note: ({ method, routeOptions }, { code }) => refused.push(`${method} ${routeOptions.url} ${code}`),

@@ -5,16 +5,16 @@ import { mayBeOneRow, remedyOf } from "@acktor/shared/runtime/sqlstate";
 
 const CASES: readonly (readonly [code: string, remedy: RegExp, oneRow: boolean])[] = [
   ["22003", /limit of its type/, true],
-  ["22008", /outside the range/, true],
-  ["22021", /cannot be computed with/, true],
+  ["22008", /outside the supported range/, true],
+  ["22021", /cannot be computed/, true],
   ["23514", /constraint or a trigger/, true],
   ["54000", /larger than PostgreSQL allows/, true],
   ["P0001", /trigger or a function/, true],
   ["XX000", /internal error/, true],
   ["XX001", /pg_amcheck/, true],
-  ["AK999", /log of PostgreSQL/, true],
+  ["AK999", /logs of PostgreSQL/, true],
   ["08006", /network/, false],
-  ["0A000", /log of PostgreSQL/, false],
+  ["0A000", /logs of PostgreSQL/, false],
   ["25006", /read-only/, false],
   ["26000", /pooler/, false],
   ["28P01", /password/, false],
@@ -31,8 +31,8 @@ const CASES: readonly (readonly [code: string, remedy: RegExp, oneRow: boolean])
   ["QUEUE_FULL", /wait for a connection/, false],
   ["ECONNREFUSED", /DATABASE_URL/, false],
   ["CONNECTION_CLOSED", /network/, false],
-  ["EXCEPTION", /acktor itself/, false],
-  ["", /log of PostgreSQL/, false],
+  ["EXCEPTION", /defect of acktor/, false],
+  ["", /logs of PostgreSQL/, false],
 ];
 
 for (const [code, remedy, oneRow] of CASES) {

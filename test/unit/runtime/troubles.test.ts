@@ -50,7 +50,7 @@ test("it lasts after ten seconds, is named without its message, and works again 
   troubles.clear("claim");
   troubles.clear("claim");
   assert.deepEqual(troubles.list(), []);
-  assert.deepEqual(log.messages(), ["claim fails; it is tried again", "claim works again"]);
+  assert.deepEqual(log.messages(), ["claim fails; retrying", "claim works again"]);
 });
 
 test("TROUBLE-2: an area of which every second statement fails is in trouble, and that lasts", () => {

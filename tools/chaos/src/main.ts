@@ -1,6 +1,7 @@
 /** `npm run chaos`: the fault lab as a program of its own. */
 
 import { listenForStop } from "@acktor/embedded/stop-request";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { standardError, standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { Command, Option } from "commander";
 import type { CampaignCommandOptions } from "./campaign/campaign-command.ts";
@@ -14,10 +15,7 @@ const program = new Command("acktor")
   .option("--json", "results as JSON")
   .option("--lang <language>", "en or ja")
   .showHelpAfterError();
-const { signal } = listenForStop(
-  (line) => standardError.say(line),
-  () => performance.now(),
-);
+const { signal } = listenForStop(standardError, SYSTEM_CLOCK);
 const texts = chaosTexts(undefined, process.env);
 const number = (text: string): number => wholeNumber(text, texts.help.notWhole);
 let exitCode = 0;

@@ -1,23 +1,23 @@
 /**
- * An MQTT 3.1.1 broker in this process, for people who have none.
+ * An MQTT 3.1.1 broker in this process, for users without one.
  *
  * Invariants:
- *  1. It listens on 127.0.0.1 only.
- *  2. Sockets have Nagle's algorithm off: with it, a round trip takes 20-45 ms instead of 1 ms.
- *  3. A client that does not read for 10 s is dropped, so that what waits for it stays bounded; so is the number of clients.
- *  4. `stop` closes every connection and frees the port; a broker can then be started on the same port again. It has no
- *     memory of the one before: sessions and retained messages are gone, as after the crash of a real broker.
+ *  BROKER-1. It listens on 127.0.0.1 only.
+ *  BROKER-2. `stop` closes every connection and frees the port, so that a broker can start on it again. That one knows nothing of
+ *     the previous one: sessions and retained messages are lost, as after the crash of a real broker.
+ *
+ * A client that does not read for 10 s is dropped, so that its queue stays bounded. Its sockets have Nagle's algorithm off: with it, a round trip takes 20-45 ms instead of 1 ms.
  */
 import net from "node:net";
 import { Aedes } from "aedes";
 import { fail, type Outcome, succeed } from "./failure.ts";
 import { freePort, portIsFree } from "./ports.ts";
+import type { Narrator } from "./progress.ts";
 
 export interface BrokerOptions {
   /** This port and no other; 0 = any free one. Absent: 1883, or a free one when that is taken. */
   readonly port?: number | undefined;
-  /** Progress for a person, a line at a time. */
-  readonly log: (line: string) => void;
+  readonly narrator: Narrator;
 }
 
 export interface BrokerStats {
@@ -34,7 +34,7 @@ export interface EmbeddedBroker {
   readonly url: string;
   readonly port: number;
   stats(): BrokerStats;
-  /** Twice is fine. */
+  /** A second call waits for the first one. */
   stop(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ const STANDARD_PORT = 1883;
 const MAX_CLIENTS = 1_000;
 const SLOW_CLIENT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Messages that the broker works on at a time; the next ones wait in the senders' sockets. */
+/** Messages that the broker handles at a time; further ones wait in the sockets of the senders. */
 const CONCURRENCY = 1_000;
 
 /** Starts a broker. */
@@ -54,7 +54,7 @@ export async function startBroker(options: BrokerOptions): Promise<Outcome<Embed
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxClientsIdLength: 256,
   });
-  (broker as NodeJS.EventEmitter).on("error", (error: Error) => options.log(`MQTT broker: ${error.message}`));
+  (broker as NodeJS.EventEmitter).on("error", (error: Error) => options.narrator.say(`MQTT broker: ${error.message}`));
   const server = net.createServer({ noDelay: true });
   const running = attach(server, broker);
   const bound = await listen(server, port);
@@ -68,14 +68,15 @@ async function choosePort(options: BrokerOptions): Promise<number> {
   if (options.port !== undefined) return options.port;
   if (await portIsFree(STANDARD_PORT)) return STANDARD_PORT;
   const port = await freePort();
-  options.log(`port ${STANDARD_PORT} is taken: the MQTT broker uses ${port}`);
+  options.narrator.say(`port ${STANDARD_PORT} is taken: the MQTT broker uses ${port}`);
   return port;
 }
 
-/** The port listened on, or null when it is taken. */
+/** The port of the server, or null when it is taken. */
 function listen(server: net.Server, port: number): Promise<number | null> {
   return new Promise((resolve) => {
     server.once("error", () => resolve(null));
+    // BROKER-1
     server.listen({ host: "127.0.0.1", port, exclusive: true }, () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : null);
@@ -99,7 +100,9 @@ function attach(server: net.Server, broker: Aedes): Pick<EmbeddedBroker, "stats"
   });
   let stopping: Promise<void> | null = null;
   return {
-    stats: () => ({ clients: broker.connectedClients, ...counts }),
+    stats() {
+      return { clients: broker.connectedClients, ...counts };
+    },
     stop() {
       stopping ??= close(server, broker, sockets);
       return stopping;
@@ -109,7 +112,7 @@ function attach(server: net.Server, broker: Aedes): Pick<EmbeddedBroker, "stats"
 
 async function close(server: net.Server, broker: Aedes, sockets: ReadonlySet<net.Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const socket of sockets) socket.destroy();
+  for (const socket of sockets) socket.destroy(); // BROKER-2
   await closed;
   await new Promise<void>((resolve) => broker.close(() => resolve()));
 }

@@ -1,6 +1,6 @@
-/** The tutorial's tables, and what the demonstration checks of itself, all by SQL. */
+/** The tables of the demonstration, and its checks by SQL. */
 import type { DemoStage, PublisherStatus } from "./demo-stage.ts";
-import type { DemoTexts } from "./demo-texts.ts";
+import { type DemoTexts, fill } from "./demo-texts.ts";
 import { renderTable } from "./table.ts";
 
 export function connectionTable({ connection }: PublisherStatus, texts: DemoTexts): string {
@@ -9,7 +9,7 @@ export function connectionTable({ connection }: PublisherStatus, texts: DemoText
     [texts.state, connection.state],
     [texts.broker, connection.broker],
     [texts.clientId, connection.client_id],
-    ...(uptime === null ? [] : [[texts.uptime, texts.seconds(uptime.toFixed(1))]]),
+    ...(uptime === null ? [] : [[texts.uptime, fill(texts.seconds, uptime.toFixed(1))]]),
     [texts.retries, String(connection.retry_count)],
     [texts.breaker, connection.breaker],
     [texts.buffer, String(connection.buffer_size ?? "-")],

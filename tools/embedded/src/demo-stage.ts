@@ -1,7 +1,4 @@
-/**
- * The stage of the demonstration: a pair with servers of its own, in a temporary folder and on any free ports, so that
- * it neither meets nor disturbs anything that runs on this machine.
- */
+/** The servers and services of the demonstration, in a temporary folder and on free ports. */
 import path from "node:path";
 import { startAcker } from "@acktor/acker/app";
 import { startPublisher } from "@acktor/publisher/app";
@@ -12,9 +9,10 @@ import { describeFailure, type Outcome } from "./failure.ts";
 import { openLogFile } from "./log-file.ts";
 import { freePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
+import { SILENT } from "./progress.ts";
 import type { Stack } from "./stack.ts";
 
-/** Ends the demonstration with what went wrong. */
+/** Ends the demonstration. */
 export class DemoFailure extends Error {
   override readonly name = "DemoFailure";
 }
@@ -92,10 +90,10 @@ export class DemoStage {
   }
 
   async bringBrokerBack(): Promise<void> {
-    this.#broker = expect(await startBroker({ port: this.#broker.port, log: () => {} }));
+    this.#broker = expect(await startBroker({ port: this.#broker.port, narrator: SILENT }));
   }
 
-  /** Sends one message as any program would; anything but 201 ends the demonstration. */
+  /** Sends one message by HTTP; any answer but 201 ends the demonstration. */
   async send(topic: string, content: string): Promise<void> {
     const response = await fetch(`${this.#publisher.url}/v1/messages`, {
       method: "POST",
@@ -133,11 +131,11 @@ async function openParts(folder: string, stack: Stack, signal: AbortSignal): Pro
   const log = openLogFile(path.join(folder, "acktor.log"));
   stack.add({ name: "the log", limitMs: 1_000, stop: () => log.close() });
   const dataDir = path.join(folder, "postgres");
-  const postgres = expect(await startPostgres({ dataDir, port: await freePort(), log: () => {}, signal }));
+  const postgres = expect(await startPostgres({ dataDir, port: await freePort(), narrator: SILENT, signal }));
   stack.add({ name: "PostgreSQL", limitMs: 20_000, stop: () => postgres.stop() });
   const pool = createPool({ url: postgres.url, size: 1, applicationName: "acktor-demo" });
   stack.add({ name: "the demo's connection", limitMs: 5_000, stop: () => pool.stop() });
-  const broker = expect(await startBroker({ port: 0, log: () => {} }));
+  const broker = expect(await startBroker({ port: 0, narrator: SILENT }));
   const env = { DATABASE_URL: postgres.url, MQTT_URL: broker.url, HTTP_PORT: "0" };
   return { stack, pool, env, log, broker };
 }
@@ -150,6 +148,6 @@ function expect<T>(outcome: Outcome<T>): T {
 async function working(name: string, service: StartResult): Promise<Running> {
   if (!service.ok) throw new DemoFailure(`the ${name} did not start: ${service.faults.join("; ")}`);
   const started = await service.started;
-  if (!started.ok) throw new DemoFailure(`the ${name} cannot work: ${started.fault}`);
+  if (!started.ok) throw new DemoFailure(`the ${name} cannot run: ${started.fault}`);
   return service;
 }

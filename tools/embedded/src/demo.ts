@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the tutorial's demonstration with a happy end. Messages are sent, the broker is taken away and comes
- * back, messages are sent while no acker runs, and in the end the databases are asked whether each arrived once.
+ * `npm run demo`: sends messages, stops the broker and starts it again, sends messages while no acker runs, and finally checks in
+ * both databases that each message was processed once.
  *
  * Exit codes: 0 all checks passed, 1 one did not, 130 interrupted.
  */
@@ -8,19 +8,20 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { standardError } from "@acktor/shared/runtime/terminal-door";
 import { connectionTable, deliveryTable, selfCheck, statisticsTables } from "./demo-report.ts";
 import { DemoFailure, DemoStage } from "./demo-stage.ts";
-import { type DemoTexts, demoTexts } from "./demo-texts.ts";
+import { type DemoTexts, demoTexts, fill } from "./demo-texts.ts";
 import { chooseOutput } from "./output.ts";
 import { Stack } from "./stack.ts";
 import { listenForStop } from "./stop-request.ts";
 
 const SENT_IN_EACH_PART = 20;
 const SEND_PAUSE_MS = 200;
-/** Long enough to see the link look for its broker. */
+/** Long enough to show the reconnects. */
 const OUTAGE_MS = 12_000;
-const NOBODY_MS = 10_000;
+const NO_ACKER_MS = 10_000;
 const READING_MS = 4_000;
 const RECOVERY_LIMIT_MS = 30_000;
 const INTERRUPTED = 130;
@@ -28,7 +29,7 @@ const INTERRUPTED = 130;
 const output = chooseOutput(process.argv);
 const { say } = output;
 
-/** Runs the acts in order. Throws a DemoFailure when one does not end as it should. */
+/** Runs the steps in order. Throws a DemoFailure when one fails. */
 class Demo {
   readonly #stage: DemoStage;
   readonly #texts: DemoTexts;
@@ -54,7 +55,7 @@ class Demo {
   }
 
   async #calm(): Promise<void> {
-    say(`\n${this.#texts.sendCalm(SENT_IN_EACH_PART)}`);
+    say(`\n${fill(this.#texts.sendCalm, SENT_IN_EACH_PART)}`);
     await this.#send("demo/calm");
     await this.#allAcknowledged();
     await this.#showAll();
@@ -68,7 +69,7 @@ class Demo {
     await this.#stage.takeBrokerAway();
     await this.#send("demo/outage");
     await this.#pause(OUTAGE_MS - (performance.now() - begin));
-    say(this.#texts.stillAccepted(accepted.length - before));
+    say(fill(this.#texts.stillAccepted, accepted.length - before));
     await this.#showConnection();
     say(`\n${this.#texts.brokerBack}`);
     await this.#stage.bringBrokerBack();
@@ -83,8 +84,8 @@ class Demo {
     await this.#stage.stopAcker();
     const [before, begin] = [accepted.length, performance.now()];
     await this.#send("demo/late");
-    await this.#pause(NOBODY_MS - (performance.now() - begin));
-    say(this.#texts.nobodyThere(accepted.length - before));
+    await this.#pause(NO_ACKER_MS - (performance.now() - begin));
+    say(fill(this.#texts.noAcker, accepted.length - before));
     say(`\n${await deliveryTable(this.#stage, this.#texts)}`);
     say(`\n${this.#texts.ackerLate}`);
     await this.#stage.startAcker();
@@ -109,7 +110,7 @@ class Demo {
       }
       await this.#pause(50);
     }
-    say(this.#texts.allAcknowledged(((performance.now() - begin) / 1_000).toFixed(1)));
+    say(fill(this.#texts.allAcknowledged, ((performance.now() - begin) / 1_000).toFixed(1)));
   }
 
   async #open(): Promise<number> {
@@ -146,7 +147,7 @@ class Demo {
   }
 }
 
-/** True when every check passed; false when one did not, or when the demonstration could not go on. */
+/** True when every check passed; false when one did not, or when the demonstration could not continue. */
 async function perform(folder: string, stack: Stack, texts: DemoTexts, signal: AbortSignal): Promise<boolean> {
   try {
     const stage = await DemoStage.open(folder, stack, signal);
@@ -162,13 +163,13 @@ async function perform(folder: string, stack: Stack, texts: DemoTexts, signal: A
 
 async function main(): Promise<number> {
   const texts = demoTexts(process.env);
-  const { signal } = listenForStop(say, () => performance.now());
+  const { signal } = listenForStop(output, SYSTEM_CLOCK);
   say(`${texts.title}\n\n${texts.starting}`);
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-demo-"));
-  const passed = await perform(folder, new Stack(say), texts, signal);
+  const passed = await perform(folder, new Stack(output), texts, signal);
   const keep = !passed && !signal.aborted;
   say(passed ? texts.passed : texts.failed);
-  if (keep) say(texts.kept(folder));
+  if (keep) say(fill(texts.kept, folder));
   else await rm(folder, { recursive: true, force: true });
   if (signal.aborted) return INTERRUPTED;
   return passed ? 0 : 1;

@@ -1,4 +1,4 @@
-/** What a person is told when something of the embedded default cannot start: what happened, and what to do about it. */
+/** Failures of the embedded servers: what happened, and how to fix it. */
 
 export interface StartFailure {
   readonly kind:
@@ -32,7 +32,7 @@ export function describeFailure(failure: StartFailure): string {
   return `${failure.message}\n  fix: ${failure.fix}`;
 }
 
-/** The failure of a file operation below `folder`. What is no fault of the system's is a bug, and is thrown again. */
+/** The failure of a file operation below `folder`. An error without a code is a bug and is thrown again. */
 export function fileFailure(error: unknown, folder: string): Outcome<never> {
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) throw error;
@@ -46,6 +46,6 @@ export function fileFailure(error: unknown, folder: string): Outcome<never> {
   return fail(
     "not-writable",
     `The data folder ${folder} cannot be written (${code}).`,
-    "start as the user who made it, or set ACKTOR_DATA_DIR to a folder of your own",
+    "start as the user that made it, or set ACKTOR_DATA_DIR to another folder",
   );
 }

@@ -1,28 +1,28 @@
-/** What `npm start` shall start, read from the environment; every fault of it is found before anything is started. */
+/** START-1. Reads from the environment what `npm start` starts, with every fault. */
 import { readAckerConfig } from "@acktor/acker/config";
 import { readPublisherConfig } from "@acktor/publisher/config";
 import { type Environment, readConfig } from "@acktor/shared/runtime/config";
 import { knownNames, toolSettings } from "@acktor/shared/runtime/settings";
 
 export interface Plan {
-  /** Folder of everything that is kept. */
+  /** Folder of the database and the logs. */
   readonly dataDir: string;
-  /** True where the environment names no server, so that ours are started. */
+  /** True where the environment names no server, so that an embedded one starts. */
   readonly ownPostgres: boolean;
   readonly ownBroker: boolean;
   readonly httpHost: string;
   readonly publisherPort: PortChoice;
   readonly ackerPort: PortChoice;
-  /** Whether requests need a token; the line to try must then show it. */
+  /** Whether requests need a token; the example line shows it then. */
   readonly needsToken: boolean;
-  /** The environment of both services, without the addresses that are known only later. */
+  /** The environment of both services, without the addresses of embedded servers. */
   readonly env: Environment;
 }
 
 export interface PortChoice {
   readonly variable: string;
   readonly port: number;
-  /** Asked for, so another one will not do. */
+  /** Configured, so no other port replaces it. */
   readonly fixed: boolean;
 }
 
@@ -30,7 +30,7 @@ export type PlanResult =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly faults: readonly string[] };
 
-/** What stands in for addresses while the rest of the configuration is judged. */
+/** Placeholders for addresses while the rest of the configuration is checked. */
 const ANY_DATABASE = "postgres://127.0.0.1/any";
 const ANY_BROKER = "mqtt://127.0.0.1";
 
@@ -66,7 +66,7 @@ export function readPlan(env: Environment): PlanResult {
   return { ok: true, plan };
 }
 
-/** The acker's environment: in one process with the publisher it has its own port, and takes every topic. */
+/** The acker's environment: its own port, and every topic. */
 export function ackerEnvironment(env: Environment, port: string): Environment {
   return { ...env, HTTP_PORT: port, ACKTOR_TOPICS: env["ACKTOR_TOPICS"] || "#" };
 }

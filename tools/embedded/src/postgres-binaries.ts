@@ -1,9 +1,9 @@
 /**
- * Where PostgreSQL's programs are, and the libraries they want.
+ * Finds PostgreSQL's programs and their libraries.
  *
- * The package's own JavaScript is not used: it installs exit hooks that end our process in its order, not in ours. Its
+ * The package's own JavaScript is not used: it installs exit hooks that end this process in its own order. Its
  * install script makes the links that the loader looks for (`libicuuc.so.60`); with `npm ci --ignore-scripts` they are
- * missing, so all links are made once more, in a folder of ours that only PostgreSQL's own processes are told about.
+ * missing, so all links are made again, in a folder that only PostgreSQL's processes use.
  */
 import { readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";

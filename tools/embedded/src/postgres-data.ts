@@ -1,16 +1,16 @@
 /**
- * The data folder: making it once, and finding out whether it is free to serve.
+ * The data folder: makes it once, and checks that no server uses it.
  *
  *   <home>/data          the cluster        <home>/password   of the superuser `acktor`, mode 0600
  *   <home>/lib           links to libraries <home>/url        the whole connection string, mode 0600
- *   <home>/postgres.log  what the server says (warnings and worse)
- *   <home>/owner.json    who started the server that runs now
+ *   <home>/postgres.log  warnings and errors of the server
+ *   <home>/owner.json    the process that started the running server
  *
  * Invariants:
- *  1. `data` appears complete or not at all: it is made beside its place and renamed.
- *  2. Never two servers on one cluster. PostgreSQL's own lock file stays the judge; it is taken away only when it names
- *     a process that is no server on this data, and after every process that works in the folder has gone.
- *  3. Only a server whose starter is dead is stopped; a live one of somebody else is left alone.
+ *  DATA-1. `data` appears complete or not at all: it is made next to its place and renamed.
+ *  DATA-2. Two servers never run on one cluster. PostgreSQL's lock file decides; it is removed only when it names a process that
+ *     is not a server on this data, and after every process that works in the folder has exited.
+ *  DATA-3. Only a server whose starter is dead is stopped; a server of another live process is left running.
  */
 import { randomBytes } from "node:crypto";
 import { chmod, lchown, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
@@ -19,6 +19,7 @@ import { fail, fileFailure, type Outcome, succeed } from "./failure.ts";
 import { makeFolder } from "./make-folder.ts";
 import { invoke, type Launcher } from "./postgres-launcher.ts";
 import { findProcess, processesIn } from "./process-table.ts";
+import type { Narrator } from "./progress.ts";
 import { runCommand } from "./run-command.ts";
 
 export const SUPERUSER = "acktor";
@@ -58,7 +59,7 @@ export async function makeHome(home: Home): Promise<Outcome<null>> {
   }
 }
 
-/** Who started a server, and which; written by us. */
+/** Which process started which server. */
 interface Owner {
   readonly owner: number;
   readonly postmaster: number;
@@ -68,15 +69,15 @@ const ORPHAN_STOP_MS = 20_000;
 const LEFTOVER_MS = 10_000;
 const POLL_MS = 25;
 
-/** Makes sure that no server works on the data: stops an orphan of ours, refuses beside a live one. */
-export async function claimData(home: Home, log: (line: string) => void): Promise<Outcome<null>> {
+/** Makes sure that no server uses the data: stops an orphan, fails next to a live one. */
+export async function claimData(home: Home, narrator: Narrator): Promise<Outcome<null>> {
   const pid = await lockedBy(home);
   if (pid === null) return succeed(null);
   const data = await realpath(home.data);
   const running = async (): Promise<boolean> => isServer(pid, data);
   if (await running()) {
-    if (!(await isOrphan(home, pid))) return inUse(home, pid);
-    log(`a PostgreSQL of a killed run (process ${pid}) still works on the data: stopping it`);
+    if (!(await isOrphan(home, pid))) return inUse(home, pid); // DATA-3
+    narrator.say(`a PostgreSQL of a killed run (process ${pid}) still uses the data: stopping it`);
     stopQuietly(pid);
     if (!(await until(async () => !(await running()), ORPHAN_STOP_MS))) return inUse(home, pid);
   }
@@ -84,7 +85,7 @@ export async function claimData(home: Home, log: (line: string) => void): Promis
     const [left] = await processesIn(data);
     return inUse(home, left ?? pid);
   }
-  await rm(path.join(home.data, "postmaster.pid"), { force: true });
+  await rm(path.join(home.data, "postmaster.pid"), { force: true }); // DATA-2
   return succeed(null);
 }
 

@@ -1,14 +1,14 @@
 /**
- * As whom, and under which wrappers, PostgreSQL's programs run.
+ * The user and the wrappers of PostgreSQL's programs.
  *
  * PostgreSQL refuses user 0. So as root, in this order:
- *  - data that belongs to somebody is served as that somebody;
- *  - in a user namespace in which we look like an ordinary account: nothing is created, and what root alone may reach
- *    (/root is 0700) stays reachable, because to the system we are still root;
+ *  - data that belongs to another user is served as that user;
+ *  - in a user namespace in which this process has an ordinary account: nothing is created, and folders of root
+ *    (/root is 0700) stay accessible, because to the system the process is still root;
  *  - where namespaces are refused (containers, hardened kernels): as an account that exists, if need be with the one
  *    capability that lets it pass 0700 folders.
- * `setpriv --pdeathsig` stands last, nearest to the program, so that no other wrapper's change of credentials can
- * clear it: when we are killed by -9, the server gets SIGINT (a fast, clean shutdown) from the kernel.
+ * `setpriv --pdeathsig` is last, next to the program, so that no other wrapper's change of credentials can
+ * clear it: when this process is killed by -9, the server gets SIGINT (a fast, clean shutdown) from the kernel.
  *
  * Nothing is assumed about wrappers: each candidate must run `postgres --version` in the data folder, and the first that
  * can is taken.
@@ -24,12 +24,12 @@ interface Account {
   readonly gid: number;
 }
 
-/** One way to run a program as somebody. */
+/** One way to run a program as a user. */
 interface Candidate {
   readonly wrappers: readonly string[];
   /** Set when Node itself changes the user. */
   readonly spawnAs: Account | null;
-  /** To whom the data must belong; null = to us, as it does anyhow. */
+  /** Required owner of the data; null = the current user. */
   readonly owner: Account | null;
 }
 

@@ -1,13 +1,14 @@
 /**
- * A real PostgreSQL, started from npm's binaries (or any others) and ended with us.
+ * Runs a real PostgreSQL from npm's binaries (or others), and stops it with this process.
  *
  * Invariants:
- *  1. It listens on 127.0.0.1 only, with a random password kept beside the data in a file of mode 0600; no Unix socket
- *     (its path may be too long for the system).
- *  2. It is outside our process group: Ctrl-C reaches us first, and we end the services before their database.
- *  3. It ends when we do: by `stop`, by our exit, or by the kernel's signal when we are killed.
- *  4. Whatever a person can do something about comes back as a failure with its fix; nothing is thrown for it.
- *  5. Its process is not waited for by the event loop: whoever starts it stops it, or has other work to live for.
+ *  POSTGRES-1. It listens on 127.0.0.1 only, with a random password next to the data in a file of mode 0600; it has no Unix
+ *     socket (its path may be too long for the system).
+ *  POSTGRES-2. It is outside this process group: Ctrl-C reaches this process first, which stops the services before the database.
+ *  POSTGRES-3. It stops with this process: by `stop`, by its exit, or by the kernel's signal when it is killed.
+ *  POSTGRES-4. Every fault that a user can fix is returned as a failure with its fix; none is thrown.
+ *
+ * The event loop does not wait for its process: a caller that starts it must stop it, or have other work.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -29,14 +30,14 @@ import {
   SUPERUSER,
 } from "./postgres-data.ts";
 import { chooseLauncher, invoke, type Launcher } from "./postgres-launcher.ts";
+import type { Narrator } from "./progress.ts";
 
 export interface PostgresOptions {
   /** Folder of everything the server keeps; made where it is missing. */
   readonly dataDir: string;
   /** This port and no other. Absent: 5432, or a free one when that is taken. */
   readonly port?: number | undefined;
-  /** Progress for a person, a line at a time. */
-  readonly log: (line: string) => void;
+  readonly narrator: Narrator;
   /** Server settings on top of ours, as `{fsync: "off"}`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Other programs than npm's. */
@@ -56,9 +57,9 @@ export interface EmbeddedPostgres {
   readonly port: number;
   /** The postmaster. */
   readonly pid: number;
-  /** Settles when the server has ended, however it came to that. */
+  /** Resolves when the server has exited. */
   readonly exited: Promise<PostgresExit>;
-  /** Fast shutdown, harder after 10 and 15 s. Twice is fine. */
+  /** Fast shutdown; SIGQUIT after 10 s, SIGKILL after 15 s. A second call waits for the first one. */
   stop(): Promise<void>;
 }
 
@@ -68,7 +69,7 @@ const LOG_LIMIT_BYTES = 1_048_576;
 
 /** For a small machine; durable as PostgreSQL is by default. */
 const SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: "127.0.0.1",
+  listen_addresses: "127.0.0.1", // POSTGRES-1
   unix_socket_directories: "",
   max_connections: "50",
   shared_buffers: "128MB",
@@ -93,14 +94,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Outcome<E
   return ready.ok ? fail("stopped", "Stopped while starting.", "start again") : ready;
 }
 
-/** Everything up to a cluster that can be served. */
+/** Makes or finds the cluster. */
 async function prepare(options: PostgresOptions, home: Home): Promise<Outcome<Launcher>> {
-  const { log, signal } = options;
+  const { narrator, signal } = options;
   const binaries = options.binaries === undefined ? findBinaries() : succeed(options.binaries);
   if (!binaries.ok) return binaries;
   const made = await makeHome(home);
   if (!made.ok) return made;
-  const claimed = await claimData(home, log);
+  const claimed = await claimData(home, narrator);
   if (!claimed.ok) return claimed;
   try {
     await linkLibraries(binaries.value, home.libraries);
@@ -113,21 +114,21 @@ async function prepare(options: PostgresOptions, home: Home): Promise<Outcome<La
     await handOver(home, launcher.value);
     return launcher;
   } catch (error) {
-    return fileFailure(error, home.folder);
+    return fileFailure(error, home.folder); // POSTGRES-4
   }
 }
 
 async function haveCluster(home: Home, launcher: Launcher, options: PostgresOptions): Promise<Outcome<null>> {
   const found = await dataVersion(home);
   if (found === null) {
-    options.log(`making a new PostgreSQL ${launcher.major} cluster in ${home.folder}`);
+    options.narrator.say(`making a new PostgreSQL ${launcher.major} cluster in ${home.folder}`);
     return initialise({ home, launcher, signal: options.signal });
   }
   if (found === launcher.major) return succeed(null);
   return fail(
     "wrong-version",
     `The data in ${home.folder} was made by PostgreSQL ${found}; this one is ${launcher.major}.`,
-    "move it over by pg_dump and psql, or set ACKTOR_DATA_DIR to another folder",
+    "copy it with pg_dump and psql, or set ACKTOR_DATA_DIR to another folder",
   );
 }
 
@@ -136,7 +137,7 @@ async function choosePort(options: PostgresOptions): Promise<Outcome<number>> {
   if (await portIsFree(wanted)) return succeed(wanted);
   if (options.port !== undefined) return portTaken(options.port);
   const port = await freePort();
-  options.log(`port ${wanted} is taken: PostgreSQL uses ${port}`);
+  options.narrator.say(`port ${wanted} is taken: PostgreSQL uses ${port}`);
   return succeed(port);
 }
 
@@ -144,7 +145,7 @@ function portTaken(port: number): Outcome<never> {
   return fail("port-taken", `Port ${port} of 127.0.0.1 is taken.`, "stop what uses it, or choose another port");
 }
 
-/** Runs the server. A port that was snatched since it was chosen is replaced, unless it was asked for. */
+/** Runs the server. A chosen port that was taken meanwhile is replaced; a configured one is not. */
 async function serve(
   options: PostgresOptions,
   home: Home,
@@ -175,7 +176,7 @@ async function spawnServer(
     cwd: home.folder,
     env: launcher.env,
     ...(uid === undefined || gid === undefined ? {} : { uid, gid }),
-    detached: true,
+    detached: true, // POSTGRES-2
     stdio: ["ignore", log.fd, log.fd],
   });
   const exited = new Promise<PostgresExit>((resolve) => {
@@ -189,7 +190,7 @@ async function spawnServer(
   return { url: await connectionUrl(home, port), port, pid, exited, stop: makeStop(child, exited) };
 }
 
-/** A log per server, the one before it kept when it had grown. */
+/** A log per run; a large one of the previous run is kept. */
 async function turnLog(home: Home): Promise<void> {
   const size = await stat(home.logFile).then(
     (found) => found.size,
@@ -212,7 +213,7 @@ function makeStop(child: ChildProcess, exited: Promise<PostgresExit>): () => Pro
   const onExit = (): void => {
     child.kill("SIGINT");
   };
-  process.once("exit", onExit);
+  process.once("exit", onExit); // POSTGRES-3
   const gone = exited.then(() => {
     ended = true;
     process.off("exit", onExit);
@@ -231,7 +232,7 @@ function makeStop(child: ChildProcess, exited: Promise<PostgresExit>): () => Pro
   };
 }
 
-/** Waits for the word `ready` in the file in which PostgreSQL tells its state. */
+/** Waits for the word `ready` in the file in which PostgreSQL writes its state. */
 async function becomeReady(server: EmbeddedPostgres, home: Home, signal?: AbortSignal): Promise<Outcome<null>> {
   const state = { exited: false };
   void server.exited.then(() => (state.exited = true));
@@ -247,7 +248,7 @@ async function becomeReady(server: EmbeddedPostgres, home: Home, signal?: AbortS
   return explainOutput(output, home);
 }
 
-/** The database named in the URL. Doing it at every start also proves that the password fits the data. */
+/** Makes the database named in the URL. At every start this also proves that the password matches the data. */
 async function makeDatabase(server: EmbeddedPostgres, home: Home): Promise<Outcome<null>> {
   const url = server.url.replace(/[^/]*$/, "postgres");
   const pool = createPool({ url, size: 1, deadlineMs: 30_000, applicationName: "acktor-embedded" });
@@ -258,7 +259,7 @@ async function makeDatabase(server: EmbeddedPostgres, home: Home): Promise<Outco
     if (made.ok) return succeed(null);
     if (made.failure.code === "28P01") {
       const fix = "put the file `password` back, or set ACKTOR_DATA_DIR to another folder";
-      return fail("refused", `The password in ${home.passwordFile} does not fit the data beside it.`, fix);
+      return fail("refused", `The password in ${home.passwordFile} does not match the data next to it.`, fix);
     }
     return explainOutput(made.failure.message, home);
   } finally {

@@ -1,20 +1,20 @@
 /**
- * What the system says about processes: enough to tell a live server from a dead one whose number was given away, and
- * from a zombie that nobody reaps (PID 1 of many containers never does; `kill(pid, 0)` calls such a process alive).
+ * Reads the system's processes, to distinguish a live server from a dead one whose number was reused, and from a zombie that is
+ * not reaped (PID 1 of many containers never reaps; `kill(pid, 0)` reports such a process as alive).
  */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { runCommand } from "./run-command.ts";
 
 export interface ProcessInfo {
   readonly parent: number;
-  /** Working directory; null where the system does not tell. */
+  /** Working directory; null where the system does not report it. */
   readonly directory: string | null;
   readonly command: string;
 }
 
 const HAS_PROC = process.platform === "linux";
 
-/** The process of this number, or null when there is none that could still do something. */
+/** The process of this number, or null when it has exited. */
 export async function findProcess(pid: number): Promise<ProcessInfo | null> {
   return HAS_PROC ? fromProc(pid) : fromPs(pid);
 }

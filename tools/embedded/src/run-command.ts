@@ -2,9 +2,8 @@
  * Runs one short command to its end.
  *
  * Invariants:
- *  1. It ends: by itself, at `timeoutMs`, or when `signal` aborts. The promise never rejects.
- *  2. It is not in our process group, so Ctrl-C on the terminal reaches us alone and we decide.
- *  3. Output is kept in part only: its last 16 KiB.
+ *  COMMAND-1. The promise never rejects, and resolves at the latest at `timeoutMs` or when `signal` aborts.
+ *  COMMAND-2. Only the last 16 KiB of its output are kept.
  */
 import { spawn } from "node:child_process";
 
@@ -32,17 +31,17 @@ export function runCommand(command: Command): Promise<CommandResult> {
   const { file, args, timeoutMs, signal, env, ...where } = command;
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve({ code: null, output: "stopped" });
-    const child = spawn(file, args, { ...where, env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, args, { ...where, env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] }); // outside this process group: Ctrl-C does not reach it
     let output = "";
     const keep = (chunk: Buffer): void => {
-      output = (output + chunk.toString("utf8")).slice(-OUTPUT_LIMIT);
+      output = (output + chunk.toString("utf8")).slice(-OUTPUT_LIMIT); // COMMAND-2
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     const kill = (): void => {
       child.kill("SIGTERM");
     };
-    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs); // COMMAND-1
     signal?.addEventListener("abort", kill, { once: true });
     const end = (code: number | null): void => {
       clearTimeout(timer);

@@ -1,10 +1,12 @@
 /**
- * What was started, in order, so that it is stopped in the other order.
+ * The started parts, in order, so that they stop in reverse order.
  *
  * Invariants:
- *  1. Parts stop last-started first, one after the other; one that does not stop in its time is left behind, and said.
- *  2. Stopping twice is one stop. What is added while it stops is stopped too.
+ *  STACK-1. Parts stop one after the other, the last started first; one that does not stop in time is reported and left running.
+ *  STACK-2. Two calls of `stop` are one stop. A part added during the stop is stopped as well.
  */
+import type { Narrator } from "./progress.ts";
+
 export interface Part {
   readonly name: string;
   /** Longest time (ms) that the next part waits for this one. */
@@ -14,11 +16,11 @@ export interface Part {
 
 export class Stack {
   readonly #parts: Part[] = [];
-  readonly #say: (line: string) => void;
+  readonly #narrator: Narrator;
   #stopping: Promise<boolean> | null = null;
 
-  constructor(say: (line: string) => void) {
-    this.#say = say;
+  constructor(narrator: Narrator) {
+    this.#narrator = narrator;
   }
 
   add(part: Part): void {
@@ -27,6 +29,7 @@ export class Stack {
 
   /** Resolves with true when every part stopped in its time. */
   stop(): Promise<boolean> {
+    // STACK-2
     this.#stopping ??= this.#stopAll();
     return this.#stopping;
   }
@@ -34,8 +37,9 @@ export class Stack {
   async #stopAll(): Promise<boolean> {
     let clean = true;
     for (let part = this.#parts.pop(); part !== undefined; part = this.#parts.pop()) {
+      // STACK-1
       const fault = await stopInTime(part);
-      if (fault !== null) this.#say(`${part.name} ${fault}`);
+      if (fault !== null) this.#narrator.say(`${part.name} ${fault}`);
       clean &&= fault === null;
     }
     return clean;

@@ -1,10 +1,10 @@
 /**
- * `npm start`: the whole pair in one process, with a PostgreSQL and a broker of our own where none are configured.
+ * `npm start`: publisher and acker in one process, with an own PostgreSQL and broker where none are configured.
  *
  * Invariants:
- *  1. Everything is configured before anything is started; all faults at once, exit 2.
- *  2. The first URL on the screen is the console's: servers are named as host:port.
- *  3. Whatever the way out (Ctrl-C, a failed start, an error), parts stop last-started first; the database is last.
+ *  START-1. The configuration is read before anything starts; all faults are reported together, exit code 2.
+ *  START-2. The first URL on the screen is the console's: servers are named as host:port.
+ *  START-3. After Ctrl-C, a failed start or an error, the parts stop in reverse order of their start; the database is last.
  */
 
 import path from "node:path";
@@ -13,6 +13,7 @@ import { startPublisher } from "@acktor/publisher/app";
 import { VERSION } from "@acktor/publisher/version";
 import { LocalBus } from "@acktor/shared/bus/local-bus";
 import { PRERELEASE_DATABASE } from "@acktor/shared/db/prerelease";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import type { Running, StartResult } from "@acktor/shared/runtime/main";
 import { describeError, standardError } from "@acktor/shared/runtime/terminal-door";
 import { startBroker } from "./broker.ts";
@@ -23,20 +24,20 @@ import { chooseOutput } from "./output.ts";
 import { ackerEnvironment, type Plan, type PortChoice, readPlan } from "./plan.ts";
 import { freePort, portIsFree } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
+import { Progress } from "./progress.ts";
 import { Stack } from "./stack.ts";
 import { listenForStop, type StopRequest } from "./stop-request.ts";
 
 const EXIT_CONFIGURATION = 2;
-/** A service drains for 5 s at most; a little more is no accident yet. */
+/** A service drains for at most 5 s. */
 const SERVICE_STOP_MS = 6_000;
 const READY_LIMIT_MS = 15_000;
-/** A start that takes longer than this says what it waits for. */
-const PATIENCE_MS = 3_000;
 
 const output = chooseOutput(process.argv);
-const { say } = output;
+const progress = new Progress(output, SYSTEM_CLOCK);
+const say = (line: string): void => progress.say(line);
 
-/** A path as a person reads it: relative where it lies below the working directory. */
+/** A path for people: relative below the working directory. */
 function shown(file: string): string {
   const relative = path.relative(process.cwd(), file);
   return relative.startsWith("..") ? file : relative;
@@ -47,7 +48,7 @@ interface Pair {
   readonly acker: Running;
 }
 
-/** Starts every part in order; what was started is in `stack` also when a later part fails. */
+/** Starts every part in order; `stack` has the started ones even when a later part fails. */
 async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Outcome<Pair>> {
   const log = await openLog(plan);
   if (!log.ok) return log;
@@ -59,18 +60,20 @@ async function startAll(plan: Plan, stack: Stack, stop: StopRequest): Promise<Ou
   const broker = await provideBroker(plan, stack);
   if (!broker.ok) return broker;
   const env = { ...plan.env, ...database.value, ...broker.value };
-  // One bus for both, so that the console shows the acker too. With NATS_URL each has its own.
+  // One bus for both, so that the console shows the acker as well. With NATS_URL each has its own.
   const options = { logStream: log.value, bus: new LocalBus() };
+  progress.begin("starting the acker (details in the log)");
   const acker = await startAcker(ackerEnvironment(env, String(ports.value.acker)), options);
   const ackerUp = await addService(stack, "acker", acker, stop);
   if (!ackerUp.ok) return withFolder(ackerUp, plan);
+  progress.begin("starting the publisher (details in the log)");
   const publisher = await startPublisher({ ...env, HTTP_PORT: String(ports.value.publisher) }, options);
   const publisherUp = await addService(stack, "publisher", publisher, stop);
   if (!publisherUp.ok) return withFolder(publisherUp, plan);
   return succeed({ publisher: publisherUp.value, acker: ackerUp.value });
 }
 
-/** A data folder of ours whose database no longer fits: the remedy is another folder, not another database. */
+/** For a data folder with a database of an older version: the fix is another folder. */
 function withFolder(refused: Outcome<never>, plan: Plan): Outcome<never> {
   if (refused.ok || !plan.ownPostgres || !refused.failure.fix.startsWith(PRERELEASE_DATABASE)) return refused;
   const fix = `delete the folder ${path.resolve(plan.dataDir)} (its messages are lost), or set ACKTOR_DATA_DIR to another one`;
@@ -93,25 +96,27 @@ type Addresses = Readonly<Record<string, string>>;
 
 async function provideDatabase(plan: Plan, stack: Stack, stop: StopRequest): Promise<Outcome<Addresses>> {
   if (!plan.ownPostgres) {
-    say("PostgreSQL  as configured");
+    say("PostgreSQL  configured by DATABASE_URL");
     return succeed({});
   }
   const dataDir = path.resolve(plan.dataDir, "postgres");
-  const started = await startPostgres({ dataDir, log: say, signal: stop.signal });
+  progress.begin("starting PostgreSQL");
+  const started = await startPostgres({ dataDir, narrator: progress, signal: stop.signal });
   if (!started.ok) return started;
   const { url, port, exited } = started.value;
   stack.add({ name: "PostgreSQL", limitMs: 20_000, stop: () => started.value.stop() });
-  void exited.then(() => stop.ask(1, `PostgreSQL has ended by itself; see ${path.join(dataDir, "postgres.log")}`));
+  void exited.then(() => stop.ask(1, `PostgreSQL exited unexpectedly; see ${path.join(dataDir, "postgres.log")}`));
   say(`PostgreSQL  127.0.0.1:${port}, data in ${shown(dataDir)}`);
   return succeed({ DATABASE_URL: url });
 }
 
 async function provideBroker(plan: Plan, stack: Stack): Promise<Outcome<Addresses>> {
   if (!plan.ownBroker) {
-    say("broker      as configured");
+    say("broker      configured by MQTT_URL");
     return succeed({});
   }
-  const started = await startBroker({ log: say });
+  progress.begin("starting the broker");
+  const started = await startBroker({ narrator: progress });
   if (!started.ok) return started;
   const { url, port } = started.value;
   stack.add({ name: "the broker", limitMs: 5_000, stop: () => started.value.stop() });
@@ -138,7 +143,7 @@ async function choosePort({ variable, port, fixed }: PortChoice, host: string): 
   return succeed(other);
 }
 
-/** Puts a service on the stack and waits until it works, as long as it takes: a configured database may come late. */
+/** Puts a service on the stack and waits until it works, without a limit: a configured database may start later. */
 async function addService(
   stack: Stack,
   name: string,
@@ -147,19 +152,18 @@ async function addService(
 ): Promise<Outcome<Running>> {
   if (!service.ok) return fail("refused", `The ${name} did not start.`, service.faults.join("\n  "));
   stack.add({ name: `the ${name}`, limitMs: SERVICE_STOP_MS, stop: () => service.stop() });
-  const patience = setTimeout(() => say(`the ${name} waits for PostgreSQL; the log says more`), PATIENCE_MS);
   const started = await Promise.race([service.started, stop.code.then(() => "stopped" as const)]);
-  clearTimeout(patience);
   if (started === "stopped") return fail("stopped", "Stopped while starting.", "start again");
-  if (!started.ok) return fail("refused", `The ${name} cannot work.`, started.fault);
-  // One half alone is of no use: when an operator drains it, everything stops.
+  if (!started.ok) return fail("refused", `The ${name} cannot run.`, started.fault);
+  // A service alone delivers nothing: when an operator drains it, everything stops.
   void service.stopped.then(() => stop.ask(0, `the ${name} has stopped`));
   say(`${name.padEnd(11)} ${new URL(service.url).host}`);
   return succeed(service);
 }
 
-/** Waits until messages can get through. A configured broker that is away delays them; it does not stop the start. */
+/** Waits until messages can be delivered. An unreachable configured broker delays them; it does not fail the start. */
 async function becomeReady({ publisher, acker }: Pair, stop: StopRequest): Promise<void> {
+  progress.begin("connecting to the broker");
   const end = performance.now() + READY_LIMIT_MS;
   const services = [publisher, acker];
   while (!stop.signal.aborted && performance.now() < end) {
@@ -167,10 +171,10 @@ async function becomeReady({ publisher, acker }: Pair, stop: StopRequest): Promi
     if (ready.every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  if (!stop.signal.aborted) say("the broker does not answer yet: messages are kept until it does");
+  if (!stop.signal.aborted) say("the broker does not answer yet; messages wait in the outbox until it does");
 }
 
-/** True when nothing that the service needs is away; the publisher calls itself ready without a broker. */
+/** True when the service and its dependencies work; the publisher is ready without a broker, but degraded. */
 async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   try {
     const response = await fetch(`${url}/readyz`, { signal });
@@ -182,7 +186,7 @@ async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-/** An address that listens everywhere is reached as this machine. */
+/** The loopback address of a service that listens on all addresses. */
 function reachable(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
@@ -191,15 +195,16 @@ function welcome({ publisher, acker }: Pair, needsToken: boolean): void {
   const url = reachable(publisher.url);
   const token = needsToken ? ` -H "authorization: Bearer $ACKTOR_API_TOKEN"` : "";
   const body = `-H 'content-type: application/json' -d '{"topic":"greetings","content":"hello"}'`;
-  say("acktor is ready");
+  progress.end();
+  say("acktor is ready"); // START-2
   say(`console     ${url}`);
-  say("\nSend a message; what became of it stands under /v1/messages/<message_id>:\n");
+  say("\nSend a message; its state is at /v1/messages/<message_id>:\n");
   say(`curl -sS ${url}/v1/messages${token} ${body}`);
   say("\nCtrl-C stops everything; the data is kept.");
   output.result({ state: "ready", console: url, publisher: url, acker: reachable(acker.url) });
 }
 
-/** Starts, welcomes, and returns when it is time to stop, with the exit code. */
+/** Starts everything, and returns the exit code when a stop is requested. */
 async function runUntilStop(plan: Plan, stack: Stack, stop: StopRequest): Promise<number> {
   const started = await startAll(plan, stack, stop);
   if (started.ok) {
@@ -219,16 +224,19 @@ async function main(): Promise<number> {
     return EXIT_CONFIGURATION;
   }
   say(`acktor ${VERSION}`);
-  const stop = listenForStop(say, () => performance.now());
-  const stack = new Stack(say);
+  const stop = listenForStop(progress, SYSTEM_CLOCK);
+  const stack = new Stack(progress);
   try {
     const code = await runUntilStop(read.plan, stack, stop);
+    progress.begin("stopping");
+    // START-3
     return (await stack.stop()) ? code : Math.max(code, 1);
   } catch (error) {
     standardError.say(describeError(error));
     await stack.stop();
     return 1;
   } finally {
+    progress.end();
     say("acktor has stopped");
   }
 }

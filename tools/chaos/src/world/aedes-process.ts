@@ -3,7 +3,7 @@
 import { startBroker } from "@acktor/embedded/broker";
 import { standardError } from "@acktor/shared/runtime/terminal-door";
 
-const started = await startBroker({ port: Number(process.argv[2]), log: (line) => standardError.say(line) });
+const started = await startBroker({ port: Number(process.argv[2]), narrator: standardError });
 if (!started.ok) {
   standardError.say(started.failure.message);
   process.exit(1);

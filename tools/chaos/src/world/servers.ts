@@ -5,6 +5,7 @@ import path from "node:path";
 import { portIsFree } from "@acktor/embedded/ports";
 import { type EmbeddedPostgres, startPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
+import { SILENT } from "@acktor/embedded/progress";
 import { builtLab } from "./built.ts";
 import { type ChildOptions, findProgram } from "./child.ts";
 import { LabFailure } from "./lab-failure.ts";
@@ -97,7 +98,7 @@ export async function postgresUnit(
     const started = await startPostgres({
       dataDir: folder,
       port,
-      log: () => undefined,
+      narrator: SILENT,
       settings: { ...SETTINGS, ...settings },
     });
     if (!started.ok) throw new LabFailure(`${started.failure.message} (${started.failure.fix})`);

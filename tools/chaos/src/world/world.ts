@@ -14,6 +14,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { SILENT } from "@acktor/embedded/progress";
 import { Stack } from "@acktor/embedded/stack";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { installAudit } from "../check/audit.ts";
@@ -102,7 +103,7 @@ const CONNECT_LIMIT_MS = 15_000;
 
 /** Starts everything; both services are ready and connected when this resolves. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const stack = new Stack(() => undefined);
+  const stack = new Stack(SILENT);
   try {
     return await build(options, stack);
   } catch (error) {

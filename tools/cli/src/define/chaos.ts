@@ -11,10 +11,8 @@ export function defineChaos({ program, texts, run }: Definer): void {
       // The lab stops the processes that it started, which takes longer than the command waits after Ctrl-C.
       session.handOver();
       const { listenForStop } = await import("@acktor/embedded/stop-request");
-      const { signal } = listenForStop(
-        (line) => session.terminal.note(line),
-        () => performance.now(),
-      );
+      const { SYSTEM_CLOCK } = await import("@acktor/shared/runtime/clock");
+      const { signal } = listenForStop({ say: (line) => session.terminal.note(line) }, SYSTEM_CLOCK);
       const io = { stdout: standardOutput, stderr: standardError, env: session.env, signal };
       return (await work(io)) as ExitCode;
     }),
