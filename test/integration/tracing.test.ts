@@ -117,7 +117,6 @@ test("create → send → process → settle: one trace, linked through the row 
   assert.ok(collector.bodies.every((body) => !body.includes("canary-content")));
 });
 
-// TRACING-1
 test("a collector that is away costs no message", async (t) => {
   const { publisherUrl } = await startPair(t, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   const id = await send(publisherUrl, {});

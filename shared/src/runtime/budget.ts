@@ -2,7 +2,7 @@
  * Limits a rate of bytes or messages by a token bucket.
  *
  * Invariants:
- *  RATE-1. In any period no more passes than `burst` plus `perSecond` for each second.
+ *  BUCKET-1. In any period no more passes than `burst` plus `perSecond` for each second.
  */
 export class Budget {
   readonly #perSecond: number;
@@ -22,7 +22,7 @@ export class Budget {
   admit(amount: number, now: number): boolean {
     this.#left = Math.min(this.#burst, this.#left + ((now - this.#at) / 1_000) * this.#perSecond);
     this.#at = now;
-    if (amount > this.#left) return false; // RATE-1
+    if (amount > this.#left) return false; // BUCKET-1
     this.#left -= amount;
     return true;
   }

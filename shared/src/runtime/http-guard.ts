@@ -4,10 +4,10 @@
  * well, and a refusal has the headers.
  *
  * Invariants:
- *  GATE-1. Health, metrics and version are never limited and answer under every host name: monitoring needs them most under
+ *  HTTP_GUARD-1. Health, metrics and version are never limited and answer under every host name: monitoring needs them most under
  *     load, and probes use names that no setting knows.
- *  GATE-2. With a token configured every /v1 route requires it, however its path is spelled; the comparison takes constant time.
- *  GATE-3. HOST-1, SITE-1 and MEDIA-1 of browser-guard.ts hold for every other route, unknown ones as well.
+ *  HTTP_GUARD-2. With a token configured every /v1 route requires it, however its path is spelled; the comparison takes constant time.
+ *  HTTP_GUARD-3. HOST-1, SITE-1 and MEDIA-1 of browser-guard.ts hold for every other route, unknown ones as well.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import helmet from "@fastify/helmet";
@@ -77,7 +77,7 @@ function limitRate(app: FastifyInstance, max: number): void {
     },
   });
   app.addHook("onRequest", async function (request, reply) {
-    // GATE-1
+    // HTTP_GUARD-1
     if (!UNLIMITED.has(request.routeOptions.url ?? "")) await limit.call(this, request, reply);
   });
 }
@@ -87,7 +87,7 @@ function addRefusals(app: FastifyInstance, { gate, allowedHosts, refusals }: Gua
   app.addHook("onRequest", async (request, reply) => {
     const route = request.routeOptions.url;
     if (route !== undefined && UNLIMITED.has(route)) return;
-    // GATE-2: the matched route, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats as well.
+    // HTTP_GUARD-2: the matched route, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats as well.
     const isApi = (route ?? request.url).startsWith("/v1");
     const fault =
       originFault(request, hosts, isApi) ?? (isApi ? await gate.admit(request) : null) ?? typeFault(request);

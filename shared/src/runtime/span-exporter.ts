@@ -51,7 +51,7 @@ export class SpanExporter {
     if (this.#waiting.length >= BATCH) this.#export();
   }
 
-  /** Sends what waits. Twice is fine. */
+  /** Sends what waits. */
   stop(): Promise<void> {
     this.#stopping ??= this.#finish();
     return this.#stopping;

@@ -1,9 +1,7 @@
 /**
  * Spans of a message: create → send → process → settle. Without a configured endpoint tracing is off and its code is not
  * loaded, and the hot path only reads `on`. A span contains nothing of a message's content.
- *
- * Invariants:
- *  TRACING-1. An unreachable collector costs spans, never messages: the queue is bounded, and no message waits for it.
+ * An unreachable collector costs spans, never messages (SPAN_EXPORTER-1).
  */
 import type { Logger } from "./logger.ts";
 

@@ -38,7 +38,7 @@ test("TURN-2, TURN-3: what waits is bounded in number and in bytes; after a stop
   assert.equal(ran, 2);
 });
 
-test("RATE-1: a burst passes, and then what the rate gives", () => {
+test("BUCKET-1: a burst passes, and then what the rate gives", () => {
   const budget = new Budget(10, 20, 0);
   assert.deepEqual([budget.admit(15, 0), budget.admit(6, 0), budget.admit(5, 0)], [true, false, true]);
   assert.deepEqual([budget.admit(6, 500), budget.admit(5, 500)], [false, true]);

@@ -29,7 +29,7 @@ async function statuses(app: FastifyInstance, count: number, url: string, addres
   return all;
 }
 
-test("GATE-1: one address is limited, another one is not, and health routes never are", async (t) => {
+test("HTTP_GUARD-1: one address is limited, another one is not, and health routes never are", async (t) => {
   const app = server(t, { requestsPerSecond: 3 });
   assert.deepEqual(await statuses(app, 5, "/v1/status", "10.0.0.1"), [200, 200, 200, 429, 429]);
   assert.deepEqual(await statuses(app, 1, "/v1/status", "10.0.0.2"), [200]);

@@ -197,7 +197,7 @@ test("__proto__ is a key like any other, and an empty body is an empty object", 
   assert.deepEqual((await send("")).json<{ body: unknown }>().body, {});
 });
 
-test("GATE-2: with a token every /v1 route requires it, and no other route does", async (t) => {
+test("HTTP_GUARD-2: with a token every /v1 route requires it, and no other route does", async (t) => {
   const { app } = server(t, { token: TOKEN });
   const withHeader = (authorization?: string): InjectOptions => {
     return { url: "/v1/items/1", headers: authorization === undefined ? {} : { authorization } };
@@ -230,7 +230,7 @@ async function listen(app: FastifyInstance): Promise<number> {
   return Number(new URL(addressOf(app)).port);
 }
 
-test("GATE-2: no spelling of a path bypasses the token", async (t) => {
+test("HTTP_GUARD-2: no spelling of a path bypasses the token", async (t) => {
   const { app } = server(t, { token: TOKEN });
   const port = await listen(app);
   for (const target of ["/v1/items/1", "/%761/items/1", "/%76%31/items/1", "http://elsewhere/v1/items/1"]) {

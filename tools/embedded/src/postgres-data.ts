@@ -175,7 +175,7 @@ export async function initialise({ home, launcher, signal }: InitOptions): Promi
   const command = invoke(launcher, "initdb", [...args, ...localeOptions(launcher.major), "--no-instructions"]);
   const result = await runCommand({ ...command, env: launcher.env, cwd: home.folder, timeoutMs: 120_000, signal });
   if (result.code === 0) {
-    await rename(fresh, home.data);
+    await rename(fresh, home.data); // DATA-1
     return succeed(null);
   }
   await rm(fresh, { recursive: true, force: true });
