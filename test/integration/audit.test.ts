@@ -34,7 +34,11 @@ async function auditor(t: TestContext) {
   const outbox = await testOutbox(t, 18);
   const log = keptLogger();
   const clock = { now: 0 };
-  const made = new Auditor({ pool: outbox.pool, logger: log.logger, now: () => clock.now });
+  const made = new Auditor({
+    pool: outbox.pool,
+    logger: log.logger,
+    clock: { now: () => clock.now, wallClock: () => 0 },
+  });
   return { ...outbox, auditor: made, log, clock };
 }
 
@@ -104,7 +108,7 @@ test("AUDIT-3: an acker's report is written, by one publisher, when it is one an
 
 test("AUDIT-3, RECORD-1: a report that is heard again, also by another publisher, is no second line", async (t) => {
   const { auditor: made, pool } = await auditor(t);
-  const other = new Auditor({ pool, logger: keptLogger().logger, now: () => 0 });
+  const other = new Auditor({ pool, logger: keptLogger().logger, clock: { now: () => 0, wallClock: () => 0 } });
   const text = seal(busKey(SECRET), "audit", JSON.stringify(REPORT), Date.now(), "0123456789abcdef");
   // A bus for each: as if the queue had given the message to one and then to the other.
   const buses = [made, other].map((one) => {

@@ -137,14 +137,6 @@ export class Publisher {
     return roles;
   }
 
-  pause(): void {
-    this.dispatch.setPaused(true);
-  }
-
-  resume(): void {
-    this.dispatch.setPaused(false);
-  }
-
   /** Stops cleanly; bounded by the deadlines of its statements. */
   drain(): Promise<void> {
     return this.#lifecycle.stop(() => this.#drain());

@@ -1,15 +1,17 @@
 /**
- * Writes the audit: of this publisher's commands, and of what ackers were told, who have no table of it (their database
- * may be another one) and report on the bus.
+ * Writes the audit: of this publisher's commands, and of the commands that ackers have executed. Ackers have no table for it
+ * (their database may be another one) and report on the bus.
  *
  * Invariants:
- *  1. Every record is tried once, within the deadline of a statement; what PostgreSQL does not take stands in the log, whole.
- *  2. Of what a caller is refused, the first 60 a minute are recorded (`RefusalBudget`). Refusals of one address, or of one principal there, and refused signatures on the bus, are recorded once a minute, with
- *     how many there were: knocking does not push the other lines out of a bounded table.
- *  AUDIT-3. A report counts where its signature does, and once: heard again, also by another publisher, it is no new line.
+ *  AUDIT-1. Every record is tried once, within the deadline of a statement; a record that PostgreSQL does not take is logged
+ *           completely.
+ *  AUDIT-2. Of a caller's refusals, the first 60 a minute are recorded (`RefusalBudget`). Refusals of one address, or of one
+ *           principal there, and refused signatures on the bus, are recorded once a minute, with their number: knocking does
+ *           not push other lines out of a bounded table.
+ *  AUDIT-3. A report counts where its signature does, and once: heard again, also by another publisher, it adds no line.
  *  AUDIT-4. Reports are measured before they are parsed. `LANES` of them are with the database at a time, so that a flood
  *           does not take its connections from the messages; `MOST_UNDER_WAY` wait at most. One more is refused: its acker
- *           has it in the log then.
+ *           has it in the log.
  */
 import type { Bus, BusMessage } from "@acktor/shared/bus/bus";
 import type { Pool } from "@acktor/shared/db/pool";
@@ -17,6 +19,7 @@ import { cleanForeign } from "@acktor/shared/inspect/clean-context";
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
 import { LIMITS, readText, sealedBytes } from "@acktor/shared/inspect/wire-schemas";
 import { isJsonObject } from "@acktor/shared/protocol/bounded-json";
+import type { Clock } from "@acktor/shared/runtime/clock";
 import { LogThrottle } from "@acktor/shared/runtime/log-throttle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { z } from "zod";
@@ -26,11 +29,10 @@ import { RefusalBudget } from "./refusal-budget.ts";
 export interface AuditorOptions {
   readonly pool: Pool;
   readonly logger: Logger;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
-/** Every acker of a large fleet, told something at once. */
+/** Every acker of a large fleet after one command. */
 const MOST_UNDER_WAY = 1_000;
 const MOST_BYTES_UNDER_WAY = 4 * 1024 * 1024;
 const LANES = 2;
@@ -65,9 +67,9 @@ export class Auditor {
 
   constructor(options: AuditorOptions) {
     this.#options = options;
-    this.#knocks = new LogThrottle({ now: options.now });
-    this.#unwritten = new LogThrottle({ now: options.now });
-    this.#refusals = new RefusalBudget(options.now);
+    this.#knocks = new LogThrottle(options.clock);
+    this.#unwritten = new LogThrottle(options.clock);
+    this.#refusals = new RefusalBudget(options.clock);
   }
 
   /** Never rejects. @param report nonce of the report that it comes from */
@@ -84,7 +86,8 @@ export class Auditor {
 
   /** @returns how many refusals of this caller went unrecorded; null: neither is this one */
   #admit({ outcome, who, from }: AuditRecord): number | null {
-    // Of a principal, which is one of few; of a stranger, whatever name it gives, the address.
+    // A principal is one of few; of a stranger, whose name proves nothing, the address counts.
+    // AUDIT-2
     if (outcome === "unauthorized") return this.#knocks.admit(from);
     return outcome === "forbidden" ? this.#knocks.admit(`${from} ${who}`) : this.#refusals.admit(who);
   }
@@ -101,13 +104,14 @@ export class Auditor {
   async #onReport({ text, nonce, respond }: BusMessage): Promise<void> {
     const read = readText(report, text, LIMITS.medium);
     if (read === null) this.malformed++;
+    // AUDIT-4
     const crowded = this.#underWay >= MOST_UNDER_WAY || this.#bytes + text.length > MOST_BYTES_UNDER_WAY;
     if (read === null || crowded) return respond(REFUSED);
     this.#underWay++;
     this.#bytes += text.length;
     const lane = this.#reports++ % LANES;
     const written = (this.#lanes[lane] ?? Promise.resolve()).then(() => this.record(read.record, nonce));
-    // A lane outlives what broke in it.
+    // A lane continues after a failure in it.
     this.#lanes[lane] = written.catch((error) => {
       this.#options.logger.error({ err: error }, "a report could not be recorded");
     });
@@ -122,10 +126,11 @@ export class Auditor {
 
   async #write(record: AuditRecord, report: string | null): Promise<void> {
     const { pool, logger } = this.#options;
+    // AUDIT-1, AUDIT-3
     const written = await recordAction(pool, record, report);
     if (written.ok) return;
     const { code, message: why } = written.failure;
-    // What this publisher did itself is in the log whole; of reports the ackers have their own line.
+    // This publisher's own commands are always logged; of reports the ackers have their own line.
     const unsaid = report === null && record.service === "publisher" ? 0 : this.#unwritten.admit(code);
     if (unsaid !== null) logger.error({ record, code, why, unsaid }, "a command was not recorded");
   }

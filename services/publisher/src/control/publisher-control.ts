@@ -1,21 +1,22 @@
 /**
- * The publisher on the control plane: what it tells, what it is told, what it sees of the others.
- *
- * Invariant: nothing here is on the way of a message that came by HTTP or SQL; without NATS the publisher works the same.
+ * The publisher on the control plane: it announces itself, executes commands, and follows the other services. No message that
+ * came by HTTP or SQL passes here; without NATS the publisher works the same.
  */
 import type { Bus } from "@acktor/shared/bus/bus";
 import type { Pool } from "@acktor/shared/db/pool";
-import type { AskedCommand } from "@acktor/shared/inspect/command-desk";
-import { ControlPlane } from "@acktor/shared/inspect/control-plane";
+import type { AskedCommand, AuditRecord } from "@acktor/shared/inspect/command-desk";
+import { type Controlled, ControlPlane } from "@acktor/shared/inspect/control-plane";
 import { describeMachine } from "@acktor/shared/inspect/describe-machine";
 import { FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import { FleetView } from "@acktor/shared/inspect/fleet-view";
 import { logTransitions } from "@acktor/shared/inspect/log-transitions";
 import { type CommandOutcome, LINK_COMMANDS, runCommand, SERVICE_COMMANDS } from "@acktor/shared/inspect/run-command";
 import { LINK_SHOWN, SUPERVISOR_SHOWN } from "@acktor/shared/inspect/shown-contexts";
+import type { Summarized } from "@acktor/shared/inspect/station";
 import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { linkMachine } from "@acktor/shared/link/link-machine";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Supervisor } from "@acktor/shared/runtime/supervisor";
@@ -32,53 +33,52 @@ import { askReceipts, type Receipts } from "./ask-receipts.ts";
 import { Auditor } from "./auditor.ts";
 import { deadLettersBody, replayByFilter } from "./replay-by-filter.ts";
 
-export interface PublisherControlOptions {
+export interface PublisherControlParts {
   readonly config: PublisherSettings;
   readonly instance: string;
   readonly pool: Pool;
   readonly logger: Logger;
   readonly sharedBus: Bus | null;
-  /** Asked once the publisher is put together. */
-  readonly link: () => Link;
-  readonly supervisor: () => Supervisor | null;
-  readonly summary: () => { readonly [key: string]: Json };
-  /** Rows are due that nobody announced. */
-  readonly wake: () => void;
-  readonly now: () => number;
-  readonly wallClock: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
-/** Wakes from the bus closer together than this are one: a flood of them is no flood of claims. */
+/** What the control plane shows and commands; given at the start, when the publisher is put together. */
+export interface ControlledPublisher {
+  readonly link: Link;
+  readonly supervisor: Supervisor;
+  readonly view: Summarized;
+  readonly intake: Intake;
+  readonly limits: IntakeLimits;
+  readonly doorbell: { ring(): void };
+}
+
+/** Wakes from the bus that are closer together than this are one: a flood of them causes no flood of claims. */
 const WAKE_EVERY_MS = 20;
 const MOST_WAKE_BYTES = 4_096;
 
-export class PublisherControl {
+export class PublisherControl implements Controlled {
   readonly plane: ControlPlane;
   readonly fleet: FleetView;
   readonly commands: FleetCommands;
   readonly auditor: Auditor;
-  readonly #options: PublisherControlOptions;
+  readonly #parts: PublisherControlParts;
+  /** Written by `start`. */
+  #controlled: ControlledPublisher | null = null;
   #subscriptions: (() => void)[] = [];
   #waking: NodeJS.Timeout | null = null;
 
-  constructor(options: PublisherControlOptions) {
-    this.#options = options;
-    const { config, instance, pool, logger, now } = options;
-    this.auditor = new Auditor({ pool, logger, now });
+  constructor(parts: PublisherControlParts) {
+    this.#parts = parts;
+    const { config, instance, clock } = parts;
+    this.auditor = new Auditor(parts);
     const definitions = [
       ...[supervisorMachine, linkMachine, dispatcherMachine, periodicMachine].map(describeMachine),
       describeDelivery(),
     ];
     this.plane = new ControlPlane({
-      ...options,
-      clock: options,
-      random: { next: options.random },
-      controlled: {
-        summary: options.summary,
-        execute: (asked) => this.#execute(asked),
-        record: (record) => this.auditor.record(record),
-      },
+      ...parts,
+      controlled: this,
       service: "publisher",
       version: VERSION,
       natsUrl: config.NATS_URL,
@@ -89,7 +89,7 @@ export class PublisherControl {
       definitions,
     });
     const { bus, subjects, boot, station, desk } = this.plane;
-    this.fleet = new FleetView({ bus, subjects, boot, station, definitions, clock: options });
+    this.fleet = new FleetView({ bus, subjects, boot, station, definitions, clock });
     const { fleet } = this;
     this.commands = new FleetCommands({ bus, subjects, boot, desk, service: "publisher", instance, fleet });
   }
@@ -99,21 +99,22 @@ export class PublisherControl {
     return station.malformed + desk.malformed + this.fleet.malformed + this.auditor.malformed;
   }
 
-  followLink(actor: AnyActor): void {
+  /** The link's machine has started. */
+  machineStarted(actor: AnyActor): void {
     this.plane.station.follow({ name: "link", machine: "link", actor, shown: LINK_SHOWN, commands: LINK_COMMANDS });
   }
 
   followSupervisor(actor: AnyActor): void {
     const commands = SERVICE_COMMANDS;
     this.plane.station.follow({ name: "supervisor", machine: "supervisor", actor, shown: SUPERVISOR_SHOWN, commands });
-    logTransitions(actor, "supervisor", this.#options.logger);
+    logTransitions(actor, "supervisor", this.#parts.logger);
   }
 
   followDispatcher(actor: AnyActor): void {
     const shown = ["pollMs", "woken", "more", "failures"];
     this.plane.station.follow({ name: "dispatcher", machine: "dispatcher", actor, shown, commands: {} });
-    // Its gates are news; between claiming, sending and waiting it goes round with every poll.
-    logTransitions(actor, "dispatcher", this.#options.logger, (from, to) => from !== "IDLE" && to !== "IDLE");
+    // Its gates are news; it changes between claiming, sending and waiting with every poll.
+    logTransitions(actor, "dispatcher", this.#parts.logger, (from, to) => from !== "IDLE" && to !== "IDLE");
   }
 
   followRole(name: string, actor: AnyActor): void {
@@ -122,11 +123,13 @@ export class PublisherControl {
   }
 
   /** Joins the bus; the publisher is put together and listens. */
-  start(intake: Intake, limits: IntakeLimits): void {
+  start(controlled: ControlledPublisher): void {
+    this.#controlled = controlled;
+    const { intake, limits } = controlled;
     const { bus, subjects } = this.plane;
     this.#subscriptions = [
       takeFromBus({ bus, subject: subjects.enqueue, intake, limits }),
-      // Nothing is believed of a wake: however many come, they are one look each `WAKE_EVERY_MS`.
+      // A wake is not trusted: any number of them causes one claim each `WAKE_EVERY_MS`.
       bus.subscribe(subjects.wake, () => this.#wakeSoon(), { unsealed: true, mostBytes: MOST_WAKE_BYTES }),
       this.auditor.listen(bus, subjects.audit),
     ];
@@ -140,6 +143,20 @@ export class PublisherControl {
     return askReceipts(bus, subjects.receipts, this.fleet.count("acker"), messageId);
   }
 
+  /** Figures for the announcements, which begin with `start`. */
+  summary(): { readonly [key: string]: Json } {
+    return this.#controlled?.view.summary() ?? {};
+  }
+
+  record(record: AuditRecord): Promise<void> {
+    return this.auditor.record(record);
+  }
+
+  async execute(asked: AskedCommand): Promise<CommandOutcome> {
+    if (this.#controlled === null) return { ok: false, code: 503, reason: "the publisher is starting" };
+    return (await runCommand(asked.command, this.#controlled)) ?? this.#replay(asked, this.#controlled);
+  }
+
   /** Takes nothing more from the bus. Twice and early is fine. */
   leave(): void {
     for (const end of this.#subscriptions.splice(0)) end();
@@ -147,7 +164,7 @@ export class PublisherControl {
     this.#waking = null;
   }
 
-  /** Says goodbye. Twice and early is fine. */
+  /** Announces the stop. Twice and early is fine. */
   async stop(): Promise<void> {
     this.leave();
     this.fleet.stop();
@@ -157,18 +174,12 @@ export class PublisherControl {
   #wakeSoon(): void {
     this.#waking ??= setTimeout(() => {
       this.#waking = null;
-      this.#options.wake();
+      this.#controlled?.doorbell.ring();
     }, WAKE_EVERY_MS);
   }
 
-  async #execute(asked: AskedCommand): Promise<CommandOutcome> {
-    const { link, supervisor } = this.#options;
-    const known = await runCommand(asked.command, { link: link(), supervisor: supervisor() });
-    return known ?? this.#replay(asked);
-  }
-
-  async #replay({ args, who, said }: AskedCommand): Promise<CommandOutcome> {
-    const { pool, config, wake } = this.#options;
+  async #replay({ args, who, said }: AskedCommand, { doorbell }: ControlledPublisher): Promise<CommandOutcome> {
+    const { pool, config } = this.#parts;
     const body = deadLettersBody.safeParse(args);
     if (!body.success) {
       const issue = body.error.issues[0];
@@ -182,8 +193,8 @@ export class PublisherControl {
       who,
       said: body.data.who ?? said ?? null,
     });
-    if (!result.ok) return { ok: false, code: 503, reason: `the outbox cannot be asked (${result.failure.code})` };
-    if (!result.value.dry_run) wake();
+    if (!result.ok) return { ok: false, code: 503, reason: `the outbox does not answer (${result.failure.code})` };
+    if (!result.value.dry_run) doorbell.ring();
     return { ok: true, result: result.value, messages: result.value.replayed };
   }
 }

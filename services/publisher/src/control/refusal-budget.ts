@@ -6,8 +6,10 @@
  *            were not.
  *  BUDGET-2. At most `MOST_CALLERS` callers are remembered; the others share one budget.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
+
 const MOST = 60;
-const WINDOW_MS = 60_000;
+const PERIOD_MS = 60_000;
 const MOST_CALLERS = 1_000;
 
 interface Spent {
@@ -17,24 +19,25 @@ interface Spent {
 }
 
 export class RefusalBudget {
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #callers = new Map<string, Spent>();
 
-  /** @param now monotonic milliseconds */
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** @returns how many went unrecorded before this one; null: this one is not recorded either */
   admit(caller: string): number | null {
-    const at = this.#now();
+    const at = this.#clock.now();
+    // BUDGET-2
     if (!this.#callers.has(caller) && this.#callers.size >= MOST_CALLERS) this.#forgetOld(at);
     const name = this.#callers.has(caller) || this.#callers.size < MOST_CALLERS ? caller : "";
     const spent = this.#callers.get(name);
-    if (spent === undefined || at - spent.since >= WINDOW_MS) {
+    if (spent === undefined || at - spent.since >= PERIOD_MS) {
       this.#callers.set(name, { since: at, admitted: 1, unsaid: 0 });
       return spent?.unsaid ?? 0;
     }
+    // BUDGET-1
     if (spent.admitted >= MOST) {
       spent.unsaid++;
       return null;
@@ -44,6 +47,6 @@ export class RefusalBudget {
   }
 
   #forgetOld(at: number): void {
-    for (const [name, { since }] of this.#callers) if (at - since >= WINDOW_MS) this.#callers.delete(name);
+    for (const [name, { since }] of this.#callers) if (at - since >= PERIOD_MS) this.#callers.delete(name);
   }
 }

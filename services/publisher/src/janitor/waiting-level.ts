@@ -20,6 +20,10 @@ export class WaitingLevel {
     this.#highWater = highWater;
   }
 
+  isUp(): boolean {
+    return this.databaseUp;
+  }
+
   get highWater(): number {
     return this.#highWater;
   }
