@@ -72,7 +72,7 @@ test("foreign text is recorded, also what PostgreSQL cannot keep", async (t) => 
   assert.deepEqual(row?.detail, { service: "publisher", instance: "p.1", args: { [kept]: kept } });
 });
 
-test("refused tokens of one address are one line a minute, with how many there were", async (t) => {
+test("AUDIT-2: refused tokens of one address are one line a minute, with their number", async (t) => {
   const { auditor: made, pool, clock } = await auditor(t);
   const knock = (from: string): Promise<void> => made.record({ ...RECORD, from, outcome: "unauthorized" });
   for (let i = 0; i < 50; i++) await knock("10.0.0.1");
@@ -141,7 +141,7 @@ test("AUDIT-4: a deep or a wide report, or many at once, is refused: none is par
   assert.equal((await listed(pool, 1_000)).length, 1_000);
 });
 
-test("what PostgreSQL does not take stands in the log, whole, and nobody is told no", async (t) => {
+test("AUDIT-1: what PostgreSQL does not take is logged completely, and no caller is refused", async (t) => {
   const { auditor: made, pool, log } = await auditor(t);
   await pool.stop();
   await made.record(RECORD);

@@ -141,7 +141,7 @@ const step = fc.oneof(
   fc.constantFrom("fails" as const, "time" as const),
 );
 
-test("after any events: one claim at most, none behind a closed gate, and none long after a wake", async () => {
+test("DISPATCHER_MACHINE-2: in every sequence of events: one claim at most, none behind a closed gate, and none long after a wake", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const { actor, clock, claim } = start();
@@ -176,7 +176,7 @@ test("after any events: one claim at most, none behind a closed gate, and none l
   );
 });
 
-test("a wake during a claim is followed by another claim immediately", async () => {
+test("DISPATCHER_MACHINE-1: a wake during a claim is followed by another claim immediately", async () => {
   const { actor, claim, state } = start();
   actor.send({ type: "gates.opened" });
   actor.send({ type: "outbox.woken" });

@@ -95,7 +95,7 @@ test("where there was more to do, the next run follows immediately", async () =>
   }
 });
 
-test("after failures the pause doubles up to sixteen intervals, and a run that works forgets them", async () => {
+test("PERIODIC-2: after failures the pause doubles up to sixteen intervals, and a run that works forgets them", async () => {
   const { clock, work } = start();
   for (const factor of [2, 4, 8, 16, 16]) {
     await work.failed();
@@ -111,7 +111,7 @@ test("after failures the pause doubles up to sixteen intervals, and a run that w
   assert.equal(work.begun, before + 1);
 });
 
-test("after any events one run at most is under way, and none is ever the last", async () => {
+test("PERIODIC-1: in every sequence of events one run at most is under way, and none is the last", async () => {
   const step = fc.constantFrom("now", "time", "done", "more", "failed");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

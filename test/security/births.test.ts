@@ -64,7 +64,7 @@ for (const [name, filters] of Object.entries(HOSTILE)) {
   });
 }
 
-test("a flood of births leaves the event loop three quarters of the time, and an honest one is still heard", async () => {
+test("PACED-1, GREETER-1, GREETER-2: a flood of births leaves the event loop three quarters of the time, and an honest one is still served", async () => {
   const rig = stage();
   const filters = HOSTILE["wildcards and texts side by side"] ?? [];
   // CPU between two turns of the event loop: unlike elapsed time it does not depend on what else the machine does.
@@ -130,7 +130,7 @@ test("RESUME-3: no filter makes a statement slow: 512 hostile filters over 20,00
   assert.ok(slowest < 1_000, `a page took ${slowest} ms`);
 });
 
-test("a destination that did not answer when it was resumed is not resumed by every birth that follows", () => {
+test("DESTINATION-3: a destination that did not answer when it was resumed is not resumed by every later birth", () => {
   const rig = dispatcherRig();
   for (let n = 0; n < 100; n++) rig.dispatcher.health.notePark(`plant/${n}`);
   const resumed = (): number => rig.unpark(() => true).length;

@@ -152,7 +152,7 @@ eachVersion.test(
   },
 );
 
-test("counters and numbers at their limits end the row, or are delivered; nothing stops", async (t) => {
+test("POSTGRES_OUTBOX-2: counters and numbers at their limits end the row, or are delivered; nothing stops", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const odd = messages(4);
   const good = messages(HEALTHY);

@@ -1,4 +1,4 @@
-/** What `/openapi.json` of the publisher says of its routes. */
+/** The routes in the publisher's `/openapi.json`. */
 import { HEALTH_DOCS } from "@acktor/shared/runtime/health-docs";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { messageDocs } from "./http/message-docs.ts";

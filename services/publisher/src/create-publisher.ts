@@ -14,7 +14,7 @@ export interface PublisherOptions {
   readonly databaseUrl: string;
   /** mqtt://, mqtts://, ws:// or wss:// */
   readonly mqttUrl: string;
-  /** Name of this process among its replicas; stable, or a restarted one is a stranger. */
+  /** Name of this process among its replicas; stable, or a restarted one counts as another. */
   readonly instance?: string;
   /** Port of its HTTP on 127.0.0.1; 0 = any. Default 8080. */
   readonly httpPort?: number;
@@ -34,16 +34,16 @@ export interface RunningLibraryPublisher {
   readonly started: Promise<{ readonly ok: true } | { readonly ok: false; readonly fault: string }>;
   /** http://127.0.0.1:<port> */
   readonly url: string;
-  /** Finishes what runs, within five seconds, and closes everything. Twice and early is fine. */
+  /** Finishes what runs, within five seconds, and closes everything. May be called early; a second call has no effect. */
   stop(): Promise<void>;
 }
 
 export type CreatePublisherResult =
   | ({ readonly ok: true } & RunningLibraryPublisher)
-  /** Every fault of the options at once. */
+  /** Every fault of the options. */
   | { readonly ok: false; readonly faults: readonly string[] };
 
-/** Starts a publisher. It connects, and connects again, by itself; an unreachable server is no fault. */
+/** Starts a publisher. It connects and reconnects automatically; an unreachable server is no fault. */
 export async function createPublisher(options: PublisherOptions): Promise<CreatePublisherResult> {
   const { databaseUrl, mqttUrl, instance, httpPort, policy, logStream } = options;
   const env: Environment = {

@@ -1,4 +1,4 @@
-/** Before the publisher works: waits for PostgreSQL, brings the schema up, writes the settings that SQL callers share with us. */
+/** Before the publisher works: waits for PostgreSQL, migrates the schema, writes the settings that SQL callers share with the publisher. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { Logger } from "@acktor/shared/runtime/logger";

@@ -5,9 +5,8 @@
  * Parts that need each other share an object that is made first: the `InFlightBook` (dispatcher and settler), the `Doorbell`
  * (every part that makes rows due, and the dispatcher), the `WaitingLevel` (intake and janitor).
  *
- * Invariants:
- *  PUBLISHER-1. Rows are claimed and published only between the start of the roles and `drain`.
- *  PUBLISHER-2. After `drain` no row is leased to this process, every accepted request is answered, and no work is under way.
+ * Rows are claimed and published only between the start of the roles and `drain`. After `drain` no row is leased to this
+ * process, every accepted request is answered, and no work is under way.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
@@ -147,14 +146,12 @@ export class Publisher {
     await this.intake.drain();
     this.presence.stop();
     this.#greeter.stop();
-    // PUBLISHER-1
     await Promise.all([this.dispatch.stop(), this.janitor.stop(), this.#resumer.stop()]);
     await this.#lastPubacks();
     this.dispatcher.flushRecords();
     await link.stop();
     await this.#ackWriter.drain();
     await this.#writer.drain();
-    // PUBLISHER-2
     troubles.report("release", await outbox.releaseAll());
   }
 

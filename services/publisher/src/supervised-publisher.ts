@@ -1,7 +1,6 @@
 /**
  * The stages of a publisher's life, for its supervisor.
- *
- * Invariant SUPERVISED-1: requests that were accepted are answered before the publisher's connections close.
+ * Requests that were accepted are answered before its connections close.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Role, Supervised } from "@acktor/shared/runtime/supervisor";
@@ -57,14 +56,14 @@ export class SupervisedPublisher implements Supervised {
     const { control, publisher } = this.#parts;
     control.leave();
     this.front?.overview.stop();
-    // SUPERVISED-1: requests in progress are answered while the intake drains; then nothing is accepted any more.
+    // Requests in progress are answered while the intake drains; then nothing is accepted any more.
     const closing = this.front?.http.close();
     await publisher.drain();
     await closing;
     await this.close();
   }
 
-  /** Closes the connections. Twice is fine. */
+  /** Closes the connections. A second call has no effect. */
   async close(): Promise<void> {
     const { link, principals, control, pool, tracing } = this.#parts;
     await link.stop();

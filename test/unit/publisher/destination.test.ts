@@ -20,7 +20,7 @@ test("it is ready while its queue holds something and its window has room", () =
   assert.equal(destination.ready, true);
 });
 
-test("a parked one takes nothing but a probe, and a probe goes beyond the window", () => {
+test("DESTINATION-1: a parked destination takes nothing but a probe, and a probe may exceed the window", () => {
   const destination = new Destination("a");
   destination.parked = true;
   destination.queue.push(queued());
@@ -31,7 +31,7 @@ test("a parked one takes nothing but a probe, and a probe goes beyond the window
   assert.equal(destination.ready, true);
 });
 
-test("silence counts once per ack timeout, and the third one in a row parks", () => {
+test("DESTINATION-2: silence counts once per ack timeout, and the third one in a row parks", () => {
   const destination = new Destination("a");
   assert.equal(SILENCE_LIMIT, 3);
   assert.equal(destination.silent(10_000, BOUNDS), false);

@@ -53,7 +53,7 @@ function connect(link: FakeLink, state: "CONNECTED" | "DISCONNECTED"): void {
   link.emit("link.transition", { region: "connection", from: "x", to: state, event: "x" });
 }
 
-test("it claims while the link is CONNECTED, and gives back when it is not", async (t) => {
+test("DISPATCH_ROLE-1: it claims while the link is CONNECTED, and gives back when it is not", async (t) => {
   const { role, link, state, abort, claims, dispatcher, doorbell } = rig(t);
   connect(link, "DISCONNECTED");
   link.room = 0;
@@ -92,7 +92,7 @@ test("an open breaker and a pause close the gate too", async (t) => {
   await ran;
 });
 
-test("a claim that only set rows of parked destinations aside is followed by the next at once", async (t) => {
+test("DISPATCHER_MACHINE-3: a claim that only set rows of parked destinations aside is followed by the next immediately", async (t) => {
   const { role, state, abort, claims, dispatcher } = rig(t);
   const message = leased();
   state.answer = () => (state.claims.length < 5 ? claimed([], true) : claimed([message]));
@@ -116,7 +116,7 @@ test("a claim that filled its limit is followed by the next when memory is low",
   await ran;
 });
 
-test("with memory full nothing is asked for, and the claim goes on when there is room", async (t) => {
+test("with memory full nothing is claimed, and the claims continue when there is room", async (t) => {
   const { role, link, state, abort, claims, dispatcher, doorbell, book } = rig(t);
   link.room = 0;
   state.answer = (limit) =>
@@ -149,7 +149,7 @@ test("with memory full nothing is asked for, and the claim goes on when there is
   await ran;
 });
 
-test("a wake looks for superseded retained rows at once; without one, once a second", async (t) => {
+test("DOORBELL-1: a ring for new rows looks for superseded retained rows immediately; without one, once a second", async (t) => {
   const { role, state, abort, claims, doorbell } = rig(t, 20);
   const ran = role.run(abort.signal);
   await claims(4);
@@ -193,7 +193,7 @@ test("a stop waits for the claim under way and gives its rows back; twice and ea
   await ran;
 });
 
-test("no two claims are under way, also when the gate closes and opens during one", async (t) => {
+test("DISPATCH_ROLE-2: no two claims are under way, also when the gate closes and opens during one", async (t) => {
   const { role, link, state, abort, claims } = rig(t);
   let running = 0;
   const ends: (() => void)[] = [];
@@ -243,7 +243,7 @@ test("a run whose machine broke rejects; started again it works, whenever the br
   await ran;
 });
 
-test("a throw in a timer or a listener ends the run, not the process; the next run works", async (t) => {
+test("DISPATCH_ROLE-3: an exception in a timer or a listener ends the run, not the process; the next run works", async (t) => {
   const { role, link, abort, claims } = rig(t);
   const capacity = link.capacity;
   const ran = role.run(abort.signal);

@@ -105,7 +105,7 @@ test("an ack timeout ends the wait only when the attempt stands in the row", () 
   assert.deepEqual([rig.dispatcher.counts.ackTimeouts, rig.dispatcher.unacked], [1, 0]);
 });
 
-test("a row that another owner has is let go", () => {
+test("a row whose lease another publisher holds is no longer in flight here", () => {
   const rig = dispatcherRig();
   const message = leased();
   rig.offer(message);
@@ -134,7 +134,7 @@ test("only a first PUBLISH measures the round trip (Karn)", () => {
   assert.equal(timeoutAfter(1), 2_000);
 });
 
-test("a row that comes due again while it is in flight takes one place in the window, not two", () => {
+test("IN_FLIGHT-1, IN_FLIGHT-2: a row that comes due again while it is in flight takes one place in the window, not two", () => {
   const rig = dispatcherRig();
   for (let round = 0; round < 40; round++) {
     const message = leased({ topic: "plant/7" });
@@ -201,7 +201,7 @@ test("a birth brings forward what is in flight, to when its ack is late", () => 
   );
 });
 
-test("before it goes, a publisher records what has a PUBACK and no record", () => {
+test("RECORDER-1: before it stops, a publisher records what has a PUBACK and no record", () => {
   const rig = dispatcherRig();
   const [done, waiting, written] = [leased(), leased(), leased()];
   rig.offer(written);

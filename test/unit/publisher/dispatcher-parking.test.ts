@@ -21,7 +21,7 @@ function probe(rig: Rig, message: LeasedMessage): void {
   rig.dispatcher.offer([message], rig.now() + 15_000, true);
 }
 
-test("nobody subscribed (0x10): parked at once, the attempt recorded, what waited set aside", () => {
+test("no subscriber (0x10): parked immediately, the attempt recorded, what waited set aside", () => {
   const rig = dispatcherRig();
   const messages = some(20, "a");
   rig.offer(...messages);
@@ -37,7 +37,7 @@ test("nobody subscribed (0x10): parked at once, the attempt recorded, what waite
   assert.equal(rig.dispatcher.unacked, 0);
 });
 
-test("three ack timeouts in a row park, and what comes for it is set aside, not sent", () => {
+test("HEALTH-1: three ack timeouts in a row park, and later messages for it are set aside, not sent", () => {
   const rig = dispatcherRig();
   for (let silence = 1; silence <= 3; silence++) {
     assert.deepEqual(rig.told.parked, []);
@@ -96,7 +96,7 @@ test("a probe goes to a parked destination, and its answer brings the destinatio
   assert.equal(rig.published().at(-1), next.messageId);
 });
 
-test("a probe that nobody answers leaves the destination parked", () => {
+test("a probe without an answer leaves the destination parked", () => {
   const rig = dispatcherRig();
   park(rig, "a");
   const message = leased({ topic: "a" });

@@ -139,7 +139,7 @@ class World {
   }
 }
 
-test("every PUBLISH ends in a record or an ack: no more than one record, and none after the ack", () => {
+test("PUBLISH_ENDS-1: every PUBLISH ends in a record or an ack: no more than one record, and none after the ack", () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 60, maxLength: 120 }), (steps) => {
       const world = new World();

@@ -15,7 +15,7 @@ function suspect(rig: Rig): LeasedMessage {
   return { ...message, leaseToken: "3", attempts: 2 };
 }
 
-test("a suspect goes out alone: after what is in flight, before what comes later", () => {
+test("a suspect is sent alone: after what is in flight, before later messages", () => {
   const rig = dispatcherRig();
   const bad = suspect(rig);
   const [first, last] = [leased({ topic: "first" }), leased({ topic: "last" })];
@@ -42,7 +42,7 @@ test("busy neighbours do not keep a suspect from its turn", () => {
   assert.ok(rig.published().length > outstanding.length + 3);
 });
 
-test("what the broker hangs up on five times ends", () => {
+test("a message at which the broker closes the connection five times is marked failed", () => {
   const rig = dispatcherRig();
   const bad = leased();
   for (let end = 0; end < 5; end++) {

@@ -9,7 +9,7 @@ function some(count: number, topic = "plant/1"): LeasedMessage[] {
   return Array.from({ length: count }, () => leased({ topic }));
 }
 
-test("no more messages are un-acked than the window holds, all destinations together", () => {
+test("HEALTH-2: no more messages are un-acked than the window holds, all destinations together", () => {
   const rig = dispatcherRig({ window: 20 });
   for (const topic of ["a", "b", "c"]) rig.offer(...some(15, topic));
   assert.equal(rig.dispatcher.unacked, 20);
@@ -44,7 +44,7 @@ test("a destination starts with sixteen, and its window grows with its acks", ()
   assert.equal(rig.dispatcher.unacked, 32);
 });
 
-test("destinations are served in turn, one message each", () => {
+test("DESTINATIONS-1: destinations are served in turn, one message each", () => {
   const rig = dispatcherRig({ window: 6 });
   rig.link.room = 0;
   const messages = ["a", "b", "c"].flatMap((topic) => some(4, topic));
@@ -77,7 +77,7 @@ test("the link is given no more than it takes", () => {
   assert.equal(rig.published().length, 5);
 });
 
-test("a lease with less than three seconds left is not used, but given back", () => {
+test("SENDING-1: a lease with less than three seconds left is not used, but given back", () => {
   const rig = dispatcherRig();
   const [late, timely] = [leased(), leased()];
   rig.dispatcher.offer([late], rig.now() + 2_999);
@@ -133,7 +133,7 @@ test("an expired message is not sent, and one that will expire says when", () =>
   assert.equal(rig.dispatcher.queued, 0);
 });
 
-test("a closing gate releases immediately what was not sent, and what arrives later", () => {
+test("DISPATCHER-1, WAITING_MESSAGES-2: a gate that closes gives back immediately what was not sent, and later messages", () => {
   const rig = dispatcherRig();
   rig.link.room = 2;
   const messages = [...some(3, "a"), ...some(2, "b")];
@@ -151,7 +151,7 @@ test("a closing gate releases immediately what was not sent, and what arrives la
   assert.equal(rig.published().length, 2);
 });
 
-test("what the link would not take now stays first in its turn", () => {
+test("SENDING-3: what the link does not take now keeps its place", () => {
   for (const why of ["not_connected", "breaker_open", "window_full"] as const) {
     const rig = dispatcherRig();
     rig.link.refuses = () => why;
@@ -169,7 +169,7 @@ test("what the link would not take now stays first in its turn", () => {
   }
 });
 
-test("what this broker will never take fails, and holds nobody up", () => {
+test("SENDING-2: what this broker will never take is marked failed, and delays no other message", () => {
   for (const why of ["too_large", "qos_unsupported", "retain_unsupported"] as const) {
     const rig = dispatcherRig();
     const [bad, good] = [leased({ contentType: "bad" }), leased()];
@@ -209,7 +209,7 @@ test("nothing is reserved behind a closed gate, for a parked destination, or for
   assert.equal(rig.dispatcher.reserve("other"), false);
 });
 
-test("one of several destinations has at most a quarter of memory; the rest waits in the outbox", () => {
+test("WAITING_MESSAGES-1: one of several destinations has at most a quarter of memory; the rest waits in the outbox", () => {
   const rig = dispatcherRig();
   rig.link.room = 0;
   rig.offer(leased({ topic: "other" }));
@@ -246,7 +246,7 @@ test("memory holds the answers of some seconds, within its bounds", () => {
   assert.equal(roomAt(0), least);
 });
 
-test("it says that memory is low while at least half is free", () => {
+test("it rings for more while at least half of the memory is free", () => {
   const rig = dispatcherRig();
   rig.link.room = 0;
   for (const topic of ["a", "b", "c", "d", "e", "f"]) rig.offer(...some(100, topic));
@@ -258,7 +258,7 @@ test("it says that memory is low while at least half is free", () => {
   assert.equal(rig.told.lows, before + 1);
 });
 
-test("the number of destinations remembered is bounded, parked ones too", () => {
+test("DESTINATIONS-2: the number of destinations remembered is bounded, parked ones too", () => {
   const rig = dispatcherRig();
   for (let i = 0; i < 10_000; i++) rig.dispatcher.health.notePark(`parked/${i}`);
   for (let i = 0; i < 2_000; i++) {

@@ -103,7 +103,7 @@ test("rows whose lease another publisher holds are no longer in flight here", as
   assert.deepEqual([stateOf(mine.attempt), stateOf(others.attempt)], ["RECORDED", "CLOSED"]);
 });
 
-test("WRITER-1: while the database is away an attempt is tried again, and no row counts as fenced", async () => {
+test("OUTBOX_WRITER-1: while the database is away an attempt is tried again, and no row counts as fenced", async () => {
   let away = 1;
   const { writer, calls, attempt } = writerRig({
     recordAttempts: async (records) => (away-- > 0 ? AWAY : rows(...records.map(({ messageId }) => ({ messageId })))),
@@ -138,7 +138,7 @@ test("failures and returned leases carry their tokens, and a failure is announce
   ]);
 });
 
-test("WRITER-3: parking and resuming keep their order, so that the last one counts", async () => {
+test("OUTBOX_WRITER-3: parking and resuming keep their order, so that the last one counts", async () => {
   const { writer, calls } = writerRig();
   const message = leased();
   writer.park("a", [message]);
@@ -171,7 +171,7 @@ test("a drain writes what waits, gives up after one attempt where the database i
   assert.equal(stateOf(late.attempt), "RECORDED");
 });
 
-test("WRITER-2: what exceeds the queue behind a database that is away is left to the leases", async () => {
+test("OUTBOX_WRITER-2: what exceeds the queue behind a database that is away is left to the leases", async () => {
   let answer: (result: typeof AWAY) => void = () => undefined;
   const blocked = new Promise<typeof AWAY>((resolve) => {
     answer = resolve;

@@ -41,7 +41,7 @@ test("a live birth resumes what waits for its filters", () => {
   ]);
 });
 
-test("a retained birth, and a loss, only say who is there", () => {
+test("PRESENCE-1: a retained birth, and a loss, resume nothing", () => {
   const { watch, births, say } = rig();
   say({ retain: true });
   say({ instance: "two", status: "lost", filters: [] });
@@ -63,7 +63,7 @@ test("a clean stop clears the record", () => {
   assert.equal(watch.counts.ignored, 0);
 });
 
-test("an acker that flaps resumes once a second, each acker for itself", () => {
+test("PRESENCE-3: an acker that flaps resumes once a second, each acker for itself", () => {
   const { births, clock, say } = rig();
   for (let i = 0; i < 10; i++) {
     say();
@@ -95,7 +95,7 @@ test("an acker whose clock is ahead counts", () => {
   assert.equal(births.length, 1);
 });
 
-test("the number of ackers remembered is bounded; the one not heard of for longest goes", () => {
+test("PRESENCE-2: the number of ackers remembered is bounded; the one with the oldest record is forgotten", () => {
   const { watch, say } = rig();
   for (let i = 0; i <= 10_000; i++) say({ instance: `i${i}`, retain: true });
   say({ instance: "i1", retain: true });
@@ -112,7 +112,7 @@ test("it takes the topics of presence and no others", () => {
   assert.equal(watch.handles("delivery/ackers/one"), false);
 });
 
-test("what is beyond the limits is counted, and logged with the instance and the reason, once a minute", () => {
+test("PRESENCE-4: records beyond the limits are counted, and logged with the instance and the reason, once a minute", () => {
   const { watch, births, clock, say, receive, lines } = rig();
   for (let i = 0; i < 10; i++) {
     say({ instance: `many${i}`, filters: Array.from({ length: 101 }, (_, n) => `t/${n}`) });

@@ -92,7 +92,7 @@ test("a walk ends where the last one joined, also when rows there are gone", asy
   assert.equal(asked.length, 5);
 });
 
-test("a destination that listens to no birth is not released", async () => {
+test("a destination that ignores births is not released", async () => {
   const { resumer, nth } = rig();
   resumer.add(["#"]);
   const { birth, page } = await nth(0);
@@ -101,7 +101,7 @@ test("a destination that listens to no birth is not released", async () => {
   await resumer.stop();
 });
 
-test("more filters than may wait become one for everything", async () => {
+test("RESUMER-1: more filters than may wait become one for everything", async () => {
   const { resumer, nth } = rig();
   resumer.add(["first"]);
   const first = await nth(0);
@@ -114,7 +114,7 @@ test("more filters than may wait become one for everything", async () => {
   await resumer.stop();
 });
 
-test("a database that is away is said; the rows come due by their own schedule, and the next birth works", async () => {
+test("RESUMER-4: an unreachable database is logged; the rows come due by their own schedule, and the next birth works", async () => {
   const { resumer, nth, counts, log } = rig();
   resumer.add(["a"]);
   (await nth(0)).fail();
@@ -128,7 +128,7 @@ test("a database that is away is said; the rows come due by their own schedule, 
   await resumer.stop();
 });
 
-test("a stop ends the walk between two pages, and begins no other; twice and early is fine", async () => {
+test("RESUMER-2: a stop ends the walk between two pages; it may be called early and twice", async () => {
   const { resumer, nth, asked } = rig();
   await rig().resumer.stop();
   resumer.add(["a"]);

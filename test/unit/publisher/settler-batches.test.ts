@@ -24,7 +24,7 @@ test("late ones are counted and told like the others", async () => {
   assert.deepEqual([rig.settler.counts.settled, rig.settler.counts.late, rig.told.length], [1, 1, 1]);
 });
 
-test("the same ack twice in a batch is one settled and one duplicate, and nobody is asked", async () => {
+test("the same ack twice in a batch is one settled and one duplicate, without a further statement", async () => {
   const rig = settlerRig();
   const { id } = rig.publish();
   for (let i = 0; i < 3; i++) rig.receive(id, '{"client_id":"c1"}');
@@ -91,7 +91,7 @@ test("while the database is away a batch is tried again, and nothing is lost", a
   await rig.writer.drain();
 });
 
-test("a drain does not wait for a database that is away", async () => {
+test("a drain does not wait for an unreachable database", async () => {
   const rig = settlerRig();
   rig.answerAcks = () => AWAY;
   rig.receive(rig.publish().id, "{}");
@@ -104,7 +104,7 @@ test("a drain does not wait for a database that is away", async () => {
   assert.equal(rig.settler.counts.dropped, 2);
 });
 
-test("a batch that the database refuses is dropped, and said", async () => {
+test("a batch that the database refuses is dropped, and reported", async () => {
   const rig = settlerRig();
   rig.answerAcks = () => REFUSED;
   rig.receive(rig.publish().id, "{}");
@@ -113,7 +113,7 @@ test("a batch that the database refuses is dropped, and said", async () => {
   assert.match(rig.log.messages()[0] ?? "", /^settle /);
 });
 
-test("no more acks wait than may; one more is dropped and counted", async () => {
+test("ACK_WRITER-1: the acks that wait are bounded; one more is dropped and counted", async () => {
   const rig = settlerRig();
   const ends: ((result: DbResult<Settled>) => void)[] = [];
   rig.answerAcks = () => new Promise((resolve) => ends.push(resolve));

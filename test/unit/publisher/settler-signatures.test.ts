@@ -69,7 +69,7 @@ test("the budget fills again with time, and what holds under a message in flight
   assert.equal(budget.check(holds, false), null);
 });
 
-test("acks of made-up ids wait on their own: the outbox is asked for the awaited one meanwhile", async () => {
+test("ACK_WRITER-2: acks of made-up ids wait on their own: the awaited one is settled meanwhile", async () => {
   const rig = settlerRig();
   const { id } = rig.publish({ checksum: CHECKSUM });
   let answer = (): void => undefined;

@@ -65,6 +65,7 @@ const NOTHING: readonly (readonly [what: string, change: Partial<IncomingMessage
   ["a topic below an ack topic", { topic: "delivery/ack/a/b" }, "malformed"],
   ["the prefix itself", { topic: "delivery/ack" }, "malformed"],
   ["an id that is not ours", { topic: "delivery/ack/42" }, "unknown"],
+  // SETTLER-2
   ["another content's checksum", { payload: Buffer.from(`{"checksum":"${OTHER_CHECKSUM}"}`) }, "checksumMismatch"],
   ["another topic", { payload: Buffer.from('{"topic":"data/x"}') }, "topicMismatch"],
   [
@@ -164,7 +165,7 @@ test("a rejection with the current token moves the window and is written with it
   assert.deepEqual([rig.settler.counts.rejected, rig.lanesFreed], [1, 1]);
 });
 
-test("a rejection with an earlier token moves no window, and the database says that it is stale", async () => {
+test("SETTLER-3: a rejection with an earlier token moves no window, and the database says that it is stale", async () => {
   const rig = settlerRig();
   const { id } = rig.publish({ leaseToken: "7" });
   rig.answerRejections = () => [];
@@ -196,7 +197,7 @@ test("rubbish is logged once a second, in one line, with how much there was", ()
   assert.equal((JSON.parse(rig.log.lines[1] ?? "") as { malformed: number }).malformed, 52);
 });
 
-test("receiving never throws, and what is not valid reaches no statement", async () => {
+test("SETTLER-1: receiving never throws, and what is not valid reaches no statement", async () => {
   const topic = fc.oneof(
     fc.string(),
     fc.constantFrom("delivery/ack/", "delivery/ack"),

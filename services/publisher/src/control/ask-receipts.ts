@@ -14,21 +14,21 @@ export interface Receipts {
 }
 
 /**
- * @param known ackers on the bus; without any nobody is asked
+ * @param known ackers on the bus; without any no question is sent
  * @returns within half a second
  */
 export async function askReceipts(bus: Bus, subject: string, known: number, messageId: string): Promise<Receipts> {
   if (known === 0) return { receipts: [], ackers: { known: 0, answered: 0 } };
   const question = JSON.stringify({ v: WIRE_VERSION, message_id: messageId });
   const replies: ReceiptReply[] = [];
-  // What is no receipt does not keep one out by coming first.
+  // A reply that is not a receipt takes no receipt's place.
   const accept = (text: string): boolean => {
     const reply = readText(receiptReply, text, LIMITS.small);
     if (reply !== null) replies.push(reply);
     return reply !== null;
   };
   await bus.requestMany(subject, question, { forMs: GATHER_MS, most: known, accept });
-  // Of one row there is one receipt, whoever read it.
+  // One row gives one receipt, no matter which ackers read it.
   const distinct = new Map(
     replies.flatMap(({ receipt }) => (receipt === null ? [] : [[receipt.received_at, receipt]])),
   );

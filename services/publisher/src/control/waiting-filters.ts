@@ -1,7 +1,8 @@
 /**
  * Filters of births that wait for their turn together.
  *
- * Invariant WAITING-1: at most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which resumes no row too late:
+ * Invariants:
+ *  WAITING-1. At most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which resumes no row too late:
  * who may announce a hundred filters may announce `#`.
  */
 const MAX_FILTERS = 512;

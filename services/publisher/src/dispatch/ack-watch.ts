@@ -11,7 +11,7 @@ import type { DispatchCounts } from "./dispatch-counts.ts";
 import type { InFlight, InFlightBook } from "./in-flight-book.ts";
 import type { Writes } from "./outbox-writer.ts";
 
-/** Messages looked at in one step: less than a millisecond, whatever filters a birth has. */
+/** Messages looked at in one step: less than a millisecond, for any filters of a birth. */
 const STEP = 256;
 
 export interface AckWatchParts {

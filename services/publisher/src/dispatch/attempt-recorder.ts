@@ -1,7 +1,8 @@
 /**
  * Turns attempts into the records that the outbox keeps of them.
  *
- * Invariant RECORDER-1: each PUBLISH that was written ends as an attempt in the row or with its ack.
+ * Invariants:
+ *  RECORDER-1. Each PUBLISH that was written ends as an attempt in the row or with its ack.
  */
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";

@@ -50,7 +50,7 @@ export class Destination {
     this.name = name;
   }
 
-  /** True when the next queued message may go out. */
+  /** True when the next queued message may be sent. */
   get ready(): boolean {
     const [first] = this.queue;
     if (first === undefined) return false;

@@ -1,10 +1,10 @@
 /**
- * The destinations in memory: whose turn it is, and whom to forget.
+ * The destinations in memory: which has the next turn, and which to forget.
  *
  * Invariants:
- *  1. Those that may send are served in turn, one message each; the one that is held stays first.
- *  2. At most `MAX_DESTINATIONS` are remembered. Only idle ones are forgotten, oldest first and parked ones last: the
- *     outbox remembers those too, and the claim sets their rows aside.
+ *  DESTINATIONS-1. Those that may send are served in turn, one message each; the one that is held stays first.
+ *  DESTINATIONS-2. At most `MAX_DESTINATIONS` are remembered. Only idle ones are forgotten, oldest first and parked ones last:
+ *     the outbox remembers those too, and the claim sets their rows aside.
  */
 import { destinationOf } from "@acktor/shared/protocol/topics";
 import type { LeasedMessage } from "../outbox/outbox.ts";
@@ -44,6 +44,7 @@ export class Destinations {
   named(name: string): Destination {
     let destination = this.#byName.get(name);
     if (destination === undefined) {
+      // DESTINATIONS-2
       if (this.#byName.size >= MAX_DESTINATIONS) this.#forgetIdle();
       destination = new Destination(name);
       this.#byName.set(name, destination);
@@ -51,23 +52,24 @@ export class Destinations {
     return destination;
   }
 
-  /** To be called after anything that may have let a destination send. */
+  /** To be called after every change that may allow a destination to send. */
   refresh(destination: Destination): void {
     if (destination.ready) this.#ready.add(destination);
   }
 
-  /** It waits for its next turn, if it has one. */
+  /** The destination has no turn until the next `refresh`. */
   withdraw(destination: Destination): void {
     this.#ready.delete(destination);
   }
 
-  /** Its turn stays its turn. */
+  /** The destination keeps its turn. */
   hold(destination: Destination): void {
     this.#held = destination;
   }
 
   /** The destination whose turn it is. */
   next(): Destination | undefined {
+    // DESTINATIONS-1
     const held = this.#held;
     this.#held = null;
     if (held?.ready) {

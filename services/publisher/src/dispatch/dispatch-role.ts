@@ -122,7 +122,7 @@ export class DispatchRole {
     return this.#paused;
   }
 
-  /** Stops claiming and sending, gives back what is leased; what is in flight may still be answered. Twice is fine. */
+  /** Stops claiming and sending, gives back what is leased; what is in flight may still be answered. A second call has no effect. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#release();

@@ -1,5 +1,5 @@
 /**
- * When the dispatcher looks into the outbox. It knows nothing of messages: those are rows.
+ * Decides when the dispatcher claims from the outbox. It knows no messages.
  *
  *   IDLE      a gate is closed (link not CONNECTED, breaker open, paused): nothing is claimed
  *   CLAIMING  one claim statement is under way
@@ -7,10 +7,10 @@
  *   WAITING   nothing is due; the next claim comes with a wake or with the poll
  *
  * Invariants:
- *  1. At most one claim is under way.
- *  2. A wake that comes during a claim is not lost: another claim follows.
- *  3. With a gate closed nothing is claimed, so no attempt is burnt while offline.
- *  4. Rows of silent destinations hold nobody up: a claim that only set such rows aside is followed by the next at once.
+ *  DISPATCHER_MACHINE-1. A wake that comes during a claim is not lost: another claim follows.
+ *  DISPATCHER_MACHINE-2. With a gate closed nothing is claimed, so that no attempt is used up while offline.
+ *  DISPATCHER_MACHINE-3. Rows of silent destinations delay no other row: a claim that only set such rows aside is followed by
+ *     the next one immediately.
  */
 import { assign, fromPromise, setup } from "xstate";
 
@@ -64,13 +64,14 @@ export const dispatcherMachine = setup({
     onlySetAside: (_, params: ClaimOutput) => params.more,
   },
   delays: {
-    /** Doubled with each failed claim, up to 16 times, so that a database that comes back is not met by a storm. */
+    /** Doubled with each failed claim, up to 16 times, so that a database that comes back receives no storm of claims. */
     poll: ({ context }) => context.pollMs * 2 ** Math.min(4, context.failures),
   },
 }).createMachine({
   id: "dispatcher",
   context: ({ input }) => ({ ...input, woken: false, more: false, failures: 0 }),
   initial: "IDLE",
+  // DISPATCHER_MACHINE-2
   on: { "gates.closed": ".IDLE" },
   states: {
     IDLE: {
@@ -88,12 +89,14 @@ export const dispatcherMachine = setup({
             actions: { type: "noteClaim", params: ({ event }) => event.output },
             target: "SENDING",
           },
+          // DISPATCHER_MACHINE-3
           {
             guard: { type: "onlySetAside", params: ({ event }) => event.output },
             actions: { type: "noteClaim", params: ({ event }) => event.output },
             target: "CLAIMING",
             reenter: true,
           },
+          // DISPATCHER_MACHINE-1
           {
             guard: "wasWoken",
             actions: { type: "noteClaim", params: ({ event }) => event.output },

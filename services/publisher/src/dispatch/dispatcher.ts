@@ -2,7 +2,8 @@
  * The dispatcher: takes leased rows, publishes them, watches for their acks. It puts its parts together and is their door:
  * the intake, the settler, the janitor and the births of ackers call it.
  *
- * Invariant DISPATCHER-1: what is leased and not sent when the gate closes goes back to the outbox immediately.
+ * Invariants:
+ *  DISPATCHER-1. What is leased and not sent when the gate closes goes back to the outbox immediately.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Link } from "@acktor/shared/link/link";

@@ -2,7 +2,8 @@
  * Tells the dispatcher's machine that there is something to claim, or room for it. Every part may ring; the run of the
  * dispatcher that is at work answers.
  *
- * Invariant DOORBELL-1: a ring for new rows is remembered until the next claim, also while no run answers.
+ * Invariants:
+ *  DOORBELL-1. A ring for new rows is remembered until the next claim, also while no run answers.
  */
 import type { Actor } from "xstate";
 import type { dispatcherMachine } from "./dispatcher-machine.ts";

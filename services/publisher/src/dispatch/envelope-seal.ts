@@ -1,7 +1,8 @@
 /**
  * Seals envelopes: says from which outbox they come, and signs them where a key is configured.
  *
- * Invariant SEAL-1: with a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
+ * Invariants:
+ *  SEAL-1. With a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
  */
 import type { Envelope } from "@acktor/shared/protocol/envelope";
 import type { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";

@@ -1,8 +1,8 @@
 /**
  * How many leased messages may wait in memory: as many as are answered in some seconds.
  *
- * Long enough that claims are rare, short beside a lease, so that what is leased is sent before its lease ends. Everything
- * else stays in the outbox.
+ * Long enough that claims are rare, and short compared with a lease, so that what is leased is sent before its lease ends. All
+ * other rows stay in the outbox.
  */
 const SMALLEST = 1_024;
 const LARGEST = 20_000;

@@ -2,10 +2,10 @@
  * Writes to the outbox for the dispatcher, in batches: attempts, failures, returned leases, parked rows.
  *
  * Invariants:
- *  WRITER-1. What was handed over is written, or its rows come back by the end of their lease: nothing depends on memory alone.
- *  WRITER-2. While the database is away a batch is tried again with pauses; what exceeds the queue behind it is left to the
+ *  OUTBOX_WRITER-1. What was handed over is written, or its rows come back by the end of their lease: nothing depends on memory alone.
+ *  OUTBOX_WRITER-2. While the database is away a batch is tried again with pauses; what exceeds the queue behind it is left to the
  *     leases.
- *  WRITER-3. Parking and resuming a destination keep their order, so that the last one counts.
+ *  OUTBOX_WRITER-3. Parking and resuming a destination keep their order, so that the last one counts.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
 import { Batcher } from "@acktor/shared/runtime/batcher";
@@ -66,7 +66,7 @@ export class OutboxWriter implements Writes {
       ...BATCHES,
       worker: { work: (batch) => write(release, () => outbox.release(batch)) },
     });
-    // WRITER-3
+    // OUTBOX_WRITER-3
     this.#parkings = new Batcher({
       ...BATCHES,
       maxBatch: 1,
@@ -77,7 +77,7 @@ export class OutboxWriter implements Writes {
   recordAttempts(records: readonly AttemptRecord[], attempts: readonly Attempt[]): void {
     for (const [i, record] of records.entries()) {
       const attempt = attempts[i];
-      // WRITER-2
+      // OUTBOX_WRITER-2
       if (attempt !== undefined && !this.#attempts.add({ record, attempt })) this.#recorded([attempt], NONE);
     }
   }
@@ -99,10 +99,10 @@ export class OutboxWriter implements Writes {
     this.#parkings.add({ destination, messageIds: null });
   }
 
-  /** Writes what waits, then stops. While the database is away it gives up after one attempt. Twice is fine. */
+  /** Writes what waits, then stops. While the database is away it gives up after one attempt. A second call waits for the first. */
   async drain(): Promise<void> {
     this.#stop.abort();
-    // WRITER-1
+    // OUTBOX_WRITER-1
     await Promise.all([this.#attempts.drain(), this.#failures.drain(), this.#parkings.drain()]);
     await this.#releases.drain();
   }

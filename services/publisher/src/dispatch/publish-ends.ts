@@ -1,7 +1,8 @@
 /**
  * What follows the end of a PUBLISH: its PUBACK, a refusal, or a connection that was lost.
  *
- * Invariant PUBLISH_ENDS-1: a PUBLISH that was refused or lost is recorded as an attempt, whatever the policy decides.
+ * Invariants:
+ *  PUBLISH_ENDS-1. A PUBLISH that was refused or lost is recorded as an attempt, for every decision of the policy.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { PublishOutcome } from "@acktor/shared/link/link";

@@ -2,9 +2,9 @@
  * Sends what waits, as far as the link, the window and the destinations allow.
  *
  * Invariants:
- *  SENDER-1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
- *  SENDER-2. A row that cannot be made a PUBLISH is marked failed and stops no other.
- *  SENDER-3. A message that could not be sent for a passing reason keeps its place.
+ *  SENDING-1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
+ *  SENDING-2. A row that cannot be made a PUBLISH is marked failed and stops no other.
+ *  SENDING-3. A message that could not be sent for a passing reason keeps its place.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
@@ -95,7 +95,7 @@ export class Sender {
 
   #maySend({ message, leaseEndsAt }: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
     const { writes, counts, publishDeadlineMs } = this.#parts;
-    // SENDER-1
+    // SENDING-1
     if (leaseEndsAt - at < publishDeadlineMs + RECORD_MARGIN_MS) {
       counts.leaseMissed++;
       writes.release([message], 0);
@@ -124,7 +124,7 @@ export class Sender {
         else if (ends.ended(attempt, outcome)) this.pump();
       });
     } catch (error) {
-      // SENDER-2: a row with values that the outbox refuses today, written before or around its guards.
+      // SENDING-2: a row with values that the outbox refuses today, written before or around its guards.
       book.close(attempt);
       writes.fail(message, `unreadable: ${printable(error instanceof Error ? error.message : String(error))}`);
       return true;
@@ -156,7 +156,7 @@ export class Sender {
       writes.fail(attempt.message, why);
       return true;
     }
-    // SENDER-3
+    // SENDING-3
     waiting.putBack(attempt.destination, queued);
     return false;
   }

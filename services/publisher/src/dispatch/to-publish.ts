@@ -1,4 +1,4 @@
-/** From a row to a PUBLISH: the envelope, and the MQTT 5 properties that say the same (SPEC 3). */
+/** From a row to a PUBLISH: the envelope and the MQTT 5 properties (docs/reference/protocol.md). */
 import type { OutgoingPublish } from "@acktor/shared/link/link";
 import { type Envelope, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ackTopic } from "@acktor/shared/protocol/topics";
@@ -62,7 +62,7 @@ function traceProperties(traceparent: string, tracestate: string | null): Record
 
 /**
  * A copy in the broker's queue dies before the next one is sent, or republishing would fill the queue with duplicates;
- * a retained copy carries the message's own life instead (SPEC 3).
+ * a retained copy carries the message's own life instead.
  */
 function expiry(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | null {
   const ms = retain ? lifeLeftMs : Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, retryInMs);

@@ -1,12 +1,12 @@
 /**
- * A role that does one piece of work again and again: expiry, retention, counting, probing, health.
+ * A role that repeats one piece of work: expiry, retention, counting, probing, health.
  *
- *   WAITING  until the interval is over, or the role is told to work now
+ *   WAITING  until the interval is over, or `work.now` arrives
  *   WORKING  one run is under way
  *
  * Invariants:
- *  1. At most one run is under way; the interval counts from the end of a run, so runs never pile up.
- *  2. A run that fails is tried again after a pause that doubles up to sixteen intervals; nothing else stops the role.
+ *  PERIODIC-1. At most one run is under way; the interval counts from the end of a run, so that runs never pile up.
+ *  PERIODIC-2. A run that fails is tried again after a pause that doubles up to sixteen intervals; nothing else stops the role.
  */
 import { assign, fromPromise, setup } from "xstate";
 
@@ -19,7 +19,7 @@ export interface PeriodicContext extends PeriodicInput {
   readonly failures: number;
 }
 
-/** `more`: there was more to do than one run may take; the next one follows at once. */
+/** `more`: there was more to do than one run may take; the next one follows immediately. */
 export interface PeriodicOutput {
   readonly more: boolean;
 }
@@ -41,6 +41,7 @@ export const periodicMachine = setup({
     moreToDo: (_, params: PeriodicOutput) => params.more,
   },
   delays: {
+    // PERIODIC-2
     interval: ({ context }) => context.intervalMs * 2 ** Math.min(4, context.failures),
   },
 }).createMachine({
@@ -48,6 +49,7 @@ export const periodicMachine = setup({
   context: ({ input }) => ({ ...input, runs: 0, failures: 0 }),
   initial: "WORKING",
   states: {
+    // PERIODIC-1
     WAITING: {
       on: { "work.now": "WORKING" },
       after: { interval: "WORKING" },

@@ -1,7 +1,8 @@
 /**
  * How many messages wait in the outbox: as last counted, plus what this process has accepted since.
  *
- * Invariant LEVEL-1: between two counts the level rises with every message that is accepted, so that a burst cannot pass the
+ * Invariants:
+ *  LEVEL-1. Between two counts the level rises with every message that is accepted, so that a burst cannot pass the
  * high-water mark unseen.
  */
 export class WaitingLevel {

@@ -51,6 +51,7 @@ export class BadRowShelf {
     const { troubles } = this.#parts;
     // BAD-2
     const isDoubtful = !othersWorked && bad.length >= MANY && !bad.every(({ failure }) => OF_VALUES.test(failure.code));
+    // BAD-1
     const left = isDoubtful ? bad : await this.#setAside(bad);
     for (const { messageId, failure } of left) {
       // BAD-1

@@ -212,7 +212,7 @@ export interface Claimed {
   readonly nextLaneCursor: string;
   /** ISO time of the oldest plain row claimed, or null: the next low-water mark is taken from it. */
   readonly oldestDue: string | null;
-  /** Due rows set aside because their destination is parked; above 0, claim again at once: others may stand behind. */
+  /** Due rows set aside because their destination is parked; above 0, claim again immediately: other rows may be due behind them. */
   readonly parked: number;
   /** Where the claim went around rows that cannot be claimed: how many, and whether there may be more due rows. */
   readonly apart?: { readonly bad: number; readonly isFull: boolean };
@@ -272,7 +272,7 @@ export interface Rejection {
   /** As text; only the current token counts. */
   readonly leaseToken: string;
   readonly clientId: string;
-  /** As the ack has it; without one the rejection is always retryable. */
+  /** As the ack has it; without one every rejection is retryable. */
   readonly checksum: string | null;
   /** As `topicInAck` gives it; null: none given. */
   readonly topic: string | null;

@@ -1,4 +1,4 @@
-/** What arrived under the ack prefix, by what came of it, for `/v1/status` and the metrics. */
+/** What arrived under the ack prefix, by its outcome, for `/v1/status` and the metrics. */
 export interface AckCounts {
   received: number;
   settled: number;

@@ -132,7 +132,7 @@ export class AckWriter {
     return { attempt: attempt.attempt, publishedAgoMs, reasonCode: attempt.state === "SENT" ? null : attempt.puback };
   }
 
-  /** Writes what waits and resolves when that is done. Twice is fine. */
+  /** Writes what waits and resolves when that is done. A second call waits for the first. */
   async drain(): Promise<void> {
     this.#stop.abort();
     await Promise.all([this.#acks.drain(), this.#strangers.drain(), this.#rejections.drain()]);

@@ -1,7 +1,8 @@
 /**
  * Decides which acks are authentic.
  *
- * Invariant AUTH-1: with trust configured an ack counts only with a valid signature; verifying Ed25519 takes a bounded
+ * Invariants:
+ *  AUTH-1. With trust configured an ack counts only with a valid signature; verifying Ed25519 takes a bounded
  * share of a core, and an ack beyond that is dropped unverified: its message is sent again, and answered again.
  */
 import type { Ack } from "@acktor/shared/protocol/ack";
