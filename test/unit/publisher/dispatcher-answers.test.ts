@@ -201,7 +201,7 @@ test("a birth brings forward what is in flight, to when its ack is late", () => 
   );
 });
 
-test("RECORDER-1: before it stops, a publisher records what has a PUBACK and no record", () => {
+test("ATTEMPT_RECORDER-1: before it stops, a publisher records what has a PUBACK and no record", () => {
   const rig = dispatcherRig();
   const [done, waiting, written] = [leased(), leased(), leased()];
   rig.offer(written);

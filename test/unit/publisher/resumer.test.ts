@@ -101,7 +101,7 @@ test("a destination that ignores births is not released", async () => {
   await resumer.stop();
 });
 
-test("RESUMER-1: more filters than may wait become one for everything", async () => {
+test("RESUMER-1, WAITING-1: more filters than may wait become one for everything", async () => {
   const { resumer, nth } = rig();
   resumer.add(["first"]);
   const first = await nth(0);

@@ -26,7 +26,7 @@ function forged(id: string): string {
   });
 }
 
-test("with a public key only what its owner signed counts", async () => {
+test("AUTH-1: with a public key only what its owner signed counts", async () => {
   const rig = settlerRig({ trust: trustOf({ publicKeys: [keys.publicKey] }) });
   const { id } = rig.publish({ checksum: CHECKSUM });
   rig.receive(id, "{}");

@@ -1,9 +1,9 @@
 /**
- * Filters of births that wait for their turn together.
+ * Filters of births that wait to be worked on together.
  *
  * Invariants:
- *  WAITING-1. At most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which resumes no row too late:
- * who may announce a hundred filters may announce `#`.
+ *  WAITING-1. At most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which resumes no row too
+ *     late: a client that may announce a hundred filters may announce `#`.
  */
 const MAX_FILTERS = 512;
 const MAX_BYTES = 32_768;
@@ -23,6 +23,7 @@ export class WaitingFilters {
       this.#filters.add(filter);
       this.#bytes += filter.length;
     }
+    // WAITING-1
     if (this.#filters.has("#") || this.#filters.size > MAX_FILTERS || this.#bytes > MAX_BYTES) {
       this.#filters.clear();
       this.#filters.add("#");

@@ -2,7 +2,7 @@
  * Turns attempts into the records that the outbox keeps of them.
  *
  * Invariants:
- *  RECORDER-1. Each PUBLISH that was written ends as an attempt in the row or with its ack.
+ *  ATTEMPT_RECORDER-1. Each PUBLISH that was written ends as an attempt in the row or with its ack.
  */
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
@@ -46,7 +46,7 @@ export class AttemptRecorder {
   /** Before a stop: records every attempt that has a PUBACK and no ack. */
   flush(): void {
     const due = [...this.#parts.book.values()].filter(({ state }) => state === "AWAITING_ACK");
-    // RECORDER-1
+    // ATTEMPT_RECORDER-1
     if (due.length > 0) this.record(due);
   }
 

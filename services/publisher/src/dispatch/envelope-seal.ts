@@ -2,7 +2,7 @@
  * Seals envelopes: says from which outbox they come, and signs them where a key is configured.
  *
  * Invariants:
- *  SEAL-1. With a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
+ *  ENVELOPE_SEAL-1. With a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
  */
 import type { Envelope } from "@acktor/shared/protocol/envelope";
 import type { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
@@ -25,6 +25,7 @@ export class EnvelopeSeal {
 
   /** @param envelope with `outbox` and `topic` */
   sign(envelope: Envelope): string | null {
+    // ENVELOPE_SEAL-1
     return this.#signer === null ? null : this.#signer.sign(envelope);
   }
 }
