@@ -1,8 +1,7 @@
 /**
  * Seals envelopes: says from which outbox they come, and signs them where a key is configured.
  *
- * Invariants:
- *  ENVELOPE_SEAL-1. With a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
+ * With a key every envelope that leaves is signed, and its signature covers the topic of its PUBLISH.
  */
 import type { Envelope } from "@acktor/shared/protocol/envelope";
 import type { EnvelopeSigner } from "@acktor/shared/protocol/envelope-proof";
@@ -25,7 +24,6 @@ export class EnvelopeSeal {
 
   /** @param envelope with `outbox` and `topic` */
   sign(envelope: Envelope): string | null {
-    // ENVELOPE_SEAL-1
     return this.#signer === null ? null : this.#signer.sign(envelope);
   }
 }
