@@ -81,6 +81,20 @@ test("an arrival that the next step does not take is not held", () => {
   assert.equal(counts.messages.overflow, 1);
 });
 
+test("PLACES-2: an arrival that the next step releases immediately holds no place", () => {
+  const places = new Places({ limit: 9, byteLimit: 99 });
+  const next = {
+    take(held: Held): boolean {
+      places.release(held);
+      return true;
+    },
+  };
+  const intake = new Intake({ places, next, ownPrefixes: [], counts: createCounts(), clock: { now: () => 0 } });
+  intake.open();
+  intake.receive(message());
+  assert.deepEqual([places.size(), places.bytes()], [0, 0]);
+});
+
 test("a place that is released twice is free once", () => {
   const { intake, forwarded, places } = setUp(2, 100);
   intake.open();

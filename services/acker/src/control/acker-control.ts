@@ -24,7 +24,6 @@ import { receiverMachine } from "../subscribe/receiver-machine.ts";
 import type { AckerObserver } from "../supervised-acker.ts";
 import { VERSION } from "../version.ts";
 import { ReceiptAnswers } from "./answer-receipts.ts";
-import type { ActorView } from "./routes.ts";
 import type { AckerView } from "./view.ts";
 
 export interface AckerControlParts {
@@ -105,10 +104,10 @@ export class AckerControl implements AckerObserver, Controlled, LinkObserver {
   }
 
   /** What `GET /v1/machines` shows: this instance alone; a publisher shows all. */
-  machines(actors: readonly ActorView[], recent: boolean): MachinesView {
+  machines(actors: MachinesView["actors"], recent: boolean): MachinesView {
     const { kind, connected } = this.plane.bus;
     return {
-      actors: actors.map((actor) => ({ ...actor })),
+      actors,
       instances: [this.plane.station.snapshot(recent ? RECENT_BYTES : null)],
       definitions: this.#definitions,
       bus: { kind, connected, partial: !connected },

@@ -1,10 +1,9 @@
 /** What people see of an acker: whether it is ready, what it counts, in which states its actors are. */
-import type { Json } from "@acktor/shared/inspect/wire";
+import type { Json, MachinesView } from "@acktor/shared/inspect/wire";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
 import type { Acker } from "../acker.ts";
 import { VERSION } from "../version.ts";
-import type { AckerStatus, ActorView } from "./routes.ts";
 
 export class AckerView {
   readonly #acker: Acker;
@@ -28,7 +27,8 @@ export class AckerView {
     return { ready, status, checks: { postgres, mqtt, service, ...failing } };
   }
 
-  status(): AckerStatus {
+  /** `GET /v1/status`; `queue` counts messages, except `bytes`. */
+  status() {
     const { acks, counts, database, parts, places, processor, receiver, supervisor } = this.#acker;
     const { config, handler, instance, link } = parts;
     const info = link.info();
@@ -82,10 +82,10 @@ export class AckerView {
     };
   }
 
-  actors(): ActorView[] {
+  actors(): MachinesView["actors"] {
     const { parts, places, receiver, supervisor } = this.#acker;
     const info = parts.link.info();
-    const view = (actor: string, value: unknown, context: object): ActorView => {
+    const view = (actor: string, value: unknown, context: object) => {
       return { service: "acker", instance: parts.instance, actor, machine: actor, value, context };
     };
     return [

@@ -46,13 +46,17 @@ export class Intake {
       counts.messages.ignored++;
       return;
     }
-    const held = { topic, payload, arrivedAt: clock.now() };
     // ARRIVAL-1
-    if (!this.#isOpen || !places.hasRoom(payload.byteLength) || !next.take(held)) {
+    if (!this.#isOpen || !places.hasRoom(payload.byteLength)) {
       counts.messages.overflow++;
       return;
     }
+    const held = { topic, payload, arrivedAt: clock.now() };
+    // PLACES-2: a full batch begins within `take`, and may release this arrival there.
     places.hold(held);
+    if (next.take(held)) return;
+    places.release(held);
+    counts.messages.overflow++;
   }
 
   open(): void {

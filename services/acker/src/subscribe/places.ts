@@ -3,6 +3,7 @@
  *
  * Invariants:
  *  PLACES-1. At most `limit` messages and `byteLimit` bytes are held, from arrival to `release`.
+ *  PLACES-2. An arrival holds its place before the next step has it, so that no release comes before its hold.
  */
 export interface Held {
   readonly topic: string;
