@@ -27,7 +27,7 @@ const sources = folders
 const DRIVERS: Readonly<Record<string, string>> = {
   postgres: "shared/src/db/connection.ts",
   mqtt: "shared/src/mqtt/driver.ts",
-  nats: "shared/src/bus/nats-bus.ts",
+  nats: "shared/src/bus/nats-connection.ts",
   pino: "shared/src/runtime/logger.ts",
   "mqtt-packet": "tools/chaos/src/proxy/mqtt-frames.ts",
   "prom-client": "shared/src/runtime/metric-table.ts",

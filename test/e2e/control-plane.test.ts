@@ -3,11 +3,13 @@
  *
  * Runs alone: it measures how soon an event arrives.
  */
+
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Receipts } from "@acktor/publisher/control/ask-receipts";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
 import type { MachinesView } from "@acktor/shared/inspect/wire";
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { busKey, seal } from "@acktor/shared/seal/seal";
 import { MOSQUITTO_5, TEST_LIMIT_MS } from "../support/brokers.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -51,7 +53,7 @@ async function names(service: Service): Promise<string[]> {
 /** A stranger on the bus. */
 async function client(t: TestContext, url: string): Promise<NatsBus> {
   const service = { name: "test", version: "0.1.0", metadata: {} };
-  const clocks = { now: () => performance.now(), random: Math.random };
+  const clocks = { clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM };
   const bus = new NatsBus({ url, name: "test", service, logger: keptLogger().logger, ...clocks });
   cleanUp(t, () => bus.stop());
   await until(() => bus.connected, 5_000);

@@ -1,7 +1,10 @@
 /** The bus over a real nats-server: what is said arrives, and comes back after whatever ended the connection. */
+
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { NatsBus, reconnectDelay } from "@acktor/shared/bus/nats-bus";
+import { NatsBus } from "@acktor/shared/bus/nats-bus";
+import { reconnectDelay } from "@acktor/shared/bus/nats-connector";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { cleanUp } from "../support/cleanup.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { startNatsServer } from "../support/nats-server.ts";
@@ -16,8 +19,8 @@ function natsBus(t: TestContext, url: string, name = "one", inbox = "_INBOX") {
     inbox,
     service: { name: "acktor-publisher", version: "0.1.0", metadata: { instance: name } },
     logger: log.logger,
-    now: () => performance.now(),
-    random: () => 0.5,
+    clock: SYSTEM_CLOCK,
+    random: { next: () => 0.5 },
   });
   cleanUp(t, () => bus.stop());
   const connects = (timeoutMs = 10_000) => until(() => bus.connected, timeoutMs, "NATS to be connected");
@@ -57,7 +60,7 @@ test("publish, queues, requests and gatherings, between two processes' worth of 
   assert.ok(two.bus.counts.listenerErrors > 0);
 });
 
-test("BUS-5, BUS-6, NATS-6: a rejected promise is caught; what is too large is not heard; replies come to its own inbox", async (t) => {
+test("BUS-5, BUS-6, NATS-6: a rejected promise is caught; a message that is too large is not passed on; replies arrive in its own inbox", async (t) => {
   const server = await startNatsServer(t);
   if (server === null) return;
   const one = natsBus(t, server.url);
@@ -80,6 +83,7 @@ test("BUS-5, BUS-6, NATS-6: a rejected promise is caught; what is too large is n
   assert.ok(new Set(heard).size === 1 && heard[0] === 100);
 });
 
+// NATS-1, NATS-2
 test("a server that is killed and comes back finds every subscription again", async (t) => {
   const server = await startNatsServer(t);
   if (server === null) return;
@@ -104,7 +108,8 @@ test("a server that is killed and comes back finds every subscription again", as
   assert.deepEqual(said, [false, true]);
 });
 
-test("without a server at the start it tries on, and works once there is one", async (t) => {
+// NATS-1, NATS-3
+test("without a server at the start it retries, and works once there is one", async (t) => {
   const port = await anyPort();
   const early = natsBus(t, `nats://127.0.0.1:${port}`);
   await until(() => early.log.messages().some((line) => line.includes("cannot be reached")), 5_000);
@@ -120,7 +125,8 @@ test("without a server at the start it tries on, and works once there is one", a
   assert.deepEqual(await bus.request("echo", "1", 2_000), { ok: true, text: "1" });
 });
 
-test("a login that is refused, more than twice, is tried on until it is right", async (t) => {
+// NATS-1, NATS-5
+test("a login that is refused more than twice is retried until it is right", async (t) => {
   const server = await startNatsServer(t, { args: ["--auth", "right"], credentials: "right" });
   if (server === null) return;
   const good = natsBus(t, server.url);
@@ -161,7 +167,8 @@ test("the services API lists us: PING, INFO and STATS answer", async (t) => {
   }
 });
 
-test("stopped twice, early, and while nobody answers, it ends at once", async (t) => {
+// BUS-2, BUS-4
+test("stopped twice, early, and while no server answers, it ends immediately", async (t) => {
   const early = natsBus(t, "nats://127.0.0.1:9");
   const startedAt = performance.now();
   await Promise.all([early.bus.stop(), early.bus.stop()]);
@@ -176,6 +183,7 @@ test("stopped twice, early, and while nobody answers, it ends at once", async (t
   assert.equal(bus.connected, false);
 });
 
+// NATS-1
 test("pauses between attempts double up to five seconds, half of each random", () => {
   assert.deepEqual(
     [0, 1, 2, 20].map((n) => reconnectDelay(n, 0)),

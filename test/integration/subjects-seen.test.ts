@@ -1,7 +1,9 @@
 /** What a fleet really says on the bus is what the AsyncAPI document declares: subjects, messages and answers. */
+
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { NatsBus } from "@acktor/shared/bus/nats-bus";
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { busKey, open } from "@acktor/shared/seal/seal";
 import { SUBJECTS } from "../../docs/generate/render-subjects.ts";
 import { testAcker, testBroker } from "../support/acker.ts";
@@ -101,7 +103,7 @@ test("SEALED-1: with a secret everything that a fleet says is sealed, and is, op
 });
 
 async function client(t: TestContext, url: string): Promise<NatsBus> {
-  const clocks = { now: () => performance.now(), random: Math.random };
+  const clocks = { clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM };
   const service = { name: "test", version: "0.1.0", metadata: {} };
   const bus = new NatsBus({ url, name: "test", service, logger: keptLogger().logger, ...clocks });
   cleanUp(t, () => bus.stop());

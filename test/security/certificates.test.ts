@@ -74,11 +74,11 @@ for (const [what, reason, make] of FALSE) {
       "ERROR",
     );
     assert.match(`${said.connection.last_error.code} ${said.connection.last_error.reason}`, reason);
-    await service.says(/NATS cannot be reached/, 15_000);
+    await service.says(/NATS unreachable/, 15_000);
     const complaints = service
       .output()
       .split("\n")
-      .filter((line) => line.includes("NATS cannot be reached"));
+      .filter((line) => line.includes("NATS unreachable"));
     assert.match(complaints.join("\n"), reason);
     assert.equal(complaints.length, 1);
     const accepted = await fetch(`${service.url}/v1/messages`, {

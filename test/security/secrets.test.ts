@@ -141,7 +141,7 @@ test("refused logins tell what was refused, not with what", async (t) => {
   }
   const heard = (text: string) => log.filter((line) => line.includes(text)).length >= 2;
   await until(
-    () => heard("link failure") && heard("NATS cannot be reached"),
+    () => heard("link failure") && heard("NATS unreachable"),
     15_000,
     "both refusals, from both services",
   );

@@ -109,5 +109,5 @@ export function testInstance(plain: Bus, instance: string, options: TestInstance
 /** The fleet's own view of a bus that others are on too. */
 export function sealedBus(bus: Bus, secret: string): SealedBus {
   const { logger } = keptLogger();
-  return new SealedBus(bus, { key: busKey(secret), logger, now: () => performance.now(), wallClock: () => Date.now() });
+  return new SealedBus(bus, { key: busKey(secret), logger, clock: SYSTEM_CLOCK });
 }

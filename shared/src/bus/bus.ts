@@ -1,14 +1,14 @@
 /**
- * The control plane as the services see it: short texts on subjects, at most once. `nats-bus.ts` joins processes,
- * `local-bus.ts` the services of one.
+ * The control plane as the services see it: short texts on subjects, at most once. `nats-bus.ts` connects processes,
+ * `local-bus.ts` the services of one process. A message may be lost, so only information that PostgreSQL has too, or that
+ * can be requested again, is sent on it.
  *
- * Invariants of every bus:
- *  1. Only what can be rebuilt from PostgreSQL, or asked for again, travels on it: a message may be lost.
- *  2. Nothing here throws or rejects because of the network.
- *  3. What waits to be sent is bounded; beyond it messages are dropped and counted, nobody is held up.
- *  4. After `stop`, early and twice as well, no listener is called and nothing is sent.
+ * Invariants:
+ *  BUS-2. Nothing here throws or rejects because of the network.
+ *  BUS-3. Messages that wait to be sent are bounded; beyond the bound they are dropped and counted, and no caller waits.
+ *  BUS-4. After `stop` no listener is called and nothing is sent.
  *  BUS-5. A listener that throws, or whose promise is rejected, is counted, and ends neither another listener nor the
- *         process. So a listener returns its promise to the bus; it never drops it.
+ *         process. So a listener returns its promise to the bus.
  *  BUS-6. Over a network a message beyond `mostBytes` of its listener is counted and dropped before it is decoded.
  */
 /**
@@ -26,21 +26,23 @@ export interface SealRefusal {
 export interface BusMessage {
   readonly subject: string;
   readonly text: string;
-  /** What the sealed message has once; null on a bus without seals. */
+  /** Unique to the sealed message; null on a bus without seals. */
   readonly nonce: string | null;
-  /** Answers a request; without an effect for what was published without asking. */
+  /** Answers a request; no effect for a message that is not a request. Needs no `this`. */
   respond(text: string): void;
 }
 
-/** A promise that it returns is the bus's to catch. */
+/** The bus catches a promise that it returns. */
 export type BusListener = (message: BusMessage) => unknown;
 
-/** False: this reply does not count, and ends nothing. */
+export type StatusListener = (connected: boolean) => void;
+
+/** False: this reply does not count, and does not end the request. */
 export type ReplyJudge = (text: string) => boolean;
 
 /**
  * `no_responder`: no listener. `deadline`: no answer in time. `away`: no connection. `refused`: too large. `unproven`: no
- * sealed answer in time, only this one, which anyone may have sent.
+ * sealed answer in time, only this one, which any client may have sent.
  */
 export type BusReply =
   | { readonly ok: true; readonly text: string }
@@ -56,24 +58,24 @@ export interface GatherOptions {
 }
 
 export interface SubscribeOptions {
-  /** Of those who subscribe under one queue name, one gets each message. */
+  /** Of the subscribers with one queue name, one gets each message. */
   readonly queue?: string;
-  /** Bytes; 1 MiB where it is left out. */
+  /** Bytes. Default 1 MiB. */
   readonly mostBytes?: number;
-  /** On a sealed bus: no text is heard twice. */
+  /** On a sealed bus: no text is passed on twice. */
   readonly once?: boolean;
-  /** On a sealed bus: what carries no seal is heard too. */
+  /** On a sealed bus: messages without a seal are passed on, too. */
   readonly unsealed?: boolean;
-  /** On a sealed bus: answers what was not heard; its message has no text. Left out: it is counted alone. */
-  readonly refused?: (message: BusMessage, why: SealRefusal) => unknown;
+  /** On a sealed bus: answers a refused message, which has no text here. Without it the message is only counted. */
+  refused?(message: BusMessage, why: SealRefusal): unknown;
 }
 
 export interface BusCounts {
-  /** Not sent: no connection, or too much waited. */
+  /** Not sent: no connection, or too many messages waited. */
   dropped: number;
   /** Listeners that failed. */
   listenerErrors: number;
-  /** Heard and not passed on: too large, or without a good seal. */
+  /** Received and not passed on: too large, or without a valid seal. */
   refused: number;
 }
 
@@ -81,22 +83,22 @@ export interface Bus {
   readonly kind: "local" | "nats";
   readonly connected: boolean;
   readonly counts: Readonly<BusCounts>;
-  /** Says it to all that listen. @returns false when it was dropped */
+  /** Sends to every listener. @returns false when the message was dropped */
   publish(subject: string, text: string): boolean;
-  /** `*` stands for one word of the subject, `>` for the rest. @returns what ends it; twice is fine */
+  /** `*` stands for one word of the subject, `>` for the rest. @returns what ends the subscription; a second call has no effect */
   subscribe(subject: string, listener: BusListener, options?: SubscribeOptions): () => void;
-  /** Asks one. */
+  /** Asks one listener. */
   request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply>;
-  /** Asks all, and gives the answers that came in time, in the order in which they came; `MOST_REPLY_BYTES` together. */
+  /** Asks every listener. @returns the answers that arrived in time, in their order; `MOST_REPLY_BYTES` together */
   requestMany(subject: string, text: string, options: GatherOptions): Promise<string[]>;
-  /** Tells each change of `connected`. @returns what ends it */
-  onStatus(listener: (connected: boolean) => void): () => void;
+  /** Reports each change of `connected`. @returns what removes the listener */
+  onStatus(listener: StatusListener): () => void;
   stop(): Promise<void>;
 }
 
-/** Most answers that one gathering keeps. */
+/** Most answers of one request. */
 export const MOST_REPLIES = 1_000;
-/** Most bytes that the answers of one gathering have together. */
+/** Most bytes of the answers of one request together. */
 export const MOST_REPLY_BYTES = 16 * 1024 * 1024;
-/** Of a message whose listener names no bound. */
+/** For a listener without `mostBytes`. */
 export const MOST_MESSAGE_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * The bus of one process: what `NATS_URL` not being set leaves. The same code stands on it; it shows the services that
- * were given this very bus, which are both under `npm start`.
+ * The bus of one process, where `NATS_URL` is not set. It connects the services that share it: both of them under
+ * `npm start`.
  */
 
 import { subjectMatches } from "../protocol/subjects.ts";
@@ -57,7 +57,7 @@ export class LocalBus implements Bus {
     const replies: string[] = [];
     let bytes = 0;
     const asked = this.#receivers(subject).length;
-    // Who listens is known here: nobody is waited for who is not there.
+    // The listeners are known here: the request does not wait for others.
     const enough = Math.min(most, asked, MOST_REPLIES);
     if (enough <= 0) return Promise.resolve(replies);
     return new Promise((resolve) => {
@@ -83,8 +83,9 @@ export class LocalBus implements Bus {
     this.#subscribers.clear();
   }
 
-  /** In a turn of its own, as over a network: nobody is called back inside his own call. */
+  /** In another turn, as over a network: no caller is called back inside its own call. */
   #send(subject: string, text: string, respond: Respond | null): boolean {
+    // BUS-3, BUS-4
     if (this.#stopped || this.#waiting >= MOST_WAITING) {
       this.counts.dropped++;
       return false;
@@ -99,17 +100,13 @@ export class LocalBus implements Bus {
 
   #deliver(listener: BusListener, subject: string, text: string, respond: Respond | null): void {
     let answered = false;
-    const failed = (): void => void this.counts.listenerErrors++;
+    const respondOnce = (reply: string): void => {
+      if (!answered) respond?.(reply);
+      answered = true;
+    };
+    const failed = (): void => void this.counts.listenerErrors++; // BUS-5
     try {
-      const heard = listener({
-        subject,
-        text,
-        nonce: null,
-        respond: (reply) => {
-          if (!answered) respond?.(reply);
-          answered = true;
-        },
-      });
+      const heard = listener({ subject, text, nonce: null, respond: respondOnce });
       if (heard instanceof Promise) heard.catch(failed);
     } catch {
       failed();

@@ -1,25 +1,15 @@
 /**
- * The bus over NATS. The only importer of `nats` (2.29.3).
- *
- * The client's own reconnecting is off. It keeps what is published meanwhile without a bound, and ends for good when a
- * login is refused twice (PITFALLS of the driver, docs/adr/0010). Here one loop makes one connection after the other,
- * whatever ended the last one, and subscribes anew on each.
+ * The bus over NATS. On each connection (nats-connector.ts) it subscribes again.
  *
  * Invariants:
- *  1. It never gives up: between two attempts it waits a doubling, half random time, at most `CAP_MS`; the doubling
- *     starts again only after a connection that held.
- *  2. A connection that says nothing for two pings (10 s) is dead.
- *  3. Without a connection nothing is kept: `publish` says false, requests say `away`.
- *  4. What is written and not known to have left is at most `MOST_UNFLUSHED` bytes.
- *  5. Credentials are in no log line.
- *  NATS-7. What is heard waits in a bounded queue and is dealt with a few milliseconds at a time (turn-queue.ts): a flood
- *          here slows neither MQTT nor PostgreSQL. What does not fit is dropped and counted.
- *  NATS-6. Replies come to inboxes below `inbox` alone, so that a user of NATS can be given its own and no other's.
+ *  NATS-3. Without a connection nothing is kept: `publish` returns false, requests return `away`.
+ *  NATS-4. Bytes that are written and not known to have left are at most `MOST_UNFLUSHED` (nats-sender.ts).
+ *  NATS-6. Replies arrive in inboxes below `inbox` only, so that a user of NATS can have its own inboxes and no other's.
+ *  NATS-7. Messages that arrive wait in a bounded queue and are handled a few milliseconds at a time (turn-queue.ts): a flood
+ *          here slows neither MQTT nor PostgreSQL. A message that does not fit is dropped and counted.
  */
-import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from "nats";
 import { ListenerGuard } from "../runtime/guarded-listener.ts";
-import type { Logger } from "../runtime/logger.ts";
-import { pause, unlessAborted } from "../runtime/pause.ts";
+import { pause } from "../runtime/pause.ts";
 import {
   type Bus,
   type BusCounts,
@@ -31,60 +21,42 @@ import {
   MOST_REPLIES,
   MOST_REPLY_BYTES,
   type ReplyJudge,
+  type StatusListener,
   type SubscribeOptions,
 } from "./bus.ts";
-import { TurnQueue } from "./turn-queue.ts";
-
-export interface NatsBusOptions {
-  /** nats:// or tls://; user and password, or a token alone, before the @. */
-  readonly url: string;
-  /** CA (PEM) that the server's certificate must come from; without one, the system's. For tls:// alone. */
-  readonly ca?: string | null;
-  /** First word of the inboxes to which replies come; `_INBOX` where it is left out. */
-  readonly inbox?: string;
-  /** Name of this client, as the server lists it. */
-  readonly name: string;
-  /** What the NATS services API answers for us (`$SRV.PING`, `INFO`, `STATS`). */
-  readonly service: { readonly name: string; readonly version: string; readonly metadata: Record<string, string> };
-  readonly logger: Logger;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly random: () => number;
-}
-
-interface Gathered {
-  readonly replies: string[];
-  /** Why there are no more of them. */
-  readonly ended: "deadline" | "no_responder" | "away";
-}
+import {
+  createInbox,
+  type Msg,
+  type NatsBusOptions,
+  type NatsConnection,
+  ownBytes,
+  type Subscription,
+} from "./nats-connection.ts";
+import { type ConnectionListener, NatsConnector } from "./nats-connector.ts";
+import { type Gathered, type Gathering, openGathering } from "./nats-gathering.ts";
+import { NatsSender } from "./nats-sender.ts";
+import { type Task, TurnQueue } from "./turn-queue.ts";
 
 interface Subscriber {
   readonly subject: string;
   readonly queue: string | undefined;
-  /** Guarded: it never throws. */
-  readonly listener: (message: BusMessage) => void;
+  readonly listener: BusListener;
   readonly mostBytes: number;
+  /** Written when the bus connects, and when the connection ends. */
   live: Subscription | null;
 }
 
-const BASE_MS = 100;
-const CAP_MS = 5_000;
-const HELD_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 5_000;
-const PING_EVERY_MS = 5_000;
-const PINGS_UNANSWERED = 2;
-const MOST_HEARD = 4_000;
-const MOST_HEARD_BYTES = 4 * 1024 * 1024;
-const LARGE_BYTES = 16 * 1024;
-const MOST_UNFLUSHED = 4 * 1024 * 1024;
-const LAST_WORDS_MS = 500;
-
-/** Pause before the n-th attempt in a row (n from 0). Milliseconds. */
-export function reconnectDelay(failures: number, random: number): number {
-  return Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 10)) * (0.5 + random / 2);
+/** One connection and what goes out on it. */
+interface Live {
+  readonly connection: NatsConnection;
+  readonly sender: NatsSender;
 }
 
-export class NatsBus implements Bus {
+const MOST_HEARD = 4_000;
+const MOST_HEARD_BYTES = 4 * 1024 * 1024;
+const LAST_WORDS_MS = 500;
+
+export class NatsBus implements Bus, ConnectionListener {
   readonly kind = "nats";
   readonly #options: NatsBusOptions;
   readonly #guard: ListenerGuard;
@@ -92,26 +64,20 @@ export class NatsBus implements Bus {
   readonly #replies: TurnQueue;
   readonly #counts = { dropped: 0, refused: 0 };
   readonly #subscribers = new Set<Subscriber>();
-  readonly #statusListeners = new Set<(connected: boolean) => void>();
-  /** Ends what waits for replies on a connection that has ended. */
-  readonly #ending = new Set<() => void>();
-  readonly #stopping = new AbortController();
-  readonly #running: Promise<void>;
-  #connection: NatsConnection | null = null;
-  /** Why the last attempt failed, as it was said. */
-  #lastWhy: string | null = null;
-  #unflushed = 0;
-  #flushing = false;
+  readonly #statusListeners = new Set<StatusListener>();
+  readonly #gatherings = new Set<Gathering>();
+  readonly #connector: NatsConnector;
+  #live: Live | null = null;
 
-  /** Begins to connect. Throws on a URL that is none. */
+  /** Starts connecting. Throws on an invalid URL. */
   constructor(options: NatsBusOptions) {
     this.#options = options;
-    this.#guard = new ListenerGuard({ logger: options.logger, clock: options });
-    const { now } = options;
-    this.#heard = new TurnQueue({ mostTasks: MOST_HEARD, mostBytes: MOST_HEARD_BYTES, now });
-    this.#replies = new TurnQueue({ mostTasks: MOST_REPLIES, mostBytes: MOST_REPLY_BYTES, now });
-    const target = readUrl(options.url, options.ca ?? null);
-    this.#running = this.#run(target);
+    this.#guard = new ListenerGuard(options);
+    const { clock } = options;
+    this.#heard = new TurnQueue({ mostTasks: MOST_HEARD, mostBytes: MOST_HEARD_BYTES, clock });
+    this.#replies = new TurnQueue({ mostTasks: MOST_REPLIES, mostBytes: MOST_REPLY_BYTES, clock });
+    this.#connector = new NatsConnector(options, this);
+    this.#connector.start();
   }
 
   get counts(): Readonly<BusCounts> {
@@ -119,7 +85,7 @@ export class NatsBus implements Bus {
   }
 
   get connected(): boolean {
-    return this.#connection !== null;
+    return this.#live !== null;
   }
 
   publish(subject: string, text: string): boolean {
@@ -133,9 +99,9 @@ export class NatsBus implements Bus {
       return heard instanceof Promise ? heard : undefined;
     });
     const subscriber: Subscriber = { subject, queue, listener: guarded, mostBytes, live: null };
-    if (this.#stopping.signal.aborted) return () => undefined;
+    if (this.#connector.isStopped) return () => undefined;
     this.#subscribers.add(subscriber);
-    if (this.#connection !== null) this.#listen(this.#connection, subscriber);
+    if (this.#live !== null) this.#listen(this.#live.connection, subscriber);
     return () => {
       this.#subscribers.delete(subscriber);
       subscriber.live?.unsubscribe();
@@ -144,261 +110,136 @@ export class NatsBus implements Bus {
   }
 
   async request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply> {
-    const connection = this.#connection;
-    if (connection === null) return { ok: false, kind: "away" };
-    if (Buffer.byteLength(text) > (connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
+    const live = this.#live;
+    if (live === null) return { ok: false, kind: "away" };
+    if (Buffer.byteLength(text) > (live.connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
       return { ok: false, kind: "refused" };
     }
-    const gathered = await this.#gather(connection, subject, text, {
-      forMs: deadlineMs,
-      most: 1,
-      ...(accept && { accept }),
-    });
-    const [reply] = gathered.replies;
-    return reply === undefined ? { ok: false, kind: gathered.ended } : { ok: true, text: reply };
+    const options = { forMs: deadlineMs, most: 1, ...(accept && { accept }) };
+    const { replies, ended } = await this.#gather(live.connection, subject, text, options);
+    const [reply] = replies;
+    return reply === undefined ? { ok: false, kind: ended } : { ok: true, text: reply };
   }
 
   async requestMany(subject: string, text: string, options: GatherOptions): Promise<string[]> {
-    const connection = this.#connection;
-    if (connection === null || options.most <= 0) return [];
-    return (await this.#gather(connection, subject, text, options)).replies;
+    if (this.#live === null || options.most <= 0) return [];
+    return (await this.#gather(this.#live.connection, subject, text, options)).replies;
   }
 
-  #gather(
-    connection: NatsConnection,
-    subject: string,
-    text: string,
-    { forMs, most, accept }: GatherOptions,
-  ): Promise<Gathered> {
-    const enough = Math.min(most, MOST_REPLIES);
-    return new Promise((resolve) => {
-      const replies: string[] = [];
-      let bytes = 0;
-      const inbox = createInbox(this.#options.inbox);
-      const end = (ended: Gathered["ended"]): void => {
-        clearTimeout(timer);
-        this.#ending.delete(leave);
-        subscription.unsubscribe();
-        resolve({ replies, ended });
-      };
-      const leave = (): void => end("away");
-      const timer = setTimeout(() => end("deadline"), forMs);
-      const take = this.#guard.wrap("bus reply", (data: Buffer): void => {
-        if (!this.#ending.has(leave)) return;
-        const reply = data.toString("utf8");
-        if (accept?.(reply) !== false && replies.push(reply) >= enough) end("deadline");
-      });
-      const hear = (message: Msg): void => {
-        const { byteLength } = message.data;
-        bytes += byteLength;
-        if (bytes > MOST_REPLY_BYTES) return;
-        const data = ownBytes(message.data);
-        this.#replies.push(byteLength, () => take(data));
-      };
-      const callback = this.#guard.wrap("bus reply", (error: Error | null, message: Msg): void => {
-        if (error !== null) end("away");
-        // The server says so at once when there is no listener.
-        else if (message.headers?.code === 503 && message.data.byteLength === 0) end("no_responder");
-        else hear(message);
-      });
-      const subscription = connection.subscribe(inbox, { callback });
-      this.#ending.add(leave);
-      if (!this.#send(subject, text, inbox)) end("away");
-    });
-  }
-
-  onStatus(listener: (connected: boolean) => void): () => void {
+  onStatus(listener: StatusListener): () => void {
     this.#statusListeners.add(listener);
     return () => void this.#statusListeners.delete(listener);
   }
 
   async stop(): Promise<void> {
-    const connection = this.#connection;
-    if (!this.#stopping.signal.aborted && connection !== null) {
-      // What was said last, a goodbye for one, is worth a moment.
-      await Promise.race([connection.flush().catch(() => "it has gone"), pause(LAST_WORDS_MS, this.#stopping.signal)]);
+    if (!this.#connector.isStopped && this.#live !== null) {
+      // The last messages, such as a goodbye, get a moment to leave.
+      const left = new AbortController();
+      const flushed = this.#live.connection.flush().catch(() => "the connection is closed");
+      await Promise.race([flushed, pause(LAST_WORDS_MS, left.signal)]);
+      left.abort();
     }
-    this.#stopping.abort();
+    const stopped = this.#connector.stop();
     this.#heard.stop();
     this.#replies.stop();
     this.#subscribers.clear();
     this.#statusListeners.clear();
-    await this.#running;
+    await stopped;
   }
 
-  async #run(target: Target): Promise<void> {
-    const { now, random } = this.#options;
-    const { signal } = this.#stopping;
-    for (let failures = 0; !signal.aborted; ) {
-      const openedAt = now();
-      const held = await this.#holdOne(target);
-      failures = held && now() - openedAt >= HELD_MS ? 0 : failures + 1;
-      await pause(reconnectDelay(failures, random()), signal);
-    }
-  }
+  // ConnectionListener
 
-  /** One connection, from its opening to its end. @returns whether there was one */
-  async #holdOne(target: Target): Promise<boolean> {
-    const { logger, name } = this.#options;
-    const { signal } = this.#stopping;
-    const opening = this.#open(target);
-    const connection = await unlessAborted(opening, signal);
-    if (connection === null) {
-      // Stopped meanwhile: what is opened late is closed at once.
-      if (signal.aborted) void opening.then((late) => late?.close()).catch(() => "it has closed itself");
-      return false;
-    }
-    const closed = connection.closed();
-    this.#connection = connection;
-    this.#lastWhy = null;
-    this.#unflushed = 0;
+  opened(connection: NatsConnection): void {
+    this.#live = { connection, sender: new NatsSender(connection) };
     for (const subscriber of this.#subscribers) this.#listen(connection, subscriber);
-    logger.info({ server: target.servers, client: name }, "NATS connected");
-    this.#tellStatus(true);
-    await this.#offerService(connection);
-    const error = await unlessAborted(closed, signal);
-    this.#connection = null;
+    this.#emitStatus(true);
+  }
+
+  closed(): void {
+    this.#live = null;
     for (const subscriber of this.#subscribers) subscriber.live = null;
-    for (const leave of [...this.#ending]) leave();
-    if (signal.aborted) {
-      await connection.close();
-      return true;
-    }
-    const why = error instanceof Error ? error.message : "closed by the server";
-    logger.warn({ server: target.servers, why }, "NATS is away; the service works on without its control plane");
-    this.#tellStatus(false);
-    return true;
+    for (const gathering of [...this.#gatherings]) gathering.end("away");
+    this.#emitStatus(false);
   }
 
-  async #open(target: Target): Promise<NatsConnection | null> {
-    try {
-      const { name, inbox } = this.#options;
-      return await connect({
-        ...target,
-        ...(inbox === undefined ? {} : { inboxPrefix: inbox }),
-        name,
-        reconnect: false,
-        timeout: CONNECT_TIMEOUT_MS,
-        pingInterval: PING_EVERY_MS,
-        maxPingOut: PINGS_UNANSWERED,
-        ignoreClusterUpdates: true,
-      });
-    } catch (error) {
-      const why = (error as Error).message;
-      // Said once, and again when it has another reason; the same would be said all night.
-      if (why !== this.#lastWhy) {
-        this.#options.logger.warn({ server: target.servers, why }, "NATS cannot be reached; trying on");
-      }
-      this.#lastWhy = why;
-      return null;
-    }
-  }
-
-  /** `$SRV.PING`, `INFO` and `STATS` for this connection; without it everything else works. */
-  async #offerService(connection: NatsConnection): Promise<void> {
-    const { service, logger } = this.#options;
-    try {
-      await connection.services.add({ ...service, description: "acktor: an outbox that proves delivery over MQTT" });
-    } catch (error) {
-      if (!connection.isClosed()) logger.warn({ why: (error as Error).message }, "NATS does not list this service");
-    }
+  async #gather(connection: NatsConnection, subject: string, text: string, options: GatherOptions): Promise<Gathered> {
+    const inbox = createInbox(this.#options.inbox); // NATS-6
+    const parts = { ...options, connection, inbox, guard: this.#guard, queue: this.#replies };
+    const gathering = openGathering(parts);
+    if (gathering === null) return { replies: [], ended: "away" };
+    this.#gatherings.add(gathering);
+    if (!this.#send(subject, text, inbox)) gathering.end("away");
+    const gathered = await gathering.done;
+    this.#gatherings.delete(gathering);
+    return gathered;
   }
 
   #listen(connection: NatsConnection, subscriber: Subscriber): void {
     const { subject, queue } = subscriber;
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error === null) this.#hear(subscriber, message);
+      else this.#options.logger.warn({ subject, why: error.message }, "NATS refused a subscription");
+    };
     try {
-      subscriber.live = connection.subscribe(subject, {
-        ...(queue === undefined ? {} : { queue }),
-        callback: (error, message) => {
-          if (error === null) this.#hear(subscriber, message);
-          else this.#options.logger.warn({ subject, why: error.message }, "NATS refused a subscription");
-        },
-      });
+      subscriber.live = connection.subscribe(subject, { ...(queue === undefined ? {} : { queue }), callback });
     } catch {
-      // It has just closed; the next one subscribes again.
+      // The connection has just closed; the bus subscribes again on the next one.
       subscriber.live = null;
     }
   }
 
+  /** NATS-7 */
   #hear(subscriber: Subscriber, message: Msg): void {
     const { byteLength } = message.data;
-    if (byteLength > subscriber.mostBytes) {
-      this.#counts.refused++;
-      return;
-    }
-    const { subject, reply } = message;
-    const data = ownBytes(message.data);
-    const taken = this.#heard.push(byteLength, () => this.#deliver(subscriber, subject, data, reply));
-    if (!taken) this.#counts.refused++;
+    const accepted = byteLength <= subscriber.mostBytes && this.#heard.push(new Delivery(this, subscriber, message));
+    if (!accepted) this.#counts.refused++;
   }
 
-  #deliver(subscriber: Subscriber, subject: string, data: Buffer, reply: string | undefined): void {
-    if (!this.#subscribers.has(subscriber)) return;
-    const respond = (text: string): void => {
-      if (reply) this.#send(reply, text, undefined);
-    };
-    subscriber.listener({ subject, text: data.toString("utf8"), nonce: null, respond });
+  /** Called by a `Delivery` in its turn. */
+  deliver(subscriber: Subscriber, message: BusMessage): void {
+    if (this.#subscribers.has(subscriber)) subscriber.listener(message);
   }
 
+  /** Called by a `Delivery`. */
+  respond(reply: string, text: string): void {
+    this.#send(reply, text, undefined);
+  }
+
+  /** NATS-3 */
   #send(subject: string, text: string, reply: string | undefined): boolean {
-    const connection = this.#connection;
-    if (connection === null || this.#unflushed > MOST_UNFLUSHED) {
-      this.#counts.dropped++;
-      return false;
-    }
-    try {
-      connection.publish(subject, text, reply === undefined ? {} : { reply });
-    } catch {
-      this.#counts.dropped++;
-      return false;
-    }
-    this.#unflushed += text.length;
-    if (!this.#flushing) void this.#flush(connection);
-    return true;
+    if (this.#live?.sender.send(subject, text, reply)) return true;
+    this.#counts.dropped++;
+    return false;
   }
 
-  /** A round trip to the server tells what has left: TCP keeps the order. */
-  async #flush(connection: NatsConnection): Promise<void> {
-    this.#flushing = true;
-    const covered = this.#unflushed;
-    const flushed = await connection.flush().then(
-      () => true,
-      () => false,
-    );
-    this.#flushing = false;
-    if (!flushed || this.#connection !== connection) return;
-    this.#unflushed = Math.max(0, this.#unflushed - covered);
-    if (this.#unflushed > 0) void this.#flush(connection);
-  }
-
-  #tellStatus(connected: boolean): void {
+  #emitStatus(connected: boolean): void {
     for (const listener of this.#statusListeners) this.#guard.wrap("bus status", listener)(connected);
   }
 }
 
-/**
- * A message is a view of all that came with it in 64 KiB, which a queue would keep: a small one is copied. A large one is most
- * of what it would keep, and copies of large ones doubled the garbage of a flood.
- */
-function ownBytes(data: Uint8Array): Buffer {
-  return data.byteLength < LARGE_BYTES ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
+/** A message that waits for its turn. */
+class Delivery implements Task {
+  readonly bytes: number;
+  readonly #bus: NatsBus;
+  readonly #subscriber: Subscriber;
+  readonly #subject: string;
+  readonly #data: Buffer;
+  readonly #reply: string | undefined;
 
-interface Target {
-  readonly servers: string;
-  readonly user?: string;
-  readonly pass?: string;
-  readonly token?: string;
-  readonly tls?: object;
-}
+  constructor(bus: NatsBus, subscriber: Subscriber, message: Msg) {
+    this.#bus = bus;
+    this.#subscriber = subscriber;
+    this.bytes = message.data.byteLength;
+    this.#subject = message.subject;
+    this.#data = ownBytes(message);
+    this.#reply = message.reply;
+  }
 
-/** Address and credentials of a NATS URL; a user without a password is a token. */
-function readUrl(text: string, ca: string | null): Target {
-  const url = new URL(text);
-  const servers = `${url.hostname}:${url.port || "4222"}`;
-  const tls = url.protocol === "tls:" ? { tls: ca === null ? {} : { ca } } : {};
-  const user = decodeURIComponent(url.username);
-  if (user === "") return { servers, ...tls };
-  if (url.password === "") return { servers, token: user, ...tls };
-  return { servers, user, pass: decodeURIComponent(url.password), ...tls };
+  run(): void {
+    const respond = (text: string): void => {
+      if (this.#reply) this.#bus.respond(this.#reply, text);
+    };
+    const text = this.#data.toString("utf8");
+    this.#bus.deliver(this.#subscriber, { subject: this.#subject, text, nonce: null, respond });
+  }
 }

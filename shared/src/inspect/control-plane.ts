@@ -89,13 +89,12 @@ function natsBus(url: string, options: ControlPlaneOptions): Bus {
     name: `${name} ${instance}`,
     service: { name, version, metadata: { instance } },
     logger,
-    now: () => clock.now(),
-    random: () => random.next(),
+    clock,
+    random,
   });
   // PLANE-3
   if (natsSecret !== null) {
-    const [now, wallClock] = [() => clock.now(), () => clock.wallClock()];
-    return new SealedBus(bus, { key: busKey(natsSecret), logger, now, wallClock });
+    return new SealedBus(bus, { key: busKey(natsSecret), logger, clock });
   }
   logger.warn({ setting: "ACKTOR_NATS_SECRET" }, OPEN_BUS);
   return bus;

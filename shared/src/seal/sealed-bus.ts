@@ -1,13 +1,13 @@
 /**
- * A bus on which every text carries a seal (seal.ts): what a stranger says is counted and goes no further.
+ * A bus on which every text carries a seal (seal.ts): a stranger's message is counted and not passed on.
  *
  * Invariants:
- *  SEALED-1. A listener hears what the fleet's key sealed for this subject within the window, and nothing else; one that
- *            said `unsealed` hears everything, and must not believe it.
- *  SEALED-2. A listener that said `once` hears no text twice, nor one from before this process began: both are refused.
- *  SEALED-3. Of the answers to a request those count that the key sealed for it. Other texts in the inbox end no request:
- *            a stranger can neither answer for an instance, nor keep its answer out by being first.
- *  SEALED-4. A refusal tells nothing of what was offered. The log has one line a minute for each kind, and at most
+ *  SEALED-1. A listener receives only texts that the fleet's key sealed for this subject within the permitted clock
+ *            difference; a listener with `unsealed` receives everything, and must not trust it.
+ *  SEALED-2. A listener with `once` receives no text twice, and none from before this process started: both are refused.
+ *  SEALED-3. Of the answers to a request only those count that the key sealed for it. Other texts in the inbox end no
+ *            request: a stranger can neither answer for an instance, nor suppress its answer by being first.
+ *  SEALED-4. A refusal quotes nothing of the message. The log has one line a minute for each kind, and at most
  *            `REFUSALS_PER_SECOND` are answered; the others are counted.
  */
 import { type KeyObject, randomBytes } from "node:crypto";
@@ -20,9 +20,11 @@ import type {
   GatherOptions,
   ReplyJudge,
   SealRefusal,
+  StatusListener,
   SubscribeOptions,
 } from "../bus/bus.ts";
 import { Budget } from "../runtime/budget.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { LogThrottle } from "../runtime/log-throttle.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { NonceMemory } from "./nonce-memory.ts";
@@ -31,13 +33,10 @@ import { open, openAnswer, SEAL_WINDOW_MS, seal, sealAnswer } from "./seal.ts";
 export interface SealedBusOptions {
   readonly key: KeyObject;
   readonly logger: Logger;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallClock: () => number;
+  readonly clock: Clock;
 }
 
-/** 150 commands a second for a minute; an operator gives a few a day. */
+/** 150 commands a second for a minute; an operator sends a few a day. */
 export const MOST_NONCES = 10_000;
 
 const REFUSALS_PER_SECOND = 100;
@@ -52,14 +51,14 @@ export class SealedBus implements Bus {
   readonly #startedAt: number;
   #refused = 0;
 
-  /** @param bus is stopped with this one */
+  /** @param bus stops with this one */
   constructor(bus: Bus, options: SealedBusOptions) {
     this.kind = bus.kind;
     this.#bus = bus;
     this.#options = options;
-    this.#throttle = new LogThrottle(options);
-    this.#refusals = new Budget(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, options.now());
-    this.#startedAt = options.wallClock();
+    this.#throttle = new LogThrottle(options.clock);
+    this.#refusals = new Budget(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, options.clock.now());
+    this.#startedAt = options.clock.wallClock();
   }
 
   get connected(): boolean {
@@ -107,7 +106,7 @@ export class SealedBus implements Bus {
     return bodies;
   }
 
-  onStatus(listener: (connected: boolean) => void): () => void {
+  onStatus(listener: StatusListener): () => void {
     return this.#bus.onStatus(listener);
   }
 
@@ -117,7 +116,7 @@ export class SealedBus implements Bus {
 
   #hear(message: BusMessage, listener: BusListener, options: SubscribeOptions): unknown {
     const { subject, text } = message;
-    const opened = open(this.#options.key, subject, text, this.#options.wallClock());
+    const opened = open(this.#options.key, subject, text, this.#options.clock.wallClock());
     if (!opened.ok) return this.#refuse(message, opened.why, options);
     const { body, nonce } = opened;
     const again = options.once === true ? this.#secondTime(opened.time, nonce) : null;
@@ -127,35 +126,35 @@ export class SealedBus implements Bus {
 
   #secondTime(time: number, nonce: string): SealRefusal | null {
     if (time < this.#startedAt) return EARLY;
-    const admitted = this.#nonces.admit(nonce, this.#options.now());
+    const admitted = this.#nonces.admit(nonce, this.#options.clock.now());
     if (admitted === "new") return null;
     return admitted === "used" ? REPLAYED : FULL;
   }
 
   /**
-   * A refusal is not sealed: sealed for the nonce of a message that a stranger says again, it would stand as this
-   * instance's answer to the honest request, and would come before the true one.
+   * A refusal is not sealed: sealed for the nonce of a message that a stranger repeats, it would count as this instance's
+   * answer to the honest request, and would arrive before the true one.
    */
   #refuse(message: BusMessage, why: SealRefusal, options: SubscribeOptions): unknown {
     this.#refused++;
     const { kind, reason } = why;
     const unsaid = this.#throttle.admit(kind);
     if (unsaid !== null) this.#options.logger.warn({ kind, why: reason, unsaid }, "a message of the bus was refused");
-    if (options.refused === undefined || !this.#refusals.admit(1, this.#options.now())) return undefined;
+    if (options.refused === undefined || !this.#refusals.admit(1, this.#options.clock.now())) return undefined;
     const { subject } = message;
     const respond = (reply: string): void => this.#answer(message, null, reply);
     return options.refused({ subject, text: "", nonce: null, respond }, why);
   }
 
-  /** @param nonce of the request; null: its sender has not our key, and could not open a sealed answer */
+  /** @param nonce of the request; null: its sender does not have our key and could not open a sealed answer */
   #answer(message: BusMessage, nonce: string | null, reply: string): void {
-    const { key, wallClock } = this.#options;
-    message.respond(nonce === null ? reply : sealAnswer(key, message.subject, reply, wallClock(), nonce));
+    const { key, clock } = this.#options;
+    message.respond(nonce === null ? reply : sealAnswer(key, message.subject, reply, clock.wallClock(), nonce));
   }
 
   #seal(subject: string, text: string, nonce: string): string {
-    const { key, wallClock } = this.#options;
-    return seal(key, subject, text, wallClock(), nonce);
+    const { key, clock } = this.#options;
+    return seal(key, subject, text, clock.wallClock(), nonce);
   }
 }
 

@@ -7,7 +7,7 @@ import { until } from "../../support/until.ts";
 /** Resolves when everything published before has been delivered. */
 const delivered = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-test("a message reaches every pattern that selects it, later than the call, and nobody after his end", async () => {
+test("a message reaches every pattern that selects it, later than the call, and none after its end", async () => {
   const bus = new LocalBus();
   const heard: string[] = [];
   const off = bus.subscribe("a.*", ({ subject, text }) => heard.push(`one ${subject} ${text}`));
@@ -34,7 +34,7 @@ test("of a queue one gets each message, in turn", async () => {
   assert.deepEqual(counts, { one: 5, two: 5 });
 });
 
-test("a request has one answer, or says why not", async () => {
+test("a request has one answer, or a reason for none", async () => {
   const bus = new LocalBus();
   assert.deepEqual(await bus.request("nobody", "", 1_000), { ok: false, kind: "no_responder" });
   bus.subscribe("silent", () => undefined);
@@ -46,7 +46,7 @@ test("a request has one answer, or says why not", async () => {
   assert.deepEqual(await bus.request("echo", "hello", 1_000), { ok: true, text: "hello" });
 });
 
-test("a gathering ends with the last of those who are there, or with its time", async () => {
+test("a request to all ends with the last listener's answer, or with its time", async () => {
   const bus = new LocalBus();
   assert.deepEqual(await bus.requestMany("who", "", { forMs: 60_000, most: 10 }), []);
   for (const name of ["a", "b", "c"]) bus.subscribe("who", ({ respond }) => respond(name));
@@ -56,7 +56,7 @@ test("a gathering ends with the last of those who are there, or with its time", 
   assert.deepEqual(await bus.requestMany("who", "", { forMs: 20, most: 10 }), ["a", "b", "c"]);
 });
 
-test("a listener that throws hurts nobody else, and is counted", async () => {
+test("BUS-5: a listener that throws does not affect the others, and is counted", async () => {
   const bus = new LocalBus();
   const heard: string[] = [];
   bus.subscribe("a", () => {
@@ -68,13 +68,13 @@ test("a listener that throws hurts nobody else, and is counted", async () => {
   assert.equal(bus.counts.listenerErrors, 1);
 });
 
-test("what waits is bounded; the rest is dropped and counted", () => {
+test("BUS-3: waiting messages are bounded; the rest is dropped and counted", () => {
   const bus = new LocalBus();
   const taken = Array.from({ length: 10_005 }, () => bus.publish("a", "")).filter(Boolean).length;
   assert.deepEqual([taken, bus.counts.dropped], [10_000, 5]);
 });
 
-test("after a stop nothing is heard and nothing is sent; stopped twice as well", async () => {
+test("BUS-4: after a stop nothing is received and nothing is sent; stopped twice as well", async () => {
   const bus = new LocalBus();
   let heard = 0;
   bus.subscribe("a", () => heard++);
@@ -88,7 +88,7 @@ test("after a stop nothing is heard and nothing is sent; stopped twice as well",
   assert.equal(heard, 0);
 });
 
-test("BUS-5: a listener whose promise is rejected hurts nothing else, and is counted", async () => {
+test("BUS-5: a listener whose promise is rejected does not affect the others, and is counted", async () => {
   const bus = new LocalBus();
   let heard = 0;
   bus.subscribe("a", async () => {
