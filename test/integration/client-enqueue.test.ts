@@ -24,7 +24,7 @@ async function setUp(t: Parameters<typeof testOutbox>[0]) {
   return { ...outbox, count };
 }
 
-test("postgres.js: the message commits with the transaction, and goes with it", async (t) => {
+test("SQL_ENQUEUE-1: postgres.js: the message is committed and rolled back with the transaction", async (t) => {
   const { url, sql: ask } = await setUp(t);
   const sql = postgres(url, { max: 2 });
   cleanUp(t, () => sql.end());
@@ -81,7 +81,7 @@ test("postgres.js: the message commits with the transaction, and goes with it", 
   assert.match(id, /^[0-9a-f]{8}-/);
 });
 
-test("postgres.js: a transaction without its fence is refused, a plain sql needs none; a bad field is named", async (t) => {
+test("SQL_ENQUEUE-2, SQL_ENQUEUE-3: postgres.js: a transaction without its fence is rejected, a plain sql needs none; a bad field is named", async (t) => {
   const { url } = await setUp(t);
   const sql = postgres(url, { max: 2 });
   cleanUp(t, () => sql.end());
@@ -93,7 +93,7 @@ test("postgres.js: a transaction without its fence is refused, a plain sql needs
   await assert.rejects(enqueue(sql, { topic: "a/#", content: "x" }), { code: "22023", column_name: "topic" });
 });
 
-test("pg: the message commits with the transaction; a pool is refused", async (t) => {
+test("pg: the message commits with the transaction; a pool is rejected", async (t) => {
   const { url, sql: ask } = await setUp(t);
   const pool = new pg.Pool({ connectionString: url, max: 2 });
   cleanUp(t, () => pool.end());
@@ -110,7 +110,7 @@ test("pg: the message commits with the transaction; a pool is refused", async (t
   assert.deepEqual(await ask("select payload from publisher.message_delivery"), [{ payload: "kept" }]);
 });
 
-test("without the fence a killed backend leaves messages of transactions that never were", async (t) => {
+test("without the fence a killed backend leaves messages of transactions that never committed", async (t) => {
   const { url, count } = await setUp(t);
   const { killed } = await kills(url, UNFENCED_KILLS, "plain");
   const ghosts = await count(GHOSTS);

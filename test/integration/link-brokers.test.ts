@@ -130,6 +130,7 @@ testWithBrokers(
   },
 );
 
+// LINK-4
 test("mosquitto refuses a wrong password: ERROR, and neither user nor password in anything that is said", async (t) => {
   // Nobody has a password there, so every one is wrong.
   const lines = ["allow_anonymous false", "password_file <passwords>"];

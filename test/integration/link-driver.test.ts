@@ -10,7 +10,8 @@ import { startFakeBroker } from "../support/fake-broker.ts";
 import { connectedLink, testLink } from "../support/test-link.ts";
 import { until } from "../support/until.ts";
 
-test("reconnects after a fixed second by itself: here one attempt at a time, when the machine says so", async (t) => {
+// DRIVER-1
+test("reconnects after a fixed second on its own: here one attempt at a time, when the machine says so", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "connect") from.reset();
     return packet.cmd === "connect";
@@ -25,6 +26,7 @@ test("reconnects after a fixed second by itself: here one attempt at a time, whe
   assert.ok(broker.open() <= 1);
 });
 
+// DRIVER-1, TRANSPORT-2
 test("replays its store after a reconnect, one by one: here nothing is replayed, and new ones go at once", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
   const { link, publish, reaches } = await connectedLink(t, { url: broker.url });
@@ -139,6 +141,7 @@ test("counts packet ids on without looking: here none is used twice at a time, a
   assert.equal(link.info().inFlight, 5);
 });
 
+// TRANSPORT-4
 test("waits for ever in end(): here stop ends, though the broker reads and closes nothing", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish" || packet.cmd === "disconnect");
   const { link, publish } = await connectedLink(t, { url: broker.url });
@@ -151,6 +154,7 @@ test("waits for ever in end(): here stop ends, though the broker reads and close
   await until(() => broker.open() === 0, 5_000, "the socket to be gone");
 });
 
+// TRANSPORT-4
 test("waits for ever for the other side's goodbye: here stop has an end, and then there is no socket of ours", async (t) => {
   const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
   const broker = await startFakeBroker(t);
@@ -174,6 +178,7 @@ test("sends any topic, and the broker hangs up: here that costs this one message
   assert.deepEqual(await publish({ topic: "a" }), { kind: "acked", reasonCode: 0 });
 });
 
+// TRANSPORT-1
 test("believes in the session the broker lost: here it subscribes on every connection, and then says CONNECTED", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, reaches, facts } = await connectedLink(t, { url: broker.url, name: "acker", instance: "i1" });
@@ -215,6 +220,7 @@ test("fights over a client id without end: here a take-over leads to ERROR", asy
   await reaches("CONNECTED");
 });
 
+// TRANSPORT-3
 test("stalls its parser while a message is handled: here 200 PUBACKs and a PINGRESP come though nothing is finished", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, publish } = await connectedLink(t, { url: broker.url });

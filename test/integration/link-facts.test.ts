@@ -35,6 +35,7 @@ test("a life in facts, in their order", async (t) => {
   assert.deepEqual(last?.fact, { expected: true, failure: null });
 });
 
+// LINK-2
 test("a listener that throws, on any fact, hurts neither the others nor the link", async (t) => {
   const broker = await startFakeBroker(t);
   const failures: string[] = [];
@@ -62,6 +63,7 @@ test("a listener that throws, on any fact, hurts neither the others nor the link
   assert.equal(link.info().state, "CONNECTED");
 });
 
+// LINK-1
 test("an outcome's listener may publish, stop listening, or disconnect", async (t) => {
   const broker = await startFakeBroker(t);
   const { link } = await connectedLink(t, { url: broker.url });
@@ -157,6 +159,7 @@ test("disconnect and connect again, as often as you like", async (t) => {
   }
 });
 
+// LINK-3
 test("stop: before anything, twice, while connecting, while reconnecting; nothing is left and nothing throws", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "connect");
   const early = createLink({ url: broker.url });
@@ -182,6 +185,7 @@ test("stop: before anything, twice, while connecting, while reconnecting; nothin
   await until(() => broker.open() === 0, 5_000, "no socket");
 });
 
+// LINK-3
 test("a link that is stopped lets the process end: no timer, no socket", async (t) => {
   const broker = await startFakeBroker(t);
   const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;

@@ -218,6 +218,7 @@ test("a connection that loses answers is given up before its window is full of t
   assert.equal(link.capacity(), 20);
 });
 
+// DRIVER-2
 test("nonsense bytes end the connection, as a protocol error that is tried again", async (t) => {
   for (const bytes of [
     [0xff, 0xff, 0xff, 0xff, 0xff],

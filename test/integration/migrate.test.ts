@@ -73,6 +73,7 @@ for (const version of postgresVersions()) {
       assert.equal(older.ok ? "ok" : older.failure.kind, "newer_database");
     });
 
+    // MIGRATE-1
     await t.test("applies what is missing, in order, once", async (s) => {
       const first = await folder(s, { "0001_a.sql": one });
       assert.deepEqual(await run(first), { ok: true, applied: ["0001_a.sql"] });
@@ -88,6 +89,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // MIGRATE-3
     await t.test("a file that changed, a file between, a folder that is none: nothing is done", async (s) => {
       const rest = { "0002_b.sql": "alter table demo.a add b int;", "0003_c.sql": "alter table demo.a add c int;" };
       assert.equal(kindOf(await run(await folder(s, { "0001_a.sql": `${one} `, ...rest }))), "changed_file");
@@ -126,6 +128,7 @@ for (const version of postgresVersions()) {
       }
     });
 
+    // MIGRATE-1
     await t.test("a file that fails leaves nothing of itself, and says where", async (s) => {
       const files = {
         "0001_a.sql": "create table broken.a (id int);",
@@ -147,6 +150,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // MIGRATE-2
     await t.test("four services start at once: each file is applied by exactly one", async () => {
       const applied = await Promise.all([1, 2, 3, 4].map(() => migrateInChild(url)));
       const names = applied.flat().sort();
@@ -159,6 +163,7 @@ for (const version of postgresVersions()) {
       );
     });
 
+    // MIGRATE-4
     await t.test("where nothing is to do, no right to do it is needed", async (s) => {
       const role = `reader_${version}_${process.pid}`;
       rowsOf(await pool.run(`create role ${role} login password 'x'`));

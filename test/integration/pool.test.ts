@@ -44,6 +44,7 @@ function failureOf(result: DbResult<unknown>): DbFailure {
 
 const elapsed = (since: number): number => performance.now() - since;
 
+// POOL-1
 test("a statement that misses its deadline ends in time, its connection is destroyed, and the pool goes on", async (t) => {
   const { pool, backends } = await rig(t, { size: 1 });
   const before = performance.now();
@@ -55,6 +56,7 @@ test("a statement that misses its deadline ends in time, its connection is destr
   assert.ok((await backends()) <= 2);
 });
 
+// POOL-1
 test("a statement that waits for a connection until its deadline was never sent", async (t) => {
   const { pool, ask } = await rig(t, { size: 1 });
   await ask("select 1 as value");
@@ -66,6 +68,7 @@ test("a statement that waits for a connection until its deadline was never sent"
   assert.equal(await ask("select to_regclass('never_made') is null as value"), true);
 });
 
+// POOL-1, CONNECTION-1
 test("a deadline that passes while a connection is being made leaves no connection behind", async (t) => {
   const { pool, backends } = await rig(t, { size: 2 });
   for (let i = 0; i < 60; i++) {
@@ -76,6 +79,7 @@ test("a deadline that passes while a connection is being made leaves no connecti
   await until(async () => (await backends()) === 0, 5_000, "the pool's backends to go");
 });
 
+// POOL-2
 test("no more statements wait than may; the next is busy at once", async (t) => {
   const { pool } = await rig(t, { size: 1, queueLimit: 3 });
   const running = [pool.run("select pg_sleep(0.3)"), ...[1, 2, 3].map((n) => pool.run("select $1::int4 as n", [n]))];
@@ -91,6 +95,7 @@ test("no more statements wait than may; the next is busy at once", async (t) => 
   assert.equal((await pool.run("select 1")).ok, true);
 });
 
+// POOL-3
 test("a backend that is killed: unavailable, perhaps committed; the next statement works", async (t) => {
   const { pool, ask } = await rig(t, { size: 1 });
   for (let round = 0; round < 5; round++) {
@@ -139,6 +144,7 @@ test("a half-open server: every statement ends by its deadline, and a route that
   assert.equal((await pool.run("select 1")).ok, true);
 });
 
+// POOL-3
 test("a server that is not there is unavailable at once", async (t) => {
   const { url } = await rig(t);
   const gone = new URL(url);

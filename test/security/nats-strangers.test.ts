@@ -179,6 +179,7 @@ const MOST_CPU_US = 300;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;
 
 for (const { name, env } of CASES) {
+  // NATS-7
   test(`50,000 hostile messages on the bus: no exit, honest deliveries continue, memory stays, ${name}`, async (t) => {
     const [nats, database, broker] = await Promise.all([
       startNatsServer(t),

@@ -134,6 +134,7 @@ for (const version of postgresVersions()) {
     await t.test("a lane that stays locked ends in an error that names its holder; other lanes flow", (s) =>
       heldLane(s, roles),
     );
+    // MIGRATE-5
     await t.test("a lock of the migrations ends in a failure that names its holder", (s) => heldMigration(s, roles));
   });
 }
@@ -278,6 +279,7 @@ async function functions({ owner, ...roles }: Roles): Promise<void> {
   const wrong: string[] = [];
   for (const { name, identity, definer, settings, open } of found) {
     const entry = FUNCTIONS[name];
+    // MIGRATE-6
     if (open) wrong.push(`PUBLIC may execute ${name}`);
     if (definer !== (entry?.definer ?? false)) wrong.push(`${name} is ${definer ? "" : "not "}SECURITY DEFINER`);
     if (definer && !settings?.includes("search_path=pg_catalog, pg_temp"))

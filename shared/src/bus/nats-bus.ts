@@ -46,7 +46,7 @@ interface Subscriber {
   live: Subscription | null;
 }
 
-/** One connection and what goes out on it. */
+/** One connection and its sender. */
 interface Live {
   readonly connection: NatsConnection;
   readonly sender: NatsSender;
@@ -111,7 +111,7 @@ export class NatsBus implements Bus, ConnectionListener {
 
   async request(subject: string, text: string, deadlineMs: number, accept?: ReplyJudge): Promise<BusReply> {
     const live = this.#live;
-    if (live === null) return { ok: false, kind: "away" };
+    if (live === null) return { ok: false, kind: "away" }; // BUS-2
     if (Buffer.byteLength(text) > (live.connection.info?.max_payload ?? MOST_MESSAGE_BYTES)) {
       return { ok: false, kind: "refused" };
     }
@@ -188,7 +188,7 @@ export class NatsBus implements Bus, ConnectionListener {
     }
   }
 
-  /** NATS-7 */
+  /** NATS-7, BUS-6 */
   #hear(subscriber: Subscriber, message: Msg): void {
     const { byteLength } = message.data;
     const accepted = byteLength <= subscriber.mostBytes && this.#heard.push(new Delivery(this, subscriber, message));

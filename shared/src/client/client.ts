@@ -1,9 +1,9 @@
 /**
- * `@acktor/shared/client`: what an application imports. Everything behind this door may move.
+ * `@acktor/shared/client`: what an application imports. Every other path of this package may change.
  *
  *   enqueue, fence    a message in your own transaction
  *   createClient      messages by HTTP, and handles to wait on
- *   createLink        the robust MQTT client alone
+ *   createLink        the robust MQTT client only
  */
 export { createLink } from "../link/create-link.ts";
 export type {

@@ -2,11 +2,13 @@
  * The transactional outbox from TypeScript: a message that is sent if, and only if, the caller's transaction commits.
  *
  * Invariants:
- *  1. One statement, `publisher.enqueue`, on the caller's own connection. No driver is imported: both are known by shape.
- *  2. With postgres.js the message is refused unless it is written in the very transaction that was fenced at its start.
- *     That driver runs the rest of a transaction whose backend died on a new connection, outside any transaction, and then
- *     reports a failure: the row would stay, a message of a transaction that never was (porsager/postgres #1133, #1215).
- *  3. Whatever goes wrong rejects, so that the caller's transaction is rolled back.
+ *  SQL_ENQUEUE-1. One statement, `publisher.enqueue`, runs on the caller's own connection. No driver is imported: both are
+ *                 recognised by their methods.
+ *  SQL_ENQUEUE-2. With postgres.js the message is rejected unless it is written in the transaction that was fenced at its
+ *                 start. That driver runs the rest of a transaction whose backend died on a new connection, outside any
+ *                 transaction, and then reports a failure: the row would stay, a message of a transaction that never
+ *                 committed (porsager/postgres #1133, #1215).
+ *  SQL_ENQUEUE-3. Every failure rejects, so that the caller's transaction is rolled back.
  *
  * `pg` needs no fence: its client is one connection, and every query after that one's end fails.
  */
@@ -26,7 +28,7 @@ export interface PgClient {
   query(text: string, values?: SqlValue[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-/** Why a message was not even offered to the database. */
+/** Why a message was not sent to the database. */
 export class EnqueueError extends Error {
   readonly code: "not_fenced" | "not_a_client";
 
@@ -46,7 +48,7 @@ const ENQUEUE = `select publisher.enqueue($1::text, $2::text, content_encoding =
 const fences = new WeakMap<object, string>();
 
 /**
- * Fences a transaction of postgres.js. To be called as its *first* statement: what is lost before it cannot be seen.
+ * Fences a transaction of postgres.js. It must be the *first* statement: it cannot see what was lost before it.
  * @returns `tx` itself
  */
 export async function fence<T extends PostgresJs>(tx: T): Promise<T> {
@@ -61,14 +63,16 @@ export async function fence<T extends PostgresJs>(tx: T): Promise<T> {
  * @param tx the `sql` of `sql.begin` after `fence(tx)`; or a plain `sql`, where the message is a transaction of its own;
  *   or a client of `pg`
  * @returns the message's id (UUIDv7)
- * @throws EnqueueError; or the driver's error with SQLSTATE 22023 for a field that cannot be (its name is in `column_name`,
+ * @throws EnqueueError; or the driver's error with SQLSTATE 22023 for an invalid field (its name is in `column_name`,
  *   with `pg` in `column`), and for a transaction that was lost (`fence`): run it again
  */
 export async function enqueue(tx: PostgresJs | PgClient, message: OutgoingMessage): Promise<string> {
+  // SQL_ENQUEUE-1
   const rows = isPostgresJs(tx)
     ? await tx.unsafe(ENQUEUE, parameters(message, fenceOf(tx)))
     : (await clientOf(tx).query(ENQUEUE, parameters(message, null))).rows;
   const [row] = rows as readonly { readonly message_id: string }[];
+  // SQL_ENQUEUE-3
   if (row === undefined) throw new EnqueueError("not_a_client", "the driver gave no row: is this a client of pg?");
   return row.message_id;
 }
@@ -77,7 +81,7 @@ function isPostgresJs(tx: PostgresJs | PgClient): tx is PostgresJs {
   return typeof (tx as PostgresJs).unsafe === "function";
 }
 
-/** Null for a plain `sql`: its one statement is atomic by itself. */
+/** Null for a plain `sql`: its one statement is atomic. SQL_ENQUEUE-2 */
 function fenceOf(tx: PostgresJs): string | null {
   if (tx.savepoint === undefined) return null;
   const known = fences.get(tx);

@@ -1,18 +1,18 @@
 /**
- * One HTTP call to a publisher, and the same again while it may help.
+ * One HTTP call to a publisher, with retries.
  *
  * Invariants:
- *  1. Every call ends by its deadline; every answer is a value.
- *  2. Only what passes is tried again: no answer, 429, 502, 503, 504, with full jitter, not before Retry-After.
+ *  HTTP_CALL-1. Every call ends by its deadline; every answer is a value.
+ *  HTTP_CALL-2. Only temporary failures are retried: no answer, 429, 502, 503, 504, with full jitter, not before Retry-After.
  */
+import type { Clock, Random } from "../runtime/clock.ts";
 
 export interface CallOptions {
   readonly url: string;
   readonly token: string | null;
   readonly fetch: typeof globalThis.fetch;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
+  readonly random: Random;
 }
 
 export interface Call {
@@ -23,7 +23,7 @@ export interface Call {
 }
 
 export type CallFailure =
-  /** The publisher said no, and would say it again. `field` names what is wrong with the message. */
+  /** The publisher refused, and would refuse again. `field` names the invalid field of the message. */
   | {
       readonly kind: "refused";
       readonly status: number;
@@ -31,7 +31,7 @@ export type CallFailure =
       readonly message: string;
       readonly field: string | null;
     }
-  /** No answer until the deadline, or only "later". A message may have been stored all the same. */
+  /** No answer until the deadline, or only temporary failures. The message may have been stored nevertheless. */
   | { readonly kind: "unavailable"; readonly message: string };
 
 export type CallResult =
@@ -46,18 +46,19 @@ const LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 type Tried = CallResult | { readonly ok: "later"; readonly message: string; readonly waitMs: number };
 
 /**
- * Calls until there is an answer.
+ * Calls until there is an answer. HTTP_CALL-1
  * @param timeoutMs for all tries together
  */
 export async function call(options: CallOptions, request: Call, timeoutMs: number): Promise<CallResult> {
-  const end = options.now() + timeoutMs;
+  const { clock, random } = options;
+  const end = clock.now() + timeoutMs;
   for (let tries = 0; ; tries++) {
-    const left = end - options.now();
+    const left = end - clock.now();
     const tried = await tryOnce(options, request, Math.max(1, Math.ceil(Math.min(ONE_CALL_MS, left))));
     if (tried.ok !== "later") return tried;
     const spread = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries, 16));
-    const wait = Math.max(tried.waitMs, options.random() * spread);
-    if (options.now() + wait >= end) return { ok: false, failure: { kind: "unavailable", message: tried.message } };
+    const wait = Math.max(tried.waitMs, random.next() * spread);
+    if (clock.now() + wait >= end) return { ok: false, failure: { kind: "unavailable", message: tried.message } };
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }
@@ -86,6 +87,7 @@ function judge(response: Response, json: Readonly<Record<string, unknown>>): Tri
   if (response.ok) return { ok: true, json };
   const error = isRecord(json["error"]) ? json["error"] : {};
   const message = String(error["message"] ?? `HTTP ${response.status}`);
+  // HTTP_CALL-2
   if (LATER.has(response.status)) {
     const seconds = Number(response.headers.get("retry-after") ?? 0);
     return { ok: "later", message, waitMs: Number.isFinite(seconds) ? Math.max(0, seconds) * 1_000 : 0 };

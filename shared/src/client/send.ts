@@ -1,26 +1,25 @@
 /**
- * Messages by HTTP, for code whose database is not the outbox's.
+ * Messages by HTTP, for code whose database is not the outbox's. An answer is a value; nothing here throws for what a
+ * network or a publisher can do.
  *
  * Invariants:
- *  1. A message is stored once, however often its request is repeated: every `send` has an idempotency key, its own or the
- *     caller's. A caller who gives it may repeat the whole `send` after a crash.
- *  2. An answer is a value; nothing here throws for what a network or a publisher can do.
+ *  CLIENT-1. A message is stored once, however often its request is repeated: every `send` has an idempotency key, its own
+ *            or the caller's. With the caller's key the complete `send` may be repeated after a crash.
  */
 import { randomUUID } from "node:crypto";
+import { type Random, SYSTEM_CLOCK, SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type CallFailure, type CallOptions, call } from "./http-calls.ts";
 import { encodeContent, type OutgoingMessage } from "./message.ts";
 
 export interface ClientOptions {
-  /** The publisher's address, as http://127.0.0.1:8080. */
+  /** The publisher's address, such as http://127.0.0.1:8080. */
   readonly url: string;
   /** ACKTOR_API_TOKEN, where one is set. */
   readonly token?: string | undefined;
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch;
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-  /** Uniform in [0, 1). */
-  readonly random?: () => number;
+  /** For the jitter of retries. */
+  readonly random?: Random;
 }
 
 export interface SendOptions {
@@ -35,11 +34,11 @@ export type SendResult =
   | {
       readonly ok: false;
       readonly failure: CallFailure;
-      /** Send again with it and the message is stored once, whatever became of the first time. */
+      /** A `send` with the same key stores the message once, also where the first one stored it. */
       readonly idempotencyKey: string;
     };
 
-/** Where a message stands. */
+/** The state of a message. */
 export interface MessageStatus {
   readonly state: "pending" | "sent" | "acknowledged" | "failed" | "expired";
   /** PUBLISHes after the first. */
@@ -54,14 +53,14 @@ export type StatusResult =
   | { readonly ok: true; readonly status: MessageStatus }
   | { readonly ok: false; readonly failure: CallFailure };
 
-/** How waiting for an ack ended. */
+/** The result of waiting for an ack. */
 export type AckOutcome =
   | { readonly kind: "acknowledged"; readonly by: string }
-  /** It is a dead letter now; an operator may replay it. */
+  /** The message is a dead letter; an operator may replay it. */
   | { readonly kind: "failed" | "expired"; readonly reason: string }
-  /** Nothing is decided: the publisher goes on trying. `last` is null when it was never reached. */
+  /** Not decided yet: the publisher continues. `last` is null when the publisher was never reached. */
   | { readonly kind: "timeout"; readonly last: MessageStatus | null }
-  /** The publisher does not know the message, or refuses to say. */
+  /** The publisher does not know the message, or refused the request. */
   | { readonly kind: "unknown"; readonly failure: CallFailure };
 
 /** One message that is stored durably. */
@@ -69,12 +68,12 @@ export interface MessageHandle {
   /** UUIDv7. */
   readonly messageId: string;
   status(): Promise<StatusResult>;
-  /** Waits until the message ends. @param options `timeoutMs`, default 30,000 */
+  /** Waits until the message is acknowledged, failed or expired. @param options `timeoutMs`, default 30,000 */
   acknowledged(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AckOutcome>;
 }
 
 export interface Client {
-  /** Stores a message; when this resolves with `ok` it is durable, not delivered. */
+  /** Stores a message. `ok` means that it is durable, not that it is delivered. */
   send(message: OutgoingMessage, options?: SendOptions): Promise<SendResult>;
   /** The handle of a message that was stored before. */
   message(messageId: string): MessageHandle;
@@ -85,53 +84,76 @@ const STATUS_MS = 5_000;
 const FIRST_LOOK_MS = 20;
 const LONGEST_LOOK_MS = 1_000;
 
-/** Makes a client of one publisher. Nothing is kept open between calls. */
+/** Makes a client of one publisher. No connection stays open between calls. */
 export function createClient(options: ClientOptions): Client {
-  const calls: CallOptions = {
+  return new HttpClient({
     url: options.url,
     token: options.token ?? null,
     fetch: options.fetch ?? globalThis.fetch,
-    now: options.now ?? (() => performance.now()),
-    random: options.random ?? Math.random,
-  };
-  return {
-    async send(message, { idempotencyKey = randomUUID(), timeoutMs = SEND_MS } = {}) {
-      const request = { method: "POST", path: "/v1/messages", body: toBody(message), idempotencyKey } as const;
-      const answer = await call(calls, request, timeoutMs);
-      if (!answer.ok) return { ok: false, failure: answer.failure, idempotencyKey };
-      return { ok: true, handle: makeHandle(calls, String(answer.json["message_id"])) };
-    },
-    message: (messageId) => makeHandle(calls, messageId),
-  };
+    clock: SYSTEM_CLOCK,
+    random: options.random ?? SYSTEM_RANDOM,
+  });
 }
 
-function makeHandle(calls: CallOptions, messageId: string): MessageHandle {
-  const look = async (timeoutMs: number): Promise<StatusResult> => {
-    const path = `/v1/messages/${encodeURIComponent(messageId)}`;
-    const answer = await call(calls, { method: "GET", path }, timeoutMs);
+class HttpClient implements Client {
+  readonly #calls: CallOptions;
+
+  constructor(calls: CallOptions) {
+    this.#calls = calls;
+  }
+
+  /** CLIENT-1 */
+  async send(message: OutgoingMessage, options: SendOptions = {}): Promise<SendResult> {
+    const { idempotencyKey = randomUUID(), timeoutMs = SEND_MS } = options;
+    const request = { method: "POST", path: "/v1/messages", body: toBody(message), idempotencyKey } as const;
+    const answer = await call(this.#calls, request, timeoutMs);
+    if (!answer.ok) return { ok: false, failure: answer.failure, idempotencyKey };
+    return { ok: true, handle: this.message(String(answer.json["message_id"])) };
+  }
+
+  message(messageId: string): MessageHandle {
+    return new HttpHandle(this.#calls, messageId);
+  }
+}
+
+class HttpHandle implements MessageHandle {
+  readonly messageId: string;
+  readonly #calls: CallOptions;
+
+  constructor(calls: CallOptions, messageId: string) {
+    this.#calls = calls;
+    this.messageId = messageId;
+  }
+
+  status(): Promise<StatusResult> {
+    return this.#look(STATUS_MS);
+  }
+
+  async acknowledged(options: Parameters<MessageHandle["acknowledged"]>[0] = {}): Promise<AckOutcome> {
+    const { timeoutMs = SEND_MS, signal } = options;
+    const { clock } = this.#calls;
+    const end = clock.now() + timeoutMs;
+    let last: MessageStatus | null = null;
+    for (let wait = FIRST_LOOK_MS; ; wait = Math.min(LONGEST_LOOK_MS, wait * 2)) {
+      const answer = await this.#look(Math.max(1, Math.min(STATUS_MS, end - clock.now())));
+      if (answer.ok) last = answer.status;
+      else if (answer.failure.kind === "refused") return { kind: "unknown", failure: answer.failure };
+      const outcome = last === null ? null : outcomeOf(last);
+      if (outcome !== null) return outcome;
+      const left = end - clock.now();
+      if (left <= 0 || signal?.aborted) return { kind: "timeout", last };
+      await new Promise((resolve) => setTimeout(resolve, Math.min(wait, left)));
+    }
+  }
+
+  async #look(timeoutMs: number): Promise<StatusResult> {
+    const path = `/v1/messages/${encodeURIComponent(this.messageId)}`;
+    const answer = await call(this.#calls, { method: "GET", path }, timeoutMs);
     return answer.ok ? { ok: true, status: toStatus(answer.json) } : answer;
-  };
-  return {
-    messageId,
-    status: () => look(STATUS_MS),
-    async acknowledged({ timeoutMs = SEND_MS, signal } = {}) {
-      const end = calls.now() + timeoutMs;
-      let last: MessageStatus | null = null;
-      for (let wait = FIRST_LOOK_MS; ; wait = Math.min(LONGEST_LOOK_MS, wait * 2)) {
-        const answer = await look(Math.max(1, Math.min(STATUS_MS, end - calls.now())));
-        if (answer.ok) last = answer.status;
-        else if (answer.failure.kind === "refused") return { kind: "unknown", failure: answer.failure };
-        const outcome = last === null ? null : outcomeOf(last);
-        if (outcome !== null) return outcome;
-        const left = end - calls.now();
-        if (left <= 0 || signal?.aborted) return { kind: "timeout", last };
-        await new Promise((resolve) => setTimeout(resolve, Math.min(wait, left)));
-      }
-    },
-  };
+  }
 }
 
-/** Null while it is not decided. */
+/** Null while the message is in progress. */
 function outcomeOf({ state, reason, acknowledgedBy }: MessageStatus): AckOutcome | null {
   if (state === "acknowledged") return { kind: "acknowledged", by: acknowledgedBy ?? "" };
   return state === "failed" || state === "expired" ? { kind: state, reason: reason ?? state } : null;
@@ -161,6 +183,6 @@ function toBody(message: OutgoingMessage): Record<string, unknown> {
     ordering_key: message.orderingKey,
     deliver_at: message.deliverAt?.toISOString(),
   };
-  // JSON leaves out what is undefined.
+  // JSON omits undefined fields.
   return body;
 }

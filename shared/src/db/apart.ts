@@ -1,5 +1,5 @@
 /**
- * Writes a batch in parts, when one row of it fails, until that row is alone.
+ * Writes a batch in parts when one of its rows fails, until that row is alone.
  *
  * Invariants:
  *  APART-1. One row's failure keeps no other row of its batch from being written.

@@ -142,7 +142,7 @@ export function send({ sql }: Connection, { text, params, simple }: Statement): 
   return sql.unsafe(text, params as postgres.ParameterOrJSON<never>[], PREPARED);
 }
 
-/** Ends it immediately; PostgreSQL rolls back what it did not commit. Twice is fine. */
+/** Ends it immediately; PostgreSQL rolls back what it did not commit. A second call has no effect. */
 export function destroyConnection(connection: Connection): void {
   connection.line.destroyed = true;
   connection.line.socket?.destroy();

@@ -1,7 +1,6 @@
 /**
- * Gives a service's role its rights, and no more: `grants.sql` beside the service's migrations, run by the schema's owner.
- *
- * Invariant: one implicit transaction, as a migration: all of the rights, or those of before.
+ * Gives a service's role its rights, and no more: `grants.sql` next to the service's migrations, run by the schema's owner.
+ * It is one implicit transaction: the role gets all of the rights, or keeps its earlier ones.
  */
 import { readFile } from "node:fs/promises";
 import type { DbResult, Pool } from "./pool.ts";
@@ -10,7 +9,7 @@ const ROLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**
  * @param file path of a `grants.sql`
- * @param role an existing role; throws when it is no plain name
+ * @param role an existing role; throws for a name that is not plain
  */
 export async function grantRights(pool: Pool, file: string, role: string): Promise<DbResult<never>> {
   if (!ROLE_NAME.test(role)) throw new Error(`not a role name: ${role}`);

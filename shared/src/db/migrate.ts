@@ -1,16 +1,16 @@
 /**
- * Brings a schema of ours to the state that this code expects. Files `0001_name.sql` … are applied in order, once.
+ * Brings a service's schema to the state that this code expects. Files `0001_name.sql` … are applied in order, once.
  *
  * Invariants:
- *  1. A file is applied whole or not at all: it travels as one multi-statement simple query, which is one implicit
- *     transaction, and its row in `<schema>.migration` is written in it.
- *  2. Any number of services may start at once: every such query begins with an advisory lock, and who comes second
- *     finds the row (23505), reads again, and goes on.
- *  3. A database that is newer than the code, or in which a file was applied that has changed since, is a failure that
- *     says so; nothing is applied then.
- *  4. Where nothing is to do, nothing is locked or written: a role without DDL rights can start on a migrated database.
- *  5. The lock is waited for with a limit (any role can hold an advisory lock), and the failure names its holder.
- *  6. After each file PUBLIC may execute no function of the schema, also none that the file has just created.
+ *  MIGRATE-1. A file is applied completely or not at all: it is sent as one multi-statement simple query, which is one
+ *             implicit transaction, and its row in `<schema>.migration` is written in it.
+ *  MIGRATE-2. Any number of services may start at the same time: every such query begins with an advisory lock, and the
+ *             second service finds the row (23505), reads again, and continues.
+ *  MIGRATE-3. A database that is newer than the code, or in which a file was applied that has changed since, is a failure
+ *             with its remedy; nothing is applied then.
+ *  MIGRATE-4. Where nothing is to do, nothing is locked or written: a role without DDL rights can start on a migrated database.
+ *  MIGRATE-5. The wait for the lock has a limit (any role can hold an advisory lock), and the failure names its holder.
+ *  MIGRATE-6. After each file PUBLIC may execute no function of the schema, including those that the file has created.
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -87,10 +87,11 @@ export async function migrate(pool: Pool, options: MigrateOptions): Promise<Migr
     const known = await readApplied(pool, schema, deadlineMs);
     if (!known.ok) return known;
     const fault = compare(schema, files, known.rows);
-    if (fault !== null) return { ok: false, failure: fault };
+    if (fault !== null) return { ok: false, failure: fault }; // MIGRATE-3
     const next = files[known.rows.length];
-    if (next === undefined) return { ok: true, applied };
+    if (next === undefined) return { ok: true, applied }; // MIGRATE-4
     const answer = await pool.run(script(schema, next, deadlineMs), [], { simple: true, deadlineMs });
+    // MIGRATE-1, MIGRATE-2
     if (answer.ok) applied.push(next.name);
     else if (answer.failure.constraint !== "migration_pkey") return refused(answer.failure, next.name);
   }
@@ -189,7 +190,7 @@ function compare(
   return null;
 }
 
-/** A DO block, because the schema with its functions may not be there yet. Half of the deadline at least is left for the file. */
+/** MIGRATE-5. A DO block, because the schema with its functions may not be there yet. Half of the deadline at least is left for the file. */
 function lock(schema: string, deadlineMs: number): string {
   const limitMs = Math.max(1, Math.min(MOST_LOCK_WAIT_MS, Math.round(deadlineMs / 2)));
   return `set local statement_timeout = 0; set local lock_timeout = ${limitMs};
@@ -217,7 +218,7 @@ function foundation(schema: string, deadlineMs: number): string {
     );`;
 }
 
-/** The row comes before the file's own statements: whoever lost the race ends there, with nothing done. */
+/** The row comes before the file's own statements: the service that lost the race stops there, with nothing done. MIGRATE-1, MIGRATE-6 */
 function script(schema: string, file: MigrationFile, deadlineMs: number): string {
   return `${lock(schema, deadlineMs)}
     insert into ${schema}.migration (name, checksum) values ('${file.name}', '${file.checksum}');
@@ -251,7 +252,7 @@ function refused(failure: DbFailure, where: string): { ok: false; failure: Migra
     ? "End the session that holds the lock (select pg_terminate_backend(<pid>)), and start again."
     : failure.kind === "rejected"
       ? "Check the role's rights on this database, or migrate with an owner's role and start with ACKTOR_MIGRATE=off."
-      : "Check that the database is up and reachable; migrations go on where they stopped.";
+      : "Check that the database is up and reachable; migrations continue where they stopped.";
   return failed(locked ? "busy" : failure.kind, `${where}: ${failure.message} (${failure.code})`, fix);
 }
 

@@ -1,13 +1,12 @@
 /**
- * The only door to PostgreSQL.
+ * The only door to PostgreSQL. A unit of work is one statement; there is no transaction API (transactions of the driver can
+ * cross callers when a backend dies: porsager/postgres #1133, #1155, #1208).
  *
  * Invariants:
- *  POOL-1. A unit of work is one statement; there is no transaction API (transactions of the driver can cross callers when
- *          a backend dies: porsager/postgres #1133, #1155, #1208).
- *  POOL-2. Every statement has a result, rows or a failure of a kind, at most `deadlineMs` after `run` was called. A
+ *  POOL-1. Every statement has a result, rows or a failure of a kind, at most `deadlineMs` after `run` was called. A
  *          connection whose statement missed its deadline is destroyed, never reused (#1089), also while it is being opened.
- *  POOL-3. At most `queueLimit` statements wait; the next one fails immediately with `busy`.
- *  POOL-4. Nothing here throws or rejects for what a database can do.
+ *  POOL-2. At most `queueLimit` statements wait; the next one fails immediately with `busy`.
+ *  POOL-3. Nothing here throws or rejects for what a database can do.
  */
 import type { DbFailure, DbResult } from "../runtime/db-result.ts";
 import { Lifecycle } from "../runtime/lifecycle.ts";
@@ -36,7 +35,7 @@ export interface Pool {
   busy(): number;
   /** Statements waiting for a connection. */
   waiting(): number;
-  /** Waits for running statements (at most their deadline), refuses new ones, closes every connection. Twice is fine. */
+  /** Waits for running statements (at most their deadline), refuses new ones, closes every connection. A second call has no effect. */
   stop(): Promise<void>;
 }
 
@@ -87,7 +86,7 @@ class SlotPool implements Pool {
 
   run<Row>(text: string, params: readonly Param[] = [], options: RunOptions = {}): Promise<DbResult<Row>> {
     if (this.#life.signal.aborted) return Promise.resolve(STOPPED);
-    // POOL-3
+    // POOL-2
     if (this.#queue.length >= this.#queueLimit) {
       return Promise.resolve(failed("busy", "QUEUE_FULL", `${this.#queueLimit} statements wait already`, false));
     }
@@ -115,7 +114,7 @@ class SlotPool implements Pool {
     }
   }
 
-  /** POOL-2 */
+  /** POOL-1 */
   #deadlinePassed(job: Job): void {
     const at = this.#queue.indexOf(job);
     if (at < 0) {
@@ -203,10 +202,10 @@ class Slot {
       const answer = await Promise.race([query, overdue]);
       if (answer !== "overdue") return { ok: true, rows: answer };
       query.catch(() => "its connection is destroyed below; the caller has its result");
-      this.#discard(); // POOL-2
+      this.#discard(); // POOL-1
       return failed("unavailable", "DEADLINE", "the statement took longer than its deadline", true);
     } catch (error) {
-      return this.#explain(error); // POOL-4
+      return this.#explain(error); // POOL-3
     }
   }
 

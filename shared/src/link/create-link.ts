@@ -94,7 +94,7 @@ class MachineLink implements Link {
   }
 
   publish(message: OutgoingPublish, onOutcome: OnOutcome): void {
-    this.#traffic.publish(message, onOutcome);
+    this.#traffic.publish(message, onOutcome); // LINK-1
   }
 
   subscribe(subscription: Subscription): void {
@@ -106,7 +106,7 @@ class MachineLink implements Link {
   }
 
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void {
-    return this.#listeners.on(event, listener);
+    return this.#listeners.on(event, listener); // LINK-2
   }
 
   info(): LinkInfo {

@@ -22,7 +22,7 @@ export class Listeners<Events extends object> {
     this.#failures = failures;
   }
 
-  /** @returns what removes the listener; twice is fine */
+  /** @returns what removes the listener; a second call has no effect */
   on<K extends keyof Events>(event: K, listener: Listener<Events[K]>): () => void {
     // Wrapped, so that the same function added twice is two listeners.
     const own: Listener<Events[K]> = (fact) => listener(fact);

@@ -58,7 +58,7 @@ export function writePublish(
 }
 
 function sizeOfProperties(message: OutgoingPublish): number {
-  // A string payload is valid UTF-8; the property that says so costs two bytes.
+  // A string payload is valid UTF-8; the property that states this costs two bytes.
   let size = typeof message.payload === "string" ? 2 : 0;
   if (message.expirySeconds !== undefined) size += 5;
   if (message.contentType !== undefined) size += 1 + sizeOfText(message.contentType) + 2;

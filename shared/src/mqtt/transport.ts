@@ -63,7 +63,7 @@ export interface Transport {
   /** Subscribes on this connection. Before CONNACK it does nothing: CONNACK subscribes to all that is wanted. */
   subscribe(subscriptions: readonly Subscription[]): void;
   unsubscribe(filter: string): void;
-  /** Sends DISCONNECT where there is a connection, and closes it in any case. Twice is fine. */
+  /** Sends DISCONNECT where there is a connection, and closes it in any case. A second call has no effect. */
   close(): Promise<void>;
 }
 

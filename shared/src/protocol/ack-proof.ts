@@ -1,11 +1,11 @@
 /**
- * Acks that prove who gave them (version 2).
+ * Acks that prove their sender (version 2).
  *
  * Invariants:
  *  ACK-PROOF-1. The signature covers everything that the publisher acts on: outbox, message id, attempt token, topic as
  *               sent, checksum of the bytes received, status, retryable, retry_after, working_for, elapsed, reason, client id.
- *  ACK-PROOF-2. With trust configured an ack without a signature that holds is not looked at any further; one that names
- *               neither topic nor checksum proves nothing of a message and is taken for unsigned.
+ *  ACK-PROOF-2. With trust configured an ack without a valid signature has no effect; an ack without topic or checksum
+ *               proves nothing about a message and counts as unsigned.
  */
 import type { Ack } from "./ack.ts";
 import { judgeAckV1, signAckV1, signAckV1WithKey } from "./ack-v1.ts";
@@ -23,11 +23,11 @@ import {
 
 export type SignatureVersion = "1" | "2";
 
-/** What a service says at its start where it has keys and accepts version 1. */
+/** Logged at the start of a service that has keys and accepts version 1. */
 export const VERSION_1_WARNING =
   "ACKTOR_ACK_SIGNATURES accepts version 1: clients that may write data topics can forge acks. Remove 1 when both ends sign version 2.";
 
-/** The text that a signature of version 2 covers. @param outbox id of the outbox that sent the message */
+/** The text that a signature of version 2 covers. ACK-PROOF-1. @param outbox id of the outbox that sent the message */
 export function ackText(ack: Ack, outbox: string): string {
   const rejected = ack.status === "rejected";
   return signedFields("acktor-ack-v2", [
@@ -56,7 +56,7 @@ export class AckSigner {
     this.#signV1 = signV1;
   }
 
-  /** With a key of its own where it has one, else with the shared secret; null where neither is configured. */
+  /** With the acker's own key, else with the shared secret; null where neither is configured. */
   static of(keys: { readonly privateKey: NamedKey | null; readonly secret: string | null }): AckSigner | null {
     const { privateKey, secret } = keys;
     if (privateKey !== null) {
@@ -77,7 +77,7 @@ export interface AckTrustOptions {
   readonly versions: readonly SignatureVersion[];
 }
 
-/** Whose acks a publisher believes. */
+/** The keys whose acks a publisher accepts. */
 export class AckTrust {
   readonly #secrets: readonly string[];
   readonly #publicKeys: readonly NamedKey[];
@@ -103,6 +103,7 @@ export class AckTrust {
     if (!ack.signature.startsWith("v2:")) {
       return this.#versions.has("1") ? judgeAckV1(ack, this.#secrets, this.#publicKeys) : UNSIGNED;
     }
+    // ACK-PROOF-2
     if (!this.#versions.has("2") || ack.topic === null || ack.checksum === null) return UNSIGNED;
     return this.#trust.judge(ack.signature, ackText(ack, outbox));
   }

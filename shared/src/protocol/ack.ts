@@ -1,13 +1,15 @@
 /**
- * The answer on `delivery/ack/<id>`: the one thing that ends a message.
+ * The answer on `delivery/ack/<id>`, which completes a message.
  *
  * Invariants:
  *  ACK-1. `{"client_id":"x"}` and `{}` are the tutorial's form and mean processed.
- *  ACK-2. Whatever is not such an object, names another id than its topic, or contradicts itself is `malformed` and changes
- *         nothing: `reason`, `retryable` or `retry_after` without `status: rejected`, `working_for` without `working`, and,
+ *  ACK-2. A payload that is not such an object, names another id than its topic, or contradicts itself is `malformed` and
+ *         changes nothing: `reason`, `retryable` or `retry_after` without `status: rejected`, `working_for` without `working`, and,
  *         without a `status`, a word of failure such as `"success":false` or `"error":"…"`.
  *  ACK-3. Decoding never throws.
- *  ACK-4. `working` ends nothing: it asks for patience (ADR 12). Publishers that do not know it take it for malformed.
+ *
+ * `working` completes nothing: it asks for patience (docs/adr/0012-a-receiver-asks-for-patience.md). Publishers that do not
+ * know it treat it as malformed.
  */
 import { hash } from "node:crypto";
 import { isJsonObject, type JsonLimits, readJson } from "./bounded-json.ts";
@@ -17,29 +19,29 @@ export interface Ack {
   readonly client_id: string | null;
   readonly status: "processed" | "rejected" | "working";
   readonly reason: string | null;
-  /** Of a `rejected` one: may the message be tried again? */
+  /** Of a `rejected` ack: may the message be retried? */
   readonly retryable: boolean;
-  /** Of a retryable one: not before so many seconds. */
+  /** Of a retryable ack: no retry before so many seconds. */
   readonly retry_after?: number;
-  /** Of a `working` one: no answer is to be expected for so many seconds. */
+  /** Of a `working` ack: no answer is expected for so many seconds. */
   readonly working_for?: number;
-  /** Of a `working` one: seconds since this attempt arrived. Signed patience counts from the PUBLISH, so a replay of it waits for nothing. */
+  /** Of a `working` ack: seconds since this attempt arrived. Signed patience counts from the PUBLISH, so a replayed ack adds none. */
   readonly elapsed?: number;
   readonly attempt_token: string | null;
-  /** The topic to which the publisher sent the message, as `topicInAck` gives it; a signed ack has it. */
+  /** The topic to which the publisher sent the message, as `topicInAck` returns it; a signed ack has it. */
   readonly topic: string | null;
-  /** Of the bytes that the receiver got. */
+  /** Of the bytes that the receiver received. */
   readonly checksum: string | null;
   /** See ack-proof.ts. */
   readonly signature: string | null;
 }
 
 export type DecodedAck =
-  /** `unknown`: the names of fields without a meaning here, of an ack that gives no `status`; empty otherwise. */
+  /** `unknown`: names of fields without a meaning here, of an ack without a `status`; empty otherwise. */
   | { readonly kind: "ack"; readonly ack: Ack; readonly unknown: readonly string[] }
   | { readonly kind: "malformed"; readonly reason: string };
 
-/** Acks are small; what is larger is not one (a payload bomb is not parsed). */
+/** Acks are small; a larger payload is not parsed. */
 export const MAX_ACK_BYTES = 8_192;
 const MAX_TEXT = 1_024;
 const LIMITS: JsonLimits = { maxBytes: MAX_ACK_BYTES, maxDepth: 16, maxValues: 1_000 };
@@ -49,13 +51,13 @@ const MAX_ELAPSED_SECONDS = 31 * 86_400;
 
 const LONGEST_TOPIC_BYTES = 1_024;
 
-/** A topic as an ack names it: itself, or `sha256:<hex>` of one that is longer than 1,024 bytes, which no ack has room for. */
+/** A topic as an ack names it: itself, or `sha256:<hex>` of a topic longer than 1,024 bytes, which does not fit into an ack. */
 export function topicInAck(topic: string): string {
   if (topic.length * 3 <= LONGEST_TOPIC_BYTES || Buffer.byteLength(topic) <= LONGEST_TOPIC_BYTES) return topic;
   return `sha256:${hash("sha256", topic, "hex")}`;
 }
 
-/** The bytes of an ack. Fields that are null are left out. */
+/** The bytes of an ack. Fields that are null are omitted. */
 export function encodeAck(ack: Ack): string {
   const wire: Record<string, unknown> = { message_id: ack.message_id, status: ack.status };
   if (ack.client_id !== null) wire["client_id"] = ack.client_id;
@@ -74,7 +76,7 @@ export function encodeAck(ack: Ack): string {
 }
 
 /**
- * Reads what arrived on an ack topic.
+ * Reads a payload from an ack topic. ACK-3
  * @param id the message id of the topic (`ackTopicId`)
  * @param payload raw bytes of the PUBLISH
  */
@@ -121,9 +123,9 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 const NONE: readonly string[] = [];
 
-/** ACK-2: a status of ours, fields that fit it, and no failure in other words. */
+/** ACK-2: a known status, fields that fit it, and no failure in other words. */
 function statusFault(json: Record<string, unknown>): string | null {
-  const status = json["status"] ?? "processed";
+  const status = json["status"] ?? "processed"; // ACK-1
   if (status !== "processed" && status !== "rejected" && status !== "working") {
     return "status is neither processed nor rejected nor working";
   }
@@ -192,7 +194,7 @@ function isSeconds(value: unknown, most: number): boolean {
   return !isGiven(value) || (typeof value === "number" && value >= 0 && value <= most);
 }
 
-/** NUL and lone surrogates cannot be stored in PostgreSQL, so they are refused at the door. Bytes, as the columns' bounds count. */
+/** NUL and lone surrogates cannot be stored in PostgreSQL, so they are rejected here. The bound is in bytes, as the columns' bounds are. */
 function isText(value: unknown): boolean {
   if (typeof value !== "string" || value.length > MAX_TEXT) return false;
   if (value.length * 3 > MAX_TEXT && Buffer.byteLength(value) > MAX_TEXT) return false;

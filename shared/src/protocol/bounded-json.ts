@@ -4,18 +4,18 @@
  * Invariants:
  *  JSON-1. A text beyond `maxBytes`, `maxDepth` or `maxValues` is never given to `JSON.parse`. 8 MiB of `[[[…` took it
  *          2.4 s of CPU; the measuring takes 8 ms and stops at the first excess.
- *  JSON-2. Reading never throws: the answer is a value with its kind.
- *  JSON-3. What is read has no prototype of the sender's: `__proto__` stays an ordinary own key.
+ *  JSON-2. Reading never throws: the answer is a value of a kind.
+ *  JSON-3. The sender cannot set a prototype: `__proto__` stays an ordinary own key.
  */
 
 export interface JsonLimits {
   /** Bytes of the text as UTF-8. */
   readonly maxBytes: number;
-  /** Arrays and objects inside each other. */
+  /** Levels of nested arrays and objects. */
   readonly maxDepth: number;
-  /** What the whole text may have of strings, commas and opening brackets together; a member with a text counts as three. */
+  /** Strings, commas and opening brackets of the text together; a member with a text counts as three. */
   readonly maxValues: number;
-  /** Bytes of one string as it is written; left out: no limit but `maxBytes`. */
+  /** Bytes of one string as it is written. Default: no limit except `maxBytes`. */
   readonly maxTextBytes?: number;
 }
 
@@ -37,7 +37,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Reads JSON from raw bytes.
+ * Reads JSON from raw bytes. JSON-2
  * @param bytes as they came from the network
  */
 export function readJson(bytes: Uint8Array, limits: JsonLimits): ReadJson {
@@ -51,26 +51,26 @@ export function readJson(bytes: Uint8Array, limits: JsonLimits): ReadJson {
     return refuse("not_utf8", "is not UTF-8");
   }
   try {
-    return { ok: true, value: JSON.parse(text) };
+    return { ok: true, value: JSON.parse(text) }; // JSON-3
   } catch {
     return refuse("not_json", "is not JSON");
   }
 }
 
-/** The same for a text that some driver has decoded already. */
+/** The same for a text that a driver has decoded already. */
 export function readJsonText(text: string, limits: JsonLimits): ReadJson {
   if (text.length > limits.maxBytes) return refuse("too_large", `is larger than ${limits.maxBytes} bytes`);
   return readJson(Buffer.from(text, "utf8"), limits);
 }
 
-/** True for what `{…}` reads as: no array, no null. */
+/** True for an object: no array, no null. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Counts strings, and brackets and commas outside of them; what is no JSON is left to the parser. */
+/** Counts strings, and brackets and commas outside of them; the parser rejects text that is not JSON. JSON-1 */
 function measure(
   bytes: Uint8Array,
   { maxDepth, maxValues, maxTextBytes = Number.POSITIVE_INFINITY }: JsonLimits,
@@ -81,7 +81,7 @@ function measure(
   for (let at = 0; at < bytes.length; at++) {
     switch (bytes[at]) {
       case QUOTE:
-        // To the quote that ends the string. In place: a call for each string doubled the time of short ones.
+        // To the quote that ends the string. Inline: a call for each string doubled the time of short ones.
         values++;
         startedAt = ++at;
         while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;

@@ -1,26 +1,26 @@
 /**
- * Envelopes that prove who sent them, and where to (version 2).
+ * Envelopes that prove their sender and their topic (version 2).
  *
  * Invariants:
  *  ENV-PROOF-1. The signature covers everything that a receiver acts on: outbox, message id, topic as sent, checksum,
  *               attempt token, expiry, encoding and type of the content, whether and where an ack is wanted, retry count,
- *               ordering key. What it leaves out (`timestamp`, `traceparent`) is shown, never acted on.
+ *               ordering key. The other fields (`timestamp`, `traceparent`) are shown, never acted on.
  *  ENV-PROOF-2. An envelope is authentic on the topic that it was sent to, and on no other: a copy elsewhere is refused, so
- *               an acker never signs an answer for a message that another one was to get.
+ *               an acker never signs an answer for a message that was meant for another acker.
  */
 import type { Envelope } from "./envelope.ts";
 import type { NamedKey } from "./keys.ts";
 import { Ed25519Signer, HmacSigner, type Signer, signedFields, signedSeconds, Trust } from "./signing.ts";
-import { createVerifyBudget, type VerifyBudget } from "./verify-budget.ts";
+import { VerifyBudget } from "./verify-budget.ts";
 
-/** What an authentic envelope says of its origin, as its ack repeats it. */
+/** The origin of an authentic envelope; its ack repeats it. */
 export interface EnvelopeProof {
   readonly outbox: string;
   /** As it was sent. */
   readonly topic: string;
 }
 
-/** The text that a signature of version 2 covers. */
+/** The text that a signature of version 2 covers. ENV-PROOF-1 */
 export function envelopeText(e: Envelope): string {
   return signedFields("acktor-envelope-v2", [
     e.outbox,
@@ -46,7 +46,7 @@ export class EnvelopeSigner {
     this.#signer = signer;
   }
 
-  /** With the publisher's own key where it has one, else with the shared secret; null where neither is configured. */
+  /** With the publisher's own key, else with the shared secret; null where neither is configured. */
   static of(keys: { readonly privateKey: NamedKey | null; readonly secret: string | null }): EnvelopeSigner | null {
     if (keys.privateKey !== null) return new EnvelopeSigner(new Ed25519Signer(keys.privateKey));
     return keys.secret === null ? null : new EnvelopeSigner(new HmacSigner(keys.secret));
@@ -72,7 +72,7 @@ export interface EnvelopeTrustOptions {
   readonly now: () => number;
 }
 
-/** Whose envelopes an acker processes. */
+/** The keys whose envelopes an acker processes. */
 export class EnvelopeTrust {
   readonly #trust: Trust;
   readonly #acceptsUnsigned: boolean;
@@ -82,7 +82,7 @@ export class EnvelopeTrust {
   private constructor(secrets: readonly string[], { publicKeys, acceptsUnsigned, now }: EnvelopeTrustOptions) {
     this.#trust = new Trust(secrets, publicKeys);
     this.#acceptsUnsigned = acceptsUnsigned;
-    this.#budget = createVerifyBudget(now);
+    this.#budget = new VerifyBudget(now);
   }
 
   /** Null where no key is configured: then every well-formed envelope is processed. */
@@ -95,7 +95,7 @@ export class EnvelopeTrust {
   authenticate(envelope: Envelope, topic: string): Authenticated {
     if (envelope.signature === null) return this.#acceptsUnsigned ? UNPROVEN : NO_SIGNATURE;
     if (envelope.outbox === null || envelope.topic === null || envelope.checksum === null) return INCOMPLETE;
-    if (envelope.topic !== topic) return OTHER_TOPIC;
+    if (envelope.topic !== topic) return OTHER_TOPIC; // ENV-PROOF-2
     const judged = this.#trust.judge(envelope.signature, envelopeText(envelope));
     if (judged.kind === "unsigned") return NOT_TRUSTED;
     if (judged.kind === "ed25519") {

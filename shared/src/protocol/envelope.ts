@@ -1,18 +1,18 @@
 /**
- * The message on the wire: JSON, UTF-8, the tutorial's six fields and ours beside them (SPEC 3).
+ * The message on the wire: JSON, UTF-8, the tutorial's six fields and further ones (docs/reference/protocol.md).
  *
  * Invariants:
- *  1. `decodeEnvelope(encodeEnvelope(m))` gives `m` back.
- *  2. Decoding never throws and never trusts: what is not an envelope is a value of kind `malformed`.
- *  3. A checksum that is present and wrong is `corrupt`; it is compared, not only stored (a defect of the tutorial).
- *  4. Only the six fields of the tutorial are needed, of them only `message_id` and `content` without fail.
+ *  ENVELOPE-1. `decodeEnvelope(encodeEnvelope(m))` returns `m`.
+ *  ENVELOPE-2. Decoding never throws and never trusts: bytes that are not an envelope give a value of kind `malformed`.
+ *  ENVELOPE-3. A checksum that is present and wrong is `corrupt`; it is compared, not only stored (a defect of the tutorial).
+ *  ENVELOPE-4. Only `message_id` and `content` are required; the tutorial's six fields are enough.
  */
 import { hash } from "node:crypto";
 import { isJsonObject, type JsonLimits, readJson } from "./bounded-json.ts";
 
 export type ContentEncoding = "utf8" | "base64";
 
-/** One message as published. Times in seconds, as the tutorial has them. */
+/** One message as published. Times in seconds, as in the tutorial. */
 export interface Envelope {
   readonly message_id: string;
   readonly content: string;
@@ -22,17 +22,17 @@ export interface Envelope {
   readonly ack_topic: string;
   /** PUBLISHes before this one; 0 in the first envelope. */
   readonly retry_count: number;
-  /** `sha256:<hex>` over the content's bytes (decoded when base64); null when the sender gave none. */
+  /** `sha256:<hex>` over the content's bytes (decoded when base64); null when the sender sent none. */
   readonly checksum: string | null;
   readonly content_encoding: ContentEncoding;
   readonly content_type: string | null;
   readonly ordering_key: string | null;
   /** Changes with every claim; a `rejected` ack must return it. */
   readonly attempt_token: string | null;
-  /** Seconds of life left when sent; receivers use this, so no two clocks are compared. */
+  /** Seconds of life left when sent; receivers use this, so that no two clocks are compared. */
   readonly expires_in: number | null;
   readonly traceparent: string | null;
-  /** The topic that it was sent to; null from senders that do not say it. */
+  /** The topic of the PUBLISH; null from senders that do not include it. */
   readonly topic: string | null;
   /** Id of the outbox, in signed envelopes. */
   readonly outbox: string | null;
@@ -46,11 +46,11 @@ export type Decoded =
   | { readonly kind: "corrupt"; readonly envelope: Envelope; readonly reason: string; readonly received: string }
   | { readonly kind: "malformed"; readonly reason: string };
 
-/** Longest message id taken from a foreign sender; ours have 36 characters. */
+/** Longest message id accepted from other senders; ours have 36 characters. */
 const MAX_ID_LENGTH = 128;
 
 /**
- * The bytes that travel. Fields that are null are left out.
+ * The bytes on the wire. Fields that are null are omitted. ENVELOPE-1
  * @param signature instead of the envelope's own: a copy of the object for one field costs as much as the signature
  */
 export function encodeEnvelope(e: Envelope, signature: string | null = e.signature): string {
@@ -78,16 +78,16 @@ export function encodeEnvelope(e: Envelope, signature: string | null = e.signatu
 /**
  * Reads what arrived on a data topic.
  * @param payload raw bytes of the PUBLISH
- * @returns `corrupt` when it is an envelope whose checksum is wrong, `malformed` when it is none.
+ * @returns `corrupt` for an envelope whose checksum is wrong, `malformed` for bytes that are not an envelope
  */
 export function decodeEnvelope(payload: Uint8Array): Decoded {
   const json = parseObject(payload);
-  if (typeof json === "string") return { kind: "malformed", reason: json };
+  if (typeof json === "string") return { kind: "malformed", reason: json }; // ENVELOPE-2
   const id = json["message_id"];
   if (typeof id !== "string" || id.length === 0 || id.length > MAX_ID_LENGTH) return malformed("message_id");
   if (/[/+#\s]/.test(id) || !isPlain(id)) return malformed("message_id");
   const content = json["content"];
-  if (typeof content !== "string") return malformed("content");
+  if (typeof content !== "string") return malformed("content"); // ENVELOPE-4
   const encoding = json["content_encoding"] ?? "utf8";
   if (encoding !== "utf8" && encoding !== "base64") return malformed("content_encoding");
   const envelope: Envelope = {
@@ -110,6 +110,7 @@ export function decodeEnvelope(payload: Uint8Array): Decoded {
   };
   if (envelope.checksum === null) return { kind: "envelope", envelope };
   const received = checksumOf(content, encoding);
+  // ENVELOPE-3
   if (envelope.checksum !== received) {
     return { kind: "corrupt", envelope, reason: "checksum does not match the content", received };
   }
@@ -123,8 +124,8 @@ export function checksumOf(content: string, encoding: ContentEncoding): string {
 }
 
 /**
- * A JSON object in `bytes`, or the reason why it is none.
- * @param limits what is beyond them is not parsed
+ * A JSON object in `bytes`, or the reason why there is none.
+ * @param limits larger input is not parsed
  */
 export function parseObject(bytes: Uint8Array, limits: JsonLimits = OBJECT_LIMITS): Record<string, unknown> | string {
   const read = readJson(bytes, limits);

@@ -1,11 +1,12 @@
 /**
  * HMAC-SHA256 (RFC 2104) under one key, many times.
  *
- * Invariant HMAC-1: the result is that of `crypto.createHmac`, for every key and text (property test).
+ * Invariants:
+ *  HMAC-1. The result equals that of `crypto.createHmac`, for every key and text.
  *
  * `createHmac` makes an object for each text: 2.6 to 3.5 µs for 220 bytes on Node 20. The two hashes that an HMAC consists
  * of, each by the one-call `crypto.hash`, take 1.2 µs. That needs a padded key of ASCII bytes, because `crypto.hash` takes
- * texts as UTF-8; a secret of other characters, or longer than a block, takes the slow way.
+ * texts as UTF-8; a secret of other characters, or longer than a block, takes the slow path.
  */
 import { createHmac, createSecretKey, hash, timingSafeEqual } from "node:crypto";
 
@@ -33,7 +34,7 @@ export class HmacKey {
     if (fast) xored(bytes, OUTER_PAD).copy(this.#outer);
   }
 
-  /** The HMAC of a text (UTF-8), as 64 hex digits. */
+  /** The HMAC of a text (UTF-8), as 64 hex digits. HMAC-1 */
   hex(text: string): string {
     if (this.#inner === null) return createHmac("sha256", this.#slowKey).update(text, "utf8").digest("hex");
     this.#outer.write(hash("sha256", this.#inner + text, "binary"), BLOCK_BYTES, "latin1");

@@ -1,5 +1,5 @@
 /**
- * Presence: an acker announces itself, retained, on `delivery/acker/<instance>` (SPEC 3).
+ * Presence: an acker announces itself, retained, on `delivery/acker/<instance>` (docs/reference/protocol.md).
  * The birth carries its filters; the will carries none (`lost`); a clean stop clears the topic with an empty payload.
  * Records older than 24 h are ignored.
  *
@@ -15,7 +15,7 @@ export interface Presence {
   readonly instance: string;
   readonly status: "online" | "lost";
   readonly filters: readonly string[];
-  /** Seconds since 1970 by the acker's clock. Only used to ignore what is a day old. */
+  /** Seconds since 1970 by the acker's clock. Only used to ignore records that are a day old. */
   readonly since: number;
 }
 
@@ -24,7 +24,7 @@ export type DecodedPresence =
   /** `reason` ends a sentence: "has more than 100 filters". */
   | { readonly kind: "ignored"; readonly reason: string };
 
-/** What a publisher reads; everybody who may write to the presence prefix can send births. */
+/** What a publisher reads; every client that may write to the presence prefix can send births. */
 export const PRESENCE_LIMITS = { bytes: 8_192, filters: 100, levels: 100 } as const;
 
 /** Later versions may add fields, but neither many nor deep ones. */
@@ -37,7 +37,7 @@ export function encodePresence(p: Presence): string {
   return JSON.stringify(p);
 }
 
-/** Reads a presence record. An empty payload clears a record; it is none, and not given to this function. */
+/** Reads a presence record. An empty payload clears a record; callers do not pass it to this function. BIRTH-1 */
 export function decodePresence(payload: Uint8Array): DecodedPresence {
   const json = parseObject(payload, JSON_LIMITS);
   if (typeof json === "string") return ignored(json);
@@ -51,7 +51,7 @@ export function decodePresence(payload: Uint8Array): DecodedPresence {
   return { kind: "presence", presence: { instance, status, filters: filters as string[], since: at } };
 }
 
-/** Says why publishers would ignore the birth of an acker with these filters, or null. */
+/** Says why publishers would ignore the birth of an acker with these filters, or null. BIRTH-2 */
 export function birthFault(filters: readonly string[]): string | null {
   const fault = filtersFault(filters);
   if (fault !== null) return fault;

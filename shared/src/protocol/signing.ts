@@ -1,5 +1,5 @@
 /**
- * Signatures of version 2, under envelopes and acks alike: `v2:<algorithm>:<key id>:<value>`.
+ * Signatures of version 2, for both envelopes and acks: `v2:<algorithm>:<key id>:<value>`.
  *
  *   v2:hmac-sha256:<16 hex>:<64 hex>        a secret that both ends share
  *   v2:ed25519:<16 hex>:<86 base64url>      a key of the signer's own
@@ -8,7 +8,7 @@
  *  SIGN-1. A signature covers a `signedFields` text: each field with its length in bytes, so that no two lists of fields
  *          give one text, and first the purpose, so that an envelope's signature is never an ack's.
  *  SIGN-2. The signature names its key: one verification at most, however many keys are active.
- *  SIGN-3. Whatever arrives as a signature, the answer is a value; nothing throws.
+ *  SIGN-3. For any text as a signature the answer is a value; nothing throws.
  */
 import { sign, verify } from "node:crypto";
 import { HmacKey } from "./hmac.ts";
@@ -33,13 +33,13 @@ const ED25519_NAME = "v2:ed25519:";
 export const UNSIGNED: Judged = { kind: "unsigned" };
 
 /**
- * The text that a signature covers: `<bytes>:<UTF-8>` for each field, `-` for one that is absent.
+ * The text that a signature covers (SIGN-1): `<bytes>:<UTF-8>` for each field, `-` for one that is absent.
  * @param purpose `acktor-ack-v2` or `acktor-envelope-v2`
  */
 export function signedFields(purpose: string, fields: readonly (string | null)[]): string {
   let text = `${purpose.length}:${purpose}`;
   for (const field of fields) text += field === null ? "-" : `${field.length}:${field}`;
-  // Nearly every text is ASCII, where characters are bytes: one count for the whole instead of one a field.
+  // Nearly every text is ASCII, where characters are bytes: one count of all instead of one per field.
   return Buffer.byteLength(text) === text.length ? text : byBytes(purpose, fields);
 }
 
@@ -53,7 +53,7 @@ export function signedSeconds(seconds: number | null | undefined): string | null
   return seconds === null || seconds === undefined ? null : String(Math.round(seconds * 1_000));
 }
 
-/** Signs with a shared secret. Its id tells secrets apart and does not give them away. */
+/** Signs with a shared secret. Its id distinguishes secrets and does not reveal them. */
 export class HmacSigner implements Signer {
   readonly keyId: string;
   readonly #key: HmacKey;
@@ -85,7 +85,7 @@ export class Ed25519Signer implements Signer {
   }
 }
 
-/** Whose signatures count; several of each kind at a time, so that keys change without a stop. */
+/** The keys whose signatures count; several of each kind at a time, so that keys can be changed without a stop. */
 export class Trust {
   readonly #secrets: ReadonlyMap<string, HmacKey>;
   readonly #publicKeys: ReadonlyMap<string, NamedKey>;
@@ -96,7 +96,7 @@ export class Trust {
     this.#publicKeys = new Map(publicKeys.map((key) => [key.id, key]));
   }
 
-  /** Decides what costs little; an Ed25519 signature is handed back to be verified. */
+  /** Decides the cheap cases; the caller verifies an Ed25519 signature. SIGN-2, SIGN-3 */
   judge(signature: string | null, text: string): Judged {
     if (signature === null) return UNSIGNED;
     if (signature.startsWith(HMAC_NAME)) {
@@ -108,7 +108,7 @@ export class Trust {
     const key = this.#publicKeys.get(keyId);
     if (key === undefined || !ED25519_VALUE.test(value)) return UNSIGNED;
     const bytes = Buffer.from(value, "base64url");
-    // One text for each signature: spare bits of the last letter would make others.
+    // One text for each signature: the spare bits of the last character would allow others.
     if (bytes.toString("base64url") !== value) return UNSIGNED;
     return { kind: "ed25519", keyId, verify: () => verify(null, Buffer.from(text), key.key, bytes) };
   }

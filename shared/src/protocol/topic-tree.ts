@@ -1,28 +1,29 @@
 /**
- * Many topic filters as one tree of topic levels: one walk along a topic's levels decides for all filters together.
+ * Many topic filters as one tree of topic levels: one pass along a topic's levels decides for all filters together.
  *
  * The nodes of one level are one table, and the branches are bits, one for each filter. A tree with a node for each branch
- * visits up to 3,300 nodes for one topic when `+` and a text continue side by side in hostile filters; here a topic costs
- * one look-up for each of its levels whatever the filters are.
+ * visits up to 3,300 nodes for one topic when `+` and a text continue in parallel in hostile filters; here a topic costs one
+ * look-up for each of its levels, for any filters.
  *
  * Invariants:
- *  TREE-1. `matches` says what `filterMatches` says of at least one of the filters.
+ *  TREE-1. `matches` is true where `filterMatches` is true for at least one of the filters.
  *  TREE-2. One topic costs at most one look-up, and one AND for each 32 filters, for each level up to the deepest filter.
  */
 
 interface Level {
-  /** Filters that take any text here: `+`, and all levels from a `#` on. */
+  /** Filters that accept any text here: `+`, and all levels from a `#` on. */
   readonly any: Int32Array;
-  /** Filters that take this text here, those of `any` included. */
+  /** Filters that accept this text here, those of `any` included. */
   readonly texts: Map<string, Int32Array>;
   /** Filters that select a topic which ends before this level. */
   readonly ends: Int32Array;
-  /** Filters whose `#` is at this level or above: they select whatever follows. */
+  /** Filters whose `#` is at this level or above: they select everything that follows. */
   readonly open: Int32Array;
-  /** Once all are planted: `open` has a filter; and the texts in a row where they are few, which is faster than a look-up. */
+  /** Set after all filters are added: `open` has a filter. */
   isOpen: boolean;
-  /** Whatever got here goes on, whatever the text is. */
+  /** Every filter that reaches this level accepts any text here. */
   isFree: boolean;
+  /** The texts as a list where they are few, which is faster than a look-up. */
   few: readonly (readonly [text: string, bits: Int32Array])[] | null;
 }
 
@@ -46,7 +47,7 @@ export class TopicTree {
     this.#spread();
   }
 
-  /** True when one of the filters selects the topic. */
+  /** True when one of the filters selects the topic. TREE-1 */
   matches(topic: string): boolean {
     return this.#walk(topic, false);
   }
@@ -86,7 +87,7 @@ export class TopicTree {
     set(this.#level(texts.length).ends, bit);
   }
 
-  /** Once all are planted: what is open stays open below, and a text is taken by those that take any, too. */
+  /** After all filters are added: an open filter stays open below, and a text is accepted by filters that accept any. */
   #spread(): void {
     let above = this.#bits();
     for (const level of this.#levels) {
@@ -132,7 +133,7 @@ export class TopicTree {
   }
 }
 
-/** Filters that take the text of `topic` from `at` to `end`. */
+/** Filters that accept the text of `topic` from `at` to `end`. TREE-2 */
 function takers({ few, texts, any }: Level, topic: string, at: number, end: number): Int32Array {
   if (few === null) return texts.get(topic.slice(at, end)) ?? any;
   for (const [text, bits] of few) if (text.length === end - at && topic.startsWith(text, at)) return bits;
@@ -148,7 +149,7 @@ function add(bits: Int32Array, more: Int32Array): void {
   for (let word = 0; word < bits.length; word++) bits[word] = (bits[word] ?? 0) | (more[word] ?? 0);
 }
 
-/** Keeps what `other` has, too. @returns whether something is left */
+/** Keeps the bits that `other` has, too. @returns whether a bit is left */
 function keep(bits: Int32Array, other: Int32Array): boolean {
   let left = 0;
   for (let word = 0; word < bits.length; word++) {

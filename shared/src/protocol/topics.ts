@@ -2,11 +2,11 @@
  * MQTT topic names and filters as pure values.
  *
  * Invariants:
- *  1. A topic that `topicFault` passes can be published on any broker: no wildcard, no NUL or control character,
- *     no lone surrogate, no leading `$`, at most 65,535 bytes and 100 levels (MQTT 5, 4.7; PITFALLS: the driver checks nothing).
- *  2. Nobody reaches our own ack or presence topics through intake (SPEC 4): `reservedFault` refuses them.
+ *  TOPICS-1. A topic that `topicFault` passes can be published on any broker: no wildcard, no NUL or control character, no
+ *            lone surrogate, no leading `$`, at most 65,535 bytes and 100 levels (MQTT 5, 4.7; the driver checks nothing).
+ *  TOPICS-2. No message reaches our own ack or presence topics through intake: `reservedFault` rejects them.
  *  TOPICS-3. A filter of data topics selects none of our own: `dataFilterFault` is the one rule, for the acker's settings
- *            and for the access list that is made of them.
+ *            and for the access list that is made from them.
  */
 
 export const DEFAULT_ACK_PREFIX = "delivery/ack";
@@ -19,7 +19,7 @@ const MAX_TOPIC_LEVELS = 100;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**
- * Says why `topic` may not be published to.
+ * Says why `topic` may not be published to. TOPICS-1
  * @returns the reason, or null when the topic is a valid topic name.
  */
 export function topicFault(topic: string): string | null {
@@ -33,7 +33,7 @@ export function topicFault(topic: string): string | null {
   return null;
 }
 
-/** Says under which of our own prefixes `topic` lies, or null (SPEC 4: nobody forges an ack through our own door). */
+/** Says which of our own prefixes `topic` is below, or null: intake accepts no forged ack. TOPICS-2 */
 export function reservedFault(topic: string, prefixes: readonly string[]): string | null {
   const prefix = prefixes.find((p) => isUnder(topic, p));
   return prefix === undefined ? null : `lies under ${prefix}, which acktor keeps for itself`;
@@ -73,7 +73,7 @@ export function filterReaches(filter: string, prefix: string): boolean {
 }
 
 /**
- * Says why `filter`, which `filterFault` passes, may not select data topics.
+ * Says why `filter`, which `filterFault` passes, may not select data topics. TOPICS-3
  * @param prefixes our own, of acks and presence
  * @returns the reason with its remedy, or null
  */
@@ -113,7 +113,7 @@ export function ackTopicId(prefix: string, topic: string): string | null {
   return id.includes("/") ? null : id;
 }
 
-/** The first `levels` levels of `topic`; 0 means the whole topic. A destination in the sense of SPEC 3. */
+/** The destination of a message: the first `levels` levels of `topic`; 0 means the complete topic. */
 export function destinationOf(topic: string, levels: number): string {
   if (levels <= 0) return topic;
   let at = -1;

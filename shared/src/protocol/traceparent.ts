@@ -1,4 +1,4 @@
-/** W3C Trace Context, version 00: the one header by which a message's spans find each other. */
+/** W3C Trace Context, version 00: the header that connects a message's spans. */
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
@@ -8,7 +8,7 @@ export interface TraceParent {
   readonly flags: number;
 }
 
-/** What a text says, or null where it is no traceparent of version 00: then a new trace begins, as the standard wants. */
+/** Reads a text; null where it is not a traceparent of version 00: then a new trace begins, as the standard requires. */
 export function readTraceparent(text: string | null): TraceParent | null {
   const match = text === null ? null : TRACEPARENT.exec(text);
   if (match === null) return null;

@@ -1,9 +1,9 @@
 /**
- * Nonces that were used, so that none is used twice.
+ * Remembers used nonces, so that no text passes twice.
  *
  * Invariants:
  *  NONCE-1. A nonce is remembered for as long as the text that carried it could pass again.
- *  NONCE-2. At most `most` are remembered. When it is full the next one is refused: none is forgotten before its time.
+ *  NONCE-2. At most `most` are remembered. When the memory is full the next nonce is refused: none is forgotten early.
  */
 export class NonceMemory {
   readonly #keepMs: number;
@@ -11,7 +11,7 @@ export class NonceMemory {
   /** Nonce → when it may be forgotten; in the order of that time. */
   readonly #until = new Map<string, number>();
 
-  /** @param keepMs twice the window: a text may come as early as a window before its time, and as late as one after */
+  /** @param keepMs twice the permitted clock difference: a text may arrive that much before its time, and that much after */
   constructor(keepMs: number, most: number) {
     this.#keepMs = keepMs;
     this.#most = most;
@@ -20,11 +20,11 @@ export class NonceMemory {
   /** @param now monotonic milliseconds */
   admit(nonce: string, now: number): "new" | "used" | "full" {
     for (const [old, until] of this.#until) {
-      if (until > now) break;
+      if (until > now) break; // NONCE-1
       this.#until.delete(old);
     }
     if (this.#until.has(nonce)) return "used";
-    if (this.#until.size >= this.#most) return "full";
+    if (this.#until.size >= this.#most) return "full"; // NONCE-2
     this.#until.set(nonce, now + this.#keepMs);
     return "new";
   }

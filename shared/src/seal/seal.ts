@@ -1,5 +1,5 @@
 /**
- * The seal of the bus: proof that a text was said by a member of the fleet, on this subject, now. Pure.
+ * The seal of the bus: proof that a member of the fleet sent a text, on this subject, now. Pure.
  *
  *   {"v":2,"time":<ms since 1970>,"nonce":"<16 to 64 of A-Z a-z 0-9 _ ->","mac":"<64 hex digits>","body":"<the text>"}
  *
@@ -8,11 +8,11 @@
  *         bytes (32 bits, big-endian) and its UTF-8; `kind` is `say`, or `answer` for a reply to a request.
  *
  * Invariants:
- *  SEAL-1. The secret is in no text: what is overheard gives neither it nor a second command.
- *  SEAL-2. Every field is under the MAC with its length: no part can move into its neighbour.
+ *  SEAL-1. The secret is in no text: an eavesdropper learns neither the secret nor how to make a second command.
+ *  SEAL-2. The MAC covers every field with its length: no part can move into the next field.
  *  SEAL-3. The MAC is compared, in constant time, before anything of the body is parsed.
  *  SEAL-4. An answer is bound to the subject and the nonce of its request: it answers no other.
- *  SEAL-5. Whatever arrives, the answer is a value; nothing throws.
+ *  SEAL-5. For any text the answer is a value; nothing throws.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { SealRefusal } from "../bus/bus.ts";
@@ -35,13 +35,13 @@ export interface SealedText {
   readonly nonce: string;
   /** HMAC-SHA256, hex. */
   readonly mac: string;
-  /** The text that is said; JSON on every subject but `wake`. */
+  /** The text that is sent; JSON on every subject except `wake`. */
   readonly body: string;
 }
 
 export type Opened =
   | { readonly ok: true; readonly time: number; readonly nonce: string; readonly body: string }
-  /** `nonce`: where the MAC is right, so that the refusal can be sealed. */
+  /** `nonce`: where the MAC is valid. */
   | { readonly ok: false; readonly why: SealRefusal; readonly nonce: string | null };
 
 type Kind = "say" | "answer";
@@ -61,7 +61,7 @@ export function sealAnswer(key: KeyObject, subject: string, body: string, time: 
   return sealAs(key, "answer", subject, body, time, nonce);
 }
 
-/** What was said, once its MAC and its time hold. @param now milliseconds since 1970 */
+/** The text, once its MAC and its time are valid. SEAL-3, SEAL-5. @param now milliseconds since 1970 */
 export function open(key: KeyObject, subject: string, text: string, now: number): Opened {
   const sealed = readSeal(text);
   if (sealed === null) return { ok: false, why: UNSIGNED, nonce: null };
@@ -72,13 +72,13 @@ export function open(key: KeyObject, subject: string, text: string, now: number)
   return { ok: true, time, nonce, body };
 }
 
-/** The body of an answer to the request of this nonce, or null. The nonce is fresh, so no clock is asked. */
+/** The body of an answer to the request of this nonce, or null. The nonce is new, so no clock is needed. SEAL-4 */
 export function openAnswer(key: KeyObject, subject: string, nonce: string, text: string): string | null {
   const sealed = readSeal(text);
   return sealed !== null && sealed.nonce === nonce && isUnder(key, "answer", subject, sealed) ? sealed.body : null;
 }
 
-/** What has the form of a seal, good or not. */
+/** A text that has the form of a seal, valid or not. */
 function readSeal(text: string): SealedText | null {
   const limits = { maxBytes: MOST_SEALED_BYTES, maxDepth: 1, maxValues: 20 };
   const read = readJsonText(text, limits);
@@ -122,7 +122,7 @@ function isUnder(key: KeyObject, kind: Kind, subject: string, { time, nonce, mac
 function macOf(key: KeyObject, kind: Kind, subject: string, time: number, nonce: string, body: string): Buffer {
   const mac = createHmac("sha256", key);
   for (const field of [LABEL, kind, subject, String(time), nonce, body]) {
-    const length = Buffer.allocUnsafe(4);
+    const length = Buffer.allocUnsafe(4); // SEAL-2
     length.writeUInt32BE(Buffer.byteLength(field));
     mac.update(length).update(field, "utf8");
   }

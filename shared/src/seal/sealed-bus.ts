@@ -85,7 +85,7 @@ export class SealedBus implements Bus {
     let unproven: string | null = null;
     const accept: ReplyJudge = (reply) => {
       body = openAnswer(this.#options.key, subject, nonce, reply);
-      if (body === null) unproven = reply;
+      if (body === null) unproven = reply; // SEALED-3
       return body !== null;
     };
     const reply = await this.#bus.request(subject, this.#seal(subject, text, nonce), deadlineMs, accept);
@@ -117,7 +117,7 @@ export class SealedBus implements Bus {
   #hear(message: BusMessage, listener: BusListener, options: SubscribeOptions): unknown {
     const { subject, text } = message;
     const opened = open(this.#options.key, subject, text, this.#options.clock.wallClock());
-    if (!opened.ok) return this.#refuse(message, opened.why, options);
+    if (!opened.ok) return this.#refuse(message, opened.why, options); // SEALED-1
     const { body, nonce } = opened;
     const again = options.once === true ? this.#secondTime(opened.time, nonce) : null;
     if (again !== null) return this.#refuse(message, again, options);
@@ -125,7 +125,7 @@ export class SealedBus implements Bus {
   }
 
   #secondTime(time: number, nonce: string): SealRefusal | null {
-    if (time < this.#startedAt) return EARLY;
+    if (time < this.#startedAt) return EARLY; // SEALED-2
     const admitted = this.#nonces.admit(nonce, this.#options.clock.now());
     if (admitted === "new") return null;
     return admitted === "used" ? REPLAYED : FULL;
@@ -136,7 +136,7 @@ export class SealedBus implements Bus {
    * answer to the honest request, and would arrive before the true one.
    */
   #refuse(message: BusMessage, why: SealRefusal, options: SubscribeOptions): unknown {
-    this.#refused++;
+    this.#refused++; // SEALED-4
     const { kind, reason } = why;
     const unsaid = this.#throttle.admit(kind);
     if (unsaid !== null) this.#options.logger.warn({ kind, why: reason, unsaid }, "a message of the bus was refused");

@@ -13,7 +13,11 @@ async function publisher(t: TestContext, ...answers: Answer[]) {
     const [status, body, headers = {}] = answers.shift() ?? [500, "no answer is left"];
     response.writeHead(status, headers).end(typeof body === "string" ? body : JSON.stringify(body));
   };
-  const client = createClient({ url: `http://127.0.0.1:${server.port}`, token: "secret", random: () => 0.01 });
+  const client = createClient({
+    url: `http://127.0.0.1:${server.port}`,
+    token: "secret",
+    random: { next: () => 0.01 },
+  });
   return { server, client, answers };
 }
 
@@ -22,7 +26,7 @@ const fault = (code: string, field?: string): object => ({
   error: { code, message: `about ${code}`, field, fix: "…" },
 });
 
-test("every field, the token, and one idempotency key for all tries", async (t) => {
+test("CLIENT-1, HTTP_CALL-2: every field, the token, and one idempotency key for all tries", async (t) => {
   const { server, client } = await publisher(t, [503, fault("database_unavailable")], [429, fault("full")], CREATED);
   const deliverAt = new Date("2026-01-31T12:00:00Z");
   const sent = await client.send({
@@ -64,7 +68,7 @@ test("two sends have two keys; a given one is kept", async (t) => {
   assert.equal(keys[2], "order-17");
 });
 
-test("a refusal is told at once, with its field", async (t) => {
+test("a refusal is returned immediately, with its field", async (t) => {
   const { server, client } = await publisher(t, [400, fault("invalid_field", "topic")]);
   const sent = await client.send({ topic: "#", content: "x" });
   assert.ok(!sent.ok);
@@ -78,7 +82,7 @@ test("a refusal is told at once, with its field", async (t) => {
   assert.equal(server.got.length, 1);
 });
 
-test("nobody there: unavailable within the time, with the key to go on with", async () => {
+test("HTTP_CALL-1: without a publisher: unavailable within the time, with the key for a retry", async () => {
   const client = createClient({ url: `http://127.0.0.1:${await anyPort()}` });
   const startedAt = performance.now();
   const sent = await client.send({ topic: "a", content: "x" }, { timeoutMs: 300, idempotencyKey: "k" });
@@ -86,7 +90,7 @@ test("nobody there: unavailable within the time, with the key to go on with", as
   assert.ok(performance.now() - startedAt < 3_000);
 });
 
-test("Retry-After is waited for, and not beyond the time there is", async (t) => {
+test("HTTP_CALL-2: a retry waits for Retry-After, and not beyond its deadline", async (t) => {
   const { client, server } = await publisher(t, [429, fault("full"), { "retry-after": "60" }], CREATED);
   const sent = await client.send({ topic: "a", content: "x" }, { timeoutMs: 2_000 });
   assert.ok(!sent.ok && sent.failure.kind === "unavailable" && sent.failure.message === "about full");
@@ -102,7 +106,7 @@ test("a publisher that answers nonsense, or hangs, throws nothing", async (t) =>
   assert.ok(!hung.ok && hung.failure.kind === "unavailable");
 });
 
-test("acknowledged: looks until it is decided", async (t) => {
+test("acknowledged: looks until the message is decided", async (t) => {
   const look = (state: string, over: object = {}): Answer => [
     200,
     { state, retry_count: 2, reason: null, acks: [], ...over },

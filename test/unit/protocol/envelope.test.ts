@@ -41,6 +41,7 @@ const envelope: fc.Arbitrary<Envelope> = fc
     return { ...rest, ...body, checksum: with_checksum ? checksumOf(body.content, body.content_encoding) : null };
   });
 
+// ENVELOPE-1
 test("an envelope comes back as it was sent", () => {
   fc.assert(
     fc.property(envelope, (e) => {
@@ -64,6 +65,7 @@ test("fields that are null do not travel", () => {
   ]);
 });
 
+// ENVELOPE-3
 test("a content that was altered on its way is corrupt, and says which message it was", () => {
   fc.assert(
     fc.property(envelope, text, (e, other) => {
@@ -76,6 +78,7 @@ test("a content that was altered on its way is corrupt, and says which message i
   );
 });
 
+// ENVELOPE-4
 test("the tutorial's envelope is enough, and of it the id and the content", () => {
   const full = { message_id: "m1", content: "hello", timestamp: 1.5, requires_ack: true, ack_topic: "delivery/ack/m1" };
   const decoded = decodeEnvelope(Buffer.from(JSON.stringify({ ...full, retry_count: 2 })));
@@ -130,7 +133,8 @@ for (const [what, payload, reason] of MALFORMED) {
   });
 }
 
-test("decoding never throws, whatever arrives", () => {
+// ENVELOPE-2
+test("decoding never throws, for any bytes", () => {
   const some = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
     fc.json().map((json) => Buffer.from(json)),
@@ -143,7 +147,8 @@ test("decoding never throws, whatever arrives", () => {
   assert.equal(decodeEnvelope(Buffer.from("[".repeat(200_000))).kind, "malformed");
 });
 
-test("a __proto__ in JSON gives nobody a prototype", () => {
+// JSON-3
+test("a __proto__ in JSON sets no prototype", () => {
   const parsed = parseObject(Buffer.from('{"__proto__":{"content":"x"},"message_id":"m1"}'));
   assert.equal(typeof parsed === "object" && parsed["content"], undefined);
   assert.equal(decodeEnvelope(Buffer.from('{"__proto__":{"content":"x"},"message_id":"m1"}')).kind, "malformed");

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { decodeWord, encodeWord, prefixFault, subjectMatches, subjectsUnder } from "@acktor/shared/protocol/subjects";
 import fc from "fast-check";
 
+// SUBJECTS-1
 test("any name is one word, none is taken for all, and comes back", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (name) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { encodeAck } from "@acktor/shared/protocol/ack";
-import { createVerifyBudget } from "@acktor/shared/protocol/verify-budget";
+import { VerifyBudget } from "@acktor/shared/protocol/verify-budget";
 import { ackKeyPair } from "../../support/ack-keys.ts";
 import { rows } from "../../support/db-results.ts";
 import { plainAck, signed as signedAck, trustOf } from "../../support/proof.ts";
@@ -55,7 +55,7 @@ test("forgeries are verified only so often, and honest acks of what is in flight
 
 test("the budget fills again with time, and what holds under a message in flight costs none of it", () => {
   let now = 0;
-  const budget = createVerifyBudget(() => now);
+  const budget = new VerifyBudget(() => now);
   const holds = (): boolean => true;
   const fails = (): boolean => false;
   for (let i = 0; i < 10_000; i++) assert.equal(budget.check(holds, true), true);

@@ -7,7 +7,7 @@
  */
 import type { Ack } from "@acktor/shared/protocol/ack";
 import type { AckTrust } from "@acktor/shared/protocol/ack-proof";
-import { createVerifyBudget, type VerifyBudget } from "@acktor/shared/protocol/verify-budget";
+import { VerifyBudget } from "@acktor/shared/protocol/verify-budget";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import type { OutboxIdentity } from "../outbox/outbox-identity.ts";
 
@@ -22,7 +22,7 @@ export class AckAuthenticator {
   constructor(trust: AckTrust | null, outbox: OutboxIdentity, clock: Clock) {
     this.#trust = trust;
     this.#outbox = outbox;
-    this.#budget = createVerifyBudget(() => clock.now());
+    this.#budget = new VerifyBudget(() => clock.now());
   }
 
   /** True where only signed acks are trusted. */
