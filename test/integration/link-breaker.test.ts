@@ -1,4 +1,4 @@
-/** The circuit breaker on a live connection: what trips it, whom it admits, and that it drops nothing. */
+/** The circuit breaker on a live connection: what trips it, which publishes it admits, and that it drops none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PublishOutcome } from "@acktor/shared/link/link";
@@ -41,11 +41,11 @@ test("publishes without answers open it; the connection stays; three probes clos
   assert.equal(outcomes.filter(({ kind }) => kind === "lost").length, 20);
 });
 
-test("a failed probe opens it again; each opening is told, and so is room", async (t) => {
+test("a failed probe opens it again; each opening is reported, and so is room", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
   const world = await connectedLink(t, { url: broker.url, ...DEADLINES });
   const { link, facts } = world;
-  // Whoever waits for room is the one who probes.
+  // The caller that waits for room sends the probes.
   link.on("link.writable", () => void publishAll(world, [], 5));
   publishAll(world, [], 20);
   await until(() => link.info().stats.breakerOpenings >= 2, 10_000, "two openings");
@@ -76,7 +76,7 @@ test("refusals of one message do not open it, a quota does", async (t) => {
   assert.equal(world.link.info().stats.errorsByType["authentication"], 100);
 });
 
-test("what is lost by a disconnect that was asked for counts against nobody", async (t) => {
+test("publishes lost by a requested disconnect do not count against the broker", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
   const world = await connectedLink(t, { url: broker.url });
   const outcomes: PublishOutcome[] = [];

@@ -132,7 +132,7 @@ testWithBrokers(
 
 // LINK-4
 test("mosquitto refuses a wrong password: ERROR, and neither user nor password in anything that is said", async (t) => {
-  // Nobody has a password there, so every one is wrong.
+  // No user has a password there, so every password is wrong.
   const lines = ["allow_anonymous false", "password_file <passwords>"];
   const broker = await startMosquitto(t, { lines, files: { passwords: "" } });
   if (broker === null) return;
@@ -173,7 +173,7 @@ test("mosquitto 2.0 takes a client id over without a word: two of them fight eve
   assert.ok(Math.max(...attempts) <= steps() + 1, "no connection of theirs held, so no step was forgotten");
 });
 
-test("a mosquitto stopped by SIGSTOP is dead after the silence, and found again when it goes on", async (t) => {
+test("a mosquitto stopped by SIGSTOP is dead after the silence, and found again when it continues", async (t) => {
   const broker = await startMosquitto(t, { lines: ["allow_anonymous true"] });
   if (broker === null) return;
   const { publish, reaches } = await connectedLink(t, { url: broker.url, publishDeadlineMs: 500 });

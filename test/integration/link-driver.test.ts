@@ -1,6 +1,6 @@
 /**
- * What the driver does by its defaults and must not do here: one test for each trap, against a broker that does what the
- * test says. The driver's part of the trap stands in the test's name.
+ * What the driver does by default and must not do here: one test for each trap, against a scripted broker. The test's name
+ * begins with the driver's behaviour.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { connectedLink, testLink } from "../support/test-link.ts";
 import { until } from "../support/until.ts";
 
 // DRIVER-1
-test("reconnects after a fixed second on its own: here one attempt at a time, when the machine says so", async (t) => {
+test("reconnects after a fixed second on its own: here one attempt at a time, when the machine decides", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "connect") from.reset();
     return packet.cmd === "connect";
@@ -27,7 +27,7 @@ test("reconnects after a fixed second on its own: here one attempt at a time, wh
 });
 
 // DRIVER-1, TRANSPORT-2
-test("replays its store after a reconnect, one by one: here nothing is replayed, and new ones go at once", async (t) => {
+test("replays its store after a reconnect, one by one: here nothing is replayed, and new ones are sent immediately", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
   const { link, publish, reaches } = await connectedLink(t, { url: broker.url });
   const first = await broker.connection(0);
@@ -45,7 +45,7 @@ test("replays its store after a reconnect, one by one: here nothing is replayed,
   assert.equal(link.info().inFlight, 0);
 });
 
-test("never calls back without a PUBACK: here a deadline settles it, and the connection goes on", async (t) => {
+test("never calls back without a PUBACK: here a deadline settles it, and the connection stays", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish" && String(packet.payload) === "hold");
   const { link, publish } = await connectedLink(t, { url: broker.url, publishDeadlineMs: 300, silenceMs: 10_000 });
   const began = performance.now();
@@ -81,7 +81,7 @@ test("ignores Receive Maximum: here it is the window", async (t) => {
   await Promise.all(outcomes);
 });
 
-test("ignores what CONNACK limits: here nothing goes out that the broker would hang up on", async (t) => {
+test("ignores what CONNACK limits: here nothing is sent for which the broker would close the connection", async (t) => {
   const properties = {
     maximumPacketSize: 200,
     maximumQoS: 1,
@@ -101,7 +101,7 @@ test("ignores what CONNACK limits: here nothing goes out that the broker would h
   assert.equal((await broker.connection(0)).packets.length, 0);
 });
 
-test("hides 'nobody subscribed': here the outcome says so", async (t) => {
+test("hides 'no subscribers': here the outcome has it", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "publish") from.send({ cmd: "puback", messageId: packet.messageId ?? 0, reasonCode: 0x10 });
     return packet.cmd === "publish";
@@ -142,7 +142,7 @@ test("counts packet ids on without looking: here none is used twice at a time, a
 });
 
 // TRANSPORT-4
-test("waits for ever in end(): here stop ends, though the broker reads and closes nothing", async (t) => {
+test("waits forever in end(): here stop ends, though the broker reads and closes nothing", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish" || packet.cmd === "disconnect");
   const { link, publish } = await connectedLink(t, { url: broker.url });
   const connection = await broker.connection(0);
@@ -155,7 +155,7 @@ test("waits for ever in end(): here stop ends, though the broker reads and close
 });
 
 // TRANSPORT-4
-test("waits for ever for the other side's goodbye: here stop has an end, and then there is no socket of ours", async (t) => {
+test("waits forever for the other side's FIN: here stop has an end, and then there is no socket of ours", async (t) => {
   const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
   const broker = await startFakeBroker(t);
   const { link } = await connectedLink(t, { url: broker.url });

@@ -63,7 +63,7 @@ test("in ERROR one probe at a time, and CONNECTED once the password is right", a
 });
 
 test("a broker without MQTT 5: once again as 3.1.1 at once, and remembered", async (t) => {
-  // A broker of 3.1.1 answers in 3.1.1, whatever it was asked in.
+  // A broker of 3.1.1 answers in 3.1.1 to every version.
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd !== "connect" || packet.protocolVersion !== 5) return false;
     from.sendBytes(Buffer.from([0x20, 2, 0, 1]));
@@ -99,7 +99,7 @@ test("no CONNACK: RECONNECTING after the connect timeout, the socket gone", asyn
   const { link, reaches } = testLink(t, { url: broker.url, connectTimeoutMs: 300 });
   const result = await link.connect({ waitMs: 200 });
   assert.equal(result.ok, false);
-  assert.equal(link.info().state, "CONNECTING", "the attempt goes on");
+  assert.equal(link.info().state, "CONNECTING", "the attempt continues");
   await reaches("RECONNECTING");
   assert.equal(link.info().lastError?.type, "timeout");
   broker.setScript(() => false);
@@ -164,7 +164,7 @@ for (const [what, granted] of [
   });
 }
 
-test("a filter that is none: ERROR, not silence", async (t) => {
+test("an invalid filter: ERROR, not silence", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, reaches } = testLink(t, { url: broker.url });
   link.subscribe({ filter: "a/#/b", qos: 1 });
@@ -262,7 +262,7 @@ for (const [what, end] of Object.entries(ENDS)) {
   });
 }
 
-test("nobody listens there: five refusals open the breaker, and it goes on", async (t) => {
+test("no server listens there: five refusals open the breaker, and the attempts continue", async (t) => {
   const url = `mqtt://127.0.0.1:${await anyPort()}`;
   const { link, facts } = testLink(t, { url });
   await link.connect();
@@ -272,7 +272,7 @@ test("nobody listens there: five refusals open the breaker, and it goes on", asy
   assert.equal(link.info().state, "DISCONNECTED");
 });
 
-test("what listens there is no broker: nothing but attempts comes of it", async (t) => {
+test("another server listens there: the link only keeps attempting", async (t) => {
   const server = net.createServer((socket) => {
     socket.on("error", () => socket.destroy());
     // A socket that is not read never sees that the other side is gone.

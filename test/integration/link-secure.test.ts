@@ -62,7 +62,7 @@ async function startSecure(
 }
 
 for (const protocol of ["mqtts", "wss"] as const) {
-  test(`${protocol}: with the broker's CA it connects and carries; without, ERROR, and no retry mends it`, async (t) => {
+  test(`${protocol}: with the broker's CA it connects and carries; without, ERROR, and no retry helps`, async (t) => {
     const certificate = await makeCertificate(t);
     if (certificate === null) return;
     const url = await startSecure(t, certificate, protocol);

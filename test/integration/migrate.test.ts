@@ -1,4 +1,4 @@
-/** Migrations: whole or not at all, once, by whoever comes first, and never backwards. */
+/** Migrations: complete or not at all, once, by the first service, and never backwards. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -90,7 +90,7 @@ for (const version of postgresVersions()) {
     });
 
     // MIGRATE-3
-    await t.test("a file that changed, a file between, a folder that is none: nothing is done", async (s) => {
+    await t.test("a file that changed, a file between, a missing folder: nothing is done", async (s) => {
       const rest = { "0002_b.sql": "alter table demo.a add b int;", "0003_c.sql": "alter table demo.a add c int;" };
       assert.equal(kindOf(await run(await folder(s, { "0001_a.sql": `${one} `, ...rest }))), "changed_file");
       assert.equal(

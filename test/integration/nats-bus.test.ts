@@ -1,4 +1,4 @@
-/** The bus over a real nats-server: what is said arrives, and comes back after whatever ended the connection. */
+/** The bus over a real nats-server: messages arrive, and subscriptions return after any end of the connection. */
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -52,7 +52,7 @@ test("publish, queues, requests and gatherings, between two processes' worth of 
   two.bus.subscribe("throws", () => {
     throw new Error("bug");
   });
-  // Until the server has the subscription, nobody is there.
+  // Until the server has the subscription, there is no responder.
   await until(async () => {
     const asked = await one.bus.request("throws", "", 50);
     return !asked.ok && asked.kind === "deadline";
@@ -112,7 +112,7 @@ test("a server that is killed and comes back finds every subscription again", as
 test("without a server at the start it retries, and works once there is one", async (t) => {
   const port = await anyPort();
   const early = natsBus(t, `nats://127.0.0.1:${port}`);
-  await until(() => early.log.messages().some((line) => line.includes("cannot be reached")), 5_000);
+  await until(() => early.log.messages().some((line) => line.includes("unreachable")), 5_000);
   assert.equal(early.bus.connected, false);
   await early.bus.stop();
   const server = await startNatsServer(t);
@@ -135,7 +135,7 @@ test("a login that is refused more than twice is retried until it is right", asy
   await server.start(["--auth", "another"]);
   await until(() => !good.bus.connected, 5_000);
   await until(() => server.log().split("authentication error").length > 4, 10_000, "a fourth refusal");
-  assert.equal(good.log.messages().filter((line) => line.includes("cannot be reached")).length, 1);
+  assert.equal(good.log.messages().filter((line) => line.includes("unreachable")).length, 1);
   await server.kill();
   await server.start();
   await good.connects(15_000);

@@ -45,14 +45,14 @@ function failureOf(result: DbResult<unknown>): DbFailure {
 const elapsed = (since: number): number => performance.now() - since;
 
 // POOL-1
-test("a statement that misses its deadline ends in time, its connection is destroyed, and the pool goes on", async (t) => {
+test("a statement that misses its deadline ends in time, its connection is destroyed, and the pool continues", async (t) => {
   const { pool, backends } = await rig(t, { size: 1 });
   const before = performance.now();
   const failure = failureOf(await pool.run("select pg_sleep(30)", [], { deadlineMs: 300 }));
   assert.ok(elapsed(before) < 15_000, `${elapsed(before)} ms`);
   assert.deepEqual([failure.kind, failure.code, failure.maybeCommitted], ["unavailable", "DEADLINE", true]);
   assert.deepEqual(rowsOf(await pool.run("select 1 as one")), [{ one: 1 }]);
-  // The server notices that the sleeper's client has gone when the sleep is over, or it writes: not our business to wait.
+  // The server notices the closed connection only when the sleep is over or it writes: the pool does not wait for that.
   assert.ok((await backends()) <= 2);
 });
 
@@ -80,7 +80,7 @@ test("a deadline that passes while a connection is being made leaves no connecti
 });
 
 // POOL-2
-test("no more statements wait than may; the next is busy at once", async (t) => {
+test("no more statements wait than the limit; the next is busy immediately", async (t) => {
   const { pool } = await rig(t, { size: 1, queueLimit: 3 });
   const running = [pool.run("select pg_sleep(0.3)"), ...[1, 2, 3].map((n) => pool.run("select $1::int4 as n", [n]))];
   assert.equal(pool.waiting(), 3);
@@ -125,7 +125,7 @@ test("a backend that is killed while nothing runs costs at most one failure", as
   assert.equal(results[1]?.ok, true);
 });
 
-test("a half-open server: every statement ends by its deadline, and a route that is back is used at once", async (t) => {
+test("a half-open server: every statement ends by its deadline, and a route that is back is used immediately", async (t) => {
   const { url, pool: direct } = await rig(t);
   await direct.run("select 1");
   const target = new URL(url);
@@ -145,7 +145,7 @@ test("a half-open server: every statement ends by its deadline, and a route that
 });
 
 // POOL-3
-test("a server that is not there is unavailable at once", async (t) => {
+test("a missing server is unavailable immediately", async (t) => {
   const { url } = await rig(t);
   const gone = new URL(url);
   gone.port = "1";
@@ -179,7 +179,7 @@ test("a statement that PostgreSQL refuses is rejected with its SQLSTATE, and its
 });
 
 for (const state of ["53100", "53200", "53300", "58030", "57P01", "25006"]) {
-  test(`SQLSTATE ${state} passes by itself: unavailable, not rejected`, async (t) => {
+  test(`SQLSTATE ${state} is temporary: unavailable, not rejected`, async (t) => {
     const { pool } = await rig(t, { size: 1 });
     const failure = failureOf(
       await pool.run(`do $$ begin raise sqlstate '${state}' using message = 'says the test'; end $$`),
@@ -189,7 +189,7 @@ for (const state of ["53100", "53200", "53300", "58030", "57P01", "25006"]) {
   });
 }
 
-test("a stop lets running statements end, refuses those that wait, and leaves nothing; twice is fine", async (t) => {
+test("a stop lets running statements end, refuses those that wait, and leaves nothing; a second stop has no effect", async (t) => {
   const { pool, backends } = await rig(t, { size: 1 });
   const running = pool.run("select pg_sleep(0.3)");
   const waiting = pool.run("select 1");
@@ -216,7 +216,7 @@ test("no more connections are made than the pool has", async (t) => {
   assert.equal(await backends(), 3);
 });
 
-test("no partition is pruned, on no connection that is made anew either: PostgreSQL 18.4 died of it (decision 15)", async (t) => {
+test("no partition is pruned, also on a connection that replaces another: PostgreSQL 18.4 crashed while pruning (decision 15)", async (t) => {
   const { pool, ask } = await rig(t, { size: 1 });
   const pruning = async (): Promise<string | undefined> =>
     rowsOf(await pool.run<{ value: string }>("select current_setting('enable_partition_pruning') as value"))[0]?.value;

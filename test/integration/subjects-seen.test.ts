@@ -24,7 +24,7 @@ function patternOf(address: string): RegExp {
   return new RegExp(`^${words.replace(/\{\w+\}/g, "[^.]+")}$`);
 }
 
-/** Which one it is; throws where it is none, or carries what is not declared for it. */
+/** The kind of a subject; throws for an unknown one, or for a payload that is not declared for it. */
 function declared(subject: string, text: string): Name {
   const found = Object.entries(SUBJECTS).filter(([, { address }]) => patternOf(address).test(subject));
   assert.equal(found.length, 1, subject);
@@ -46,7 +46,7 @@ test("every subject that is seen is declared, and carries what is declared for i
   const acker = await testAcker(t, common);
   const heard = (name: Name): boolean => said.some(([subject]) => patternOf(SUBJECTS[name].address).test(subject));
   await openEvents(t, publisher.url);
-  await until(() => heard("busWatch") && heard("busSnapshot"), 10_000, "a viewer to be told of");
+  await until(() => heard("busWatch") && heard("busSnapshot"), 10_000, "a viewer's signals");
 
   const ask = async (name: Name, subject: string, body: object): Promise<void> => {
     const { answers } = SUBJECTS[name] as (typeof SUBJECTS)["busCommand"];

@@ -20,7 +20,7 @@ const TABLE: readonly (readonly [what: string, input: FailureInput, type: string
   ["unknown host", errno("ENOTFOUND"), "network", "retry"],
   ["the kernel's own timeout", errno("ETIMEDOUT"), "timeout", "retry"],
   ["not TLS at the other end", errno("EPROTO"), "protocol", "retry"],
-  ["certificate of nobody known", errno("DEPTH_ZERO_SELF_SIGNED_CERT"), "authentication", "operator"],
+  ["certificate of an unknown authority", errno("DEPTH_ZERO_SELF_SIGNED_CERT"), "authentication", "operator"],
   ["certificate over", errno("CERT_HAS_EXPIRED"), "authentication", "operator"],
   ["certificate of another host", errno("ERR_TLS_CERT_ALTNAME_INVALID"), "authentication", "operator"],
   ["closed before CONNACK", { kind: "closed", beforeConnack: true }, "network", "maybe_older_version"],

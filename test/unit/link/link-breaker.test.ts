@@ -1,4 +1,4 @@
-/** The link machine's breaker beside its connection, in simulated time. */
+/** The link machine's breaker together with its connection, in simulated time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FailureInput } from "@acktor/shared/mqtt/failure-input";

@@ -26,7 +26,7 @@ test("credentials are decoded, and not shown", () => {
   assert.equal(parseBrokerUrl("mqtt://user:100%@broker").password, "100%");
 });
 
-test("what is no broker's URL is refused", () => {
+test("a URL that is not a broker's is rejected", () => {
   for (const url of ["", "broker:1883", "http://broker", "mqtt://", "mqtt:///path"]) {
     assert.throws(() => parseBrokerUrl(url), TypeError, url);
   }

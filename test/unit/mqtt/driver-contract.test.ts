@@ -1,5 +1,5 @@
 /**
- * The behaviours of the `mqtt` driver that no documentation of it promises and that shared/src/mqtt relies on: one test for
+ * The behaviours of the `mqtt` driver that its documentation does not promise and that shared/src/mqtt relies on: one test for
  * each, with the place that relies on it. When a new version of the driver fails here, that place must change first.
  */
 import assert from "node:assert/strict";
@@ -278,7 +278,7 @@ test("a stream's error reaches the client's listeners only with a code", async (
   other.client.end(true);
 });
 
-test("`end(true)` destroys the stream in the same turn, `close` follows, twice is fine, no stream is built again", async () => {
+test("`end(true)` destroys the stream in the same turn, `close` follows, a second call has no effect, no stream is built again", async () => {
   // Driver.destroy, Driver.closed; DRIVER-1.
   const { client, connack, wire, built } = drive();
   connack();

@@ -29,7 +29,7 @@ test("a piece that was written keeps its bytes, however much is written afterwar
   assert.deepEqual(pieces, copies);
 });
 
-test("a packet larger than the slab goes out complete, after what was collected before it", () => {
+test("a packet larger than the slab is sent complete, after what was collected before it", () => {
   const { writer: made, pieces, publish } = writer();
   publish("before");
   publish("x".repeat(200_000));

@@ -1,4 +1,4 @@
-/** Signatures of acks and envelopes: what they cover, who is trusted, what a key that is none says. */
+/** Signatures of acks and envelopes: what they cover, which keys are trusted, the message for an invalid key. */
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
@@ -129,7 +129,7 @@ test("one text for each signature: what decodes to the same bytes is another sig
   }
 });
 
-test("SIGN-3: whatever comes as a signature is judged without a throw, and holds for nothing", () => {
+test("SIGN-3: any text as a signature is judged without a throw, and proves nothing", () => {
   const id = one.publicKey.id;
   const near = fc.oneof(
     fc.string(),
@@ -226,7 +226,7 @@ test("ENV-PROOF-1: an envelope's signature survives its journey, and covers ever
   }
 });
 
-test("ENV-PROOF-2: an envelope is authentic on its own topic alone, whatever it is made to say of it", () => {
+test("ENV-PROOF-2: an envelope is authentic on its own topic only, for every topic that it names", () => {
   const under = sealed(ENVELOPE, NEW);
   assert.equal(envelopeTrust().authenticate(under, "data/x").kind, "refused");
   assert.equal(envelopeTrust().authenticate({ ...under, topic: "data/x" }, "data/x").kind, "refused");
@@ -253,7 +253,7 @@ test("the text of an envelope is what the protocol's reference says", () => {
   );
 });
 
-test("keys are read from PEM, several in one file; what is no Ed25519 key is refused without quoting it", () => {
+test("keys are read from PEM, several in one file; another kind of key is rejected without quoting it", () => {
   const two = readPublicKeys(`# acker-1\n${one.publicPem}\n# acker-2\n${other.publicPem}`);
   assert.deepEqual(typeof two === "string" ? two : two.map(({ id }) => id), [one.publicKey.id, other.publicKey.id]);
   assert.equal(one.privateKey.id, one.publicKey.id);

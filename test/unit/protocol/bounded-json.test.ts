@@ -44,7 +44,7 @@ test("JSON-1: 8 MiB of brackets, and of backslashes, take less than 50 ms of CPU
   }
 });
 
-test("JSON-2, JSON-3: whatever JSON.parse reads within the limits reads the same here, and the rest is a value", () => {
+test("JSON-2, JSON-3: every text that JSON.parse reads within the limits reads the same here, and the rest is a value", () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
       const text = JSON.stringify(value);

@@ -79,7 +79,7 @@ test("a content that was altered on its way is corrupt, and says which message i
 });
 
 // ENVELOPE-4
-test("the tutorial's envelope is enough, and of it the id and the content", () => {
+test("the tutorial's envelope is enough, and so are its id and its content", () => {
   const full = { message_id: "m1", content: "hello", timestamp: 1.5, requires_ack: true, ack_topic: "delivery/ack/m1" };
   const decoded = decodeEnvelope(Buffer.from(JSON.stringify({ ...full, retry_count: 2 })));
   assert.deepEqual(decoded, { kind: "envelope", envelope: { ...plain(), ...full, retry_count: 2 } });

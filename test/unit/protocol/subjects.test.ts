@@ -23,7 +23,7 @@ test("a word that is no encoding of ours is null", () => {
   assert.equal(decodeWord("%ff"), null);
 });
 
-test("source and verb are read back, whatever the prefix and the dots", () => {
+test("source and verb are read back, for any prefix and with dots", () => {
   for (const prefix of ["acktor.v1", "one", "a.b.c.d"]) {
     const subjects = subjectsUnder(prefix);
     const source = { service: "acker", instance: "host.example" };

@@ -39,7 +39,7 @@ test("SEAL-2, SEAL-3: every other subject, time, nonce, body, kind and key is a 
   for (const [text, subject] of altered) assert.equal(kindOf(text, subject), "forged", text);
 });
 
-test("SEAL-5: what has no form of a seal is unsigned, whatever it is", () => {
+test("SEAL-5: any text without the form of a seal is unsigned", () => {
   const fields = JSON.parse(GOOD) as Record<string, unknown>;
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   const texts = ["", "null", "[]", "{}", BODY, deep, GOOD.slice(1), `{"v":2,"body":${deep}}`, `${GOOD}x`, "\ud800"];
@@ -74,7 +74,7 @@ test("outside of the window it is stale, and the refusal tells by how much the c
   assert.match(early.why.reason, /31 s ahead of/);
 });
 
-test("SEAL-4: an answer is for its request alone, whatever the clock says", () => {
+test("SEAL-4: an answer is for its request only, at any time of the clock", () => {
   const answer = sealAnswer(KEY, SUBJECT, '{"ok":true}', NOW - 1e9, NONCE);
   assert.equal(openAnswer(KEY, SUBJECT, NONCE, answer), '{"ok":true}');
   assert.equal(openAnswer(KEY, SUBJECT, `${NONCE}0`, answer), null);
