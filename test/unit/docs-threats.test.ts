@@ -53,8 +53,8 @@ test("a row whose tests exist has no fault", () => {
   for (const proof of [
     A,
     `${A}: “a name”`,
-    `${A}: “a name” and “forged acks change 0 rows, at once”`,
-    `${A}: “10,000 forged acks change 0 rows, at once”; ${A}`,
+    `${A}: “a name” and “forged acks change 0 rows, twice”`,
+    `${A}: “10,000 forged acks change 0 rows, twice”; ${A}`,
     `${A}: “says "so"”`,
   ])
     assert.deepEqual(threatFaults(pageOf(`| x | ${ANSWER} | ${proof} |`), invented), [], proof);

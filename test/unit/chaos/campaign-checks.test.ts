@@ -1,4 +1,4 @@
-/** What the checker says of answers in time, of vital signs and of poison; and the clock that is set under a service. */
+/** What the checker reports about answers in time, vital signs and poison; and the clock that is set under a service. */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -27,7 +27,7 @@ const call = (n: number, from: number, to: number, kind: string, status: number 
 ];
 const judged = (...parts: Entry[][]) => judgeAnswers(parts.flat().toSorted((a, b) => a.t - b.t));
 
-test("503 comes in time while PostgreSQL is away; later it is told", () => {
+test("503 arrives in time while PostgreSQL is away; a later one is reported", () => {
   const away = fault(1_000, 9_000, "kill postgres");
   const quick = judged(away, call(1, 1_100, 3_000, "unknown", 503));
   assert.deepEqual([quick.unavailable, quick.slowestUnavailableMs, quick.wrong], [1, 1_900, []]);
@@ -75,7 +75,7 @@ const life = (minutes: number, slope: number, pid = 1): VitalSigns[] =>
     heap: 50_000_000 + ((n * slope) / 6) * 1_048_576,
   }));
 
-test("a heap that grows is told once a life is long enough, and only the last life counts", () => {
+test("a heap that grows is reported once a life is long enough, and only the last life counts", () => {
   const grown = (signs: readonly VitalSigns[]) =>
     judgeVitals([at(0, { op: "vitals", service: "acker", ...sumUp(signs) })]);
   assert.ok(Math.abs((heapSlope(sumUp(life(4, 1.5)).heap) ?? 0) - 1.5) < 0.01);
@@ -85,7 +85,7 @@ test("a heap that grows is told once a life is long enough, and only the last li
   assert.deepEqual(grown([...life(4, 9, 1), ...life(4, 0, 2)]).wrong, []);
 });
 
-test("poison is accepted, ends as the history says, and a peak above its limit is told", () => {
+test("poison is accepted, ends as the history says, and a peak above its limit is reported", () => {
   const account = takeAccount([
     at(0, { op: "poison", id: "a", ends: "failed" }),
     at(0, { op: "peak", what: "messages un-acked", value: 513, limit: 512 }),

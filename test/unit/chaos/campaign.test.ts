@@ -29,7 +29,7 @@ test("four outcomes: ok, refused, unknown, pending; ids count once", () => {
   assert.deepEqual(account.unexpected, []);
 });
 
-test("what must not be in a history is told", () => {
+test("what must not be in a history is reported", () => {
   const { unexpected } = takeAccount(
     history(
       { op: "send", n: 0, key: "k" },

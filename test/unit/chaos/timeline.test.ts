@@ -8,7 +8,7 @@ import type { ScenarioResult } from "@acktor/chaos/run/result";
 const none = { published: 0, republished: 0, settled: 0, disconnections: 0, breakerOpenings: 0, errors: {} };
 const sample = (t: number, state: string | null) => ({ t, state, breaker: null, counts: none });
 
-/** PostgreSQL away from second 2 to 4: nobody was accepted then. */
+/** PostgreSQL away from second 2 to 4: no call was accepted then. */
 const result = {
   scenario: "away",
   outcome: "passed",
