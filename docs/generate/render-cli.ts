@@ -68,7 +68,13 @@ async function helpOf(path: readonly string[]): Promise<string> {
     help += text;
   };
   const streams = { stdin: {}, stdout: { write }, stderr: { write } };
-  const world = { streams, env: {}, signal: new AbortController().signal, now: () => 0, handOver: () => undefined };
+  const world = {
+    streams,
+    env: {},
+    signal: new AbortController().signal,
+    clock: { now: () => 0 },
+    process: { handOver: () => undefined },
+  };
   await runProgram([...path, "--help", "--lang", "en"], world);
   return help.trimEnd();
 }

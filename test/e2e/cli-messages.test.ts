@@ -103,7 +103,7 @@ test("send --wait: 4 at the timeout, 1 when it fails; what is refused names its 
   assert.equal(failureOutput.parse(JSON.parse(unknown.err)).error.code, "not_found");
 });
 
-test("SEND-2: at the high-water mark send waits within its timeout, then gives up", options, async (t) => {
+test("CLI_SEND-2: at the high-water mark send waits within its timeout, then gives up", options, async (t) => {
   const stage = await setStage(t, { broker: AEDES });
   const publisher = await stage.publisher({ ACKTOR_HIGH_WATER: "5" });
   const env = { ACKTOR_URL: publisher.url };

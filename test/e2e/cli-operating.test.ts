@@ -74,7 +74,7 @@ test("an operator's commands act, or are refused when the state does not allow t
 });
 
 test(
-  "WATCH-1: watch shows and records transitions across a restart of the service; the recording is played back",
+  "CLI_WATCH-1: watch shows and records transitions across a restart of the service; the recording is played back",
   options,
   async (t) => {
     const stage = await setStage(t, { broker: AEDES });

@@ -115,11 +115,17 @@ async function replay(file: string, ...more: readonly string[]): Promise<Replaye
     },
   });
   const streams = { stdin: {}, stdout: writer("out"), stderr: writer("err") };
-  const world = { streams, env: {}, signal: new AbortController().signal, now: () => 0, handOver: () => undefined };
+  const world = {
+    streams,
+    env: {},
+    signal: new AbortController().signal,
+    clock: { now: () => 0 },
+    process: { handOver: () => undefined },
+  };
   return { exit: await runProgram(["replay-recording", file, "--no-wait", "--all", ...more], world), ...written };
 }
 
-test("REPLAY-1: the command names the line and the field of what is odd", async (t) => {
+test("PLAYBACK-1: the command names the line and the field of what is odd", async (t) => {
   const file = path.join(await folderOf(t), "odd.jsonl");
   for (const [text, line, field] of ODD) {
     await writeFile(file, text);

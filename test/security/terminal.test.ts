@@ -223,8 +223,8 @@ async function say(args: readonly string[], env: Record<string, string>, isTTY: 
       streams,
       env,
       signal: interrupt.signal,
-      now: () => performance.now(),
-      handOver: () => {},
+      clock: { now: () => performance.now() },
+      process: { handOver: () => undefined },
     });
     return said;
   } finally {

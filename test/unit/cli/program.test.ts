@@ -27,7 +27,13 @@ async function run(...args: string[]): Promise<{ exit: number; out: string; err:
     stdout: { write: writeTo("out") },
     stderr: { write: writeTo("err") },
   };
-  const world = { streams, env: {}, signal: new AbortController().signal, now: () => 0, handOver: () => undefined };
+  const world = {
+    streams,
+    env: {},
+    signal: new AbortController().signal,
+    clock: { now: () => 0 },
+    process: { handOver: () => undefined },
+  };
   return { exit: await runProgram(args, world), ...written };
 }
 

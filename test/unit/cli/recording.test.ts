@@ -52,7 +52,13 @@ async function replay(file: string): Promise<{ exit: number; out: string; err: s
     written[stream] += text;
   };
   const streams = { stdin: {}, stdout: { write: writeTo("out") }, stderr: { write: writeTo("err") } };
-  const world = { streams, env: {}, signal: new AbortController().signal, now: () => 0, handOver: () => undefined };
+  const world = {
+    streams,
+    env: {},
+    signal: new AbortController().signal,
+    clock: { now: () => 0 },
+    process: { handOver: () => undefined },
+  };
   return { exit: await runProgram(["replay-recording", file, "--no-wait", "--json"], world), ...written };
 }
 
@@ -103,7 +109,7 @@ test("the command plays back what the console saved", async (t) => {
   );
 });
 
-test("REPLAY-1: an invalid line is refused by its number, and no part is printed", async (t) => {
+test("PLAYBACK-1: an invalid line is refused by its number, and no part is printed", async (t) => {
   const file = await temporaryFile(t);
   const head = toJsonLines([], []);
   const wrong: [string, number, string][] = [

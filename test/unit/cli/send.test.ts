@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { runProgram } from "@acktor/cli/program";
 
-test("SEND-1: accepted messages are reported, and those of an unanswered request as possibly accepted", async (t) => {
+test("CLI_SEND-1: accepted messages are reported, and those of an unanswered request as possibly accepted", async (t) => {
   let batches = 0;
   const server = createServer((request, response) => {
     let body = "";
@@ -28,7 +28,13 @@ test("SEND-1: accepted messages are reported, and those of an unanswered request
     },
   });
   const streams = { stdin: {}, stdout: writeTo("out"), stderr: writeTo("err") };
-  const world = { streams, env: {}, signal: new AbortController().signal, now: () => 0, handOver: () => undefined };
+  const world = {
+    streams,
+    env: {},
+    signal: new AbortController().signal,
+    clock: { now: () => 0 },
+    process: { handOver: () => undefined },
+  };
   const exit = await runProgram(["send", "a/b", "x", "--count", "1500", "--url", url], world);
   assert.deepEqual([exit, written.out], [3, ""]);
   assert.match(written.err, /^1000 messages were accepted before$/m);

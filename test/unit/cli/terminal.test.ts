@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Progress } from "@acktor/cli/terminal/progress";
-import { makeTerminal } from "@acktor/cli/terminal/terminal";
+import { StreamTerminal } from "@acktor/cli/terminal/terminal";
 
 function rig(options: { out?: boolean; err?: boolean; env?: Record<string, string>; colour?: boolean }) {
   const written = { out: "", err: "" };
@@ -14,7 +14,7 @@ function rig(options: { out?: boolean; err?: boolean; env?: Record<string, strin
     stdout: { isTTY: options.out === true, columns: 100, write: writeTo("out") },
     stderr: { isTTY: options.err === true, write: writeTo("err") },
   };
-  const terminal = makeTerminal(streams, { TERM: "xterm", ...options.env }, options.colour ?? true);
+  const terminal = new StreamTerminal(streams, { TERM: "xterm", ...options.env }, options.colour ?? true);
   return { terminal, written };
 }
 
@@ -40,7 +40,7 @@ test("TERMINAL-1: colours and clearing only on a terminal, and not with NO_COLOR
 
 test("a terminal that does not know its width cuts nothing", () => {
   const stdout = { isTTY: true, columns: 0, write: () => undefined };
-  assert.equal(makeTerminal({ stdin: {}, stdout, stderr: stdout }, {}, true).columns, null);
+  assert.equal(new StreamTerminal({ stdin: {}, stdout, stderr: stdout }, {}, true).columns, null);
 });
 
 test("results go to standard output, the rest to standard error", () => {
@@ -54,7 +54,7 @@ test("results go to standard output, the rest to standard error", () => {
 test("the bar is drawn ten times a second at most, and its end always", () => {
   const { terminal, written } = rig({ err: true });
   let now = 0;
-  const progress = new Progress(terminal, 1_000, () => now);
+  const progress = new Progress(terminal, 1_000, { now: () => now });
   for (let done = 0; done < 1_000; done++) {
     now += 1;
     progress.show("sending", done);

@@ -6,16 +6,17 @@ import { waitForAcks } from "@acktor/cli/commands/wait-for-acks";
 import { EXIT } from "@acktor/cli/exit";
 import { Session } from "@acktor/cli/session";
 import { Progress } from "@acktor/cli/terminal/progress";
-import { makeTerminal } from "@acktor/cli/terminal/terminal";
+import { StreamTerminal } from "@acktor/cli/terminal/terminal";
 import { english } from "@acktor/cli/texts/english";
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 
 function rig(stateOf: (id: string, asked: number) => string | null | number) {
   const silent = { write: () => undefined };
-  const terminal = makeTerminal({ stdin: {}, stdout: silent, stderr: silent }, {}, false);
-  const now = (): number => performance.now();
+  const terminal = new StreamTerminal({ stdin: {}, stdout: silent, stderr: silent }, {}, false);
   const signal = new AbortController().signal;
-  const handOver = (): void => undefined;
-  const session = new Session({ terminal, texts: english, env: {}, json: false, address: {}, signal, now, handOver });
+  const process = { handOver: (): void => undefined };
+  const common = { texts: english, env: {}, json: false, address: {}, clock: SYSTEM_CLOCK };
+  const session = new Session({ ...common, terminal, signal, process });
   let asked = 0;
   const post = async (_path: string, { message_ids: ids }: { message_ids: readonly string[] }): Promise<unknown> => {
     asked++;
@@ -34,7 +35,7 @@ function rig(stateOf: (id: string, asked: number) => string | null | number) {
   const api = { post } as unknown as Api;
   const wait = (count: number, timeoutMs: number) => {
     const ids = Array.from({ length: count }, (_, at) => String(at));
-    return waitForAcks(session, api, ids, timeoutMs, new Progress(terminal, count, now));
+    return waitForAcks(session, api, ids, timeoutMs, new Progress(terminal, count, SYSTEM_CLOCK));
   };
   return { wait, asked: () => asked };
 }

@@ -1,4 +1,5 @@
 /** The `acktor` command: reads its arguments, runs one subcommand, exits with its code (exit.ts). */
+import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import {
   describeError,
   flushStandardStreams,
@@ -20,9 +21,11 @@ function onInterrupt(): void {
   setTimeout(() => process.exit(EXIT.interrupted), PATIENCE_MS).unref();
 }
 
-function handOver(): void {
-  process.off("SIGINT", onInterrupt);
-}
+const processSignals = {
+  handOver(): void {
+    process.off("SIGINT", onInterrupt);
+  },
+};
 
 /** Exits after all output has reached the pipe. */
 async function end(code: ExitCode): Promise<never> {
@@ -43,7 +46,7 @@ const code = await runProgram(process.argv.slice(2), {
   streams: standardStreams,
   env: process.env,
   signal: interrupted.signal,
-  now: () => performance.now(),
-  handOver,
+  clock: SYSTEM_CLOCK,
+  process: processSignals,
 });
 await end(interrupted.signal.aborted ? EXIT.interrupted : code);

@@ -6,6 +6,7 @@
  *             JSON.
  *  PROGRAM-2. Requested help goes to standard output, help instead of an error to standard error.
  */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import { isLanguage, LANGUAGES } from "@acktor/shared/texts/language";
 import { Command, CommanderError } from "commander";
@@ -19,9 +20,9 @@ import { defineStatus } from "./define/status.ts";
 import { defineTokens } from "./define/tokens.ts";
 import type { Environment } from "./environment.ts";
 import { type CliFailure, describeFailure, EXIT, type ExitCode } from "./exit.ts";
-import { Session } from "./session.ts";
+import { type ProcessSignals, Session } from "./session.ts";
 import { printable } from "./terminal/printable.ts";
-import { makeTerminal, type Streams } from "./terminal/terminal.ts";
+import { type Streams, StreamTerminal } from "./terminal/terminal.ts";
 import { chooseTexts, type Texts } from "./texts/texts.ts";
 import { usageFailure } from "./usage-error.ts";
 import { VERSION } from "./version.ts";
@@ -33,9 +34,8 @@ export interface World {
   readonly env: Environment;
   /** Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly handOver: () => void;
+  readonly clock: Pick<Clock, "now">;
+  readonly process: ProcessSignals;
 }
 
 interface GlobalOptions {
@@ -66,7 +66,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
       ...(token === undefined ? {} : { token }),
       ...(tokenFile === undefined ? {} : { tokenFile }),
     };
-    const terminal = makeTerminal(streams, env, color);
+    const terminal = new StreamTerminal(streams, env, color);
     exit = await work(new Session({ ...world, terminal, texts, json, address }));
   });
   const [out, err] = [new TerminalDoor(streams.stdout), new TerminalDoor(streams.stderr)];

@@ -1,4 +1,5 @@
 /** One run of the command: what every subcommand receives. */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import { printableCopy } from "@acktor/shared/runtime/printable";
 import { Api, foreignAnswer } from "./api/api.ts";
 import { type AddressOptions, readAddress } from "./api/credentials.ts";
@@ -15,10 +16,14 @@ export interface SessionOptions {
   readonly address: AddressOptions;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now">;
+  readonly process: ProcessSignals;
+}
+
+/** The handling of the process's signals. */
+export interface ProcessSignals {
   /** Stops handling signals, because another program takes over this process. */
-  readonly handOver: () => void;
+  handOver(): void;
 }
 
 export class Session {
@@ -27,8 +32,8 @@ export class Session {
   readonly env: Environment;
   readonly json: boolean;
   readonly signal: AbortSignal;
-  readonly now: () => number;
-  readonly handOver: () => void;
+  readonly clock: Pick<Clock, "now">;
+  readonly process: ProcessSignals;
   readonly #address: AddressOptions;
 
   constructor(options: SessionOptions) {
@@ -37,8 +42,8 @@ export class Session {
     this.env = options.env;
     this.json = options.json;
     this.signal = options.signal;
-    this.now = options.now;
-    this.handOver = options.handOver;
+    this.clock = options.clock;
+    this.process = options.process;
     this.#address = options.address;
   }
 

@@ -7,51 +7,60 @@ import { type CliFailure, EXIT } from "./exit.ts";
 import { printable } from "./terminal/printable.ts";
 import type { Texts } from "./texts/texts.ts";
 
-type ToText = (parts: readonly string[], texts: Texts["usage"]) => string;
+type Form =
+  | "unknownOption"
+  | "unknownCommand"
+  | "missingArgument"
+  | "missingValue"
+  | "missingOption"
+  | "tooMany"
+  | "wrongOption"
+  | "wrongArgument";
 
 /** By commander's code; the groups of the pattern are the parts. A second line suggests similar names. */
-const FORMS: readonly { readonly code: string; readonly pattern: RegExp; readonly say: ToText }[] = [
-  {
-    code: "commander.unknownOption",
-    pattern: /^unknown option '(.*?)'(?:\n\(Did you mean (?:one of )?(.*)\?\))?$/s,
-    say: ([option = "", similar = ""], t) => t.unknownOption(option) + (similar && t.didYouMean(similar)),
-  },
-  {
-    code: "commander.unknownCommand",
-    pattern: /^unknown command '(.*?)'(?:\n\(Did you mean (?:one of )?(.*)\?\))?$/s,
-    say: ([command = "", similar = ""], t) => t.unknownCommand(command) + (similar && t.didYouMean(similar)),
-  },
-  {
-    code: "commander.missingArgument",
-    pattern: /^missing required argument '(.*)'$/s,
-    say: ([name = ""], t) => t.missingArgument(name),
-  },
-  {
-    code: "commander.optionMissingArgument",
-    pattern: /^option '(.*)' argument missing$/s,
-    say: ([option = ""], t) => t.missingValue(option),
-  },
-  {
-    code: "commander.missingMandatoryOptionValue",
-    pattern: /^required option '(.*)' not specified$/s,
-    say: ([option = ""], t) => t.missingOption(option),
-  },
-  {
-    code: "commander.excessArguments",
-    pattern: /^too many arguments(?: for '.*')?\. Expected (\d+) arguments? but got (\d+)\.$/s,
-    say: ([expected = "", got = ""], t) => t.tooMany(Number(expected), Number(got)),
-  },
-  {
-    code: "commander.invalidArgument",
-    pattern: /^option '(.*?)' argument '(.*)' is invalid\. (.*)$/s,
-    say: ([option = "", value = "", why = ""], t) => t.wrongValue(option, value, reason(why, t)),
-  },
-  {
-    code: "commander.invalidArgument",
-    pattern: /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*)$/s,
-    say: ([value = "", name = "", why = ""], t) => t.wrongValue(name, value, reason(why, t)),
-  },
+const PATTERNS: readonly (readonly [form: Form, code: string, pattern: RegExp])[] = [
+  ["unknownOption", "commander.unknownOption", /^unknown option '(.*?)'(?:\n\(Did you mean (?:one of )?(.*)\?\))?$/s],
+  [
+    "unknownCommand",
+    "commander.unknownCommand",
+    /^unknown command '(.*?)'(?:\n\(Did you mean (?:one of )?(.*)\?\))?$/s,
+  ],
+  ["missingArgument", "commander.missingArgument", /^missing required argument '(.*)'$/s],
+  ["missingValue", "commander.optionMissingArgument", /^option '(.*)' argument missing$/s],
+  ["missingOption", "commander.missingMandatoryOptionValue", /^required option '(.*)' not specified$/s],
+  [
+    "tooMany",
+    "commander.excessArguments",
+    /^too many arguments(?: for '.*')?\. Expected (\d+) arguments? but got (\d+)\.$/s,
+  ],
+  ["wrongOption", "commander.invalidArgument", /^option '(.*?)' argument '(.*)' is invalid\. (.*)$/s],
+  [
+    "wrongArgument",
+    "commander.invalidArgument",
+    /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*)$/s,
+  ],
 ];
+
+function textOf(form: Form, [first = "", second = "", why = ""]: readonly string[], t: Texts["usage"]): string {
+  switch (form) {
+    case "unknownOption":
+      return t.unknownOption(first) + (second && t.didYouMean(second));
+    case "unknownCommand":
+      return t.unknownCommand(first) + (second && t.didYouMean(second));
+    case "missingArgument":
+      return t.missingArgument(first);
+    case "missingValue":
+      return t.missingValue(first);
+    case "missingOption":
+      return t.missingOption(first);
+    case "tooMany":
+      return t.tooMany(Number(first), Number(second));
+    case "wrongOption":
+      return t.wrongValue(first, second, reason(why, t));
+    case "wrongArgument":
+      return t.wrongValue(second, first, reason(why, t));
+  }
+}
 
 /** The reasons of acktor's own parsers are already in the chosen language. */
 function reason(why: string, texts: Texts["usage"]): string {
@@ -69,13 +78,9 @@ function inWords(code: string, message: string, texts: Texts): string {
   // Help instead of an error: a command that has subcommands was called without one.
   if (code === "commander.help") return texts.usage.noCommand;
   const said = message.replace(/^error: /, "");
-  for (const form of FORMS) {
-    const found = form.code === code ? form.pattern.exec(said) : null;
-    if (found !== null)
-      return form.say(
-        found.slice(1).map((part) => part ?? ""),
-        texts.usage,
-      );
+  for (const [form, of, pattern] of PATTERNS) {
+    const found = of === code ? pattern.exec(said) : null;
+    if (found !== null) return textOf(form, found.slice(1), texts.usage);
   }
   return said;
 }

@@ -2,7 +2,7 @@
  * `acktor replay-recording`: plays back a recording of `watch` or of the console with its original timing.
  *
  * Invariants:
- *  REPLAY-1. An invalid line ends the command with the line's number, the field and the expected form (FORM-2). No content
+ *  PLAYBACK-1. An invalid line ends the command with the line's number, the field and the expected form (FORM-2). No content
  *            of a file makes the command throw.
  */
 import { createReadStream } from "node:fs";
@@ -36,7 +36,7 @@ export async function replayRecording(session: Session, file: string, options: R
       number++;
       if (number > 1 && text.trim() === "") continue;
       const line = readLine(text, number === 1);
-      // REPLAY-1
+      // PLAYBACK-1
       if (!line.ok) return notRecording(session, file, number, line.fault);
       const { event } = line;
       if (event === null) continue;

@@ -2,9 +2,9 @@
  * `acktor send`: one message, or many with the same content, in batches, at a rate; optionally waits for the acks.
  *
  * Invariants:
- *  SEND-1. Messages reported as accepted were answered with 201 or 200. If a request got no answer, the failure states that
+ *  CLI_SEND-1. Messages reported as accepted were answered with 201 or 200. If a request got no answer, the failure states that
  *          its messages may have been accepted.
- *  SEND-2. After a 429 the command waits as long as the service requests, within the timeout.
+ *  CLI_SEND-2. After a 429 the command waits as long as the service requests, within the timeout.
  *
  * A batch has at most `BATCH` messages and about `BATCH_BYTES` bytes.
  */
@@ -46,19 +46,19 @@ export async function send(
   payload: string,
   options: SendOptions,
 ): Promise<ExitCode> {
-  const { texts, now, terminal } = session;
+  const { texts, clock, terminal } = session;
   if (options.count > 1 && options.idempotencyKey !== undefined) {
     const message = texts.failures.oneKeyManyMessages;
     return session.fail({ exit: EXIT.usage, code: "bad_options", message, fix: texts.failures.oneKeyFix });
   }
   const content = await readPayload(session, payload);
   if (!content.ok) return session.fail(content.failure);
-  const begin = now();
-  const progress = new Progress(terminal, options.count, now);
+  const begin = clock.now();
+  const progress = new Progress(terminal, options.count, clock);
   const body = messageBody(topic, content.value, options);
   const sender = new Sender(session, api, body, options, progress);
   const failure = await sender.run();
-  const seconds = (now() - begin) / 1_000;
+  const seconds = (clock.now() - begin) / 1_000;
   if (failure !== null) {
     progress.end();
     if (sender.ids.length > 0) terminal.note(texts.send.acceptedBefore(sender.ids.length));
@@ -117,14 +117,14 @@ class Sender {
 
   /** Null if all messages were accepted. */
   async run(): Promise<CliFailure | null> {
-    const { now, signal, texts } = this.#session;
+    const { clock, signal, texts } = this.#session;
     const { count, rate } = this.#options;
     const most = Math.max(1, Math.min(BATCH, Math.floor(BATCH_BYTES / JSON.stringify(this.#body).length)));
-    const begin = now();
+    const begin = clock.now();
     while (this.ids.length < count && !signal.aborted) {
-      const due = rate === undefined ? count : dueBy(now() - begin, rate);
+      const due = rate === undefined ? count : dueBy(clock.now() - begin, rate);
       const size = Math.min(most, count - this.ids.length, due - this.ids.length);
-      if (size <= 0) await pause(untilDue(this.ids.length, now() - begin, rate ?? 1), signal);
+      if (size <= 0) await pause(untilDue(this.ids.length, clock.now() - begin, rate ?? 1), signal);
       else {
         const failure = await this.#sendBatch(size);
         if (failure !== null) return failure;
@@ -135,19 +135,19 @@ class Sender {
   }
 
   async #sendBatch(size: number): Promise<CliFailure | null> {
-    const { now, signal, texts } = this.#session;
-    const until = now() + this.#options.timeout;
+    const { clock, signal, texts } = this.#session;
+    const until = clock.now() + this.#options.timeout;
     for (;;) {
       const result = await this.#request(size);
       if (result.ok) {
         this.ids.push(...result.value);
         return null;
       }
-      // SEND-1
+      // CLI_SEND-1
       if (result.status !== 429) return result.status === null ? unsure(result.failure, size, texts) : result.failure;
-      // SEND-2
+      // CLI_SEND-2
       const waitMs = (result.retryAfterSeconds ?? 1) * 1_000;
-      if (now() + waitMs > until) return { ...result.failure, exit: EXIT.timeout };
+      if (clock.now() + waitMs > until) return { ...result.failure, exit: EXIT.timeout };
       await pause(waitMs, signal);
       if (signal.aborted) return result.failure;
     }

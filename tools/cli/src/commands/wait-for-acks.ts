@@ -38,27 +38,28 @@ export async function waitForAcks(
   timeoutMs: number,
   progress: Progress,
 ): Promise<Result<Ends>> {
-  const { now, signal, texts } = session;
-  const begin = now();
+  const { clock, signal, texts } = session;
+  const begin = clock.now();
   const counts = { acknowledged: 0, failed: 0, expired: 0 };
   let open = [...ids];
   let heardAt = begin;
   let pauseMs = FIRST_PAUSE_MS;
   // WAIT-1
-  while (open.length > 0 && now() - begin < timeoutMs && !signal.aborted) {
+  while (open.length > 0 && clock.now() - begin < timeoutMs && !signal.aborted) {
     const round = await askRound(api, open.slice(0, ROUND));
-    if (round.failure === null) heardAt = now();
-    else if (round.failure.exit === EXIT.usage || now() - heardAt > PATIENCE_MS)
+    if (round.failure === null) heardAt = clock.now();
+    else if (round.failure.exit === EXIT.usage || clock.now() - heardAt > PATIENCE_MS)
       return { ok: false, failure: round.failure };
     for (const state of round.ended.values()) counts[state]++;
     // WAIT-2: a thousand stuck messages must not hide the others.
     open = [...open.slice(ROUND), ...open.slice(0, ROUND).filter((id) => !round.ended.has(id))];
     progress.show(texts.send.waiting, ids.length - open.length);
     pauseMs = round.ended.size > 0 ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
-    if (open.length > 0 && round.ended.size < ROUND) await pause(Math.min(pauseMs, begin + timeoutMs - now()), signal);
+    if (open.length > 0 && round.ended.size < ROUND)
+      await pause(Math.min(pauseMs, begin + timeoutMs - clock.now()), signal);
   }
   if (open.length > 0 && !signal.aborted) session.terminal.note(texts.send.stillOpen(open.length));
-  return { ok: true, value: { ...counts, open: open.length, seconds: (now() - begin) / 1_000 } };
+  return { ok: true, value: { ...counts, open: open.length, seconds: (clock.now() - begin) / 1_000 } };
 }
 
 type End = "acknowledged" | "failed" | "expired";

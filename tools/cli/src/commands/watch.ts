@@ -2,7 +2,7 @@
  * `acktor watch`: shows the transitions of every instance's actors live, and records them.
  *
  * Invariants:
- *  WATCH-1. A lost stream is opened again with growing pauses until Ctrl-C. Only a failure of the first one ends the command.
+ *  CLI_WATCH-1. A lost stream is opened again with growing pauses until Ctrl-C. Only a failure of the first one ends the command.
  */
 import { isJsonObject, type JsonLimits, readJsonText } from "@acktor/shared/protocol/bounded-json";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -52,7 +52,7 @@ async function follow(session: Session, api: Api, show: Show): Promise<ExitCode>
     if (stream.ok) {
       pauseMs = 0;
       await showAll(readEvents(stream.value), show);
-      // WATCH-1
+      // CLI_WATCH-1
     } else if (isFirst || stream.failure.exit === EXIT.usage) return session.fail(stream.failure);
     if (signal.aborted) break;
     terminal.note(texts.watch.lost);

@@ -9,7 +9,7 @@ export function defineChaos({ program, texts, run }: Definer): void {
   defineLab(program, chaosTexts(texts.lang, {}), (command, work) =>
     run(command, async (session) => {
       // The lab stops the processes that it started, which takes longer than the command waits after Ctrl-C.
-      session.handOver();
+      session.process.handOver();
       const { listenForStop } = await import("@acktor/embedded/stop-request");
       const { SYSTEM_CLOCK } = await import("@acktor/shared/runtime/clock");
       const { signal } = listenForStop({ say: (line) => session.terminal.note(line) }, SYSTEM_CLOCK);

@@ -92,16 +92,16 @@ interface Published {
   readonly failure: PublishOutcome | null;
 }
 
-async function publishSome({ now }: Session, link: Link): Promise<Published> {
+async function publishSome({ clock }: Session, link: Link): Promise<Published> {
   const topic = `acktor/doctor/${randomUUID()}`;
   const times: number[] = [];
   for (let i = 0; i < PUBLISHES; i++) {
-    const begin = now();
+    const begin = clock.now();
     const outcome = await new Promise<PublishOutcome>((resolve) => {
       link.publish({ topic, payload: "acktor doctor", qos: 1, retain: false, expirySeconds: 60 }, resolve);
     });
     if (outcome.kind !== "acked") return { times, failure: outcome };
-    times.push(now() - begin);
+    times.push(clock.now() - begin);
   }
   return { times, failure: null };
 }

@@ -51,12 +51,12 @@ function unreachable({ texts }: Session, { code, message }: DbFailure): Check {
   );
 }
 
-async function pingMs({ now }: Session, pool: Pool): Promise<number> {
+async function pingMs({ clock }: Session, pool: Pool): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < PINGS; i++) {
-    const begin = now();
+    const begin = clock.now();
     await pool.run("select 1");
-    times.push(now() - begin);
+    times.push(clock.now() - begin);
   }
   return median(times);
 }

@@ -1,4 +1,5 @@
 /** A progress bar on standard error, if that is a terminal. */
+import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Terminal } from "./terminal.ts";
 
 const BAR = 30;
@@ -7,23 +8,22 @@ const REDRAW_MS = 100;
 export class Progress {
   readonly #terminal: Terminal;
   readonly #total: number;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, "now">;
   #label = "";
   #drawnAt = Number.NEGATIVE_INFINITY;
 
-  /** @param now monotonic milliseconds */
-  constructor(terminal: Terminal, total: number, now: () => number) {
+  constructor(terminal: Terminal, total: number, clock: Pick<Clock, "now">) {
     this.#terminal = terminal;
     this.#total = total;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** Draws at most ten times a second; always draws the last state. */
   show(label: string, done: number): void {
     const isLast = done >= this.#total || label !== this.#label;
-    if (!isLast && this.#now() - this.#drawnAt < REDRAW_MS) return;
+    if (!isLast && this.#clock.now() - this.#drawnAt < REDRAW_MS) return;
     this.#label = label;
-    this.#drawnAt = this.#now();
+    this.#drawnAt = this.#clock.now();
     this.#terminal.redraw(`${label} ${renderBar(done, this.#total)}`);
   }
 

@@ -36,22 +36,53 @@ export interface Streams {
   readonly stderr: OutStream;
 }
 
-export function makeTerminal(streams: Streams, env: Environment, wantsColour: boolean): Terminal {
-  const out = new TerminalDoor(streams.stdout);
-  const err = new TerminalDoor(streams.stderr);
-  // TERMINAL-1
-  const colours = wantsColour && out.isTerminal && !env["NO_COLOR"] && env["TERM"] !== "dumb";
-  return {
-    outIsTerminal: out.isTerminal,
-    errIsTerminal: err.isTerminal,
-    inIsTerminal: streams.stdin.isTTY === true,
-    columns: out.columns,
-    out: (text) => out.say(text),
-    json: (value) => out.json(value),
-    note: (text) => err.say(text),
-    ask: (text) => err.write(text),
-    paint: (style, text) => (colours ? mark(style, text) : text),
-    clear: () => void (env["TERM"] !== "dumb" && out.clear()),
-    redraw: (text) => err.redraw(text),
-  };
+export class StreamTerminal implements Terminal {
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  readonly inIsTerminal: boolean;
+  readonly columns: number | null;
+  readonly #out: TerminalDoor;
+  readonly #err: TerminalDoor;
+  readonly #hasColours: boolean;
+  readonly #isDumb: boolean;
+
+  constructor(streams: Streams, env: Environment, wantsColour: boolean) {
+    this.#out = new TerminalDoor(streams.stdout);
+    this.#err = new TerminalDoor(streams.stderr);
+    this.outIsTerminal = this.#out.isTerminal;
+    this.errIsTerminal = this.#err.isTerminal;
+    this.inIsTerminal = streams.stdin.isTTY === true;
+    this.columns = this.#out.columns;
+    this.#isDumb = env["TERM"] === "dumb";
+    // TERMINAL-1
+    this.#hasColours = wantsColour && this.outIsTerminal && !env["NO_COLOR"] && !this.#isDumb;
+  }
+
+  out(text: string): void {
+    this.#out.say(text);
+  }
+
+  json(value: object): void {
+    this.#out.json(value);
+  }
+
+  note(text: string): void {
+    this.#err.say(text);
+  }
+
+  ask(text: string): void {
+    this.#err.write(text);
+  }
+
+  paint(style: Style, text: string): string {
+    return this.#hasColours ? mark(style, text) : text;
+  }
+
+  clear(): void {
+    if (!this.#isDumb) this.#out.clear();
+  }
+
+  redraw(text: string): void {
+    this.#err.redraw(text);
+  }
 }
