@@ -27,7 +27,7 @@ const ENGLISH = {
   checkInbox: "the inbox has a processed row for each",
   checkContent: "contents are the same on both sides",
   checkDoubles: "none was processed twice",
-  checkAcks: "each acknowledgment is recorded",
+  checkAcks: "each ack is recorded",
 };
 
 type OwnTexts = Readonly<Record<keyof typeof ENGLISH, string>>;
@@ -38,12 +38,12 @@ const JAPANESE: OwnTexts = {
   starting: "PostgreSQL、ブローカー、publisher、acker を起動しています…",
   sendCalm: "1. すべて稼働中: {0} 件を送信",
   brokerAway: "2. ブローカーを停止し、送信を続けます",
-  stillAccepted: "   {0} 件が受理され (201)、アウトボックスで待機しています",
+  stillAccepted: "   {0} 件を受け付け (201)、アウトボックスで待機しています",
   brokerBack: "3. ブローカーが復帰します",
   ackerAway: "4. acker を停止し、送信を続けます",
-  noAcker: "   {0} 件が受理されましたが、処理する相手がいません",
+  noAcker: "   {0} 件を受け付けましたが、オンラインの acker がありません",
   ackerLate: "5. acker が遅れて起動します",
-  allAcknowledged: "   {0} 秒後、すべて配信確認済みになりました",
+  allAcknowledged: "   {0} 秒後、すべて確認済みになりました",
   checking: "6. データベースで確認します",
   passed: "デモンストレーション完了: 損失なし、二重処理なし。",
   failed: "デモンストレーション失敗。",
@@ -54,11 +54,11 @@ const JAPANESE: OwnTexts = {
   result: "結果",
   found: "実際",
   checkAccepted: "201 を返したメッセージはすべてアウトボックスにある",
-  checkAcknowledged: "すべて配信確認済み",
+  checkAcknowledged: "すべて確認済み",
   checkInbox: "インボックスに処理済みの行が一つずつある",
   checkContent: "内容が両側で一致する",
   checkDoubles: "二重に処理されたものはない",
-  checkAcks: "配信確認がすべて記録されている",
+  checkAcks: "ack がすべて記録されている",
 };
 
 const OWN: Readonly<Record<Language, OwnTexts>> = { en: ENGLISH, ja: JAPANESE };
