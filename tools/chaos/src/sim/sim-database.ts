@@ -12,13 +12,29 @@ const DEADLINE_MS = 300;
 export class SimDatabase {
   readonly #time: VirtualTime;
   readonly #random: Random;
-  /** Share of statements whose commit nobody sees. */
+  /** Share of statements whose answer is lost after their commit. */
   ambiguous = 0;
-  up = true;
+  /** When it last failed. Written by `noteFault`, and by statements that fail. */
+  #troubledAt = Number.NEGATIVE_INFINITY;
+  #up = true;
 
   constructor(time: VirtualTime, random: Random) {
     this.#time = time;
     this.#random = random;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  set up(up: boolean) {
+    this.#up = up;
+    this.#troubledAt = this.#time.now;
+  }
+
+  /** Milliseconds since the last statement that was not answered as it should be. */
+  calmForMs(): number {
+    return this.#up && this.ambiguous === 0 ? this.#time.now - this.#troubledAt : 0;
   }
 
   /**
@@ -30,14 +46,20 @@ export class SimDatabase {
       const answer = (delayMs: number, result: DbResult<Row>): void => {
         this.#time.laterAs(owner, delayMs, () => resolve(result));
       };
+      // A dead process sends nothing.
+      if (!owner.alive) return;
       this.#time.later(this.#latency(), () => {
-        if (!this.up) {
+        if (!this.#up) {
+          this.#troubledAt = this.#time.now;
           answer(this.#random() < 0.5 ? this.#latency() : DEADLINE_MS, { ok: false, failure: unavailable(false) });
           return;
         }
-        const rows = statement();
-        if (this.#random() < this.ambiguous) answer(this.#latency(), { ok: false, failure: unavailable(true) });
-        else answer(this.#latency(), { ok: true, rows });
+        const rows = attempt(statement);
+        if (rows instanceof Refused) answer(this.#latency(), { ok: false, failure: rows.failure });
+        else if (this.#random() < this.ambiguous) {
+          this.#troubledAt = this.#time.now;
+          answer(this.#latency(), { ok: false, failure: unavailable(true) });
+        } else answer(this.#latency(), { ok: true, rows });
       });
     });
   }
@@ -45,6 +67,25 @@ export class SimDatabase {
   #latency(): number {
     const [least, most] = LATENCY_MS;
     return (least + this.#random() * (most - least)) / 2;
+  }
+}
+
+/** PostgreSQL refuses a statement, which changes nothing. */
+export class Refused extends Error {
+  readonly failure: DbFailure;
+
+  constructor(code: string, constraint: string | null) {
+    super(`refused with ${code}`);
+    this.failure = { kind: "rejected", maybeCommitted: false, code, message: this.message, constraint };
+  }
+}
+
+function attempt<Row>(statement: () => readonly Row[]): readonly Row[] | Refused {
+  try {
+    return statement();
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
   }
 }
 

@@ -1,234 +1,155 @@
-/**
- * The outbox as the statements leave it: a model of `services/publisher/src/outbox`, with their guards, in memory. Each
- * verb is atomic, as one SQL statement is.
- *
- * Invariant: a move, an attempt or an end that must not be is told at once (`onBroken`), by a list of moves of its own.
- */
+/** The port `Outbox` of one process: its verbs on the simulated database take time, fail, and end with the process. */
+import type { Failure } from "@acktor/publisher/outbox/fail-messages";
 import type {
+  AckLeftover,
   AckRecord,
   AttemptRecord,
-  Inserted,
-  LeasedMessage,
+  Changed,
+  ClaimedBatch,
+  InsertResult,
   NewMessage,
+  Outbox,
+  Outcome,
   Rejection,
   Release,
+  Retained,
+  Settled,
 } from "@acktor/publisher/outbox/outbox";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { Birth } from "@acktor/publisher/outbox/resume-matching";
+import type { DbResult } from "@acktor/shared/db/pool";
+import type { OutboxTable } from "./outbox-table.ts";
+import type { SimDatabase } from "./sim-database.ts";
+import type { SimProcess } from "./virtual-time.ts";
 
-type State = "pending" | "sent" | "acknowledged" | "failed";
+export class SimOutbox implements Outbox {
+  readonly #table: OutboxTable;
+  readonly #database: SimDatabase;
+  readonly #owner: SimProcess;
+  readonly #leaseMs: number;
 
-export interface OutboxRow {
-  readonly message: NewMessage;
-  readonly seq: number;
-  readonly createdAt: number;
-  state: State;
-  dueAt: number | null;
-  owner: string | null;
-  token: number;
-  sentToken: number | null;
-  attempts: number;
-  rejected: boolean;
-  parked: boolean;
-}
-
-const LEGAL = ["pending>sent", "pending>acknowledged", "sent>acknowledged", "pending>failed", "sent>failed"];
-
-export interface OutboxWatch {
-  /** PUBLISHes of this message that were written on a live session so far. */
-  published(id: string): number;
-  hasEffect(id: string): boolean;
-  onBroken(why: string): void;
-}
-
-export class SimOutbox {
-  readonly rows = new Map<string, OutboxRow>();
-  readonly #time: VirtualTime;
-  readonly #watch: OutboxWatch;
-  #seq = 0;
-
-  constructor(time: VirtualTime, watch: OutboxWatch) {
-    this.#time = time;
-    this.#watch = watch;
+  constructor(table: OutboxTable, database: SimDatabase, owner: SimProcess, leaseMs: number) {
+    this.#table = table;
+    this.#database = database;
+    this.#owner = owner;
+    this.#leaseMs = leaseMs;
   }
 
-  live(): number {
-    let count = 0;
-    for (const row of this.rows.values()) if (row.dueAt !== null) count++;
-    return count;
+  async insert(messages: readonly NewMessage[]): Promise<InsertResult> {
+    const answer = await this.#run(() => this.#table.insert(messages, this.#owner.name, this.#leaseMs));
+    return answer.ok ? { ok: true, inserted: answer.rows } : answer;
   }
 
-  insert(messages: readonly NewMessage[], owner: string, leaseMs: number): Inserted[] {
-    const now = this.#time.now;
-    return messages.map((message) => {
-      // Safe to run again after a commit that nobody saw.
-      if (!this.rows.has(message.messageId)) {
-        const leased = message.leased;
-        this.rows.set(message.messageId, {
-          message,
-          seq: this.#seq++,
-          createdAt: now,
-          state: "pending",
-          dueAt: leased ? now + leaseMs : now,
-          owner: leased ? owner : null,
-          token: leased ? 1 : 0,
-          sentToken: null,
-          attempts: 0,
-          rejected: false,
-          parked: false,
-        });
-      }
-      return { kind: "inserted", messageId: message.messageId, createdAt: now / 1_000, state: "pending" };
+  async claim(limit: number): Promise<Outcome<ClaimedBatch>> {
+    const answer = await this.#run(() => this.#table.claim(this.#owner.name, limit, this.#leaseMs));
+    return answer.ok ? { ok: true, value: { messages: answer.rows, more: false } } : answer;
+  }
+
+  supersede(): Promise<Outcome<readonly string[]>> {
+    return this.#value([]);
+  }
+
+  recordAttempts(records: readonly AttemptRecord[]): Promise<Changed> {
+    return this.#run(() => this.#table.markSent(records));
+  }
+
+  fail(failures: readonly Failure[]): Promise<Changed> {
+    return this.#do(() => this.#table.fail(failures));
+  }
+
+  release(releases: readonly Release[]): Promise<Changed> {
+    return this.#do(() => this.#table.release(releases));
+  }
+
+  park(destination: string, messageIds: readonly string[]): Promise<Changed> {
+    return this.#do(() => this.#table.setParked(destination, messageIds));
+  }
+
+  unpark(destination: string): Promise<DbResult<never>> {
+    return this.#do(() => this.#table.setParked(destination, null));
+  }
+
+  settle(acks: readonly AckRecord[]): Promise<DbResult<Settled>> {
+    return this.#run(() =>
+      this.#table.settle(acks).map(({ message: { messageId } }) => ({ messageId, late: false, ageMs: 0 })),
+    );
+  }
+
+  classify(
+    acks: readonly AckRecord[],
+  ): Promise<DbResult<{ readonly messageId: string; readonly leftover: AckLeftover }>> {
+    return this.#run(() => acks.map(({ messageId }) => ({ messageId, leftover: "duplicate" as const })));
+  }
+
+  reject(rejections: readonly Rejection[]): Promise<Changed> {
+    return this.#run(() => this.#table.reject(rejections));
+  }
+
+  releaseParked() {
+    return this.#value({ next: null, destinations: [] });
+  }
+
+  freeReleased() {
+    return this.#value({ freed: 0, more: false });
+  }
+
+  async resume(_after: string, { tree }: Birth) {
+    const answer = await this.#run(() => [this.#table.resume((topic) => tree.matches(topic))]);
+    return answer.ok ? ({ ok: true, value: { next: null, rows: answer.rows[0] ?? 0 } } as const) : answer;
+  }
+
+  expire() {
+    return this.#value({ expired: 0, more: false });
+  }
+
+  async count(): Promise<Outcome<number>> {
+    const answer = await this.#run(() => [this.#table.live()]);
+    return answer.ok ? { ok: true, value: answer.rows[0] ?? 0 } : answer;
+  }
+
+  oldestWaiting(): Promise<Outcome<null>> {
+    return this.#value(null);
+  }
+
+  async parkedDestinations(): Promise<Outcome<readonly string[]>> {
+    const answer = await this.#run(() => this.#table.parked());
+    return answer.ok ? { ok: true, value: answer.rows } : answer;
+  }
+
+  async probe() {
+    const answer = await this.#run(() => this.#table.probe(this.#owner.name, this.#leaseMs));
+    return answer.ok ? ({ ok: true, value: { messages: answer.rows, forgotten: [] } } as const) : answer;
+  }
+
+  countReplicas(): Promise<Outcome<number>> {
+    return this.#value(1);
+  }
+
+  retain(): Promise<Outcome<Retained>> {
+    return this.#value({ lockedDays: [], more: false });
+  }
+
+  sumUpTally() {
+    return this.#value({ more: false });
+  }
+
+  releaseAll(): Promise<Changed> {
+    return this.#run(() => this.#table.releaseAll(this.#owner.name));
+  }
+
+  #run<Row>(statement: () => readonly Row[]): Promise<DbResult<Row>> {
+    return this.#database.run(this.#owner, statement);
+  }
+
+  #do(statement: () => void): Promise<DbResult<never>> {
+    return this.#run<never>(() => {
+      statement();
+      return [];
     });
   }
 
-  claim(owner: string, limit: number, leaseMs: number): LeasedMessage[] {
-    const now = this.#time.now;
-    const heads = new Map<string, OutboxRow>();
-    const due: OutboxRow[] = [];
-    for (const row of this.rows.values()) {
-      if (row.dueAt === null) continue;
-      const key = row.message.orderingKey;
-      if (key !== null) {
-        const head = heads.get(key);
-        if (head === undefined || row.seq < head.seq) heads.set(key, row);
-      } else if (row.dueAt <= now && !row.parked) due.push(row);
-    }
-    for (const head of heads.values()) if (head.dueAt !== null && head.dueAt <= now && !head.parked) due.push(head);
-    const taken = due.sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0)).slice(0, limit);
-    return taken.map((row) => this.#lease(row, owner, leaseMs));
-  }
-
-  /** One message of each destination that has none but parked ones under way. */
-  probe(owner: string, leaseMs: number): LeasedMessage[] {
-    const oldest = new Map<string, OutboxRow>();
-    for (const row of this.rows.values()) {
-      if (row.dueAt === null || !row.parked || (row.owner !== null && row.dueAt > this.#time.now)) continue;
-      const known = oldest.get(row.message.topic);
-      if (known === undefined || row.seq < known.seq) oldest.set(row.message.topic, row);
-    }
-    return [...oldest.values()].map((row) => this.#lease(row, owner, leaseMs));
-  }
-
-  setParked(topic: string, ids: readonly string[] | null): void {
-    for (const row of this.rows.values()) {
-      if (row.dueAt === null || row.message.topic !== topic) continue;
-      if (ids === null) row.parked = false;
-      else if (ids.includes(row.message.messageId)) {
-        row.parked = true;
-        row.owner = null;
-      }
-    }
-  }
-
-  /** @returns ids that were written */
-  markSent(records: readonly AttemptRecord[]): { messageId: string }[] {
-    return records.flatMap((record) => {
-      const row = this.#owned(record.messageId, record.leaseToken);
-      if (row === null || (row.rejected && row.sentToken === row.token)) return [];
-      if (row.sentToken !== row.token) this.#setAttempts(row, row.attempts + 1);
-      row.sentToken = row.token;
-      row.rejected = false;
-      if (record.outcome === "acked") this.#move(row, "sent");
-      row.dueAt = this.#time.now + record.nextInMs;
-      row.owner = null;
-      return [{ messageId: record.messageId }];
-    });
-  }
-
-  fail(rows: readonly { readonly messageId: string; readonly leaseToken: string }[]): void {
-    for (const { messageId, leaseToken } of rows) {
-      const row = this.#owned(messageId, leaseToken);
-      if (row !== null) this.#move(row, "failed");
-    }
-  }
-
-  release(rows: readonly Release[]): void {
-    for (const { messageId, leaseToken, dueInMs } of rows) {
-      const row = this.#owned(messageId, leaseToken);
-      if (row === null || row.sentToken === row.token) continue;
-      row.dueAt = this.#time.now + dueInMs;
-      row.owner = null;
-    }
-  }
-
-  settle(acks: readonly AckRecord[]): OutboxRow[] {
-    return acks.flatMap((ack) => {
-      const row = this.rows.get(ack.messageId);
-      if (row === undefined || row.state === "acknowledged") return [];
-      if (ack.checksum !== null && ack.checksum !== row.message.checksum) return [];
-      if (ack.attempt !== null && ack.attempt > row.attempts) this.#setAttempts(row, ack.attempt);
-      this.#move(row, "acknowledged");
-      return [row];
-    });
-  }
-
-  reject(rejections: readonly Rejection[]): { messageId: string }[] {
-    return rejections.flatMap(({ messageId, leaseToken, retryable, retryInMs }) => {
-      const row = this.#owned(messageId, leaseToken);
-      if (row === null) return [];
-      if (!retryable) this.#move(row, "failed");
-      else {
-        row.rejected = true;
-        row.dueAt = this.#time.now + retryInMs;
-        row.owner = null;
-      }
-      return [{ messageId }];
-    });
-  }
-
-  #lease(row: OutboxRow, owner: string, leaseMs: number): LeasedMessage {
-    row.owner = owner;
-    row.token++;
-    row.dueAt = this.#time.now + leaseMs;
-    const { message } = row;
-    return {
-      messageId: message.messageId,
-      topic: message.topic,
-      payload: message.payload,
-      contentEncoding: message.contentEncoding,
-      contentType: message.contentType,
-      qos: message.qos,
-      retain: message.retain,
-      requiresAck: message.requiresAck,
-      checksum: message.checksum,
-      orderingKey: message.orderingKey,
-      createdAt: row.createdAt / 1_000,
-      expiresInMs: null,
-      attempts: row.attempts,
-      maxRetries: message.maxRetries,
-      leaseToken: String(row.token),
-      traceparent: null,
-      tracestate: null,
-    };
-  }
-
-  /** The row, where it is live and this token is its current one. */
-  #owned(id: string, token: string): OutboxRow | null {
-    const row = this.rows.get(id);
-    return row !== undefined && row.dueAt !== null && String(row.token) === token ? row : null;
-  }
-
-  #setAttempts(row: OutboxRow, attempts: number): void {
-    row.attempts = attempts;
-    const published = this.#watch.published(row.message.messageId);
-    if (attempts > published) {
-      this.#watch.onBroken(`${row.message.messageId} counts ${attempts} attempts, ${published} were written`);
-    }
-  }
-
-  #move(row: OutboxRow, to: State): void {
-    const { messageId } = row.message;
-    if (row.state !== to && !LEGAL.includes(`${row.state}>${to}`)) {
-      this.#watch.onBroken(`${messageId} moves from ${row.state} to ${to}`);
-    }
-    if (to === "acknowledged" && !this.#watch.hasEffect(messageId)) {
-      this.#watch.onBroken(`${messageId} is acknowledged without an effect`);
-    }
-    row.state = to;
-    if (to === "acknowledged" || to === "failed") {
-      row.dueAt = null;
-      row.owner = null;
-      row.parked = false;
-    }
+  /** A statement that has nothing to do here takes its time and may fail as any other. */
+  async #value<T>(value: T): Promise<Outcome<T>> {
+    const answer = await this.#run(() => []);
+    return answer.ok ? { ok: true, value } : answer;
   }
 }

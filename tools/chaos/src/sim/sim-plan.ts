@@ -1,17 +1,22 @@
-/** What a seed breaks, and when. A plan can be made smaller without changing what else happens. */
+/** What a seed sends and breaks, and when. A plan can be made smaller without changing what else happens. */
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
+import { SLOW_TOPIC, WORKS, type Work } from "./sim-handler.ts";
 
-export type SimFault =
-  | "broker dies"
-  | "broker is silent"
-  | "connections reset"
-  | "publisher dies"
-  | "acker dies"
-  | "database dies"
-  | "packets are lost"
-  | "packets come twice"
-  | "packets overtake"
-  | "commits go unseen";
+const FAULTS = [
+  "broker dies",
+  "broker is silent",
+  "connections reset",
+  "publisher dies",
+  "acker dies",
+  "acker stops",
+  "database dies",
+  "packets are lost",
+  "packets come twice",
+  "packets overtake",
+  "commits go unseen",
+] as const;
+
+export type SimFault = (typeof FAULTS)[number];
 
 export interface PlannedFault {
   readonly fault: SimFault;
@@ -23,40 +28,42 @@ export interface PlannedMessage {
   readonly atMs: number;
   readonly topic: string;
   readonly orderingKey: string | null;
+  /** What its handler does. */
+  readonly work: Work;
 }
 
 export interface SimPlan {
   readonly seed: number;
+  /** `row`: the inbox row is the effect. `handlers`: handlers run, under leases. */
+  readonly handling: "row" | "handlers";
+  /** Ackers at a time; each receives every message. */
+  readonly ackers: number;
   readonly faults: readonly PlannedFault[];
   readonly messages: readonly PlannedMessage[];
 }
-
-const FAULTS: readonly SimFault[] = [
-  "broker dies",
-  "broker is silent",
-  "connections reset",
-  "publisher dies",
-  "acker dies",
-  "database dies",
-  "packets are lost",
-  "packets come twice",
-  "packets overtake",
-  "commits go unseen",
-];
 
 export const PLAN_MS = 2_500;
 
 export function planFor(seed: number): SimPlan {
   const random: Random = seededRandom(seedFor(seed, "plan"));
-  const faults = Array.from({ length: wholeBetween(random, 1, 4) }, () => ({
+  const handling = random() < 0.6 ? "handlers" : "row";
+  const ackers = random() < 0.3 ? 2 : 1;
+  const faults = Array.from({ length: wholeBetween(random, 0, 4) }, () => ({
     fault: pick(random, FAULTS),
     atMs: wholeBetween(random, 20, PLAN_MS - 1_000),
     forMs: wholeBetween(random, 10, 900),
   })).toSorted((a, b) => a.atMs - b.atMs);
-  const messages = Array.from({ length: wholeBetween(random, 6, 24) }, () => ({
-    atMs: wholeBetween(random, 0, PLAN_MS - 500),
-    topic: `sim/${wholeBetween(random, 0, 2)}`,
-    orderingKey: random() < 0.5 ? `k${wholeBetween(random, 0, 1)}` : null,
-  })).toSorted((a, b) => a.atMs - b.atMs);
-  return { seed, faults, messages };
+  // Half of the plans have only handlers that answer, so that batches are written in one statement as in production.
+  const works = random() < 0.5 ? WORKS : (["answers", "writes", "answers later"] as const);
+  const messages = Array.from({ length: wholeBetween(random, 6, 24) }, () => {
+    const work = handling === "row" ? "answers" : pick(random, works);
+    const topic = work === "is slow" ? SLOW_TOPIC : "sim";
+    return {
+      atMs: wholeBetween(random, 0, PLAN_MS - 500),
+      topic: `${topic}/${wholeBetween(random, 0, 2)}`,
+      orderingKey: random() < 0.4 ? `k${wholeBetween(random, 0, 1)}` : null,
+      work,
+    };
+  }).toSorted((a, b) => a.atMs - b.atMs);
+  return { seed, handling, ackers, faults, messages };
 }

@@ -1,22 +1,20 @@
 /**
- * One seed, one history: the real machines and decisions of both services against a simulated world, judged after each
- * step.
- *
- * Invariants asked (FAULTS I1 to I5, I7): only legal moves; an effect at most once; nothing acknowledged without its
- * effect; per key, first effects in commit order; no attempt that was not written; un-acked within the window; what was
- * answered with 201 is there, and in the end everything is acknowledged.
+ * One seed, one history: both services as they ship (their assemblies, machines and decisions) against a simulated database,
+ * broker and clock, judged after each step (sim-judge.ts).
  */
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import { seededRandom, seedFor } from "../seeded-random.ts";
-import { startSimAcker } from "./sim-acker.ts";
+import { InboxTable } from "./inbox-table.ts";
+import { OutboxTable } from "./outbox-table.ts";
+import { SimAcker } from "./sim-acker.ts";
 import { type NetworkFaults, SimBroker } from "./sim-broker.ts";
 import { SimDatabase } from "./sim-database.ts";
-import { SimInbox } from "./sim-inbox.ts";
+import { simHandler } from "./sim-handler.ts";
+import { SimJudge } from "./sim-judge.ts";
 import { createSimLink } from "./sim-link.ts";
-import { SimOutbox } from "./sim-outbox.ts";
 import { PLAN_MS, type PlannedFault, type PlannedMessage, type SimFault, type SimPlan } from "./sim-plan.ts";
-import { PUBLISH_DEADLINE_MS, type SimPublisher, startSimPublisher, WINDOW } from "./sim-publisher.ts";
+import { PUBLISH_DEADLINE_MS, SimPublisher } from "./sim-publisher.ts";
 import { type SimProcess, VirtualTime } from "./virtual-time.ts";
 
 export interface SimResult {
@@ -29,82 +27,67 @@ export interface SimResult {
 }
 
 /** Until then everything has ended; leases and probes are seconds. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
+/** A dead acker comes back after this. */
+const RESTART_MS = 300;
+/** A caller whose publisher died stops waiting. */
+const CALLER_MS = 5_000;
 const NO_FAULTS: NetworkFaults = { lose: 0, double: 0, reorder: 0 };
 
 let silentLogger: Logger | null = null;
 
 export async function simulate(plan: SimPlan, keepsTrace = false): Promise<SimResult> {
   silentLogger ??= createLogger("sim", "sim", "silent", { write: () => undefined });
-  const simulation = new Simulation(plan, keepsTrace, silentLogger);
-  return simulation.run();
-}
-
-interface Running {
-  readonly process: SimProcess;
-  stop(): void;
+  return new Simulation(plan, keepsTrace, silentLogger).run();
 }
 
 class Simulation {
   readonly #plan: SimPlan;
-  readonly #keepsTrace: boolean;
   readonly #logger: Logger;
   readonly #time = new VirtualTime();
+  readonly #judge: SimJudge;
   readonly #broker: SimBroker;
   readonly #database: SimDatabase;
-  readonly #outbox: SimOutbox;
-  readonly #inbox: SimInbox;
-  readonly #published = new Map<string, number>();
-  readonly #effects: string[] = [];
-  readonly #accepted = new Set<string>();
-  readonly #trace: string[] = [];
-  #publisher: (Running & SimPublisher) | null = null;
-  #acker: Running | null = null;
+  readonly #outbox: OutboxTable;
+  readonly #inbox: InboxTable;
+  #publisher: SimPublisher | null = null;
+  readonly #ackers: (SimAcker | null)[];
   #lives = 0;
   #network = NO_FAULTS;
   #faultsOn = 0;
   #underWay = 0;
   #sent = 0;
   #steps = 0;
-  #broken: string | null = null;
 
   constructor(plan: SimPlan, keepsTrace: boolean, logger: Logger) {
     this.#plan = plan;
-    this.#keepsTrace = keepsTrace;
     this.#logger = logger;
+    this.#judge = new SimJudge(keepsTrace);
     this.#broker = new SimBroker(this.#time, this.#random("network"));
     this.#database = new SimDatabase(this.#time, this.#random("database"));
-    this.#outbox = new SimOutbox(this.#time, {
-      published: (id) => this.#published.get(id) ?? 0,
-      hasEffect: (id) => this.#inbox.has(id),
-      onBroken: (why) => this.#break(why),
-    });
-    this.#inbox = new SimInbox((id, content) => this.#onEffect(id, content));
+    this.#outbox = new OutboxTable(this.#time, this.#judge);
+    this.#inbox = new InboxTable(this.#time, this.#judge);
+    this.#ackers = Array.from({ length: plan.ackers }, () => null);
+    const [outbox, inbox] = [this.#outbox, this.#inbox];
+    this.#judge.watch({ plan, time: this.#time, database: this.#database, outbox, inbox });
   }
 
   async run(): Promise<SimResult> {
     this.#time.install();
     try {
       this.#startPublisher();
-      this.#startAcker();
+      for (const slot of this.#ackers.keys()) this.#startAcker(slot);
       for (const message of this.#plan.messages) this.#time.later(message.atMs, () => this.#send(message));
       for (const fault of this.#plan.faults) this.#time.later(fault.atMs, () => this.#beginFault(fault));
       this.#time.onStep = () => this.#check();
       await this.#time.run(LIMIT_MS, () => this.#isOver());
-      if (this.#broken === null) this.#checkEnd();
-      for (const running of [this.#publisher, this.#acker]) {
-        if (running !== null) running.process.alive = false;
-      }
+      if (this.#judge.verdict === null) this.#judge.checkEnd();
+      for (const running of [this.#publisher, ...this.#ackers]) if (running !== null) running.process.alive = false;
     } finally {
       this.#time.uninstall();
     }
-    return {
-      broken: this.#broken,
-      steps: this.#steps,
-      simulatedMs: this.#time.now,
-      accepted: this.#accepted.size,
-      trace: this.#trace,
-    };
+    const { verdict, accepted, trace } = this.#judge;
+    return { broken: verdict, steps: this.#steps, simulatedMs: this.#time.now, accepted: accepted.size, trace };
   }
 
   #random(part: string) {
@@ -112,136 +95,78 @@ class Simulation {
   }
 
   #isOver(): boolean {
-    if (this.#broken !== null) return true;
+    if (this.#judge.verdict !== null) return true;
     const quiet = this.#time.now > PLAN_MS && this.#faultsOn === 0 && this.#underWay === 0;
     return quiet && this.#outbox.live() === 0;
   }
 
-  #break(why: string): void {
-    this.#broken ??= `${this.#named(why)} (at ${this.#time.now.toFixed(1)} ms)`;
-    this.#note(`BROKEN: ${why}`);
-  }
-
-  /** Ids are of their moment; numbers are the same in each run. */
-  #named(text: string): string {
-    return text.replace(/[0-9a-f-]{36}/g, (id) => {
-      const payload = this.#outbox.rows.get(id)?.message.payload ?? id;
-      return payload.replace(/^message (\d+) .*/, "#$1");
-    });
-  }
-
-  #note(line: string): void {
-    if (this.#keepsTrace) this.#trace.push(`${this.#time.now.toFixed(1).padStart(9)} ms  ${this.#named(line)}`);
-  }
-
   #startPublisher(): void {
     const process: SimProcess = { name: `publisher-${++this.#lives}`, alive: true };
-    const random = this.#random(process.name);
     this.#time.as(process, () => {
-      const link = this.#link(process);
-      const parts = { time: this.#time, owner: process, random, link, logger: this.#logger };
-      this.#publisher = { process, ...startSimPublisher({ ...parts, database: this.#database, outbox: this.#outbox }) };
+      this.#publisher = new SimPublisher({ ...this.#partsOf(process), table: this.#outbox });
     });
   }
 
-  #startAcker(): void {
-    const process: SimProcess = { name: `acker-${++this.#lives}`, alive: true };
-    const random = this.#random(process.name);
+  #startAcker(slot: number): void {
+    if (this.#ackers[slot]?.process.alive) return;
+    const process: SimProcess = { name: `acker-${slot}-${++this.#lives}`, alive: true };
+    const killed = (dying: SimProcess, id: string): void => {
+      this.#judge.killed(dying, id);
+      this.#killAcker(slot);
+      this.#time.later(RESTART_MS, () => this.#startAcker(slot));
+    };
+    const witness = { began: (by: SimProcess, id: string) => this.#judge.began(by, id), killed };
+    const handler =
+      this.#plan.handling === "row"
+        ? ({ name: "inbox", mode: "row" } as const)
+        : simHandler(this.#time, process, witness);
     this.#time.as(process, () => {
-      const pool = this.#inbox.pool(this.#database, process);
-      const parts = { time: this.#time, owner: process, random, link: this.#link(process), logger: this.#logger };
-      this.#acker = { process, ...startSimAcker({ ...parts, pool }) };
+      this.#ackers[slot] = new SimAcker({ ...this.#partsOf(process), table: this.#inbox, handler });
     });
   }
 
-  #link(owner: SimProcess) {
-    return createSimLink({
-      time: this.#time,
-      broker: this.#broker,
-      owner,
-      random: this.#random(`${owner.name} link`),
-      publishDeadlineMs: PUBLISH_DEADLINE_MS,
-      onWritten: ({ topic, payload }) => this.#onWritten(topic, payload),
-      onBroken: (why) => this.#break(`${owner.name}: ${why}`),
-    });
+  #partsOf(owner: SimProcess) {
+    const random = { next: this.#random(owner.name) };
+    return {
+      ...{ owner, random, clock: this.#time.clock, database: this.#database, logger: this.#logger },
+      link: createSimLink({
+        ...{ time: this.#time, broker: this.#broker, owner, publishDeadlineMs: PUBLISH_DEADLINE_MS, watch: this.#judge },
+        random: { next: this.#random(`${owner.name} link`) },
+      }),
+    };
   }
 
-  #onWritten(topic: string, payload: string | Buffer): void {
-    if (!topic.startsWith("sim/")) {
-      this.#note(`ack written ${topic}`);
-      return;
-    }
-    const id = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(payload.toString())?.[0] ?? "";
-    this.#published.set(id, (this.#published.get(id) ?? 0) + 1);
-    this.#note(`PUBLISH ${id}`);
-  }
-
-  #onEffect(id: string, content: string): void {
-    this.#note(`effect ${id}`);
-    if (this.#effects.includes(id)) this.#break(`${id} has a second effect`);
-    this.#effects.push(id);
-    const row = this.#outbox.rows.get(id);
-    if (row === undefined || row.message.payload !== content) this.#break(`${id} has an effect that nobody sent`);
-    const key = row?.message.orderingKey ?? null;
-    if (row === undefined || key === null) return;
-    for (const other of this.#outbox.rows.values()) {
-      const isEarlier = other.message.orderingKey === key && other.seq < row.seq;
-      if (isEarlier && other.dueAt !== null && !this.#effects.includes(other.message.messageId)) {
-        this.#break(`${id} had its effect before ${other.message.messageId} of the same key`);
-      }
-    }
-  }
-
-  #send({ topic, orderingKey }: PlannedMessage): void {
+  #send({ topic, orderingKey, work }: PlannedMessage): void {
     const publisher = this.#publisher;
     if (publisher === null || !publisher.process.alive) return;
-    const payload = `message ${this.#sent++} of ${topic}`;
+    const payload = `message ${this.#sent++} of ${topic}: ${work}`;
     this.#underWay++;
-    const answered = this.#time.as(publisher.process, () =>
-      publisher.intake.submit([
-        {
-          topic,
-          payload,
-          contentEncoding: "utf8",
-          contentType: null,
-          qos: 1,
-          retain: false,
-          requiresAck: true,
-          checksum: checksumOf(payload, "utf8"),
-          orderingKey,
-          maxRetries: null,
-          ttlMs: null,
-          deliverAt: null,
-          idempotency: null,
-        },
-      ]),
-    );
+    let isOpen = true;
     const done = (): void => {
-      this.#underWay--;
+      if (isOpen) this.#underWay--;
+      isOpen = false;
     };
-    // A caller whose publisher died waits no longer.
-    let open = true;
-    this.#time.later(5_000, () => {
-      if (open) done();
-      open = false;
-    });
-    void answered.then((result) => {
-      if (open) done();
-      open = false;
-      const id = result.ok ? result.messages[0]?.messageId : undefined;
-      if (id === undefined) return;
-      this.#accepted.add(id);
-      this.#note(`201 for ${id}`);
-      if (!this.#outbox.rows.has(id)) this.#break(`${id} was answered with 201 and is not there`);
-    });
+    this.#time.later(CALLER_MS, done);
+    const message = {
+      ...{ topic, payload, contentEncoding: "utf8", contentType: null, qos: 1, retain: false, requiresAck: true } as const,
+      checksum: checksumOf(payload, "utf8"),
+      ...{ orderingKey, maxRetries: null, ttlMs: null, deliverAt: null, idempotency: null },
+    };
+    void this.#time
+      .as(publisher.process, () => publisher.publisher.intake.submit([message]))
+      .then((result) => {
+        done();
+        const id = result.ok ? result.messages[0]?.messageId : undefined;
+        if (id !== undefined) this.#judge.answered(id);
+      });
   }
 
   #beginFault({ fault, forMs }: PlannedFault): void {
-    this.#note(`${fault} for ${forMs} ms`);
+    this.#judge.note(`${fault} for ${forMs} ms`);
     this.#faultsOn++;
     this.#setFault(fault, true);
     this.#time.later(forMs, () => {
-      this.#note(`${fault}: over`);
+      this.#judge.note(`${fault}: over`);
       this.#setFault(fault, false);
       this.#faultsOn--;
     });
@@ -250,23 +175,19 @@ class Simulation {
   #setFault(fault: SimFault, on: boolean): void {
     switch (fault) {
       case "broker dies":
-        if (on) this.#broker.die();
-        else this.#broker.live();
-        return;
+        return on ? this.#broker.die() : this.#broker.live();
       case "broker is silent":
-        this.#broker.setSilent(on);
-        return;
+        return this.#broker.setSilent(on);
       case "connections reset":
-        this.#broker.reset();
-        return;
+        return this.#broker.reset();
       case "publisher dies":
-        if (on) this.#kill(this.#publisher);
+        if (on) this.#killPublisher();
         else if (!this.#publisher?.process.alive) this.#startPublisher();
         return;
       case "acker dies":
-        if (on) this.#kill(this.#acker);
-        else if (!this.#acker?.process.alive) this.#startAcker();
-        return;
+        return on ? this.#killAcker(0) : this.#startAcker(0);
+      case "acker stops":
+        return on ? this.#stopAcker(0) : this.#startAcker(0);
       case "database dies":
         this.#database.up = !on;
         return;
@@ -274,14 +195,11 @@ class Simulation {
         this.#database.ambiguous = on ? 0.3 : 0;
         return;
       case "packets are lost":
-        this.#setNetwork({ lose: on ? 0.3 : 0 });
-        return;
+        return this.#setNetwork({ lose: on ? 0.3 : 0 });
       case "packets come twice":
-        this.#setNetwork({ double: on ? 0.5 : 0 });
-        return;
+        return this.#setNetwork({ double: on ? 0.5 : 0 });
       case "packets overtake":
-        this.#setNetwork({ reorder: on ? 0.5 : 0 });
-        return;
+        return this.#setNetwork({ reorder: on ? 0.5 : 0 });
     }
   }
 
@@ -290,26 +208,37 @@ class Simulation {
     this.#broker.setFaults(this.#network);
   }
 
-  /** As by kill -9: nothing more of it happens; what it sent to others is on its way. */
-  #kill(running: Running | null): void {
-    if (running === null) return;
-    running.process.alive = false;
-    this.#broker.dropClientsOf(running.process);
+  #killPublisher(): void {
+    if (this.#publisher !== null) this.#kill(this.#publisher.process);
+  }
+
+  #killAcker(slot: number): void {
+    const acker = this.#ackers[slot];
+    if (acker) this.#kill(acker.process);
+  }
+
+  /** As by kill -9: the process does nothing more; what it sent is on its way. */
+  #kill(process: SimProcess): void {
+    process.alive = false;
+    this.#broker.dropClientsOf(process);
+  }
+
+  /** As by SIGTERM; it comes back after its end. */
+  #stopAcker(slot: number): void {
+    const acker = this.#ackers[slot];
+    if (!acker?.process.alive) return;
+    void this.#time
+      .as(acker.process, () => acker.stop())
+      .then(() => {
+        if (!acker.process.alive) return;
+        this.#judge.stopped(acker.process);
+        this.#kill(acker.process);
+        this.#time.later(RESTART_MS, () => this.#startAcker(slot));
+      });
   }
 
   #check(): void {
     this.#steps++;
-    const publisher = this.#publisher;
-    if (publisher?.process.alive && publisher.unacked() > WINDOW) {
-      this.#break(`${publisher.unacked()} messages un-acked, the window is ${WINDOW}`);
-    }
-  }
-
-  #checkEnd(): void {
-    const open = [...this.#outbox.rows.values()].filter(({ state }) => state !== "acknowledged");
-    const [first] = open;
-    if (first !== undefined) {
-      this.#break(`${open.length} messages have not been acknowledged; ${first.message.messageId} is ${first.state}`);
-    }
+    if (this.#publisher?.process.alive) this.#judge.check(this.#publisher.publisher.dispatcher.unacked);
   }
 }

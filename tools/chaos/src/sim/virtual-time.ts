@@ -1,11 +1,20 @@
 /**
- * Time that passes when we say so: timers of the whole process run in an order that the seed alone decides.
+ * Simulated time: the timers of the whole process run in an order that the seed alone decides.
  *
  * Invariants:
- *  1. One event at a time, by time, then by the order in which they were set; what it promised is done before the next.
- *  2. An event belongs to the process of the simulation that set it, and dies with it.
- *  3. `uninstall` puts the real timers back.
+ *  VIRTUAL_TIME-1. One event at a time, by time, then by the order in which they were set; every promise that it settles is
+ *                  followed to its end before the next event.
+ *  VIRTUAL_TIME-2. An event belongs to the simulated process that set it, and does not happen after the end of that process.
+ *  VIRTUAL_TIME-3. `uninstall` puts the real timers back.
  */
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
+
+/** Time and chance of one simulated process. */
+export interface SimTime {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 export interface SimProcess {
   readonly name: string;
   alive: boolean;
@@ -28,11 +37,15 @@ const real = {
   clearImmediate: globalThis.clearImmediate,
 };
 
-/** What the simulation itself sets belongs to nobody who dies. */
+/** Owner of what the simulation itself sets; it never dies. */
 const WORLD: SimProcess = { name: "world", alive: true };
+
+/** An arbitrary day, the same in each run. */
+const EPOCH_MS = 1_800_000_000_000;
 
 export class VirtualTime {
   now = 0;
+  readonly clock: Clock = { now: () => this.now, wallClock: () => EPOCH_MS + this.now };
   #order = 0;
   #current: SimProcess = WORLD;
   readonly #heap: Event[] = [];
