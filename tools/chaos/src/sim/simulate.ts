@@ -2,6 +2,7 @@
  * One seed, one history: both services as they ship (their assemblies, machines and decisions) against a simulated database,
  * broker and clock, judged after each step (sim-judge.ts).
  */
+import { createLink } from "@acktor/shared/link/create-link";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import { seededRandom, seedFor } from "../seeded-random.ts";
@@ -12,9 +13,9 @@ import { type NetworkFaults, SimBroker } from "./sim-broker.ts";
 import { SimDatabase } from "./sim-database.ts";
 import { simHandler } from "./sim-handler.ts";
 import { SimJudge } from "./sim-judge.ts";
-import { createSimLink } from "./sim-link.ts";
 import { PLAN_MS, type PlannedFault, type PlannedMessage, type SimFault, type SimPlan } from "./sim-plan.ts";
 import { PUBLISH_DEADLINE_MS, SimPublisher } from "./sim-publisher.ts";
+import { SimTransports } from "./sim-transport.ts";
 import { type SimProcess, VirtualTime } from "./virtual-time.ts";
 
 export interface SimResult {
@@ -32,6 +33,12 @@ const LIMIT_MS = 120_000;
 const RESTART_MS = 300;
 /** A caller whose publisher died stops waiting. */
 const CALLER_MS = 5_000;
+const LINK = {
+  url: "mqtt://simulated",
+  publishDeadlineMs: PUBLISH_DEADLINE_MS,
+  connectTimeoutMs: 1_000,
+  backoff: { baseMs: 100, capMs: 1_000 },
+};
 const NO_FAULTS: NetworkFaults = { lose: 0, double: 0, reorder: 0 };
 
 let silentLogger: Logger | null = null;
@@ -126,14 +133,15 @@ class Simulation {
   }
 
   #partsOf(owner: SimProcess) {
+    const { clock } = this.#time;
+    const judge = this.#judge;
+    const observer = { listenerFailed: (error: unknown) => judge.broken(`a listener threw: ${String(error)}`) };
+    const link = createLink(
+      { ...LINK, clientId: owner.name, clock, observer, random: { next: this.#random(`${owner.name} link`) } },
+      new SimTransports(this.#broker, owner, judge),
+    );
     const random = { next: this.#random(owner.name) };
-    return {
-      ...{ owner, random, clock: this.#time.clock, database: this.#database, logger: this.#logger },
-      link: createSimLink({
-        ...{ time: this.#time, broker: this.#broker, owner, publishDeadlineMs: PUBLISH_DEADLINE_MS, watch: this.#judge },
-        random: { next: this.#random(`${owner.name} link`) },
-      }),
-    };
+    return { owner, random, clock, link, database: this.#database, logger: this.#logger };
   }
 
   #send({ topic, orderingKey, work }: PlannedMessage): void {
