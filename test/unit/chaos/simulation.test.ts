@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shrink } from "@acktor/chaos/sim/shrink";
-import { SimOutbox } from "@acktor/chaos/sim/sim-outbox";
+import { InboxTable } from "@acktor/chaos/sim/inbox-table";
+import { OutboxTable } from "@acktor/chaos/sim/outbox-table";
 import { planFor, type SimPlan } from "@acktor/chaos/sim/sim-plan";
+import { WORKS } from "@acktor/chaos/sim/sim-handler";
 import { simulate } from "@acktor/chaos/sim/simulate";
 import { type SimProcess, VirtualTime } from "@acktor/chaos/sim/virtual-time";
 import { outboxMessage } from "../../support/sim-message.ts";
 
 const SEEDS = 60;
 
-test("events run by time, then by their order; those of the dead do not", async () => {
+test("VIRTUAL_TIME-1, VIRTUAL_TIME-2, VIRTUAL_TIME-3: events run by time, then by their order; those of dead processes do not", async () => {
   const time = new VirtualTime();
   const done: string[] = [];
   const dead: SimProcess = { name: "dead", alive: true };
@@ -40,16 +42,19 @@ test("events run by time, then by their order; those of the dead do not", async 
   assert.equal(time.now, 25);
 });
 
-test(`${SEEDS} seeds: every invariant holds, and each fault is among them`, async () => {
+test(`${SEEDS} seeds: every invariant holds, and each fault and each kind of handler is among them`, async () => {
   const faults = new Set<string>();
+  const works = new Set<string>();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const plan = planFor(seed);
     for (const { fault } of plan.faults) faults.add(fault);
+    for (const { work } of plan.messages) works.add(work);
     const { broken, accepted } = await simulate(plan);
     assert.equal(broken, null, `seed ${seed}: npm run sim -- --seed ${seed} --trace`);
     assert.ok(accepted > 0 || plan.faults.length > 0);
   }
-  assert.equal(faults.size, 10);
+  assert.equal(faults.size, 11);
+  assert.deepEqual([...works].sort(), [...WORKS].sort());
 });
 
 test("a seed gives the same history each time", async () => {
@@ -58,13 +63,13 @@ test("a seed gives the same history each time", async () => {
   assert.deepEqual(first, second);
 });
 
-test("the model of the outbox tells what must not be", () => {
+test("SIM_OUTBOX-1: the model of the outbox reports what is illegal", () => {
   const broken: string[] = [];
   const written = { times: 0, effect: false };
-  const outbox = new SimOutbox(new VirtualTime(), {
+  const outbox = new OutboxTable(new VirtualTime(), {
     published: () => written.times,
     hasEffect: () => written.effect,
-    onBroken: (why) => broken.push(why),
+    broken: (why) => broken.push(why),
   });
   const [id, message] = outboxMessage();
   outbox.insert([message], "p", 1_000);

@@ -49,7 +49,7 @@ export class SimAcker {
       deliveries: UNWATCHED,
       observer: { followReceiver: () => undefined },
     });
-    this.acker.start([]);
+    this.acker.supervisor.start();
   }
 
   /** As by SIGTERM. */

@@ -40,6 +40,8 @@ const real = {
 /** Owner of what the simulation itself sets; it never dies. */
 const WORLD: SimProcess = { name: "world", alive: true };
 
+/** Node's shortest delay: a remainder of a fraction of it would never move the time. */
+const LEAST_MS = 1;
 /** An arbitrary day, the same in each run. */
 const EPOCH_MS = 1_800_000_000_000;
 
@@ -79,7 +81,7 @@ export class VirtualTime {
 
   install(): void {
     const set = (work: (...args: unknown[]) => void, delayMs = 0, ...args: unknown[]): unknown => {
-      return this.#add(delayMs, this.#current, () => work(...args));
+      return this.#add(Math.max(LEAST_MS, delayMs), this.#current, () => work(...args));
     };
     const clear = (event: unknown): void => {
       if (typeof event === "object" && event !== null && "cancelled" in event) (event as Event).cancelled = true;
@@ -97,7 +99,8 @@ export class VirtualTime {
       next();
       return handle;
     };
-    const now = (work: (...args: unknown[]) => void, ...args: unknown[]): unknown => set(work, 0, ...args);
+    const now = (work: (...args: unknown[]) => void, ...args: unknown[]): unknown =>
+      this.#add(0, this.#current, () => work(...args));
     Object.assign(globalThis, {
       setTimeout: set,
       clearTimeout: clear,
