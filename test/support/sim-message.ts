@@ -1,5 +1,6 @@
-/** A message for the model of the outbox. */
+/** Messages for the models of outbox and inbox. */
 import { randomUUID } from "node:crypto";
+import type { InboxMessage } from "@acktor/acker/inbox/message";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 
@@ -25,4 +26,12 @@ export function outboxMessage(): [id: string, message: NewMessage] {
     idempotency: null,
   };
   return [messageId, message];
+}
+
+export function inboxMessage(): InboxMessage {
+  return {
+    ...{ messageId: randomUUID(), externalId: null, topic: "sim/0", content: "x", contentEncoding: "utf8" },
+    ...{ contentType: null, checksum: checksumOf("x", "utf8"), attemptToken: "1", retryCount: 0 },
+    ...{ expiresAt: null, answerTo: null },
+  };
 }

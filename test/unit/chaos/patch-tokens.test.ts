@@ -16,7 +16,7 @@ export function send(link: Link, { topic }: Message): boolean {
 `;
 
 test("PATCH-1: line breaks, comments and trailing commas are of no account", () => {
-  const patched = patchTokens(SOURCE, "link.publish({ topic, text: `a ${link.name({ a: 1 })} b` })", "true");
+  const patched = patchTokens(SOURCE, "link.publish({ topic, text: `a $" + "{link.name({ a: 1 })} b` })", "true");
   assert.equal(patched.ok && patched.text.includes("return true;"), true);
 });
 

@@ -5,12 +5,13 @@ import path from "node:path";
 import { test } from "node:test";
 import { BUGS } from "@acktor/chaos/controls/bugs";
 import { patchedSources } from "@acktor/chaos/controls/build-copy";
+import { HANDLER_BUGS } from "@acktor/chaos/controls/handler-bugs";
 import { CRASH_POINTS, withCrash } from "@acktor/chaos/crash/crash-points";
 import { compileSource } from "@acktor/chaos/patch/compile-source";
 import { ROOT } from "../../support/processes.ts";
 
 test("every seeded bug applies to the sources, and the result compiles", async () => {
-  for (const { name, patches } of BUGS) {
+  for (const { name, patches } of [...BUGS, ...HANDLER_BUGS]) {
     for (const [file, source] of await patchedSources(patches)) {
       assert.notEqual(compileSource(source), "", `${name}: ${file}`);
     }

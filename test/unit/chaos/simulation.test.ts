@@ -1,14 +1,14 @@
 /** The simulation: virtual time, plans, invariants that hold, histories that repeat, plans that shrink. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { shrink } from "@acktor/chaos/sim/shrink";
 import { InboxTable } from "@acktor/chaos/sim/inbox-table";
 import { OutboxTable } from "@acktor/chaos/sim/outbox-table";
-import { planFor, type SimPlan } from "@acktor/chaos/sim/sim-plan";
+import { shrink } from "@acktor/chaos/sim/shrink";
 import { WORKS } from "@acktor/chaos/sim/sim-handler";
+import { planFor, type SimPlan } from "@acktor/chaos/sim/sim-plan";
 import { simulate } from "@acktor/chaos/sim/simulate";
 import { type SimProcess, VirtualTime } from "@acktor/chaos/sim/virtual-time";
-import { outboxMessage } from "../../support/sim-message.ts";
+import { inboxMessage, outboxMessage } from "../../support/sim-message.ts";
 
 const SEEDS = 60;
 
@@ -94,6 +94,32 @@ test("SIM_OUTBOX-1: the model of the outbox reports what is illegal", () => {
     [],
     "nothing leaves acknowledged",
   );
+});
+
+test("SIM_INBOX-1: a refused verb changes nothing; an effect that commits is reported once", () => {
+  const processed: string[] = [];
+  const inbox = new InboxTable(new VirtualTime(), { processed: (id) => processed.push(id) });
+  const [known, fresh] = [inboxMessage(), inboxMessage()];
+  inbox.receiveProcessed([{ message: known, deliveries: 1 }], [], null);
+  assert.throws(() =>
+    inbox.receiveProcessed(
+      [fresh, known].map((message) => ({ message, deliveries: 1 })),
+      [],
+      null,
+    ),
+  );
+  assert.equal(inbox.rows.has(fresh.messageId), false);
+  const options = { born: "received", owner: "acker/1", leaseMs: 1_000, batch: null } as const;
+  inbox.receive([{ message: fresh, deliveries: 1 }], options);
+  const [held, lost] = ["acker/1", "other/1"].map((owner) => ({
+    lease: { messageId: fresh.messageId, owner },
+    values: ["x"],
+  }));
+  assert.ok(held !== undefined && lost !== undefined);
+  assert.throws(() => inbox.commitEffects([lost]));
+  inbox.commitEffects([held]);
+  assert.throws(() => inbox.commitEffects([held]), "committed once");
+  assert.deepEqual(processed, [known.messageId, fresh.messageId]);
 });
 
 test("a failing plan shrinks to what makes it fail", async () => {

@@ -26,8 +26,9 @@ export interface Bug {
   readonly sql?: string;
   /** Settings of PostgreSQL. */
   readonly postgres?: Readonly<Record<string, string>>;
-  readonly trial: Trial;
-  /** The simulation must catch it too. */
+  /** Without one the simulation alone must catch it. */
+  readonly trial?: Trial;
+  /** The simulation must catch it, too. */
   readonly simulated?: boolean;
 }
 

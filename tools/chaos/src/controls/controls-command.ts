@@ -7,6 +7,7 @@ import { startWorld } from "../world/world.ts";
 import { BENCH_ENV, Bench } from "./bench.ts";
 import { BUGS, type Bug } from "./bugs.ts";
 import { BuildCopy } from "./build-copy.ts";
+import { HANDLER_BUGS } from "./handler-bugs.ts";
 import type { Trial } from "./trials.ts";
 
 const SEEDS = 300;
@@ -26,7 +27,7 @@ interface Caught {
 
 export async function controlsCommand({ only = "", clean }: ControlsOptions, signal: AbortSignal): Promise<number> {
   const begin = performance.now();
-  const bugs = BUGS.filter(({ name }) => name.includes(only));
+  const bugs = [...BUGS, ...HANDLER_BUGS].filter(({ name }) => name.includes(only));
   const copy = await BuildCopy.make();
   const results: Caught[] = [];
   let cleanFaults = 0;
@@ -48,6 +49,7 @@ export async function controlsCommand({ only = "", clean }: ControlsOptions, sig
 
 /** @returns how much is wrong with the true build, or with the trial */
 async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> {
+  if (trial === undefined) return 0;
   const findings = await tryOnce(copy, trial, null, {});
   if (findings.length > 0) standardOutput.say(`FALSE ALARM  ${name}: ${findings[0]}`);
   return findings.length;
@@ -56,19 +58,30 @@ async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> 
 async function tryBug(copy: BuildCopy, bug: Bug): Promise<Caught> {
   await copy.apply(bug.patches);
   try {
-    const findings = await tryOnce(copy, bug.trial, bug.sql ?? null, bug.postgres ?? {});
-    const [first] = findings;
-    standardOutput.say(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
-    const seed = bug.simulated ? await simulationFinds(copy) : null;
-    if (bug.simulated)
-      standardOutput.say(seed === null ? "  MISSED by the simulation" : `  by the simulation too: ${seed}`);
-    return { bug, caught: first !== undefined && !(bug.simulated && seed === null) };
+    const byTrial = bug.trial === undefined || (await isCaughtByTrial(copy, bug, bug.trial));
+    const bySimulation =
+      bug.trial !== undefined && bug.simulated !== true ? true : await isCaughtBySimulation(copy, bug);
+    return { bug, caught: byTrial && bySimulation };
   } finally {
     await copy.restore();
   }
 }
 
-/** The first seed of the spoilt copy's own simulation that fails, or null. */
+async function isCaughtByTrial(copy: BuildCopy, bug: Bug, trial: Trial): Promise<boolean> {
+  const [first] = await tryOnce(copy, trial, bug.sql ?? null, bug.postgres ?? {});
+  standardOutput.say(first === undefined ? `MISSED  ${bug.name}` : `caught  ${bug.name}: ${first}`);
+  return first !== undefined;
+}
+
+async function isCaughtBySimulation(copy: BuildCopy, { name }: Bug): Promise<boolean> {
+  const seed = await simulationFinds(copy);
+  standardOutput.say(
+    seed === null ? `MISSED by the simulation  ${name}` : `caught by the simulation  ${name}: ${seed}`,
+  );
+  return seed !== null;
+}
+
+/** The first seed of the mutated copy's own simulation that fails, or null. */
 async function simulationFinds(copy: BuildCopy): Promise<string | null> {
   const program = path.join(copy.root, "tools/chaos/dist/main.js");
   const args = [program, "sim", "--seeds", String(SEEDS)];

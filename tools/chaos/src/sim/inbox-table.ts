@@ -100,7 +100,11 @@ export class InboxTable {
   }
 
   /** Inserts new messages as processed, all or none. */
-  receiveProcessed(batch: readonly Incoming[], effects: readonly (readonly unknown[])[], ending: BatchLease | null): void {
+  receiveProcessed(
+    batch: readonly Incoming[],
+    effects: readonly (readonly unknown[])[],
+    ending: BatchLease | null,
+  ): void {
     if (batch.some(({ message }) => this.rows.has(message.messageId))) throw new Refused(ALREADY_THERE, "inbox_pkey");
     checkEffects(effects);
     for (const [at, item] of batch.entries()) {
@@ -171,7 +175,12 @@ export class InboxTable {
       .map(({ messageId }) => ({ messageId }));
   }
 
-  #insert(item: Incoming, options: ReceiveOptions, crashes: number, written: readonly unknown[] | null = null): Receipt {
+  #insert(
+    item: Incoming,
+    options: ReceiveOptions,
+    crashes: number,
+    written: readonly unknown[] | null = null,
+  ): Receipt {
     const { messageId, checksum, content, attemptToken } = item.message;
     const isReceived = options.born === "received";
     this.rows.set(messageId, {
@@ -220,7 +229,13 @@ export class InboxTable {
     if (born === "processed") this.#witness.processed(message.messageId, row.content, null);
   }
 
-  #end(id: string, row: InboxRow, status: InboxRow["status"], reason: string | null, written: readonly unknown[] | null) {
+  #end(
+    id: string,
+    row: InboxRow,
+    status: InboxRow["status"],
+    reason: string | null,
+    written: readonly unknown[] | null,
+  ) {
     row.status = status;
     row.reason = reason;
     row.leaseUntil = null;

@@ -27,12 +27,24 @@ export const WORKS = [
 
 export type Work = (typeof WORKS)[number];
 
+/** Works of plans in which no handler fails or hangs. */
+export const CALM_WORKS: readonly Work[] = [
+  "answers",
+  "answers later",
+  "writes later",
+  "runs a transaction",
+  "is slow",
+];
+/** Works of plans whose batches are written in one statement, as most are in production. */
+export const QUICK_WORKS: readonly Work[] = ["answers", "writes", "answers later"];
+
 /** Works whose message ends failed; all others end acknowledged. */
 export const FAILING: ReadonlySet<Work> = new Set(["refuses", "writes what is refused", "kills always"]);
 
 /** Topics whose handler may take long. */
 export const SLOW_TOPIC = "sim/slow";
-const SLOW_MS = 2_500;
+/** Longer than a stop takes. */
+const SLOW_MS = 5_000;
 const TIMEOUT_MS = 1_000;
 const SLOW_TIMEOUT_MS = 10_000;
 const LATER_MS = [5, 300] as const;
@@ -41,6 +53,8 @@ const CONCURRENCY = 4;
 export interface HandlerWitness {
   /** A handler begins. @returns how often it began before, in any process */
   began(process: SimProcess, messageId: string): number;
+  /** A handler that took its time ends. */
+  ended(process: SimProcess, messageId: string): void;
   /** The acker dies in this handler. */
   killed(process: SimProcess, messageId: string): void;
 }
@@ -99,7 +113,7 @@ class SimHandler implements AfterHandler {
         return { kind: "rejected", reason: "not wanted", retryable: false };
       case "is slow":
         working(SLOW_MS);
-        return this.#later([SLOW_MS, SLOW_MS], PROCESSED);
+        return this.#slowly(message);
       case "kills always":
         return this.#kill(message);
       default:
@@ -118,6 +132,12 @@ class SimHandler implements AfterHandler {
   #kill({ messageId }: InboxMessage): Promise<HandleResult> {
     this.#time.later(0, () => this.#witness.killed(this.#owner, messageId));
     return new Promise(() => undefined);
+  }
+
+  async #slowly({ messageId }: InboxMessage): Promise<HandleResult> {
+    const result = await this.#later([SLOW_MS, SLOW_MS], PROCESSED);
+    this.#witness.ended(this.#owner, messageId);
+    return result;
   }
 
   #later([least, most]: readonly [number, number], result: HandleResult): Promise<HandleResult> {

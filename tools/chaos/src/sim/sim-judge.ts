@@ -101,10 +101,12 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     this.note(`handler of ${id} begins in ${process.name}`);
     const before = this.#begun.get(id) ?? 0;
     this.#begun.set(id, before + 1);
-    const { inbox, database } = this.#world ?? {};
-    const isWell = database !== undefined && database.calmForMs() > CALM_MS;
-    if (isWell && !inbox?.isLeasedTo(process.name, id)) this.broken(`the handler of ${id} begins without a lease`);
+    if (!this.#mayLack(process, id)) this.broken(`the handler of ${id} begins without a lease`);
     return before;
+  }
+
+  ended(process: SimProcess, id: string): void {
+    if (!this.#mayLack(process, id)) this.broken(`the handler of ${id} has lost its lease while it worked`);
   }
 
   killed(process: SimProcess, id: string): void {
@@ -126,7 +128,8 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
   stopped(process: SimProcess): void {
     const { database, inbox } = this.#world ?? {};
     const left = inbox?.leasesOf(process.name) ?? 0;
-    if (left > 0 && (database?.calmForMs() ?? 0) > CALM_MS) this.broken(`${process.name} has stopped and left ${left} leases`);
+    if (left > 0 && (database?.calmForMs() ?? 0) > CALM_MS)
+      this.broken(`${process.name} has stopped and left ${left} leases`);
   }
 
   checkEnd(): void {
@@ -138,10 +141,17 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     }
   }
 
+  /** Whether a process may be without a lease on a message that it handles, or has one. */
+  #mayLack(process: SimProcess, id: string): boolean {
+    const { inbox, database } = this.#world ?? {};
+    const isWell = database !== undefined && database.calmForMs() > CALM_MS;
+    return !isWell || inbox?.isLeasedTo(process.name, id) === true;
+  }
+
   /** Without a fault a slow handler's message is published once. */
   #checkPatience(id: string, work: Work): void {
     const plan = this.#world?.plan;
-    const isQuiet = plan?.faults.length === 0 && !plan.messages.some((message) => message.work.startsWith("kills"));
+    const isQuiet = plan?.faults.length === 0 && this.#kills.size === 0;
     if (isQuiet && work === "is slow" && this.published(id) > 1) {
       this.broken(`${id} was published ${this.published(id)} times while its handler worked`);
     }

@@ -1,6 +1,6 @@
 /** What a seed sends and breaks, and when. A plan can be made smaller without changing what else happens. */
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
-import { SLOW_TOPIC, WORKS, type Work } from "./sim-handler.ts";
+import { CALM_WORKS, QUICK_WORKS, SLOW_TOPIC, WORKS, type Work } from "./sim-handler.ts";
 
 const FAULTS = [
   "broker dies",
@@ -53,8 +53,7 @@ export function planFor(seed: number): SimPlan {
     atMs: wholeBetween(random, 20, PLAN_MS - 1_000),
     forMs: wholeBetween(random, 10, 900),
   })).toSorted((a, b) => a.atMs - b.atMs);
-  // Half of the plans have only handlers that answer, so that batches are written in one statement as in production.
-  const works = random() < 0.5 ? WORKS : (["answers", "writes", "answers later"] as const);
+  const works = pick(random, [WORKS, WORKS, QUICK_WORKS, CALM_WORKS]);
   const messages = Array.from({ length: wholeBetween(random, 6, 24) }, () => {
     const work = handling === "row" ? "answers" : pick(random, works);
     const topic = work === "is slow" ? SLOW_TOPIC : "sim";

@@ -122,7 +122,12 @@ class Simulation {
       this.#killAcker(slot);
       this.#time.later(RESTART_MS, () => this.#startAcker(slot));
     };
-    const witness = { began: (by: SimProcess, id: string) => this.#judge.began(by, id), killed };
+    const judge = this.#judge;
+    const witness = {
+      began: (by: SimProcess, id: string) => judge.began(by, id),
+      ended: (by: SimProcess, id: string) => judge.ended(by, id),
+      killed,
+    };
     const handler =
       this.#plan.handling === "row"
         ? ({ name: "inbox", mode: "row" } as const)
@@ -156,7 +161,15 @@ class Simulation {
     };
     this.#time.later(CALLER_MS, done);
     const message = {
-      ...{ topic, payload, contentEncoding: "utf8", contentType: null, qos: 1, retain: false, requiresAck: true } as const,
+      ...({
+        topic,
+        payload,
+        contentEncoding: "utf8",
+        contentType: null,
+        qos: 1,
+        retain: false,
+        requiresAck: true,
+      } as const),
       checksum: checksumOf(payload, "utf8"),
       ...{ orderingKey, maxRetries: null, ttlMs: null, deliverAt: null, idempotency: null },
     };
@@ -183,31 +196,42 @@ class Simulation {
   #setFault(fault: SimFault, on: boolean): void {
     switch (fault) {
       case "broker dies":
-        return on ? this.#broker.die() : this.#broker.live();
+        if (on) this.#broker.die();
+        else this.#broker.live();
+        break;
       case "broker is silent":
-        return this.#broker.setSilent(on);
+        this.#broker.setSilent(on);
+        break;
       case "connections reset":
-        return this.#broker.reset();
+        this.#broker.reset();
+        break;
       case "publisher dies":
         if (on) this.#killPublisher();
         else if (!this.#publisher?.process.alive) this.#startPublisher();
-        return;
+        break;
       case "acker dies":
-        return on ? this.#killAcker(0) : this.#startAcker(0);
+        if (on) this.#killAcker(0);
+        else this.#startAcker(0);
+        break;
       case "acker stops":
-        return on ? this.#stopAcker(0) : this.#startAcker(0);
+        if (on) this.#stopAcker(0);
+        else this.#startAcker(0);
+        break;
       case "database dies":
         this.#database.up = !on;
-        return;
+        break;
       case "commits go unseen":
         this.#database.ambiguous = on ? 0.3 : 0;
-        return;
+        break;
       case "packets are lost":
-        return this.#setNetwork({ lose: on ? 0.3 : 0 });
+        this.#setNetwork({ lose: on ? 0.3 : 0 });
+        break;
       case "packets come twice":
-        return this.#setNetwork({ double: on ? 0.5 : 0 });
+        this.#setNetwork({ double: on ? 0.5 : 0 });
+        break;
       case "packets overtake":
-        return this.#setNetwork({ reorder: on ? 0.5 : 0 });
+        this.#setNetwork({ reorder: on ? 0.5 : 0 });
+        break;
     }
   }
 
