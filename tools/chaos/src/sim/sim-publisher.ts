@@ -81,11 +81,11 @@ export class SimPublisher implements Supervised {
   }
 
   pause(): void {
-    this.publisher.pause();
+    this.publisher.dispatch.setPaused(true);
   }
 
   resume(): void {
-    this.publisher.resume();
+    this.publisher.dispatch.setPaused(false);
   }
 
   drain(): Promise<void> {
