@@ -50,7 +50,7 @@ function found(path: string, text: string, pattern: RegExp, judge: (words: strin
   });
 }
 
-/** Paths in pages stand in code spans, so pages are read as they are. */
+/** Paths in pages are written in code spans, so pages are read as they are. */
 function commentsAndPages(path: string): string {
   return path.endsWith(".md") ? "" : proseOf(path);
 }

@@ -103,7 +103,7 @@ test("every error code is one that some route of the publisher is said to give, 
   assert.deepEqual(missing.sort(), outsideRoutes.sort());
 });
 
-test("a route that nobody describes is in the document, and marked", () => {
+test("a route without a description is in the document, and marked", () => {
   const document = openApiDocument({
     title: "t",
     version: "1",

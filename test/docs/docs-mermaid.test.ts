@@ -35,6 +35,6 @@ test("the first pages show the link as it is generated", () => {
   }
 });
 
-test("what is no diagram is refused", async () => {
+test("a text that is not a diagram is rejected", async () => {
   await assert.rejects(parseMermaid("stateDiagram-v2\n  state a {\n    A --> B\n"));
 });

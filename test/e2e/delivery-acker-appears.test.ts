@@ -1,5 +1,5 @@
 /**
- * No acker is there, then one appears: what waits goes out immediately, not with its next retry.
+ * No acker is connected, then one appears: waiting messages are sent immediately, not with their next retry.
  *
  * Runs alone: it measures how soon a redelivery comes.
  */

@@ -20,7 +20,7 @@ testWithBrokers("acks from a receiver without our code", ALL_BROKERS, async (t, 
   const scene = await setScene(t, broker);
   await t.test("the tutorial's forms, and foreign ones, are accepted", () => tutorialForms(scene));
   await t.test("a payload that is not an ack of the message changes nothing", () => noAcks(scene));
-  await t.test("refusals: again, for good, and a late ack after one", () => refusals(scene));
+  await t.test("rejections: retryable, permanent, and a late ack after one", () => refusals(scene));
   await t.test("before the message was sent, and after it expired", () => earlyAndLate(scene));
 });
 

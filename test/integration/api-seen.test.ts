@@ -117,7 +117,7 @@ function requests(id: string, waiting: string, unanswered: string): Shown[] {
     ["GET /v1/audit", "/v1/audit?limit=5"],
     ["GET /v1/audit", "/v1/audit?limit=0"],
     ...possible.map((name): [string, string, unknown] => [`POST /v1/${name}`, `/v1/${name}`, {}]),
-    ...commands.map((route): [string, string, unknown] => [route, `${route.slice(5)}?instance=nobody`, {}]),
+    ...commands.map((route): [string, string, unknown] => [route, `${route.slice(5)}?instance=absent`, {}]),
     ...commands.map((route): [string, string, unknown] => [route, `${route.slice(5)}?service=acker`, {}]),
   ];
 }

@@ -1,4 +1,4 @@
-/** The audit in PostgreSQL: what is written is read, whatever characters it has, and the table is bounded. */
+/** The audit in PostgreSQL: what is written is read back, with any characters, and the table is bounded. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Auditor } from "@acktor/publisher/control/auditor";

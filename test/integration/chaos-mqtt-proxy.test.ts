@@ -69,7 +69,7 @@ test("messages are lost with a PUBACK, doubled, and altered by one bit", async (
   assert.deepEqual([proxy.counts.doubled, proxy.counts.altered], [1, 1]);
 });
 
-test("packets are swapped, delayed, and the last one is not kept for ever", async (t) => {
+test("packets are swapped, delayed, and the last one is not kept forever", async (t) => {
   const { proxy, heard, send, ...lab } = await rig(t);
   lab.break({ packet: "publish", direction: "to_server", nth: 1, fate: "swap" });
   await Promise.all([send("1", 0), send("2", 0)]);

@@ -42,7 +42,7 @@ function startTrial(t: TestContext, ...args: string[]): Running {
   return run(t, findProgram("setpriv") ?? "", unshare, { env });
 }
 
-/** Works with the host's network until a try in which nobody else changed it. */
+/** Repeats the work until a try during which no other process changed the host's network. */
 async function leavesTheHostAlone(work: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
     const before = await hostNetwork();

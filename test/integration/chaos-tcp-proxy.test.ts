@@ -66,7 +66,7 @@ test("without a fault the same bytes come, in order, and an end is passed on", a
   assert.deepEqual([...new Set(Object.values(faults))], [0]);
 });
 
-test("a server that is taken away: connections end, new ones end at once, until it heals", async (t) => {
+test("a server that is cut off: connections end, new ones end immediately, until the line heals", async (t) => {
   const { proxy, connect } = await rig(t);
   const client = await connect();
   await echo(client, "a");
@@ -79,7 +79,7 @@ test("a server that is taken away: connections end, new ones end at once, until 
   await echo(await connect(), "b");
 });
 
-test("a line that is cut is silent, and goes on where it stopped", async (t) => {
+test("a line that is cut is silent, and continues where it stopped", async (t) => {
   const { proxy, connect } = await rig(t);
   const client = await connect();
   await echo(client, "a");
@@ -91,7 +91,7 @@ test("a line that is cut is silent, and goes on where it stopped", async (t) => 
   await until(() => client.text === "ab", 2_000, "what was held");
 });
 
-test("a line that is cut hides that a client has gone, until it heals", async (t) => {
+test("a line that is cut hides that a client has disconnected, until it heals", async (t) => {
   const { proxy, connect, peers } = await rig(t);
   const client = await connect();
   await echo(client, "a");
@@ -100,7 +100,7 @@ test("a line that is cut hides that a client has gone, until it heals", async (t
   await until(() => client.closed, 2_000, "the client to be gone");
   assert.equal(peers.size, 1);
   proxy.heal();
-  await until(() => peers.size === 0, 2_000, "the server to hear of it");
+  await until(() => peers.size === 0, 2_000, "the server to see the disconnect");
 });
 
 test("one way: what the client sends arrives, what the server answers does not", async (t) => {

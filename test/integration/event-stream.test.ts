@@ -1,4 +1,4 @@
-/** Server-sent events over real sockets: the picture first, every event, and nobody who holds the service up. */
+/** Server-sent events over real sockets: a snapshot first, then every event, and no viewer delays the service. */
 import assert from "node:assert/strict";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
@@ -55,7 +55,7 @@ test("first the picture, then what happens", async (t) => {
 });
 
 // VIEWERS-2
-test("a viewer that does not read is dropped and counted; the others get everything, at once", async (t) => {
+test("a viewer that does not read is dropped and counted; the others receive everything without delay", async (t) => {
   const { url, one, stream } = await served(t);
   const reader = await openEvents(t, url);
   await reader.next("snapshot");
@@ -69,7 +69,7 @@ test("a viewer that does not read is dropped and counted; the others get everyth
   let sent = 0;
   await until(
     () => {
-      // Some kilobytes a turn: what nobody reads fills the kernel's buffers first.
+      // Some kilobytes per turn: unread data fills the kernel's buffers first.
       for (let i = 0; i < 200; i++) one.actor.send({ type: "go" });
       sent += 200;
       return stream.dropped === 1;

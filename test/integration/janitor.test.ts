@@ -78,7 +78,7 @@ async function rig(t: TestContext) {
     new HealthCheck({ level, link, logger, clock, oldWaitingMs: 60_000 }),
   ];
   const janitor = new Janitor(works, troubles, { followRole: (name) => void told.started.push(name) });
-  /** Starts one role; it works at once, and again when told. */
+  /** Starts one role. It works immediately, and again on request. */
   const run = (name: string) => {
     const role = janitor.roles.find((one) => one.name === name);
     if (role === undefined) throw new Error(`no role ${name}`);
@@ -144,7 +144,7 @@ test("what has outlived its time expires", async (t) => {
   assert.ok(log.messages().includes("messages expired"));
 });
 
-test("retention ends the audit's old lines; each start of a role is told to who follows its actor", async (t) => {
+test("retention deletes the audit's old lines; each start of a role is reported to the observer of its actor", async (t) => {
   const { told, run, sql } = await rig(t);
   await sql(`insert into publisher.operator_action (at, who, action, messages)
     values (now() - interval '91 days', 'old', 'pause', 0), (now(), 'new', 'pause', 0)`);

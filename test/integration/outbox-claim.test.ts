@@ -54,24 +54,27 @@ for (const version of postgresVersions()) {
     });
 
     // DUE-1
-    await t.test("one owner at a time; an expired lease is anybody's, with a higher token", async () => {
-      const [m] = await insert(pool, [message()] as const);
-      assert.equal((await claimed(pool)).length, 1);
-      assert.equal((await claimed(pool, { instance: "two" })).length, 0);
-      await sql("update publisher.message_delivery set due_at = now()");
-      const [again] = await claimed(pool, { instance: "two" });
-      assert.equal(again?.leaseToken, "2");
-      const late = rowsOf(await markSent(pool, [attempt({ messageId: m.messageId, leaseToken: "1" })]));
-      assert.deepEqual(late, [], "the first owner's record is fenced off");
-      assert.deepEqual(
-        rowsOf(await releaseLeases(pool, [{ messageId: m.messageId, leaseToken: "1", dueInMs: 0 }])),
-        [],
-      );
-      assert.deepEqual(
-        rowsOf(await failMessages(pool, [{ messageId: m.messageId, leaseToken: "1", reason: "x" }])),
-        [],
-      );
-    });
+    await t.test(
+      "one owner at a time; any publisher can claim a row with an expired lease, with a higher token",
+      async () => {
+        const [m] = await insert(pool, [message()] as const);
+        assert.equal((await claimed(pool)).length, 1);
+        assert.equal((await claimed(pool, { instance: "two" })).length, 0);
+        await sql("update publisher.message_delivery set due_at = now()");
+        const [again] = await claimed(pool, { instance: "two" });
+        assert.equal(again?.leaseToken, "2");
+        const late = rowsOf(await markSent(pool, [attempt({ messageId: m.messageId, leaseToken: "1" })]));
+        assert.deepEqual(late, [], "the first owner's record is fenced off");
+        assert.deepEqual(
+          rowsOf(await releaseLeases(pool, [{ messageId: m.messageId, leaseToken: "1", dueInMs: 0 }])),
+          [],
+        );
+        assert.deepEqual(
+          rowsOf(await failMessages(pool, [{ messageId: m.messageId, leaseToken: "1", reason: "x" }])),
+          [],
+        );
+      },
+    );
 
     await t.test("what is not due, parked or past its life is left", async () => {
       await insert(pool, [
@@ -119,7 +122,7 @@ for (const version of postgresVersions()) {
       assert.equal(new Set(rows.map((r) => r.orderingKey)).size, 301);
     });
 
-    await t.test("the walk over many lanes goes on at its cursor and comes round", async () => {
+    await t.test("the walk over many lanes continues at its cursor and starts again after the last one", async () => {
       await insert(
         pool,
         messages(3_000, (at) => ({ orderingKey: `key-${at}` })),
@@ -159,7 +162,7 @@ for (const version of postgresVersions()) {
       assert.deepEqual(await claimed(pool), []);
     });
 
-    await t.test("retained: the older ones end superseded, the newest goes out, one at a time", async () => {
+    await t.test("retained: the older ones are superseded, the newest is sent, one at a time", async () => {
       const batch = await insert(
         pool,
         messages(3, () => ({ retain: true, topic: "state/1" })),
@@ -201,7 +204,7 @@ for (const version of postgresVersions()) {
       assert.equal(rowsOf(await settleAcks(pool, [ack(old.messageId)]))[0]?.late, true, "its ack is still the truth");
     });
 
-    await t.test("supersession goes on at its cursor", async () => {
+    await t.test("supersession continues at its cursor", async () => {
       await insert(
         pool,
         messages(2_500, (at) => ({ retain: true, topic: `t/${at % 1_250}` })),

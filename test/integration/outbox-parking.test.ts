@@ -1,4 +1,4 @@
-/** Silent destinations: aside, probed singly, back when somebody answers or is born. */
+/** Silent destinations: parked, probed by single messages, resumed when an acker answers or sends its birth. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimDue } from "@acktor/publisher/outbox/claim-due";
@@ -154,7 +154,7 @@ for (const version of postgresVersions()) {
     });
 
     // UNPARK-2
-    await t.test("letting go is continued by whoever comes next, in chunks", async () => {
+    await t.test("any publisher continues a release, in chunks", async () => {
       await insert(messages(5_000, () => ({ topic: "big" })));
       await parkMessages(pool, "big", [], "one");
       await sql("update publisher.message_delivery set parked = true");
@@ -164,7 +164,7 @@ for (const version of postgresVersions()) {
       const [due] = await sql<{ n: number }>(
         "select count(*)::int4 n from publisher.message_delivery where not parked and due_at <= now()",
       );
-      assert.ok((due?.n ?? 0) >= 64 && (due?.n ?? 0) < 200, `${due?.n} at once`);
+      assert.ok((due?.n ?? 0) >= 64 && (due?.n ?? 0) < 200, `${due?.n} due immediately`);
       assert.deepEqual(given(await freeReleased(pool, 0)), { freed: 1_000, more: false });
       assert.deepEqual(given(await freeReleased(pool, 0)), { freed: 0, more: false });
     });
@@ -290,7 +290,7 @@ for (const version of postgresVersions()) {
          count(*) filter (where due_at > now() + interval '61 seconds')::int4 later from publisher.message_delivery`,
         );
         const { now, soon, later } = due as { now: number; soon: number; later: number };
-        assert.ok(now >= 64 && now < 90, `${now} at once`);
+        assert.ok(now >= 64 && now < 90, `${now} due immediately`);
         assert.deepEqual([now + soon, later], [202, 5]);
         assert.deepEqual(given(await parkedDestinations(pool)), ["b/parked"]);
       },

@@ -279,7 +279,7 @@ for (const version of postgresVersions()) {
       );
     });
 
-    await t.test("rejected for good: failed, and never acknowledged by it", async () => {
+    await t.test("rejected permanently: failed, and never acknowledged by the rejection", async () => {
       const row = await leased(db);
       assert.equal(
         rowsOf(await rejectMessages(pool, [reject(row, { retryable: false, reason: "poison" })]))[0]?.state,

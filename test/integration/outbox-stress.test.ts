@@ -150,7 +150,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual({ rows: rows.length, outOfOrder, doubles }, { rows: total, outOfOrder: 0, doubles: 0 });
   });
 
-  test(`retained values: the last one written always goes out, never an older one after it, PostgreSQL ${version}`, async (t) => {
+  test(`retained values: the last one written is always sent, never an older one after it, PostgreSQL ${version}`, async (t) => {
     const { sql, url } = await testOutbox(t, version);
     const TOPICS = 5;
     const WRITES = 300;
@@ -214,7 +214,7 @@ for (const version of postgresVersions()) {
     assert.equal(sent.size, TOPICS);
   });
 
-  test(`parking and letting go at once strands nothing, PostgreSQL ${version}`, async (t) => {
+  test(`parking and releasing at the same time strand no message, PostgreSQL ${version}`, async (t) => {
     const { pool, sql, url } = await testOutbox(t, version);
     const NAMES = ["d/0", "d/1", "d/2"];
     const rowsTotal = 300;
@@ -247,7 +247,7 @@ for (const version of postgresVersions()) {
     };
     const parker = async (own: Pool): Promise<void> => {
       for (let i = 0; i < 120; i++) {
-        rowsOf(await parkMessages(own, NAMES[i % 3] ?? "", [], "nobody"));
+        rowsOf(await parkMessages(own, NAMES[i % 3] ?? "", [], "absent"));
         given(await unparkDestinations(own, [NAMES[(i + 1) % 3] ?? ""]));
         given(await freeReleased(own, 0));
       }

@@ -73,7 +73,7 @@ test("expiry: all but the frozen row end expired, and it is passed over, then tr
   assert.equal(given(await expireAround(made.pool, made.shelf)), 1);
 });
 
-test("a row that cannot be expired and can be set aside ends failed", async (t) => {
+test("a row that cannot be expired and can be set aside is marked failed", async (t) => {
   const made = await rig(t);
   const rows = await inserted(
     made,

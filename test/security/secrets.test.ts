@@ -140,11 +140,7 @@ test("refused logins tell what was refused, not with what", async (t) => {
     cleanUp(t, () => service.stop());
   }
   const heard = (text: string) => log.filter((line) => line.includes(text)).length >= 2;
-  await until(
-    () => heard("link failure") && heard("NATS unreachable"),
-    15_000,
-    "both refusals, from both services",
-  );
+  await until(() => heard("link failure") && heard("NATS unreachable"), 15_000, "both refusals, from both services");
   assertNowhere(log, [...secrets.canaries, wrong, wrongNats]);
 
   const wrongUrl = new URL(secrets.env["DATABASE_URL"] ?? "");

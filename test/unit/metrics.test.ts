@@ -1,4 +1,4 @@
-/** Metrics: their names keep the rules, the reference follows them, and whoever names one names one that exists. */
+/** Metrics: their names follow the rules, the reference lists them, and every file that names a metric names one that exists. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -73,7 +73,7 @@ test("TAP-1: while watched, each transition is reported immediately, with event,
     delays: [{ state: "toy.B", delay: "soon", startedAt: 1_000_000, endsAt: 1_060_000 }],
     can: ["pause", "drain"],
   });
-  // A state that was entered again waits anew.
+  // A state that was entered again restarts its delay.
   assert.equal(told[3]?.delays[0]?.startedAt, 1_000_005);
 });
 

@@ -1,4 +1,4 @@
-/** Steps of messages: complete counts, some of the steps, ten times a second, and nothing while nobody looks. */
+/** Steps of messages: complete counts, some of the steps, ten times a second, and nothing without a viewer. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type DeliveryFact, DeliveryFeed } from "@acktor/shared/inspect/deliveries";

@@ -1,4 +1,4 @@
-/** The newest events: a bound, an order, and nothing made that nobody asks for. */
+/** The newest events: bounded, in order, and no event is built without a request. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventRing } from "@acktor/shared/inspect/event-ring";

@@ -128,7 +128,7 @@ test("FLEET_VIEW-2: an instance that appears is reported and watched immediately
   const bus = new LocalBus();
   const one = join(t, bus, "one");
   one.watch();
-  // Its first word to everybody is over before the other one is there.
+  // Its first broadcast is over before the other instance exists.
   await new Promise((resolve) => setImmediate(resolve));
   const two = join(t, bus, "two");
   await until(() => two.station.watched, 1_000);

@@ -1,4 +1,4 @@
-/** Who is there: heard of, said goodbye, or silent for too long. */
+/** Which instances are present: reported, stopped with a notice, or silent for too long. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Roster } from "@acktor/shared/inspect/roster";

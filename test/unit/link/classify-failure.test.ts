@@ -1,4 +1,4 @@
-/** Five error types, and what the link does about each (S2). */
+/** Five error types (docs/explanation/architecture.md#the-tutorials-features), and what the link does about each. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { classifyFailure, isBrokerTrouble, remedyFor } from "@acktor/shared/link/classify-failure";

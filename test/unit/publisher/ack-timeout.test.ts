@@ -22,7 +22,7 @@ test("the first sample and the next ones count as in RFC 6298, 2.2 and 2.3", () 
   assert.deepEqual(withSample(first, 8_000), { srttMs: 4_500, rttvarMs: 2_500 });
 });
 
-test("the timeout lies within its bounds, whatever was measured", () => {
+test("the timeout lies within its bounds for every measurement", () => {
   fc.assert(
     fc.property(fc.array(sample), (samples) => {
       const timeout = ackTimeoutMs(after(samples), BOUNDS);

@@ -123,7 +123,7 @@ test("ENQUEUE-4: what waits for the database is bounded, in messages and in byte
   assert.ok(codes.filter((code) => code === "accepted").length > 70);
 });
 
-test("of several publishers one takes each message; after the end nobody does", async () => {
+test("exactly one of several publishers takes each message; after a publisher stops it takes none", async () => {
   const one = rig();
   const other = intakeRig();
   takeFromBus({ bus: one.bus, subject: "enqueue", intake: other.intake, limits: LIMITS });

@@ -1,4 +1,4 @@
-/** Operator's commands by HTTP: to whom, by whom, and what each answer of an instance becomes. */
+/** Operators' commands over HTTP: the target, the sender, and the response for each answer of an instance. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { addCommandRoutes } from "@acktor/publisher/http/command-routes";
@@ -69,7 +69,7 @@ const ROUTES: Readonly<Record<string, Command>> = {
 };
 
 for (const [route, command] of Object.entries(ROUTES)) {
-  test(`POST ${route} is ${command}, for this process when nobody else is named`, async (t) => {
+  test(`POST ${route} is ${command}, for this process when no other instance is named`, async (t) => {
     const { post, own, other } = service(t);
     const { status, json } = await post(route);
     assert.deepEqual([status, json], [200, { done: command }]);
@@ -117,7 +117,7 @@ const BAD: readonly (readonly [
   ["/v1/control/drain", undefined, { "x-acktor-user": "x".repeat(300) }, "X-Acktor-User"],
 ];
 for (const [url, body, headers, field] of BAD) {
-  test(`${url} ${JSON.stringify(body ?? null)} is 400 for ${field}, and nobody is told anything`, async (t) => {
+  test(`${url} ${JSON.stringify(body ?? null)} is 400 for ${field}, and no instance receives a command`, async (t) => {
     const { post, own, other } = service(t);
     const { status, error } = await post(url, body, headers);
     assert.deepEqual([status, error?.field], [400, field]);
@@ -132,17 +132,17 @@ test("what the state does not allow is 409 with its reason", async (t) => {
   assert.deepEqual([status, error?.code, error?.message], [409, "conflict", reason]);
 });
 
-test("nobody there is 504, and stands in the audit", async (t) => {
+test("an absent instance is 504, and is recorded in the audit", async (t) => {
   const { post, records, own, other } = service(t);
   await other.stop();
   await until(() => own.fleet.count("acker") === 0, 1_000);
-  const { status, error } = await post("/v1/control/pause?service=acker&instance=nobody");
+  const { status, error } = await post("/v1/control/pause?service=acker&instance=absent");
   assert.deepEqual([status, error?.code], [504, "no_answer"]);
-  assert.deepEqual([records[0]?.outcome, records[0]?.instance], ["unanswered", "nobody"]);
+  assert.deepEqual([records[0]?.outcome, records[0]?.instance], ["unanswered", "absent"]);
   assert.equal((await post("/v1/control/pause?service=acker&instance=all")).status, 504);
 });
 
-test("a refused token on a command stands in the audit, on other routes not", async (t) => {
+test("a refused token is recorded in the audit for a command, and not for other routes", async (t) => {
   const { app, post, own, records } = service(t, undefined, "right-token-16-letters");
   assert.equal((await post("/v1/breaker/open")).status, 401);
   assert.equal((await app.inject("/v1/audit")).statusCode, 401);

@@ -80,6 +80,6 @@ test("nothing but what was built, by no way of spelling it", async (t) => {
   }
 });
 
-test("without a built console everybody gets the index", async (t) => {
+test("without a built console every client receives the index", async (t) => {
   assert.deepEqual((await rig(t, {}).inject({ url: "/", headers: BROWSER })).json(), INDEX);
 });

@@ -67,7 +67,7 @@ for (const outcome of [
   { kind: "lost", why: "disconnected" },
   { kind: "refused", reasonCode: 0x97 },
 ] as const) {
-  test(`a PUBLISH that was ${outcome.kind} (${"why" in outcome ? outcome.why : "0x97"}) is recorded at once and done`, () => {
+  test(`a PUBLISH that was ${outcome.kind} (${"why" in outcome ? outcome.why : "0x97"}) is recorded immediately and done`, () => {
     const rig = dispatcherRig();
     const message = leased();
     rig.offer(message);
@@ -93,7 +93,7 @@ test("requires_ack false ends with the PUBACK, and teaches no round trip", () =>
   assert.deepEqual([rig.told.records, rig.dispatcher.unacked], [[], 0]);
 });
 
-test("an ack timeout ends the wait only when the attempt stands in the row", () => {
+test("an ack timeout ends the wait only when the attempt is recorded in the row", () => {
   const rig = dispatcherRig();
   const message = leased();
   rig.offer(message);

@@ -1,11 +1,11 @@
-/** Silent destinations leave the window, are probed singly, and slow nobody else. */
+/** Silent destinations leave the window, are probed by single messages, and do not slow other destinations. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { dispatcherRig, PUBACK, type Rig, TICK_MS } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
 
-const NOBODY = { kind: "acked", reasonCode: 0x10 } as const;
+const NO_SUBSCRIBER = { kind: "acked", reasonCode: 0x10 } as const;
 
 function some(count: number, topic: string): LeasedMessage[] {
   return Array.from({ length: count }, () => leased({ topic }));
@@ -14,7 +14,7 @@ function some(count: number, topic: string): LeasedMessage[] {
 function park(rig: Rig, topic: string): void {
   const message = leased({ topic });
   rig.offer(message);
-  rig.settle(message.messageId, NOBODY);
+  rig.settle(message.messageId, NO_SUBSCRIBER);
 }
 
 function probe(rig: Rig, message: LeasedMessage): void {
@@ -26,12 +26,12 @@ test("no subscriber (0x10): parked immediately, the attempt recorded, what waite
   const messages = some(20, "a");
   rig.offer(...messages);
   const [first] = rig.published();
-  rig.settle(first ?? "", NOBODY);
+  rig.settle(first ?? "", NO_SUBSCRIBER);
   assert.deepEqual(rig.told.parked, [{ destination: "a", messages: messages.slice(16) }]);
   assert.equal(rig.told.records[0]?.reasonCode, 0x10);
   assert.equal(rig.told.records[0]?.outcome, "acked");
   assert.deepEqual([rig.dispatcher.queued, rig.dispatcher.unacked], [0, 15]);
-  for (const id of rig.published().slice(1)) rig.settle(id, NOBODY);
+  for (const id of rig.published().slice(1)) rig.settle(id, NO_SUBSCRIBER);
   assert.equal(rig.told.parked.length, 1);
   assert.equal(rig.told.records.length, 16);
   assert.equal(rig.dispatcher.unacked, 0);
@@ -101,13 +101,13 @@ test("a probe without an answer leaves the destination parked", () => {
   park(rig, "a");
   const message = leased({ topic: "a" });
   probe(rig, message);
-  rig.settle(message.messageId, NOBODY);
+  rig.settle(message.messageId, NO_SUBSCRIBER);
   rig.offer(leased({ topic: "a" }));
   assert.equal(rig.published().at(-1), message.messageId);
   assert.equal(rig.dispatcher.destinations()[0]?.parked, true);
 });
 
-test("a probe that the link would not take goes out when it does", () => {
+test("a probe that the link does not take is sent when it does", () => {
   const rig = dispatcherRig();
   park(rig, "a");
   rig.link.refuses = () => "window_full";
@@ -153,7 +153,7 @@ test("a destination is the first levels of a topic where so configured", () => {
 
 /**
  * Ten destinations, each with more messages than all windows together; nine ack one tick after the PUBLISH, the tenth
- * gets PUBACKs and never acks. What is claimed again after a timeout comes back at once: the worst that an outbox can do.
+ * gets PUBACKs and never acks. A message that is claimed again after a timeout comes back immediately: the worst that an outbox can do.
  */
 test("one silent destination of ten slows the other nine by nothing", () => {
   const ticksWith = (silent: string | null): number => {
@@ -183,9 +183,9 @@ test("one silent destination of ten slows the other nine by nothing", () => {
     return ticks;
   };
   const alone = ticksWith(null);
-  const beside = ticksWith("d/9");
+  const withSilent = ticksWith("d/9");
   // The silent one holds 16 of the 64 places until it is parked: a third more at worst.
-  assert.ok(beside <= Math.ceil(alone * 1.34), `${beside} ticks beside a silent one, ${alone} without`);
+  assert.ok(withSilent <= Math.ceil(alone * 1.34), `${withSilent} ticks with a silent one, ${alone} without`);
 });
 
 test("the first PUBLISH of a retained message goes to a parked destination too, its retries do not", () => {
@@ -193,13 +193,13 @@ test("the first PUBLISH of a retained message goes to a parked destination too, 
   const retained = leased({ topic: "a", retain: true });
   const messages = [...some(16, "a"), leased({ topic: "a" }), retained];
   rig.offer(...messages);
-  rig.settle(messages[0]?.messageId ?? "", NOBODY);
+  rig.settle(messages[0]?.messageId ?? "", NO_SUBSCRIBER);
   assert.deepEqual(rig.told.parked, [{ destination: "a", messages: [messages[16]] }]);
   assert.equal(rig.published().at(-1), retained.messageId, "queued when its destination was parked");
   const next = leased({ topic: "a", retain: true });
   rig.offer(next);
   assert.equal(rig.published().at(-1), next.messageId, "claimed when its destination was parked");
-  rig.settle(next.messageId, NOBODY);
+  rig.settle(next.messageId, NO_SUBSCRIBER);
   const again = { ...next, attempts: 1, leaseToken: "2" };
   rig.offer(again);
   assert.equal(rig.inFlight(next.messageId), null);

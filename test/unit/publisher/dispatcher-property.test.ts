@@ -1,4 +1,4 @@
-/** Whatever happens in whatever order: no PUBLISH is forgotten, none is counted twice, and every count returns to 0. */
+/** For any events in any order: no PUBLISH is forgotten, none is counted twice, and every count returns to 0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";

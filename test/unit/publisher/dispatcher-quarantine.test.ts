@@ -1,4 +1,4 @@
-/** What the broker answers by hanging up is found, and nobody else suffers for it. */
+/** A message that makes the broker disconnect is found, and no other message suffers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";

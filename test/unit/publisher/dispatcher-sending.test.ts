@@ -1,4 +1,4 @@
-/** What goes out, when, and in whose turn. */
+/** What is sent, when, and in which order. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
@@ -25,7 +25,7 @@ test("replicas share the window; what is in flight beyond a smaller share stays 
   rig.dispatcher.health.shareWindow(3);
   const sent = rig.published();
   for (const id of sent.slice(0, 14)) rig.ack(id);
-  assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 20], "above the share nothing goes out");
+  assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 20], "above the share nothing is sent");
   rig.ack(sent[14] ?? "");
   assert.deepEqual([rig.dispatcher.unacked, rig.published().length], [6, 21]);
   rig.dispatcher.health.shareWindow(1);
@@ -87,7 +87,7 @@ test("SENDING-1: a lease with less than three seconds left is not used, but give
   assert.equal(rig.dispatcher.counts.leaseMissed, 1);
 });
 
-test("a lease is measured when the message goes out, not when it comes in", () => {
+test("a lease is measured when the message is sent, not when it is claimed", () => {
   const rig = dispatcherRig();
   rig.link.room = 0;
   const message = leased();

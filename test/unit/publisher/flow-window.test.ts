@@ -32,7 +32,7 @@ test("after a timeout it grows by one with each window of acks", () => {
   assert.ok(Math.abs(acked(small, 50).size - 51) < 0.05);
 });
 
-test("whatever happens, it lies between one and the most, and acks never shrink it", () => {
+test("the window always lies between one and its maximum, and acks never shrink it", () => {
   const step = fc.oneof(fc.constant("ack" as const), fc.integer({ min: 0, max: 5_000 }));
   fc.assert(
     fc.property(fc.array(step), (steps) => {

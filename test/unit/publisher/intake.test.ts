@@ -1,4 +1,4 @@
-/** Group commit: one INSERT for many requests, one answer for each, and nobody pays for another's fault. */
+/** Group commit: one INSERT for many requests, one answer for each, and no request fails for another's fault. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { InsertResult } from "@acktor/publisher/outbox/outbox";
@@ -202,7 +202,7 @@ test("fresh rows go to the dispatcher with a lease that began before the insert;
   assert.deepEqual([rig.wakes, rig.reserved], [1, 0]);
 });
 
-test("a repeated key gives the row that is there, and counts and sends nothing", async () => {
+test("a repeated key returns the existing row, and counts and sends nothing", async () => {
   const rig = intakeRig();
   rig.answer = () => ({ ok: true, inserted: [{ kind: "same", messageId: "there", state: "acknowledged" }] });
   const result = await rig.intake.submit([acceptedMessage({ idempotency: { key: "k", bodyHash: "h" } })]);
@@ -225,7 +225,7 @@ test("a drain answers everything that was taken, and takes nothing more", async 
   assert.equal(late.ok ? "accepted" : late.fault.code, "stopping");
 });
 
-test("whatever the database answers, every request is answered once, and every reservation is given back", async () => {
+test("for every answer of the database, every request is answered once, and every reservation is returned", async () => {
   const answer = fc.constantFrom("ok" as const, "away" as const, "refused" as const, "conflict" as const);
   const requests = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 8 });
   await fc.assert(

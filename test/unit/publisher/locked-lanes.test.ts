@@ -30,7 +30,7 @@ test("LANES-2: not more than a thousand lanes are remembered", () => {
   assert.equal(lanes.faultOf([key("1000")]), FAULT);
 });
 
-test("LANES-1: a locked lane is waited for once; its requests are told, the others of the group are stored together", async () => {
+test("LANES-1: the intake waits once for a locked lane; the lane's requests are rejected, the others of the group are stored together", async () => {
   const rig = intakeRig();
   const isHeld = ({ messages }: InsertCall): boolean => messages.some(({ orderingKey }) => orderingKey === "held");
   const failure = {
@@ -51,10 +51,10 @@ test("LANES-1: a locked lane is waited for once; its requests are told, the othe
   assert.deepEqual(
     rig.inserts.map(({ messages }) => messages.length).sort(),
     [1, 1, 4],
-    "the plain one went on its own",
+    "the plain one was inserted alone",
   );
   const again = await rig.intake.submit([key("held")]);
-  assert.ok(!again.ok && rig.inserts.length === 3, "known, so not even asked");
+  assert.ok(!again.ok && rig.inserts.length === 3, "the lane is known to be locked: no insert");
 });
 
 test("LANES-1: a plain request does not wait for an insert of lanes", async () => {

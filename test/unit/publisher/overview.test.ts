@@ -6,7 +6,7 @@ import { OutageAccount, type OutageFacts } from "@acktor/publisher/overview/outa
 import { RateMeter } from "@acktor/publisher/overview/rate-meter";
 import { type WarningFacts, Warnings } from "@acktor/publisher/overview/warnings";
 
-test("rates are those of the window, a second after the start as well as for ever", () => {
+test("rates are those of the period, a second after the start and at any later time", () => {
   const meter = new RateMeter(10_000);
   const sample = (at: number, accepted: number): void => meter.sample(at, { accepted, published: 0, acknowledged: 0 });
   sample(0, 0);
@@ -121,7 +121,7 @@ for (const [code, over] of TROUBLES) {
   });
 }
 
-test("a warning holds since it was first seen; one that ended and comes again begins anew", () => {
+test("a warning dates from its first appearance; one that ended and comes again gets a new date", () => {
   const warnings = new Warnings();
   const since = (at: number, breaker: string): number | undefined => {
     return warnings.note({ ...CALM, at, breaker, ackerSeenAt: at })[0]?.since;
@@ -130,6 +130,6 @@ test("a warning holds since it was first seen; one that ended and comes again be
   assert.equal(
     warnings.note({ ...CALM, connection: "ERROR", ackerSeenAt: 0 }).some((w) => w.code === "no_acker"),
     false,
-    "who is there is known by the broker alone",
+    "only the broker knows which ackers are connected",
   );
 });

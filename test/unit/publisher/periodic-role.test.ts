@@ -57,7 +57,7 @@ test("a row of failures is one line in the log with the remedy, and the next row
   );
 });
 
-test("it can be told to work now", async () => {
+test("a role works immediately on request", async () => {
   let runs = 0;
   const { role, abort } = rig(async () => {
     runs++;

@@ -79,7 +79,7 @@ test("BOOK-3: the last picture holds while PostgreSQL is away, and tokens expire
   assert.deepEqual([book.find(hashOf("a"))?.name, book.find(hashOf("b"))], ["a", null]);
 });
 
-test("what was committed before is in the book after refreshAfterwards, whatever reading is under way", async () => {
+test("what was committed before is in the book after refreshAfterwards, also when another read is in progress", async () => {
   const { table, book } = testBook();
   let release = (): void => undefined;
   table.hold = new Promise((resolve) => {
@@ -145,7 +145,7 @@ test("tokens are 256 random bits behind a prefix, and differ", () => {
 
 const principal = (over: Partial<Principal>): Principal => ({ ...LOCAL, name: "a", sender: "a", ...over });
 
-test("RATE-1: the quota in the long run, at most a second's worth at once, for each by itself", () => {
+test("RATE-1: the quota in the long run, at most one second's quota in a burst, separate for each principal", () => {
   const clock = { now: 0 };
   const rates = new RequestRates({ now: () => clock.now }, 3);
   const admitted = (name: string, times: number): number =>

@@ -76,7 +76,7 @@ const post = (url: string, payload: object, headers: Record<string, string> = {}
 };
 const good = { topic: "a", content: "x" };
 
-test("a new message is 201 with its id; a repeated key is 200 with the row that is there", async (t) => {
+test("a new message is 201 with its id; a repeated key is 200 with the existing row", async (t) => {
   const { app, intake } = service(t);
   const created = await app.inject(post("/v1/messages", good));
   const [row] = intake.inserts[0]?.messages ?? [];
@@ -178,7 +178,7 @@ const ASKING: readonly (InjectOptions | string)[] = [
 ];
 for (const request of ASKING) {
   const shown = typeof request === "string" ? request : String(request.url);
-  test(`${shown} is 503 without the database, and 500 when it refuses; nobody is woken`, async (t) => {
+  test(`${shown} is 503 without the database, and 500 when it refuses; no dispatcher is woken`, async (t) => {
     const away = service(t);
     assert.equal(await answerOf(away.app, request), "503 database_unavailable");
     assert.ok(away.asked.statements > 0);
@@ -188,7 +188,7 @@ for (const request of ASKING) {
   });
 }
 
-test("the status is what the service says of itself", async (t) => {
+test("the status is what the service reports about itself", async (t) => {
   const { app } = service(t);
   assert.deepEqual((await app.inject("/v1/status")).json(), { here: true });
 });

@@ -1,4 +1,4 @@
-/** Acks in, settled rows out: what counts, what changes nothing, and what is told. */
+/** Acks in, settled rows out: what counts, what changes nothing, and what is reported. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingMessage } from "@acktor/shared/link/link";

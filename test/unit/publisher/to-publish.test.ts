@@ -24,7 +24,7 @@ test("a copy in the broker's queue dies with the second in which the next one is
   );
 });
 
-test("a message that is due again at once still lives for a second, for 0 would be no life at all", () => {
+test("a message that is immediately due again still lives for a second, for an expiry of 0 would end it immediately", () => {
   assert.equal(expiryOf(false, null, 0), 1);
 });
 

@@ -27,7 +27,7 @@ function accepted(body: unknown, key: string | null = null, limits = LIMITS): Ac
   return result.value;
 }
 
-/** Code and field of the fault, and that it is told in words. */
+/** The fault's code and field. Asserts that the fault also has a sentence. */
 function faultOf(body: unknown, key: string | null = null): string {
   const result = validateMessage(body, key, LIMITS);
   if (result.ok) return "accepted";
@@ -59,7 +59,7 @@ const BAD: readonly (readonly [what: string, body: unknown, fault: string])[] = 
   ["two contents", { ...good, content_base64: "" }, "invalid_field content"],
   ["NUL in the content", { ...good, content: "a\u0000" }, "invalid_field content"],
   ["a lone surrogate in the content", { ...good, content: "\udc00" }, "invalid_field content"],
-  ["base64 that is none", { topic: "a", content_base64: "a-_=" }, "invalid_field content_base64"],
+  ["text that is not base64", { topic: "a", content_base64: "a-_=" }, "invalid_field content_base64"],
   ["base64 without its padding", { topic: "a", content_base64: "YQ" }, "invalid_field content_base64"],
   ["base64 with a line's end", { topic: "a", content_base64: "YWJj\n" }, "invalid_field content_base64"],
   ["an empty type", { ...good, content_type: "" }, "invalid_field content_type"],
@@ -81,7 +81,7 @@ const BAD: readonly (readonly [what: string, body: unknown, fault: string])[] = 
   ["a key of 256 characters", { ...good, ordering_key: "k".repeat(256) }, "invalid_field ordering_key"],
   ["a key with NUL", { ...good, ordering_key: "a\u0000" }, "invalid_field ordering_key"],
   ["a time without a zone", { ...good, deliver_at: "2026-06-01T00:00:00" }, "invalid_field deliver_at"],
-  ["a day that is none", { ...good, deliver_at: "2026-02-30T00:00:00Z" }, "invalid_field deliver_at"],
+  ["a day that does not exist", { ...good, deliver_at: "2026-02-30T00:00:00Z" }, "invalid_field deliver_at"],
   ["a time as a number", { ...good, deliver_at: 1_700_000_000 }, "invalid_field deliver_at"],
   ["a time beyond the retention", { ...good, deliver_at: "2026-06-08T00:00:01Z" }, "invalid_field deliver_at"],
   ["a time for a key", { ...good, deliver_at: "2026-06-01T00:00:01Z", ordering_key: "k" }, "invalid_field deliver_at"],
@@ -187,7 +187,7 @@ test("any time of ISO 8601 becomes one that PostgreSQL takes, and the same momen
   );
 });
 
-test("a key's body is the same whatever the order of its fields, and another with any other value", () => {
+test("a key's body hash is the same for any order of fields, and differs for any other value", () => {
   const hash = (body: unknown): string | undefined => accepted(body, "k").idempotency?.bodyHash;
   assert.equal(hash({ content: "hello", topic: "plant/1" }), hash(good));
   assert.equal(hash({ ...good, qos: 1, retain: false }), hash(good));
@@ -198,7 +198,7 @@ test("a key's body is the same whatever the order of its fields, and another wit
 });
 
 // VALIDATE-2
-test("validation never throws, whatever the JSON", () => {
+test("validation never throws, for any JSON", () => {
   const field = fc.constantFrom(...Object.keys(accepted(good)), "topic", "content", "deliver_at", "ttl_seconds", "qos");
   const body = fc.oneof(fc.jsonValue(), fc.dictionary(field, fc.jsonValue()), fc.array(fc.jsonValue()));
   fc.assert(
@@ -219,10 +219,10 @@ const BAD_BATCHES: readonly (readonly [what: string, body: unknown, fault: strin
   ["messages that are no list", { messages: good }, "invalid_field messages"],
   ["an empty list", { messages: [] }, "invalid_field messages"],
   ["10,001 messages", { messages: Array.from({ length: MAX_BATCH + 1 }, () => good) }, "invalid_field messages"],
-  ["a field beside the messages", { messages: [good], dry_run: true }, "unknown_field dry_run"],
+  ["a field next to the messages", { messages: [good], dry_run: true }, "unknown_field dry_run"],
   ["a message that is null", { messages: [good, null] }, "invalid_field messages[1]"],
   ["a message that is a text", { messages: ["x"] }, "invalid_field messages[0]"],
-  ["a key that is none", { messages: [{ ...good, idempotency_key: "" }] }, "invalid_field messages[0].idempotency_key"],
+  ["an empty key", { messages: [{ ...good, idempotency_key: "" }] }, "invalid_field messages[0].idempotency_key"],
 ];
 for (const [what, body, fault] of BAD_BATCHES) {
   test(`a batch with ${what}: ${fault}`, () => {

@@ -7,7 +7,7 @@ import { leased } from "../../support/leased.ts";
 import { plainAck, signed, trustOf } from "../../support/proof.ts";
 import { settlerRig } from "../../support/settler-rig.ts";
 
-test("a message that is worked on is neither silent nor due; the row is told when it was told something else", () => {
+test("a message in work is neither silent nor due; its row is updated when it has another due time", () => {
   const rig = dispatcherRig();
   const message = leased();
   rig.offer(message);

@@ -4,7 +4,7 @@ import { Batcher, type BatcherOptions } from "@acktor/shared/runtime/batcher";
 import fc from "fast-check";
 import { until } from "../../support/until.ts";
 
-/** A batcher whose batches end when the test says so. */
+/** A batcher whose batches end when the test ends them. */
 function scripted(over: Partial<BatcherOptions<number>> = {}) {
   const batches: number[][] = [];
   const ends: (() => void)[] = [];

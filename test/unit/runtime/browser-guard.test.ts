@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AllowedHosts, crossSiteFault, hostNameFault, isJsonType } from "@acktor/shared/runtime/browser-guard";
 
-test("HOST-1: only loopback names, addresses and configured names, whatever was asked before", () => {
+test("HOST-1: only loopback names, addresses and configured names are allowed, regardless of earlier requests", () => {
   const hosts = new AllowedHosts(["Acktor.example.com", "0.0.0.0"]);
   const allowed = [
     "localhost",
@@ -89,7 +89,7 @@ test("MEDIA-1: nothing that a page can send without a preflight passes for JSON"
   }
 });
 
-test("what cannot stand in ACKTOR_ALLOWED_HOSTS is named", () => {
+test("a value that ACKTOR_ALLOWED_HOSTS cannot hold is named", () => {
   for (const name of ["publisher", "acktor.example.com", "a_b", "xn--bcher-kva.example"])
     assert.equal(hostNameFault(name), null);
   for (const name of ["", "*", "*.example.com", "http://a", "a/b", "a b", "-"])

@@ -120,7 +120,7 @@ test("DOOR-3: no colour, no clearing and no redrawing where it is no terminal", 
   assert.equal(written(), "x\n");
 });
 
-test("a copy for people has every text and every name printable, whatever its form", () => {
+test("a copy for people has every text and every name printable, in any form", () => {
   const copy = printableCopy(JSON.parse('{"__proto__":{"a\u009b":["\\n",1,null,true]},"b":"\\u001b"}'));
   assert.deepEqual(Object.keys(copy), ["__proto__", "b"]);
   assert.equal(JSON.stringify(copy), '{"__proto__":{"a\\\\u009b":["\\\\u000a",1,null,true]},"b":"\\\\u001b"}');

@@ -32,7 +32,7 @@ test("TROUBLE-1: the first failure is a line with area, SQLSTATE, reason and rem
   assert.match(String(first?.["remedy"]), /limit of its type/);
 });
 
-test("a database that is away is one line, whatever fails of it", () => {
+test("an unreachable database is one line, regardless of which areas fail", () => {
   const { log, troubles } = rig();
   for (const area of ["claim", "settle", "expiry"]) troubles.note(area, { code: "ECONNREFUSED", message: "refused" });
   assert.equal(log.lines.length, 1);
@@ -79,7 +79,7 @@ test("TROUBLE-3: areas and codes are bounded, and a made-up code is no label", (
   assert.ok(troubles.list().length <= 65);
 });
 
-test("TROUBLE-4: what is given up ends by itself; what comes again and again lasts", () => {
+test("TROUBLE-4: a trouble from giving up ends automatically; one that keeps recurring lasts", () => {
   const { clock, troubles } = rig();
   troubles.gaveUp("settle", OVERFLOW);
   clock.now = 2_999;

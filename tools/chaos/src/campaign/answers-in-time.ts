@@ -16,7 +16,7 @@ export interface AnswerFindings {
   readonly wrong: readonly string[];
 }
 
-/** SPEC 4: 503 in 2 s; the rest is the way there and back on a machine that is busy with breaking things. */
+/** 503 within 2 s (docs/explanation/guarantees.md#time-limits); the rest is the round trip on a machine that injects faults. */
 export const ANSWER_LIMIT_MS = 2_000 + 500;
 /** A publisher that has just been started or thawed works off what waited. */
 const PUBLISHER_GRACE_MS = 1_000;

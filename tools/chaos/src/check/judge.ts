@@ -9,7 +9,7 @@ import { type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
 export type FinalState = "acknowledged" | "failed" | "expired";
 export type State = "pending" | "sent" | FinalState;
 
-/** SPEC 5. sent → sent is a retry; it is no change of state, so no trigger on state sees it. */
+/** docs/reference/database.md#states. sent → sent is a retry, not a change of state: no trigger on state sees it. */
 const LEGAL_MOVES: readonly string[] = [
   "pending>sent",
   "pending>acknowledged",
@@ -99,7 +99,7 @@ async function findDoubles(rows: Rows): Promise<string[]> {
   return found.map((row) => `${row.message_id} ${row.times} times`);
 }
 
-/** Moves that SPEC 5 does not have, and moves that do not begin where the one before ended. */
+/** Moves that are not in LEGAL_MOVES, and moves that do not begin where the one before ended. */
 async function findIllegalMoves(rows: Rows): Promise<string[]> {
   const found = await rows<{ message_id: string; before: string | null; after: string; previous: string | null }>(`
     select message_id, before, after, lag(after) over (partition by message_id order by seq) previous from audit.move`);

@@ -1,6 +1,6 @@
 /**
  * A broker and the network to it: late, forgetful, sometimes away. It answers PUBACK before anything is delivered, drops
- * what a full queue cannot take, and forgets every session when it dies, as real ones do (PITFALLS 23).
+ * what a full queue cannot take, and forgets every session when it dies, as real ones do.
  */
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { Random } from "../seeded-random.ts";
