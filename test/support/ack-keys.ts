@@ -1,4 +1,4 @@
-/** Ed25519 keys of ackers, as their operators would make them. */
+/** Ed25519 keys of ackers, as operators create them. */
 import { generateKeyPairSync } from "node:crypto";
 import { type NamedKey, readPrivateKey, readPublicKeys } from "@acktor/shared/protocol/keys";
 

@@ -1,4 +1,4 @@
-/** An acker in this process against a broker and a database of the test, and a plain MQTT client to talk to it. */
+/** An acker in this process with the test's broker and database, and a plain MQTT client that talks to it. */
 import type { TestContext } from "node:test";
 import { type RunningAcker, type StartOptions, startAcker } from "@acktor/acker/app";
 import { type EmbeddedBroker, startBroker } from "@acktor/embedded/broker";
@@ -24,7 +24,7 @@ export interface TestAcker {
   status(): Promise<Rows & { messages: Record<string, number>; acks: Record<string, number>; queue: Rows }>;
 }
 
-/** Starts an acker that takes `data/#`; ready when this resolves, unless `wait` is false. Stopped after the test. */
+/** Starts an acker of `data/#`. It is ready when this resolves, unless `wait` is false, and is stopped after the test. */
 export async function testAcker(
   t: TestContext,
   env: Record<string, string>,
@@ -73,7 +73,7 @@ export interface PlainClient {
   on(topic: string): Sighting[];
 }
 
-/** A client without our code: what the tutorial's sender is. Hears everything unless told otherwise. */
+/** A client without acktor's code, like the tutorial's sender. It subscribes to everything by default. */
 export async function plainClient(t: TestContext, url: string, filters: string[] = ["#"]): Promise<PlainClient> {
   const spy = await startSpy(t, url, filters);
   const byTopic = new Map<string, Sighting[]>();

@@ -4,7 +4,7 @@ import { hold } from "@acktor/publisher/principals/principal-gate";
 import { WaitingQuota } from "@acktor/publisher/principals/waiting-quota";
 import type { Gate } from "@acktor/shared/runtime/http-guard";
 
-/** A gate that lets everything pass. */
+/** A gate that admits everything. */
 export function openGate(principal: Principal = LOCAL): Gate {
   return {
     admit: (request) => {

@@ -1,6 +1,6 @@
 /**
- * An acker of its own process whose handlers go wrong the first time that they see a message, and work the second time:
- * DATABASE_URL and MQTT_URL as everywhere.
+ * An acker in its own process. Its handlers fail on the first delivery of a message and succeed on the second.
+ * It reads DATABASE_URL and MQTT_URL.
  */
 import { setImmediate } from "node:timers/promises";
 import { createAcker, type HandlerContext, type MessageHandler, processed } from "@acktor/acker";
@@ -8,7 +8,7 @@ import { createAcker, type HandlerContext, type MessageHandler, processed } from
 const BLOCKED_MS = 5_000;
 const seen = new Set<string>();
 
-/** Goes wrong once for each message. */
+/** Fails once for each message. */
 function once(wrong: (context: HandlerContext) => ReturnType<MessageHandler>): MessageHandler {
   return ({ id }, context) => {
     if (seen.has(id)) return processed;
@@ -33,7 +33,7 @@ const acker = await createAcker({
       timeoutMs: 1_000,
       handle: once(async ({ working }) => {
         working(2 * BLOCKED_MS);
-        // Leaves with the end of this turn.
+        // The process exits at the end of this turn of the event loop.
         await setImmediate();
         for (const end = performance.now() + BLOCKED_MS; performance.now() < end; );
         return processed;

@@ -2,8 +2,8 @@
  * The brokers that end-to-end tests run against: aedes everywhere, mosquitto with MQTT 5 and with 3.1.1 where it is
  * installed. Where it is not, the test is skipped; with ACKTOR_REQUIRE=mosquitto its absence is a failure.
  *
- * Each can be killed and started again on its port. None remembers anything of the time before, so a kill is also the
- * loss of every session, retained message and queue.
+ * Each can be killed and started again on its port. None keeps state across a kill: every session, retained message and
+ * queue is lost.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
@@ -22,7 +22,7 @@ export interface TestBroker {
   /** mqtt://127.0.0.1:port */
   readonly url: string;
   readonly port: number;
-  /** Ended immediately, with all its state (SIGKILL; aedes lives in this process: every socket is destroyed). */
+  /** Ends it immediately, with all its state (SIGKILL; aedes runs in this process: every socket is destroyed). */
   kill(): Promise<void>;
   /** A clean stop. */
   stop(): Promise<void>;
@@ -34,7 +34,7 @@ export interface BrokerCase {
   readonly label: string;
   /** Settings of the services in this case. */
   readonly env: Environment;
-  /** Why it cannot run here, or null. */
+  /** Why the broker cannot run on this machine, or null. */
   readonly missing: string | null;
   start(t: TestContext): Promise<TestBroker>;
 }
@@ -44,10 +44,10 @@ export const MOSQUITTO_5: BrokerCase = mosquittoCase("mosquitto, MQTT 5", "5");
 export const MOSQUITTO_311: BrokerCase = mosquittoCase("mosquitto, MQTT 3.1.1", "3.1.1");
 export const ALL_BROKERS: readonly BrokerCase[] = [AEDES, MOSQUITTO_5, MOSQUITTO_311];
 
-/** A test that hangs is a failure; one on a busy machine is not. Usual are 3 to 15 s. */
+/** A hanging test must fail, a slow one on a busy machine must not. Tests usually take 3 to 15 s. */
 export const TEST_LIMIT_MS = 200_000;
 
-/** Registers a test for each of `brokers`; a broker that is not there is skipped aloud. */
+/** Registers a test for each of `brokers`. A broker that is not installed is reported as skipped. */
 export function testWithBrokers(
   name: string,
   brokers: readonly BrokerCase[],

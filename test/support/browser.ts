@@ -10,7 +10,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from ".
 import { cleanUp } from "./cleanup.ts";
 import { need } from "./require.ts";
 
-/** No sandbox: the machines that test have no user namespaces for it. No calls home. */
+/** No sandbox: test machines have no user namespaces for it. No telemetry. */
 const ARGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -29,11 +29,11 @@ export const LOOKS = [
 
 export interface OpenedPage {
   readonly page: Page;
-  /** Fails when the page did what it must not. */
+  /** Fails when the page violated CONSOLE_CLIENT-1. */
   assertClean(): void;
 }
 
-/** Starts the browser; null, and the test is skipped, where there is none. */
+/** Starts the browser. Where none is installed: skips the test and returns null. */
 export async function startBrowser(t: TestContext): Promise<Browser | null> {
   const program = need("chromium", t);
   if (program === null) return null;
@@ -42,7 +42,7 @@ export async function startBrowser(t: TestContext): Promise<Browser | null> {
   return browser;
 }
 
-/** Opens a page in a context of its own, and watches it from its first request on. */
+/** Opens a page in its own context, and watches it from its first request. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -58,7 +58,7 @@ export async function openPage(
   });
   page.on("pageerror", (error) => faults.push(`met an error: ${error.message}`));
   page.on("console", (message) => {
-    // What a refused request prints is the browser's, not ours.
+    // The browser itself logs a refused request.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
       faults.push(message.text());
   });

@@ -1,4 +1,4 @@
-/** Certificates of servers, made on the spot: good ones, expired ones, and ones for another name. */
+/** Server certificates, created for the test: valid, expired, or for another name. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
@@ -22,7 +22,7 @@ export interface CertificateAuthority {
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/** Null, and the test is skipped, where there is no openssl. */
+/** Skips the test and returns null where openssl is missing. */
 export async function certificateAuthority(t: TestContext): Promise<CertificateAuthority | null> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-ca-"));
   cleanUp(t, () => rm(folder, { recursive: true, force: true }));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type Expectation, judge, type Verdict } from "@acktor/chaos/check/judge";
 import type { Pool } from "@acktor/shared/db/pool";
 
-/** Fails unless nothing was lost, doubled or moved against the rules. */
+/** Fails when a message was lost, was processed twice or made an illegal state change. */
 export async function assertDelivered(pool: Pick<Pool, "run">, expected: Expectation): Promise<void> {
   const clean: Verdict = { lost: [], doubleEffects: [], illegalMoves: [], ackedWithoutEffect: [], strayEffects: [] };
   assert.deepEqual(await judge(pool, expected), clean);

@@ -22,9 +22,9 @@ const SOURCES = [
 ];
 
 export interface CheckoutOptions {
-  /** Leave what was built in place. */
+  /** Keeps what was built. */
   readonly built?: boolean;
-  /** Whose home the copy lies in; ours when absent. */
+  /** The owner of the home directory that holds the copy. Default: the current user. */
   readonly owner?: Account;
 }
 

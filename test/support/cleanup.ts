@@ -1,11 +1,11 @@
-/** Undoing what a test did, last done first: node:test runs `t.after` hooks in the order in which they were given. */
+/** Undoes what a test did, in reverse order. node:test itself runs `t.after` hooks in the order of their registration. */
 import type { TestContext } from "node:test";
 
 type Undo = () => unknown;
 
 const undoOf = new WeakMap<TestContext, Undo[]>();
 
-/** Calls `undo` when the test has ended, after everything that was given later. A fault of one does not skip the others. */
+/** Calls `undo` when the test has ended, after every undo that was registered later. A failing undo does not skip the others. */
 export function cleanUp(t: TestContext, undo: Undo): void {
   const known = undoOf.get(t);
   if (known !== undefined) {

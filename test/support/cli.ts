@@ -1,4 +1,4 @@
-/** The `acktor` command as people run it: a process of its own, its two outputs apart. */
+/** The `acktor` command as people run it: a separate process, with separate standard output and standard error. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
@@ -14,7 +14,7 @@ const LIMIT_MS = 60_000;
 const ESCAPES = /[\u001b\u009b]/;
 
 export interface Ended {
-  /** Null where a signal ended it. */
+  /** Null when a signal ended the process. */
   readonly exit: number | null;
   readonly out: string;
   readonly err: string;
@@ -36,7 +36,7 @@ export interface CliOptions {
   readonly cwd?: string;
 }
 
-/** Starts it; it is killed at the end of the test, or after a minute. */
+/** Starts the command. It is killed at the end of the test, or after a minute. */
 export function startCli(t: TestContext, args: readonly string[], options: CliOptions = {}): RunningCli {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd: options.cwd ?? ROOT,
@@ -69,14 +69,14 @@ export function startCli(t: TestContext, args: readonly string[], options: CliOp
   };
 }
 
-/** Runs it to its end. Its outputs are pipes, so neither may contain an escape sequence. */
+/** Runs the command until it exits. Its outputs are pipes, so neither may contain an escape sequence. */
 export async function runCli(t: TestContext, args: readonly string[], options: CliOptions = {}): Promise<Ended> {
   const ended = await startCli(t, args, options).ended;
   assert.doesNotMatch(ended.out + ended.err, ESCAPES, args.join(" "));
   return ended;
 }
 
-/** What a command with `--json` prints, read by its schema, which must fit. */
+/** The output of a command with `--json`, parsed and validated by the command's schema. */
 export function readOutput<T>(schema: z.ZodType<T>, { out, err }: Ended): T {
   assert.equal(out.trim().split("\n").length, 1, `one line: ${out}${err}`);
   return schema.parse(JSON.parse(out));

@@ -7,14 +7,14 @@ import type { TestContext } from "node:test";
 import { CertificateAuthority } from "@acktor/compose/certificates";
 import { cleanUp } from "./cleanup.ts";
 
-/** An empty folder, gone after the test. */
+/** An empty folder, removed after the test. */
 export function testFolder(t: TestContext): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), "acktor-compose-"));
   cleanUp(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Null, and the test is skipped, where there is no openssl. */
+/** Skips the test and returns null where openssl is missing. */
 export function testAuthority(t: TestContext, folder: string, now = Date.now): CertificateAuthority | null {
   return hasOpenssl(t) ? new CertificateAuthority(folder, now) : null;
 }

@@ -13,7 +13,7 @@ export interface Scene extends OpenedPage {
   readonly publisher: PublisherProcess;
 }
 
-/** A publisher, and the page on it; null, and the test is skipped, where there is no browser. */
+/** A publisher and its console page. Where no browser is installed: skips the test and returns null. */
 export async function openScene(t: TestContext, address: string, env: Environment = {}): Promise<Scene | null> {
   const browser = await startBrowser(t);
   if (browser === null) return null;
@@ -24,7 +24,7 @@ export async function openScene(t: TestContext, address: string, env: Environmen
   return { ...opened, stage, publisher };
 }
 
-/** Waits until a state of the link's connection is lit. */
+/** Waits until the page highlights a state of the link's connection. */
 export function lit(page: Page, state: string): Promise<void> {
   return page.locator(`[data-state-id="link.connection.${state}"][aria-current="true"]`).first().waitFor();
 }

@@ -1,4 +1,4 @@
-/** Instances on a bus without a service behind them: a machine to watch, a desk to command, a fleet to look from. */
+/** Instances on a bus without a service: a machine to watch, a receiver of commands, and a fleet view. */
 
 import type { Bus } from "@acktor/shared/bus/bus";
 import { type AuditRecord, CommandDesk } from "@acktor/shared/inspect/command-desk";
@@ -35,16 +35,16 @@ export interface TestInstance {
   readonly commands: FleetCommands;
   readonly obeyed: Command[];
   readonly records: AuditRecord[];
-  /** What the fleet has told since `watch`. */
+  /** The events that the fleet has reported since `watch`. */
   readonly seen: FleetEvent[];
-  /** Becomes a viewer of everything. @returns what ends it */
+  /** Watches everything. @returns a function that stops watching */
   watch(): () => void;
   stop(): void;
 }
 
 export interface TestInstanceOptions {
   readonly service?: ServiceName;
-  /** Everything on the bus is sealed with it. */
+  /** Seals everything on the bus. */
   readonly secret?: string;
   readonly execute?: () => Promise<CommandOutcome>;
   readonly definitions?: readonly MachineDefinition[];
@@ -52,7 +52,7 @@ export interface TestInstanceOptions {
 
 let boots = 0;
 
-/** Joins immediately. */
+/** Joins the bus immediately. */
 export function testInstance(plain: Bus, instance: string, options: TestInstanceOptions = {}): TestInstance {
   const { service = "publisher", secret } = options;
   const boot = `boot-${++boots}`;
@@ -106,7 +106,7 @@ export function testInstance(plain: Bus, instance: string, options: TestInstance
   };
 }
 
-/** The fleet's own view of a bus that others are on too. */
+/** A fleet view of a bus that has other instances, too. */
 export function sealedBus(bus: Bus, secret: string): SealedBus {
   const { logger } = keptLogger();
   return new SealedBus(bus, { key: busKey(secret), logger, clock: SYSTEM_CLOCK });

@@ -3,8 +3,8 @@
 const ROUNDS = 5;
 
 /**
- * Milliseconds of CPU that `work` takes, the least of five rounds: the first one is compiled while it runs, and garbage of
- * other tests may be collected during any.
+ * Milliseconds of CPU that `work` takes: the minimum of five rounds. The first round includes compilation, and any round may
+ * include a collection of other tests' garbage.
  */
 export async function leastCpuMs(work: () => unknown): Promise<number> {
   let least = Number.POSITIVE_INFINITY;

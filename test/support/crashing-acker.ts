@@ -1,7 +1,7 @@
 /**
- * An acker whose handlers of `t/poison` (while it waits) and `t/poison-now` (immediately) kill the process, and whose handler
- * of `t/fine` takes its time, one at a time, so that other messages wait together with the poison. Its database and broker come by
- * DATABASE_URL and MQTT_URL.
+ * An acker whose handlers kill the process: `t/poison` after a wait, `t/poison-now` immediately. The handler of `t/fine` is slow
+ * and runs one at a time, so that other messages wait together with the poison message. The acker reads DATABASE_URL and
+ * MQTT_URL.
  */
 import { createAcker, processed } from "@acktor/acker";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -14,7 +14,7 @@ const acker = await createAcker({
   env: { LOG_LEVEL: "warn" },
   handlers: {
     "t/poison": async (_message, { signal }) => {
-      // Others are taken on meanwhile.
+      // The acker accepts other messages meanwhile.
       await pause(200, signal);
       process.kill(process.pid, "SIGKILL");
       return processed;

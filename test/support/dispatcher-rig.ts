@@ -19,7 +19,7 @@ export const TICK_MS = 50;
 export const LEASE_MS = 15_000;
 export const PUBACK: PublishOutcome = { kind: "acked", reasonCode: 0 };
 
-/** What the dispatcher handed over. */
+/** What the dispatcher passed to the outbox. */
 export interface Told {
   readonly records: AttemptRecord[];
   readonly brokerAcked: Attempt[];
@@ -39,9 +39,9 @@ export interface Rig {
   now(): number;
   /** Lets time pass, tick by tick. */
   pass(ms: number): void;
-  /** Lets time pass that no tick has seen yet. */
+  /** Lets time pass without a tick. */
   passWithoutTick(ms: number): void;
-  /** Leases from now on for LEASE_MS. */
+  /** Offers messages with a lease of LEASE_MS from now. */
   offer(...messages: LeasedMessage[]): void;
   /** Ids in the order in which they were published. */
   published(): string[];
@@ -51,7 +51,7 @@ export interface Rig {
   unpark(matches: (name: string) => boolean): readonly string[];
   /** A birth: what is in flight for these topics is due at its ack timeout. */
   retryAtAckTimeout(matches: (topic: string) => boolean): void;
-  /** Says how a PUBLISH ended, the latest of this id unless told which. */
+  /** Reports the outcome of a PUBLISH: the latest of this id by default. */
   settle(id: string, outcome: PublishOutcome): void;
   /** An ack of this id arrives. @returns false when nothing is in flight under it */
   ack(id: string): boolean;
@@ -66,13 +66,13 @@ export interface RigOptions
   readonly destinationLevels?: number;
   /** Milliseconds since 1970. */
   readonly wallAt?: number;
-  /** Instead of one that only counts. */
+  /** Replaces the default, which only counts. */
   readonly doorbell?: Doorbell;
-  /** Instead of one that only the test moves. */
+  /** Replaces the clock that only the test moves. */
   readonly clock?: Clock;
 }
 
-/** The gate is open and the link takes everything. */
+/** The gate is open and the link accepts everything. */
 export function dispatcherRig(options: RigOptions = {}): Rig {
   const { policy, random = HALF, destinationLevels = 0, wallAt, ...over } = options;
   const clock = testClock(1_000_000, wallAt);

@@ -1,4 +1,4 @@
-/** A document for parts that want a browser: enough of one to render into and to parse with. */
+/** A document for parts that need a browser: enough to render into and to parse with. */
 import type { TestContext } from "node:test";
 import { Window } from "happy-dom";
 import { type ComponentChild, render } from "preact";
@@ -9,18 +9,18 @@ Object.assign(globalThis, { window, document: window.document, Element: window.E
 export interface Page {
   /** Every element that the selector finds. */
   all(selector: string): Found[];
-  /** Draws again with other properties. */
+  /** Renders again with other properties. */
   show(node: ComponentChild): void;
 }
 
-/** The part of an element that tests look at. */
+/** The members of an element that tests use. */
 export interface Found {
   readonly textContent: string;
   getAttribute(name: string): string | null;
   click(): void;
 }
 
-/** Renders into a page of its own, which is emptied after the test. */
+/** Renders into its own page, which is emptied after the test. */
 export function show(t: TestContext, node: ComponentChild): Page {
   const holder = document.createElement("div");
   document.body.append(holder);

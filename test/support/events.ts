@@ -6,11 +6,11 @@ import { until } from "./until.ts";
 
 export interface EventViewer {
   readonly headers: Headers;
-  /** Everything of one name so far. */
+  /** All events of one name so far. */
   all<K extends keyof StreamEvents>(name: K): StreamEvents[K][];
-  /** The first one of a name; waits for it. */
+  /** Waits for the first event of a name. */
   next<K extends keyof StreamEvents>(name: K, timeoutMs?: number): Promise<StreamEvents[K]>;
-  /** Resolves when the stream has ended, at either end. */
+  /** Resolves when either side has ended the stream. */
   readonly ended: Promise<void>;
   close(): void;
 }
@@ -56,7 +56,7 @@ async function readAll(body: ReadableStream<Uint8Array>, seen: Seen[]): Promise<
       }
     }
   } catch (error) {
-    // Closed by us, or by a service that was killed: the end of a stream either way.
+    // The test closed the stream, or the service was killed. Both end the stream.
     if (!(error instanceof Error)) throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A broker that does what a test says: it answers like a friendly one, unless the test's script takes a packet over.
- * For refusals by code, silence, garbage and hang-ups, which no real broker gives on demand.
+ * A scripted broker. It answers like a normal broker, unless the test's script handles a packet itself.
+ * Tests use it for refusals by code, silence, garbage and disconnects, which no real broker produces on demand.
  */
 import net from "node:net";
 import type { TestContext } from "node:test";
@@ -8,7 +8,7 @@ import mqttPacket, { type IConnectPacket, type Packet } from "mqtt-packet";
 import { cleanUp } from "./cleanup.ts";
 import { until } from "./until.ts";
 
-/** Takes a packet over by returning true; false leaves it to the friendly answer. */
+/** Returns true when it has handled the packet; false requests the normal answer. */
 export type Script = (packet: Packet, from: FakeConnection) => boolean;
 
 export interface FakeBroker {
@@ -17,21 +17,21 @@ export interface FakeBroker {
   readonly port: number;
   /** Every connection since the start, the newest last. */
   readonly connections: readonly FakeConnection[];
-  /** The nth connection (from 0), as soon as its CONNECT came. */
+  /** Waits for the CONNECT of the nth connection (from 0). */
   connection(n: number): Promise<FakeConnection>;
-  /** What happens to packets from now on. */
+  /** Replaces the script for all further packets. */
   setScript(script: Script): void;
   /** Sockets that are open now. */
   open(): number;
 }
 
 export interface FakeConnection {
-  /** Null until it came. */
+  /** Null until the CONNECT arrives. */
   readonly connect: IConnectPacket | null;
   /** Every packet after CONNECT, the newest last. At most 1,000 are kept. */
   readonly packets: readonly Packet[];
   readonly isClosed: boolean;
-  /** Packets of one kind, as soon as there are `count` of them. */
+  /** Waits for `count` packets of one kind. */
   received(cmd: Packet["cmd"], count?: number): Promise<readonly Packet[]>;
   send(packet: Packet): void;
   sendBytes(bytes: Uint8Array): void;
@@ -39,7 +39,7 @@ export interface FakeConnection {
   end(): void;
   /** RST. */
   reset(): void;
-  /** Reads no more: what is sent to it stays unanswered, as by a host that is gone. */
+  /** Stops reading: everything sent to it stays unanswered, as with a host that has vanished. */
   freeze(): void;
 }
 
@@ -91,7 +91,7 @@ class Connection implements FakeConnection {
     parser.on("packet", (packet) => this.#take(packet));
     parser.on("error", () => socket.destroy());
     socket.on("data", (bytes) => parser.parse(bytes));
-    // The peer goes as it likes; `close` tells.
+    // The peer may close in any way; the `close` event follows.
     socket.on("error", () => socket.destroy());
   }
 

@@ -27,7 +27,7 @@ export const DEFINITIONS: readonly MachineDefinition[] = [
 
 const STARTED_AT = Date.now() - 3_725_000;
 
-/** What each actor of a calm service is in. */
+/** The state of each actor of a service without trouble. */
 const CALM: Readonly<Record<ServiceName, Readonly<Record<string, StateValue>>>> = {
   publisher: {
     supervisor: "RUNNING",
@@ -51,7 +51,7 @@ function machineOf(actor: string): string {
   return DEFINITIONS.some(({ id }) => id === actor) ? actor : "periodic";
 }
 
-/** An instance of a fleet, which numbers its own events. */
+/** An instance of a fleet. It numbers its own events. */
 export class FakeInstance {
   readonly service: ServiceName;
   readonly instance: string;
@@ -66,7 +66,7 @@ export class FakeInstance {
     this.#values = new Map(Object.entries(CALM[service]));
   }
 
-  /** Moves an actor. */
+  /** Moves an actor to another state. */
   move(actor: string, value: StateValue, event: string, edges: readonly string[] = []): ActorEvent {
     this.#values.set(actor, value);
     return { ...this.#stamp(), kind: "transition", event, edges, ...this.#actor(actor), ts: Date.now() };
@@ -100,7 +100,7 @@ export class FakeInstance {
   }
 }
 
-/** A fleet of `publishers` and `ackers`, named by number. */
+/** A fleet of `publishers` publishers and `ackers` ackers, named by number. */
 export function fakeFleet(publishers: number, ackers: number): FakeInstance[] {
   const many = (service: ServiceName, count: number): FakeInstance[] =>
     Array.from({ length: count }, (_, index) => new FakeInstance(service, `${service}-${index + 1}`));

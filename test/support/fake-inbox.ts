@@ -1,4 +1,4 @@
-/** An inbox of which a test gives the verbs that it needs; any other verb fails the test. */
+/** An inbox with the verbs that the test provides. Any other verb fails the test. */
 import type { Inbox } from "@acktor/acker/inbox/inbox";
 import type { InboxMessage } from "@acktor/acker/inbox/message";
 import type { Receipt } from "@acktor/acker/inbox/receive-messages";

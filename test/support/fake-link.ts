@@ -1,4 +1,4 @@
-/** A link without a broker: tests say what it answers. Only what the acker's and publisher's steps use. */
+/** A link without a broker: tests set its answers. It has only what the acker's and publisher's steps use. */
 import type {
   BreakerState,
   Link,
@@ -13,11 +13,11 @@ type Unsent = Extract<PublishOutcome, { kind: "unsent" }>["why"];
 export interface FakeLink extends Link {
   readonly published: { readonly message: OutgoingPublish; readonly settle: (outcome: PublishOutcome) => void }[];
   readonly subscribed: Map<string, Subscription>;
-  /** How many publishes it takes before `capacity` is 0. */
+  /** How many publishes the link accepts before `capacity` is 0. */
   room: number;
   state: "CONNECTED" | "DISCONNECTED";
   breaker: BreakerState;
-  /** Why it does not write a message, or null. */
+  /** Why the link does not write a message, or null. */
   refuses: (message: OutgoingPublish) => Unsent | null;
   shared: boolean;
   emit<K extends keyof LinkEvents>(event: K, fact: LinkEvents[K]): void;

@@ -1,6 +1,6 @@
 /**
- * The page's own server without a publisher behind it: it serves the built console under the publisher's headers, and
- * answers what a test wants it to. For what a real pair does not do on command: large fleets, floods of events, 401.
+ * The console's server without a publisher: it serves the built console under the publisher's headers, and gives the answers
+ * that a test sets. For what a real pair does not do on demand: large fleets, floods of events, 401.
  */
 import type { TestContext } from "node:test";
 import { addConsoleRoutes } from "@acktor/publisher/http/console-routes";
@@ -18,22 +18,22 @@ export interface FakePublisher {
   inspect(event: InspectEvent): void;
   /** Ends every stream that is open. */
   hangUp(): void;
-  /** Viewers that read the stream. */
+  /** Viewers of the stream. */
   viewers(): number;
   /** POSTs, as `path body`. */
   readonly posts: readonly string[];
-  /** Requests for what a restricted token is refused, and for the audit, as they came. */
+  /** Requests that a restricted token may not make, and requests for the audit, in order of arrival. */
   readonly asked: readonly string[];
-  /** What GET /v1/overview answers, on top of what is calm. */
+  /** Overrides the answer of GET /v1/overview; the default has no trouble. */
   overview: Record<string, unknown>;
 }
 
 export interface FakeOptions {
   readonly fleet: readonly FakeInstance[];
-  /** Bearer token that is then wanted. */
+  /** The required bearer token, when one is set. */
   readonly token?: string;
   readonly messages?: readonly Record<string, unknown>[];
-  /** What GET /v1/me answers; without: 404, as publishers before principals. */
+  /** The answer of GET /v1/me. Default: 404, as from a publisher without principals. */
   readonly me?: Record<string, unknown>;
   readonly audit?: readonly Record<string, unknown>[];
   readonly principals?: readonly Record<string, unknown>[];
@@ -139,7 +139,7 @@ export async function startFakePublisher(t: TestContext, options: FakeOptions): 
   return fake as FakePublisher;
 }
 
-/** What is answered to the creation of a token. */
+/** The answer to the creation of a token. */
 export const TOKEN = "acktor_4f9Qm2hZ8vXc1nB7tY5wK3rL6pD0sJgE";
 
 export const ID = "019ab1b5-7a3c-7d10-8c55-0242ac120002";

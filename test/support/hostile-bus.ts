@@ -1,4 +1,4 @@
-/** What a stranger on the bus may say: every subject, each with what belongs there and with what does not, in every form. */
+/** What a stranger may publish on the bus: on every subject, expected and unexpected messages in every form. */
 import { subjectsUnder } from "@acktor/shared/protocol/subjects";
 
 const SUBJECTS = subjectsUnder("acktor.v1");
@@ -15,7 +15,7 @@ export interface Hostile {
   readonly bytes: Uint8Array;
 }
 
-/** @param seed the same one gives the same messages */
+/** @param seed the same seed gives the same messages */
 export function hostileMessages(seed: number): () => Hostile {
   const random = mulberry(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
@@ -25,7 +25,7 @@ export function hostileMessages(seed: number): () => Hostile {
   };
 }
 
-/** A snapshot of an instance that is not there; `over` spoils it. */
+/** A snapshot of an instance that does not exist. `over` replaces fields with hostile ones. */
 export function foreignSnapshot(instance: string, over: Record<string, unknown> = {}): Record<string, unknown> {
   const names = { service: "acker", instance };
   const state = { machine: "link", event: null, edges: [], value: "A", context: {}, delays: [], can: [] };
@@ -66,7 +66,7 @@ function formOf(pick: Pick, random: () => number): Form {
       body: { v: 1, viewer: "v", definitions: true, recentBytes: 1e9 },
     }),
     () => ({ subject: SUBJECTS.snapshot("acker"), body: { v: 1, viewer: "v", definitions: true } }),
-    // Never one that an open bus would obey: its verb is unknown, or its service has no such command.
+    // Never a command that an instance on an open bus would execute: its verb is unknown, or its service has no such command.
     () => ({
       subject: SUBJECTS.command("acker", "acker-1", "replay"),
       body: { v: 1, who: "x", args: { a: 1 }, token: "x" },
@@ -84,7 +84,7 @@ function formOf(pick: Pick, random: () => number): Form {
 const DEEP = `${"[".repeat(40_000)}${"]".repeat(40_000)}`;
 const DEEP_OBJECTS = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
 
-/** JSON texts that stand where a value belongs. */
+/** JSON texts in the place of a value. */
 const VALUES: readonly string[] = [
   DEEP,
   DEEP_OBJECTS,
@@ -123,7 +123,7 @@ function spoil(body: Record<string, unknown>, pick: Pick, random: () => number):
   return Buffer.from(sealLike(text, pick));
 }
 
-/** With the form of a seal and the wrong key. */
+/** In the form of a seal, with the wrong key. */
 function sealLike(body: string, pick: Pick): string {
   const mac = pick(["0".repeat(64), "f".repeat(64), "", "x"]);
   return JSON.stringify({ v: 2, time: Date.now(), nonce: "0123456789abcdef", mac, body });

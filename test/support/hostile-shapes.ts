@@ -1,6 +1,6 @@
 /**
- * What a stranger may write where JSON is expected: too deep, too wide, too large, of wrong types, with texts and numbers that
- * stores and parsers stumble over. Each shape is made for a number, so that no two are alike.
+ * What a stranger may write in the place of JSON: too deep, too wide, too large, of wrong types, with texts and numbers that
+ * break stores and parsers. Each shape is made from a number, so that no two are equal.
  */
 export type Shape = (n: number) => string;
 
@@ -25,7 +25,7 @@ const VALUES: Readonly<Record<string, Shape>> = {
   "deep objects": () => `${'{"a":'.repeat(500)}1${"}".repeat(500)}`,
 };
 
-/** Whole texts, for any receiver. */
+/** Complete texts, for any receiver. */
 const TEXTS: Readonly<Record<string, Shape>> = {
   nothing: () => "",
   "no JSON": (n) => `hello ${n}`,
@@ -41,7 +41,7 @@ const TEXTS: Readonly<Record<string, Shape>> = {
 
 /**
  * Objects with these fields in which one field at a time is hostile, and the texts.
- * @param fields the honest members, as JSON, by name; each may depend on a number
+ * @param fields the valid members, as JSON, by name; each may depend on a number
  */
 export function hostileObjects(fields: Readonly<Record<string, Shape>>): readonly Shape[] {
   const names = Object.keys(fields);

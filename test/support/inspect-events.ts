@@ -1,9 +1,9 @@
-/** What `GET /v1/events` says, for tests that compare it with what is seen. */
+/** The events of `GET /v1/events`, for tests that compare them with what a page shows. */
 import type { ActorEvent, InspectEvent } from "@acktor/shared/inspect/wire";
 
 const LIMIT_MS = 20_000;
 
-/** Resolves with the first event from now on, of an actor, that `matches`. */
+/** Resolves with the actor's first event from now on that `matches`. */
 export async function firstEvent(url: string, matches: (event: ActorEvent) => boolean): Promise<ActorEvent> {
   const response = await fetch(`${url}/v1/events`, { signal: AbortSignal.timeout(LIMIT_MS) });
   if (response.body === null) throw new Error(`no stream: HTTP ${response.status}`);

@@ -1,4 +1,4 @@
-/** An intake before an outbox that the test answers for. */
+/** An intake with an outbox whose answers the test gives. */
 import { Intake, type IntakeParts } from "@acktor/publisher/intake/intake";
 import type { AcceptedMessage } from "@acktor/publisher/intake/validate-message";
 import { WaitingLevel } from "@acktor/publisher/janitor/waiting-level";
@@ -15,13 +15,13 @@ export interface IntakeRig {
   readonly intake: Intake;
   readonly inserts: InsertCall[];
   readonly offered: { readonly messages: readonly LeasedMessage[]; readonly leaseEndsAt: number }[];
-  /** Reservations that were not given back. */
+  /** Reservations that were not returned. */
   reserved: number;
   wakes: number;
   now: number;
   room: number;
   ready: boolean;
-  /** What its troubles were given up with. */
+  /** The failures that the intake reported when it gave up. */
   readonly faults: string[];
   full: (adding: number) => boolean;
   answer: (call: InsertCall) => InsertResult | Promise<InsertResult>;
@@ -83,7 +83,7 @@ export function insertedRow({ messageId }: NewMessage) {
 
 const HELLO = checksumOf("hello", "utf8");
 
-/** A validated message; its payload is what tests tell it by. */
+/** A validated message. Tests identify it by its payload. */
 export function acceptedMessage(over: Partial<AcceptedMessage> = {}): AcceptedMessage {
   const payload = over.payload ?? "hello";
   return {

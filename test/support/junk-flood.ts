@@ -1,6 +1,6 @@
 /**
- * PUBLISHes by the ten thousand, from plain sockets: a driver could not make as many. They are encoded once, and written as
- * fast as a rate allows and the broker takes them.
+ * Tens of thousands of PUBLISHes from plain sockets; a driver could not make as many. They are encoded once, and written at a
+ * given rate, or as fast as the broker reads.
  */
 import { randomUUID } from "node:crypto";
 import net from "node:net";
@@ -9,18 +9,18 @@ import { generate } from "mqtt-packet";
 import { cleanUp } from "./cleanup.ts";
 
 export interface Flood {
-  /** PUBLISHes that the sockets have taken. */
+  /** PUBLISHes that were written to the sockets. */
   readonly sent: () => number;
   stop(): void;
 }
 
 const SOCKETS = 4;
-/** PUBLISHes in one write. A large one costs the process, which shares its cores with what it floods, next to nothing. */
+/** PUBLISHes per write. Large writes cost little CPU: this process shares the cores with the services that it floods. */
 const CHUNK = 1_000;
 const DIFFERENT = 20_000;
 const MOST_WAITING_BYTES = 262_144;
 
-/** @param perSecond what is aimed at; less where the broker does not take it */
+/** @param perSecond the target rate; the broker may take less */
 export async function startFlood(t: TestContext, brokerUrl: string, perSecond: number): Promise<Flood> {
   const { hostname, port } = new URL(brokerUrl);
   const sockets = await Promise.all(
@@ -58,7 +58,7 @@ export async function openSocket(t: TestContext, host: string, port: number, cli
   return socket;
 }
 
-/** Under the ack prefix: ids that do not exist, forms that an ack may have, and forms that it may not. */
+/** Junk under the ack prefix: unknown ids, in valid and invalid forms of an ack. */
 function junk(_: unknown, at: number): Buffer {
   const id = at % 7 === 0 ? "not-an-id" : randomUUID();
   const payloads = ["{}", '{"client_id":"junk"}', "[]", "x".repeat(200), '{"signature":"hmac-sha256:00"}'];

@@ -1,11 +1,11 @@
-/** A logger whose lines the test reads. */
+/** A logger that keeps its lines for the test. */
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 
 export interface KeptLogger {
   readonly logger: Logger;
-  /** As written. */
+  /** The lines as written. */
   readonly lines: string[];
-  /** Their messages. */
+  /** The lines' messages. */
   messages(): string[];
 }
 

@@ -1,13 +1,13 @@
 /**
- * A process whose transactions lose their backend in the middle, on a busy pool: what is left of each is counted by SQL.
- * A process of its own, because the driver may end it by an uncaught error (porsager/postgres #1208).
+ * Runs transactions on a busy pool and kills their backends in the middle; SQL then counts what each transaction left.
+ * It is a separate process, because the driver may end it by an uncaught error (porsager/postgres #1208).
  *
  *   kill-transactions.ts <url> <transactions> <fenced|plain|pg>
  *
  * Prints one line of JSON: how many callers received a commit or a failure, and uncaught errors.
  *
- * postgres.js notifies the caller of the loss immediately, while the caller's function still runs: what it sends then goes to
- * the next user of the connection. Such a pool may never answer again, so each transaction has its own.
+ * postgres.js notifies the caller of the loss immediately, while the caller's function still runs: the function's next statement
+ * reaches the next user of the connection. Such a pool may never answer again, so each transaction has its own pool.
  */
 import { enqueue, fence } from "@acktor/shared/client";
 import pg from "pg";
@@ -16,7 +16,7 @@ import postgres from "postgres";
 const [, , url = "", count = "0", kind = "fenced"] = process.argv;
 const total = Number(count);
 const AT_A_TIME = 10;
-/** A transaction that is not told anything for this long never will be. */
+/** A transaction without a result after this time never gets one. */
 const SILENCE_MS = 500;
 const outcomes = { committed: 0, failed: 0, uncaught: 0, killed: 0 };
 process.on("uncaughtException", () => outcomes.uncaught++);
@@ -30,7 +30,7 @@ let started = 0;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Kills, and of every two times waits once until the driver has noticed: then it sends what follows to a new backend. */
+/** Kills the backend. Every second time it also waits until the driver has noticed, so the next statement reaches a new one. */
 async function kill(pid: number): Promise<void> {
   await admin`select pg_terminate_backend(${pid})`;
   outcomes.killed++;
@@ -42,7 +42,7 @@ async function kill(pid: number): Promise<void> {
   await pause(5);
 }
 
-/** Resolves when the caller's function has ended, which may be later than the driver's word about the transaction. */
+/** Resolves when the caller's function has ended, which may be later than the driver's result of the transaction. */
 async function byPostgresJs(label: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => undefined });
   let body: Promise<unknown> = Promise.resolve();
@@ -87,7 +87,7 @@ async function byPg(label: string): Promise<void> {
   }
 }
 
-/** What else the pool does: it takes the connections that killed transactions leave. */
+/** The pool's other traffic: it uses the connections that killed transactions leave. */
 async function neighbour(sql: postgres.Sql, label: string): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`insert into business values (${label})`;

@@ -1,10 +1,10 @@
-/** Leased rows, as the dispatcher takes them, without a database. */
+/** Leased rows for the dispatcher, without a database. */
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 
 let made = 0;
 
-/** A plain row that was claimed for the first time; ids are numbered. */
+/** A plain row at its first claim. Ids are numbered. */
 export function leased(over: Partial<LeasedMessage> = {}): LeasedMessage {
   made++;
   const payload = over.payload ?? `content ${made}`;

@@ -1,4 +1,4 @@
-/** An acker as a library in this process, a database with tables of an application, a broker, and a plain client. */
+/** The acker library in this process, a database with an application's tables, a broker, and a plain client. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type AckerOptions, createAcker, type RunningLibraryAcker } from "@acktor/acker";
@@ -18,7 +18,7 @@ export interface LibraryRig {
   ask(text: string): Promise<Rows[]>;
   /** Sends a message in the tutorial's envelope. */
   send(topic: string, id: string, content?: string, over?: Rows): Promise<void>;
-  /** Waits for an ack of a message that is no request for patience. */
+  /** Waits for a message's ack, ignoring requests for patience. */
   answer(id: string, timeoutMs?: number): Promise<Rows>;
 }
 
@@ -49,7 +49,7 @@ export async function libraryRig(t: TestContext): Promise<LibraryRig> {
       assert.ok(acker.ok, acker.ok ? "" : acker.faults.join("\n"));
       cleanUp(t, () => acker.stop());
       assert.deepEqual(await acker.started, { ok: true });
-      // Retained: it is there once its subscriptions are.
+      // The birth is retained, and is published after the subscriptions.
       await client.hears("delivery/acker/library", 1, 15_000);
       return acker;
     },

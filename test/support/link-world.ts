@@ -1,4 +1,4 @@
-/** The link machine in simulated time, with a session that the test drives and that counts how many sessions are alive. */
+/** The link machine in simulated time. The test drives its sessions and counts those that are open. */
 import { classifyFailure, remedyFor } from "@acktor/shared/link/classify-failure";
 import type { BrokerLimits } from "@acktor/shared/link/link";
 import type {
@@ -28,13 +28,13 @@ export interface LinkWorld {
   readonly facts: LinkFact[];
   /** Versions of all sessions so far, the newest last. */
   readonly versions: (4 | 5)[];
-  /** Sessions that live now. */
+  /** Sessions that are open now. */
   live(): number;
-  /** What the live session says; nothing happens where there is none. */
+  /** An event of the open session; without one it has no effect. */
   say(event: SessionEvent): void;
   connected(): void;
   ended(input: FailureInput): void;
-  /** The live session ends by an error of its own. */
+  /** The open session ends by its own error. */
   crash(error: Error): void;
   send(event: LinkEvent): void;
   /** Lets time pass in steps of 10 ms, so that timers set by timers fire too. */
@@ -106,7 +106,7 @@ export function linkWorld(policy: Partial<LinkPolicy> = {}, random = () => 0.5):
   };
 }
 
-/** One that is CONNECTED. */
+/** A link that is CONNECTED. */
 export function connectedWorld(...parameters: Parameters<typeof linkWorld>): LinkWorld {
   const world = linkWorld(...parameters);
   world.send({ type: "link.connect" });
@@ -114,7 +114,7 @@ export function connectedWorld(...parameters: Parameters<typeof linkWorld>): Lin
   return world;
 }
 
-/** Fails `times` connects in a row, waiting out the backoff of each. */
+/** Fails `times` connects in a row, and waits for the backoff after each. */
 export function failConnects(world: LinkWorld, times: number): void {
   for (let i = 0; i < times; i++) {
     world.ended({ kind: "error", code: "ECONNREFUSED", message: "connect ECONNREFUSED" });

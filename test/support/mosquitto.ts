@@ -1,4 +1,4 @@
-/** A mosquitto with a configuration of one's own, for tests of what only a real broker does. */
+/** A mosquitto with the test's own configuration, for behaviour that only a real broker has. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -12,7 +12,7 @@ export interface Mosquitto {
   /** mqtt://127.0.0.1:port */
   readonly url: string;
   readonly pid: number;
-  /** What it has logged. */
+  /** Mosquitto's log. */
   log(): string;
 }
 
@@ -23,7 +23,7 @@ export interface MosquittoOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** Starts one, stopped with the test. Null, and the test is skipped, where there is no mosquitto. */
+/** Starts mosquitto, and stops it with the test. Where it is not installed: skips the test and returns null. */
 export async function startMosquitto(t: TestContext, options: MosquittoOptions = {}): Promise<Mosquitto | null> {
   const program = need("mosquitto", t);
   if (program === null) return null;
@@ -40,7 +40,7 @@ export async function startMosquitto(t: TestContext, options: MosquittoOptions =
   return { url: `mqtt://127.0.0.1:${port}`, pid: broker.pid, log: broker.output };
 }
 
-/** Its defaults (Nagle's algorithm; 20 in flight; 1,000 in a queue) stall or drop. As root it keeps to root's files. */
+/** Mosquitto's defaults (Nagle's algorithm; 20 in flight; 1,000 in a queue) stall or drop. As root it stays root: it must read root's files. */
 function settings(port: number): string[] {
   const { uid } = os.userInfo();
   return [
@@ -51,7 +51,7 @@ function settings(port: number): string[] {
     "set_tcp_nodelay true",
     "max_inflight_messages 2000",
     "max_queued_messages 100000",
-    // Standard output is buffered when it is no terminal.
+    // Standard output is buffered when it is not a terminal.
     "log_dest stderr",
     "log_type all",
   ];

@@ -5,25 +5,25 @@ import { type Running, run } from "./processes.ts";
 import { need } from "./require.ts";
 
 export interface NatsServer {
-  /** nats://127.0.0.1:port, with the credentials where it wants some. */
+  /** nats://127.0.0.1:port, with credentials where the server requires them. */
   readonly url: string;
   readonly port: number;
-  /** What the one that runs has said. */
+  /** The output of the running server. */
   log(): string;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** On the same port; with other arguments where they are given. */
+  /** Starts the server again on the same port, with other arguments if given. */
   start(args?: readonly string[]): Promise<void>;
 }
 
 export interface NatsServerOptions {
-  /** As on its command line: `--auth`, a token. */
+  /** Command line arguments, such as `--auth` and a token. */
   readonly args?: readonly string[];
-  /** What stands before the @ of the URL. */
+  /** The part of the URL before the @. */
   readonly credentials?: string;
 }
 
-/** Starts one, stopped with the test. Null, and the test is skipped, where there is no nats-server. */
+/** Starts nats-server, and stops it with the test. Where it is not installed: skips the test and returns null. */
 export async function startNatsServer(t: TestContext, options: NatsServerOptions = {}): Promise<NatsServer | null> {
   const program = need("nats-server", t);
   if (program === null) return null;

@@ -1,6 +1,6 @@
 /**
- * Runs inside a network namespace of the lab's own, as `chaos run --driver netns` does: a cable, a server behind it, real
- * packet loss. Prints what it saw; with `stay` it waits then, to be killed.
+ * Runs inside the lab's own network namespace, as `chaos run --driver netns` does: a cable, a server at its other end, real
+ * packet loss. Prints what it observed. With `stay` it then waits to be killed.
  */
 import net from "node:net";
 import { makeBrokerRoom } from "@acktor/chaos/netns/broker-room";
@@ -17,10 +17,10 @@ const LINES = ["publisher.mqtt", "acker.mqtt"] as const;
 const room = await makeBrokerRoom();
 const server = startChild(room.wrap({ file: process.execPath, args: ["-e", ECHO] }));
 const line = await connect(room.host, PORT);
-/** A server outside the namespace, as PostgreSQL is, behind the proxy of its line. */
-const beside = net.createServer((socket) => socket.pipe(socket));
-await new Promise<void>((resolve) => beside.listen(0, "127.0.0.1", resolve));
-const proxy = await startTcpProxy({ target: (beside.address() as net.AddressInfo).port });
+/** A server outside the namespace, like PostgreSQL, with a proxy in front of it. */
+const outside = net.createServer((socket) => socket.pipe(socket));
+await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
+const proxy = await startTcpProxy({ target: (outside.address() as net.AddressInfo).port });
 const world = { lines: { "publisher.db": proxy } } as unknown as World;
 const database = await connect("127.0.0.1", proxy.port);
 const clear = await echo(line);
@@ -59,7 +59,7 @@ if (process.argv[2] === "stay") await passes(60_000);
 line.destroy();
 database.destroy();
 await proxy.stop();
-beside.close();
+outside.close();
 await server.kill();
 await room.stop();
 process.exit(0);

@@ -1,4 +1,4 @@
-/** A collector of spans: OTLP over HTTP in JSON, on loopback. Keeps what it is sent. */
+/** A collector of spans: OTLP over HTTP in JSON, on loopback. It keeps what it receives. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
@@ -21,7 +21,7 @@ export interface Collector {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string;
   readonly spans: readonly CollectedSpan[];
-  /** Bodies as they came. */
+  /** Bodies in order of arrival. */
   readonly bodies: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** A fresh outbox on a real PostgreSQL, and messages to put into it. */
+/** A new outbox on a real PostgreSQL, and messages for it. */
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
@@ -29,7 +29,7 @@ export interface TestOutbox {
   ): Promise<{ code: string; constraint: string | null; message: string }>;
 }
 
-/** A migrated outbox in a database of its own; the pool ends with the test. */
+/** A migrated outbox in its own database. The pool is stopped with the test. */
 export async function testOutbox(t: TestContext, version: 15 | 18): Promise<TestOutbox> {
   const { url } = await testDatabase(t, { version });
   const pool = testPool(t, url);
@@ -49,7 +49,7 @@ export async function testOutbox(t: TestContext, version: 15 | 18): Promise<Test
   };
 }
 
-/** Another pool on the same database, as another replica would have. */
+/** Another pool on the same database, like that of another replica. */
 export function testPool(t: TestContext, url: string, size = 5): Pool {
   const pool = createPool({ url, size, applicationName: "acktor-test", deadlineMs: 20_000 });
   t.after(() => pool.stop());
@@ -58,11 +58,11 @@ export function testPool(t: TestContext, url: string, size = 5): Pool {
 
 export function rowsOf<Row>(result: DbResult<Row>): readonly Row[] {
   if (!result.ok) throw new Error(`${result.failure.code}: ${result.failure.message}`);
-  // A plain array: the driver gives a subclass, which deepEqual tells apart.
+  // A plain array: the driver returns a subclass, which deepEqual distinguishes.
   return Array.from(result.rows);
 }
 
-/** The value of a verb that must succeed. */
+/** The value of a call that must succeed. */
 export function given<T>(
   result: { ok: true; value: T } | { ok: false; failure: { code: string; message: string } },
 ): T {
@@ -70,7 +70,7 @@ export function given<T>(
   return result.value;
 }
 
-/** A plain message, not leased unless asked for. */
+/** A plain message, without a lease by default. */
 export function message(over: Partial<NewMessage> = {}): NewMessage {
   const payload = over.payload ?? randomBytes(8).toString("hex");
   return {

@@ -1,6 +1,6 @@
 /**
- * What a page takes of the machine: the memory of its renderer process, which holds its objects, its document, what is
- * drawn, and the browser's own code for it.
+ * A page's memory: that of its renderer process, which holds the page's objects, its document, its rendering and the
+ * browser's own code for it.
  */
 import { readFileSync } from "node:fs";
 import type { Browser } from "../../tools/workshop/browser.ts";
@@ -9,15 +9,15 @@ const KIB = 1_024;
 const MB = 1e6;
 
 export interface PageMemory {
-  /** Megabytes of the renderer alone, shared with no other process: what the browser's own task manager shows. */
+  /** Megabytes that only the renderer uses: the figure in the browser's task manager. */
   readonly privateMb: number;
-  /** The same and its part of what it shares with other processes, like the program's own text. */
+  /** The same, plus the renderer's share of memory that several processes use, such as the program's code. */
   readonly proportionalMb: number;
 }
 
 /**
- * Of the largest renderer: a browser with one page keeps a second, empty one in store. After a collection of garbage.
- * Linux alone tells it.
+ * The memory of the largest renderer, after a garbage collection: a browser with one page keeps a second, empty renderer
+ * ready. Only Linux reports it.
  */
 export async function memoryOfPage(browser: Browser): Promise<PageMemory> {
   const session = await browser.newBrowserCDPSession();

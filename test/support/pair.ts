@@ -1,6 +1,6 @@
 /**
- * A publisher and an acker as real processes, with a database of their own: the stage on which
- * end-to-end tests play. What is true in the end is asked by SQL (the judge of tools/chaos).
+ * A publisher and an acker as real processes with their own database: the stage of end-to-end tests.
+ * SQL decides the result (the judge of tools/chaos).
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -16,7 +16,7 @@ import { testDatabase } from "./postgres.ts";
 import { type Environment, type Service, startService } from "./processes.ts";
 import { until } from "./until.ts";
 
-/** Shorter waits than in production: the logic is the same, and a fault is over in seconds. */
+/** Shorter waits than in production: the logic is the same, and recovery takes seconds. */
 export const QUICK: Environment = {
   ACKTOR_ACK_TIMEOUT_MIN: "500ms",
   ACKTOR_RETRY_BASE: "200ms",
@@ -27,31 +27,31 @@ export const QUICK: Environment = {
   ACKTOR_LEASE: "5s",
 };
 
-/** Errors of our own. No fault from outside may make a service log one. */
+/** Log messages of internal errors. No external fault may make a service log one. */
 const OWN_ERROR = /uncaught|unhandled|(Type|Reference|Range|Syntax)Error|ended by an error|a role ended/i;
 
 export interface Stage {
   readonly databaseUrl: string;
   readonly broker: TestBroker;
   readonly pool: Pool;
-  /** Starts a publisher and waits until it is ready and connected. `env` comes on top of the stage's. */
+  /** Starts a publisher and waits until it is ready and connected. `env` overrides the stage's. */
   publisher(env?: Environment): Promise<PublisherProcess>;
   /** Starts an acker of all topics below `e2e/` and waits until it is ready. */
   acker(env?: Environment): Promise<Service>;
   /** Rows of a statement that must succeed. */
   sql<Row = Record<string, unknown>>(text: string, params?: readonly Param[]): Promise<readonly Row[]>;
   /**
-   * Waits until no row of the outbox is live, then judges; a row that does not end shows up as lost. What was expected
-   * before stays expected, so that several scenes can play on one stage. No service may have met an error of its own.
+   * Waits until every row of the outbox is final, then judges; a row that stays live counts as lost. Earlier expectations
+   * stay, so that several scenes can use one stage. Fails when a service logged an internal error.
    */
   assertDelivered(expected: Expectation, timeoutMs?: number): Promise<void>;
 }
 
 export interface StageOptions {
   readonly broker: BrokerCase;
-  /** For every service of the stage, on top of QUICK. */
+  /** Settings of every service of the stage; they override QUICK. */
   readonly env?: Environment;
-  /** A server of the test's own, to be killed; by default a database on the shared one. */
+  /** The test's own server, which the test can kill. Default: a database on the shared server. */
   readonly databaseUrl?: string;
 }
 
@@ -102,7 +102,7 @@ export async function setStage(t: TestContext, options: StageOptions): Promise<S
   };
 }
 
-/** Waits for the last live row to end; what does not is the verdict's to name. */
+/** Waits until no row is live. The verdict names rows that stay live. */
 async function allEnded(sql: Stage["sql"], timeoutMs: number): Promise<void> {
   const live = "select count(*)::int4 live from publisher.message_delivery where due_at is not null";
   const end = performance.now() + timeoutMs;
@@ -129,15 +129,15 @@ export interface ErrorAnswer {
 export interface PublisherProcess extends Service {
   /** POST /v1/messages. */
   post(body: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** The same, where anything but 201 is a fault of the test. @returns the id */
+  /** The same; any status but 201 fails the test. @returns the id */
   send(body: object): Promise<string>;
-  /** POST of any route with any body; for bodies that are no JSON, give text or bytes. */
+  /** POST to any route with any body. Pass text or bytes for a body that is not JSON. */
   request(
     route: string,
     body: object | string | Uint8Array,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Reply>;
-  /** The state of a message, as GET /v1/messages/:id has it. */
+  /** The state of a message in GET /v1/messages/:id. */
   state(id: string): Promise<string>;
 }
 
@@ -147,11 +147,11 @@ export interface Reply {
   readonly headers: Headers;
 }
 
-/** One that was killed is started again with `env`'s HTTP_PORT, so that its callers find it. */
+/** Pass HTTP_PORT in `env` to start a killed publisher again on its port, so that its callers reach it. */
 async function startPublisher(t: TestContext, env: Environment): Promise<PublisherProcess> {
   const service = await startService(t, "publisher", { HTTP_PORT: String(await anyPort()), ...env });
   await service.ready();
-  // A publisher is ready without a broker; an ack that a test gives too early would not be heard.
+  // A publisher is ready without a broker: it would miss an ack that a test sends too early.
   await until(async () => (await linkState(service)) === "CONNECTED", 10_000, "the publisher to be CONNECTED");
   return withClient(service);
 }
@@ -205,7 +205,7 @@ export function toAnswer({ status, json, headers }: Reply): Answer {
   return { kind: "unknown", status, why: JSON.stringify(json) };
 }
 
-/** State of a service's connection: both say it on /v1/status. */
+/** State of a service's connection: both services report it on /v1/status. */
 export async function linkState(service: Service): Promise<string> {
   const response = await fetch(`${service.url}/v1/status`);
   const { connection } = (await response.json()) as { connection?: { state: string } };

@@ -5,8 +5,8 @@ const LOWEST = 15_000;
 const COUNT = 15_000;
 
 /**
- * A free port of 127.0.0.1, below the range from which systems take ports for outgoing connections: a server that is
- * stopped and started again on it finds it free.
+ * A free port of 127.0.0.1, below the range that systems use for outgoing connections: it is still free when a stopped server
+ * starts again on it.
  */
 export async function anyPort(): Promise<number> {
   for (;;) {

@@ -1,8 +1,8 @@
 /**
- * Real PostgreSQL for tests: a fresh database each, on a server that is shared, or a server of one's own to kill.
+ * Real PostgreSQL for tests: a new database for each test on a shared server, or a server that the test can kill.
  *
  * The shared servers are those of `npm test`, which names them in ACKTOR_TEST_PG18 and ACKTOR_TEST_PG15. A test file that
- * is run alone starts its own at the first call and stops it at its end.
+ * runs alone starts its own servers at the first call and stops them at its end.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -52,7 +52,7 @@ export interface TestDatabase {
   readonly name: string;
 }
 
-/** A fresh, empty database. It is dropped when the test has passed, and kept for a look when it has failed. */
+/** A new, empty database. It is dropped when the test has passed, and kept for inspection when it has failed. */
 export async function testDatabase(t: TestContext, options: { version?: PostgresVersion } = {}): Promise<TestDatabase> {
   const shared = await sharedUrl(options.version ?? 18);
   const name = `t_${randomBytes(6).toString("hex")}`;
@@ -60,7 +60,7 @@ export async function testDatabase(t: TestContext, options: { version?: Postgres
   const url = new URL(shared);
   url.pathname = `/${name}`;
   cleanUp(t, async () => {
-    // In Node since 20.12, in its types for 20 not yet.
+    // Node has it since 20.12; its types for 20 do not.
     const { passed } = t as TestContext & { readonly passed: boolean };
     if (passed) await administer(shared, `drop database if exists ${name} with (force)`);
     else t.diagnostic(`database kept: ${name} on port ${url.port}`);

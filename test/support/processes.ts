@@ -1,5 +1,5 @@
 /**
- * Programs of ours, run as processes of their own.
+ * The repository's programs, as separate processes.
  *
  * Invariants:
  *  1. A process that a test started is dead when the test has ended, also when the test failed.
@@ -18,7 +18,7 @@ import { until } from "./until.ts";
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** Of the tests' environment, what a program needs; TEST_RUN_ID lets the runner find processes that were left over. */
+/** The variables of the tests' environment that a program needs. TEST_RUN_ID lets the runner find leftover processes. */
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "LANG", "TEST_RUN_ID"];
 const OUTPUT_LIMIT = 1_048_576;
 const STOP_LIMIT_MS = 15_000;
@@ -38,7 +38,7 @@ export interface Running {
   /** Resolves with the first match of `pattern` in the output; throws when the process ends without it. */
   says(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   signal(name: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL after 15 s, which fails the test by the exit it gives. */
+  /** SIGTERM, then SIGKILL after 15 s. The exit of a SIGKILL fails the test. */
   stop(): Promise<Exit>;
   /** SIGKILL. */
   kill(): Promise<Exit>;
@@ -47,11 +47,11 @@ export interface Running {
 export interface RunOptions {
   readonly env?: Environment;
   readonly cwd?: string;
-  /** In a process group of its own, so that a signal to `-pid` reaches what a terminal's Ctrl-C would reach. */
+  /** Runs in its own process group, so that a signal to `-pid` reaches every process that a terminal's Ctrl-C reaches. */
   readonly group?: boolean;
 }
 
-/** The few variables that any program needs, and `env` on top. */
+/** The variables that any program needs, overridden by `env`. */
 export function environment(env: Environment = {}): Record<string, string> {
   const passed = PASSED_ON.flatMap((name) => {
     const value = process.env[name];
@@ -147,13 +147,13 @@ export async function startService(t: TestContext, name: "publisher" | "acker", 
   return { ...running, url, port, ready: (timeoutMs = 15_000) => waitFor("/readyz", timeoutMs) };
 }
 
-/** True while the process can still do something; a zombie cannot. */
+/** True while the process can still run; false for a zombie. */
 export async function isAlive(pid: number): Promise<boolean> {
   return (await findProcess(pid)) !== null;
 }
 
 /**
- * Numbers of the live processes that work in `folder` or name it on their command line. Empty where there is no /proc.
+ * Ids of live processes whose working directory is `folder` or whose command line names it. Empty without /proc.
  */
 export async function processesUnder(folder: string): Promise<number[]> {
   if (process.platform !== "linux") return [];

@@ -1,11 +1,11 @@
-/** Servers that some tests want and a machine may not have. */
+/** Servers that some tests need and a machine may lack. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 
-/** Debian keeps servers where an ordinary user's PATH does not look. */
+/** Debian installs servers outside an ordinary user's PATH. */
 const MORE_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/homebrew/bin"];
 
-/** Where distributions put PostgreSQL 15. */
+/** Where distributions install PostgreSQL 15. */
 const FOLDERS_OF_POSTGRES_15 = [
   "/usr/lib/postgresql/15/bin",
   "/usr/pgsql-15/bin",
@@ -26,12 +26,12 @@ function searchPath(): string[] {
   return [...(process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder !== ""), ...MORE_FOLDERS];
 }
 
-/** True when ACKTOR_REQUIRE names the server: its absence is then a failure, not a reason to leave tests out. */
+/** True when ACKTOR_REQUIRE names the server: its absence then fails the tests instead of skipping them. */
 export function isRequired(server: OptionalServer): boolean {
   return requiredNames().includes(server);
 }
 
-/** What ACKTOR_REQUIRE names, known or not. */
+/** The names in ACKTOR_REQUIRE, including unknown ones. */
 export function requiredNames(): string[] {
   const names = (process.env["ACKTOR_REQUIRE"] ?? "").split(",").map((name) => name.trim());
   return names.filter((name) => name !== "");

@@ -1,4 +1,4 @@
-/** Envelopes and acks with signatures, as both ends make them. */
+/** Signed envelopes and acks, as the services make them. */
 import { EnvelopeSeal } from "@acktor/publisher/dispatch/envelope-seal";
 import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
 import type { Ack } from "@acktor/shared/protocol/ack";
@@ -10,7 +10,7 @@ import type { NamedKey } from "@acktor/shared/protocol/keys";
 /** Id of the outbox where the test has no database. */
 export const OUTBOX = "5b0c0e0e-0000-4000-8000-000000000001";
 
-/** Of a publisher without a key. */
+/** Of a publisher without a signing key. */
 export const UNSEALED = new EnvelopeSeal(null, new OutboxIdentity());
 
 /** What a signer signs with. */
@@ -51,7 +51,7 @@ export function trustOf(over: Partial<AckTrustOptions>): AckTrust {
   return trust;
 }
 
-/** An envelope with what is left out filled in, signed as a publisher signs. As an object of JSON. */
+/** An envelope with defaults for missing fields, signed as by a publisher, as a JSON object. */
 export function sealed(over: Partial<Envelope> & Pick<Envelope, "message_id" | "topic">, key: TestKey): object {
   const content = over.content ?? "";
   const envelope: Envelope = {

@@ -1,4 +1,4 @@
-/** A publisher in this process against a broker and a database of the test. */
+/** A publisher in this process with the test's broker and database. */
 import type { TestContext } from "node:test";
 import { startPublisher } from "@acktor/publisher/app";
 import { cleanUp } from "./cleanup.ts";
@@ -8,12 +8,12 @@ export interface TestPublisher {
   readonly url: string;
   /** Log lines as written. */
   readonly log: readonly string[];
-  /** A request of JSON, with the token where there is one. */
+  /** A request with a JSON body, and with the token if there is one. */
   ask(method: string, route: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<TestAnswer>;
   /** POST /v1/messages, which must be accepted. @returns the id */
   send(body: object): Promise<string>;
   state(id: string): Promise<string>;
-  /** What became of everything under the ack prefix. */
+  /** The outcomes of everything that arrived under the ack prefix. */
   acks(): Promise<Readonly<Record<string, number>>>;
 }
 
@@ -24,7 +24,7 @@ export interface TestAnswer {
   readonly headers: Headers;
 }
 
-/** Starts one; it is RUNNING and CONNECTED when this resolves. Stopped after the test. */
+/** Starts a publisher. It is RUNNING and CONNECTED when this resolves, and is stopped after the test. */
 export async function testPublisher(t: TestContext, env: Readonly<Record<string, string>>): Promise<TestPublisher> {
   const log: string[] = [];
   const token = env["ACKTOR_API_TOKEN"];

@@ -1,11 +1,11 @@
-/** A request with any headers, also those that `fetch` keeps for itself. */
+/** A request with any headers, also those that `fetch` does not allow. */
 import http from "node:http";
 
 export interface RawAnswer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly text: string;
-  /** The code of an error of ours. */
+  /** The code in acktor's error body. */
   readonly code: string | null;
 }
 
@@ -15,7 +15,7 @@ export interface RawRequest {
   readonly body?: string;
 }
 
-/** @param url of the service; the Host header is that of the url unless it is given */
+/** @param url of the service; the Host header defaults to the url's host */
 export function rawRequest(
   url: string,
   route: string,

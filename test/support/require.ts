@@ -1,8 +1,11 @@
-/** What a test needs and a machine may not have: skipped aloud, or failed where ACKTOR_REQUIRE names it. */
+/**
+ * Programs that a test needs and a machine may lack: the test is reported as skipped, or fails where ACKTOR_REQUIRE names
+ * the program.
+ */
 import type { TestContext } from "node:test";
 import { findServer, isRequired, type OptionalServer } from "./programs.ts";
 
-/** The path of a server's program, or null after the test was skipped because it is missing. */
+/** The path of a server's program, or null after the test was skipped because the program is missing. */
 export function need(server: OptionalServer, t: TestContext): string | null {
   const program = findServer(server);
   if (program !== null) return program;

@@ -1,6 +1,6 @@
 /**
- * Every documented role on one database: the owner who migrates (no superuser), a role for each service with its grants.sql, an application with
- * the grant that docs/how-to/enqueue-in-your-transaction.md names, a second one, and a stranger without any.
+ * Every documented role on one database: the owner, who migrates and is no superuser; a role for each service with its
+ * grants.sql; two applications with the grant of docs/how-to/enqueue-in-your-transaction.md; and a stranger without grants.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -27,7 +27,7 @@ export type Roles = Readonly<Record<RoleName, DatabaseRole>>;
 
 const root = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));
 
-/** A migrated database and its roles; all of it leaves with the test. */
+/** A migrated database and its roles. Both are dropped after the test. */
 export async function testRoles(t: TestContext, version: PostgresVersion): Promise<Roles> {
   const { url, name } = await testDatabase(t, { version });
   const admin = roleAt(t, url, decodeURIComponent(new URL(url).username));
@@ -40,7 +40,7 @@ export async function testRoles(t: TestContext, version: PostgresVersion): Promi
   }
   const [publisher, acker] = [await make("publisher"), await make("acker")];
   for (const [schema, role] of [["publisher", publisher] as const, ["acker", acker] as const]) {
-    // Twice, as at each start.
+    // Applied twice, because every start applies it again.
     for (let times = 0; times < 2; times++) {
       const granted = await grantRights(owner.pool, root(`services/${schema}/grants.sql`), role.name);
       assert.ok(granted.ok, JSON.stringify(granted));
@@ -67,7 +67,7 @@ function roleAt(t: TestContext, url: string, name: string): DatabaseRole {
   return { name, url, pool };
 }
 
-/** The very statements that the page tells an application's owner to run. */
+/** The statements of the page, as an application's owner runs them. */
 async function grantAsDocumented(owner: Pool, role: string): Promise<void> {
   const page = await readFile(root("docs/how-to/enqueue-in-your-transaction.md"), "utf8");
   const [, block = ""] = /```sql\n(grant [^`]+)```/.exec(page) ?? [];
@@ -86,14 +86,14 @@ export async function rows<Row = Record<string, unknown>>(
   return Array.from(answer.rows);
 }
 
-/** What PostgreSQL said to a statement that it must refuse. */
+/** PostgreSQL's error for a statement that it must refuse. */
 export async function refusal(role: DatabaseRole, text: string): Promise<DbFailure> {
   const answer = await role.pool.run(text, [], { simple: true });
   assert.ok(!answer.ok, `${role.name} was allowed: ${text}`);
   return answer.failure;
 }
 
-/** `refusal`, for want of a right. */
+/** A `refusal` for a missing right. */
 export async function isForbidden(role: DatabaseRole, text: string): Promise<void> {
   const { code, message } = await refusal(role, text);
   assert.equal(code, "42501", `${role.name}: ${text}: ${message}`);

@@ -1,4 +1,4 @@
-/** A settler between what a dispatcher has in flight and an outbox that the test answers for. */
+/** A settler between a dispatcher's messages in flight and an outbox whose answers the test gives. */
 import { DeliveryPolicy } from "@acktor/publisher/dispatch/delivery-policy";
 import { Destinations } from "@acktor/publisher/dispatch/destinations";
 import { type InFlight, InFlightBook } from "@acktor/publisher/dispatch/in-flight-book";
@@ -34,14 +34,14 @@ export interface SettlerRig {
   lanesFreed: number;
   /** `at`: monotonic milliseconds. */
   readonly clock: TestClock;
-  /** By default every message of a batch is settled, every rejection counts, and nothing is left over but duplicates. */
+  /** By default every message of a batch is settled, every rejection counts, and only duplicates remain. */
   answerAcks: (acks: readonly AckRecord[]) => DbResult<Settled> | Promise<DbResult<Settled>>;
   answerRejections: (rejections: readonly Rejection[]) => readonly { messageId: string }[];
   answerLeftovers: (acks: readonly AckRecord[]) => DbResult<{ messageId: string; leftover: AckLeftover }>;
-  /** A message is in flight, with its PUBACK. */
+  /** Puts a message in flight, with its PUBACK. */
   publish(over?: Partial<LeasedMessage>): { readonly id: string; readonly entry: InFlight };
   forget(id: string): void;
-  /** An ack arrives. */
+  /** Delivers an ack. */
   receive(id: string, payload: string): void;
 }
 
@@ -119,7 +119,7 @@ export function settlerRig(options: SettlerRigOptions = {}): SettlerRig {
     },
     authenticator: new AckAuthenticator(trust, identity, clock),
     policy: new DeliveryPolicy(policy, clock),
-    // A second for each retry, and no chance.
+    // One second for each retry, without jitter.
     retryDelay: { after: (_, retries) => 1_000 * retries } as RetryDelay,
   });
   return Object.assign(rig, {

@@ -1,12 +1,12 @@
-/** Work that a machine invokes and the test ends: how often it began, and how much of it is under way. */
+/** Work that a machine invokes and the test ends. It counts how often work began, and how much is in progress. */
 import { fromPromise, type PromiseActorLogic } from "xstate";
 
 export interface SimulatedWork<Output> {
   readonly logic: PromiseActorLogic<Output>;
   begun: number;
-  /** Begun, not ended, and not given up by the machine. */
+  /** Begun, not ended, and not abandoned by the machine. */
   running(): number;
-  /** Ends the latest one; resolves when the machine has received its end. */
+  /** Ends the latest work. Resolves when the machine has received the result. */
   done(output: Output): Promise<void>;
   failed(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export function simulatedWork<Output>(): SimulatedWork<Output> {
     if (latest === undefined) throw new Error("nothing is under way");
     underWay.delete(latest);
     how(latest);
-    // Promise, actor, mailbox: a turn of the event loop is more than their microtasks.
+    // Promise, actor and mailbox need several microtasks: one turn of the event loop runs them all.
     await new Promise((resolve) => setImmediate(resolve));
   };
   const work: SimulatedWork<Output> = {

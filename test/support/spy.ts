@@ -1,4 +1,4 @@
-/** A plain MQTT client of a test: sees what travels, and publishes what our services never would. */
+/** A test's plain MQTT client: it sees all messages, and publishes what acktor's services never publish. */
 import type { TestContext } from "node:test";
 import { parseObject } from "@acktor/shared/protocol/envelope";
 import mqtt from "mqtt";
@@ -16,24 +16,24 @@ export interface Sighting {
 }
 
 export interface Spy {
-  /** Everything so far, in the order of the broker. */
+  /** All messages so far, in the broker's order. */
   readonly seen: readonly Sighting[];
-  /** Resolves when the broker has it. */
+  /** Resolves when the broker has accepted the message. */
   publish(topic: string, payload: string | Buffer, options?: { retain?: boolean; qos?: 0 | 1 }): Promise<void>;
-  /** Waits for a sighting, the ones so far included. */
+  /** Waits for a sighting, including earlier ones. */
   sees(match: (sighting: Sighting) => boolean, timeoutMs: number, what: string): Promise<Sighting>;
   /** Called for each sighting from now on. */
   onMessage(listener: (sighting: Sighting) => void): void;
   end(): Promise<void>;
 }
 
-/** Connects and subscribes. MQTT 3.1.1, which every broker speaks; gone with the test. */
+/** Connects and subscribes. MQTT 3.1.1, which every broker speaks. It disconnects with the test. */
 export async function startSpy(t: TestContext, url: string, filters: readonly string[]): Promise<Spy> {
   const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 200, connectTimeout: 5_000 });
   cleanUp(t, () => client.endAsync(true));
   const seen: Sighting[] = [];
   const listeners: ((sighting: Sighting) => void)[] = [];
-  // What a fault does to a spy is no finding.
+  // A fault that hits the spy is not a finding.
   client.on("error", () => undefined);
   client.on("message", (topic, payload, { retain }) => {
     const sighting = { topic, payload, text: payload.toString("utf8"), retain, at: performance.now() };

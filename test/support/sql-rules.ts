@@ -1,11 +1,11 @@
 /**
- * What the SQL that we ship may not say, read from its text, so that `npm run check` needs no database.
+ * Rules for the shipped SQL, checked on its text, so that `npm run check` needs no database.
  *
  * Invariants:
  *  1. A function with its owner's rights (SECURITY DEFINER) has exactly the search_path `pg_catalog, pg_temp`, and keeps both
  *     when a later file replaces or alters it.
  *  2. Functions are granted by name, and never to PUBLIC: `on all functions` hands out the owner's.
- *  3. Text inside of other text (DO blocks, strings for EXECUTE) is held to the same.
+ *  3. Text inside of other text (DO blocks, strings for EXECUTE) obeys the same rules.
  */
 
 export interface SqlFile {
@@ -58,7 +58,7 @@ function faultOf(text: string, definers: Set<string>): string[] {
   return faults;
 }
 
-/** A function that worked with its owner's rights is replaced or altered. */
+/** A statement replaces or alters a function with its owner's rights. */
 function lost(text: string, start: string): string[] {
   if (text.startsWith("create")) return [`replaced without SECURITY DEFINER, which it had: ${start}`];
   const unsets = /\breset (?:all|search_path)\b/.test(text) || (/\bset search_path\b/.test(text) && !FIXED.test(text));

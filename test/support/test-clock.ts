@@ -21,5 +21,5 @@ export function testClock(at = 0, wallAt = 1_000_000): TestClock {
   };
 }
 
-/** Always in the middle. */
+/** Always returns the middle of the range. */
 export const HALF: Random = { next: () => 0.5 };

@@ -1,4 +1,4 @@
-/** A real link with short times, whose facts are kept, and that is stopped with the test. */
+/** A real link with short times. It keeps its facts, and is stopped with the test. */
 
 import type { TestContext } from "node:test";
 import { createLink } from "@acktor/shared/link/create-link";
@@ -18,7 +18,7 @@ export interface TestLink {
   facts<K extends keyof LinkEvents>(event: K): LinkEvents[K][];
   /** Resolves when the connection is in `state`. */
   reaches(state: string, timeoutMs?: number): Promise<void>;
-  /** Publishes; the outcome comes as a promise. */
+  /** Publishes a message. @returns its outcome */
   publish(message?: Partial<OutgoingPublish>): Promise<PublishOutcome>;
 }
 
@@ -32,7 +32,7 @@ const EVENTS = [
   "link.writable",
 ] as const;
 
-/** Short enough for a test, long enough for a machine that does ten other things. */
+/** Short enough for a test, long enough for a busy machine. */
 export const QUICK = {
   connectTimeoutMs: 2_000,
   backoff: { baseMs: 20, capMs: 100, floorMs: 10 },
@@ -65,7 +65,7 @@ export function testLink(t: TestContext, options: LinkOptions): TestLink {
   };
 }
 
-/** Connects and waits for it. */
+/** Connects, and waits until the link is CONNECTED. */
 export async function connectedLink(t: TestContext, options: LinkOptions): Promise<TestLink> {
   const made = testLink(t, options);
   const result = await made.link.connect({ waitMs: 10_000 });

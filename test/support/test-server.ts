@@ -8,10 +8,10 @@ import { findServer, isRequired } from "./programs.ts";
 
 export type PostgresVersion = 15 | 18;
 
-/** Tests never lose power: nothing is flushed. A server that is killed with -9 keeps its commits all the same. */
+/** Tests never lose power: nothing is flushed. A server that is killed with -9 still keeps its commits. */
 const TEST_SETTINGS = { fsync: "off", full_page_writes: "off", max_connections: "200", shared_buffers: "64MB" };
 
-/** The versions to test with on this machine. 15 is left out where it is not installed, unless it is required. */
+/** The versions to test with on this machine. 15 is omitted where it is not installed, unless it is required. */
 export function postgresVersions(): PostgresVersion[] {
   if (findServer("postgres15") !== null) return [15, 18];
   if (isRequired("postgres15")) throw new Error("ACKTOR_REQUIRE names postgres15, which is not installed");
@@ -22,11 +22,11 @@ export interface TestServerOptions {
   readonly version?: PostgresVersion;
   readonly dataDir: string;
   readonly port?: number | undefined;
-  /** On top of the tests'. */
+  /** Settings in addition to the tests'. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Starts a server with the tests' settings; throws with the failure's text. */
+/** Starts a server with the tests' settings; throws the failure's text. */
 export async function startTestServer(options: TestServerOptions): Promise<EmbeddedPostgres> {
   const { version = 18, dataDir, port = await anyPort(), settings = {} } = options;
   const own = version === 15 ? { binaries: binariesOf15() } : {};

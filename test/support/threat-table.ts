@@ -1,17 +1,17 @@
 /**
- * The table of threats in docs/explanation/security.md, read as a promise: each row has its answer and its test. Pure.
+ * The table of threats in docs/explanation/security.md, checked: each row has its answer and its test. Pure.
  *
  * Invariants:
  *  THREAT-1. A row names the test files that prove it; each exists, and each name in “…” is a test that is declared in the
- *            file named before it. A comment, a skipped test and a part of a name are none.
+ *            file named before it. A comment, a skipped test or a part of a name does not count.
  *  THREAT-2. Every file of test/security is named on the page.
  */
 
 /** The repository's test files, as the check sees them. */
 export interface TestFiles {
-  /** Null where there is no such file. */
+  /** Null when the file does not exist. */
   read(path: string): string | null;
-  /** Paths of all below test/security. */
+  /** Paths of all files in test/security. */
   security(): readonly string[];
 }
 
@@ -19,7 +19,7 @@ const HEADING = "## Threats";
 const FILE = /`(test\/[\w./-]+\.test\.ts)`/;
 const SHORTEST_ANSWER = 10;
 
-/** What is wrong with the page, a sentence each. @param page text of security.md */
+/** The page's faults, one sentence each. @param page text of security.md */
 export function threatFaults(page: string, files: TestFiles): string[] {
   const unnamed = files
     .security()
@@ -70,8 +70,8 @@ function proofFaults(path: string, rest: string, files: TestFiles): string[] {
 }
 
 /**
- * Names of the tests that a file declares; what a template puts in stands for anything, or at its ends for nothing. A variant at
- * the end of a template (`, PostgreSQL ${version}`) may be left out.
+ * Names of the tests that a file declares. A template's placeholder matches any text, and at either end also no text. A variant at
+ * the end of a template (`, PostgreSQL ${version}`) may be omitted.
  */
 export function testTitles(source: string): RegExp[] {
   const code = source.replace(/^\s*(?:\/\/|\*|\/\*).*$/gm, "");

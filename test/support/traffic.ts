@@ -1,8 +1,8 @@
 /**
- * A caller that sends continuously while things break, and remembers the answers.
+ * A caller that sends continuously during faults, and remembers the answers.
  *
- * Every third message has an Idempotency-Key; where its answer is unknown it is sent again under that key until it is
- * known, as a careful caller does. The others are never repeated: an unknown one may be there or not.
+ * Every third message has an Idempotency-Key. While its answer is unknown, the caller repeats it under that key, as a careful
+ * caller does. Other messages are never repeated: one with an unknown answer may be stored or not.
  */
 import { randomUUID } from "node:crypto";
 import type { Answer, PublisherProcess } from "./pair.ts";
@@ -12,9 +12,9 @@ import { until } from "./until.ts";
 export interface TrafficOptions {
   /** Messages per second. */
   readonly rate: number;
-  /** Publishers that are asked in turn; looked up at each message, because a killed one is replaced. */
+  /** Publishers that are asked in turn; looked up for each message, because a killed publisher is replaced. */
   readonly publishers: () => readonly Pick<PublisherProcess, "post">[];
-  /** The body of the n-th message; by default one of ten topics and a text of its own. */
+  /** The body of the n-th message; by default one of ten topics and its own text. */
   readonly body?: (n: number) => object;
   /** False: no message has an Idempotency-Key. */
   readonly keys?: boolean;
@@ -28,7 +28,7 @@ export interface TrafficReport {
   readonly sent: number;
   readonly refused: number;
   readonly unknown: number;
-  /** Statuses of what was not accepted, null = no answer. */
+  /** Statuses of requests that were not accepted; null: no answer. */
   readonly statuses: ReadonlyMap<number | null, number>;
   /** Longest wait for any answer, milliseconds. */
   readonly slowestMs: number;
@@ -38,13 +38,13 @@ export interface Traffic {
   readonly accepted: readonly string[];
   /** Resolves when `count` more messages are accepted. */
   more(count: number): Promise<void>;
-  /** Sends no more; resolves when each request has its answer and each key its id. */
+  /** Stops sending. Resolves when each request has its answer and each key its id. */
   stop(): Promise<TrafficReport>;
 }
 
 const MOST_UNDER_WAY = 500;
 const KEYED_EVERY = 3;
-/** With the pause between them, half a minute. */
+/** Half a minute in total, with the pause between them. */
 const MOST_TRIES = 300;
 const BETWEEN_TRIES_MS = 100;
 const MORE_MS = 30_000;
@@ -107,7 +107,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
   };
 }
 
-/** A pause between two tries, so that a server that is down is not asked in a tight loop. */
+/** A pause between two tries: no tight loop against an unreachable server. */
 function betweenTries(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES_MS));
 }

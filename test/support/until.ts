@@ -1,12 +1,12 @@
 /** Waiting for a condition, with a bound: tests wait for what they need, never for a length of time. */
 
 const POLL_MS = 10;
-/** On a busy machine everything takes longer. The limit ends a wait for what never comes; it makes no claim about time. */
+/** A busy machine is slow. The limit ends a wait for an event that never comes; it asserts nothing about time. */
 const PATIENCE = 3;
 
 /**
  * Resolves with the first value of `condition` that is not false, null or undefined.
- * Throws after three times `timeoutMs`, saying what was waited for and what the last look gave.
+ * Throws after three times `timeoutMs`, with the awaited condition and its last value.
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
