@@ -40,7 +40,10 @@ export async function startMosquitto(t: TestContext, options: MosquittoOptions =
   return { url: `mqtt://127.0.0.1:${port}`, pid: broker.pid, log: broker.output };
 }
 
-/** Mosquitto's defaults (Nagle's algorithm; 20 in flight; 1,000 in a queue) stall or drop. As root it stays root: it must read root's files. */
+/**
+ * Mosquitto's defaults (Nagle's algorithm; 20 in flight; 1,000 in a queue) stall or drop messages. As root it stays root: it
+ * must read root's files.
+ */
 function settings(port: number): string[] {
   const { uid } = os.userInfo();
   return [
