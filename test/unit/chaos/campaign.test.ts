@@ -58,8 +58,8 @@ test("the bound on losses follows from kills", () => {
 test("the CI profile has the matrix's numbers, and the same seed the same plan", () => {
   const plan = planCampaign(PROFILES.ci, 1, ALL);
   const count = (is: (fault: { do: string; unit?: string }) => boolean): number => {
-    const strokes = [...plan.processes, ...plan.lines];
-    return strokes.flatMap(({ faults }) => faults).filter(is).length;
+    const steps = [...plan.processes, ...plan.lines];
+    return steps.flatMap(({ faults }) => faults).filter(is).length;
   };
   const killed = (unit: string): number => count((fault) => fault.do === "kill" && fault.unit === unit);
   assert.ok(killed("publisher") >= 8 && killed("acker") >= 6 && killed("broker") >= 4);

@@ -1,4 +1,4 @@
-/** What `chaos list` and `chaos run` do. */
+/** The commands `chaos list` and `chaos run`. */
 import { writeFile } from "node:fs/promises";
 import { printable } from "@acktor/shared/runtime/printable";
 import type { ChaosIo } from "./define-chaos.ts";
@@ -71,7 +71,7 @@ export async function runChaos(name: string, options: RunCommandOptions, host: C
   }
 }
 
-/** Those that are needed, can be had and are not there yet. */
+/** The namespaces that are needed and possible, and that this process does not have yet. */
 function namespacesFor(scenarios: readonly Scenario[], { driver }: RunCommandOptions): NamespaceKind[] {
   const kinds: NamespaceKind[] = [];
   if (driver === "netns" && !isInside()) kinds.push("net");
@@ -123,7 +123,7 @@ function choose(name: string, texts: ChaosTexts, host: ChaosIo): readonly Scenar
   return null;
 }
 
-/** What a scenario needs and this machine has not; null when it can be run. */
+/** What the scenario needs and this machine does not have; null when the scenario can run. */
 function missingFor({ needs }: Scenario): string | null {
   if (needs === "nats" && findProgram("nats-server") === null) return "nats-server";
   return needs === "disk" ? whyNoDisk() : null;

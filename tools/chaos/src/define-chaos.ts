@@ -1,14 +1,14 @@
 /**
- * The subcommands `chaos list` and `chaos run`, for any program made with commander; what they do is loaded when they run.
+ * The subcommands `chaos list` and `chaos run`, for any program made with commander. Their code is loaded when they run.
  *
- * Exit codes: 0 all passed, 1 one did not, 2 wrong arguments, 130 interrupted.
+ * Exit codes: 0 all passed, 1 a scenario did not pass, 2 wrong arguments, 130 interrupted.
  */
 import type { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ListCommandOptions, RunCommandOptions } from "./chaos-command.ts";
 import type { ChaosTexts } from "./report/texts.ts";
 
-/** Where the lab writes, and how it is told to stop. */
+/** Where the lab writes, and the signal that stops it. */
 export interface ChaosIo {
   readonly stdout: TerminalDoor;
   readonly stderr: TerminalDoor;
@@ -55,7 +55,7 @@ export function defineChaos(program: Command, { help }: Pick<ChaosTexts, "help">
   return chaos;
 }
 
-/** @param why what is said of a text that is none */
+/** @param why the message for a text that is not a whole number */
 export function wholeNumber(text: string, why: string): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(value)) throw new InvalidArgumentError(why);

@@ -1,4 +1,4 @@
-/** `npm run chaos`: the fault lab as a program of its own. */
+/** `npm run chaos`: the fault lab as a separate program. */
 
 import { listenForStop } from "@acktor/embedded/stop-request";
 import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
@@ -25,28 +25,28 @@ defineChaos(program, texts, async (_command, work) => {
 
 program
   .command("campaign")
-  .description("real processes, killed and lied to under traffic; then the checker")
-  .addOption(new Option("--profile <profile>", "how much").choices(["ci", "long"]).default("ci"))
+  .description("all faults together, on real processes under traffic; then the checker")
+  .addOption(new Option("--profile <profile>", "size of the campaign").choices(["ci", "long"]).default("ci"))
   .option("--seed <n>", "seed of the plan", number, 1)
-  .addOption(new Option("--handler <name>", "of the acker").choices(["inbox", "log"]).default("inbox"))
-  .option("--history <file>", "where the history is written")
+  .addOption(new Option("--handler <name>", "handler of the acker").choices(["inbox", "log"]).default("inbox"))
+  .option("--history <file>", "file for the history")
   .action(async (options: CampaignCommandOptions) => {
     const { campaignCommand } = await import("./campaign/campaign-command.ts");
     exitCode = await campaignCommand(options, signal);
   });
 program
   .command("controls")
-  .description("seeded bugs on a copy of the build: each must be caught")
-  .option("--only <text>", "only the bugs whose name holds this")
-  .option("--no-clean", "does not ask the trials of the true build first")
+  .description("injects bugs into a copy of the build: each must be caught")
+  .option("--only <text>", "only the bugs with this text in their name")
+  .option("--no-clean", "do not run the trials on the unchanged build first")
   .action(async (options: ControlsOptions) => {
     const { controlsCommand } = await import("./controls/controls-command.ts");
     exitCode = await controlsCommand(options, signal);
   });
 program
   .command("crash-points")
-  .description("kill -9 at each named point of a message's life")
-  .option("--only <text>", "only the points whose name holds this")
+  .description("kills a service at each named point of a message's life, and cuts lines at each message")
+  .option("--only <text>", "only the points with this text in their name")
   .action(async (options: { only?: string }) => {
     const { crashCommand } = await import("./crash/crash-command.ts");
     exitCode = await crashCommand(options, signal);
@@ -54,10 +54,10 @@ program
 
 program
   .command("sim")
-  .description("the real machines against a simulated world, one history per seed")
-  .option("--seeds <n>", "how many seeds, from 1", number, 2_000)
-  .option("--seed <n>", "this one alone", number)
-  .option("--trace", "with --seed: everything that happened")
+  .description("runs both services in a simulated world, one history per seed")
+  .option("--seeds <n>", "number of seeds, from 1", number, 2_000)
+  .option("--seed <n>", "only this seed", number)
+  .option("--trace", "with --seed: show all events")
   .action(async (options: SimCommandOptions) => {
     const { simCommand } = await import("./sim/sim-command.ts");
     exitCode = await simCommand(options, signal);

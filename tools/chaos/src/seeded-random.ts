@@ -1,8 +1,8 @@
-/** Random numbers that a seed decides, so that a schedule can be had again (mulberry32: 32 bits of state, full period). */
+/** Random numbers from a seed, so that a schedule can be repeated (mulberry32: 32 bits of state, full period). */
 
 export type Random = () => number;
 
-/** Numbers in [0, 1). The same seed gives the same ones. */
+/** Numbers in [0, 1). The same seed gives the same numbers. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -13,14 +13,14 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** A seed of its own for each name, so that one part's draws do not shift another's. */
+/** A separate seed for each name, so that the draws of one part do not shift those of another. */
 export function seedFor(seed: number, name: string): number {
   let hash = 2_166_136_261 ^ seed;
   for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16_777_619);
   return hash >>> 0;
 }
 
-/** A whole number from `min` to `max`, both possible. */
+/** A whole number from `min` to `max`, both included. */
 export function wholeBetween(random: Random, min: number, max: number): number {
   return min + Math.floor(random() * (max - min + 1));
 }

@@ -8,17 +8,17 @@ export interface Account {
   /** Distinct ids that were answered with 200 or 201. */
   readonly accepted: readonly string[];
   readonly messages: number;
-  /** How poison shall end; its ids are among `accepted`. */
+  /** The expected final state of each poison message; its ids are among `accepted`. */
   readonly endsAs: ReadonlyMap<string, "acknowledged" | "failed">;
   readonly poisoned: number;
   readonly answers: Readonly<Record<"ok" | "refused" | "unknown" | "pending", number>>;
-  /** What must not be in a history, a line each. */
+  /** What a history must not contain, one line each. */
   readonly unexpected: readonly string[];
 }
 
-/** Refusals that a caller may meet while things break: the high-water mark. */
+/** Refusals that a caller may receive during faults: the high-water mark. */
 const EXPECTED_REFUSALS = [429];
-/** 500 would be an error of ours; 502 and 504 nobody gives. */
+/** 500 is an error of the publisher itself; no part of the lab answers 502 or 504. */
 const EXPECTED_UNKNOWN = [null, 503];
 
 export function takeAccount(entries: readonly Entry[]): Account {

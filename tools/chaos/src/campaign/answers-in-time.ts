@@ -1,14 +1,15 @@
 /**
- * When callers were answered while something was broken (I9), from the history alone (pure).
+ * Checks the answers that callers got during faults (I9, docs/explanation/reliability.md). It reads the history alone (pure).
  *
  * Invariants:
- *  1. With a publisher that is there every answer comes in 2 s, also 503 while PostgreSQL is away.
- *  2. With publisher and PostgreSQL there, every call is accepted, whatever is broken otherwise: MQTT, NATS, acker.
+ *  ANSWERS-1. While the publisher runs, an answer that takes longer than 2 s is reported, also a 503 without PostgreSQL.
+ *  ANSWERS-2. While publisher and PostgreSQL run, a call without an accepting answer is reported. Faults of MQTT, NATS and
+ *             the acker are no excuse.
  */
 import type { Entry } from "../workload/history.ts";
 
 export interface AnswerFindings {
-  /** 503s, all in time unless `wrong` says otherwise, and the slowest of them in milliseconds. */
+  /** Number of 503s, and the slowest of them in milliseconds. Late ones are in `wrong`. */
   readonly unavailable: number;
   readonly slowestUnavailableMs: number;
   /** Calls that were accepted while broker, NATS, acker or a line to them was broken. */
@@ -16,9 +17,9 @@ export interface AnswerFindings {
   readonly wrong: readonly string[];
 }
 
-/** 503 within 2 s (docs/explanation/guarantees.md#time-limits); the rest is the round trip on a machine that injects faults. */
+/** 503 comes in 2 s (docs/explanation/guarantees.md#time-limits); 500 ms are for the round trip on a busy machine. */
 export const ANSWER_LIMIT_MS = 2_000 + 500;
-/** A publisher that has just been started or thawed works off what waited. */
+/** A publisher that has just been started or thawed first processes its backlog. */
 const PUBLISHER_GRACE_MS = 1_000;
 /** I9 gives the connections 10 s; the pool's own backoff is shorter. */
 const DATABASE_GRACE_MS = 5_000;
@@ -46,20 +47,22 @@ export function judgeAnswers(entries: readonly Entry[]): AnswerFindings {
     const call = { from: sentAt.get(entry.n) ?? entry.t, to: entry.t };
     const tookMs = call.to - call.from;
     if (meets(call, publisher)) continue;
+    // ANSWERS-1
     if (tookMs > ANSWER_LIMIT_MS) wrong.push(`message ${entry.n} was answered after ${tookMs} ms (${entry.kind})`);
     if (entry.kind === "unknown" && entry.status === 503) {
       unavailable++;
       slowestUnavailableMs = Math.max(slowestUnavailableMs, tookMs);
     }
     if (entry.kind === "ok" && meets(call, others)) acceptedMeanwhile++;
+    // ANSWERS-2
     if (entry.kind === "unknown" && !meets(call, database)) {
-      wrong.push(`message ${entry.n} was answered with ${entry.status} while publisher and PostgreSQL were there`);
+      wrong.push(`message ${entry.n} was answered with ${entry.status} while publisher and PostgreSQL were running`);
     }
   }
   return { unavailable, slowestUnavailableMs, acceptedMeanwhile, wrong };
 }
 
-/** When faults of these names were on, and for `graceMs` afterwards. */
+/** The periods in which faults of these names were active, each with `graceMs` added at the end. */
 function spansOf(entries: readonly Entry[], is: (name: string) => boolean, graceMs: number): Span[] {
   const open = new Map<string, number[]>();
   const spans: Span[] = [];

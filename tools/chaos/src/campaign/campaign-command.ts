@@ -1,4 +1,4 @@
-/** What `campaign` does. Exit codes: 0 nothing is wrong, 1 something is or a fault hit nothing, 130 interrupted. */
+/** The command `campaign`. Exit codes: 0 passed, 1 something is wrong or a fault hit nothing, 130 interrupted. */
 
 import { mkdtemp } from "node:fs/promises";
 import os from "node:os";
@@ -10,13 +10,13 @@ import { whyNoDisk } from "../world/small-disk.ts";
 import { PROFILES, type Profile } from "./profiles.ts";
 import { runCampaign } from "./run-campaign.ts";
 
-/** Where the disk can be full, all data of a long campaign lie in memory. */
+/** A disk of the lab is a tmpfs, so all data of a long campaign are in memory. */
 const LEAST_MEMORY = 8 * 2 ** 30;
 
 export interface CampaignCommandOptions {
   readonly profile: Profile["name"];
   readonly seed: number;
-  /** `inbox`: the row is the effect. `log`: a handler runs, under leases. */
+  /** `inbox`: the inbox row is the effect. `log`: a handler runs under leases. */
   readonly handler: "inbox" | "log";
   readonly history?: string;
 }

@@ -1,8 +1,8 @@
 /**
- * The checker, a program of its own: `DATABASE_URL=… node check-history.js <history> [least messages]`.
+ * The checker, a separate program: `DATABASE_URL=… node check-history.js <history> [least messages]`.
  *
- * It reads the history that the callers left, the audit table and the ledger of effects, and nothing of the services.
- * Exit codes: 0 nothing is wrong, 1 something is, 2 wrong arguments.
+ * It reads the history that the callers wrote, the audit table and the ledger of effects. It asks the services nothing.
+ * Exit codes: 0 nothing is wrong, 1 something is wrong, 2 wrong arguments.
  */
 
 import { readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ import { judgeAnswers } from "./answers-in-time.ts";
 import { POISONED_ACKER } from "./poison.ts";
 import { judgeVitals } from "./vitals.ts";
 
-/** Examples of each kind that are shown. */
+/** How many examples of each kind are shown. */
 const EXAMPLES = 5;
 
 export async function checkHistory(pool: Pool, entries: readonly Entry[], leastMessages: number): Promise<boolean> {
@@ -40,7 +40,7 @@ export async function checkHistory(pool: Pool, entries: readonly Entry[], leastM
       ],
     ],
   ];
-  // What the poisoned acker dies of hits its poison alone, so it says nothing of the others' losses.
+  // Only poison kills the poisoned acker, so its kills say nothing about losses of other messages.
   const { [POISONED_ACKER]: ofPoison = 0, ...ofPair } = account.kills;
   const kills = Object.values(ofPair).reduce((sum, count) => sum + count, 0);
   const byUnit = Object.entries(ofPair).map(([unit, count]) => `${unit} ${count}`);
@@ -61,11 +61,11 @@ export async function checkHistory(pool: Pool, entries: readonly Entry[], leastM
   const lost = kinds[0]?.[1].length ?? 0;
   if (lost === 0) standardOutput.say(`loss per kill below ${(100 * lossBound(kills)).toFixed(2)} % (95 %)`);
   const enough = account.accepted.length >= leastMessages;
-  if (!enough) standardOutput.say(`too few messages: ${leastMessages} were wanted`);
+  if (!enough) standardOutput.say(`too few messages: ${leastMessages} were expected`);
   return enough && kinds.every(([, list]) => list.length === 0);
 }
 
-/** One message of a caller that became two rows: its content begins with its number. */
+/** Finds messages of a caller that became several rows. The content of a message begins with its number. */
 async function findRepeated(pool: Pool): Promise<string[]> {
   const answer = await pool.run<{ n: string; times: number }>(
     `select split_part(payload, ':', 1) n, count(*)::int4 times from publisher.message_delivery
@@ -74,10 +74,10 @@ async function findRepeated(pool: Pool): Promise<string[]> {
     { deadlineMs: 30_000 },
   );
   if (!answer.ok) throw new LabFailure(answer.failure.message);
-  return answer.rows.map(({ n, times }) => `message ${n} is ${times} rows`);
+  return answer.rows.map(({ n, times }) => `message ${n} has ${times} rows`);
 }
 
-/** Lines of a history; a last one that was cut off in the middle is left out. */
+/** Parses the lines of a history. A last line that was cut off is left out. */
 export function readHistory(text: string): Entry[] {
   const lines = text.split("\n");
   lines.pop();

@@ -1,13 +1,13 @@
 /**
- * What an adversary makes of envelopes and acks that it overheard, without a key: copies elsewhere, altered fields, answers
- * for other messages. The campaign and the tests of security publish these very forms.
+ * What an adversary without a key makes from envelopes and acks that it overheard: copies on other topics, altered fields,
+ * answers for other messages. The campaign and the security tests publish the same forms.
  */
 import { randomUUID } from "node:crypto";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 
 export type Json = Record<string, unknown>;
 
-/** A PUBLISH to make. */
+/** A PUBLISH to send. */
 export interface Forgery {
   readonly topic: string;
   readonly payload: Json;
@@ -17,9 +17,9 @@ export interface Overheard {
   readonly envelope: Json;
   /** An honest ack; null before the first. */
   readonly ack: Json | null;
-  /** A message that is to be acknowledged, or to fail. */
+  /** The message that the forgery shall acknowledge or fail. */
   readonly id: string;
-  /** A data topic that some acker takes, and that none of the messages was sent to. */
+  /** A data topic to which an acker subscribes and to which no message was sent. */
   readonly elsewhere: string;
   readonly ackPrefix: string;
 }
@@ -39,7 +39,7 @@ function sameBytes(content: string, encoding: unknown): string {
   return encoding === "base64" ? `${content.slice(0, 2)}\n${content.slice(2)}` : content.replaceAll("\ufffd", "\ud800");
 }
 
-/** What makes an acker say something that it should not. */
+/** Forgeries that try to make an acker send a wrong ack. */
 export const OF_ENVELOPES: readonly Form[] = [
   copy(() => ({})),
   copy(({ elsewhere }) => ({ topic: elsewhere })),
@@ -57,7 +57,7 @@ export const OF_ENVELOPES: readonly Form[] = [
   copy(({ id, ackPrefix }) => ({ message_id: id, ack_topic: `${ackPrefix}/${id}` })),
   copy(({ id, ackPrefix }) => ({ ack_topic: `${ackPrefix}/${id}` })),
   copy(() => ({ retry_count: 0, attempt_token: "99" })),
-  // Another text of the same bytes, which a checksum does not tell apart.
+  // Another text with the same bytes: the checksum is the same.
   ({ envelope }) => ({
     topic: String(envelope["topic"]),
     payload: { ...envelope, content: sameBytes(String(envelope["content"]), envelope["content_encoding"]) },
@@ -74,12 +74,12 @@ const answer = (change: Json): Form => {
   });
 };
 
-/** What makes a publisher believe something that is not so. */
+/** Forgeries that try to make a publisher settle a message wrongly. */
 export const OF_ACKS: readonly Form[] = [
   ({ ack, id, ackPrefix }) => ({ topic: `${ackPrefix}/${id}`, payload: { ...ack, message_id: id } }),
   answer({ status: "processed", client_id: "forger", reason: undefined, retryable: undefined }),
   answer({ status: "rejected", reason: "forged", retryable: false }),
-  // Said again as it was.
+  // The same ack again.
   answer({}),
   answer({ retryable: false, client_id: "forger" }),
   answer({ retry_after: 86_400, client_id: "forger" }),
@@ -93,7 +93,7 @@ export const OF_ACKS: readonly Form[] = [
   }),
 ];
 
-/** The n-th of all forms in turn; those of acks only once an ack was overheard. */
+/** The forms in turn; the forms of acks only after an ack was overheard. */
 export function forge(at: number, overheard: Overheard): Forgery {
   const forms = overheard.ack === null ? OF_ENVELOPES : [...OF_ENVELOPES, ...OF_ACKS];
   const form = forms[at % forms.length];

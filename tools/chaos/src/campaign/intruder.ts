@@ -1,6 +1,6 @@
 /**
- * An adversary at the broker, without a key: acks for messages that were never sent, and for those that were every form of
- * forgery that can be made of what it overhears (`forgeries.ts`).
+ * An adversary at the broker, without a key. It sends acks for messages that were never sent, and forgeries of each form
+ * (`forgeries.ts`) for messages that were sent.
  */
 import { randomUUID } from "node:crypto";
 import { createLink } from "@acktor/shared/link/create-link";
@@ -15,7 +15,7 @@ import { type Forgery, forge, type Json } from "./forgeries.ts";
 export interface IntruderOptions {
   readonly brokerUrl: string;
   readonly random: Random;
-  /** Ids that were accepted so far. */
+  /** Ids of the messages that were accepted so far. */
   readonly ids: () => readonly string[];
   readonly storm: number;
   readonly forged: number;
@@ -23,19 +23,19 @@ export interface IntruderOptions {
 }
 
 export interface Intruder {
-  /** What reached the broker so far. */
+  /** How many packets reached the broker so far. */
   readonly counts: { storm: number; forged: number };
-  /** Resolves when everything was sent, or at the signal. */
+  /** Resolves when everything is sent, or when the signal is aborted. */
   readonly done: Promise<void>;
 }
 
 const EVERY_MS = 50;
-/** In one go; the broker is killed now and then, and what was under way counts for nothing. */
+/** Packets of one burst. A broker that is killed loses the packets in flight, and they are not counted. */
 const BURST = 200;
 const MOST_OVERHEARD = 100;
 const FORGERIES_AT_ONCE = 4;
 
-/** Begins at once; goes on after each loss of its connection. */
+/** Starts immediately, and continues after each loss of its connection. */
 export function sendIntruder(options: IntruderOptions): Intruder {
   const { random } = options;
   const link = createLink({ url: options.brokerUrl, name: "intruder", backoff: { baseMs: 100, capMs: 500 } });

@@ -1,22 +1,22 @@
-/** What must stay small while everything breaks, looked at from outside each second (I7): un-acked messages, connections. */
+/** Samples each second, from outside, what must stay bounded during faults (I7): un-acked messages, connections. */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { NewEntry } from "../workload/history.ts";
 import type { World } from "../world/world.ts";
 
 export interface Observer {
-  /** Ends it. @returns the highest values as entries of the history */
+  /** Stops sampling. @returns the highest values as entries of the history */
   stop(): Promise<NewEntry[]>;
 }
 
 const EVERY_MS = 1_000;
-/** ACKTOR_WINDOW as it is when nobody sets it. */
+/** The default of ACKTOR_WINDOW. */
 const WINDOW = 512;
-/** Six of the publisher and five of the acker; as many again of processes that were killed a moment ago. */
+/** Six of the publisher and five of the acker, and the same number of processes that were killed a moment ago. */
 const BACKENDS = 2 * (6 + 5);
-/** So many readings in a row: three lives that end within as many seconds are a peak and no leak. */
+/** Readings in a row: three processes that end within three seconds make a peak, not a leak. */
 const READINGS = 10;
 
-/** The highest value that stayed: of each `READINGS` in a row the least counts. */
+/** The highest sustained value: the lowest of each `READINGS` in a row counts. */
 export class Sustained {
   #recent: number[] = [];
   value = 0;

@@ -1,8 +1,9 @@
 /**
- * From a profile and a seed to two lists of strokes: one for processes, one for lines. They are played beside each other,
- * so that faults meet.
+ * Makes two lists of fault steps from a profile and a seed: one for processes, one for lines. The campaign plays both lists
+ * at the same time, so that faults overlap.
  *
- * Invariant: the same seed gives the same lists.
+ * Invariants:
+ *  CAMPAIGN_PLAN-1. The same seed gives the same lists.
  */
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
 import type { PacketFault } from "../proxy/packet-rules.ts";
@@ -10,53 +11,54 @@ import { type Fault, type LineName, type MqttLineName, TOPIC_ROOT, type UnitName
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
 import type { Profile } from "./profiles.ts";
 
-/** Faults that are on together, and for how long; `pauseMs` before the next stroke. */
-export interface Stroke {
+/** Faults that are active together, for how long, and the pause before the next step. */
+export interface FaultStep {
   readonly faults: readonly Fault[];
   readonly forMs: number;
   readonly pauseMs: number;
-  /** Each of its faults must hit so often; 1 when absent. */
+  /** How often each fault of the step must hit; default: 1. */
   readonly leastHits?: number;
-  /** The link may now be in ERROR, where it waits for an operator. */
+  /** The link may be in ERROR afterwards, where it waits for an operator. */
   readonly needsReset?: boolean;
 }
 
 export interface Plan {
-  readonly processes: readonly Stroke[];
-  readonly lines: readonly Stroke[];
+  readonly processes: readonly FaultStep[];
+  readonly lines: readonly FaultStep[];
 }
 
 const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
 const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
 const RETRYABLE_CODES = [0x88, 0x89, 0x97];
 const BAD_CREDENTIALS = 0x86;
-/** Longer than the backoff's cap of the campaign, or nobody may come meanwhile. */
+/** Longer than the cap of the backoff, so that at least one client connects in this period. */
 const REFUSING_MS = 1_500;
 const RESET_EVERY_MS = 100;
 const BACKEND_EVERY_MS = 100;
 const HITS_OF_A_BURST = 20;
 const HOUR_MS = 3_600_000;
 
-/** On all the time. */
+/** Active all the time. */
 export const BACKGROUND: readonly PacketFault[] = [
   { packet: "publish", ratio: 0.01, fate: "corrupt" },
   { packet: "publish", ratio: 0.1, fate: "double" },
   { packet: "publish", ratio: 0.1, fate: "swap" },
 ];
 
-/** What not every machine has. */
+/** What only some machines have. */
 export interface Equipment {
   readonly nats: boolean;
   readonly disk: boolean;
 }
 
 export function planCampaign(profile: Profile, seed: number, has: Equipment): Plan {
+  // CAMPAIGN_PLAN-1
   const random = seededRandom(seedFor(seed, `campaign ${profile.name}`));
   const isUsable = (fault: Fault): boolean => (has.nats || !isOfNats(fault)) && (has.disk || fault.do !== "fill-disk");
-  const usable = (strokes: Stroke[]): Stroke[] => strokes.filter(({ faults }) => faults.every(isUsable));
+  const usable = (steps: FaultStep[]): FaultStep[] => steps.filter(({ faults }) => faults.every(isUsable));
   return {
-    processes: shuffle(usable(processStrokes(profile, random)), random),
-    lines: shuffle(usable(lineStrokes(profile, random)), random),
+    processes: shuffle(usable(processSteps(profile, random)), random),
+    lines: shuffle(usable(lineSteps(profile, random)), random),
   };
 }
 
@@ -64,10 +66,10 @@ function isOfNats(fault: Fault): boolean {
   return "unit" in fault ? fault.unit === "nats" : "lines" in fault && (fault.lines as LineName[]).includes("nats");
 }
 
-function processStrokes(profile: Profile, random: Random): Stroke[] {
-  const strokes: Stroke[] = [];
-  const add = (times: number, make: () => Omit<Stroke, "pauseMs">): void => {
-    for (let n = 0; n < times; n++) strokes.push({ pauseMs: wholeBetween(random, 100, 500), ...make() });
+function processSteps(profile: Profile, random: Random): FaultStep[] {
+  const steps: FaultStep[] = [];
+  const add = (times: number, make: () => Omit<FaultStep, "pauseMs">): void => {
+    for (let n = 0; n < times; n++) steps.push({ pauseMs: wholeBetween(random, 100, 500), ...make() });
   };
   for (const [unit, times] of Object.entries(profile.kills)) {
     const fault: Fault = { do: "kill", unit: unit as UnitName };
@@ -94,14 +96,14 @@ function processStrokes(profile: Profile, random: Random): Stroke[] {
     forMs: 24 * BACKEND_EVERY_MS,
     leastHits: HITS_OF_A_BURST,
   }));
-  return strokes;
+  return steps;
 }
 
-function lineStrokes(profile: Profile, random: Random): Stroke[] {
-  const strokes: Stroke[] = [];
-  const add = (times: number, forMs: number, fault: Fault, more: Partial<Stroke> = {}): void => {
+function lineSteps(profile: Profile, random: Random): FaultStep[] {
+  const steps: FaultStep[] = [];
+  const add = (times: number, forMs: number, fault: Fault, more: Partial<FaultStep> = {}): void => {
     for (let n = 0; n < times; n++) {
-      strokes.push({ faults: [fault], forMs, pauseMs: wholeBetween(random, 200, 600), ...more });
+      steps.push({ faults: [fault], forMs, pauseMs: wholeBetween(random, 200, 600), ...more });
     }
   };
   add(profile.cuts, 5_000, { do: "cut", lines: MQTT, how: "silent" });
@@ -123,7 +125,7 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
       { do: "set-clock", unit: "publisher", offsetMs: ahead },
       { do: "set-clock", unit: "acker", offsetMs: -ahead },
     ];
-    strokes.push({ faults, forMs: 3_000, pauseMs: wholeBetween(random, 200, 600) });
+    steps.push({ faults, forMs: 3_000, pauseMs: wholeBetween(random, 200, 600) });
   }
   add(profile.halfOpen, 2_000, { do: "half-open", lines: MQTT });
   add(profile.halfOpen, 2_000, { do: "half-open", lines: DATABASE });
@@ -137,7 +139,7 @@ function lineStrokes(profile: Profile, random: Random): Stroke[] {
   for (const code of RETRYABLE_CODES) add(profile.refusals, REFUSING_MS, { do: "refuse", lines: MQTT, code });
   const badCredentials: Fault = { do: "refuse", lines: ["publisher.mqtt"], code: BAD_CREDENTIALS };
   add(profile.refusals, REFUSING_MS, badCredentials, { needsReset: true });
-  return strokes;
+  return steps;
 }
 
 function shuffle<T>(items: readonly T[], random: Random): T[] {

@@ -1,6 +1,7 @@
 /**
- * An acker of the lab's own beside the pair's, through the library: its handlers throw, or kill it, or are fine. A program
- * of its own, which the campaign starts again each time that it died: `DATABASE_URL=… MQTT_URL=… node poison-acker.js`.
+ * A second acker, made with the library, in addition to the acker of the pair. Its handlers throw, kill the process, or
+ * succeed. It is a separate program, which the campaign starts again after each death:
+ * `DATABASE_URL=… MQTT_URL=… node poison-acker.js`.
  */
 import { createAcker, processed } from "@acktor/acker";
 import { POISON_TOPICS } from "./poison.ts";
@@ -16,7 +17,7 @@ const acker = await createAcker({
   handlers: {
     [POISON_TOPICS.fine]: () => processed,
     [POISON_TOPICS.throws]: () => {
-      throw new Error("the handler throws, as it was asked to");
+      throw new Error("the handler throws on purpose");
     },
     [POISON_TOPICS.kills]: {
       concurrency: 1,

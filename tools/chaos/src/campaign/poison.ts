@@ -1,10 +1,9 @@
 /**
- * Poison: messages whose handler throws (each time, so that they end when their retries do), messages that kill their acker
- * (so that they end when they have done so three times), and some that are fine and stand between them.
+ * Poison messages of three kinds. The handler of the first kind throws each time, until the retries are used up. The second
+ * kind kills its acker, until it has done so three times. The third kind succeeds, between the other two.
  *
- * Invariants:
- *  1. How each shall end is in the history before its end can be known.
- *  2. The poisoned acker is started again whenever it died, until `stop`; each of its deaths is a kill of the history.
+ * The history gets the expected final state of each poison message when the message is accepted. The poisoned acker is
+ * started again after each death until `stop`, and each death is a kill in the history.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { History } from "../workload/history.ts";
@@ -14,7 +13,7 @@ import type { World } from "../world/world.ts";
 
 export const POISON_TOPICS = { fine: "poison/fine", throws: "poison/throws", kills: "poison/kills" } as const;
 
-/** Its name among the kills of a history. */
+/** The name of the poisoned acker in the kills of a history. */
 export const POISONED_ACKER = "poisoned acker";
 
 export interface PoisonCounts {
@@ -24,9 +23,9 @@ export interface PoisonCounts {
 }
 
 export interface Poison {
-  /** Resolves when all of it was accepted, or at the signal. */
+  /** Resolves when all poison messages are accepted, or when the signal is aborted. */
   readonly sent: Promise<void>;
-  /** Ends the poisoned acker; twice is fine. */
+  /** Stops the poisoned acker. A second call has no effect. */
   stop(): Promise<void>;
 }
 
@@ -41,10 +40,10 @@ export interface PoisonOptions {
 const EVERY_MS = 250;
 const CALL_LIMIT_MS = 6_000;
 const RETRIES_OF_THROWS = 2;
-/** Between a death and the next life; a supervisor would wait as well. */
-const REBIRTH_MS = 200;
+/** Between a death and the next start; a real supervisor waits, too. */
+const RESTART_MS = 200;
 
-/** Begins at once. */
+/** Starts immediately. */
 export function spreadPoison(options: PoisonOptions): Poison {
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
@@ -54,7 +53,7 @@ export function spreadPoison(options: PoisonOptions): Poison {
       child = startPoisonedAcker(options);
       await child.exited;
       if (child.ended() === "SIGKILL" && !signal.aborted) options.history.add({ op: "kill", what: POISONED_ACKER });
-      await pause(REBIRTH_MS, signal);
+      await pause(RESTART_MS, signal);
     }
   })();
   return {
@@ -87,7 +86,7 @@ async function sendAll({ world, history, counts }: PoisonOptions, signal: AbortS
   }
 }
 
-/** The kinds spread among each other. */
+/** Mixes the kinds evenly. */
 function mixed(counts: PoisonCounts): Kind[] {
   const kinds: readonly Kind[] = ["throws", "kills", "fine"];
   const placed = kinds.flatMap((kind) =>
@@ -96,7 +95,7 @@ function mixed(counts: PoisonCounts): Kind[] {
   return placed.toSorted((a, b) => a.at - b.at).map(({ kind }) => kind);
 }
 
-/** With a key, again and again until it is accepted. */
+/** Sends one message with an idempotency key, and repeats the call until the message is accepted. */
 async function sendOne(url: string, kind: Kind, n: number, signal: AbortSignal): Promise<string | null> {
   const body = {
     topic: POISON_TOPICS[kind],
@@ -111,7 +110,7 @@ async function sendOne(url: string, kind: Kind, n: number, signal: AbortSignal):
       const { message_id: id } = (await (await fetch(`${url}/v1/messages`, options)).json()) as { message_id?: string };
       if (id !== undefined) return id;
     } catch {
-      // killed, frozen or cut off just then: the key makes it safe to come again
+      // The publisher was killed, frozen or cut off. The key makes it safe to repeat the call.
     }
     await pause(EVERY_MS, signal);
   }

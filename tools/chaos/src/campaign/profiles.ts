@@ -1,9 +1,9 @@
-/** How much of everything a campaign does: the fault matrix, for every change and for the long proof. */
+/** How much a campaign does: the fault matrix, as `ci` for every change and as `long` for the long campaign. */
 import type { PoisonCounts } from "./poison.ts";
 
 export interface Profile {
   readonly name: "ci" | "long";
-  /** Messages per second, and how many there must be in the end. */
+  /** Messages per second, and how many must be accepted in total. */
   readonly rate: number;
   readonly leastMessages: number;
   readonly kills: Readonly<Record<"publisher" | "acker" | "broker" | "postgres" | "nats", number>>;
@@ -16,24 +16,24 @@ export interface Profile {
   readonly delays: number;
   readonly losses: number;
   readonly acksLost: number;
-  /** Each of MQTT, PostgreSQL and NATS. */
+  /** For each of MQTT, PostgreSQL and NATS. */
   readonly halfOpen: number;
   readonly resets: number;
   readonly ackStorm: number;
   readonly forgedAcks: number;
   readonly takeOvers: number;
-  /** Of each code. */
+  /** For each code. */
   readonly refusals: number;
   readonly rollingRestarts: number;
   readonly poison: PoisonCounts;
   /** One of ten destinations. */
   readonly silentDestinations: number;
   readonly clockJumps: number;
-  /** Where the lab can have a disk of its own. */
+  /** Only where the lab can mount a disk. */
   readonly fullDisks: number;
-  /** For a minute, with more than 1,000 messages due at its end. */
+  /** The acker is stopped for a minute; more than 1,000 messages are due afterwards. */
   readonly ackerAways: number;
-  /** After the faults: traffic alone, to look at the heap; 0 = left out. */
+  /** After the faults: only traffic, to measure the heap; 0 = left out. */
   readonly steadyMs: number;
 }
 

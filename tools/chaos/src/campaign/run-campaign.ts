@@ -1,11 +1,9 @@
 /**
- * A campaign: the pair as real processes under traffic, while everything around and in it is killed, frozen, cut and lied
- * to; then quiet, then the checker, a program of its own.
+ * A campaign: the pair runs as real processes under traffic. Processes are killed and frozen, lines are cut, packets are
+ * altered and forged. Then the faults stop, the messages drain, and the checker runs as a separate program.
  *
- * Invariants:
- *  1. What was done and answered stands in a history outside the system, written as it happens.
- *  2. A fault that hit nothing is told; the plan counts what hit.
- *  3. It ends: each wait has a bound, which is an entry of the history when it is met.
+ * Calls, answers and faults are written into a history outside the system, as they happen. A fault that hit nothing is
+ * reported. Every wait has a limit; an exceeded limit is an entry of the history.
  */
 import { spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
@@ -24,7 +22,7 @@ import { becomesTrue } from "../world/until.ts";
 import { startWorld, type World } from "../world/world.ts";
 import { type Intruder, sendIntruder } from "./intruder.ts";
 import { type Observer, observe } from "./observe.ts";
-import { BACKGROUND, type Plan, planCampaign, type Stroke } from "./plan.ts";
+import { BACKGROUND, type FaultStep, type Plan, planCampaign } from "./plan.ts";
 import { type Poison, spreadPoison } from "./poison.ts";
 import type { Profile } from "./profiles.ts";
 import { readVitals } from "./vitals.ts";
@@ -32,7 +30,7 @@ import { readVitals } from "./vitals.ts";
 export interface CampaignOptions {
   readonly profile: Profile;
   readonly seed: number;
-  /** The acker's. */
+  /** ACKTOR_HANDLER of the acker. */
   readonly handler: string;
   readonly historyFile: string;
   /** Folder of the build under test; the repository when absent. */
@@ -42,13 +40,13 @@ export interface CampaignOptions {
 }
 
 export interface CampaignEnd {
-  /** Of the checker: 0 = nothing is wrong. */
+  /** Exit code of the checker: 0 = nothing is wrong. */
   readonly checkerExit: number;
   readonly durationMs: number;
   readonly missed: readonly string[];
 }
 
-/** Shorter waits than in production: the logic is the same, and a fault is over in seconds. */
+/** Shorter waits than in production, because a fault lasts only seconds. The logic is the same. */
 const ACK_SECRET = "the lab's secret, known to both";
 const ENV = {
   ACKTOR_ACK_SECRET: ACK_SECRET,
@@ -64,16 +62,16 @@ const ENV = {
 const RECOVERY_LIMIT_MS = 10_000;
 const SIGTERM_LIMIT_MS = 5_000;
 /**
- * Every message at its end: so long, and for each one that waited at the heal. An ordering key sends one at a time, and half
- * of the messages are of twenty keys: 1,090 a second were seen.
+ * How long the drain may take, and how much longer for each message that waits when the faults end. An ordering key sends
+ * one message at a time, and half of the messages have one of twenty keys: 1,090 a second were measured.
  */
 const DRAIN_LIMIT_MS = 60_000;
 const DRAIN_MS_PER_WAITING = 2;
-/** The broker may be away just then. */
+/** The broker may be down at that moment. */
 const RESET_LIMIT_MS = 5_000;
 const MOST_TRIES = 12;
 const LAST_ANSWERS_MS = 15_000;
-/** More messages may be needed than the faults took time for. */
+/** The faults may end before enough messages are accepted. */
 const MORE_MESSAGES_LIMIT_MS = 60_000;
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignEnd> {
@@ -122,7 +120,7 @@ class Campaign {
   async run(): Promise<CampaignEnd> {
     const { profile, seed, say } = this.#options;
     const begin = performance.now();
-    this.#lieOnTheLines();
+    this.#breakPackets();
     const writers = startWriters({
       url: this.#world.units.publisher.url,
       seed: seedFor(seed, "campaign traffic"),
@@ -138,7 +136,7 @@ class Campaign {
     await Promise.all([this.#play(this.#plan.processes), this.#play(this.#plan.lines), done, this.#poison.sent]);
     this.#noteIntruder(this.#intruder);
     await pause(profile.steadyMs, this.#signal());
-    say(`faults over after ${seconds(begin)} s, ${writers.accepted()} messages accepted`);
+    say(`faults ended after ${seconds(begin)} s, ${writers.accepted()} messages accepted`);
     const enough = (): boolean => writers.accepted() >= profile.leastMessages;
     await becomesTrue(enough, MORE_MESSAGES_LIMIT_MS, this.#options.signal);
     await writers.stop(LAST_ANSWERS_MS);
@@ -163,7 +161,7 @@ class Campaign {
   }
 
   /** Packets are doubled, swapped and altered all the time. */
-  #lieOnTheLines(): void {
+  #breakPackets(): void {
     for (const name of ["publisher.mqtt", "acker.mqtt"] as const) {
       this.#world.lines[name].setRule(makePacketRule(BACKGROUND, this.#random));
     }
@@ -181,7 +179,7 @@ class Campaign {
     });
   }
 
-  /** An ack counts when the broker has said that it has it. */
+  /** An ack counts when the broker has confirmed it. */
   #noteIntruder({ counts: { storm, forged } }: Intruder): void {
     this.#history.add({ op: "fault", phase: "end", name: "acks of unknown messages", hits: storm });
     this.#history.add({ op: "fault", phase: "end", name: "forged acks", hits: forged });
@@ -204,40 +202,40 @@ class Campaign {
     }
   }
 
-  async #play(strokes: readonly Stroke[]): Promise<void> {
-    for (const stroke of strokes) {
+  async #play(steps: readonly FaultStep[]): Promise<void> {
+    for (const step of steps) {
       if (this.#options.signal.aborted) return;
-      await this.#strike(stroke);
-      await pause(stroke.pauseMs, this.#signal());
+      await this.#playStep(step);
+      await pause(step.pauseMs, this.#signal());
     }
   }
 
-  /** Again where it hit too little: what it aimed at was dead or cut off just then. */
-  async #strike(stroke: Stroke): Promise<void> {
-    const { leastHits = 1 } = stroke;
+  /** Repeats a step that hit too little, because its target was dead or cut off at that moment. */
+  async #playStep(step: FaultStep): Promise<void> {
+    const { leastHits = 1 } = step;
     const hits = new Map<string, number>();
     const short = (): string[] => [...hits].filter(([, count]) => count < leastHits).map(([name]) => name);
     for (let tries = 0; tries < MOST_TRIES && !this.#options.signal.aborted; tries++) {
-      for (const [name, count] of await this.#strikeOnce(stroke)) hits.set(name, (hits.get(name) ?? 0) + count);
-      if (stroke.needsReset) await this.#resetLink();
+      for (const [name, count] of await this.#playOnce(step)) hits.set(name, (hits.get(name) ?? 0) + count);
+      if (step.needsReset) await this.#resetLink();
       if (short().length === 0) return;
-      await pause(stroke.pauseMs, this.#signal());
+      await pause(step.pauseMs, this.#signal());
     }
     this.#missed.push(...short());
   }
 
   /** @returns how often each fault hit */
-  async #strikeOnce(stroke: Stroke): Promise<(readonly [name: string, hits: number])[]> {
-    const struck = await Promise.all(stroke.faults.map((fault) => this.#begin(fault)));
-    await pause(stroke.forMs, this.#signal());
+  async #playOnce(step: FaultStep): Promise<(readonly [name: string, hits: number])[]> {
+    const begun = await Promise.all(step.faults.map((fault) => this.#begin(fault)));
+    await pause(step.forMs, this.#signal());
     const results: (readonly [string, number])[] = [];
-    for (const { name, injection } of struck) {
+    for (const { name, injection } of begun) {
       await injection.end();
       const hits = injection.hits();
       results.push([name, hits]);
       this.#history.add({ op: "fault", phase: "end", name, hits });
     }
-    if (stroke.faults.some(({ do: what }) => what === "packets")) this.#lieOnTheLines();
+    if (step.faults.some(({ do: what }) => what === "packets")) this.#breakPackets();
     return results;
   }
 
@@ -251,7 +249,7 @@ class Campaign {
     return { name, injection };
   }
 
-  /** As an operator would, until it is connected: ERROR waits half a minute and more otherwise. */
+  /** Resets the link as an operator does, until it is connected. Without a reset ERROR waits for half a minute or more. */
   async #resetLink(): Promise<void> {
     const { publisher } = this.#world.units;
     const isBack = async (): Promise<boolean> => {
@@ -266,11 +264,11 @@ class Campaign {
     const headers = { "content-type": "application/json" };
     await fetch(url, { method: "POST", headers, signal: AbortSignal.timeout(2_000) }).then(
       (response) => response.arrayBuffer(),
-      () => undefined, // killed meanwhile: its next life starts without an ERROR
+      () => undefined, // The publisher was killed meanwhile; the next process starts without an ERROR.
     );
   }
 
-  /** Everything is healed: connected in time, and every message at its end. */
+  /** All faults have ended: both services must connect in time, and every message must reach its final state. */
   async #settle(): Promise<void> {
     const { publisher, acker } = this.#world.units;
     const before = performance.now();
@@ -292,12 +290,13 @@ class Campaign {
     const backlog = Math.min(most, await waiting());
     const limitMs = DRAIN_LIMIT_MS + backlog * DRAIN_MS_PER_WAITING;
     const emptied = await becomesTrue(async () => (await waiting()) === 0, limitMs, this.#options.signal);
-    if (!emptied) this.#late(`every message at its end (${backlog} waited)`, performance.now() - began, limitMs);
-    this.#options.say(`${backlog} messages waited at the heal; drained in ${seconds(began)} s`);
+    if (!emptied)
+      this.#late(`every message in its final state (${backlog} waited)`, performance.now() - began, limitMs);
+    this.#options.say(`${backlog} messages waited when the faults ended; drained in ${seconds(began)} s`);
     await this.#poison?.stop();
   }
 
-  /** SIGTERM exits 0 within 5 s. */
+  /** After SIGTERM each service must exit within 5 s. */
   async #stopServices(): Promise<void> {
     for (const service of [this.#world.units.publisher, this.#world.units.acker]) {
       if (await service.stop()) this.#noteStop(service);
@@ -307,7 +306,7 @@ class Campaign {
     }
   }
 
-  /** SIGTERM exits 0, whatever is broken just then. */
+  /** SIGTERM must give exit code 0, also during a fault. */
   #noteStop(unit: Unit): void {
     const end = unit.lastEnd();
     if (end !== "exit 0") this.#history.add({ op: "own-error", service: unit.name, line: `SIGTERM: ${end}` });
@@ -317,7 +316,7 @@ class Campaign {
     this.#history.add({ op: "late", what, ms: Math.round(ms), limitMs });
   }
 
-  /** The checker has nothing of us but the history and the database. */
+  /** The checker gets only the history and the database. */
   #check(): Promise<number> {
     const program = builtLab("campaign/check-history.js");
     const args = [program, path.resolve(this.#options.historyFile), String(this.#options.profile.leastMessages)];

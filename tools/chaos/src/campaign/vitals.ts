@@ -1,25 +1,25 @@
-/** What the notes of a service's lives say: event loop, heap, sockets (I7; pure, but for reading them). */
+/** Judges the vital signs that the processes of a service noted: event loop, heap, sockets (I7). Pure, except `readVitals`. */
 import { readFileSync } from "node:fs";
 import type { Entry } from "../workload/history.ts";
 import { DELAY_BUCKETS_MS, type VitalSigns } from "../world/vitals-hook.ts";
 
 export interface Vitals {
-  /** Delays of the event loop in all lives, by DELAY_BUCKETS_MS. */
+  /** Delays of the event loop in all processes, by DELAY_BUCKETS_MS. */
   readonly delays: readonly number[];
-  /** Of the last life: milliseconds since its start, bytes after a collection. */
+  /** Of the last process: milliseconds since its start, bytes after a garbage collection. */
   readonly heap: readonly (readonly [up: number, bytes: number])[];
-  /** Of the last life: most sockets in its first and in its second half. */
+  /** Of the last process: the most sockets in the first and in the second half of its life. */
   readonly sockets: readonly [number, number];
 }
 
-/** What a life does before its heap stands: code is compiled, caches are filled. */
+/** The heap grows in this period, because code is compiled and caches are filled. */
 const WARM_UP_MS = 60_000;
-/** Over less than this a slope says nothing. */
+/** A slope over a shorter period means nothing. */
 const LEAST_SPAN_MS = 90_000;
 const P99_LIMIT_MS = 100;
 /** MB a minute. */
 const SLOPE_LIMIT = 1;
-/** Callers keep connections open as they need them. */
+/** Callers keep a few connections open. */
 const SOCKET_SLACK = 4;
 const BYTES_PER_MB = 1_048_576;
 
@@ -38,7 +38,7 @@ export function sumUp(signs: readonly VitalSigns[]): Vitals {
   return { delays, heap, sockets: [mostOf(last.slice(0, half)), mostOf(last.slice(half))] };
 }
 
-/** Upper bound of the bucket in which the 99th percentile lies, milliseconds; null where nothing was noted. */
+/** Upper bound of the bucket in which the 99th percentile lies, in milliseconds; null without notes. */
 export function p99BelowMs(delays: readonly number[]): number | null {
   const all = delays.reduce((sum, count) => sum + count, 0);
   if (all === 0) return null;
@@ -55,7 +55,7 @@ export interface VitalFindings {
   readonly wrong: readonly string[];
 }
 
-/** I7, of every service that noted its vital signs, and the highest values that were seen from outside. */
+/** Judges I7 for every service that noted its vital signs, and for the highest values that the observer saw. */
 export function judgeVitals(entries: readonly Entry[]): VitalFindings {
   const lines: string[] = [];
   const wrong: string[] = [];
@@ -66,7 +66,7 @@ export function judgeVitals(entries: readonly Entry[]): VitalFindings {
     const p99Ms = p99BelowMs(entry.delays);
     const slope = heapSlope(entry.heap);
     const [before, after] = entry.sockets;
-    const grown = slope === null ? "heap not looked at: no life was long enough" : `heap ${slope.toFixed(2)} MB/min`;
+    const grown = slope === null ? "heap not judged: no process ran long enough" : `heap ${slope.toFixed(2)} MB/min`;
     const sockets = slope === null ? "" : `, sockets ${before} → ${after}`;
     lines.push(`${entry.service.padEnd(13)} loop delay p99 below ${p99Ms} ms, ${grown}${sockets}`);
     if (p99Ms === null || p99Ms > P99_LIMIT_MS) wrong.push(`${entry.service}: loop delay p99 is not below 100 ms`);
@@ -76,7 +76,7 @@ export function judgeVitals(entries: readonly Entry[]): VitalFindings {
   return { lines, wrong };
 }
 
-/** By least squares, MB a minute, after the warm-up; null where the life was too short to say. */
+/** The slope by least squares, in MB a minute, after the warm-up; null when the process ran too short. */
 export function heapSlope(heap: Vitals["heap"]): number | null {
   const points = heap.filter(([up]) => up >= WARM_UP_MS);
   const [first, last] = [points[0], points.at(-1)];

@@ -1,9 +1,9 @@
 /**
- * What the judge looks at, installed before the first message: audit triggers that only tests and the fault lab have.
+ * The audit that the judge reads: triggers that only tests and the fault lab have. It is installed before the first message,
+ * so it sees every change.
  *
  * Invariants:
- *  1. The ledger of effects has no unique constraint, or it could not show a double.
- *  2. Its tables are there before the first message, so nothing happens unseen.
+ *  LAB_AUDIT-1. The ledger of effects has no unique constraint, so that it can show a double effect.
  */
 import { fileURLToPath } from "node:url";
 import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
@@ -12,7 +12,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 
 const ACKER_MIGRATIONS = fileURLToPath(new URL("../../../../services/acker/migrations", import.meta.url));
 
-/** For a database whose schemas are there. */
+/** For a database that has both schemas. LAB_AUDIT-1 */
 export const AUDIT = `
 create schema audit;
 create table audit.move (
@@ -20,13 +20,13 @@ create table audit.move (
   message_id uuid not null, before text, after text not null);
 create table audit.effect (
   seq bigint generated always as identity, at timestamptz not null default clock_timestamp(), message_id uuid not null);
-create function audit.note_birth() returns trigger language plpgsql as $$
+create function audit.note_insert() returns trigger language plpgsql as $$
 begin insert into audit.move (message_id, after) values (new.message_id, new.state); return null; end $$;
 create function audit.note_move() returns trigger language plpgsql as $$
 begin insert into audit.move (message_id, before, after) values (new.message_id, old.state, new.state); return null; end $$;
 create function audit.note_effect() returns trigger language plpgsql as $$
 begin insert into audit.effect (message_id) values (new.message_id); return null; end $$;
-create trigger audit_birth after insert on publisher.message_delivery for each row execute function audit.note_birth();
+create trigger audit_insert after insert on publisher.message_delivery for each row execute function audit.note_insert();
 create trigger audit_move after update on publisher.message_delivery
   for each row when (old.state is distinct from new.state) execute function audit.note_move();
 create trigger audit_effect after insert on acker.inbox
@@ -35,7 +35,7 @@ create trigger audit_late_effect after update on acker.inbox
   for each row when (new.status = 'processed' and old.status is distinct from 'processed') execute function audit.note_effect();
 `;
 
-/** Makes both schemas and puts the audit on them; before any service has started. */
+/** Makes both schemas and installs the audit; call it before a service starts. */
 export async function installAudit(pool: Pool): Promise<void> {
   for (const made of [
     await migrateOutbox(pool),

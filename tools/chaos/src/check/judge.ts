@@ -1,15 +1,16 @@
 /**
- * The judge: what SQL says happened, beside what the callers were told.
+ * The judge compares what the database shows with the answers that the callers got.
  *
- * Invariant: it looks with means of its own, the audit's triggers and a list of legal moves that is written here a second
- * time. The outbox cannot make itself look good.
+ * Invariants:
+ *  JUDGE-1. A change of state that is not in the judge's own list, or that does not start at the previous state, is reported.
+ *           The judge has its own list and reads the audit's triggers, so a fault of the outbox cannot hide itself.
  */
 import { type Param, type Pool, pgArray } from "@acktor/shared/db/pool";
 
 export type FinalState = "acknowledged" | "failed" | "expired";
 export type State = "pending" | "sent" | FinalState;
 
-/** docs/reference/database.md#states. sent → sent is a retry, not a change of state: no trigger on state sees it. */
+/** docs/reference/database.md#states. sent → sent is a retry; it is no change of state, so no trigger on state sees it. */
 const LEGAL_MOVES: readonly string[] = [
   "pending>sent",
   "pending>acknowledged",
@@ -27,27 +28,27 @@ const LEGAL_MOVES: readonly string[] = [
 export interface Expectation {
   /** Every id that was answered with 201 (or came from publisher.enqueue). */
   readonly accepted: readonly string[];
-  /** Ids that shall end otherwise than acknowledged. */
+  /** Ids with an expected final state other than acknowledged. */
   readonly endsAs?: ReadonlyMap<string, FinalState>;
-  /** Ids that somebody without an inbox of ours acknowledged: their effect is not ours to see. */
+  /** Ids that an acker without our inbox acknowledged: the judge cannot see their effect. */
   readonly foreign?: ReadonlySet<string>;
 }
 
-/** What is wrong; every list is empty in a run without a fault. */
+/** What is wrong. Every list is empty when the services work. */
 export interface Verdict {
-  /** Accepted and not ended as expected. */
+  /** Accepted, but not in the expected final state. */
   readonly lost: readonly string[];
   readonly doubleEffects: readonly string[];
   readonly illegalMoves: readonly string[];
-  /** Acknowledged by an acker of ours that never had the message. */
+  /** Acknowledged by our acker without an effect in its inbox. */
   readonly ackedWithoutEffect: readonly string[];
-  /** In the inbox, and nobody sent it, or with other content than was sent. */
+  /** In the inbox, but no caller sent the message, or its content differs. */
   readonly strayEffects: readonly string[];
 }
 
 type Rows = <Row>(text: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
-/** I5: what had its first effect before an earlier message of its ordering key. For runs without replays and poison. */
+/** I5: messages whose first effect came before that of an earlier message of their key. Not for runs with replays or poison. */
 export async function findOutOfOrder(pool: Pick<Pool, "run">): Promise<string[]> {
   const result = await pool.run<{ message_id: string; ordering_key: string }>(
     `with first as (select message_id, min(seq) effect from audit.effect group by 1),
@@ -63,7 +64,7 @@ export async function findOutOfOrder(pool: Pick<Pool, "run">): Promise<string[]>
   return result.rows.map((row) => `${row.message_id} of ${row.ordering_key}`);
 }
 
-/** Looks once; asks for every row, so it is for tests' amounts of messages. */
+/** Judges once. It reads every row, so it is only for the numbers of messages that tests send. */
 export async function judge(pool: Pick<Pool, "run">, expected: Expectation): Promise<Verdict> {
   const rows: Rows = async <Row>(text: string, params: readonly Param[] = []) => {
     const result = await pool.run<Row>(text, params, { deadlineMs: 30_000 });
@@ -99,7 +100,7 @@ async function findDoubles(rows: Rows): Promise<string[]> {
   return found.map((row) => `${row.message_id} ${row.times} times`);
 }
 
-/** Moves that are not in LEGAL_MOVES, and moves that do not begin where the one before ended. */
+/** Moves that are not in the list, and moves that do not start where the previous move ended. JUDGE-1 */
 async function findIllegalMoves(rows: Rows): Promise<string[]> {
   const found = await rows<{ message_id: string; before: string | null; after: string; previous: string | null }>(`
     select message_id, before, after, lag(after) over (partition by message_id order by seq) previous from audit.move`);

@@ -1,4 +1,4 @@
-/** What a trial works with: a world of the spoilt build, traffic, and the judge. */
+/** The tools of a trial: a world of the build with the bug, traffic, and the judge. */
 import { type FinalState, findOutOfOrder, judge } from "../check/judge.ts";
 import { TOPIC_ROOT } from "../scenarios/scenario.ts";
 import { seededRandom } from "../seeded-random.ts";
@@ -43,7 +43,7 @@ export class Bench {
     return this.#accepted;
   }
 
-  /** Sends until `count` are accepted or `limitMs` is over. @returns how many were */
+  /** Sends until `count` messages are accepted or `limitMs` has passed. @returns how many were accepted */
   async traffic(count: number, options: { readonly rate?: number; readonly limitMs?: number } = {}): Promise<number> {
     const { rate = 200, limitMs = 10_000 } = options;
     const history = openHistory(null);
@@ -60,7 +60,7 @@ export class Bench {
   /** One request with `count` messages, without ordering, to `destinations` topics. */
   async sendAtOnce(count: number, destinations: number): Promise<void> {
     const messages = Array.from({ length: count }, (_, n) => {
-      return { topic: `${TOPIC_ROOT}/many${n % destinations}`, content: `${n}:at once` };
+      return { topic: `${TOPIC_ROOT}/many${n % destinations}`, content: `${n}:batch` };
     });
     const response = await fetch(`${this.world.units.publisher.url}/v1/messages/batch`, {
       method: "POST",
@@ -73,10 +73,10 @@ export class Bench {
     this.#accepted.push(...ids);
   }
 
-  /** Messages that nobody takes and that expire after a second. */
+  /** Sends messages that no acker receives and that expire after a second. */
   async sendShortLived(count: number): Promise<void> {
-    const body = { topic: `nobody/${TOPIC_ROOT}`, content: "short-lived", ttl_seconds: 1 };
-    // A service that has just been started says 503 until its database has answered.
+    const body = { topic: `no-receiver/${TOPIC_ROOT}`, content: "short-lived", ttl_seconds: 1 };
+    // A service that has just been started answers 503 until its database has answered.
     await becomesTrue(() => this.world.units.publisher.ready(), SOON_MS);
     for (let n = 0; n < count; n++) {
       const id = await this.sendOne(body, null);
@@ -84,7 +84,7 @@ export class Bench {
     }
   }
 
-  /** One call; with a key the caller may come again. @returns the id, or null where the answer is not known */
+  /** Makes one call; with a key it can be repeated. @returns the id, or null when the outcome is unknown */
   async sendOne(body: object, key: string | null): Promise<string | null> {
     const headers = { "content-type": "application/json", ...(key === null ? {} : { "idempotency-key": key }) };
     const options = {
@@ -100,7 +100,7 @@ export class Bench {
       if (!this.#accepted.includes(id)) this.#accepted.push(id);
       return id;
     } catch {
-      return null; // reset, cut off or late: it may have happened or not
+      return null; // Reset, cut off or late: the outcome is unknown.
     }
   }
 
@@ -110,7 +110,7 @@ export class Bench {
     return answer.rows;
   }
 
-  /** Waits for every message to end; what does not is the judge's to name. */
+  /** Waits until every message is in its final state, or for `limitMs`. The judge reports the rest. */
   async drained(limitMs = DRAIN_LIMIT_MS): Promise<void> {
     await becomesTrue(async () => {
       const [row] = await this.rows<{ live: number }>(
@@ -120,11 +120,11 @@ export class Bench {
     }, limitMs);
   }
 
-  /** Everything that is wrong; what was not delivered yet only when `whole`. */
-  async findings(whole = true): Promise<string[]> {
+  /** Everything that is wrong. Messages that are not delivered yet count only when `drained`. */
+  async findings(drained = true): Promise<string[]> {
     const verdict = await judge(this.world.pool, { accepted: this.#accepted, endsAs: this.#endsAs });
     const { lost, ...others } = verdict;
-    const gone = whole ? lost : lost.filter((line) => line.endsWith("no row"));
+    const gone = drained ? lost : lost.filter((line) => line.endsWith("no row"));
     const lists: Record<string, readonly string[]> = {
       lost: gone,
       ...others,

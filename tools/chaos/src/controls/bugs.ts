@@ -1,6 +1,6 @@
 /**
- * The seeded bugs: each a small patch of a source file, compiled into a copy of the build, with the trial that must catch it. A checker that has never
- * failed proves nothing.
+ * The seeded bugs. Each is a small patch of a source file, compiled into a copy of the build, with the trial that must catch
+ * it. A checker that has never failed proves nothing.
  */
 import type { SourcePatch } from "./build-copy.ts";
 import {
@@ -13,7 +13,7 @@ import {
   everythingTwice,
   halfOpenBreaker,
   messagesAltered,
-  nobodyAcks,
+  noAcks,
   postgresKilled,
   publisherLosesDatabase,
   type Trial,
@@ -26,9 +26,9 @@ export interface Bug {
   readonly sql?: string;
   /** Settings of PostgreSQL. */
   readonly postgres?: Readonly<Record<string, string>>;
-  /** Without one the simulation alone must catch it. */
+  /** Without a trial only the simulation must catch the bug. */
   readonly trial?: Trial;
-  /** The simulation must catch it, too. */
+  /** The simulation must catch the bug, too. */
   readonly simulated?: boolean;
 }
 
@@ -159,7 +159,7 @@ export const BUGS: readonly Bug[] = [
         to: "health.window",
       },
     ],
-    trial: nobodyAcks,
+    trial: noAcks,
     simulated: true,
   },
   {

@@ -1,9 +1,9 @@
 /**
- * A copy of the built services, to be mutated: compiled code, migrations and packages as they are, in a folder of its own.
- * A patch names a place in a source file; the patched source is compiled into the copy.
+ * A copy of the built services for mutations: compiled code, migrations and packages, in a temporary folder. A patch names
+ * a place in a source file. The patched source is compiled into the copy.
  *
  * Invariants:
- *  BUILD_COPY-1. A patch that does not apply exactly once is a fault of the lab, not a control that passed.
+ *  BUILD_COPY-1. A patch that does not apply exactly once is a failure of the lab, not a passed control.
  */
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { patchTokens } from "../patch/patch-tokens.ts";
 import { REPOSITORY } from "../world/built.ts";
 import { LabFailure } from "../world/lab-failure.ts";
 
-/** In a source file, relative to the repository, the fragment `from` becomes `to`; formatting is of no account. */
+/** In a source file, relative to the repository, the fragment `from` becomes `to`; formatting does not matter. */
 export interface SourcePatch {
   readonly file: string;
   readonly from: string;
@@ -80,7 +80,7 @@ async function copyPackage(name: string, root: string): Promise<void> {
   if (existsSync(own)) await symlink(own, path.join(root, name, "node_modules"));
 }
 
-/** Packages of others are shared, ours are the copy's. */
+/** Links the third-party packages of the repository, and the copies of our packages. */
 async function linkPackages(root: string): Promise<void> {
   const modules = path.join(REPOSITORY, "node_modules");
   const own = path.join(root, "node_modules");

@@ -1,4 +1,4 @@
-/** What `controls` does: every seeded bug on a copy of the build must be caught, and the copy without it must be clean. */
+/** The command `controls`: every seeded bug in a copy of the build must be caught, and the copy without it must be clean. */
 
 import path from "node:path";
 import { runCommand } from "@acktor/embedded/run-command";
@@ -14,9 +14,9 @@ const SEEDS = 300;
 const SIMULATION_LIMIT_MS = 60_000;
 
 export interface ControlsOptions {
-  /** Only the bugs whose name holds this. */
+  /** Only the bugs with this text in their name. */
   readonly only?: string;
-  /** False: the trials are not asked of the true build first. */
+  /** False: the trials do not run on the unchanged build first. */
   readonly clean: boolean;
 }
 
@@ -47,7 +47,7 @@ export async function controlsCommand({ only = "", clean }: ControlsOptions, sig
   return caught === bugs.length && cleanFaults === 0 ? 0 : 1;
 }
 
-/** @returns how much is wrong with the true build, or with the trial */
+/** @returns the number of findings on the unchanged build: it is faulty, or the trial is */
 async function tryClean(copy: BuildCopy, { name, trial }: Bug): Promise<number> {
   if (trial === undefined) return 0;
   const findings = await tryOnce(copy, trial, null, {});
@@ -81,7 +81,7 @@ async function isCaughtBySimulation(copy: BuildCopy, { name }: Bug): Promise<boo
   return seed !== null;
 }
 
-/** The first seed of the mutated copy's own simulation that fails, or null. */
+/** The first failing seed of the mutated copy's own simulation, or null. */
 async function simulationFinds(copy: BuildCopy): Promise<string | null> {
   const program = path.join(copy.root, "tools/chaos/dist/main.js");
   const args = [program, "sim", "--seeds", String(SEEDS)];

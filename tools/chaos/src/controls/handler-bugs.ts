@@ -1,4 +1,4 @@
-/** Seeded bugs in the handling of messages: leases, suspects, early runs, patience, transactions. The simulation catches them. */
+/** Seeded bugs in the handling of messages: leases, suspects, early runs, patience, transactions. The simulation must catch them. */
 import type { Bug } from "./bugs.ts";
 
 const PROCESS = "services/acker/src/process";

@@ -1,6 +1,6 @@
 /**
- * Trials: each makes one kind of trouble and returns what is wrong then. On the true build it finds nothing; that is
- * asked as well, or a trial that always fails would catch every bug.
+ * Trials: each injects one kind of fault and returns the findings. On the unchanged build it must find nothing: a trial that
+ * always fails would catch every bug.
  */
 import { randomUUID } from "node:crypto";
 import path from "node:path";
@@ -16,7 +16,7 @@ export type Trial = (bench: Bench) => Promise<string[]>;
 
 const SOON_MS = 3_000;
 
-/** What is answered with 201 while PostgreSQL cannot be reached is lost with the publisher. */
+/** A message that is answered with 201 while PostgreSQL is unreachable is lost when the publisher dies. */
 export const publisherLosesDatabase: Trial = async (bench) => {
   const { lines, units } = bench.world;
   await bench.traffic(50);
@@ -30,7 +30,7 @@ export const publisherLosesDatabase: Trial = async (bench) => {
   return bench.findings();
 };
 
-/** What is acked while PostgreSQL cannot be reached has no effect once the acker is dead. */
+/** A message that is acked while PostgreSQL is unreachable has no effect after the death of the acker. */
 export const ackerLosesDatabase: Trial = async (bench) => {
   const { lines, units } = bench.world;
   await bench.traffic(50);
@@ -49,7 +49,7 @@ export const everythingTwice: Trial = async (bench) => {
   return bench.findings();
 };
 
-/** Acks come about when the `sent` record is written, and the writes overtake each other. */
+/** Acks arrive at about the time when `sent` is written, and the writes overtake each other. */
 export const acksComeLate: Trial = async (bench) => {
   const { lines } = bench.world;
   lines["acker.mqtt"].setLine({ delayMs: 40, jitterMs: 60 });
@@ -60,7 +60,7 @@ export const acksComeLate: Trial = async (bench) => {
   return bench.findings();
 };
 
-/** I6: no attempt is counted while not connected. */
+/** I6: no attempt is counted without a connection. */
 export const brokerAway: Trial = async (bench) => {
   await bench.traffic(20);
   await bench.drained();
@@ -102,7 +102,7 @@ interface Gate {
   take(): void;
 }
 
-/** HALF_OPEN admits its probes and not one more; asked of the built gate itself. */
+/** HALF_OPEN admits its probes and no more. The trial uses the built gate itself. */
 export const halfOpenBreaker: Trial = async ({ root }) => {
   const gates = (await load(root, "shared/dist/link/publish-gate.js")) as {
     PublishGate: new (policy: object, signals: object) => Gate;
@@ -119,7 +119,7 @@ export const halfOpenBreaker: Trial = async ({ root }) => {
   return admitted > probes ? [...wrong, `HALF_OPEN admits ${admitted}, ${probes} are allowed`] : wrong;
 };
 
-/** Durations do not move with the wall clock; asked of the link's own clock, on which the breaker counts. */
+/** Durations do not depend on the wall clock. The trial uses the link's own clock, which the breaker uses. */
 export const clockJumps: Trial = async ({ root }) => {
   const options = (await load(root, "shared/dist/link/link-options.js")) as {
     resolveLinkOptions: (options: { url: string }) => { clock: { now(): number } };
@@ -137,7 +137,7 @@ export const clockJumps: Trial = async ({ root }) => {
   return wrong;
 };
 
-/** Acks of a stranger while no acker is there. */
+/** A stranger sends acks while no acker runs. */
 export const acksForged: Trial = async (bench) => {
   const { units } = bench.world;
   await units.acker.kill();
@@ -155,7 +155,7 @@ export const acksForged: Trial = async (bench) => {
   return bench.findings(false);
 };
 
-/** The first copy of each arrives with one bit turned. */
+/** Half of the messages arrive with one flipped bit. */
 export const messagesAltered: Trial = async (bench) => {
   breakPackets(bench, "acker.mqtt", [{ packet: "publish", direction: "to_client", ratio: 0.5, fate: "corrupt" }]);
   await bench.traffic(60);
@@ -165,7 +165,7 @@ export const messagesAltered: Trial = async (bench) => {
 };
 
 /** I7: un-acked messages stay within the window. */
-export const nobodyAcks: Trial = async (bench) => {
+export const noAcks: Trial = async (bench) => {
   const window = 64;
   breakPackets(bench, "acker.mqtt", [
     { packet: "publish", direction: "to_server", topicUnder: DEFAULT_ACK_PREFIX, fate: "lose" },
@@ -180,10 +180,10 @@ export const nobodyAcks: Trial = async (bench) => {
   return tooMany ? [`${most} messages un-acked, the window is ${window}`] : [];
 };
 
-/** What was answered with 201 is there after each kill. */
+/** Messages that were answered with 201 exist after each kill. */
 export const postgresKilled: Trial = async (bench) => {
   const { postgres } = bench.world.units;
-  // The audit's own tables must survive.
+  // The tables of the audit must survive the kill.
   await bench.rows("checkpoint");
   for (let kill = 0; kill < 2; kill++) {
     const sending = bench.traffic(300, { rate: 300, limitMs: 3_000 });
@@ -202,7 +202,7 @@ function breakPackets(bench: Bench, line: "publisher.mqtt" | "acker.mqtt", fault
   bench.world.lines[line].setRule(makePacketRule(faults, bench.random));
 }
 
-/** A module of the build under test; a fresh one for each edit. */
+/** Imports a module of the build under test, without the module cache. */
 function load(root: string, file: string): Promise<unknown> {
   const url = pathToFileURL(path.join(root, file));
   url.searchParams.set("edit", randomUUID());

@@ -1,7 +1,7 @@
 /**
- * What `crash-points` does: a service is killed at each named point of a message's life, started again, and judged; then
- * the lines are cut at each message of a life.
- * Exit codes: 0 nothing is wrong, 1 something is or a point was not reached, 130 interrupted.
+ * The command `crash-points`: a service is killed at each named point of a message's life, started again, and judged. Then
+ * each line is cut at each message of a life.
+ * Exit codes: 0 passed, 1 something is wrong or a point was not reached, 130 interrupted.
  */
 
 import { pathToFileURL } from "node:url";
@@ -28,17 +28,17 @@ export async function crashCommand({ only = "" }: { readonly only?: string }, si
   const points = CRASH_POINTS.filter((point) => nameOf(point).includes(only));
   const walks = WALKS.filter((walk) => nameOfWalk(walk).includes(only));
   let good = 0;
-  const tell = (name: string, findings: readonly string[]): void => {
+  const report = (name: string, findings: readonly string[]): void => {
     if (findings.length === 0) good++;
     standardOutput.say(`${findings.length === 0 ? "passed" : "FAILED"}  ${name}`);
     for (const finding of findings) standardOutput.say(`  ${finding}`);
   };
   try {
-    for (const point of points) if (!signal.aborted) tell(nameOf(point), await tryPoint(bench, point));
+    for (const point of points) if (!signal.aborted) report(nameOf(point), await tryPoint(bench, point));
     for (const walk of walks) {
       if (signal.aborted) break;
       const { cuts, findings } = await walkLife(bench, walk, signal);
-      tell(`${nameOfWalk(walk)}: each of ${cuts} in turn`, findings);
+      report(`${nameOfWalk(walk)}: each of ${cuts} in turn`, findings);
     }
   } finally {
     await world.stop();
@@ -55,7 +55,7 @@ function nameOf({ service, name }: CrashPoint): string {
   return `${service}: ${name}`;
 }
 
-/** @returns what is wrong */
+/** @returns the findings */
 export async function tryPoint(bench: Bench, point: CrashPoint): Promise<string[]> {
   const { world } = bench;
   const unit = world.units[point.service];
@@ -68,14 +68,14 @@ export async function tryPoint(bench: Bench, point: CrashPoint): Promise<string[
   await unit.kill();
   await unit.start();
   await bench.traffic(AFTER);
-  // What a dead process was handling is free after its lease of 15 s, and sent again some time after that.
+  // The messages of a dead process are free after their lease of 15 s, and are sent again some time later.
   await bench.drained(point.needs === "a handler" ? HANDLED_LIMIT_MS : undefined);
   unit.setEnv({});
   const findings = await bench.findings();
   return killed ? findings : ["the point was not reached", ...findings];
 }
 
-/** Traffic, and what else it takes, until the service has killed itself. */
+/** Makes traffic, and what else the point needs, until the service has killed itself. */
 async function reach(bench: Bench, world: World, { service, needs }: CrashPoint): Promise<boolean> {
   const unit = world.units[service];
   const line = world.lines["acker.mqtt"];

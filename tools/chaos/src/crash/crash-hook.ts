@@ -2,7 +2,7 @@
 import { register } from "node:module";
 import { CRASH_POINTS } from "./crash-points.ts";
 
-/** Names the point. */
+/** The environment variable with the name of the point. */
 export const CRASH_AT = "LAB_CRASH_AT";
 
 const point = CRASH_POINTS.find(({ service, name }) => `${service}: ${name}` === process.env[CRASH_AT]);

@@ -1,4 +1,4 @@
-/** The loader hook: gives one module of a service with the crash point in it, everything else as it is. */
+/** The loader hook: inserts the crash point into one module of a service, and leaves all others unchanged. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { builtFile, compileSource } from "../patch/compile-source.ts";
@@ -25,6 +25,6 @@ export async function load(
   const loaded = await nextLoad(url, context);
   if (point === null || !url.endsWith(`/${builtFile(point.file)}`)) return loaded;
   const source = withCrash(readFileSync(path.join(REPOSITORY, point.file), "utf8"), point);
-  if (source === null) throw new Error(`the crash point ${point.name} is not once in ${point.file}`);
+  if (source === null) throw new Error(`the crash point ${point.name} does not occur exactly once in ${point.file}`);
   return { ...loaded, source: compileSource(source) };
 }

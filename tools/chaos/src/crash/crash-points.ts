@@ -1,6 +1,6 @@
 /**
- * Named points of a message's life at which a service is killed: places in the sources, found by a fragment of
- * code whatever its formatting. The services know nothing of them: a loader hook puts the kill there (crash-hook.ts).
+ * Named points of a message's life at which a service is killed. A point is a place in the sources, found by a fragment of
+ * code regardless of its formatting. The services do not know the points: a loader hook inserts the kill (crash-hook.ts).
  */
 import { patchTokens } from "../patch/patch-tokens.ts";
 
@@ -9,11 +9,11 @@ export interface CrashPoint {
   readonly service: "publisher" | "acker";
   /** Source file, from the root of the repository. */
   readonly file: string;
-  /** A fragment that is in it exactly once. */
+  /** A fragment that occurs in the file exactly once. */
   readonly at: string;
-  /** `soon`: after what stands there was begun and before it can have been answered. */
+  /** `soon`: after the operation was started and before its answer can arrive. */
   readonly when: "before" | "soon";
-  /** What it takes to get there, beside traffic. */
+  /** What is needed to reach the point, in addition to traffic. */
   readonly needs?: "lost acks" | "SIGTERM" | "short lives" | "a handler";
 }
 
@@ -86,10 +86,10 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   before("acker", "drain", "services/acker/src/supervised-acker.ts", "await processor.drain(", "SIGTERM"),
 ];
 
-/** The source with the point in it: the first time that it is reached the process kills itself as kill -9 does. */
+/** Inserts the point into a source: the process kills itself with SIGKILL when it reaches the point first. */
 export function withCrash(source: string, point: Pick<CrashPoint, "at" | "when">): string | null {
   const kill = 'process.kill(process.pid, "SIGKILL");';
-  // A timer of 0 comes after what was begun in this turn has been written, and about when its answer may come.
+  // A timer of 0 fires after the writes of this turn, and about when their answer may arrive.
   const crash = point.when === "before" ? kill : `setTimeout(() => { ${kill} }, 0);`;
   const patched = patchTokens(source, point.at, `${crash} ${point.at}`);
   return patched.ok ? patched.text : null;

@@ -1,12 +1,13 @@
 /**
- * A line is cut at the first message of a life, then in another life at the second, and so on, before the message and after
- * it, until lives end without having been cut: the n-th message of PostgreSQL's protocol or the n-th MQTT packet, for every n.
+ * Walks along the life of a message. A line is cut at the first message of a life, in the next life at the second, and so on,
+ * before or after that message, until lives end without a cut. A message is one of PostgreSQL's protocol or an MQTT packet.
+ *
+ * Counting starts before the caller's call and ends after the ack is stored, so every message between is cut once. Polls of
+ * the services are counted, too; they make a life longer, never shorter. A life, the number of lives and the walk have a
+ * limit; an exceeded limit is a finding.
  *
  * Invariants:
- *  1. Counting begins before the caller's call and ends after the ack is stored, so everything between is cut once. Polls
- *     of the services pass on the same line and are counted with it; they make a life longer, never shorter.
- *  2. Each life must end acknowledged, with one effect and legal moves only, whatever the caller was told.
- *  3. It ends: a life, the number of lives and the whole have a bound, which is a finding when it is met.
+ *  WALK-1. A message that does not end acknowledged is a finding, regardless of the answer that the caller got.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Bench } from "../controls/bench.ts";
@@ -31,13 +32,13 @@ export const WALKS: readonly Walk[] = LINES.flatMap((line) => [
   { line, side: "after" as const },
 ]);
 
-/** A claim whose answer was cut off waits for its lease of 5 s, and may be cut once more by a new connection's life. */
+/** A claim whose answer was cut off waits for its lease of 5 s, and the messages of a new connection can be cut again. */
 const LIFE_LIMIT_MS = 20_000;
 const CALM_LIMIT_MS = 10_000;
 const CALL_AGAIN_MS = 50;
 /** The last answers pass after the ack is stored. */
 const LAST_MESSAGES_MS = 30;
-/** So many lives in a row without a cut: there is no n-th message. One alone may have missed a poll. */
+/** After this number of lives in a row without a cut there is no n-th message. A single life may have had one poll less. */
 const UNCUT_LIVES = 3;
 const MOST_MESSAGES = 300;
 const WALK_LIMIT_MS = 180_000;
@@ -54,7 +55,7 @@ export async function walkLife(bench: Bench, walk: Walk, signal: AbortSignal): P
   let uncut = 0;
   for (let nth = 1; uncut < UNCUT_LIVES && !signal.aborted; nth++) {
     if (nth > MOST_MESSAGES || performance.now() > end) {
-      findings.push(`the walk did not come to the end of a life: message ${nth}`);
+      findings.push(`the walk did not reach the end of a life: message ${nth}`);
       break;
     }
     const life = await liveOnce(bench, walk, nth);
@@ -72,7 +73,7 @@ interface Life {
 }
 
 async function liveOnce(bench: Bench, { line: name, side }: Walk, nth: number): Promise<Life> {
-  if (!(await isCalm(bench))) return { cut: false, finding: "the pair did not come back from the life before" };
+  if (!(await isCalm(bench))) return { cut: false, finding: "the pair did not recover from the previous life" };
   const line = bench.world.lines[name];
   line.cutMessage(nth, side);
   const id = await sendUntilKnown(bench, `${name} ${side} ${nth}`);
@@ -80,10 +81,11 @@ async function liveOnce(bench: Bench, { line: name, side }: Walk, nth: number): 
   await pause(LAST_MESSAGES_MS, new AbortController().signal);
   const cut = line.endMessageCut();
   if (id === null) return { cut, finding: "the caller never got an id" };
+  // WALK-1
   return { cut, finding: acknowledged ? null : `${id} was not acknowledged within ${LIFE_LIMIT_MS} ms` };
 }
 
-/** A caller with an Idempotency-Key comes again until it is told the id. */
+/** A caller with an Idempotency-Key repeats its call until it gets the id. */
 async function sendUntilKnown(bench: Bench, content: string): Promise<string | null> {
   const body = { topic: `${TOPIC_ROOT}/walk`, content };
   const key = `walk ${content}`.replaceAll(" ", "-");
@@ -103,7 +105,7 @@ async function isAcknowledged(bench: Bench, id: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Both are connected, and both reach PostgreSQL. */
+/** Both services are connected to the broker and to PostgreSQL. */
 function isCalm({ world: { units } }: Bench): Promise<boolean> {
   return becomesTrue(async () => {
     const { publisher, acker } = units;

@@ -1,6 +1,6 @@
 /**
- * A second namespace behind a cable (veth), in which the broker lives: what passes between it and the pair passes the
- * cable, and only that.
+ * A second network namespace, in which the broker runs. A cable (veth) connects it: all traffic between the broker and the
+ * pair passes the cable, and no other traffic does.
  */
 import { readlink } from "node:fs/promises";
 import { type Child, type ChildOptions, findProgram, startChild } from "../world/child.ts";
@@ -9,7 +9,7 @@ import type { BrokerPlace } from "../world/servers.ts";
 import { becomesTrue } from "../world/until.ts";
 import { changeNetwork } from "./own-namespace.ts";
 
-/** Our end of the cable. */
+/** The lab's end of the cable. */
 export const CABLE = "lab0";
 const FAR_END = "lab1";
 const OUR_ADDRESS = "10.213.0.1/30";
@@ -21,7 +21,7 @@ export interface BrokerRoom extends BrokerPlace {
   stop(): Promise<void>;
 }
 
-/** Makes the room; once in a namespace. */
+/** Makes the room; only once in a namespace. */
 export async function makeBrokerRoom(): Promise<BrokerRoom> {
   await changeNetwork("ip", ["link", "set", "lo", "up"]);
   const holder = startChild({ file: findProgram("unshare") ?? "unshare", args: ["--net", "sleep", "infinity"] });
@@ -38,14 +38,14 @@ export async function makeBrokerRoom(): Promise<BrokerRoom> {
       file: nsenter(),
       args: [...enter(holder), file, ...args],
     }),
-    // The cable ends with the namespace of its far end.
+    // The kernel removes the cable together with the namespace of its far end.
     stop: () => holder.kill(),
   };
 }
 
 async function layCable(holder: Child): Promise<void> {
   await changeNetwork("ip", ["link", "add", CABLE, "type", "veth", "peer", "name", FAR_END]);
-  // For a moment the holder is still in our namespace: a cable with both ends here would lead nowhere.
+  // For a moment the holder is still in our namespace, and both ends of the cable would be here.
   if (!(await becomesTrue(() => isApart(holder), START_LIMIT_MS))) throw new LabFailure("no second namespace");
   await changeNetwork("ip", ["link", "set", FAR_END, "netns", String(holder.pid)]);
   await changeNetwork("ip", ["addr", "add", OUR_ADDRESS, "dev", CABLE]);

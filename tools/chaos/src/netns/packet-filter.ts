@@ -1,7 +1,8 @@
 /**
- * Faults at the level of packets, by iptables in the lab's own namespace: real loss, real partitions.
+ * Faults at the level of packets, by iptables in the lab's namespace: real loss, real partitions.
  *
- * Invariant: `hits` is the kernel's own count of packets that were dropped.
+ * Invariants:
+ *  PACKET_FILTER-1. `hits` is the kernel's count of dropped packets.
  */
 import { type Injector, injectByProxy } from "../run/inject.ts";
 import type { Injection } from "../run/inject-lines.ts";
@@ -12,7 +13,7 @@ import { changeNetwork } from "./own-namespace.ts";
 
 let chains = 0;
 
-/** Null for what packets cannot show: faults inside MQTT, and delay, which needs `tc netem`. */
+/** Null for faults that a packet filter cannot inject: those inside MQTT, and delay, which needs `tc netem`. */
 export const injectByPacketFilter: Injector = async (world, fault, random) => {
   if (fault.do === "cut") return drop(placesOf(world, fault.lines), []);
   if (fault.do === "line") {
@@ -31,12 +32,13 @@ export const injectByPacketFilter: Injector = async (world, fault, random) => {
   return isOfProcesses ? injectByProxy(world, fault, random) : null;
 };
 
-/** A chain and what leads into ours. */
+/** A chain of the kernel, and the packets that go from there into the lab's chain. */
 type Place = readonly [chain: "INPUT" | "OUTPUT", ...match: readonly string[]];
 
 /**
  * Where the packets of these lines pass, each once. The cable carries both lines to the broker, so it can only be broken
- * for both; lines to PostgreSQL and NATS pass our own loopback, by a port of their own. Null: not to be told apart.
+ * for both. Lines to PostgreSQL and NATS use the loopback interface, each with its own port. Null: only one of the two lines
+ * on the cable is wanted.
  */
 function placesOf({ lines: world }: World, lines: readonly LineName[]): readonly Place[] | null {
   const places: Place[] = [];
@@ -53,7 +55,7 @@ function placesOf({ lines: world }: World, lines: readonly LineName[]): readonly
   return cables === 0 ? places : [...places, ["INPUT", "-i", CABLE], ["OUTPUT", "-o", CABLE]];
 }
 
-/** Drops what matches there, in both directions. */
+/** Drops matching packets at these places, in both directions. */
 async function drop(places: readonly Place[] | null, match: readonly string[]): Promise<Injection | null> {
   if (places === null) return null;
   const chain = `lab_${++chains}`;
@@ -67,13 +69,14 @@ async function drop(places: readonly Place[] | null, match: readonly string[]): 
     async end() {
       if (ended) return;
       ended = true;
+      // PACKET_FILTER-1
       hits = droppedPackets(await changeNetwork("iptables", ["-nvx", "-L", chain]));
       for (const place of places) await changeNetwork("iptables", ["-D", ...place, "-j", chain]);
     },
   };
 }
 
-/** From the listing of a chain: the packets of its DROP rule. */
+/** Reads the packets of the DROP rule from the listing of a chain. */
 function droppedPackets(listing: string): number {
   return Number(/^\s*(\d+)\s+\d+\s+DROP\b/m.exec(listing)?.[1] ?? 0);
 }

@@ -1,4 +1,4 @@
-/** A patched source file as the module that the build would make of it. */
+/** Compiles a patched source file to the module that the build would write. */
 import { transformSync } from "esbuild";
 
 const SOURCE_IMPORT = /(from\s+|import\(\s*)"(\.{1,2}\/[^"]+)\.ts"/g;
@@ -13,7 +13,7 @@ export function compileSource(source: string): string {
   return code.replace(SOURCE_IMPORT, '$1"$2.js"');
 }
 
-/** Where the build puts the module of a source file: `shared/src/a.ts` becomes `shared/dist/a.js`. */
+/** The path of the module that the build writes for a source file: `shared/src/a.ts` becomes `shared/dist/a.js`. */
 export function builtFile(sourceFile: string): string {
   return sourceFile.replace("/src/", "/dist/").replace(/\.ts$/, ".js");
 }

@@ -1,11 +1,11 @@
 /**
- * Patches of TypeScript sources that a formatter does not break: fragments are compared token by token, so that line breaks,
- * indentation, comments and trailing commas are of no account. A backtick is one token, so SQL within a template is compared
- * word by word.
+ * Patches TypeScript sources independently of their formatting. Fragments are compared token by token: line breaks,
+ * indentation, comments and trailing commas do not matter. A backtick is one token, so SQL in a template is compared word by
+ * word.
  *
  * Invariants:
- *  PATCH-1. A patch applies to exactly one place, or it is refused with the number of places found.
- *  PATCH-2. Everything outside that place stays as it is, byte by byte.
+ *  PATCH-1. A patch applies to exactly one place. Otherwise it fails with the number of places.
+ *  PATCH-2. All bytes outside of that place stay unchanged.
  */
 interface Token {
   readonly text: string;
@@ -23,7 +23,7 @@ const WORD = /[#$\w]+/y;
 const BEFORE_EXPRESSION = new Set(["(", ",", "=", ":", "[", "!", "&", "|", "?", "{", "}", ";", ">", "return"]);
 const CLOSING = new Set([")", "]", "}"]);
 
-/** Replaces the one place whose tokens are those of `fragment`. */
+/** Replaces the only place with the tokens of `fragment`. */
 export function patchTokens(source: string, fragment: string, replacement: string): Patched {
   const tokens = tokensOf(source);
   const wanted = tokensOf(fragment);
@@ -31,7 +31,9 @@ export function patchTokens(source: string, fragment: string, replacement: strin
   const [at] = places;
   const first = at === undefined ? undefined : tokens[at];
   const last = at === undefined ? undefined : tokens[at + wanted.length - 1];
+  // PATCH-1
   if (places.length !== 1 || first === undefined || last === undefined) return { ok: false, found: places.length };
+  // PATCH-2
   return { ok: true, text: source.slice(0, first.start) + replacement + source.slice(last.end) };
 }
 

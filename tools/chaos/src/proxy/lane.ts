@@ -1,22 +1,22 @@
 /**
- * One direction of a proxied connection: bytes in, the same bytes out, later.
+ * One direction of a proxied connection: it forwards the bytes that it gets, possibly later.
  *
  * Invariants:
- *  1. Order is kept and nothing is lost: what is late makes what follows late, as on a TCP connection.
- *  2. What waits is bounded: above `HIGH_BYTES` the sender is no longer read.
- *  3. A lane that is held forwards nothing until it is let go; one that is severed never forwards again.
+ *  LANE-1. Order is kept and nothing is lost: a late chunk delays the chunks behind it, as on a TCP connection.
+ *  LANE-2. The queue is bounded: above `HIGH_BYTES` the lane stops reading from the sender.
+ *  LANE-3. A held lane forwards nothing until it is released. A severed lane never forwards again.
  */
 import type net from "node:net";
 import type { Random } from "../seeded-random.ts";
 
-/** What a line does to what travels on it. All zero: nothing. */
+/** How a line changes its traffic. All zero: not at all. */
 export interface LineQuality {
   readonly delayMs: number;
   /** Added to the delay, evenly between 0 and this. */
   readonly jitterMs: number;
   /** 0: no limit. */
   readonly bytesPerSecond: number;
-  /** Share of chunks that a real line would lose and TCP would send again, so that they come one timeout later. */
+  /** Share of chunks that a real line would lose and TCP would send again, so that they arrive one timeout later. */
   readonly lossRatio: number;
 }
 
@@ -31,7 +31,7 @@ export const CLEAR_LINE: LineQuality = { delayMs: 0, jitterMs: 0, bytesPerSecond
 
 const HIGH_BYTES = 1_048_576;
 const LOW_BYTES = 524_288;
-/** Linux's least retransmission timeout; doubled for each loss in a row. */
+/** The shortest retransmission timeout of Linux; doubled for each loss in a row. */
 const RETRANSMIT_MS = 200;
 const MOST_LOSSES = 6;
 
@@ -73,11 +73,11 @@ export class Lane {
     if (this.#held) this.#options.counts.heldChunks++;
     this.#queue.push({ bytes, at: this.#dueTime(bytes.length) });
     this.#queuedBytes += bytes.length;
-    if (this.#queuedBytes > HIGH_BYTES) this.#options.from.pause();
+    if (this.#queuedBytes > HIGH_BYTES) this.#options.from.pause(); // LANE-2
     this.#flush();
   }
 
-  /** Forwards nothing until it is called with false. */
+  /** With true the lane forwards nothing until it is called with false. */
   hold(held: boolean): void {
     this.#held = held;
     if (!held) this.#flush();
@@ -88,13 +88,13 @@ export class Lane {
     this.#clear();
   }
 
-  /** The sender has ended: so does the receiver, after what is on its way. */
+  /** The sender has ended: the lane ends the receiver after the queued bytes. */
   end(): void {
     this.#ended = true;
     this.#flush();
   }
 
-  /** The connection is gone. Twice is fine. */
+  /** The connection is closed. A second call has no effect. */
   stop(): void {
     this.#clear();
     this.#ended = false;
@@ -125,11 +125,12 @@ export class Lane {
       at += this.#lineFreeAt - now;
       counts.throttledChunks++;
     }
-    this.#lastAt = Math.max(this.#lastAt, at);
+    this.#lastAt = Math.max(this.#lastAt, at); // LANE-1
     return this.#lastAt;
   }
 
   #flush(): void {
+    // LANE-3
     if (this.#held || this.#severed || this.#timer !== null) return;
     const now = performance.now();
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {

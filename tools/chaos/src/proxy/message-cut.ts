@@ -1,13 +1,13 @@
 /**
- * A cut at the n-th message that passes a line, whichever of its connections carries it.
+ * Cuts a line at its n-th message, on the connection that carries it. The other connections of the line stay. Everything
+ * that passed before the cut arrives; nothing passes after it.
  *
  * Invariants:
- *  1. It hits once: the connection of that message ends, the others of the line stay.
- *  2. Whatever passed before it arrives; after it nothing does.
+ *  MESSAGE_CUT-1. A cut hits once.
  */
 export type CutSide = "before" | "after";
 
-/** What becomes of a message. */
+/** What happens to a message. */
 export type CutVerdict = "pass" | "cut before" | "cut after";
 
 export class MessageCut {
@@ -24,16 +24,16 @@ export class MessageCut {
     this.#hit = false;
   }
 
-  /** @returns whether it hit */
+  /** @returns whether the cut hit */
   disarm(): boolean {
     this.#nth = 0;
     return this.#hit;
   }
 
-  /** Asked for each message, in the order in which they pass. */
+  /** Called for each message, in the order in which they pass. */
   take(): CutVerdict {
     if (this.#nth === 0 || this.#hit || ++this.#seen < this.#nth) return "pass";
-    this.#hit = true;
+    this.#hit = true; // MESSAGE_CUT-1
     return this.#side === "before" ? "cut before" : "cut after";
   }
 }

@@ -1,4 +1,4 @@
-/** One client's connection through the MQTT proxy: its frames meet the rules one by one. */
+/** The connection of one client through the MQTT proxy: the rules decide on each of its frames. */
 import {
   FrameReader,
   type IConnectPacket,
@@ -11,11 +11,11 @@ import {
 import type { Fate, MqttRules } from "./mqtt-proxy.ts";
 import type { Direction, Flow, Inspector } from "./tcp-proxy.ts";
 
-/** Frames that wait for a held PUBACK or a delay, at most; more pass. */
+/** At most this many frames are held or delayed; the others pass. */
 const MOST_KEPT = 100_000;
-/** A swapped packet goes on after this where no other follows. */
+/** A swapped packet is sent after this time when no other packet follows. */
 const SWAP_LIMIT_MS = 200;
-/** CONNACK codes of MQTT 5 as 3.1.1 has them (3.1.1, table 3.1); 3 = server unavailable. */
+/** CONNACK codes of MQTT 5 as codes of 3.1.1 (3.1.1, table 3.1); 3 = server unavailable. */
 const OLD_CODES: Readonly<Record<number, number>> = { 132: 1, 133: 2, 134: 4, 135: 5, 136: 3, 137: 3 };
 const SERVER_UNAVAILABLE = 3;
 
@@ -71,7 +71,7 @@ export class MqttConnection implements Inspector {
       return;
     }
     if (rule === null || name === null) {
-      this.#send(direction, frame);
+      this.#send(direction, frame); // MQTT_PROXY-1
       return;
     }
     const packet = name === "publish" ? parseFrame(frame, this.#protocolVersion) : null;
@@ -126,7 +126,7 @@ export class MqttConnection implements Inspector {
       this.#delay(direction, Buffer.from(frame), fate.delayMs);
       return;
     }
-    // The rest is about messages alone.
+    // The other fates apply only to messages.
     if (publish === null || fate === "pass" || fate === "swap") {
       counts.passed++;
       this.#send(direction, frame);
@@ -144,8 +144,9 @@ export class MqttConnection implements Inspector {
   ): void {
     const { counts } = this.#rules;
     if (fate === "lose") {
-      counts.lost++;
+      counts.lost++; // MQTT_PROXY-3
       const back = direction === "to_server" ? "to_client" : "to_server";
+      // MQTT_PROXY-2
       if (publish.qos === 1) this.#flow.send(back, this.#write({ cmd: "puback", messageId: publish.messageId ?? 0 }));
       return;
     }
@@ -153,16 +154,16 @@ export class MqttConnection implements Inspector {
       counts.passed++;
       counts.doubled++;
       this.#send(direction, frame);
-      // The second one at QoS 0: it needs no packet id, so neither side gets a PUBACK that it does not know.
+      // The copy has QoS 0 and needs no packet id, so neither side gets a PUBACK that it does not know.
       const { messageId: _, ...copy } = publish;
       this.#send(direction, this.#write({ ...copy, qos: 0, dup: false }));
       return;
     }
     counts.altered++;
-    this.#send(direction, this.#write({ ...publish, payload: fate === "corrupt" ? turnOneBit(payload) : fate }));
+    this.#send(direction, this.#write({ ...publish, payload: fate === "corrupt" ? flipOneBit(payload) : fate }));
   }
 
-  /** Keeps it until the next frame of its direction has gone. */
+  /** Keeps the frame until the next frame of its direction is sent. */
   #swap(direction: Direction, frame: Buffer): void {
     this.#rules.counts.swapped++;
     const kept = Buffer.from(frame);
@@ -204,10 +205,10 @@ export class MqttConnection implements Inspector {
   }
 }
 
-/** In the middle, where the content is. */
-function turnOneBit(payload: Buffer): Buffer {
-  const turned = Buffer.from(payload);
-  const at = turned.length >> 1;
-  turned[at] = (turned[at] ?? 0) ^ 1;
-  return turned;
+/** Flips one bit in the middle of the payload, where the content is. */
+function flipOneBit(payload: Buffer): Buffer {
+  const flipped = Buffer.from(payload);
+  const at = flipped.length >> 1;
+  flipped[at] = (flipped[at] ?? 0) ^ 1;
+  return flipped;
 }

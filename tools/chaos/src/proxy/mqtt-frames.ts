@@ -1,7 +1,8 @@
 /**
- * MQTT packets as they stand in a stream of bytes; the only importer of mqtt-packet.
+ * Splits a stream of bytes into frames of MQTT, and parses and writes packets. The only importer of mqtt-packet.
  *
- * Invariant: a frame is passed on as it came; only one that is changed is written anew.
+ * Invariants:
+ *  FRAMES-1. The frames have the bytes of the stream, in order, regardless of its chunks.
  */
 import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from "mqtt-packet";
 
@@ -28,17 +29,18 @@ const NAMES: readonly (PacketName | null)[] = [
   "auth",
 ];
 
-/** What a frame is, by its first byte. */
+/** The kind of a frame, by its first byte. */
 export function packetName(frame: Buffer): PacketName | null {
   return NAMES[(frame[0] ?? 0) >> 4] ?? null;
 }
 
-/** Cuts a stream into frames; what is not whole waits for the rest. */
+/** Splits a stream into frames. An incomplete frame waits for its rest. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
 
-  /** @returns the frames that are whole now; null when this is no MQTT */
+  /** @returns the frames that are complete now; null when the bytes are not MQTT */
   read(chunk: Buffer): Buffer[] | null {
+    // FRAMES-1
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const frames: Buffer[] = [];
     for (;;) {
@@ -51,7 +53,7 @@ export class FrameReader {
   }
 }
 
-/** Bytes of the first packet in `bytes`, or null when its length is not there yet (MQTT 5, 2.1.4). */
+/** The length of the first packet in `bytes`, or null when its length field is incomplete (MQTT 5, 2.1.4). */
 function frameLength(bytes: Buffer): number | null | "not MQTT" {
   let length = 0;
   for (let i = 1; i <= 4; i++) {
@@ -63,7 +65,7 @@ function frameLength(bytes: Buffer): number | null | "not MQTT" {
   return "not MQTT";
 }
 
-/** A frame as a packet; null when it is none. */
+/** Parses a frame; null when it is not a valid packet. */
 export function parseFrame(frame: Buffer, protocolVersion: number): Packet | null {
   const packets: Packet[] = [];
   const parser = mqttPacket.parser({ protocolVersion });

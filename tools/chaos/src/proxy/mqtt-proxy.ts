@@ -1,12 +1,12 @@
 /**
- * A TCP proxy in front of a broker that understands MQTT: on top of what `TcpProxy` does to bytes it can lose, double,
- * swap, alter, delay and withhold single packets, refuse clients by code, and make the broker forget sessions.
+ * A TCP proxy in front of a broker that understands MQTT. In addition to the faults of `TcpProxy` it can lose, double, swap,
+ * alter, delay and withhold single packets, refuse clients by code, and make the broker forget sessions.
  *
  * Invariants:
- *  1. What no rule touches is passed on byte for byte; only a packet that is altered is written anew.
- *  2. A PUBLISH that is lost is answered as a broker with a full queue answers: PUBACK, and nothing more. On TCP no
- *     packet is lost otherwise; without the PUBACK the sender would see a dead connection (fate `drop`).
- *  3. It counts what it did: a fault that did not happen proves nothing.
+ *  MQTT_PROXY-1. A packet that no rule changes is passed on byte for byte.
+ *  MQTT_PROXY-2. A lost PUBLISH is answered with PUBACK, as a broker with a full queue does. Without the PUBACK the sender
+ *                would see a dead connection (fate `drop`).
+ *  MQTT_PROXY-3. Each fault is counted when it happens.
  */
 import { MqttConnection } from "./mqtt-connection.ts";
 import type { PacketName } from "./mqtt-frames.ts";
@@ -15,9 +15,9 @@ import { type Direction, startTcpProxy, type TcpProxy, type TcpProxyOptions } fr
 /**
  * What happens to a packet:
  *  - `pass`; `double`: sent twice (a PUBLISH); `swap`: sent after the next packet of its direction;
- *  - `lose`: a PUBLISH is answered and forgotten; `drop`: withheld without a word;
- *  - `corrupt`: one bit of a PUBLISH's payload is turned; a Buffer: that payload instead;
- *  - `{delayMs}`: comes later, and so may be overtaken.
+ *  - `lose`: a PUBLISH is answered and dropped; `drop`: a packet is withheld without an answer;
+ *  - `corrupt`: one bit of a PUBLISH's payload is flipped; a Buffer: replaces the payload;
+ *  - `{delayMs}`: sent later, so other packets may overtake it.
  */
 export type Fate = "pass" | "lose" | "drop" | "double" | "swap" | "corrupt" | Buffer | { readonly delayMs: number };
 
@@ -41,13 +41,13 @@ export interface MqttCounts {
   delayed: number;
   /** PUBACKs to clients that were held back. */
   held: number;
-  /** CONNECTs that were answered with a code instead of being passed on. */
+  /** CONNECTs that the proxy answered with a code. */
   refused: number;
-  /** CONNECTs that asked for their session and were made clean. */
+  /** CONNECTs with a session that were changed to a clean start. */
   sessionsForgotten: number;
 }
 
-/** What the connections of a proxy look at, for each packet. */
+/** The rules that the connections of a proxy apply to each packet. */
 export interface MqttRules {
   rule: PacketRule | null;
   holdingPubacks: boolean;
@@ -62,15 +62,15 @@ export interface MqttProxy extends Omit<TcpProxy, "counts"> {
   readonly url: string;
   readonly counts: Readonly<MqttCounts>;
   readonly tcp: TcpProxy["counts"];
-  /** Decides on each packet from now on; null = everything passes. */
+  /** Sets the rule that decides on each packet; null = everything passes. */
   setRule(rule: PacketRule | null): void;
-  /** Holds back every PUBACK to clients while true; passes them on, in order, when it becomes false. */
+  /** With true every PUBACK to clients is held back; with false the held ones are sent, in order. */
   holdPubacks(hold: boolean): void;
-  /** Sessions of the time before are gone: every CONNECT asks for a clean start. */
+  /** With true every CONNECT is changed to a clean start, so the broker forgets the session. */
   forgetSessions(forget: boolean): void;
   /**
-   * Answers each CONNECT with this code and hangs up; null = passes them on. Codes of MQTT 5 (0x80 and above) are given
-   * as the nearest one to a client of 3.1.1.
+   * Answers each CONNECT with this code and closes the connection; null = passes them on. A client of MQTT 3.1.1 gets the
+   * nearest code for a code of MQTT 5 (0x80 and above).
    */
   refuseConnects(code: number | null): void;
   /** Ids of the clients that connected so far. */

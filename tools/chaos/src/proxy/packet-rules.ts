@@ -1,25 +1,25 @@
-/** Rules for single packets as data, and the function that the proxy asks. */
+/** Rules for single packets as data, and the function that the proxy calls. */
 import type { Random } from "../seeded-random.ts";
 import type { PacketName } from "./mqtt-frames.ts";
 import type { Fate, PacketRule, SeenPacket } from "./mqtt-proxy.ts";
 import type { Direction } from "./tcp-proxy.ts";
 
-/** Which packets, and what happens to them. What is left out does not matter. */
+/** Which packets, and what happens to them. An absent field matches every packet. */
 export interface PacketFault {
   readonly packet?: PacketName;
   readonly direction?: Direction;
-  /** First levels of the topic of a PUBLISH. */
+  /** The first levels of the topic of a PUBLISH. */
   readonly topicUnder?: string;
-  /** The topic itself. */
+  /** The exact topic. */
   readonly topic?: string;
   readonly fate: "lose" | "drop" | "double" | "swap" | "corrupt" | { readonly delayMs: number };
-  /** Only the n-th that matches, from 1. */
+  /** Only the n-th matching packet, from 1. */
   readonly nth?: number;
-  /** Share of those that match. */
+  /** Share of the matching packets. */
   readonly ratio?: number;
 }
 
-/** The first fault that matches decides. The rule counts for itself, so each call begins anew. */
+/** Makes a rule: the first matching fault decides. Each rule has its own counts. */
 export function makePacketRule(faults: readonly PacketFault[], random: Random): PacketRule {
   const seen = faults.map(() => 0);
   return (packet): Fate => {

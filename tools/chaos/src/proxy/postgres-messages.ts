@@ -1,12 +1,14 @@
 /**
- * A connection to PostgreSQL as the messages of its protocol (PostgreSQL 18, part VII, chapter 54.7), passed on one by one.
+ * Splits a connection to PostgreSQL into the messages of its protocol (PostgreSQL 18, part VII, chapter 54.7), and passes
+ * them on one by one.
  *
- * Invariant: the same bytes in the same order; nothing is held but the beginning of a message that is not whole yet. Once
- * the two agree on encryption there are no messages to be seen, and chunks are passed as they come.
+ * Invariants:
+ *  POSTGRES_MESSAGES-1. Each message is passed on once, complete and in order. Only an incomplete message is held.
+ *  POSTGRES_MESSAGES-2. After client and server have agreed on encryption, chunks are passed on as they arrive.
  */
 import type { Direction, Flow, Inspector } from "./tcp-proxy.ts";
 
-/** In place of a protocol version: the client asks for encryption, and is answered with one byte (54.2.11, 54.2.12). */
+/** Codes in place of a protocol version: the client asks for encryption. The answer is one byte (54.2.11, 54.2.12). */
 const ASKS_FOR_ENCRYPTION = [80_877_103, 80_877_104];
 const REFUSED = 0x4e;
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -29,6 +31,7 @@ class PostgresConnection implements Inspector {
 
   onData(direction: Direction, chunk: Buffer): void {
     const rest = this.#rest[direction];
+    // POSTGRES_MESSAGES-1
     let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     for (let size = this.#sizeOf(direction, bytes); size <= bytes.length && bytes.length > 0; ) {
       this.#pass(direction, bytes.subarray(0, size));
@@ -43,9 +46,9 @@ class PostgresConnection implements Inspector {
     this.#rest.to_client = EMPTY;
   }
 
-  /** Bytes of the first message; Infinity where that is not to be seen yet. */
+  /** The length of the first message; Infinity when its length field is incomplete. */
   #sizeOf(direction: Direction, bytes: Buffer): number {
-    if (this.#encrypted) return bytes.length;
+    if (this.#encrypted) return bytes.length; // POSTGRES_MESSAGES-2
     if (direction === "to_client" && this.#awaitsOneByte) return 1;
     const typeBytes = direction === "to_server" && this.#starting ? 0 : 1;
     return bytes.length < typeBytes + 4 ? Number.POSITIVE_INFINITY : typeBytes + bytes.readInt32BE(typeBytes);

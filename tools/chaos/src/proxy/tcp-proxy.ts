@@ -1,10 +1,10 @@
 /**
- * A TCP proxy in front of any server, which can break what goes through it: for the broker, for PostgreSQL, for NATS.
+ * A TCP proxy in front of any server (broker, PostgreSQL, NATS), which can inject faults into its connections.
  *
  * Invariants:
- *  1. Without a fault it is invisible: the same bytes, in the same order, nothing added.
- *  2. Each fault counts what it really did to bytes and connections; one that did nothing has counted nothing.
- *  3. `stop` ends every connection and frees the port; twice is fine.
+ *  TCP_PROXY-1. Without a fault the proxy forwards the same bytes in the same order, in both directions.
+ *  TCP_PROXY-2. Each fault counts the connections and chunks that it changed. A fault without an effect counts nothing.
+ *  TCP_PROXY-3. `stop` ends every connection and frees the port. A second call has no effect.
  */
 import net from "node:net";
 import { type Random, seededRandom } from "../seeded-random.ts";
@@ -15,11 +15,11 @@ import { type CutSide, MessageCut } from "./message-cut.ts";
 export type Direction = "to_server" | "to_client";
 
 export interface TcpCounts extends LineCounts {
-  /** Connections that were made through it. */
+  /** Connections that were made through the proxy. */
   connections: number;
-  /** Connections that were ended, or turned away at once, by a cut. */
+  /** Connections that a cut ended or refused. */
   cutConnections: number;
-  /** Connections that were frozen for good. */
+  /** Connections that were frozen permanently. */
   frozenConnections: number;
   /** Connections that were ended by a TCP reset. */
   resets: number;
@@ -33,24 +33,24 @@ export interface TcpProxy {
   /** Connections that are open now. */
   open(): number;
   /**
-   * Takes the server away.
-   *  - `refuse`: as a server that died: connections end, new ones end at once.
-   *  - `silent`: as a line that is cut: nothing is forwarded and nothing ends; what is still there at `heal` goes on.
+   * Makes the server unreachable.
+   *  - `refuse`: as a dead server: connections end, new connections end immediately.
+   *  - `silent`: as a cut line: nothing is forwarded and nothing ends; connections that still exist at `heal` continue.
    */
   cut(how: "refuse" | "silent"): void;
   /** Forwards nothing in one direction, until `heal`. */
   oneWay(blocked: Direction): void;
   /** Ends `cut` and `oneWay`. */
   heal(): void;
-  /** The connections there are forward nothing any more and never end: half-open, as a lost route leaves them. */
+  /** Existing connections forward nothing any more and never end: half-open, as after a lost route. */
   freeze(): void;
-  /** New connections are forwarded again; those that were frozen stay so. */
+  /** New connections are forwarded again; frozen connections stay frozen. */
   thaw(): void;
-  /** Changes what the line does from now on; `{}` clears it. */
+  /** Sets the quality of the line; `{}` clears it. */
   setLine(quality: Partial<LineQuality>): void;
-  /** Ends the connection that carries the n-th message from now on. A line that is not inspected counts chunks. */
+  /** Ends the connection that carries the n-th message from now on. Without an inspector chunks are counted. */
   cutMessage(nth: number, side: CutSide): void;
-  /** No message is cut any more. @returns whether one was */
+  /** Cancels the cut. @returns whether a message was cut */
   endMessageCut(): boolean;
   /** Ends every connection by a reset. */
   reset(): void;
@@ -59,14 +59,14 @@ export interface TcpProxy {
   stop(): Promise<void>;
 }
 
-/** Looks at what passes on one connection, and may change it: bytes in, bytes out by `Flow`. */
+/** Sees the bytes of one connection and may change them: it gets bytes, and sends bytes by `Flow`. */
 export interface Inspector {
   onData(direction: Direction, chunk: Buffer): void;
-  /** The connection is gone. */
+  /** The connection is closed. */
   onEnd(): void;
 }
 
-/** Where an inspector sends what shall go on. */
+/** The inspector's way to send bytes on. */
 export interface Flow {
   send(direction: Direction, bytes: Buffer): void;
   end(): void;
@@ -76,7 +76,7 @@ export interface TcpProxyOptions {
   /** Port of the server. */
   readonly target: number;
   readonly targetHost?: string;
-  /** To listen on; any free one when absent. */
+  /** The port to listen on; default: any free one. */
   readonly port?: number;
   readonly host?: string;
   readonly random?: Random;
@@ -84,7 +84,7 @@ export interface TcpProxyOptions {
 }
 
 const MOST_CONNECTIONS = 1_000;
-/** Who does not end when the other has is ended. */
+/** After the other side has ended, a side has this time to end. */
 const SOFT_END_MS = 500;
 
 interface Shared {
@@ -108,54 +108,19 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     held: { to_server: false, to_client: false },
     frozen: false,
   };
-  const pairs = new Set<Pair>();
-  let refusing = false;
-  const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
-    if (refusing) {
-      shared.counts.cutConnections++;
-      client.on("error", () => undefined).destroy();
-      return;
-    }
-    shared.counts.connections++;
-    const pair = new Pair(client, shared, () => pairs.delete(pair));
-    pairs.add(pair);
-  });
+  const pairs = new Pairs(shared);
+  const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (client) => pairs.accept(client));
   server.maxConnections = MOST_CONNECTIONS;
   await listen(server, options);
   const { port } = server.address() as net.AddressInfo;
-  const holdAll = (): void => {
-    for (const pair of pairs) pair.applyHold();
-  };
-  const endAll = (): void => {
-    for (const pair of pairs) pair.end();
-  };
   return {
     port,
     counts: shared.counts,
     open: () => pairs.size,
-    cut(how) {
-      shared.counts.cutConnections += pairs.size;
-      if (how === "silent") {
-        shared.held = { to_server: true, to_client: true };
-        holdAll();
-        return;
-      }
-      refusing = true;
-      endAll();
-    },
-    oneWay(blocked) {
-      shared.held = { ...shared.held, [blocked]: true };
-      holdAll();
-    },
-    heal() {
-      refusing = false;
-      shared.held = { to_server: false, to_client: false };
-      holdAll();
-    },
-    freeze() {
-      shared.frozen = true;
-      for (const pair of pairs) pair.freeze();
-    },
+    cut: (how) => pairs.cut(how),
+    oneWay: (blocked) => pairs.hold({ ...shared.held, [blocked]: true }),
+    heal: () => pairs.heal(),
+    freeze: () => pairs.freeze(),
     thaw() {
       shared.frozen = false;
     },
@@ -164,12 +129,10 @@ export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy>
     },
     cutMessage: (nth, side) => shared.cut.arm(nth, side),
     endMessageCut: () => shared.cut.disarm(),
-    reset() {
-      for (const pair of pairs) pair.reset();
-    },
-    drop: endAll,
+    reset: () => pairs.reset(),
+    drop: () => pairs.end(),
     async stop() {
-      endAll();
+      pairs.end(); // TCP_PROXY-3
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
@@ -187,7 +150,67 @@ function listen(server: net.Server, { port = 0, host = "127.0.0.1" }: TcpProxyOp
   });
 }
 
-/** A client's connection and the one to the server that stands behind it. */
+/** All connections of a proxy. */
+class Pairs {
+  readonly #shared: Shared;
+  readonly #pairs = new Set<Pair>();
+  #refusing = false;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+  }
+
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  accept(client: net.Socket): void {
+    const { counts } = this.#shared;
+    if (this.#refusing) {
+      counts.cutConnections++; // TCP_PROXY-2
+      client.on("error", () => undefined).destroy();
+      return;
+    }
+    counts.connections++;
+    const pair = new Pair(client, this.#shared, () => this.#pairs.delete(pair));
+    this.#pairs.add(pair);
+  }
+
+  cut(how: "refuse" | "silent"): void {
+    this.#shared.counts.cutConnections += this.#pairs.size; // TCP_PROXY-2
+    if (how === "silent") {
+      this.hold({ to_server: true, to_client: true });
+      return;
+    }
+    this.#refusing = true;
+    this.end();
+  }
+
+  heal(): void {
+    this.#refusing = false;
+    this.hold({ to_server: false, to_client: false });
+  }
+
+  hold(held: Shared["held"]): void {
+    this.#shared.held = held;
+    for (const pair of this.#pairs) pair.applyHold();
+  }
+
+  freeze(): void {
+    this.#shared.frozen = true;
+    for (const pair of this.#pairs) pair.freeze();
+  }
+
+  reset(): void {
+    for (const pair of this.#pairs) pair.reset();
+  }
+
+  end(): void {
+    for (const pair of this.#pairs) pair.end();
+  }
+}
+
+/** The connection of a client, and the connection to the server that belongs to it. */
 class Pair {
   readonly #client: net.Socket;
   readonly #server: net.Socket;
@@ -234,7 +257,7 @@ class Pair {
     if (verdict !== "pass") this.#endSoftly();
   }
 
-  /** Both sides get what was passed on, and then an end; a reset could overtake it. */
+  /** Both sides get the bytes that were passed on, and then an end. A reset could overtake the bytes. */
   #endSoftly(): void {
     this.#cut = true;
     this.#shared.counts.cutMessages++;
@@ -242,7 +265,7 @@ class Pair {
     setTimeout(() => this.end(), SOFT_END_MS).unref();
   }
 
-  /** Only where both ways are open: reset on a socket whose end is under way leaves a handle, and Node 20 spins at exit. */
+  /** Resets only an open socket: a reset while a socket is ending leaves a handle, and Node 20 then spins at exit. */
   reset(): void {
     const { counts } = this.#shared;
     if (this.#client.readyState === "open" && !this.#client.readableEnded) {
@@ -273,6 +296,7 @@ class Pair {
   #forward(from: net.Socket, to: net.Socket, direction: Direction): void {
     const lane = this.#lanes[direction];
     from.on("data", (chunk) => {
+      // TCP_PROXY-1
       if (this.#inspector === null) this.#send(direction, chunk);
       else this.#inspector.onData(direction, chunk);
     });
@@ -282,7 +306,7 @@ class Pair {
     from.on("close", () => {
       if (from.readableEnded && !from.errored) return;
       lane.stop();
-      // Who sees one side break off ends the other; a line that is cut hides even that.
+      // When one side breaks off, the proxy ends the other side. A held line does so only after `heal`.
       if (this.#isHeld()) this.#endsAtHeal = true;
       else to.destroy();
     });

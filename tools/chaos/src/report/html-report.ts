@@ -1,4 +1,4 @@
-/** The report: one HTML file that needs nothing else, the table first, then a picture for each run. */
+/** The report: one HTML file without other files, first the table, then a picture of each run. */
 
 import type { ScenarioResult } from "../run/result.ts";
 import { escapeXml } from "./escape-xml.ts";

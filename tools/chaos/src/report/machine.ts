@@ -1,4 +1,4 @@
-/** On what a run was made, for reports. */
+/** Describes the machine of a run, for reports. */
 import os from "node:os";
 
 export function describeMachine(): string {

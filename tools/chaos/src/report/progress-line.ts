@@ -1,4 +1,4 @@
-/** Live progress: one line that is rewritten on a terminal, and a line per change of phase or faults elsewhere. */
+/** Live progress: on a terminal one line that is rewritten, elsewhere a line for each change of the phase or the faults. */
 import { printable } from "@acktor/shared/runtime/printable";
 import type { TerminalDoor } from "@acktor/shared/runtime/terminal-door";
 import type { Progress } from "../run/run-scenario.ts";

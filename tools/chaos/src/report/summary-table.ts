@@ -10,7 +10,7 @@ export function summaryTable(results: readonly ScenarioResult[], texts: ChaosTex
   return renderTable(texts.summary, head, rows);
 }
 
-/** What a column says of a result. */
+/** The text of a result in a column. */
 export function cellOf(result: ScenarioResult, column: Column, texts: ChaosTexts): string {
   const inSeconds = (ms: number): string => texts.seconds((ms / 1_000).toFixed(1));
   switch (column) {
@@ -52,7 +52,7 @@ function errorsOf({ errors }: ScenarioResult): string {
     .join(", ");
 }
 
-/** A line for each result that did not pass: why. */
+/** A line for each reason why a run did not pass. */
 export function reasonLines(results: readonly ScenarioResult[], texts: ChaosTexts): string[] {
   return results.flatMap(({ scenario, reasons }) =>
     reasons.map((why) => `${texts.reasons} (${scenario}): ${printable(why)}`),

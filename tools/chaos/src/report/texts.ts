@@ -1,4 +1,4 @@
-/** What the fault lab says to people, in English and in Japanese. */
+/** The texts of the fault lab for people, in English and Japanese. */
 import { type Language, languageOf } from "@acktor/shared/texts/language";
 import type { Outcome } from "../run/result.ts";
 import type { Progress } from "../run/run-scenario.ts";
@@ -27,7 +27,7 @@ export interface ChaosTexts {
   readonly acknowledged: string;
   readonly latency: string;
   readonly seed: string;
-  /** Of the subcommands. */
+  /** Help of the subcommands. */
   readonly help: Readonly<Record<HelpText, string>>;
 }
 
@@ -93,8 +93,8 @@ const english: ChaosTexts = {
   faults: "faults",
   hits: (count) => `${count} hits`,
   reportWritten: (file) => `report: ${file}`,
-  unknownScenario: (name, known) => `There is no scenario ${name}. Known: ${known}`,
-  needsRoot: "The driver netns needs root, and the programs unshare, nsenter, ip and iptables.",
+  unknownScenario: (name, known) => `There is no scenario ${name}. Known scenarios: ${known}`,
+  needsRoot: "The driver netns needs root and the programs unshare, nsenter, ip and iptables.",
   left: (name, why) => `${name} is left out: ${why}`,
   state: "state of the link",
   rates: "messages per second",
@@ -103,14 +103,14 @@ const english: ChaosTexts = {
   latency: "latency to the ack, ms, by second of acceptance",
   seed: "seed",
   help: {
-    chaos: "Breaks things, and sees that nothing is lost.",
-    list: "Lists the scenarios; as JSON with schedules and limits.",
-    run: "Runs a scenario against a pair of its own: traffic, faults, verdict.",
+    chaos: "Injects faults and checks that no message is lost.",
+    list: "Lists the scenarios; with --json also their schedules and limits.",
+    run: "Starts a separate publisher and acker, and runs a scenario: traffic, faults, verdict.",
     name: "name of a scenario, or all",
     seed: "the same seed gives the same schedule",
-    messages: "messages of each run (else 100 a second)",
+    messages: "messages of each run (default: 100 a second)",
     notWhole: "A whole number is needed.",
-    driver: "proxy, or netns: real packet loss, which needs root",
+    driver: "proxy, or netns: real packet loss (needs root)",
     report: "write an HTML report with a picture of each run",
     junit: "write JUnit XML",
     examples: "Examples:",
@@ -147,8 +147,8 @@ const japanese: ChaosTexts = {
   faults: "障害",
   hits: (count) => `${count} 回`,
   reportWritten: (file) => `レポート: ${file}`,
-  unknownScenario: (name, known) => `シナリオ ${name} はありません。一覧: ${known}`,
-  needsRoot: "netns ドライバーには root 権限と unshare、nsenter、ip、iptables が必要です。",
+  unknownScenario: (name, known) => `シナリオ ${name} はありません。使えるシナリオ: ${known}`,
+  needsRoot: "netns ドライバーには、root 権限と unshare、nsenter、ip、iptables が必要です。",
   left: (name, why) => `${name} は実行しません: ${why}`,
   state: "接続の状態",
   rates: "件/秒",
@@ -157,21 +157,21 @@ const japanese: ChaosTexts = {
   latency: "配信確認までの時間 (ミリ秒、受理した秒ごと)",
   seed: "シード",
   help: {
-    chaos: "障害を起こし、何も失われないことを確かめます。",
-    list: "シナリオを一覧します (JSON では予定と上限も)。",
-    run: "専用のペアに対してシナリオを実行します: 送信、障害、判定。",
+    chaos: "障害を発生させ、メッセージが失われないことを確認します。",
+    list: "シナリオの一覧を表示します (--json では予定と上限も表示)。",
+    run: "専用の publisher と acker を起動し、シナリオ (送信、障害、判定) を実行します。",
     name: "シナリオの名前、または all",
     seed: "同じシードなら同じ予定になります",
     messages: "各実行のメッセージ数 (省略時は毎秒 100 件)",
     notWhole: "整数を指定してください。",
-    driver: "proxy、または netns: 実際のパケット損失 (root が必要)",
+    driver: "proxy または netns (実際のパケット損失、root 権限が必要)",
     report: "各実行の図を含む HTML レポートを書き出します",
     junit: "JUnit XML を書き出します",
     examples: "例:",
   },
 };
 
-/** @param asked by `--lang`; undefined: the environment decides */
+/** @param asked the value of `--lang`; undefined: the environment decides */
 export function chaosTexts(asked: string | undefined, env: Readonly<Record<string, string | undefined>>): ChaosTexts {
   return languageOf(asked, env) === "ja" ? japanese : english;
 }

@@ -1,9 +1,9 @@
 /**
- * A run as a picture: faults as bars, the state of the link as a band, rates and latency as lines over the same seconds.
- * One SVG that needs nothing else.
+ * Draws a run: faults as bars, the state of the link as a band, rates and latency as lines over the same seconds. One SVG
+ * without other files.
  *
- * Invariant: no line is drawn over seconds of which nothing is known: a second without an accepted message is a 0, and
- * latency has a gap there.
+ * Invariants:
+ *  RUN_PICTURE-1. A second without an accepted message is a 0 in the rate and a gap in the latency.
  */
 import type { FaultRecord, ScenarioResult } from "../run/result.ts";
 import type { Sample } from "../run/watch-publisher.ts";
@@ -17,7 +17,7 @@ const ROW = 18;
 const PLOT = 90;
 const GAP = 26;
 
-/** Colours that also differ in brightness; the state's name stands in the band's tooltip. */
+/** Colours that also differ in brightness. The tooltip of the band shows the name of the state. */
 const COLOURS: Readonly<Record<string, string>> = {
   CONNECTED: "#2e7d32",
   CONNECTING: "#f9a825",
@@ -83,7 +83,7 @@ function faultBars(name: string, faults: readonly FaultRecord[], scale: Scale, y
   return `${bars.join("")}<text x="8" y="${y + 11}" class="small">${escapeXml(`${name} (${hits})`)}</text>`;
 }
 
-/** The faults once more, behind the lines. */
+/** Shades the periods of the faults behind the lines. */
 function shades(faults: readonly FaultRecord[], scale: Scale, y: number, height: number): string {
   return faults.map((fault) => box(fault, scale, y, height, 'fill="#c62828" opacity="0.07"')).join("");
 }
@@ -111,7 +111,7 @@ function stateBand(samples: readonly Sample[], { x, endMs }: Scale, y: number): 
   return bands.join("");
 }
 
-/** The states that were seen, in the order in which they came. */
+/** The states of the run, in the order in which they occurred. */
 function stateLegend(samples: readonly Sample[], y: number): string {
   const seen = [...new Set(samples.map(({ state }) => state ?? "unknown"))];
   return legend(
@@ -132,7 +132,7 @@ function legend(items: readonly { readonly name: string; readonly colour: string
   return parts.join("");
 }
 
-/** About; what is not ASCII is twice as wide. */
+/** The approximate width: characters outside of ASCII are wider. */
 function widthOf(text: string): number {
   return [...text].reduce((sum, character) => sum + (character > "~" ? 11 : 7), 0);
 }
@@ -140,7 +140,7 @@ function widthOf(text: string): number {
 interface Line {
   readonly name: string;
   readonly colour: string;
-  /** Each part is a line of its own. */
+  /** Each part is a separate line. */
   readonly parts: readonly (readonly (readonly [ms: number, value: number])[])[];
 }
 
@@ -148,7 +148,7 @@ function rateLines({ samples, seconds }: ScenarioResult, texts: ChaosTexts): Lin
   const counts = new Map(seconds.map(({ second, accepted }) => [second, accepted]));
   const last = Math.max(-1, ...counts.keys());
   const accepted = Array.from({ length: last + 1 }, (_, second) => {
-    return [second * 1_000 + 500, counts.get(second) ?? 0] as const;
+    return [second * 1_000 + 500, counts.get(second) ?? 0] as const; // RUN_PICTURE-1
   });
   const settled: [number, number][] = [];
   for (let i = 0; i + 10 < samples.length; i += 10) {
@@ -172,7 +172,7 @@ function latencyLines({ seconds }: ScenarioResult): Line[] {
     for (const second of seconds.toSorted((a, b) => a.second - b.second)) {
       const value = pick(second);
       if (value === null) continue;
-      if (second.second !== before + 1) parts.push([]);
+      if (second.second !== before + 1) parts.push([]); // RUN_PICTURE-1
       parts.at(-1)?.push([second.second * 1_000 + 500, value]);
       before = second.second;
     }
@@ -190,7 +190,7 @@ function plot(title: string, lines: readonly Line[], { x }: Scale, y: number): s
   const drawn = lines.flatMap(({ colour, parts }) =>
     parts.map((part) => {
       const path = part.map(([ms, value]) => `${x(ms).toFixed(1)},${(y + PLOT * (1 - value / highest)).toFixed(1)}`);
-      // A point alone is a line to itself, which its round ends make visible.
+      // A single point is a line from itself to itself; its round ends make it visible.
       const points = path.length === 1 ? [...path, ...path] : path;
       return `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="2" stroke-linecap="round"/>`;
     }),

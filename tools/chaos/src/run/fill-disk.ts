@@ -1,8 +1,7 @@
 /**
- * PostgreSQL's disk without a page left.
+ * Fills PostgreSQL's disk.
  *
- * Invariant: `hits` is PostgreSQL's own word: a write that it refused for want of space, or its end (it gives up when it
- * cannot write its log).
+ * PostgreSQL itself proves each hit: it refuses a write because the disk is full, or it exits because it cannot write its log.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import { becomesTrue } from "../world/until.ts";
@@ -14,11 +13,11 @@ const DISK_FULL = "53100";
 const ASK_EVERY_MS = 200;
 const ASK_LIMIT_MS = 1_000;
 const BACK_LIMIT_MS = 15_000;
-/** 64 KB that cannot be compressed: it takes new pages. */
+/** Writes 64 KB that cannot be compressed, so PostgreSQL needs new pages. */
 const WRITE = `insert into audit.space
   select string_agg(md5(random()::text), '') from generate_series(1, 2000)`;
 
-/** Begins it; null where the lab has no disk of its own. */
+/** Fills the disk; null when the lab has no separate disk. */
 export async function fillDisk({ disk, pool, units: { postgres } }: World): Promise<Injection | null> {
   if (disk === null) return null;
   await pool.run("create table if not exists audit.space (content text)");

@@ -1,20 +1,20 @@
-/** Faults of a line as a whole: cut, slowed, half-open, reset. What travels on it is not looked at. */
+/** Faults of a complete line: cut, slowed, half-open, reset. Its packets are not inspected. */
 import type { TcpProxy } from "../proxy/tcp-proxy.ts";
 import type { Fault } from "../scenarios/scenario.ts";
 
 export interface Injection {
   hits(): number;
-  /** Ends the fault; twice is fine. */
+  /** Ends the fault. A second call has no effect. */
   end(): Promise<void>;
 }
 
-/** Faults that need nothing but the bytes of a line: they work on encrypted ones, too. */
+/** Faults that need only the bytes of a line. They also work on encrypted lines. */
 export type LineFault = Extract<Fault, { do: "cut" | "one-way" | "line" | "half-open" | "reset" }>;
 export type Line = Pick<TcpProxy, "cut" | "oneWay" | "heal" | "freeze" | "thaw" | "setLine" | "reset" | "drop"> & {
   readonly tcp: TcpProxy["counts"];
 };
 
-/** Begins a fault on every line. */
+/** Starts a fault on every line. */
 export function injectIntoLines(lines: readonly Line[], fault: LineFault): Injection {
   const before = lines.map(({ tcp }) => hitsOf(tcp));
   const hits = (): number => lines.reduce((sum, { tcp }, i) => sum + hitsOf(tcp) - (before[i] ?? 0), 0);

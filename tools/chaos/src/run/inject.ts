@@ -1,8 +1,8 @@
 /**
- * Faults made real: each is begun, ended, and asked what it did.
+ * Injects the faults of a scenario: starts each fault, ends it, and counts what it did.
  *
- * Invariant: `hits` is what happened to bytes, packets, connections and processes by the injector's own count, never what
- * was asked for. A fault without a hit was not injected.
+ * `hits` is the injector's own count of what happened to bytes, packets, connections and processes. A fault without a hit
+ * was not injected.
  */
 
 import { writeFile } from "node:fs/promises";
@@ -18,10 +18,10 @@ import { fillDisk } from "./fill-disk.ts";
 import { type Injection, injectIntoLines, type Line } from "./inject-lines.ts";
 import { takeOver } from "./take-over.ts";
 
-/** Begins a fault; null where this driver cannot. */
+/** Starts a fault; null when this driver does not have the fault. */
 export type Injector = (world: World, fault: Fault, random: Random) => Promise<Injection | null>;
 
-/** By the proxies, without root. */
+/** Injects faults with the proxies, without root. */
 export const injectByProxy: Injector = async (world, fault, random) => {
   switch (fault.do) {
     case "kill":

@@ -1,4 +1,4 @@
-/** What the databases say of a run, beyond right and wrong: how many, how often, how fast. */
+/** Reads the figures of a run from the database: how many, how often, how fast. */
 import type { Pool } from "@acktor/shared/db/pool";
 import { LabFailure } from "../world/lab-failure.ts";
 import type { SecondOfRun } from "./result.ts";
@@ -7,7 +7,7 @@ export interface Facts {
   readonly acknowledged: number;
   readonly wireDuplicates: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
-  /** p99 of the destinations that were not silenced; without ordering keys, which wait for their head on purpose. */
+  /** p99 of the destinations that were not silenced, without messages that have an ordering key and wait for earlier ones. */
   readonly othersP99Ms: number | null;
   readonly seconds: readonly SecondOfRun[];
 }
@@ -37,14 +37,14 @@ select floor(extract(epoch from created_at - (select min(created_at) from publis
   percentile_cont(0.99) within group (order by ${LATENCY})::float8 "p99Ms"
 from publisher.message_delivery group by 1 order by 1`;
 
-/** @param silenced topic whose messages are late on purpose */
+/** @param silenced the topic whose messages are late on purpose */
 export async function readFacts(pool: Pool, silenced: string | null): Promise<Facts> {
   const totals = await pool.run<TotalsRow>(TOTALS, [silenced], { deadlineMs: 30_000 });
   const seconds = await pool.run<SecondOfRun>(SECONDS, [], { deadlineMs: 30_000 });
   if (!totals.ok) throw new LabFailure(`facts: ${totals.failure.message}`);
   if (!seconds.ok) throw new LabFailure(`facts: ${seconds.failure.message}`);
   const [row] = totals.rows;
-  if (row === undefined) throw new LabFailure("facts: an aggregate gives one row");
+  if (row === undefined) throw new LabFailure("facts: the aggregate gave no row");
   const { p50, p99 } = row;
   return {
     acknowledged: row.acknowledged,

@@ -1,4 +1,4 @@
-/** What a run of a scenario gives: the row of the table, the verdict with its reasons, and what the picture is drawn from. */
+/** The result of a run: the row of the table, the verdict with its reasons, and the data of the picture. */
 import type { Sample } from "./watch-publisher.ts";
 
 export type Outcome = "passed" | "failed" | "not injected" | "not possible";
@@ -7,7 +7,7 @@ export interface ScenarioResult {
   readonly scenario: string;
   readonly seed: number;
   readonly durationMs: number;
-  /** HTTP calls and what they were answered. */
+  /** HTTP calls and their answers. */
   readonly sent: number;
   readonly accepted: number;
   readonly refused: number;
@@ -20,21 +20,21 @@ export interface ScenarioResult {
   readonly illegalMoves: number;
   readonly outOfOrder: number;
   readonly ownErrors: number;
-  /** Of the publisher's connection, by type. */
+  /** Errors of the publisher's connection, by type. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Null: it never left CONNECTED. */
+  /** Null: the connection never left CONNECTED. */
   readonly reconnectingMs: number | null;
-  /** Null: it did not come back. */
+  /** Null: the connection did not recover. */
   readonly recoverMs: number | null;
   readonly breakerOpenings: number;
   readonly published: number;
   readonly republished: number;
-  /** From 201 to the ack, by the database's clock. */
+  /** From 201 to the ack, by the clock of the database. */
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
   readonly finalState: string;
   readonly faults: readonly FaultRecord[];
   readonly outcome: Outcome;
-  /** Why it did not pass. */
+  /** Why the run did not pass. */
   readonly reasons: readonly string[];
   readonly samples: readonly Sample[];
   /** By second of the run. */
@@ -51,7 +51,7 @@ export interface FaultRecord {
 export interface SecondOfRun {
   readonly second: number;
   readonly accepted: number;
-  /** Of the messages that were created in it; null where none was. */
+  /** Of the messages that were created in this second; null when there were none. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
 }

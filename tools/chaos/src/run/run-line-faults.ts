@@ -1,17 +1,16 @@
 /**
- * The scenarios that break one line to the broker and nothing else, on a line whose bytes may be encrypted: for systems that
- * the lab did not start.
+ * Runs the scenarios that break only the lines to the broker, also when the lines are encrypted. For systems that the lab
+ * did not start.
  *
  * Invariants:
- *  1. One scenario at a time.
- *  2. However it ends, also when it is given up, the line is whole again afterwards.
+ *  LINE_FAULTS-1. After the run the line is healed, also when the run was aborted.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import { SCENARIOS } from "../scenarios/catalog.ts";
 import { type Fault, type Scenario, scheduleOf } from "../scenarios/scenario.ts";
 import { type Injection, injectIntoLines, type Line, type LineFault } from "./inject-lines.ts";
 
-/** Of the catalogue: what is done to both services' lines, and without looking into them. */
+/** Scenarios of the catalogue that break the lines of both services without inspecting packets. */
 export const LINE_SCENARIOS: readonly Scenario[] = SCENARIOS.filter(({ faults }) =>
   faults.every(({ fault }) => isOfBothLines(fault)),
 );
@@ -22,7 +21,7 @@ function isOfBothLines(fault: Fault): fault is LineFault {
   return lines.includes("publisher.mqtt") && lines.includes("acker.mqtt");
 }
 
-/** Breaks a line by a scenario's schedule. @returns what it did to bytes and connections; 0: nothing was there to break */
+/** Breaks a line by the schedule of a scenario. @returns the number of hits; 0: there was nothing to break */
 export async function runLineFaults(
   line: Line,
   scenario: Scenario,
@@ -36,6 +35,7 @@ export async function runLineFaults(
     if (!(await pause(Math.max(0, startedAt + atMs - performance.now()), signal))) break;
     const injection: Injection = injectIntoLines([line], fault);
     await pause(forMs, signal);
+    // LINE_FAULTS-1
     await injection.end();
     hits += injection.hits();
   }

@@ -1,7 +1,7 @@
 /**
- * One scenario from start to verdict: a world of its own, traffic, the schedule, quiet, the judge.
+ * Runs one scenario from start to verdict: starts a separate world, sends traffic, plays the schedule, drains, and judges.
  *
- * Invariant: it ends; each wait has a bound, and a bound that is met is a reason in the verdict, not a hang.
+ * Every wait has a limit. An exceeded limit is a reason in the verdict.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import { findOutOfOrder, judge } from "../check/judge.ts";
@@ -28,7 +28,7 @@ import { type PublisherWatch, watchPublisher } from "./watch-publisher.ts";
 
 export interface RunOptions {
   readonly seed: number;
-  /** Messages of the whole run, spread over it. Null: 100 a second. */
+  /** Messages of the complete run, spread over its time. Null: 100 a second. */
   readonly messages: number | null;
   readonly inject: Injector;
   readonly world?: WorldOptions;
@@ -43,12 +43,12 @@ export interface Progress {
   readonly state: string | null;
   readonly accepted: number;
   readonly settled: number;
-  /** Faults that are on now. */
+  /** Faults that are active now. */
   readonly faults: readonly string[];
 }
 
 const RATE = 100;
-/** Traffic goes on after the last fault, so that recovery shows. */
+/** Traffic continues after the last fault, so that the recovery is visible. */
 const AFTERWARDS_MS = 5_000;
 const LAST_ANSWERS_MS = 20_000;
 const DRAIN_LIMIT_MS = 90_000;
@@ -125,7 +125,7 @@ class ScenarioRun {
     await this.#world?.stop();
   }
 
-  /** Plays the schedule: every fault at its time, until the run's own end. */
+  /** Plays the schedule: every fault at its time, until the end of the run. */
   async #play(world: World, watch: PublisherWatch, totalMs: number): Promise<void> {
     await Promise.all(this.#schedule.map((scheduled) => this.#break(world, watch, scheduled)));
     await this.#waitUntil(watch, totalMs);

@@ -1,4 +1,4 @@
-/** Another client under the id of one that is connected: the broker must end the first one's connection (MQTT 3.1.4). */
+/** Connects a second client with the id of a connected client. The broker must close the first connection (MQTT 3.1.4). */
 import net from "node:net";
 import { FrameReader, parseFrame, writeFrame } from "../proxy/mqtt-frames.ts";
 import type { MqttProxy } from "../proxy/mqtt-proxy.ts";
@@ -7,13 +7,13 @@ import type { Injection } from "./inject-lines.ts";
 
 const LIMIT_MS = 3_000;
 
-/** Connects past the proxy, as the last client that came through it. */
+/** Connects directly to the broker, with the id of the last client that connected through the proxy. */
 export async function takeOver(line: MqttProxy, brokerPort: number): Promise<Injection> {
   const clientId = line.clientIds().at(-1) ?? "";
   const socket = net.connect({ host: "127.0.0.1", port: brokerPort });
   const reader = new FrameReader();
   let accepted = false;
-  socket.on("error", () => undefined); // followed by close; the CONNACK alone says that it worked
+  socket.on("error", () => undefined); // Followed by close; only the CONNACK proves success.
   socket.on("data", (chunk) => {
     for (const frame of reader.read(chunk) ?? []) {
       const packet = parseFrame(frame, 4);

@@ -1,4 +1,4 @@
-/** From what happened to a verdict with its reasons (pure). */
+/** Makes a verdict with reasons from the findings of a run (pure). */
 import type { Verdict } from "../check/judge.ts";
 import type { Limits, Scenario } from "../scenarios/scenario.ts";
 import type { Facts } from "./read-facts.ts";
@@ -17,7 +17,7 @@ export interface Findings {
   readonly facts: Facts;
   readonly ownErrors: readonly string[];
   readonly faults: readonly FaultRecord[];
-  /** A fault that this driver does not have, or null. */
+  /** The fault that this driver does not have, or null. */
   readonly impossible: string | null;
   readonly interrupted: boolean;
   readonly samples: readonly Sample[];
@@ -65,7 +65,7 @@ export function judgeLimits(scenario: Scenario, findings: Findings): ScenarioRes
   };
 }
 
-/** A promise is broken whatever was injected; a limit says nothing of a fault that was not. */
+/** A broken promise counts regardless of the faults. A limit only counts when every fault was injected. */
 function outcomeOf(
   { impossible, interrupted, faults }: Findings,
   promises: readonly string[],
@@ -86,9 +86,9 @@ function brokenPromises({ found, outOfOrder, ownErrors, accepted }: Findings): s
     ["effects twice", found.doubleEffects],
     ["illegal moves", found.illegalMoves],
     ["acknowledged without an effect", found.ackedWithoutEffect],
-    ["effects that nobody sent", found.strayEffects],
+    ["effects of messages that no caller sent", found.strayEffects],
     ["out of order", outOfOrder],
-    ["errors of the services' own", ownErrors],
+    ["errors of the services themselves", ownErrors],
   ];
   const wrong = lists.filter(([, list]) => list.length > 0).map(([name, list]) => `${list.length} ${name}: ${list[0]}`);
   return accepted === 0 ? ["no message was accepted", ...wrong] : wrong;
@@ -118,13 +118,13 @@ function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }
 
-/** Milliseconds from `begin` to the first sample in such a state; null when there is none. */
+/** Milliseconds from `begin` to the first sample with such a state; null when there is none. */
 function firstAfter(samples: readonly Sample[], begin: number, is: (state: string | null) => boolean): number | null {
   const first = samples.find((sample) => sample.t >= begin && is(sample.state));
   return first === undefined ? null : first.t - begin;
 }
 
-/** Milliseconds from `end` to the CONNECTED that lasts; null when it does not come. */
+/** Milliseconds from `end` to the last change to CONNECTED; null when the connection did not recover. */
 function recoveryOf(samples: readonly Sample[], end: number): number | null {
   const lastBad = samples.findLastIndex((sample) => sample.state !== "CONNECTED");
   const back = samples.slice(lastBad + 1).find((sample) => sample.t >= end);

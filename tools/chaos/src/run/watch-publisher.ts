@@ -1,7 +1,8 @@
 /**
- * The publisher's state and counts while it is broken, sampled: what the table's times and the report's picture are made of.
+ * Samples the state and the counts of the publisher during the faults, for the times of the table and the picture.
  *
- * Invariant: counts of a process that was killed are kept and go on with those of the next one.
+ * Invariants:
+ *  PUBLISHER_WATCH-1. The counts of a killed process are kept, and the counts of the next process are added to them.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { ServiceStatus, ServiceUnit } from "../world/services.ts";
@@ -9,7 +10,7 @@ import type { ServiceStatus, ServiceUnit } from "../world/services.ts";
 export interface Sample {
   /** Milliseconds since the watch began. */
   readonly t: number;
-  /** Null: it did not answer. */
+  /** Null: the publisher did not answer. */
   readonly state: string | null;
   readonly breaker: string | null;
   readonly counts: Counts;
@@ -26,7 +27,7 @@ export interface Counts {
 
 export interface PublisherWatch {
   readonly samples: readonly Sample[];
-  /** Milliseconds since it began. */
+  /** Milliseconds since the watch began. */
   now(): number;
   stop(): Promise<void>;
 }
@@ -45,7 +46,7 @@ export function watchPublisher(publisher: ServiceUnit): PublisherWatch {
 
   function note(status: ServiceStatus | null): void {
     if (status !== null) {
-      // A shorter life than before: another process.
+      // PUBLISHER_WATCH-1: a shorter uptime than before is another process.
       if (status.uptime_seconds < uptime) before = sum(before, current);
       uptime = status.uptime_seconds;
       current = countsOf(status);

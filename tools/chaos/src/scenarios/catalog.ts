@@ -1,4 +1,4 @@
-/** All scenarios. The first four are the tutorial's, with its durations. */
+/** All scenarios. The first four are those of the tutorial, with its durations. */
 import { DEFAULT_ACK_PREFIX } from "@acktor/shared/protocol/topics";
 import {
   type Fault,
@@ -13,18 +13,18 @@ import {
 const MQTT: readonly MqttLineName[] = ["publisher.mqtt", "acker.mqtt"];
 const DATABASE: readonly LineName[] = ["publisher.db", "acker.db"];
 
-/** Faults begin after a calm start. */
+/** Faults start after this period without faults. */
 const CALM_MS = 2_000;
 const HOUR_MS = 3_600_000;
 /** I9. */
 const RECOVERY = { recoverMs: 10_000 };
-/** ERROR probes singly after 30 to 60 s, then the acker's birth and the retries follow. */
+/** In ERROR the link sends single probes after 30 to 60 s; then the acker's birth and the retries follow. */
 const LONG_RECOVERY = { recoverMs: 70_000 };
 
 const during = (forMs: number, ...faults: Fault[]): ScheduledFault[] => {
   return faults.map((fault) => ({ atMs: CALM_MS, forMs, fault }));
 };
-/** Off and on, each for `eachMs`, for `totalMs`. */
+/** The fault is off and on, each for `eachMs`, for `totalMs`. */
 const alternating = (eachMs: number, totalMs: number, fault: Fault): ScheduledFault[] => {
   const times = Math.floor(totalMs / (2 * eachMs));
   return Array.from({ length: times }, (_, n) => ({ atMs: CALM_MS + 2 * n * eachMs, forMs: eachMs, fault }));
@@ -33,7 +33,7 @@ const downOf = (unit: UnitName, how: "kill" | "stop" | "freeze"): Fault => ({ do
 
 const SILENT = `${TOPIC_ROOT}/d9`;
 
-/** One each: after such a refusal the link waits up to 8 s, so a second code in the same run might meet nobody. */
+/** One scenario for each code: after a refusal the link waits up to 8 s, so a second code in the same run may refuse no client. */
 const REFUSALS = [
   { name: "unavailable", code: 0x88, en: "unavailable", ja: "利用不可" },
   { name: "busy", code: 0x89, en: "busy", ja: "過負荷" },
@@ -50,7 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "on-off",
-    title: { en: "off and on each second for 10 s", ja: "1 秒ごとの断続 10 秒" },
+    title: { en: "line off and on each second for 10 s", ja: "1 秒ごとの断続 10 秒" },
     faults: alternating(1_000, 10_000, { do: "cut", lines: MQTT, how: "refuse" }),
     shiftMs: 0,
     limits: { ...RECOVERY, breakerOpenings: 3, publishRatio: 1.3 },
@@ -96,7 +96,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "acker-away",
-    title: { en: "acker away for 60 s", ja: "acker の不在 60 秒" },
+    title: { en: "acker stopped for 60 s", ja: "acker の停止 60 秒" },
     faults: during(60_000, downOf("acker", "stop")),
     shiftMs: 500,
     limits: { ...RECOVERY, breakerOpenings: 0, staysConnected: true },
@@ -147,14 +147,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "one-way",
-    title: { en: "nothing reaches the publisher for 4 s", ja: "片方向の断 4 秒" },
+    title: { en: "nothing reaches the publisher for 4 s", ja: "片方向の切断 4 秒" },
     faults: during(4_000, { do: "one-way", lines: ["publisher.mqtt"], blocked: "to_client" }),
     shiftMs: 500,
     limits: { ...RECOVERY, reconnectingMs: 3_000 },
   },
   {
     name: "rst-storm",
-    title: { en: "TCP resets, four a second for 5 s", ja: "TCP リセットの嵐 5 秒" },
+    title: { en: "TCP resets, four a second for 5 s", ja: "TCP リセットの連続 5 秒" },
     faults: during(5_000, { do: "reset", lines: MQTT, everyMs: 250 }),
     shiftMs: 500,
     limits: RECOVERY,
@@ -183,7 +183,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "postgres-paused",
-    title: { en: "PostgreSQL frozen for 5 s", ja: "PostgreSQL の停止 5 秒" },
+    title: { en: "PostgreSQL frozen for 5 s", ja: "PostgreSQL の一時停止 5 秒" },
     faults: during(5_000, downOf("postgres", "freeze")),
     shiftMs: 500,
     limits: { ...RECOVERY, unansweredRatio: 0.8 },
@@ -197,7 +197,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "postgres-disk-full",
-    title: { en: "PostgreSQL out of disk for 5 s", ja: "PostgreSQL のディスク枯渇 5 秒" },
+    title: { en: "PostgreSQL's disk full for 5 s", ja: "PostgreSQL のディスク満杯 5 秒" },
     faults: during(5_000, { do: "fill-disk" }),
     shiftMs: 500,
     limits: { ...RECOVERY, unansweredRatio: 0.8 },
@@ -235,7 +235,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "clock-jump",
-    title: { en: "wall clocks set an hour ahead and back for 6 s", ja: "時計の ±1 時間のずれ 6 秒" },
+    title: { en: "wall clocks an hour ahead and behind for 6 s", ja: "時計の ±1 時間のずれ 6 秒" },
     faults: during(
       6_000,
       { do: "set-clock", unit: "publisher", offsetMs: HOUR_MS },
@@ -286,7 +286,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "two-at-once",
-    title: { en: "broker killed while PostgreSQL loses backends", ja: "二つ同時 (ブローカーと PostgreSQL)" },
+    title: {
+      en: "broker killed while PostgreSQL loses backends",
+      ja: "2 つの障害の同時発生 (ブローカーと PostgreSQL)",
+    },
     faults: during(3_000, downOf("broker", "kill"), { do: "end-backends", everyMs: 250 }),
     shiftMs: 500,
     limits: RECOVERY,

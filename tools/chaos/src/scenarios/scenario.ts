@@ -1,14 +1,15 @@
 /**
- * A scenario as data: what is broken, when, for how long, and what must hold all the same.
+ * A scenario as data: its faults, when they start, how long they last, and the limits that must hold.
  *
- * Invariant: the seed decides the schedule; the same seed gives the same one.
+ * Invariants:
+ *  SCENARIO-1. The same seed gives the same schedule.
  */
 import type { LineQuality } from "../proxy/lane.ts";
 import type { PacketFault } from "../proxy/packet-rules.ts";
 import type { Direction } from "../proxy/tcp-proxy.ts";
 import { type Random, seededRandom, seedFor } from "../seeded-random.ts";
 
-/** Topics of the lab's messages lie below this. */
+/** The first level of the topics of the lab's messages. */
 export const TOPIC_ROOT = "chaos";
 
 export type LineName = "publisher.mqtt" | "acker.mqtt" | "publisher.db" | "acker.db" | "nats";
@@ -20,16 +21,16 @@ export type Fault =
   | { readonly do: "one-way"; readonly lines: readonly LineName[]; readonly blocked: Direction }
   | { readonly do: "line"; readonly lines: readonly LineName[]; readonly quality: Partial<LineQuality> }
   | { readonly do: "half-open"; readonly lines: readonly LineName[] }
-  /** Resets every connection, again and again. */
+  /** Resets every connection repeatedly. */
   | { readonly do: "reset"; readonly lines: readonly LineName[]; readonly everyMs: number }
   | { readonly do: "packets"; readonly lines: readonly MqttLineName[]; readonly faults: readonly PacketFault[] }
   | { readonly do: "refuse"; readonly lines: readonly MqttLineName[]; readonly code: number }
-  /** Another client connects under the id of the one on this line. */
+  /** Another client connects with the id of the client on this line. */
   | { readonly do: "take-over"; readonly line: MqttLineName }
-  /** Down until the end of the fault, then started again. */
+  /** The unit is down until the end of the fault, and is then started again. */
   | { readonly do: "kill" | "stop"; readonly unit: UnitName }
   | { readonly do: "freeze"; readonly unit: UnitName }
-  /** The wall clock of a service is set, and set right again at the end; its monotonic clock goes on. */
+  /** The wall clock of a service is wrong until the end of the fault; its monotonic clock does not change. */
   | { readonly do: "set-clock"; readonly unit: "publisher" | "acker"; readonly offsetMs: number }
   /** PostgreSQL's disk has no page left. */
   | { readonly do: "fill-disk" }
@@ -42,7 +43,7 @@ export interface ScheduledFault {
   readonly fault: Fault;
 }
 
-/** What must hold beyond: nothing lost, doubled, moved illegally or out of order, no error of the services' own. */
+/** Limits of the scenario. In every scenario: no loss, no double effect, no illegal move, no disorder, no error of the services. */
 export interface Limits {
   /** From the first fault to the publisher's RECONNECTING (or another state that is not CONNECTED). */
   readonly reconnectingMs?: number;
@@ -53,7 +54,7 @@ export interface Limits {
   readonly publishRatio?: number;
   /** The connection never breaks. */
   readonly staysConnected?: boolean;
-  /** Share of the answers that are no 201 that is too much; a dead publisher or PostgreSQL answers nothing else. */
+  /** Highest share of answers other than 201. A scenario that kills the publisher or PostgreSQL needs a higher limit. */
   readonly unansweredRatio?: number;
   /** Latency, p99 in ms, of the messages to the destinations that are not silenced. */
   readonly othersP99Ms?: number;
@@ -63,16 +64,16 @@ export interface Scenario {
   readonly name: string;
   readonly title: { readonly en: string; readonly ja: string };
   readonly faults: readonly ScheduledFault[];
-  /** Each fault begins up to this much later, by the seed. */
+  /** Each fault starts up to this much later; the seed decides. */
   readonly shiftMs: number;
   readonly limits: Limits;
-  /** A destination whose messages are meant to be late. */
+  /** The destination whose messages are late on purpose. */
   readonly silenced?: string;
-  /** `disk`: one of the lab's own, which takes root. */
+  /** `disk`: a separate disk, which needs root. */
   readonly needs?: "nats" | "disk";
 }
 
-/** The faults of a run with the seed's shifts, by their beginning. */
+/** The faults of a run, shifted by the seed, sorted by their start. SCENARIO-1 */
 export function scheduleOf(scenario: Scenario, seed: number): ScheduledFault[] {
   const random: Random = seededRandom(seedFor(seed, scenario.name));
   return scenario.faults
@@ -80,7 +81,7 @@ export function scheduleOf(scenario: Scenario, seed: number): ScheduledFault[] {
     .toSorted((a, b) => a.atMs - b.atMs);
 }
 
-/** When the last fault has ended, milliseconds from the start. */
+/** The end of the last fault, in milliseconds from the start. */
 export function lastEnd(schedule: readonly ScheduledFault[]): number {
   return Math.max(0, ...schedule.map(({ atMs, forMs }) => atMs + forMs));
 }

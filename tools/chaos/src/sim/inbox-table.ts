@@ -1,8 +1,8 @@
 /**
- * The inbox in memory, as the SQL statements of `services/acker/src/inbox` leave it. Each verb is atomic, as a statement is.
+ * The inbox in memory. It behaves as the SQL statements of `services/acker/src/inbox` do: each verb is atomic.
  *
  * Invariants:
- *  SIM_INBOX-1. Each effect that commits is reported once; a verb that is refused reports and changes nothing.
+ *  SIM_INBOX-1. Each committed effect is reported once. A refused verb reports nothing and changes nothing.
  */
 import type { BatchLease } from "@acktor/acker/inbox/batch-lease";
 import type { Finished } from "@acktor/acker/inbox/finish-messages";
@@ -31,9 +31,9 @@ export interface InboxRow {
   attemptToken: string | null;
 }
 
-/** What the statements do, for the judge. */
+/** Receives for the judge what the statements do. */
 export interface InboxWitness {
-  /** A message is processed, with the values that its handler's effect wrote, if it has one. */
+  /** A message is processed; `written`: the values of its handler's effect, or null. */
   processed(messageId: string, content: string, written: readonly unknown[] | null): void;
 }
 
@@ -44,7 +44,7 @@ interface Batch {
 
 const ALREADY_THERE = "23505";
 const LEASE_LOST = "ACK01";
-/** An effect that PostgreSQL refuses: its first value says so. */
+/** The first value of an effect that PostgreSQL refuses. */
 export const REFUSED_EFFECT = "refused";
 const CHECK_VIOLATION = "23514";
 
@@ -64,14 +64,14 @@ export class InboxTable {
     return this.rows.get(id)?.status === "processed";
   }
 
-  /** Whether a run of a process has a lease on a message, on its row or on its batch, that has not expired. */
+  /** Whether a run has an unexpired lease on a message: on its row or on its batch. */
   isLeasedTo(run: string, id: string): boolean {
     const row = this.rows.get(id);
     if (row !== undefined) return row.status === "received" && runOf(row.owner) === run && this.#isLive(row.leaseUntil);
     return this.#batchesOf(id).some(([name, { until }]) => runOf(name) === run && this.#isLive(until));
   }
 
-  /** Messages and batches that are leased to a run. */
+  /** The number of messages and batches that are leased to a run. */
   leasesOf(run: string): number {
     const rows = [...this.rows.values()].filter((row) => row.status === "received" && row.leaseUntil !== null);
     const batches = [...this.#batches.keys()].filter((name) => runOf(name) === run);
@@ -99,12 +99,13 @@ export class InboxTable {
     });
   }
 
-  /** Inserts new messages as processed, all or none. */
+  /** Inserts new messages as processed: all of them or none. */
   receiveProcessed(
     batch: readonly Incoming[],
     effects: readonly (readonly unknown[])[],
     ending: BatchLease | null,
   ): void {
+    // SIM_INBOX-1
     if (batch.some(({ message }) => this.rows.has(message.messageId))) throw new Refused(ALREADY_THERE, "inbox_pkey");
     checkEffects(effects);
     for (const [at, item] of batch.entries()) {
@@ -155,12 +156,13 @@ export class InboxTable {
     });
   }
 
-  /** Ends messages as processed, with their effects: all or none. */
+  /** Marks messages as processed, with their effects: all of them or none. */
   commitEffects(items: readonly { readonly lease: Lease; readonly values: readonly unknown[] }[]): void {
     const isHeld = ({ lease: { messageId, owner } }: (typeof items)[number]): boolean => {
       const row = this.rows.get(messageId);
       return row?.status === "received" && row.owner === owner;
     };
+    // SIM_INBOX-1
     if (!items.every(isHeld)) throw new Refused(LEASE_LOST, null);
     checkEffects(items.map(({ values }) => values));
     for (const { lease, values } of items) {

@@ -1,10 +1,10 @@
 /**
- * The outbox in memory, as the SQL statements of `services/publisher/src/outbox` leave it, with their guards. Each verb is
- * atomic, as a statement is.
+ * The outbox in memory. It behaves as the SQL statements of `services/publisher/src/outbox` do, with their guards: each verb
+ * is atomic.
  *
  * Invariants:
- *  SIM_OUTBOX-1. An illegal move, an attempt that was not written, or an acknowledgment without an effect is reported when it
- *                happens. The list of legal moves is the model's own.
+ *  SIM_OUTBOX-1. An illegal move, a counted attempt that was not written, and an acknowledgment without an effect are
+ *                reported immediately. The model has its own list of legal moves.
  */
 import type {
   AckRecord,
@@ -36,7 +36,7 @@ export interface OutboxRow {
 const LEGAL = ["pending>sent", "pending>acknowledged", "sent>acknowledged", "pending>failed", "sent>failed"];
 
 export interface OutboxWatch {
-  /** PUBLISHes of this message that were written on a live session so far. */
+  /** PUBLISHes of this message that were written so far. */
   published(id: string): number;
   hasEffect(id: string): boolean;
   broken(why: string): void;
@@ -62,7 +62,7 @@ export class OutboxTable {
   insert(messages: readonly NewMessage[], owner: string, leaseMs: number): Inserted[] {
     const now = this.#time.now;
     return messages.map((message) => {
-      // Safe to run again after a commit whose answer was lost.
+      // The statement is safe to repeat after a commit whose answer was lost.
       if (!this.rows.has(message.messageId)) {
         const leased = message.leased;
         this.rows.set(message.messageId, {
@@ -100,7 +100,7 @@ export class OutboxTable {
     return taken.map((row) => this.#lease(row, owner, leaseMs));
   }
 
-  /** One message of each destination that has only parked messages. */
+  /** Leases the oldest parked message of each destination. */
   probe(owner: string, leaseMs: number): LeasedMessage[] {
     const oldest = new Map<string, OutboxRow>();
     for (const row of this.rows.values()) {
@@ -122,7 +122,7 @@ export class OutboxTable {
     }
   }
 
-  /** @returns ids that were written */
+  /** @returns the ids of the written rows */
   markSent(records: readonly AttemptRecord[]): { messageId: string }[] {
     return records.flatMap((record) => {
       const row = this.#owned(record.messageId, record.leaseToken);
@@ -153,7 +153,7 @@ export class OutboxTable {
     }
   }
 
-  /** Makes the waiting rows that a birth reaches due, parked ones too. @returns their number */
+  /** Makes the waiting and parked rows due that a birth reaches. @returns their number */
   resume(matches: (topic: string) => boolean): number {
     let resumed = 0;
     for (const row of this.rows.values()) {
@@ -171,7 +171,7 @@ export class OutboxTable {
     return [...new Set(rows.map(({ message }) => message.topic))];
   }
 
-  /** Gives back every lease of an owner. */
+  /** Releases every lease of an owner. */
   releaseAll(owner: string): { messageId: string }[] {
     const held = [...this.rows.values()].filter((row) => row.owner === owner && row.dueAt !== null);
     for (const row of held) {
@@ -232,7 +232,7 @@ export class OutboxTable {
     };
   }
 
-  /** The row, where it is live and this token is its current one. */
+  /** The row, if it is live and has this lease token; else null. */
   #owned(id: string, token: string): OutboxRow | null {
     const row = this.rows.get(id);
     return row !== undefined && row.dueAt !== null && String(row.token) === token ? row : null;
@@ -241,6 +241,7 @@ export class OutboxTable {
   #setAttempts(row: OutboxRow, attempts: number): void {
     row.attempts = attempts;
     const published = this.#watch.published(row.message.messageId);
+    // SIM_OUTBOX-1
     if (attempts > published) {
       this.#watch.broken(`${row.message.messageId} counts ${attempts} attempts, ${published} were written`);
     }
@@ -248,6 +249,7 @@ export class OutboxTable {
 
   #move(row: OutboxRow, to: State): void {
     const { messageId } = row.message;
+    // SIM_OUTBOX-1
     if (row.state !== to && !LEGAL.includes(`${row.state}>${to}`)) {
       this.#watch.broken(`${messageId} moves from ${row.state} to ${to}`);
     }

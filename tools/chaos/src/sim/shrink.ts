@@ -1,7 +1,7 @@
-/** Makes a failing plan smaller, fault by fault and message by message, while it still fails. */
+/** Removes faults and messages from a failing plan, one by one, as long as it still fails. */
 import type { SimPlan } from "./sim-plan.ts";
 
-/** @param fails asked for each smaller plan */
+/** @param fails called for each smaller plan */
 export async function shrink(plan: SimPlan, fails: (plan: SimPlan) => Promise<boolean>): Promise<SimPlan> {
   let smallest = plan;
   for (const part of ["faults", "messages"] as const) {

@@ -1,4 +1,4 @@
-/** The acker as it ships, on a simulated inbox, link and clock. */
+/** The production acker on a simulated inbox, link and clock. */
 import { Acker } from "@acktor/acker/acker";
 import { readAckerConfig } from "@acktor/acker/config";
 import type { Handler } from "@acktor/acker/process/handlers/handler";
@@ -12,7 +12,7 @@ import type { SimDatabase } from "./sim-database.ts";
 import { SimInbox } from "./sim-inbox.ts";
 import type { SimProcess, SimTime } from "./virtual-time.ts";
 
-/** Leases of messages that a handler works on. */
+/** The duration of a message's lease while its handler runs. */
 export const LEASE_MS = 2_000;
 
 const SETTINGS = {
@@ -52,7 +52,7 @@ export class SimAcker {
     this.acker.supervisor.start();
   }
 
-  /** As by SIGTERM. */
+  /** Stops the acker as SIGTERM does. */
   async stop(): Promise<void> {
     await this.acker.supervisor.stop();
   }

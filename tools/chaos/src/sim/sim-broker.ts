@@ -1,6 +1,6 @@
 /**
- * A broker and the network to it: late, forgetful, sometimes away. It answers PUBACK before anything is delivered, drops
- * what a full queue cannot take, and forgets every session when it dies, as real ones do.
+ * A broker and its network, with delays and outages. As real brokers do, it answers PUBACK before it delivers the message,
+ * drops messages for a full queue, and forgets every session when it dies.
  */
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { Random } from "../seeded-random.ts";
@@ -15,12 +15,12 @@ export interface SimClient {
 }
 
 export interface SimSession {
-  /** @param acked called when PUBACK arrives, if it does */
+  /** @param acked called when the PUBACK arrives */
   publish(topic: string, payload: Buffer, acked: (reasonCode: number) => void): void;
   close(): void;
 }
 
-/** What goes wrong on the way, as shares of what passes. */
+/** Shares of the packets that the network loses, doubles and reorders. */
 export interface NetworkFaults {
   readonly lose: number;
   readonly double: number;
@@ -31,7 +31,7 @@ interface Session {
   readonly client: SimClient;
   up: boolean;
   open: boolean;
-  /** When the last packet of each direction arrives: later ones come no sooner. */
+  /** When the last packet of each direction arrives: later packets do not arrive earlier. */
   toBrokerAt: number;
   toClientAt: number;
   queued: number;
@@ -39,7 +39,7 @@ interface Session {
 
 const LATENCY_MS = [0.2, 3] as const;
 const REORDER_MS = 40;
-/** Short, so that it overflows. */
+/** Short, so that the queue overflows. */
 const QUEUE = 24;
 const NO_SUBSCRIBER = 0x10;
 
@@ -60,7 +60,7 @@ export class SimBroker {
     this.#faults = faults;
   }
 
-  /** Dead, with every session and queue. */
+  /** The broker dies and loses every session and queue. */
   die(): void {
     this.#up = false;
     for (const session of this.#sessions) this.#end(session);
@@ -70,12 +70,12 @@ export class SimBroker {
     this.#up = true;
   }
 
-  /** Nothing passes and nothing ends: half-open. */
+  /** Half-open: no packet passes and no connection ends. */
   setSilent(silent: boolean): void {
     this.#silent = silent;
   }
 
-  /** Ends the connection of each client: a reset. */
+  /** Resets the connection of each client. */
   reset(): void {
     for (const session of this.#sessions) this.#end(session);
   }
@@ -90,7 +90,7 @@ export class SimBroker {
         return;
       }
       session.open = true;
-      this.#tell(session, () => client.connected());
+      this.#send(session, () => client.connected());
     });
     return {
       publish: (topic, payload, acked) => this.#publish(session, topic, payload, acked),
@@ -98,7 +98,7 @@ export class SimBroker {
     };
   }
 
-  /** The process behind it was killed. */
+  /** The process of these clients was killed. */
   dropClientsOf(owner: SimProcess): void {
     for (const session of this.#sessions) if (session.client.owner === owner) this.#forget(session);
   }
@@ -119,7 +119,7 @@ export class SimBroker {
     this.#time.later(session.toBrokerAt - this.#time.now, () => {
       if (!session.up || !this.#up || this.#silent) return;
       const receivers = this.#receiversOf(topic);
-      this.#tell(session, () => acked(receivers.length === 0 ? NO_SUBSCRIBER : 0));
+      this.#send(session, () => acked(receivers.length === 0 ? NO_SUBSCRIBER : 0));
       for (const receiver of receivers) this.#deliver(receiver, topic, payload);
     });
   }
@@ -141,13 +141,13 @@ export class SimBroker {
         receiver.queued--;
         receiver.client.received(topic, payload);
       };
-      if (overtaken === null) this.#tell(receiver, arrive);
+      if (overtaken === null) this.#send(receiver, arrive);
       else this.#time.laterAs(receiver.client.owner, overtaken, () => receiver.up && !this.#silent && arrive());
     }
   }
 
-  /** Something arrives at a client, in order, unless its connection has ended by then. */
-  #tell(session: Session, arrive: () => void): void {
+  /** Delivers something to a client, in order, unless its connection has ended meanwhile. */
+  #send(session: Session, arrive: () => void): void {
     session.toClientAt = Math.max(session.toClientAt, this.#time.now + this.#latency());
     this.#time.laterAs(session.client.owner, session.toClientAt - this.#time.now, () => {
       if (session.up && !this.#silent) arrive();

@@ -1,4 +1,4 @@
-/** What `sim` does. Exit codes: 0 every seed held, 1 one did not, 130 interrupted. */
+/** The command `sim`. Exit codes: 0 every invariant held, 1 a seed failed, 130 interrupted. */
 import { standardOutput } from "@acktor/shared/runtime/terminal-door";
 import { shrink } from "./shrink.ts";
 import { planFor, type SimPlan } from "./sim-plan.ts";
@@ -55,7 +55,7 @@ async function showSmallest(plan: SimPlan): Promise<void> {
   const smallest = await shrink(plan, fails);
   const { broken } = await simulate(smallest);
   standardOutput.say(
-    `smallest of seed ${plan.seed}: ${smallest.messages.length} messages, ${smallest.faults.length} faults`,
+    `smallest failing plan of seed ${plan.seed}: ${smallest.messages.length} messages, ${smallest.faults.length} faults`,
   );
   for (const { fault, atMs, forMs } of smallest.faults) standardOutput.say(`  ${atMs} ms: ${fault} for ${forMs} ms`);
   standardOutput.say(`  ${broken}`);

@@ -1,12 +1,12 @@
 /**
- * The door to the simulated PostgreSQL: statements take time, fail before or after their commit, and die with the server.
+ * The simulated PostgreSQL: statements take time, fail before or after their commit, and fail while the server is down.
  */
 import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
 import type { Random } from "../seeded-random.ts";
 import type { SimProcess, VirtualTime } from "./virtual-time.ts";
 
 const LATENCY_MS = [0.3, 4] as const;
-/** The pool's deadline, shortened as every wait of the simulation is. */
+/** The deadline of the pool, shortened as every wait of the simulation. */
 const DEADLINE_MS = 300;
 
 export class SimDatabase {
@@ -32,14 +32,14 @@ export class SimDatabase {
     this.#troubledAt = this.#time.now;
   }
 
-  /** Milliseconds since the last statement that was not answered as it should be. */
+  /** Milliseconds since the last fault; 0 during a fault. */
   calmForMs(): number {
     return this.#up && this.ambiguous === 0 ? this.#time.now - this.#troubledAt : 0;
   }
 
   /**
-   * Runs a statement for `owner`. A statement that was sent may be committed although its owner is dead by then.
-   * @param statement atomic; its rows
+   * Runs a statement for `owner`. A sent statement may commit after the death of its owner.
+   * @param statement changes the tables atomically and returns its rows
    */
   run<Row>(owner: SimProcess, statement: () => readonly Row[]): Promise<DbResult<Row>> {
     return new Promise((resolve) => {
@@ -70,7 +70,7 @@ export class SimDatabase {
   }
 }
 
-/** PostgreSQL refuses a statement, which changes nothing. */
+/** PostgreSQL refuses the statement; it changes nothing. */
 export class Refused extends Error {
   readonly failure: DbFailure;
 

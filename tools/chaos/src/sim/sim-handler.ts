@@ -1,6 +1,6 @@
 /**
- * The handlers of the simulation: what a message asks for stands in its content, so that each seed mixes handlers that answer
- * immediately or later, with and without effects, that fail, hang, refuse, take long, or kill their acker.
+ * The handlers of the simulation. The content of a message decides what its handler does, so each seed mixes handlers that
+ * answer immediately or later, with and without effects, that fail, hang, reject, take long, or kill their acker.
  */
 import type { Effect } from "@acktor/acker/inbox/effect";
 import { sql } from "@acktor/acker/inbox/fragment";
@@ -38,10 +38,10 @@ export const CALM_WORKS: readonly Work[] = [
 /** Works of plans whose batches are written in one statement, as most are in production. */
 export const QUICK_WORKS: readonly Work[] = ["answers", "writes", "answers later"];
 
-/** Works whose message ends failed; all others end acknowledged. */
+/** Works whose message is marked failed; all other messages are acknowledged. */
 export const FAILING: ReadonlySet<Work> = new Set(["refuses", "writes what is refused", "kills always"]);
 
-/** Topics whose handler may take long. */
+/** The topic of handlers that may take long. */
 export const SLOW_TOPIC = "sim/slow";
 /** Longer than a stop takes. */
 const SLOW_MS = 5_000;
@@ -51,9 +51,9 @@ const LATER_MS = [5, 300] as const;
 const CONCURRENCY = 4;
 
 export interface HandlerWitness {
-  /** A handler begins. @returns how often it began before, in any process */
+  /** A handler starts. @returns how often it started before, in any process */
   began(process: SimProcess, messageId: string): number;
-  /** A handler that took its time ends. */
+  /** A slow handler ends. */
   ended(process: SimProcess, messageId: string): void;
   /** The acker dies in this handler. */
   killed(process: SimProcess, messageId: string): void;
@@ -72,7 +72,7 @@ export function simHandler(time: VirtualTime, owner: SimProcess, witness: Handle
   };
 }
 
-/** What the content of a message asks for. */
+/** The work in the content of a message. */
 export function workOf(content: string): Work {
   const work = content.slice(content.lastIndexOf(": ") + 2);
   return WORKS.find((known) => known === work) ?? "answers";
@@ -122,13 +122,13 @@ class SimHandler implements AfterHandler {
   }
 
   #failOnce(work: Work, message: InboxMessage): HandleResult | Promise<HandleResult> {
-    if (work === "throws once") throw new Error("it throws");
+    if (work === "throws once") throw new Error("the handler throws");
     if (work === "kills once") return this.#kill(message);
     if (work === "hangs once") return new Promise(() => undefined);
     return { kind: "rejected", reason: "not now", retryable: true, retryAfterMs: 100 };
   }
 
-  /** Dies in the next turn, as a process does whose handler takes it along. */
+  /** Kills the process in the next turn. */
   #kill({ messageId }: InboxMessage): Promise<HandleResult> {
     this.#time.later(0, () => this.#witness.killed(this.#owner, messageId));
     return new Promise(() => undefined);

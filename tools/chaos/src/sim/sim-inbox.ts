@@ -1,4 +1,4 @@
-/** The port `Inbox` of one process: its verbs on the simulated database take time, fail, and end with the process. */
+/** The port `Inbox` of one process, on the simulated database: its verbs take time, fail, and end with the process. */
 import type { BatchLease } from "@acktor/acker/inbox/batch-lease";
 import type { EffectOf } from "@acktor/acker/inbox/commit-effects";
 import type { TransactionEffect } from "@acktor/acker/inbox/effect";
@@ -90,7 +90,7 @@ export class SimInbox implements Inbox {
     return this.#run(() => this.#table.findProcessed(leases));
   }
 
-  /** The handler's statements take time one after the other; what they write commits with the outcome, or not at all. */
+  /** Runs the handler's statements one after the other. Their writes commit together with the outcome or not at all. */
   async runTransaction(lease: Lease, effect: TransactionEffect, signal: AbortSignal): Promise<TransactionOutcome> {
     const written: Param[] = [];
     const query = async (_text: string, params: readonly Param[] = []): Promise<readonly never[]> => {

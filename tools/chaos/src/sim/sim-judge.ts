@@ -1,11 +1,13 @@
 /**
- * Judges a simulated history while it happens.
- *
- * Invariants asked (I1 to I5 and I7, docs/explanation/reliability.md): only legal moves; an effect at most once; nothing is
- * acknowledged without its effect; per key, first effects in commit order; no attempt that was not written; un-acked
- * messages within the window; what was answered with 201 exists, and in the end every message has ended as it should.
- * Of handlers: none begins without a lease while the database is well; only a handler that kills its acker is rejected for
- * it, after so many crashes; a stop leaves no lease; a slow handler is not sent its message again.
+ * Judges a simulated history while it happens. It checks I1 to I5 and I7 (docs/explanation/reliability.md):
+ *  - moves are legal; a message has at most one effect; no message is acknowledged without its effect;
+ *  - first effects of a key are in commit order; an attempt is counted only if it was written;
+ *  - the un-acked messages fit into the window;
+ *  - a message that was answered with 201 exists, and every message reaches its expected final state.
+ * It also checks handlers:
+ *  - while the database works, no handler starts without a lease, and a stop leaves no lease;
+ *  - a message is rejected for crashes only if its handler kills its acker, after the maximum number of crashes;
+ *  - the message of a slow handler is not published again.
  */
 import { MOST_CRASHES } from "@acktor/acker/inbox/receive-messages";
 import type { InboxTable, InboxWitness } from "./inbox-table.ts";
@@ -17,7 +19,7 @@ import type { SimPlan } from "./sim-plan.ts";
 import { WINDOW } from "./sim-publisher.ts";
 import type { SimProcess, VirtualTime } from "./virtual-time.ts";
 
-/** What the judge looks at. */
+/** What the judge reads. */
 export interface JudgedWorld {
   readonly plan: SimPlan;
   readonly time: VirtualTime;
@@ -26,7 +28,7 @@ export interface JudgedWorld {
   readonly inbox: InboxTable;
 }
 
-/** The database counts as well after so long without a fault: by then every lease was renewed or has ended. */
+/** After this time without a fault the database counts as healthy: every lease was renewed or has ended. */
 const CALM_MS = 2 * LEASE_MS;
 
 export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
@@ -37,7 +39,7 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
   readonly #effects = new Set<string>();
   readonly accepted = new Set<string>();
   readonly trace: string[] = [];
-  /** The first thing that was wrong. Written by `broken` alone. */
+  /** The first finding. Written only by `broken`. */
   #verdict: string | null = null;
   #world: JudgedWorld | null = null;
 
@@ -49,7 +51,7 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     return this.#verdict;
   }
 
-  /** The world that is judged, which knows the judge. */
+  /** Sets the world to judge. */
   watch(world: JudgedWorld): void {
     this.#world = world;
   }
@@ -101,12 +103,12 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     this.note(`handler of ${id} begins in ${process.name}`);
     const before = this.#begun.get(id) ?? 0;
     this.#begun.set(id, before + 1);
-    if (!this.#mayLack(process, id)) this.broken(`the handler of ${id} begins without a lease`);
+    if (!this.#hasOrMayLackLease(process, id)) this.broken(`the handler of ${id} begins without a lease`);
     return before;
   }
 
   ended(process: SimProcess, id: string): void {
-    if (!this.#mayLack(process, id)) this.broken(`the handler of ${id} has lost its lease while it worked`);
+    if (!this.#hasOrMayLackLease(process, id)) this.broken(`the handler of ${id} has lost its lease while it worked`);
   }
 
   killed(process: SimProcess, id: string): void {
@@ -114,7 +116,7 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     this.note(`${process.name} dies in the handler of ${id}`);
     const kills = (this.#kills.get(id) ?? 0) + 1;
     this.#kills.set(id, kills);
-    // One more where the commit of a count was lost with its process.
+    // One more for each fault: the commit of a count may be lost with its process.
     const most = MOST_CRASHES + (this.#world?.plan.faults.length ?? 0);
     if (kills > most) this.broken(`${id} has killed ${kills} processes`);
   }
@@ -124,7 +126,7 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     if (unacked > WINDOW) this.broken(`${unacked} messages un-acked, the window is ${WINDOW}`);
   }
 
-  /** A run of an acker has stopped in order. */
+  /** An acker has stopped cleanly. */
   stopped(process: SimProcess): void {
     const { database, inbox } = this.#world ?? {};
     const left = inbox?.leasesOf(process.name) ?? 0;
@@ -136,19 +138,19 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
     for (const { message, state } of this.#world?.outbox.rows.values() ?? []) {
       const work = this.#world?.plan.handling === "row" ? "answers" : workOf(message.payload);
       const wanted = FAILING.has(work) ? "failed" : "acknowledged";
-      if (state !== wanted) this.broken(`${message.messageId} (${work}) ends ${state}, not ${wanted}`);
+      if (state !== wanted) this.broken(`${message.messageId} (${work}) is ${state} in the end, not ${wanted}`);
       this.#checkPatience(message.messageId, work);
     }
   }
 
-  /** Whether a process may be without a lease on a message that it handles, or has one. */
-  #mayLack(process: SimProcess, id: string): boolean {
+  /** Whether a process has a lease on a message that it handles, or may lack the lease because the database had a fault. */
+  #hasOrMayLackLease(process: SimProcess, id: string): boolean {
     const { inbox, database } = this.#world ?? {};
-    const isWell = database !== undefined && database.calmForMs() > CALM_MS;
-    return !isWell || inbox?.isLeasedTo(process.name, id) === true;
+    const isHealthy = database !== undefined && database.calmForMs() > CALM_MS;
+    return !isHealthy || inbox?.isLeasedTo(process.name, id) === true;
   }
 
-  /** Without a fault a slow handler's message is published once. */
+  /** Without a fault the message of a slow handler is published once. */
   #checkPatience(id: string, work: Work): void {
     const plan = this.#world?.plan;
     const isQuiet = plan?.faults.length === 0 && this.#kills.size === 0;

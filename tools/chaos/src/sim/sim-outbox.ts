@@ -1,4 +1,4 @@
-/** The port `Outbox` of one process: its verbs on the simulated database take time, fail, and end with the process. */
+/** The port `Outbox` of one process, on the simulated database: its verbs take time, fail, and end with the process. */
 import type { Failure } from "@acktor/publisher/outbox/fail-messages";
 import type {
   AckLeftover,
@@ -147,7 +147,7 @@ export class SimOutbox implements Outbox {
     });
   }
 
-  /** A statement that has nothing to do here takes its time and may fail as any other. */
+  /** A statement that does nothing in the simulation. It takes time and may fail as any other. */
   async #value<T>(value: T): Promise<Outcome<T>> {
     const answer = await this.#run(() => []);
     return answer.ok ? { ok: true, value } : answer;

@@ -1,4 +1,4 @@
-/** What a seed sends and breaks, and when. A plan can be made smaller without changing what else happens. */
+/** The messages and faults of a seed, with their times. Removing one of them does not change the others. */
 import { pick, type Random, seededRandom, seedFor, wholeBetween } from "../seeded-random.ts";
 import { CALM_WORKS, QUICK_WORKS, SLOW_TOPIC, WORKS, type Work } from "./sim-handler.ts";
 
@@ -36,7 +36,7 @@ export interface SimPlan {
   readonly seed: number;
   /** `row`: the inbox row is the effect. `handlers`: handlers run, under leases. */
   readonly handling: "row" | "handlers";
-  /** Ackers at a time; each receives every message. */
+  /** Ackers that run at the same time; each receives every message. */
   readonly ackers: number;
   readonly faults: readonly PlannedFault[];
   readonly messages: readonly PlannedMessage[];

@@ -1,4 +1,4 @@
-/** The publisher as it ships, on a simulated outbox, link and clock. */
+/** The production publisher on a simulated outbox, link and clock. */
 import { readPublisherConfig } from "@acktor/publisher/config";
 import { OutboxIdentity } from "@acktor/publisher/outbox/outbox-identity";
 import { Publisher } from "@acktor/publisher/publisher";
@@ -16,11 +16,11 @@ import type { SimDatabase } from "./sim-database.ts";
 import { SimOutbox } from "./sim-outbox.ts";
 import type { SimProcess, SimTime } from "./virtual-time.ts";
 
-/** Smaller than what is sent in one burst, so that it matters. */
+/** Smaller than a burst of messages, so that the window matters. */
 export const WINDOW = 8;
 export const PUBLISH_DEADLINE_MS = 500;
 
-/** Shorter times than in production, which the simulated faults are made for. */
+/** Shorter times than in production, to fit the simulated faults. */
 const SETTINGS = {
   DATABASE_URL: "postgres://simulated",
   MQTT_URL: "mqtt://simulated",

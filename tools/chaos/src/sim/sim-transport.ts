@@ -1,9 +1,9 @@
 /**
- * Connections to the simulated broker, in place of MQTT: the link above them is the one that ships.
+ * Connections to the simulated broker, in place of MQTT. The link above them is the production link.
  *
  * Invariants:
- *  SIM_TRANSPORT-1. As the transport of MQTT does: one outcome for each publish that was accepted, a deadline for each, and the
- *                   end of the connection when a PUBLISH waits and no packet arrives.
+ *  SIM_TRANSPORT-1. Each accepted publish has one outcome, at the latest at its deadline.
+ *  SIM_TRANSPORT-2. The connection ends when a PUBLISH waits and no packet arrives, as in the transport of MQTT.
  */
 import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome, Subscription } from "@acktor/shared/mqtt/messages";
@@ -18,7 +18,7 @@ import type {
 import type { SimBroker, SimClient, SimSession } from "./sim-broker.ts";
 import type { SimProcess } from "./virtual-time.ts";
 
-/** Sees each PUBLISH that is written. */
+/** Receives each written PUBLISH. */
 export interface WireWitness {
   written(topic: string, payload: string | Buffer): void;
 }
@@ -149,7 +149,6 @@ class SimTransport implements Transport, SimClient {
     this.#listener.roomChanged();
   }
 
-  /** SIM_TRANSPORT-1 */
   #look(): void {
     const { clock, publishDeadlineMs, silenceMs, connectTimeoutMs } = this.#options;
     const now = clock.now();
@@ -157,9 +156,11 @@ class SimTransport implements Transport, SimClient {
       this.#end({ kind: "deadline", of: "connect", afterMs: now - this.#heardAt });
       return;
     }
+    // SIM_TRANSPORT-1
     for (const entry of this.#outstanding.expire(now - publishDeadlineMs)) {
       this.#settled(entry, { kind: "lost", why: "deadline" });
     }
+    // SIM_TRANSPORT-2
     if (this.#outstanding.unanswered > 0 && now - this.#heardAt >= silenceMs) {
       this.#end({ kind: "deadline", of: "silence", afterMs: now - this.#heardAt });
     }

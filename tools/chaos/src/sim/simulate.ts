@@ -1,6 +1,6 @@
 /**
- * One seed, one history: both services as they ship (their assemblies, machines and decisions) against a simulated database,
- * broker and clock, judged after each step (sim-judge.ts).
+ * Runs one seed: both production services (their assemblies, machines and decisions) against a simulated database, broker and
+ * clock. The judge checks the history after each step (sim-judge.ts).
  */
 import { createLink } from "@acktor/shared/link/create-link";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
@@ -19,7 +19,7 @@ import { SimTransports } from "./sim-transport.ts";
 import { type SimProcess, VirtualTime } from "./virtual-time.ts";
 
 export interface SimResult {
-  /** Why it failed; null = every invariant held. */
+  /** Why the seed failed; null = every invariant held. */
   readonly broken: string | null;
   readonly steps: number;
   readonly simulatedMs: number;
@@ -27,11 +27,11 @@ export interface SimResult {
   readonly trace: readonly string[];
 }
 
-/** Until then everything has ended; leases and probes are seconds. */
+/** Every message must be in its final state by then; leases and probes take seconds. */
 const LIMIT_MS = 120_000;
-/** A dead acker comes back after this. */
+/** A dead acker is started again after this time. */
 const RESTART_MS = 300;
-/** A caller whose publisher died stops waiting. */
+/** A caller waits this long for a publisher that died. */
 const CALLER_MS = 5_000;
 const LINK = {
   url: "mqtt://simulated",
@@ -249,13 +249,13 @@ class Simulation {
     if (acker) this.#kill(acker.process);
   }
 
-  /** As by kill -9: the process does nothing more; what it sent is on its way. */
+  /** Kills as SIGKILL does: the process does nothing more; its sent packets still arrive. */
   #kill(process: SimProcess): void {
     process.alive = false;
     this.#broker.dropClientsOf(process);
   }
 
-  /** As by SIGTERM; it comes back after its end. */
+  /** Stops the acker as SIGTERM does, and starts it again afterwards. */
   #stopAcker(slot: number): void {
     const acker = this.#ackers[slot];
     if (!acker?.process.alive) return;

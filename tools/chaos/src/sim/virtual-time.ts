@@ -1,11 +1,11 @@
 /**
- * Simulated time: the timers of the whole process run in an order that the seed alone decides.
+ * Simulated time: all timers of the process run in an order that only the seed decides.
  *
  * Invariants:
- *  VIRTUAL_TIME-1. One event at a time, by time, then by the order in which they were set; every promise that it settles is
- *                  followed to its end before the next event.
- *  VIRTUAL_TIME-2. An event belongs to the simulated process that set it, and does not happen after the end of that process.
- *  VIRTUAL_TIME-3. `uninstall` puts the real timers back.
+ *  VIRTUAL_TIME-1. Events run one at a time, by their time, then by the order in which they were set. All promise callbacks
+ *                  of an event run before the next event.
+ *  VIRTUAL_TIME-2. An event belongs to the simulated process that set it, and does not run after the end of that process.
+ *  VIRTUAL_TIME-3. `uninstall` restores the real timers.
  */
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
 
@@ -37,10 +37,10 @@ const real = {
   clearImmediate: globalThis.clearImmediate,
 };
 
-/** Owner of what the simulation itself sets; it never dies. */
+/** Owner of the events that the simulation itself sets; it never dies. */
 const WORLD: SimProcess = { name: "world", alive: true };
 
-/** Node's shortest delay: a remainder of a fraction of it would never move the time. */
+/** Node's shortest delay. With fractions of a millisecond the time might never advance. */
 const LEAST_MS = 1;
 /** An arbitrary day, the same in each run. */
 const EPOCH_MS = 1_800_000_000_000;
@@ -51,15 +51,15 @@ export class VirtualTime {
   #order = 0;
   #current: SimProcess = WORLD;
   readonly #heap: Event[] = [];
-  /** Told after each event, once everything that it promised is done. */
+  /** Called after each event and all its promise callbacks. */
   onStep: () => void = () => undefined;
 
-  /** Sets an event of the world's. */
+  /** Sets an event that belongs to the world. */
   later(delayMs: number, work: () => void): void {
     this.#add(delayMs, WORLD, work);
   }
 
-  /** Does something as this process: the timers it sets are its own. */
+  /** Runs `work` as this process: the timers that it sets belong to the process. */
   as<T>(owner: SimProcess, work: () => T): T {
     const before = this.#current;
     this.#current = owner;
@@ -70,7 +70,7 @@ export class VirtualTime {
     }
   }
 
-  /** Sets an event of the process that is at work now: what it waits for does not come once it is dead. */
+  /** Sets an event that belongs to `owner`: it does not run after the owner's death. */
   laterAs(owner: SimProcess, delayMs: number, work: () => void): void {
     this.#add(delayMs, owner, work);
   }
@@ -112,7 +112,7 @@ export class VirtualTime {
   }
 
   uninstall(): void {
-    Object.assign(globalThis, real);
+    Object.assign(globalThis, real); // VIRTUAL_TIME-3
   }
 
   /** Runs events until `isOver`, until nothing is left, or until `limitMs` of simulated time. */
@@ -122,7 +122,7 @@ export class VirtualTime {
       this.now = event.at;
       this.#current = event.owner;
       event.work();
-      // The end of a turn: every promise that is settled now has been followed to its end.
+      // VIRTUAL_TIME-1: at the end of a turn all promise callbacks have run.
       await new Promise<void>((resolve) => real.setImmediate(resolve));
       this.#current = WORLD;
       this.onStep();
@@ -147,7 +147,7 @@ export class VirtualTime {
         this.#heap[0] = last;
         this.#sink();
       }
-      if (!first.cancelled && first.owner.alive) return first;
+      if (!first.cancelled && first.owner.alive) return first; // VIRTUAL_TIME-2
     }
   }
 

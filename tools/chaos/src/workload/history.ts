@@ -1,17 +1,18 @@
 /**
- * What the callers did and were told, and what was broken when: an append-only list outside the system.
+ * The history: calls, answers and faults with their times, in an append-only list outside the system.
  *
- * Invariant: an entry is in the file before the caller goes on, so that a lab that is killed leaves a true history.
+ * Invariants:
+ *  HISTORY-1. `add` returns after the entry is in the file, so that a killed lab leaves a true history.
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Vitals } from "../campaign/vitals.ts";
 
-/** `unknown`: a timeout, a 5xx, a reset; it may have happened or not. A `send` without its answer is pending. */
+/** `unknown`: a timeout, a 5xx or a reset; the message may be accepted or not. A `send` without an answer is pending. */
 export type Entry = { readonly t: number } & (
   | {
       readonly op: "send";
-      /** Number of the message; a repeated call has the same. */
+      /** Number of the message; a repeated call has the same number. */
       readonly n: number;
       readonly key: string | null;
     }
@@ -20,11 +21,11 @@ export type Entry = { readonly t: number } & (
   | { readonly op: "answer"; readonly n: number; readonly kind: "unknown"; readonly status: number | null }
   | { readonly op: "fault"; readonly phase: "begin" | "end"; readonly name: string; readonly hits: number }
   | { readonly op: "kill"; readonly what: string }
-  /** A message that is meant to end so; it was accepted. */
+  /** An accepted message with its expected final state. */
   | { readonly op: "poison"; readonly id: string; readonly ends: "acknowledged" | "failed" }
-  /** How a service fared, from within (campaign/vitals.ts). */
+  /** Vital signs of a service (campaign/vitals.ts). */
   | ({ readonly op: "vitals"; readonly service: string } & Vitals)
-  /** The highest value that was seen, and what it may be. */
+  /** The highest value that was seen, and its limit. */
   | { readonly op: "peak"; readonly what: string; readonly value: number; readonly limit: number }
   | { readonly op: "own-error"; readonly service: string; readonly line: string }
   | { readonly op: "late"; readonly what: string; readonly ms: number; readonly limitMs: number }
@@ -39,7 +40,7 @@ export interface History {
   close(): void;
 }
 
-/** @param file also written there, a line of JSON each; null = kept in memory alone */
+/** @param file also gets each entry as a line of JSON; null = only in memory */
 export function openHistory(file: string | null): History {
   const descriptor = file === null ? null : openSync(file, "a", 0o600);
   const entries: Entry[] = [];
@@ -51,6 +52,7 @@ export function openHistory(file: string | null): History {
       if (!open) return;
       const timed = { t: Math.round(performance.now() - begin), ...entry } as Entry;
       entries.push(timed);
+      // HISTORY-1
       if (descriptor !== null) writeSync(descriptor, `${JSON.stringify(timed)}\n`);
     },
     close() {

@@ -1,11 +1,11 @@
 /**
- * The traffic: callers that send on and on over HTTP while things break, and remember what they were told.
+ * The traffic: callers that send continuously over HTTP during the faults and record the answers.
  *
  * Invariants:
- *  1. An answer is one of four: ok, refused, unknown, pending. Unknown is never counted as failed.
- *  2. A third of the messages has an Idempotency-Key, and is sent again under it until its answer is known; the others are
- *     never repeated.
- *  3. The seed decides what is sent, not when.
+ *  TRAFFIC-1. An answer is ok, refused or unknown. A 5xx, a timeout, a reset and an incomplete body are unknown.
+ *  TRAFFIC-2. A third of the messages has an Idempotency-Key. These are repeated until their answer is known; the others are
+ *             never repeated.
+ *  TRAFFIC-3. The seed decides the content of the messages.
  */
 import http from "node:http";
 import { pause } from "@acktor/shared/runtime/pause";
@@ -18,7 +18,7 @@ export interface WritersOptions {
   /** Messages per second, of all writers together. */
   readonly rate: number;
   readonly history: History;
-  /** Topics below which messages go: `<root>/d0` … */
+  /** The first levels of all topics: `<root>/d0` … */
   readonly topicRoot: string;
   readonly writers?: number;
   readonly destinations?: number;
@@ -26,10 +26,10 @@ export interface WritersOptions {
 }
 
 export interface Writers {
-  /** How many have been accepted so far. */
+  /** How many messages were accepted so far. */
   accepted(): number;
   sent(): number;
-  /** Sends no more; resolves when each call has its answer and each key its id, at most after `limitMs`. */
+  /** Stops sending; resolves when each call has its answer and each key its id, or after `limitMs`. */
   stop(limitMs: number): Promise<void>;
 }
 
@@ -50,13 +50,13 @@ type Answer =
   | { readonly kind: "refused"; readonly status: number }
   | { readonly kind: "unknown"; readonly status: number | null };
 
-/** Starts them at once. */
+/** Starts the writers immediately. */
 export function startWriters(options: WritersOptions): Writers {
   const { rate, writers = 8, history } = options;
   const agent = new http.Agent({ keepAlive: true, maxSockets: writers * 2 });
   const compose = composer(options);
   const over = new AbortController();
-  const hurry = new AbortController();
+  const limit = new AbortController();
   const begin = performance.now();
   const counts = { accepted: 0, sent: 0 };
 
@@ -74,13 +74,13 @@ export function startWriters(options: WritersOptions): Writers {
     for (;;) {
       counts.sent++;
       history.add({ op: "send", n: message.n, key: message.key });
-      const answer = await call(agent, options.url, message, hurry.signal);
+      const answer = await call(agent, options.url, message, limit.signal);
       history.add({ op: "answer", n: message.n, ...answer });
       if (answer.kind === "ok") counts.accepted++;
-      // A refusal that passes (429) is known too: it is not there, and a careful caller comes again.
+      // TRAFFIC-2. A 429 is temporary: the message was not accepted, and the caller tries again.
       const again = answer.kind === "unknown" || (answer.kind === "refused" && answer.status === 429);
       if (!again || message.key === null) return;
-      if (!(await pause(BETWEEN_TRIES_MS, hurry.signal))) return;
+      if (!(await pause(BETWEEN_TRIES_MS, limit.signal))) return;
     }
   }
 
@@ -90,7 +90,7 @@ export function startWriters(options: WritersOptions): Writers {
     sent: () => counts.sent,
     async stop(limitMs) {
       over.abort();
-      const timer = setTimeout(() => hurry.abort(), limitMs);
+      const timer = setTimeout(() => limit.abort(), limitMs);
       await Promise.all(loops);
       clearTimeout(timer);
       agent.destroy();
@@ -98,9 +98,9 @@ export function startWriters(options: WritersOptions): Writers {
   };
 }
 
-/** Bodies, one after the other. */
+/** Composes the bodies, one after the other. */
 function composer({ seed, topicRoot, destinations = 10, orderingKeys = 20 }: WritersOptions): () => Message {
-  const random = seededRandom(seed);
+  const random = seededRandom(seed); // TRAFFIC-3
   const topics = Array.from({ length: destinations }, (_, i) => `${topicRoot}/d${i}`);
   let next = 0;
   return () => {
@@ -142,13 +142,14 @@ function call(agent: http.Agent, url: string, message: Message, signal: AbortSig
 }
 
 function judgeAnswer(status: number, text: string): Answer {
+  // TRAFFIC-1
   if (status >= 400 && status < 500) return { kind: "refused", status };
   if (status !== 200 && status !== 201) return { kind: "unknown", status };
   try {
     const { message_id: id } = JSON.parse(text) as { message_id?: unknown };
     if (typeof id === "string") return { kind: "ok", status, id };
   } catch {
-    // cut off in the middle: as good as no answer
+    // The body is incomplete, so the outcome is unknown.
   }
   return { kind: "unknown", status };
 }

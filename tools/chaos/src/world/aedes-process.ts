@@ -1,4 +1,4 @@
-/** The embedded broker as a process of its own, so that it can be killed: `node aedes-process.js <port>`. */
+/** The embedded broker as a separate process, so that the lab can kill it: `node aedes-process.js <port>`. */
 
 import { startBroker } from "@acktor/embedded/broker";
 import { standardError } from "@acktor/shared/runtime/terminal-door";

@@ -1,16 +1,17 @@
 /**
- * A wall clock that somebody sets while the process runs: `Date` is as many milliseconds off as a file says. The monotonic
- * clock goes on, as it does when an operator or NTP sets the time of a machine.
+ * A wall clock that the lab sets while the process runs: a file holds the offset of `Date` in milliseconds. The monotonic
+ * clock does not change, as when an operator or NTP sets the time of a machine.
  *
- * Invariant: it counts who read the wrong time; a clock that nobody looked at has tested nothing.
+ * Invariants:
+ *  BENT_CLOCK-1. Each reading of the wrong time is counted. Without a reading the fault has tested nothing.
  */
 import { appendFileSync, readFileSync } from "node:fs";
 
 const LOOK_EVERY_MS = 100;
 
 /**
- * @param file holds the offset in milliseconds; `<file>.reads` gets a line with the number of wrong readings, now and then
- * @returns sets it right for good
+ * @param file holds the offset in milliseconds; `<file>.reads` gets lines with the number of wrong readings
+ * @returns a function that restores the true clock permanently
  */
 export function bendClock(file: string): () => void {
   const TrueDate = Date;
@@ -18,7 +19,7 @@ export function bendClock(file: string): () => void {
   let offsetMs = 0;
   let reads = 0;
   const now = (): number => {
-    if (offsetMs !== 0) reads++;
+    if (offsetMs !== 0) reads++; // BENT_CLOCK-1
     return trueNow() + offsetMs;
   };
   globalThis.Date = new Proxy(TrueDate, {
@@ -40,12 +41,12 @@ export function bendClock(file: string): () => void {
   };
 }
 
-/** 0 where there is no such file, or while it is being written. */
+/** 0 when there is no such file, or while the lab writes it. */
 function readOffset(file: string): number {
   try {
     return Number(readFileSync(file, "utf8")) || 0;
   } catch {
-    return 0; // nobody has set the clock yet
+    return 0; // The clock was not set yet.
   }
 }
 
@@ -56,6 +57,6 @@ export function countReads(file: string): number {
       .split("\n")
       .reduce((sum, line) => sum + Number(line), 0);
   } catch {
-    return 0; // nobody has read a wrong time yet
+    return 0; // There was no wrong reading yet.
   }
 }

@@ -1,4 +1,4 @@
-/** Where the built lab lies, also for code that runs from its sources. */
+/** The paths of the built lab, also for code that runs from its sources. */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 

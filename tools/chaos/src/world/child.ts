@@ -1,10 +1,10 @@
 /**
- * A process of the lab.
+ * A child process of the lab. It ends with the lab: by `stop`, by the lab's exit, or, if `setpriv` is installed, by the
+ * kernel when the lab is killed.
  *
  * Invariants:
- *  1. It ends with the lab: by `stop`, by the lab's exit, or by the kernel where `setpriv` is (the lab was killed).
- *  2. The last of what it says is kept, bounded; lines that only an error of its own says are kept beside it.
- *  3. A signal goes to its number only while it runs.
+ *  CHILD-1. The end of the output is kept, within a limit. Lines about errors of the program itself are kept separately.
+ *  CHILD-2. A signal is sent to the pid only while the process runs.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -14,16 +14,16 @@ export interface Child {
   readonly pid: number;
   readonly exited: Promise<void>;
   running(): boolean;
-  /** How it ended: a signal's name or `exit <code>`; null while it runs. */
+  /** How the process ended: the name of a signal or `exit <code>`; null while it runs. */
   ended(): string | null;
-  /** Last of what it said. */
+  /** The end of its output. */
   tail(): string;
-  /** Lines that an uncaught error or a broken role left, at most 100. */
+  /** Lines about uncaught errors and broken roles, at most 100. */
   ownErrors(): readonly string[];
   signal(name: NodeJS.Signals): boolean;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** SIGTERM, and SIGKILL after 10 s. Twice is fine. */
+  /** SIGTERM, and SIGKILL after 10 s. A second call has no effect. */
   stop(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export interface ChildOptions {
 const TAIL_CHARACTERS = 65_536;
 const MOST_OWN_ERRORS = 100;
 const STOP_LIMIT_MS = 10_000;
-/** What a fault of the world never makes a service say (I9: 0 uncaught errors). */
+/** What a service never prints because of an injected fault (I9: 0 uncaught errors). */
 const OWN_ERROR = /uncaught|unhandled|(Type|Reference|Range|Syntax)Error|ended by an error|a role ended/i;
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "LANG", "TEST_RUN_ID"];
 
@@ -58,7 +58,7 @@ export function startChild(options: ChildOptions): Child {
   const ownErrors: string[] = [];
   const hear = (chunk: Buffer): void => {
     const text = chunk.toString("utf8");
-    tail = (tail + text).slice(-TAIL_CHARACTERS);
+    tail = (tail + text).slice(-TAIL_CHARACTERS); // CHILD-1
     for (const line of text.split("\n")) {
       if (OWN_ERROR.test(line) && ownErrors.length < MOST_OWN_ERRORS) ownErrors.push(line.slice(0, 1_000));
     }
@@ -88,7 +88,7 @@ export function startChild(options: ChildOptions): Child {
     ended: () => end,
     tail: () => tail,
     ownErrors: () => ownErrors,
-    signal: (name) => end === null && spawned.kill(name),
+    signal: (name) => end === null && spawned.kill(name), // CHILD-2
     kill: () => finish("SIGKILL"),
     stop: () => finish("SIGTERM"),
   };
@@ -96,7 +96,7 @@ export function startChild(options: ChildOptions): Child {
   return child;
 }
 
-/** Who starts it with `setpriv` is succeeded by it: the number stays the same. */
+/** `setpriv` replaces itself by the program, so the pid stays the same. */
 function withDeathSignal(file: string, args: readonly string[]): [string, string[]] {
   const setpriv = process.platform === "linux" ? findProgram("setpriv") : null;
   return setpriv === null ? [file, [...args]] : [setpriv, ["--pdeathsig", "KILL", file, ...args]];
@@ -110,10 +110,10 @@ function passedOn(): Record<string, string> {
   return Object.fromEntries(found);
 }
 
-/** Debian keeps servers where an ordinary user's PATH does not look. */
+/** Debian installs servers in folders that are not in the PATH of an ordinary user. */
 const MORE_FOLDERS = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/homebrew/bin"];
 
-/** The path of a program, or null where it is not installed. */
+/** The path of a program, or null when it is not installed. */
 export function findProgram(name: string): string | null {
   const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder !== "");
   return (

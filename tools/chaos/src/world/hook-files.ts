@@ -1,3 +1,3 @@
-/** Names by which the lab's hook (lab-hook.ts) finds its files; what is not set is left alone. */
+/** Environment variables that give the lab's hook (lab-hook.ts) its files; a part without a file is off. */
 export const CLOCK_FILE = "LAB_CLOCK";
 export const VITALS_FILE = "LAB_VITALS";

@@ -1,6 +1,6 @@
 /**
  * `NODE_OPTIONS=--import lab-hook.js`: gives a service of the lab a clock that can be set, and notes its vital signs. The
- * services know nothing of it.
+ * services do not know about the hook.
  */
 import { bendClock } from "./bent-clock.ts";
 import { CLOCK_FILE, VITALS_FILE } from "./hook-files.ts";

@@ -1,4 +1,4 @@
-/** The servers of a world: PostgreSQL from npm, a broker, NATS where it is installed; each on a free port of this machine. */
+/** The servers of a world: PostgreSQL from npm, a broker, and NATS if it is installed; each on a free port of this machine. */
 import { mkdir, writeFile } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
@@ -15,7 +15,7 @@ import { becomesTrue } from "./until.ts";
 const LOWEST_PORT = 15_000;
 const PORTS = 15_000;
 
-/** A free port below the range from which systems take ports for outgoing connections: it is free again after a kill. */
+/** A free port below the range of ports for outgoing connections, so that it is still free after a kill. */
 export async function stablePort(host = "127.0.0.1"): Promise<number> {
   for (;;) {
     const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
@@ -25,19 +25,19 @@ export async function stablePort(host = "127.0.0.1"): Promise<number> {
 
 export type BrokerName = "mosquitto" | "aedes";
 
-/** mosquitto where it is installed, else aedes. */
+/** mosquitto if it is installed, else aedes. */
 export function bestBroker(): BrokerName {
   return findProgram("mosquitto") === null ? "aedes" : "mosquitto";
 }
 
-/** Where else than on 127.0.0.1 a broker runs. */
+/** A place for the broker other than 127.0.0.1. */
 export interface BrokerPlace {
   readonly host: string;
   /** The command that starts a program there. */
   wrap(child: ChildOptions): ChildOptions;
 }
 
-/** A broker that remembers nothing: killed, every session, queue and retained message is lost. */
+/** A broker without persistence: after a kill all sessions, queues and retained messages are lost. */
 export async function brokerUnit(folder: string, name: BrokerName, place: BrokerPlace | null): Promise<Unit> {
   const port = await stablePort();
   const host = place?.host ?? "127.0.0.1";
@@ -56,7 +56,7 @@ export async function brokerUnit(folder: string, name: BrokerName, place: Broker
   return processUnit({ name: "mosquitto", port, child: () => place?.wrap(child) ?? child, answers });
 }
 
-/** As documented for production: without them mosquitto stalls at 20 messages in flight and drops after 1,000. */
+/** As documented for production: with its defaults mosquitto stalls at 20 messages in flight and drops after 1,000. */
 const mosquittoSettings = (port: number, host: string): string => `listener ${port} ${host}
 allow_anonymous true
 persistence false
@@ -67,7 +67,7 @@ log_dest stdout
 log_type error
 `;
 
-/** Null where there is no nats-server. */
+/** Null without a nats-server. */
 export async function natsUnit(): Promise<Unit | null> {
   const program = findProgram("nats-server");
   if (program === null) return null;
@@ -77,18 +77,18 @@ export async function natsUnit(): Promise<Unit | null> {
 }
 
 export interface PostgresUnit extends Unit {
-  /** Without the proxy. */
+  /** The direct URL, without a proxy. */
   url(): string;
 }
 
 /**
- * A process that is killed loses nothing that it gave to the system, so nothing is flushed to the disk; what a commit
- * promises in its own process (`synchronous_commit`) stays as it is.
+ * A kill loses nothing that the process has already written to the system, so the lab needs no flush to the disk. The
+ * durability of a commit inside PostgreSQL (`synchronous_commit`) keeps its default.
  */
 const SETTINGS = { fsync: "off", full_page_writes: "off", max_connections: "100", shared_buffers: "64MB" };
 const KILL_LIMIT_MS = 10_000;
 
-/** PostgreSQL with data of its own; started when this resolves. */
+/** PostgreSQL with its own data folder; it runs when this resolves. */
 export async function postgresUnit(
   folder: string,
   settings: Readonly<Record<string, string>> = {},
@@ -104,63 +104,107 @@ export async function postgresUnit(
     if (!started.ok) throw new LabFailure(`${started.failure.message} (${started.failure.fix})`);
     return started.value;
   };
-  const watch = (started: EmbeddedPostgres): EmbeddedPostgres => {
-    void started.exited.then(() => {
-      if (server === started) running = false;
-    });
-    return started;
-  };
-  let server = await launch();
-  const { url } = server;
-  let running = true;
-  watch(server);
-  let slowestStopMs = 0;
-  const data = path.join(folder, "data");
-  /** To every process of the server: the postmaster's alone would reach new connections only. */
-  const sendAll = async (signal: NodeJS.Signals): Promise<boolean> => {
-    if (!running) return false;
-    const pids = await processesIn(data);
-    for (const pid of pids) sendSignal(pid, signal);
-    return pids.length > 0;
-  };
-  return {
-    name: "postgres",
-    port,
-    url: () => url,
-    pid: () => server.pid,
-    running: () => running,
-    async kill() {
-      if (!running) return false;
-      running = false;
-      sendSignal(server.pid, "SIGKILL");
-      const gone = await becomesTrue(async () => (await processesIn(data)).length === 0, KILL_LIMIT_MS);
-      if (!gone) throw new LabFailure("children of the killed PostgreSQL are still there");
-      return true;
-    },
-    async stop() {
-      const was = running;
-      running = false;
-      const before = performance.now();
-      await server.stop();
-      slowestStopMs = Math.max(slowestStopMs, performance.now() - before);
-      return was;
-    },
-    async start() {
-      if (running) return;
-      server = await launch();
-      running = true;
-      watch(server);
-    },
-    freeze: () => sendAll("SIGSTOP"),
-    thaw: () => sendAll("SIGCONT"),
-    lastEnd: () => null,
-    slowestStopMs: () => slowestStopMs,
-    ownErrors: () => [],
-    tail: () => "",
-  };
+  return new PostgresProcess(port, path.join(folder, "data"), await launch(), launch);
 }
 
-/** A process that has just ended gets none. */
+class PostgresProcess implements PostgresUnit {
+  readonly name = "postgres";
+  readonly port: number;
+  readonly #url: string;
+  readonly #data: string;
+  readonly #launch: () => Promise<EmbeddedPostgres>;
+  #server: EmbeddedPostgres;
+  #running = true;
+  #slowestStopMs = 0;
+
+  constructor(port: number, data: string, server: EmbeddedPostgres, launch: () => Promise<EmbeddedPostgres>) {
+    this.port = port;
+    this.#data = data;
+    this.#url = server.url;
+    this.#launch = launch;
+    this.#server = server;
+    this.#watch(server);
+  }
+
+  url(): string {
+    return this.#url;
+  }
+
+  pid(): number {
+    return this.#server.pid;
+  }
+
+  running(): boolean {
+    return this.#running;
+  }
+
+  async kill(): Promise<boolean> {
+    if (!this.#running) return false;
+    this.#running = false;
+    sendSignal(this.#server.pid, "SIGKILL");
+    const isEmpty = async (): Promise<boolean> => (await processesIn(this.#data)).length === 0;
+    if (!(await becomesTrue(isEmpty, KILL_LIMIT_MS))) {
+      throw new LabFailure("child processes of the killed PostgreSQL still run");
+    }
+    return true;
+  }
+
+  async stop(): Promise<boolean> {
+    const was = this.#running;
+    this.#running = false;
+    const before = performance.now();
+    await this.#server.stop();
+    this.#slowestStopMs = Math.max(this.#slowestStopMs, performance.now() - before);
+    return was;
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#server = await this.#launch();
+    this.#running = true;
+    this.#watch(this.#server);
+  }
+
+  freeze(): Promise<boolean> {
+    return this.#sendAll("SIGSTOP");
+  }
+
+  thaw(): Promise<boolean> {
+    return this.#sendAll("SIGCONT");
+  }
+
+  lastEnd(): null {
+    return null;
+  }
+
+  slowestStopMs(): number {
+    return this.#slowestStopMs;
+  }
+
+  ownErrors(): readonly string[] {
+    return [];
+  }
+
+  tail(): string {
+    return "";
+  }
+
+  #watch(started: EmbeddedPostgres): void {
+    void started.exited.then(() => {
+      if (this.#server === started) this.#running = false;
+    });
+  }
+
+  /** Signals every process of the server: a frozen postmaster alone would only stop new connections. */
+  async #sendAll(signal: NodeJS.Signals): Promise<boolean> {
+    if (!this.#running) return false;
+    const pids = await processesIn(this.#data);
+    for (const pid of pids) sendSignal(pid, signal);
+    return pids.length > 0;
+  }
+}
+
+/** Sends a signal, unless the process has just ended. */
 function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

@@ -1,20 +1,20 @@
-/** A publisher or an acker as a process of the built code. */
+/** A publisher or an acker of the built code, as a process. */
 import path from "node:path";
 import { processUnit, type Unit } from "./unit.ts";
 
 export interface ServiceUnit extends Unit {
   /** http://127.0.0.1:port */
   readonly url: string;
-  /** `/v1/status`; null when it does not answer in time. */
+  /** `/v1/status`; null when the service does not answer in time. */
   status(timeoutMs?: number): Promise<ServiceStatus | null>;
-  /** The state of its connection; null when it does not answer. */
+  /** The state of the connection; null when the service does not answer. */
   connection(): Promise<string | null>;
   ready(): Promise<boolean>;
-  /** More of its environment, from its next start on. */
+  /** Sets additional environment variables, used from the next start on. */
   setEnv(env: Readonly<Record<string, string>>): void;
 }
 
-/** What the lab reads of `/v1/status`; the acker has a part of it. */
+/** The fields of `/v1/status` that the lab reads; the acker has only some of them. */
 export interface ServiceStatus {
   readonly connection: { readonly state: string; readonly breaker: string };
   readonly statistics: {
@@ -55,7 +55,7 @@ export function serviceUnit({ name, root, port, env }: ServiceOptions): ServiceU
       const response = await fetch(`${url}/v1/status`, { signal: AbortSignal.timeout(timeoutMs) });
       return response.ok ? ((await response.json()) as ServiceStatus) : null;
     } catch {
-      return null; // killed, frozen or starting: its state is unknown, which is what null says
+      return null; // The service is killed, frozen or starting: null means an unknown state.
     }
   };
   return {
@@ -76,6 +76,6 @@ async function isOk(url: string): Promise<boolean> {
     await response.arrayBuffer();
     return response.ok;
   } catch {
-    return false; // nobody answers, which is what was asked
+    return false; // There is no answer.
   }
 }

@@ -1,11 +1,9 @@
 /**
- * A disk of the lab's own under PostgreSQL's data, so that it can be full for real: a tmpfs in a mount namespace without a
- * name, in which the whole lab runs again. Full means that its size is set to what is in use. Needs root on Linux.
+ * A separate disk for PostgreSQL's data, so that it can really be full: a tmpfs in an unnamed mount namespace, in which the
+ * lab runs again. To fill the disk, the lab sets its size to the space in use. Needs root on Linux.
  *
  * Invariants:
- *  1. The host's mounts stay as they are: mounting is refused outside of a namespace of our own, and the namespace ends
- *     with its last process, also when the lab is killed by -9.
- *  2. `fill` says whether the disk then refused a write.
+ *  SMALL_DISK-1. The mounts of the host do not change: outside of a namespace of the lab, mounting is refused.
  */
 import { mkdirSync } from "node:fs";
 import { open, rm, statfs } from "node:fs/promises";
@@ -19,11 +17,11 @@ const PROGRAMS = ["mount", "umount"] as const;
 const COMMAND_LIMIT_MS = 5_000;
 const SIZE = "50%";
 const PAGE = 4_096;
-/** PostgreSQL writes on between the look and the change. */
+/** PostgreSQL continues to write between the measurement and the change. */
 const MARGIN_BYTES = 64 * 1_024;
 const MOST_TRIES = 20;
 
-/** Why there can be no disk of our own here: not root, or a program that is missing; null when there can. */
+/** Why the lab cannot mount a disk here: it does not run as root, or a program is missing; null when it can. */
 export function whyNoDisk(): string | null {
   return whyNotApart(PROGRAMS);
 }
@@ -32,12 +30,12 @@ export interface SmallDisk {
   readonly folder: string;
   /** @returns whether the disk refused a write */
   fill(): Promise<boolean>;
-  /** There is room again. Twice is fine. */
+  /** Gives the space back. A second call has no effect. */
   empty(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Mounts one on `folder`, which is made. */
+/** Makes `folder` and mounts the disk there. */
 export async function mountSmallDisk(folder: string): Promise<SmallDisk> {
   mkdirSync(folder, { recursive: true });
   await mount(["-t", "tmpfs", "-o", `size=${SIZE},mode=0755`, "tmpfs", folder]);
@@ -56,7 +54,7 @@ export async function mountSmallDisk(folder: string): Promise<SmallDisk> {
   };
 }
 
-/** To what is in use and a little more. */
+/** Sets the size to the space in use plus a small margin. */
 async function shrink(folder: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     const { blocks, bfree, bsize } = await statfs(folder);
@@ -70,7 +68,7 @@ async function shrink(folder: string): Promise<void> {
   }
 }
 
-/** The little more. */
+/** Fills the margin. @returns whether the disk refused a write */
 async function fillUp(filler: string): Promise<boolean> {
   const file = await open(filler, "w");
   try {
@@ -87,6 +85,7 @@ async function fillUp(filler: string): Promise<boolean> {
 const mount = (args: readonly string[]): Promise<void> => command("mount", args);
 
 async function command(name: (typeof PROGRAMS)[number], args: readonly string[]): Promise<void> {
+  // SMALL_DISK-1
   if (!isApart("mnt")) throw new LabFailure(`${name} would change the host's mounts: refused`);
   const env = { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   const { code, output } = await runCommand({

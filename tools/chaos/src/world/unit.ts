@@ -1,4 +1,4 @@
-/** One part of the world that can be killed, frozen and started again on its port. */
+/** A part of the world that can be killed, frozen and started again on its port. */
 import { type Child, type ChildOptions, startChild } from "./child.ts";
 import { LabFailure } from "./lab-failure.ts";
 import { becomesTrue } from "./until.ts";
@@ -8,20 +8,20 @@ export interface Unit {
   readonly port: number;
   pid(): number;
   running(): boolean;
-  /** SIGKILL. @returns whether it ran until then */
+  /** SIGKILL. @returns whether the unit was running */
   kill(): Promise<boolean>;
-  /** A clean stop. @returns whether it ran until then */
+  /** A clean stop. @returns whether the unit was running */
   stop(): Promise<boolean>;
-  /** Starts it again; resolves when it answers. Nothing happens while it runs. */
+  /** Starts the unit again; resolves when it answers. No effect while it runs. */
   start(): Promise<void>;
-  /** SIGSTOP and SIGCONT. @returns whether it ran */
+  /** SIGSTOP and SIGCONT. @returns whether the unit was running */
   freeze(): Promise<boolean>;
   thaw(): Promise<boolean>;
-  /** How it ended when it was last told to stop: `exit 0` is what SIGTERM shall give. */
+  /** How the last process ended: `exit 0` is expected after SIGTERM. */
   lastEnd(): string | null;
-  /** Longest clean stop, milliseconds. */
+  /** The longest clean stop, in milliseconds. */
   slowestStopMs(): number;
-  /** Errors of its own, of all its lives. */
+  /** Errors of the program itself, from all its processes. */
   ownErrors(): readonly string[];
   tail(): string;
 }
@@ -30,13 +30,13 @@ export interface ProcessUnitOptions {
   readonly name: string;
   readonly port: number;
   readonly child: () => ChildOptions;
-  /** True once it answers. */
+  /** True as soon as the unit answers. */
   readonly answers: () => Promise<boolean>;
 }
 
 const START_LIMIT_MS = 20_000;
 
-/** A unit that is one process. Not started yet. */
+/** A unit that is one process. It is not started yet. */
 export function processUnit(options: ProcessUnitOptions): Unit {
   let child: Child | null = null;
   let slowestStopMs = 0;

@@ -1,4 +1,4 @@
-/** Waiting for a condition, with a bound. */
+/** Waits for a condition, with a limit. */
 import { pause } from "@acktor/shared/runtime/pause";
 
 const POLL_MS = 20;

@@ -1,11 +1,12 @@
 /**
- * Notes how a process fares, from within: how late its timers are, its heap after a collection, its sockets (I7).
+ * Notes the vital signs of a process from inside: how late its timers are, its heap after a garbage collection, its sockets
+ * (I7).
  *
- * What the kernel made it wait for a processor is taken off a delay: while others are started and killed beside it on a
- * small machine, that is the machine's doing. What is left is what the process itself did instead of looking at its timers.
+ * The time in which the process waited for a processor is subtracted from a delay: on a small machine the kernel causes it,
+ * while other processes start and die. The rest is the time in which the process itself did not run its timers.
  *
- * Invariant: it costs little and holds nothing back: a timer of 20 ms, a line a second, a collection each 10 s, and none of
- * them keeps the process alive.
+ * The hook costs little: a timer of 20 ms, a line a second, a garbage collection each 10 s. None of them keeps the process
+ * alive.
  */
 import { appendFileSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
@@ -21,17 +22,17 @@ export interface VitalSigns {
   readonly up: number;
   readonly delays: readonly number[];
   readonly sockets: number;
-  /** Bytes after a collection; null where there was none this time. */
+  /** Bytes after a garbage collection; null when there was none. */
   readonly heap: number | null;
 }
 
 const TICK_MS = 20;
 const LINE_EVERY_MS = 1_000;
 const COLLECT_EVERY_LINES = 10;
-/** A start loads and compiles for so long; its delays say nothing of the service's work. */
+/** In this period the process loads and compiles code, so its delays are not counted. */
 const START_MS = 2_000;
 
-/** Begins at once. @returns its end */
+/** Starts immediately. @returns a function that stops the notes */
 export function noteVitals(file: string): () => void {
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
@@ -65,7 +66,7 @@ export function noteVitals(file: string): () => void {
   };
 }
 
-/** Of the thread that runs the event loop, since its start; 0 where the kernel does not tell (proc(5), schedstat). */
+/** Waiting time of the main thread since its start; 0 when the kernel does not report it (proc(5), schedstat). */
 function waitedForProcessorMs(): number {
   try {
     return Number(readFileSync("/proc/self/schedstat", "utf8").split(" ")[1]) / 1_000_000;

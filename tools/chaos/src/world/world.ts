@@ -1,14 +1,13 @@
 /**
- * The pair as real processes between servers of its own, with a fault proxy on each line:
+ * The pair as real processes, with its own servers and a fault proxy on each line:
  *
  *   publisher ─ publisher.mqtt ─┐          ┌─ acker.mqtt ─ acker
  *      │                        broker ────┘                 │
- *   publisher.db ── PostgreSQL ── acker.db ──────────────────┘     (and NATS where it is installed)
+ *   publisher.db ── PostgreSQL ── acker.db ──────────────────┘     (and NATS if it is installed)
  *
- * Invariants:
- *  1. It neither meets nor disturbs anything that runs on this machine: free ports of 127.0.0.1, a folder of its own.
- *  2. The judge looks past the proxies, and its audit is installed before the services start.
- *  3. `stop` ends everything that was started, in the other order; twice and early is fine.
+ * The world does not touch other programs of this machine: it uses free ports of 127.0.0.1 and a temporary folder. The judge
+ * connects to PostgreSQL directly, and its audit is installed before the services start. `stop` ends everything that was
+ * started, in reverse order, also when the start failed halfway.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
@@ -43,14 +42,14 @@ import { becomesTrue } from "./until.ts";
 
 export interface World {
   readonly folder: string;
-  /** Straight to PostgreSQL. */
+  /** A direct connection to PostgreSQL, without a proxy. */
   readonly databaseUrl: string;
   readonly pool: Pool;
   readonly units: Units;
   readonly lines: Lines;
-  /** Under PostgreSQL's data; null where there is none of our own. */
+  /** The disk of PostgreSQL's data; null when the lab has no separate disk. */
   readonly disk: SmallDisk | null;
-  /** Null unless the world was asked for them. */
+  /** Null unless `hooked` was set. */
   readonly hooks: Hooks | null;
   stop(): Promise<void>;
 }
@@ -60,7 +59,7 @@ export interface Units {
   readonly acker: ServiceUnit;
   readonly broker: Unit;
   readonly postgres: PostgresUnit;
-  /** Null where it is not installed. */
+  /** Null when it is not installed. */
   readonly nats: Unit | null;
 }
 
@@ -69,31 +68,31 @@ export interface Lines {
   readonly "acker.mqtt": MqttProxy;
   readonly "publisher.db": TcpProxy;
   readonly "acker.db": TcpProxy;
-  /** Null where NATS is not installed. */
+  /** Null when NATS is not installed. */
   readonly nats: TcpProxy | null;
 }
 
-/** Files through which the lab's hook is told the time, and tells how its service fares. */
+/** Files of the lab's hook: it reads the offset of the clock from one and writes the vital signs to the other. */
 export type Hooks = Readonly<Record<"publisher" | "acker", { readonly clock: string; readonly vitals: string }>>;
 
 export interface WorldOptions {
-  /** For both services, on top of what the world gives them. */
+  /** Environment of both services, in addition to that of the world. */
   readonly env?: Readonly<Record<string, string>>;
   readonly broker?: BrokerName;
   readonly random?: Random;
-  /** Folder of the build that runs; the repository when absent. */
+  /** Folder of the build that runs; default: the repository. */
   readonly root?: string;
   /** Server settings of PostgreSQL. */
   readonly postgres?: Readonly<Record<string, string>>;
-  /** Where the broker runs. The services then reach it straight, past the proxies. */
+  /** Where the broker runs. The services then connect to it directly, without the proxies. */
   readonly brokerPlace?: BrokerPlace;
   /** Run after the migrations, before the services start. */
   readonly sql?: string | null;
-  /** The lines to PostgreSQL count messages of its protocol, which costs time: only where messages are cut. */
+  /** The lines to PostgreSQL count messages of its protocol. This costs time, so only tests that cut messages use it. */
   readonly inspectsDatabase?: boolean;
   /** The services run with the lab's hook: their clocks can be set, their vital signs are noted. */
   readonly hooked?: boolean;
-  /** PostgreSQL's data lie on a disk of the lab's own, which can be full. */
+  /** PostgreSQL's data are on a separate disk, which can be filled. */
   readonly smallDisk?: boolean;
   /** NATS is left out although it is installed. */
   readonly withoutNats?: boolean;
@@ -126,7 +125,7 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
   const pool = createPool({ url: databaseUrl, size: 2, applicationName: "acktor-chaos", deadlineMs: 10_000 });
   add("the judge", () => pool.stop());
   await installAudit(pool);
-  await spoil(pool, options.sql ?? null);
+  await runSql(pool, options.sql ?? null);
   const broker = await brokerUnit(folder, options.broker ?? bestBroker(), options.brokerPlace ?? null);
   await broker.start();
   add("the broker", () => broker.stop());
@@ -145,7 +144,7 @@ async function build(options: WorldOptions, stack: Stack): Promise<World> {
   return { folder, databaseUrl, pool, units, lines, disk, hooks, stop: async () => void (await stack.stop()) };
 }
 
-async function spoil(pool: Pool, sql: string | null): Promise<void> {
+async function runSql(pool: Pool, sql: string | null): Promise<void> {
   if (sql === null) return;
   const done = await pool.run(sql, [], { simple: true });
   if (!done.ok) throw new LabFailure(`${sql}: ${done.failure.message}`);
