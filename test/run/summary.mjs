@@ -15,6 +15,7 @@ export function jobLine({ name, passed, seconds, cpuSeconds, tests, notes }) {
 /** The end of a run: totals, the slowest files, failures last, where people look first. */
 export function summary(results, totalSeconds) {
   const failed = results.filter(({ passed }) => !passed);
+  const loaded = results.flatMap(({ dependsOnLoad }) => (dependsOnLoad === undefined ? [] : [dependsOnLoad]));
   const tests = results.flatMap((result) => result.tests);
   const skipped = tests.filter(({ outcome }) => outcome === "skipped").length;
   const cpu = results.reduce((sum, { cpuSeconds }) => sum + (cpuSeconds ?? 0), 0);
@@ -23,6 +24,9 @@ export function summary(results, totalSeconds) {
     `the slowest ${SLOWEST} of ${results.length} jobs:`,
     ...slowest(results, SLOWEST),
     "",
+    ...(loaded.length > 0
+      ? ["failed next to other jobs, passed alone (TEST_RUN-4):", ...loaded.flatMap(failureLines), ""]
+      : []),
     ...(failed.length > 0 ? ["what failed:", ...failed.flatMap(failureLines), ""] : []),
     `${failed.length === 0 ? "passed" : "FAILED"}  ${tests.length} tests (${skipped} skipped) in ${totalSeconds.toFixed(0)} s, ${cpu.toFixed(0)} s of CPU`,
   ].join("\n");
