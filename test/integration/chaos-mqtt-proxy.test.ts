@@ -54,7 +54,7 @@ test("the second PUBACK is withheld, and no other", async (t) => {
   client.end(true);
 });
 
-test("messages are lost with a PUBACK, doubled, and altered by one bit", async (t) => {
+test("MQTT_PROXY-2, MQTT_PROXY-3: messages are lost with a PUBACK, doubled, and altered by one bit", async (t) => {
   const { proxy, heard, send, ...lab } = await rig(t);
   lab.break({ packet: "publish", direction: "to_server", nth: 1, fate: "lose" });
   await send("lost");

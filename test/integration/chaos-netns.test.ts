@@ -56,7 +56,7 @@ async function leavesTheHostAlone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-test("packets are lost for real, by count, and the host's network is as it was", options, async (t) => {
+test("PACKET_FILTER-1: packets are really lost, by count, and the host's network is unchanged", options, async (t) => {
   await leavesTheHostAlone(async () => {
     const trial = startTrial(t);
     const [, text = ""] = await trial.says(/saw (.*)/);
@@ -71,7 +71,7 @@ test("packets are lost for real, by count, and the host's network is as it was",
   });
 });
 
-test("killed by -9 it leaves nothing behind on the host", options, async (t) => {
+test("NAMESPACE-2: killed by SIGKILL, the lab leaves nothing behind on the host", options, async (t) => {
   await leavesTheHostAlone(async () => {
     const trial = startTrial(t, "stay");
     await trial.says(/saw /);
@@ -80,7 +80,7 @@ test("killed by -9 it leaves nothing behind on the host", options, async (t) => 
   });
 });
 
-test("outside a namespace of its own it refuses to touch anything", async () => {
+test("NAMESPACE-1: outside of its namespace the lab refuses every change", async () => {
   assert.equal(isInside(), false);
   for (const name of ["ip", "iptables", "nsenter"] as const) {
     await assert.rejects(changeNetwork(name, ["--help"]), /would change the host's network: refused/);

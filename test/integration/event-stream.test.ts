@@ -54,7 +54,7 @@ test("first the picture, then what happens", async (t) => {
   await until(() => stream.size === 0 && !one.station.watched && !two.station.watched, 5_000);
 });
 
-// VIEWERS-2
+// STREAM_VIEWERS-2
 test("a viewer that does not read is dropped and counted; the others receive everything without delay", async (t) => {
   const { url, one, stream } = await served(t);
   const reader = await openEvents(t, url);
@@ -81,7 +81,7 @@ test("a viewer that does not read is dropped and counted; the others receive eve
   await until(() => reader.all("inspect").length >= sent, 10_000, "the other one to get everything");
 });
 
-// VIEWERS-1
+// STREAM_VIEWERS-1
 test("sixty-four viewers, and no more", async (t) => {
   const { url, stream } = await served(t);
   const viewers = await Promise.all(Array.from({ length: 64 }, () => openEvents(t, url)));
@@ -94,7 +94,7 @@ test("sixty-four viewers, and no more", async (t) => {
   assert.equal((await openEvents(t, url)).headers.get("content-type"), "text/event-stream; charset=utf-8");
 });
 
-// VIEWERS-3
+// STREAM_VIEWERS-3
 test("a stop ends every stream at once, also of who does not read", async (t) => {
   const { app, url } = await served(t);
   const viewer = await openEvents(t, url);

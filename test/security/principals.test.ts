@@ -506,7 +506,7 @@ test("a principal that cannot be is refused by the field at fault, and nothing i
   assert.deepEqual(await sql(pool, "select name from publisher.principal"), []);
 });
 
-// GATE-2
+// PRINCIPAL_GATE-2
 test("a flood of invented tokens asks PostgreSQL a few times a second, and delays no one else", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const team = await create({ name: "team-a", scopes: ["read"], topics: { read: ["#"] } });

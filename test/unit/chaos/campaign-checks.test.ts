@@ -27,7 +27,7 @@ const call = (n: number, from: number, to: number, kind: string, status: number 
 ];
 const judged = (...parts: Entry[][]) => judgeAnswers(parts.flat().toSorted((a, b) => a.t - b.t));
 
-test("503 arrives in time while PostgreSQL is away; a later one is reported", () => {
+test("ANSWERS-1: 503 arrives in time while PostgreSQL is away; a later one is reported", () => {
   const away = fault(1_000, 9_000, "kill postgres");
   const quick = judged(away, call(1, 1_100, 3_000, "unknown", 503));
   assert.deepEqual([quick.unavailable, quick.slowestUnavailableMs, quick.wrong], [1, 1_900, []]);
@@ -35,7 +35,7 @@ test("503 arrives in time while PostgreSQL is away; a later one is reported", ()
   assert.equal(judged(away, call(1, 1_100, 7_100, "unknown", null)).wrong.length, 1, "no answer at all");
 });
 
-test("while only broker, NATS or acker are away every call is accepted", () => {
+test("ANSWERS-2: while only broker, NATS or acker are away every call is accepted", () => {
   const away = fault(1_000, 5_000, "kill broker");
   const accepted = judged(away, call(1, 2_000, 2_010, "ok", 201));
   assert.deepEqual([accepted.acceptedMeanwhile, accepted.wrong], [1, []]);
@@ -94,7 +94,7 @@ test("poison is accepted, ends as the history says, and a peak above its limit i
   assert.equal(account.unexpected.length, 1);
 });
 
-test("a clock that is set moves Date and nothing else, and counts who looked", async (t) => {
+test("BENT_CLOCK-1: a clock that is set moves only Date, and each reading of the wrong time is counted", async (t) => {
   const folder = await mkdtemp(path.join(os.tmpdir(), "acktor-clock-"));
   cleanUp(t, () => rm(folder, { recursive: true, force: true }));
   const [clock, vitals] = [path.join(folder, "clock"), path.join(folder, "vitals")];

@@ -55,7 +55,7 @@ test("the bound on losses follows from kills", () => {
   assert.equal(lossBound(0), 1);
 });
 
-test("the CI profile has the matrix's numbers, and the same seed the same plan", () => {
+test("CAMPAIGN_PLAN-1: the CI profile has the numbers of the matrix, and the same seed gives the same plan", () => {
   const plan = planCampaign(PROFILES.ci, 1, ALL);
   const count = (is: (fault: { do: string; unit?: string }) => boolean): number => {
     const steps = [...plan.processes, ...plan.lines];

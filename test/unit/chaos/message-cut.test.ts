@@ -31,7 +31,7 @@ function inspect(seen: Buffer[]) {
   return splitIntoMessages({ send: (_direction, bytes) => seen.push(Buffer.from(bytes)), end: () => undefined });
 }
 
-test("however it is chunked, each message is passed on once, whole and in order", () => {
+test("POSTGRES_MESSAGES-1: in any chunks, each message is passed on once, complete and in order", () => {
   const bodies = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
   fc.assert(
     fc.property(bodies, fc.array(fc.nat(), { maxLength: 30 }), (bodies, cuts) => {
@@ -43,7 +43,7 @@ test("however it is chunked, each message is passed on once, whole and in order"
   );
 });
 
-test("a client that asks for encryption starts after the answer N, and is not looked into after S", () => {
+test("POSTGRES_MESSAGES-2: a client that asks for encryption starts after the answer N, and is not inspected after S", () => {
   const refused: Buffer[] = [];
   const inspector = pass("to_server", ASK_FOR_TLS, [], refused);
   pass("to_client", Buffer.from("N"), [], refused, inspector);
@@ -57,7 +57,7 @@ test("a client that asks for encryption starts after the answer N, and is not lo
   assert.equal(granted.at(-1)?.length, 6, "a chunk as it came");
 });
 
-test("the cut hits the n-th message and none after it", () => {
+test("MESSAGE_CUT-1: the cut hits the n-th message and none after it", () => {
   const cut = new MessageCut();
   assert.equal(cut.take(), "pass");
   cut.arm(2, "after");

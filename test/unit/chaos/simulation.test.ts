@@ -4,10 +4,15 @@ import { test } from "node:test";
 import { InboxTable } from "@acktor/chaos/sim/inbox-table";
 import { OutboxTable } from "@acktor/chaos/sim/outbox-table";
 import { shrink } from "@acktor/chaos/sim/shrink";
+import { SimBroker } from "@acktor/chaos/sim/sim-broker";
 import { WORKS } from "@acktor/chaos/sim/sim-handler";
 import { planFor, type SimPlan } from "@acktor/chaos/sim/sim-plan";
+import { SimTransports } from "@acktor/chaos/sim/sim-transport";
 import { simulate } from "@acktor/chaos/sim/simulate";
 import { type SimProcess, VirtualTime } from "@acktor/chaos/sim/virtual-time";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
+import type { PublishOutcome } from "@acktor/shared/mqtt/messages";
+import type { TransportListener, TransportOptions } from "@acktor/shared/mqtt/transport";
 import { inboxMessage, outboxMessage } from "../../support/sim-message.ts";
 
 const SEEDS = 60;
@@ -40,6 +45,44 @@ test("VIRTUAL_TIME-1, VIRTUAL_TIME-2, VIRTUAL_TIME-3: events run by time, then b
   }
   assert.deepEqual(done, ["now", "a", "tick", "b", "c", "tick"]);
   assert.equal(time.now, 25);
+});
+
+test("SIM_TRANSPORT-1, SIM_TRANSPORT-2: each publish has one outcome, and silence ends the connection", async () => {
+  const time = new VirtualTime();
+  const broker = new SimBroker(time, () => 0.5);
+  const owner: SimProcess = { name: "p", alive: true };
+  const outcomes: PublishOutcome[] = [];
+  const ends: FailureInput[] = [];
+  time.install();
+  try {
+    const options = { clock: time.clock, publishDeadlineMs: 500, silenceMs: 2_000, connectTimeoutMs: 1_000 };
+    const transport = new SimTransports(broker, owner, { written: () => undefined }).open(
+      { ...options, sendQuota: 10, wanted: new Map() } as unknown as TransportOptions,
+      {
+        ready: () => undefined,
+        roomChanged: () => undefined,
+        message: () => undefined,
+        settled: (_entry: unknown, outcome: PublishOutcome) => outcomes.push(outcome),
+        ended: (failure: FailureInput) => ends.push(failure),
+      } as unknown as TransportListener,
+    );
+    const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
+    const publish = (tag: number) => transport.publish(message, tag, () => undefined);
+    time.later(50, () => assert.equal(publish(1), null));
+    time.later(100, () => broker.setSilent(true));
+    time.later(110, () => assert.equal(publish(2), null));
+    await time.run(10_000, () => ends.length > 0);
+  } finally {
+    time.uninstall();
+  }
+  assert.deepEqual(outcomes, [
+    { kind: "acked", reasonCode: 0x10 },
+    { kind: "lost", why: "deadline" },
+  ]);
+  assert.deepEqual(
+    ends.map((end) => ("of" in end ? end.of : end.kind)),
+    ["silence"],
+  );
 });
 
 test(`${SEEDS} seeds: every invariant holds, and each fault and each kind of handler is among them`, async () => {

@@ -36,7 +36,7 @@ for (const language of ["en", "ja"]) {
     }
   });
 
-  test(`${language}: a second without an accepted message is a 0, and latency has a gap there`, () => {
+  test(`RUN_PICTURE-1, ${language}: a second without an accepted message is a 0, and latency has a gap there`, () => {
     const lines = (colour: string) =>
       [...svg.matchAll(/<polyline points="([^"]*)" fill="none" stroke="([^"]*)"/g)]
         .filter(([, , stroke]) => stroke === colour)

@@ -116,7 +116,7 @@ test("the tutorial's four come first, with its durations; names are unique", () 
   assert.equal(new Set(SCENARIOS.map(({ name }) => name)).size, SCENARIOS.length);
 });
 
-test("the same seed gives the same schedule, another seed another one", () => {
+test("SCENARIO-1: the same seed gives the same schedule, another seed gives another one", () => {
   const all = (seed: number) => SCENARIOS.map((one) => scheduleOf(one, seed));
   assert.deepEqual(all(7), all(7));
   assert.notDeepEqual(all(7), all(8));

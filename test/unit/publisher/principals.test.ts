@@ -108,7 +108,7 @@ function testGate(token: string | null) {
   return { table, book, enter };
 }
 
-test("GATE-1: without a header the local operator where no token is configured, else a refusal", async () => {
+test("PRINCIPAL_GATE-1: without a header the local operator where no token is configured, else a refusal", async () => {
   assert.equal(await testGate(null).enter(undefined), "local");
   const { enter } = testGate("the token of the operators");
   assert.equal(await enter(undefined), "unauthorized");
@@ -116,7 +116,7 @@ test("GATE-1: without a header the local operator where no token is configured, 
   assert.equal(await enter("bearer the token of the operators"), "operator");
 });
 
-test("GATE-3: before the table was read, a token is neither accepted nor called wrong", async () => {
+test("PRINCIPAL_GATE-3: before the table was read, a token is neither accepted nor called wrong", async () => {
   const { table, enter } = testGate("the token of the operators");
   table.away = true;
   assert.equal(await enter("Bearer x"), "database_unavailable");

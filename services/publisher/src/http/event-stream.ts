@@ -4,10 +4,10 @@
  * Events of one turn of the event loop are one write, serialized once for all viewers.
  *
  * Invariants:
- *  VIEWERS-1. At most `MOST_VIEWERS` at a time.
- *  VIEWERS-2. A viewer that does not read is dropped and counted as soon as more than `MOST_UNREAD` bytes wait for it, in
+ *  STREAM_VIEWERS-1. At most `MOST_VIEWERS` at a time.
+ *  STREAM_VIEWERS-2. A viewer that does not read is dropped and counted as soon as more than `MOST_UNREAD` bytes wait for it, in
  *             addition to the snapshot that it received first; no other viewer waits for it.
- *  VIEWERS-3. `stop` ends all streams immediately.
+ *  STREAM_VIEWERS-3. `stop` ends all streams immediately.
  */
 import type { ServerResponse } from "node:http";
 
@@ -38,7 +38,7 @@ export class EventStream {
   }
 
   get hasRoom(): boolean {
-    return !this.#stopped && this.#viewers.size < MOST_VIEWERS; // VIEWERS-1
+    return !this.#stopped && this.#viewers.size < MOST_VIEWERS; // STREAM_VIEWERS-1
   }
 
   /**
@@ -87,7 +87,7 @@ export class EventStream {
     this.#stopped = true;
     for (const { response } of this.#viewers) {
       response.end();
-      // VIEWERS-3: a viewer that does not read would keep the socket, and the stop, until its connection times out.
+      // STREAM_VIEWERS-3: a viewer that does not read would keep the socket, and the stop, until its connection times out.
       const timer = setTimeout(() => response.destroy(), LAST_BYTES_MS);
       response.once("close", () => clearTimeout(timer));
     }
@@ -109,7 +109,7 @@ export class EventStream {
       if (viewer.earlyLength <= MOST_UNREAD) early.push(text);
       return;
     }
-    // VIEWERS-2
+    // STREAM_VIEWERS-2
     if (response.writableLength > MOST_UNREAD + viewer.allowance) {
       this.dropped++;
       response.destroy();

@@ -2,12 +2,12 @@
  * Admits requests to the publisher's API by their token.
  *
  * Invariants:
- *  GATE-1. A request with an Authorization header is that of the principal whose token it carries, or it is refused;
+ *  PRINCIPAL_GATE-1. A request with an Authorization header is that of the principal whose token it carries, or it is refused;
  *    without one it is the local operator where no ACKTOR_API_TOKEN is configured (only loopback is listened on then), and
  *    refused elsewhere.
- *  GATE-2. A token is hashed once for each request and looked up in a map. PostgreSQL is asked for unknown ones alone,
+ *  PRINCIPAL_GATE-2. A token is hashed once for each request and looked up in a map. PostgreSQL is asked for unknown ones alone,
  *    which BOOK-2 bounds.
- *  GATE-3. Before the table was read once, a token that is not ACKTOR_API_TOKEN is neither accepted nor called wrong.
+ *  PRINCIPAL_GATE-3. Before the table was read once, a token that is not ACKTOR_API_TOKEN is neither accepted nor called wrong.
  */
 import { hash, timingSafeEqual } from "node:crypto";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
@@ -45,14 +45,14 @@ export class PrincipalGate implements Gate {
 
   admit(request: FastifyRequest): ApiFault | null | Promise<ApiFault | null> {
     const { authorization } = request.headers;
-    // GATE-1
+    // PRINCIPAL_GATE-1
     if (authorization === undefined) return this.#operator === null ? this.#enter(request, LOCAL) : UNAUTHORIZED;
     if (authorization.length > MOST_HEADER || !/^bearer /i.test(authorization)) return UNAUTHORIZED;
     const digest = sha256(authorization.slice("bearer ".length));
     if (this.#operator !== null && timingSafeEqual(digest, this.#operator)) return this.#enter(request, OPERATOR);
     const tokenHash = digest.toString("hex");
     (request as Holder)[HASH] = tokenHash;
-    // GATE-2
+    // PRINCIPAL_GATE-2
     const known = this.#options.book.find(tokenHash);
     return known !== null ? this.#enter(request, known) : this.#lookUp(request, tokenHash);
   }
@@ -67,7 +67,7 @@ export class PrincipalGate implements Gate {
     const { book } = this.#options;
     const found = await book.lookUp(tokenHash);
     if (found !== null) return this.#enter(request, found);
-    return book.isRead ? UNAUTHORIZED : NOT_READ; // GATE-3
+    return book.isRead ? UNAUTHORIZED : NOT_READ; // PRINCIPAL_GATE-3
   }
 
   #enter(request: FastifyRequest, principal: Principal): ApiFault | null {

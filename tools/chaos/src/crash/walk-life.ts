@@ -4,10 +4,8 @@
  *
  * Counting starts before the caller's call and ends after the ack is stored, so every message between is cut once. Polls of
  * the services are counted, too; they make a life longer, never shorter. A life, the number of lives and the walk have a
- * limit; an exceeded limit is a finding.
- *
- * Invariants:
- *  WALK-1. A message that does not end acknowledged is a finding, regardless of the answer that the caller got.
+ * limit; an exceeded limit is a finding. A message that is not acknowledged in time is a finding, regardless of the answer
+ * that the caller got.
  */
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Bench } from "../controls/bench.ts";
@@ -81,7 +79,6 @@ async function liveOnce(bench: Bench, { line: name, side }: Walk, nth: number): 
   await pause(LAST_MESSAGES_MS, new AbortController().signal);
   const cut = line.endMessageCut();
   if (id === null) return { cut, finding: "the caller never got an id" };
-  // WALK-1
   return { cut, finding: acknowledged ? null : `${id} was not acknowledged within ${LIFE_LIMIT_MS} ms` };
 }
 

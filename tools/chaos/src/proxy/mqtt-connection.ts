@@ -129,7 +129,7 @@ export class MqttConnection implements Inspector {
     // The other fates apply only to messages.
     if (publish === null || fate === "pass" || fate === "swap") {
       counts.passed++;
-      this.#send(direction, frame);
+      this.#send(direction, frame); // MQTT_PROXY-1
       return;
     }
     this.#applyToMessage(fate, direction, frame, publish, payload);
