@@ -1,5 +1,5 @@
 /**
- * The layering of the tree, read from the imports themselves: what may know what (docs/explanation/architecture.md).
+ * The layering of the tree, read from the imports themselves: which part may import which (docs/explanation/architecture.md).
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -23,7 +23,7 @@ const sources = folders
   .flatMap((folder) => listTypeScript(join(root, folder)))
   .map((path) => ({ path: relative(root, path), imports: importsOf(path) }));
 
-/** Each driver has one importing file, so that what it really does is known in one place. */
+/** Each driver has one importing file, so that one place knows its real behaviour. */
 const DRIVERS: Readonly<Record<string, string>> = {
   postgres: "shared/src/db/connection.ts",
   mqtt: "shared/src/mqtt/driver.ts",
@@ -37,8 +37,8 @@ const DRIVERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The folders of each service, and of which others each imports code. Types are free, between steps too. A step knows no
- * sibling: what they share lies in `outbox` or `inbox`, or is passed in by the assembly at the service's root.
+ * The folders of each service, and the folders from which each imports code. Type imports are free, also between steps. A step
+ * imports no sibling: shared code lies in `outbox` or `inbox`, or the assembly at the service's root passes it in.
  */
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   "services/publisher/src": {
@@ -62,7 +62,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
   },
 };
 
-/** What every folder may import of the service's root. The other files there put the service together. */
+/** What every folder may import from the service's root. The other files there assemble the service. */
 const ROOT_MODULES = ["version.ts"];
 
 /** The layers inside `shared`: what each folder imports, types included. */
@@ -121,7 +121,7 @@ for (const [base, allowed] of Object.entries(FOLDERS)) {
   });
 }
 
-/** Machines are descriptions: `control` shows those of every step. */
+/** Machines are descriptions: `control` imports those of every step. */
 function mayImport(base: string, own: string, target: string): boolean {
   const folder = folderOf(base, target);
   if (folder === null) return ROOT_MODULES.includes(target.slice(base.length + 1));
@@ -149,8 +149,8 @@ function folderOf(base: string, path: string): string | null {
 }
 
 /**
- * What the command takes of the services: how they read their settings, and where their migrations lie. Of the tools: the
- * fault lab's subcommands, and how a program that takes a while is stopped.
+ * What the command line imports from the services: their settings and the location of their migrations. From the tools: the
+ * fault lab's subcommands, and how to stop a long-running program.
  */
 const CLI_DOORS = [
   "@acktor/chaos/define-chaos",
@@ -162,7 +162,7 @@ const CLI_DOORS = [
   "@acktor/acker/inbox/migrate-inbox",
 ];
 
-test("the command line builds on shared, and on the rest by few doors; nothing builds on it", () => {
+test("the command line imports shared, and few files of other packages; no package imports the command line", () => {
   const wrong = sources.flatMap(({ path, imports }) => {
     const isCli = path.startsWith("tools/cli/");
     const isAllowed = (name: string): boolean => {
@@ -208,7 +208,7 @@ test("charts are pure: xstate and pure siblings only", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("the console's page holds nothing of Node, of the layout's library or of the machines", () => {
+test("the console's page includes no code of Node, the layout library or the machines", () => {
   const page = sources.filter((s) => s.path.startsWith("services/publisher/console/src/"));
   assert.ok(page.length > 0);
   const wrong = page.flatMap(({ path, imports }) =>
@@ -257,7 +257,7 @@ test("XState's private parts are read in one file", () => {
   );
 });
 
-test("what applications import stands on no driver of theirs or ours but the link's", () => {
+test("what applications import depends on no driver but the link's", () => {
   const client = sources.filter((s) => s.path.startsWith("shared/src/client/"));
   assert.ok(client.length > 0);
   const wrong = client.flatMap(({ path, imports }) =>
@@ -310,7 +310,7 @@ test("no timer repeats without a stop", () => {
 });
 
 /**
- * Migrations in the order in which they are applied, then the grants; and what pages tell people to run.
+ * Migrations in the order in which they are applied, then the grants, then the SQL blocks of pages.
  */
 test("RIGHTS-1: functions with their owner's rights have a fixed search_path, and none is granted with all others", () => {
   const files = ["publisher", "acker"].flatMap((service): SqlFile[] => {

@@ -14,7 +14,7 @@ import { firstEvent } from "../support/inspect-events.ts";
 import { anyTopic } from "../support/pair.ts";
 import { until } from "../support/until.ts";
 
-/** From the transition, by the service's clock, to its being drawn. */
+/** From the transition, by the service's clock, to its display. */
 const DRAWN_WITHIN_MS = 1_000;
 
 test("a broker that stops lights RECONNECTING, one that is back CONNECTED, soon after the event", LIMIT, async (t) => {
@@ -47,7 +47,7 @@ test("a possible command is a button with a confirmation, and is refused when it
   await confirm("disconnect");
   await lit(page, "DISCONNECTED");
   await page.locator('[data-command="connect"]').click();
-  // Another operator was faster.
+  // Another operator acted first.
   assert.equal((await publisher.request("/v1/link/connect", {})).status, 200);
   await lit(page, "CONNECTED");
   await page.locator("dialog .actions button").last().click();
@@ -91,9 +91,9 @@ test("time travel, export, and the recording opened again show the same rows", L
   scene.assertClean();
 });
 
-/** Resolves with the time, milliseconds since 1970, at which a state of the link was first seen lit. */
+/** Resolves with the time, milliseconds since 1970, at which the page first highlighted a state of the link. */
 function noteWhenLit(page: Page, state: string): Promise<number> {
-  // As text: what runs in the page must hold nothing of what compiles the tests.
+  // As text: code for the page must not contain helpers of the tests' compiler.
   const selector = `[data-state-id="link.connection.${state}"][aria-current="true"]`;
   return page.evaluate(`new Promise((resolve) => {
     (function look() {
@@ -103,7 +103,7 @@ function noteWhenLit(page: Page, state: string): Promise<number> {
   })`);
 }
 
-/** Every row's words, newest first; only what is seen is in the document, so the list is made higher than all of it. */
+/** Every row's text, newest first. Only visible rows are in the document, so the list is made higher than all rows. */
 async function rowsOf(page: Page): Promise<string[]> {
   await page.setViewportSize({ width: 1_400, height: 20_000 });
   const shown = Number(await page.locator("[data-shown]").getAttribute("data-shown"));

@@ -1,6 +1,6 @@
 /**
- * The page under load: first paint, a minute of 100 events a second, 50 instances with 4 actors each. Times are those of
- * a machine that does other things too, so the limits are the promised ones, and the measured values are printed.
+ * The page under load: first paint, a minute of 100 events a second, 50 instances with 4 actors each. The
+ * machine has other load, too: the limits are the promised ones, and the measured values are printed.
  *
  * Runs alone: it measures how long the page takes to draw.
  */
@@ -64,7 +64,7 @@ test("50 instances, 100 events a second for a minute: live, small, without a lon
   await page.locator(".row").nth(10).waitFor();
   await until(() => performance.now() > end, MINUTE_MS, "the minute to be over");
   stop();
-  // A delay of the machine is not the page's fault: this nearly idle process measures it.
+  // A delay of the machine is not the page's fault. This nearly idle process measures the machine's delay.
   const withheldMs = lag.max / 1e6;
   const longest = Math.max(0, ...((await page.evaluate("window.longTasks")) as number[]));
   const heapMb = await collectHeap(page);
@@ -100,7 +100,7 @@ function flood(fake: FakePublisher, fleet: readonly FakeInstance[]): () => void 
   return () => clearInterval(timer);
 }
 
-/** Moves an instance's link and waits for its chip. @returns milliseconds from the event to the drawing */
+/** Changes an instance's link state and waits for its chip. @returns milliseconds from the event to the display */
 async function delayOfMove(page: Page, fake: FakePublisher, instance: FakeInstance | undefined): Promise<number> {
   assert.ok(instance);
   const { service, instance: name } = instance;

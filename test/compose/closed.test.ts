@@ -1,6 +1,6 @@
 /**
- * What a person gets by a plain `docker compose up`, and what a stranger does not: each server is closed, each user has its
- * own rights and no more, each container keeps to its limits.
+ * What `docker compose up` gives its user and denies to strangers: each server requires credentials, each user has only its own
+ * rights, each container keeps its limits.
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -17,7 +17,9 @@ const DASHBOARD = path.join(ROOT, "tools/compose/servers/grafana/dashboards/ackt
 const ADDRESS = /(http:\/\/127\.0\.0\.1:\d+)\n.*docker compose exec front cat \/run\/secrets\/api-token/;
 const NOT_AUTHORIZED = /RC:135|Not authori[sz]ed/i;
 
-test("docker compose up: one line to click on, and nothing for strangers", { timeout: LIMIT_MS }, async (t) => {
+test("docker compose up: one line with the console's address, and nothing for strangers", {
+  timeout: LIMIT_MS,
+}, async (t) => {
   const prometheusPort = await anyPort();
   const stack = await composeStack(t, { PROMETHEUS_PORT: String(prometheusPort) });
   const log = await stack.attached(ADDRESS);
@@ -25,8 +27,8 @@ test("docker compose up: one line to click on, and nothing for strangers", { tim
   await t.test("the log ends with the console's address and where its token is", () => endsWithAddress(stack, log));
   await t.test("the first message is acknowledged, with its timeline", () => isWelcomed(client));
   await t.test("the console sees both services", () => seesBoth(client));
-  await t.test("without the token there is nothing but health", () => wantsToken(stack));
-  await t.test("each container is closed in", () => areClosedIn(stack));
+  await t.test("without the token only health is available", () => wantsToken(stack));
+  await t.test("each container is confined", () => areClosedIn(stack));
   await t.test("our images are small", () => areSmall(t, stack));
   await t.test("mosquitto", (t2) => mosquittoIsClosed(t2, stack));
   await t.test("PostgreSQL", (t2) => postgresIsClosed(t2, stack));
@@ -101,7 +103,7 @@ interface Inspected {
   };
 }
 
-/** Of all containers, those that have ended too. */
+/** Of all containers, including exited ones. */
 async function areClosedIn(stack: ComposeStack): Promise<void> {
   const ids = (await stack.compose("ps", "--all", "--quiet")).trim().split("\n");
   assert.equal(ids.length, SERVICES.length + 2);
@@ -168,7 +170,7 @@ async function mosquittoIsClosed(t: TestContext, stack: ComposeStack): Promise<v
 }
 
 async function postgresIsClosed(t: TestContext, stack: ComposeStack): Promise<void> {
-  /** By TCP, as from the network; the socket is the operator's. */
+  /** Over TCP, as from the network; the Unix socket belongs to the operator. */
   const psql = async (url: URL, sql: string, mode = "require"): Promise<string> => {
     const address = new URL(url);
     address.host = "127.0.0.1:5432";
@@ -187,7 +189,7 @@ async function postgresIsClosed(t: TestContext, stack: ComposeStack): Promise<vo
   await t.test("nothing goes unencrypted", async () => {
     assert.match(await psql(publisher, "select 1", "disable"), /rejects connection/);
   });
-  await t.test("each role has the rows of its schema, and no more", async () => {
+  await t.test("each role reads only the rows of its schema", async () => {
     assert.match(await psql(publisher, "select count(*) from publisher.message_delivery"), /^\d+\s*$/);
     assert.match(await psql(acker, "select count(*) from acker.inbox"), /^\d+\s*$/);
     assert.match(await psql(publisher, "select * from acker.inbox"), /permission denied/);
@@ -205,7 +207,7 @@ async function postgresIsClosed(t: TestContext, stack: ComposeStack): Promise<vo
   });
 }
 
-/** A few lines with the client's library, in a service's own container. */
+/** Runs a few lines with the client library in a service's container. */
 async function nats(stack: ComposeStack, service: "publisher" | "acker", script: string): Promise<string> {
   const prelude = `
     import { readFileSync } from "node:fs";
@@ -220,13 +222,13 @@ async function nats(stack: ComposeStack, service: "publisher" | "acker", script:
 }
 
 async function natsIsClosed(t: TestContext, stack: ComposeStack): Promise<void> {
-  await t.test("a stranger is not let in", async () => {
+  await t.test("a stranger is refused", async () => {
     assert.match(
       await nats(stack, "acker", "await open({ tls }).catch((e) => said(e.code));"),
       /AUTHORIZATION_VIOLATION/,
     );
   });
-  await t.test("a server of another authority is not talked to", async () => {
+  await t.test("a client refuses a server of another authority", async () => {
     assert.match(
       await nats(stack, "acker", "await open({ tls: {}, ...login }).catch((e) => said(e));"),
       /certificate/i,
@@ -299,7 +301,7 @@ async function isWatched(stack: ComposeStack, port: number): Promise<void> {
     );
     return queries.filter((_, at) => (found[at]?.result ?? []).length === 0);
   };
-  // What is refused has no data at all. Rates need two scrapes.
+  // A refused query has no data. Rates need two scrapes.
   const allFound = until(async () => (await silent()).length === 0, 60_000);
   await allFound.catch(() => "the silent ones are named below");
   assert.deepEqual(await silent(), []);
@@ -313,7 +315,7 @@ function panelQueries({ panels = [] }: Panels): string[] {
   return panels.flatMap((panel) => [...(panel.targets ?? []).map(({ expr }) => expr), ...panelQueries(panel)]);
 }
 
-/** The services go through `chaos` from here on: TLS, passwords and certificates pass it unread. */
+/** From here on the services connect through `chaos`, which forwards TLS, passwords and certificates without reading them. */
 async function breaksItsLine(t: TestContext, stack: ComposeStack): Promise<void> {
   stack.set("MQTT_HOST", "chaos");
   await stack.compose("up", "--detach", "--wait", "publisher", "acker", "chaos");

@@ -1,6 +1,6 @@
 /**
- * docker-compose.yml under fire: every container is killed and paused in turn, the broker is cut off, the services are
- * restarted and multiplied, all under load. SQL says that nothing was lost, doubled or moved against the rules.
+ * docker-compose.yml under faults: every container is killed and paused in turn, the broker is cut off, the services are
+ * restarted and scaled, all under load. SQL shows that no message was lost, processed twice or illegally moved.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -59,7 +59,7 @@ test("what was accepted is delivered once, when containers are killed and cut of
   await assertDelivered(sql, { accepted, foreign: before });
 });
 
-/** The judge's triggers. @returns ids of what was delivered before they were there */
+/** The judge's triggers. @returns ids of messages that were delivered before the triggers existed */
 async function installAudit(stack: ComposeStack): Promise<ReadonlySet<string>> {
   const sql = operatorPool(stack);
   // The triggers run as the role that moves a row; the services' roles have no rights in this schema.
@@ -103,7 +103,7 @@ async function nothingWaits(client: Client): Promise<void> {
   await until(async () => (await stats(client)).pending_count === 0, 90_000, "the outbox to be empty");
 }
 
-/** Does it to the one container of a service, waits until it is felt, undoes it, waits until all is well. */
+/** Applies the fault to a service's only container, waits for its effect, undoes it, and waits for recovery. */
 async function trouble(
   stack: ComposeStack,
   client: Client,
@@ -123,7 +123,7 @@ async function felt(client: Client, traffic: Traffic, service: Service): Promise
   switch (service) {
     case "acker":
     case "nats":
-      // No caller notices.
+      // No caller is affected.
       return traffic.more(RATE);
     case "mosquitto":
       await until(async () => (await connection(client)) !== "CONNECTED", FELT_MS, "the publisher to miss the broker");
@@ -132,7 +132,7 @@ async function felt(client: Client, traffic: Traffic, service: Service): Promise
     case "publisher":
     case "front": {
       const probe = { topic: "demo/probe", content: "is the acker there" };
-      // Accepted without a key and unknown to the ledger: neither is wrong.
+      // Accepted without a key and unknown to the ledger: neither is a fault.
       await until(async () => (await client.post(probe)).kind === "unknown", FELT_MS, `${service} to be missed`);
     }
   }
@@ -153,7 +153,7 @@ async function connection(client: Client): Promise<string | null> {
   }
 }
 
-/** Cuts the broker off without ending it: the sockets stay, and nothing comes through. */
+/** Cuts the broker off without stopping it: the sockets stay open, and no data passes. */
 async function partition(stack: ComposeStack, client: Client, traffic: Traffic): Promise<void> {
   const network = `${stack.project}_broker`;
   const [id = ""] = await stack.containers("mosquitto");
@@ -163,7 +163,7 @@ async function partition(stack: ComposeStack, client: Client, traffic: Traffic):
   await recovered(client, traffic);
 }
 
-/** SIGTERM to each replica of both services, one after the other, judged on its own. @returns figures */
+/** SIGTERM to each replica of both services, one after the other, each judged separately. @returns figures */
 async function restartInTurn(
   stack: ComposeStack,
   sql: ReturnType<typeof operatorPool>,

@@ -1,6 +1,6 @@
 /**
  * Every command of the terminal once in each of its forms, against a real pair: piped in English and in Japanese, without an
- * escape sequence (`runCli` sees to that), and as JSON that fits its schema. A command that is missing in the table fails the test.
+ * escape sequence (`runCli` checks it), and as JSON that fits its schema. A command that is missing in the table fails the test.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -38,14 +38,14 @@ import { until } from "../support/until.ts";
 interface Walk {
   readonly args: readonly string[];
   readonly schema: z.ZodType;
-  /** Exit codes that are in order; without: 0. */
+  /** Allowed exit codes. Default: 0. */
   readonly exits?: readonly number[];
-  /** What Japanese output has none of: it is a script, or the content itself. */
+  /** Output without Japanese: a script, or the message's content. */
   readonly wordless?: boolean;
 }
 
 const JAPANESE = /[\u3040-\u30ff\u4e00-\u9fff]/;
-/** Have tests of their own, which start a pair each: cli-here, chaos-*, cli-operating; these run until they are stopped. */
+/** Commands with their own tests, each with its own pair: cli-here, chaos-*, cli-operating. They run until they are stopped. */
 const ELSEWHERE = ["start", "demo", "chaos run", "watch"];
 
 function pathOf(command: Command): string {
@@ -95,7 +95,7 @@ test("every command: in two languages without an escape sequence, and as JSON by
 
   for (const [name, walk] of Object.entries(walks)) {
     const run = (...more: string[]) => runCli(t, [...name.split(" "), ...walk.args, ...more], { env });
-    // A drain ends the service: it comes last, in one form; other commands would find no service.
+    // A drain stops the service: it runs last, in one form.
     const outputs = { json: await run("--json"), en: await run(), ja: await run("--lang", "ja") };
     const isDrain = name === "drain";
     checkJson(name, outputs.json, walk);
@@ -128,7 +128,7 @@ function checkJson(name: string, ended: Ended, { schema, exits = [0] }: Walk): v
   }
 }
 
-/** Said in the language of the user. Twice the same command may be refused the second time, in words as well. */
+/** A message in the user's language. A repeated command may be refused the second time, also with a message. */
 function checkWords(name: string, { en, ja }: Readonly<Record<"en" | "ja", Ended>>, walk: Walk): void {
   const { schema, exits = [0], wordless = false } = walk;
   const allowed = schema === controlOutput ? [0, 1] : exits;

@@ -1,5 +1,6 @@
 /**
- * Two publishers and an acker as processes on a real nats-server: each publisher shows and commands all, also after any of them is killed.
+ * Two publishers and an acker as processes on a real nats-server: each publisher shows and commands all, also after any of
+ * them is killed.
  *
  * Runs alone: it measures how soon an event arrives.
  */
@@ -23,7 +24,7 @@ import { until } from "../support/until.ts";
 
 const OPTIONS = { timeout: TEST_LIMIT_MS, ...(MOSQUITTO_5.missing === null ? {} : { skip: MOSQUITTO_5.missing }) };
 const TOKEN = "a-token-of-the-test-42";
-/** Without a body: an empty one is an empty object. */
+/** Without a body: an empty body counts as an empty object. */
 const POST = { method: "POST", headers: { "content-type": "application/json" } } as const;
 const AUTH = { authorization: `Bearer ${TOKEN}` };
 
@@ -91,7 +92,7 @@ test(
             (event) => event.kind === "transition" && event.instance === instance && event.event === "link.disconnect",
           );
       }, 2_000);
-      // One clock: everything runs on this machine. Arrival is not later than now.
+      // One clock: everything runs on this machine. No event arrives after now.
       assert.ok(Date.now() - moved.ts <= 300 && moved.ts >= asked, `${Date.now() - moved.ts} ms`);
       assert.ok(moved.kind === "transition" && moved.edges.includes("link.connection.CONNECTED#link.disconnect#0"));
       await fetch(`${p1.url}/v1/link/connect?service=${service}&instance=${instance}`, POST);
@@ -102,7 +103,7 @@ test(
       viewer
         .all("inspect")
         .flatMap((event) => (event.kind === "deliveries" ? event.steps.filter((one) => one.message_id === id) : []));
-    // Each instance tells its own steps ten times a second: the acker's may come after the publisher's last.
+    // Each instance reports its steps ten times a second: the acker's report may follow the publisher's last one.
     const wanted = ["accepted", "published", "puback", "received", "processed", "acknowledged"];
     const seen = () => new Set<string>(stepsOf().map(({ step }) => step));
     await until(() => wanted.every((step) => seen().has(step)), 10_000, `${wanted.join()} to be seen`);
@@ -146,7 +147,7 @@ test(
     );
     const accepted = await Promise.all([p1, p2].map((one) => one.send({ topic: anyTopic(), content: "x" })));
     await stage.assertDelivered({ accepted });
-    // Its own moves are seen without a bus.
+    // A publisher sees its own transitions without a bus.
     const before = viewer.all("inspect").length;
     await fetch(`${p1.url}/v1/control/pause`, POST);
     await until(
@@ -172,12 +173,12 @@ test(
     await nats.start();
     await until(async () => (await names(p1)).length === 3, 15_000, "all three to be seen again");
     await until(() => viewer.all("bus").at(-1)?.partial === false, 2_000);
-    // No instance had exited: they only could not be heard.
+    // No instance had exited: only the bus was unreachable.
     assert.deepEqual(viewer.all("gone"), []);
   },
 );
 
-test("a wake from the bus is a look into the outbox", OPTIONS, async (t) => {
+test("a wake from the bus triggers a claim", OPTIONS, async (t) => {
   const nats = await startNatsServer(t);
   if (nats === null) return;
   // Without a wake the next claim would come after a minute.
@@ -202,7 +203,7 @@ test("a wake from the bus is a look into the outbox", OPTIONS, async (t) => {
 });
 
 // PLANE-1
-test("started without NATS, a service works; with it, it is found", OPTIONS, async (t) => {
+test("a service started without NATS works; when NATS starts, the fleet finds the service", OPTIONS, async (t) => {
   const nats = await startNatsServer(t);
   if (nats === null) return;
   await nats.kill();
@@ -347,7 +348,7 @@ test(
       const response = await fetch(`${closed.url}/v1/audit?limit=10`, { headers: AUTH });
       return ((await response.json()) as { actions: Record<"who" | "action" | "outcome", string>[] }).actions;
     };
-    // HTTP answers 401 at once; its line follows.
+    // HTTP answers 401 first; the log line follows.
     const actions = await until(async () => ((await audit()).length === 2 ? audit() : null), 5_000);
     assert.deepEqual(actions.map(({ who, action, outcome }) => [who, action, outcome].join(" ")).sort(), [
       "127.0.0.1 breaker.open unauthorized",
@@ -374,7 +375,7 @@ test(
     await until(async () => (await names(p1)).length === 4 && (await online()) === 2, 10_000, "both ackers");
     const id = await p1.send({ topic: anyTopic(), content: "21.5" });
     const receipts = async () => (await fetch(`${p1.url}/v1/messages/${id}/receipts`)).json() as Promise<Receipts>;
-    // Each acker subscribes for itself here, so both get it, one a little later: one has the effect.
+    // Each acker has its own subscription here, so both receive the message, one slightly later: one performs the effect.
     const isThere = async (): Promise<boolean> => {
       const [receipt] = (await receipts()).receipts;
       return receipt?.status === "processed" && receipt.deliveries === 2;

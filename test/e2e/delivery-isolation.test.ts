@@ -11,10 +11,10 @@ import { until } from "../support/until.ts";
 
 const RATE = 100;
 const QUIET_MESSAGES = 400;
-/** Long enough for the silent one to be found silent: three ack timeouts of two seconds. */
+/** Long enough to detect the silent destination: three ack timeouts of two seconds. */
 const LOUD_MESSAGES = 800;
 const MOST = 1.5;
-/** A machine that is busy with something else spoils single measurements; a destination that is in the way spoils all. */
+/** A busy machine spoils single measurements; a blocking destination spoils all. */
 const MEASUREMENTS = 3;
 
 testWithBrokers("a silent destination does not slow the nine others", [AEDES], async (t, broker) => {
@@ -33,13 +33,13 @@ testWithBrokers("a silent destination does not slow the nine others", [AEDES], a
     rounds.push(...measured);
     await until(async () => (await unsettled(stage, answeredOf(measured))) === 0, 20_000, "the nine to be settled");
     const [before = 0, during = 0, after = 0] = await Promise.all(measured.map((one) => p99(stage, one.answered)));
-    // The same load before and after: what the machine itself does to a p99 lies between the two.
+    // The same load before and after: the machine's own effect on a p99 lies between the two.
     ratio = during / Math.max(before, after);
     const times = [before, during, after].map((ms) => ms.toFixed(1)).join(" / ");
     t.diagnostic(`p99 of the nine before / during / after a silent one: ${times} ms, ratio ${ratio.toFixed(2)}`);
   }
   assert.ok(ratio <= MOST, `p99 during a silent destination is ${ratio.toFixed(2)} times that without`);
-  // Then it speaks: nothing was lost by being set aside.
+  // Then it answers: parking lost no message.
   await stage.acker({ ACKTOR_TOPICS: "e2e/silent/+" });
   await stage.assertDelivered({ accepted: [...answeredOf(rounds), ...rounds.flatMap((one) => one.silent)] });
 });

@@ -1,5 +1,5 @@
 /**
- * `npm start` as people meet it: from a fresh checkout with a space in its path, in a home of mode 0700, as root and as
+ * `npm start` as users run it: from a fresh checkout with a space in its path, in a home of mode 0700, as root and as
  * an ordinary user, stopped by Ctrl-C and by kill -9, started again, and next to servers on the standard ports.
  *
  * Runs alone: it needs the standard ports.
@@ -19,7 +19,7 @@ import { type Environment, processesUnder, ROOT, type Running, run } from "../su
 import { until } from "../support/until.ts";
 
 const AS_ROOT = process.getuid?.() === 0;
-/** `nobody`: has no home, owns nothing. */
+/** The account `nobody`: no home directory, no files. */
 const ORDINARY: Account = { uid: 65_534, gid: 65_534 };
 
 async function freePorts(): Promise<Environment> {
@@ -37,7 +37,7 @@ async function welcomed(acktor: Running): Promise<string> {
   return first;
 }
 
-/** Runs the printed line as a person would, and waits until the message is acknowledged. Returns its id. */
+/** Runs the printed command as a user would, and waits until the message is acknowledged. Returns its id. */
 async function tryCurl(t: TestContext, acktor: Running, url: string): Promise<string> {
   const line = /^curl .*$/m.exec(acktor.output())?.[0] ?? "";
   const curl = run(t, "sh", ["-c", line]);
@@ -69,7 +69,7 @@ test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data ag
   const options = { cwd: checkout.folder, env, group: true };
   const first = run(t, "npm", ["start"], options);
   const id = await tryCurl(t, first, await welcomed(first));
-  // What a terminal does at Ctrl-C: every process in the foreground gets it, npm too, which passes it on and ends by it.
+  // Like a terminal at Ctrl-C: every foreground process receives SIGINT. npm forwards it and exits by it.
   process.kill(-first.pid, "SIGINT");
   await first.exited;
   assert.match(first.output(), /acktor has stopped/);
@@ -84,7 +84,7 @@ test("from a fresh checkout: builds, delivers, ends at Ctrl-C, finds its data ag
 });
 
 // POSTGRES-3, DATA-1
-test("killed by -9 in mid-run and interrupted in mid-start, it leaves no process", async (t) => {
+test("killed with -9 while running, or interrupted while starting, it leaves no process", async (t) => {
   const checkout = await copyCheckout(t, { built: true });
   const env = await freePorts();
   const early = launch(t, checkout, env);
@@ -99,7 +99,7 @@ test("killed by -9 in mid-run and interrupted in mid-start, it leaves no process
   await assertNothingRuns(checkout);
 });
 
-test("both services are seen from one, and one that is drained stops the whole", async (t) => {
+test("each service shows both, and draining one stops both", async (t) => {
   const checkout = await copyCheckout(t, { built: true });
   const acktor = launch(t, checkout, await freePorts());
   const url = await welcomed(acktor);
@@ -147,7 +147,7 @@ if (AS_ROOT) {
   test("next to servers on the standard ports", (t) => standardPortsTaken(t, undefined));
 }
 
-test("a data folder of a pre-release version: nothing works on it, and the fix names the folder", async (t) => {
+test("a data folder of a pre-release version: nothing opens it, and the fix names the folder", async (t) => {
   const home = await mkdtemp(path.join(os.tmpdir(), "acktor-data-"));
   cleanUp(t, () => rm(home, { recursive: true, force: true }));
   const env: Environment = { ...(await freePorts()), ACKTOR_DATA_DIR: home };
@@ -178,7 +178,7 @@ test("a port that was configured and is taken: nothing is started, and the fix i
   assert.doesNotMatch(acktor.output(), /PostgreSQL/);
 });
 
-test("configuration that cannot work: all faults at once, exit 2", async (t) => {
+test("configuration that cannot work: all faults in one message, exit 2", async (t) => {
   const wrong = { HTTP_PORT: "x", ACKTOR_QUEUE: "0", ACKTOR_TYPO: "1", LOG_LEVEL: "loud" };
   const acktor = launch(t, { home: ROOT, folder: ROOT }, wrong);
   assert.deepEqual(await acktor.exited, { code: 2, signal: null });

@@ -83,18 +83,18 @@ for (const version of postgresVersions()) {
     assert.equal(await begin(pool, B, [second, third]), false);
     assert.equal(await begin(pool, { ...A, slot: 1 }, [first, third]), false);
     assert.equal(await begin(pool, B, [third]), true);
-    // The slot's next batch takes the place of the one before.
+    // The slot's next batch replaces the previous one.
     await takeOn(pool, "a/1", [first], A);
     assert.equal(await begin(pool, A, [second]), true);
     assert.equal(await begin(pool, { ...A, slot: 1 }, [first]), false);
-    // The end of the former one comes late, and ends nothing.
+    // The previous batch's end comes late, and has no effect.
     assert.ok((await endBatch(pool, { ...A, ids: [first, second] })).ok);
     assert.equal(await begin(pool, { ...A, slot: 1 }, [second]), false);
     assert.ok((await endBatch(pool, { ...A, ids: [second] })).ok);
     assert.equal(await begin(pool, { ...A, slot: 1 }, [second]), true);
   });
 
-  test(`${pg}: RECEIVE-3, RECEIVE-4: a message of a live batch is skipped; one that a dead process left is a suspect`, async (t) => {
+  test(`${pg}: RECEIVE-3, RECEIVE-4: a message of a live batch is skipped; one that a dead process held is a suspect`, async (t) => {
     const pool = await inbox(t, version);
     const [lost = "", other = ""] = ids(2);
     assert.equal(await begin(pool, A, [lost], 300), true);
@@ -106,7 +106,7 @@ for (const version of postgresVersions()) {
     await pause(400, NEVER);
     const [suspect] = await takeOn(pool, "b/1", [lost]);
     assert.deepEqual([suspect?.mine, suspect?.crashes], [true, 1]);
-    // Its own run has not crashed: its database stalled.
+    // Its own run has not crashed: the database stalled.
     const [stalled = ""] = ids(1);
     assert.equal(await begin(pool, A, [stalled], 1), true);
     await pause(20, NEVER);
@@ -160,7 +160,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(rows, [{ status: "processed" }]);
   });
 
-  test(`${pg}: a run that leaves deletes its rows; the sweep keeps suspects for a day`, async (t) => {
+  test(`${pg}: a run that stops deletes its rows; the sweep keeps suspects for a day`, async (t) => {
     const pool = await inbox(t, version);
     const left = () => sql(pool, "select run from acker.batch_lease order by run");
     const [one = "", two = "", three = ""] = ids(3);
@@ -177,7 +177,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(await left(), []);
   });
 
-  test(`${pg}: a begin waits 100 ms for its lock, and its commit waits for no disk`, async (t) => {
+  test(`${pg}: a begin waits 100 ms for its lock, and its commit does not wait for the disk`, async (t) => {
     const { url } = await testDatabase(t, { version });
     const pool = testPool(t, url);
     assert.ok((await migrateInbox(pool)).ok);
@@ -189,7 +189,7 @@ for (const version of postgresVersions()) {
       assert.equal(await shown(), "on");
       await tx`select acker.begin_batch('x', 0::int2, array[${one}]::uuid[], '1 minute')`;
       assert.equal(await shown(), "off");
-      // Who receives holds the lock as this one does, and may wait for a row meanwhile.
+      // A receiver holds the same lock, and may wait for a row meanwhile.
       const startedAt = performance.now();
       const blocked = await beginBatch(pool, { ...A, ids: [two] }, MINUTE);
       assert.equal(blocked.ok ? "" : blocked.failure.code, "55P03");
@@ -198,7 +198,7 @@ for (const version of postgresVersions()) {
     assert.equal(await begin(pool, A, [two]), true);
   });
 
-  test(`${pg}: FIRST-4: a begin whose answer is lost keeps no acker from its messages, and ends`, async (t) => {
+  test(`${pg}: FIRST-4: a begin whose answer is lost blocks no acker's messages, and ends`, async (t) => {
     const pool = await inbox(t, version);
     const lossy: Pool = {
       ...pool,

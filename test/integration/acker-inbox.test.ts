@@ -32,7 +32,7 @@ async function inbox(t: TestContext, version: PostgresVersion): Promise<Pool> {
   return pool;
 }
 
-/** The UUIDv7 of a moment. */
+/** The UUIDv7 of a time. */
 function uuidAt(ms: number): string {
   const hex = Math.floor(ms).toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${randomUUID().slice(15)}`;
@@ -76,7 +76,7 @@ for (const version of postgresVersions()) {
 
   // INBOX_ROW-1
   // RECEIVE-1, RECEIVE-2
-  test(`${pg}: the first time is an effect, later ones are counted`, async (t) => {
+  test(`${pg}: the first delivery has the effect, later ones are counted`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
     const first = await receive(pool, message, ROW);
@@ -123,7 +123,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(sum, { rows: 4, deliveries: 5 });
   });
 
-  test(`${pg}: what was sent before, or stands twice in its batch, is not taken for new`, () => {
+  test(`${pg}: a message that was sent before, or is twice in its batch, is not treated as new`, () => {
     const newness = new Newness();
     const message = messageOf(uuidAt(Date.now()));
     assert.ok(newness.expects([{ message, deliveries: 1 }]));
@@ -150,7 +150,7 @@ for (const version of postgresVersions()) {
   });
 
   // FINISH-1, FINISH-3, RECEIVE-5
-  test(`${pg}: a lease is its owner's until it ends; then the next delivery is handled again`, async (t) => {
+  test(`${pg}: a lease belongs to its owner until it expires; then the next delivery is handled again`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
     assert.equal((await receive(pool, message, AFTER)).mine, true);
@@ -165,10 +165,10 @@ for (const version of postgresVersions()) {
     assert.deepEqual((await receive(pool, message, { ...AFTER, owner: "c/1" })).status, "processed");
   });
 
-  test(`${pg}: a lease that ran out under an acker that lives on, as when the database stalls, is no crash`, async (t) => {
+  test(`${pg}: a lease that expires while its acker still runs, as when the database stalls, does not count as a crash`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
-    /** Takes it on, and notes the handler's beginning; the lease is over immediately. */
+    /** Takes a lease and notes the handler's start. The lease expires immediately. */
     const take = async (owner: string): Promise<Receipt> => {
       const receipt = await receive(pool, message, { ...AFTER, owner, leaseMs: 0 });
       await sql(pool, "update acker.inbox set handling = true");
@@ -178,7 +178,7 @@ for (const version of postgresVersions()) {
       const { mine, crashes, status } = await take(`a/run1/${batch}`);
       assert.deepEqual({ mine, crashes, status }, { mine: true, crashes: 0, status: "received" });
     }
-    // Who comes after another run knows that it is gone.
+    // A receiver of a later run knows that the earlier run has ended.
     assert.equal((await take("a/run2/1")).crashes, 1);
     assert.equal((await take("a/run3/1")).crashes, 2);
     assert.deepEqual((await take("a/run4/1")).status, "rejected");
@@ -211,7 +211,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual(found.ok && found.rows.map(({ messageId }) => messageId), [mine.messageId]);
   });
 
-  test(`${pg}: leases are prolonged for their owner alone`, async (t) => {
+  test(`${pg}: only the owner of a lease can extend it`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
     await receive(pool, message, { ...AFTER, leaseMs: 1 });
@@ -224,7 +224,7 @@ for (const version of postgresVersions()) {
   });
 
   // FINISH-2, RECEIVE-1
-  test(`${pg}: given back is handled again; rejected is final until the outbox replays it`, async (t) => {
+  test(`${pg}: a released message is handled again; a rejected one is final until the outbox replays it`, async (t) => {
     const pool = await inbox(t, version);
     const message = messageOf(uuidAt(Date.now()));
     await receive(pool, message, AFTER);
@@ -275,7 +275,7 @@ for (const version of postgresVersions()) {
   });
 
   // STORE-3
-  test(`${pg}: one poison message in 500 fails alone`, async (t) => {
+  test(`${pg}: of 500 messages only the poison message fails`, async (t) => {
     const pool = await inbox(t, version);
     const batch = Array.from({ length: 500 }, (_, i) => {
       const message = messageOf(uuidAt(Date.now()), i === 333 ? "a\u0000b" : `content ${i} "quoted" \\ {}`);
@@ -303,7 +303,7 @@ for (const version of postgresVersions()) {
     assert.equal(row?.["content"], 'content 7 "quoted" \\ {}');
   });
 
-  test(`${pg}: old days leave as partitions, stragglers stay, the default partition is emptied`, async (t) => {
+  test(`${pg}: old days are dropped as partitions, stragglers stay, the default partition is emptied`, async (t) => {
     const pool = await inbox(t, version);
     const old = Date.now() - 40 * DAY;
     const [made] = await sql(
@@ -332,7 +332,7 @@ for (const version of postgresVersions()) {
     assert.deepEqual((await receive(pool, messageOf(straggler), ROW)).deliveries, 2, "still a duplicate");
   });
 
-  test(`${pg}: a partition in use is left for later, and nothing waits behind it`, async (t) => {
+  test(`${pg}: a partition in use is skipped until later, and no statement waits for it`, async (t) => {
     const { url } = await testDatabase(t, { version });
     const pool = testPool(t, url);
     assert.ok((await migrate(pool, { schema: "acker", directory })).ok);

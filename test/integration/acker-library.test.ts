@@ -1,4 +1,4 @@
-/** `@acktor/acker` as a library: what handlers may return, what they may do wrong, and what commits with the inbox. */
+/** `@acktor/acker` as a library: what handlers may return, how they may fail, and what commits with the inbox. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAcker, inTransaction, type MessageHandler, processed, rejected, sql } from "@acktor/acker";
@@ -141,7 +141,7 @@ test("values arrive as PostgreSQL reads them by their columns, alone and in one 
       },
     ],
   );
-  // Its table is another one now: what was known of the types is wrong, and found out.
+  // The table was replaced: the known column types are wrong, and the acker notices it.
   await rig.ask("alter table typed alter column n type text");
   await Promise.all(more.slice(0, 60).map((_, i) => rig.send("t/row", id(2_000 + i), "x")));
   for (let i = 0; i < 60; i++) {
@@ -172,7 +172,8 @@ test("FIRST-2: effects of handlers that answer immediately are in the inbox's ow
   assert.equal(calls, ids.length);
   const leased = "select count(*)::int4 n from acker.inbox where lease_owner <> ''";
   assert.deepEqual(await rig.ask(leased), [{ n: 0 }], "none of them was taken on with its own lease");
-  // A known one, two of which one cannot be, one that throws, one that rejects, one that is no insert: together with new ones.
+  // A duplicate, two effects of which one is invalid, one that throws, one that rejects, one that is not an insert: next to
+  // new messages.
   const more = ids.map((id) => `x${id}`);
   const wanted: Record<string, string> = {
     throw: "rejected",
@@ -200,7 +201,7 @@ test("FIRST-2: effects of handlers that answer immediately are in the inbox's ow
   assert.deepEqual(await rig.ask("select n from counter"), [{ n: 1 }]);
 });
 
-test("a handler that throws, hangs, returns nonsense or has a broken effect harms its message alone", async (t) => {
+test("a handler that throws, hangs, returns nonsense or has a broken effect fails only its own message", async (t) => {
   const rig = await libraryRig(t);
   await rig.start({
     "t/throws": () => {
@@ -218,7 +219,7 @@ test("a handler that throws, hangs, returns nonsense or has a broken effect harm
       }),
     "t/leaks": (message) =>
       inTransaction(async (query) => {
-        // Not awaited: it fails the transaction instead of vanishing.
+        // Not awaited: the failure fails the transaction and is not lost.
         query("insert into no_such_table values ($1)", [message.id]).catch(() => "not looked at");
       }),
     "t/fine": (message) => sql`insert into effect values (${message.id}, 1)`,
@@ -296,7 +297,7 @@ test("the outbox is asked for patience while a handler works, automatically and 
   assert.equal((await rig.client.hears("delivery/ack/slower", 2))["working_for"], 10);
   finish();
   assert.equal((await rig.answer("slower"))["status"], "processed");
-  // The tutorial's sender takes any ack for the end.
+  // The tutorial's sender treats any ack as final.
   await rig.client.send("t/slow", { message_id: "tutorial", content: "1" });
   await rig.send("t/slow", "beside");
   await rig.client.hears("delivery/ack/beside", 2);
@@ -324,7 +325,7 @@ test("faults of the options are listed, nothing starts", async () => {
 });
 
 // RUNS-1
-test("it stops early, twice, and with a handler under way: the message is free immediately", async (t) => {
+test("it stops early, twice, and with a running handler: the message's lease is released immediately", async (t) => {
   const rig = await libraryRig(t);
   let entered = false;
   const acker = await rig.start({

@@ -1,5 +1,5 @@
 /**
- * What the driver does by default and must not do here: one test for each trap, against a scripted broker. The test's name
+ * Default behaviour of the driver that acktor prevents: one test for each trap, against a scripted broker. The test's name
  * begins with the driver's behaviour.
  */
 import assert from "node:assert/strict";
@@ -45,7 +45,7 @@ test("replays its store after a reconnect, one by one: here nothing is replayed,
   assert.equal(link.info().inFlight, 0);
 });
 
-test("never calls back without a PUBACK: here a deadline settles it, and the connection stays", async (t) => {
+test("never calls back without a PUBACK: here a deadline ends the publish, and the connection stays", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish" && String(packet.payload) === "hold");
   const { link, publish } = await connectedLink(t, { url: broker.url, publishDeadlineMs: 300, silenceMs: 10_000 });
   const began = performance.now();
@@ -101,7 +101,7 @@ test("ignores what CONNACK limits: here nothing is sent for which the broker wou
   assert.equal((await broker.connection(0)).packets.length, 0);
 });
 
-test("hides 'no subscribers': here the outcome has it", async (t) => {
+test("hides 'no subscribers': here the outcome contains it", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "publish") from.send({ cmd: "puback", messageId: packet.messageId ?? 0, reasonCode: 0x10 });
     return packet.cmd === "publish";
@@ -110,7 +110,7 @@ test("hides 'no subscribers': here the outcome has it", async (t) => {
   assert.deepEqual(await publish(), { kind: "acked", reasonCode: 0x10 });
 });
 
-test("counts packet ids on without looking: here none is used twice at a time, and DUP is never set", async (t) => {
+test("reuses packet ids in flight: here no id is used twice at a time, and DUP is never set", async (t) => {
   const TOTAL = 70_000;
   const out = new Set<number>();
   const faults: string[] = [];
@@ -155,18 +155,18 @@ test("waits forever in end(): here stop ends, though the broker reads and closes
 });
 
 // TRANSPORT-4
-test("waits forever for the other side's FIN: here stop has an end, and then there is no socket of ours", async (t) => {
+test("waits forever for the other side's FIN: here stop ends, and no socket stays open", async (t) => {
   const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
   const broker = await startFakeBroker(t);
   const { link } = await connectedLink(t, { url: broker.url });
   const connected = sockets();
-  // It sees no FIN, so it sends none.
+  // The broker sees no FIN, so it sends none.
   (await broker.connection(0)).freeze();
   await link.stop();
   assert.equal(sockets(), connected - 1);
 });
 
-test("sends any topic, and the broker hangs up: here that costs this one message, and the link comes back", async (t) => {
+test("sends any topic, and the broker disconnects: here only this message fails, and the link reconnects", async (t) => {
   const broker = await startFakeBroker(t, (packet, from) => {
     if (packet.cmd === "publish" && packet.topic.includes("#")) from.end();
     return packet.cmd === "publish" && packet.topic.includes("#");
@@ -179,7 +179,7 @@ test("sends any topic, and the broker hangs up: here that costs this one message
 });
 
 // TRANSPORT-1
-test("believes in the session the broker lost: here it subscribes on every connection, and then says CONNECTED", async (t) => {
+test("trusts a session that the broker lost: here the link subscribes on every connection before it is CONNECTED", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, reaches, facts } = await connectedLink(t, { url: broker.url, name: "acker", instance: "i1" });
   link.subscribe({ filter: "a/#", qos: 1 });
@@ -221,7 +221,7 @@ test("fights over a client id without end: here a take-over leads to ERROR", asy
 });
 
 // TRANSPORT-3
-test("stalls its parser while a message is handled: here 200 PUBACKs and a PINGRESP come though nothing is finished", async (t) => {
+test("stalls its parser while a message is handled: here 200 PUBACKs and a PINGRESP arrive while no message is finished", async (t) => {
   const broker = await startFakeBroker(t);
   const { link, publish } = await connectedLink(t, { url: broker.url });
   link.subscribe({ filter: "m", qos: 1 });

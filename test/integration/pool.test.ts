@@ -1,4 +1,4 @@
-/** The pool on a real PostgreSQL: every statement ends, in time, with rows or with a failure of a kind. */
+/** The pool on a real PostgreSQL: every statement ends in time, with rows or a classified failure. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createPool, type DbFailure, type DbResult, type Param, type Pool } from "@acktor/shared/db/pool";
@@ -12,7 +12,7 @@ const APPLICATION = "pool under test";
 interface Rig {
   readonly url: string;
   readonly pool: Pool;
-  /** One value, by a connection of another pool. */
+  /** One value, read over another pool's connection. */
   ask<T>(text: string, params?: readonly Param[]): Promise<T>;
   /** Backends of the pool under test. */
   backends(): Promise<number>;
@@ -125,7 +125,7 @@ test("a backend that is killed while nothing runs costs at most one failure", as
   assert.equal(results[1]?.ok, true);
 });
 
-test("a half-open server: every statement ends by its deadline, and a route that is back is used immediately", async (t) => {
+test("a half-open server: every statement ends by its deadline, and a restored route is used immediately", async (t) => {
   const { url, pool: direct } = await rig(t);
   await direct.run("select 1");
   const target = new URL(url);
@@ -202,7 +202,7 @@ test("a stop lets running statements end, refuses those that wait, and leaves no
   await until(async () => (await backends()) === 0, 5_000, "the pool's backends to go");
 });
 
-test("a stop before the first statement is fine", async (t) => {
+test("a stop before the first statement succeeds", async (t) => {
   const { pool } = await rig(t);
   await pool.stop();
   await pool.stop();

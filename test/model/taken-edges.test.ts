@@ -1,6 +1,6 @@
 /**
- * What is read out of XState's private parts, held against every machine of ours: on every shortest path each edge that is
- * said to be taken leads from where the machine was to where it is, and the delays that run are those of its states.
+ * The data read from XState's private parts, verified with every machine of the repository: on every shortest path each edge
+ * reported as taken leads from the previous state to the current one, and the running delays are those of the active states.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -32,9 +32,9 @@ import { LIMITS, linkInput, sessionEnded } from "../support/link-world.ts";
 interface Walk {
   readonly machine: AnyStateMachine;
   readonly input: unknown;
-  /** What its events carry, where it matters; every event of an edge is tried without it too. */
+  /** Data of its events, where it matters. Every event of an edge is also tried without data. */
   readonly loaded: readonly EventObject[];
-  /** What makes two states differ for the path finder; all of it where it is bounded. */
+  /** What distinguishes two states for the path finder; the complete state where it is bounded. */
   readonly situation: (context: unknown) => unknown;
   /** Edges that no path takes, and why. */
   readonly never: readonly string[];
@@ -58,7 +58,7 @@ const WALKS: readonly Walk[] = [
         { type: "breaker.relapsed", by },
       ]),
     ],
-    // Coarser than what decides everything: enough to take each edge, and quick.
+    // Coarser than the complete state: enough to take each edge, and quick.
     situation: (context) => {
       const { at, wait, opened, failedConnects } = context as LinkContext;
       return [at, wait.over, opened.by, Math.min(failedConnects, 5)];
@@ -144,7 +144,7 @@ for (const walk of WALKS) {
   });
 }
 
-/** From every state that a path ends in, one event more: shortest paths leave out what leads where they have been. */
+/** One further event from the last state of every path: shortest paths omit edges to states that they have visited. */
 function takeEverywhere(
   { machine, input }: Walk,
   paths: readonly { readonly steps: readonly { readonly event: EventObject }[] }[],
@@ -163,7 +163,7 @@ function takeEverywhere(
   }
 }
 
-/** Starts it; an error that no edge takes ends a machine, and is no matter of this test. */
+/** Starts the machine. An error without an edge stops a machine; this test ignores it. */
 function quietly(actor: AnyActor): void {
   actor.subscribe({ error: () => undefined });
   actor.start();
@@ -218,7 +218,7 @@ function assertDelays(definition: MachineDefinition, actor: AnyActor, value: Sta
   for (const { startedAt, endsAt } of running) assert.ok(endsAt >= startedAt && startedAt <= Date.now());
 }
 
-/** Every event that some edge waits for, bare, unless it is loaded. */
+/** Every event of some edge, without data unless `loaded` has it. */
 function eventsOf({ edges }: MachineDefinition, { loaded }: Walk): EventObject[] {
   const types = new Set(edges.flatMap(({ id }) => id.split("#").slice(1, 2)));
   for (const { type } of loaded) types.delete(type);

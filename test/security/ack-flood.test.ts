@@ -1,6 +1,6 @@
 /**
  * Junk under the ack prefix, up to 50,000 a second for ten seconds: memory stays flat, and an honest ack counts within two
- * seconds. With a secret, as compose has it, and without. What the machine gives is measured and said.
+ * seconds. With a secret, as in docker-compose.yml, and without. The test prints the rate that the machine reached.
  *
  * Runs alone: it measures how long an honest ack takes during a flood.
  */
@@ -17,7 +17,7 @@ import { until } from "../support/until.ts";
 const PER_SECOND = 50_000;
 const FLOOD_MS = 10_000;
 const HONEST_MS = 2_000;
-/** Of garbage between two collections, and of queues, all of which have a bound. */
+/** For garbage between two collections, and for queues, which are all bounded. */
 const MOST_GROWTH_BYTES = 150 * 1024 * 1024;
 
 for (const secret of ["the secret of the acks", null]) {
@@ -41,7 +41,7 @@ for (const secret of ["the secret of the acks", null]) {
     const before = residentBytes(publisher);
     const flood = await startFlood(t, broker.url, PER_SECOND);
     const times: number[] = [];
-    /** The slowest honest ack of each second: a busy moment of the machine spoils one, a queue that grows spoils all. */
+    /** The slowest honest ack of each second: a busy moment of the machine delays one, a growing queue delays all. */
     const slowestOf: number[] = [];
     let most = before;
     const startedAt = performance.now();
@@ -92,7 +92,7 @@ async function acks(publisher: Service): Promise<Record<string, number>> {
   return status.acks;
 }
 
-/** From /proc; 0, and so flat, where there is none. */
+/** From /proc. Without /proc: 0, so that memory counts as flat. */
 function residentBytes({ pid }: Service): number {
   if (process.platform !== "linux") return 0;
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -1,8 +1,8 @@
 /**
- * Births of strangers. Every client that may write to the presence prefix can send them: none holds up the event loop, fills the
- * memory, or takes an honest birth with it.
+ * Births from strangers. Every client that may write to the presence prefix can send them. None blocks the event loop, fills
+ * the memory, or suppresses an honest birth.
  *
- * Runs alone: it measures how long the event loop and a statement are held up.
+ * Runs alone: it measures how long the event loop and a statement are blocked.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -59,7 +59,7 @@ for (const [name, filters] of Object.entries(HOSTILE)) {
       assert.equal(rig.watch.counts.ignored, taken ? 0 : 1);
       rig.stop();
     }
-    // The first ones are compiled while they run.
+    // The first rounds include compilation.
     assert.ok(Math.min(...costs) < MOST_CPU_MS, `${costs} ms, birth of ${payload.length} bytes`);
   });
 }
@@ -154,7 +154,7 @@ test("BIRTH-2: an acker whose announcement publishers would ignore does not star
   assert.equal(readAckerConfig({ ...env, ACKTOR_TOPICS: "data/#" }).ok, true);
 });
 
-/** 10,000 parked destinations as deep as the filters, and what a birth does to them. */
+/** 10,000 parked destinations with as many levels as the filters, and the effect of a birth on them. */
 function stage() {
   const { logger } = keptLogger();
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });

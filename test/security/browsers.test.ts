@@ -1,6 +1,6 @@
 /**
- * Web pages at the HTTP door of a publisher and of an acker without a token: what a page of another site can make a browser
- * send, and what a page gets whose name was made to resolve to this address.
+ * Web pages against the HTTP server of a publisher and of an acker without a token: what another site's page can make a browser
+ * send, and what a page receives whose host name was made to resolve to this address.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -35,12 +35,12 @@ test("a page of another site changes nothing: with or without a body, under any 
   const { publisher, ask, host } = await setScene(t);
   const port = new URL(publisher.url).port;
   const pages: [Record<string, string>, number][] = [
-    // What current browsers say.
+    // Headers of current browsers.
     [{ "sec-fetch-site": "cross-site", origin: "http://evil.example" }, 403],
     [{ "sec-fetch-site": "same-site", origin: `http://127.0.0.1:${Number(port) + 1}` }, 403],
     [{ "sec-fetch-site": "cross-site", ...JSON_TYPE }, 403],
     [{ "sec-fetch-site": "same-site", ...JSON_TYPE }, 403],
-    // Those that send no Sec-Fetch-Site.
+    // Browsers without Sec-Fetch-Site.
     [{ origin: "http://evil.example", ...JSON_TYPE }, 403],
     [{ origin: "null", ...JSON_TYPE }, 403],
     [{ origin: "", ...JSON_TYPE }, 403],
@@ -51,7 +51,7 @@ test("a page of another site changes nothing: with or without a body, under any 
     [{ origin: `http://localhost:${port}`, ...JSON_TYPE }, 403],
     [{ origin: `http://${host}.evil.example`, ...JSON_TYPE }, 403],
     [{ origin: `http://evil.example@${host}.evil.example`, ...JSON_TYPE }, 403],
-    // And those that send neither: what a form or a no-cors fetch can declare is refused for its type.
+    // Browsers that send neither: the content types that a form or a no-cors fetch can declare are refused.
     [{}, 415],
     [{ "content-type": "text/plain" }, 415],
     [{ "content-type": "text/plain;application/json" }, 415],
@@ -84,7 +84,7 @@ test("a page of another site changes nothing: with or without a body, under any 
   assert.equal(revoke.status, 403);
 });
 
-test("our own page and programs may: same origin, no origin, behind a proxy that ends TLS", async (t) => {
+test("the console and programs may change things: same origin, no origin, behind a proxy that terminates TLS", async (t) => {
   const { ask, host } = await setScene(t, { ACKTOR_ALLOWED_HOSTS: "acktor.example.com" });
   const callers: Record<string, string>[] = [
     {},
@@ -138,7 +138,7 @@ test("no page of another site reads the API, and no preflight is permitted", asy
       assert.deepEqual([answer.status >= 400, names], [true, []], `${route} ${answer.status}`);
     }
   }
-  // A link from elsewhere to the console is a navigation, and shows the page; what it shows comes from its own requests.
+  // A link from another site to the console is a navigation and shows the page. The page's data comes from its own requests.
   assert.equal((await ask("/", { headers: { "sec-fetch-site": "cross-site", accept: "text/html" } })).status, 200);
 });
 
@@ -178,7 +178,7 @@ test("a name that was made to resolve to this address reads nothing and sends no
       assert.deepEqual([answer.status, answer.code], [421, "host_not_allowed"], `${host} ${route} ${answer.text}`);
       assert.doesNotMatch(answer.text, /secret/);
     }
-    // The page is its own origin: only the name gives it away.
+    // The page is its own origin: only the host name reveals the attack.
     const headers = { host, origin: `http://${host}`, "sec-fetch-site": "same-origin", ...JSON_TYPE };
     const sent = await ask("/v1/messages", { method: "POST", headers, body: '{"topic":"a","content":"forged"}' });
     assert.equal(sent.status, 421, host);
@@ -186,7 +186,7 @@ test("a name that was made to resolve to this address reads nothing and sends no
     for (const route of ["/v1/status", "/v1/machines", "/openapi.json"]) {
       assert.equal((await rawRequest(running.url, route, { headers: { host } })).status, 421, `acker ${route}`);
     }
-    // Probes name a service as they like.
+    // Health probes may use any host name.
     for (const url of [publisher.url, running.url]) {
       for (const route of ["/livez", "/readyz", "/metrics", "/version"]) {
         assert.equal((await rawRequest(url, route, { headers: { host } })).status, 200, `${route} as ${host}`);
@@ -197,7 +197,7 @@ test("a name that was made to resolve to this address reads nothing and sends no
   assert.deepEqual(rows, [{ payload: "secret" }]);
 });
 
-test("loopback names, addresses, HTTP_HOST and ACKTOR_ALLOWED_HOSTS are known", async (t) => {
+test("loopback names, addresses, HTTP_HOST and ACKTOR_ALLOWED_HOSTS are allowed", async (t) => {
   const { ask } = await setScene(t, { ACKTOR_ALLOWED_HOSTS: "acktor.example.com, publisher" });
   const names = [
     "localhost",

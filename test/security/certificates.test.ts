@@ -1,6 +1,6 @@
 /**
- * Servers with false certificates: expired, or for another name. The broker: ERROR with the reason, and no hot loop. NATS: said
- * once, and the service works on without it. PostgreSQL: no statement is sent.
+ * Servers with false certificates: expired, or for another name. The broker: ERROR with the reason, and no hot loop. NATS: one
+ * log line, and the service works without it. PostgreSQL: no statement is sent.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -60,7 +60,7 @@ async function status(service: Service): Promise<Status> {
 }
 
 for (const [what, reason, make] of FALSE) {
-  test(`a broker and a NATS whose certificate is ${what}: ERROR with the reason, tried seldom, and intake works`, async (t) => {
+  test(`a broker and a NATS whose certificate is ${what}: ERROR with the reason, few retries, and intake works`, async (t) => {
     const authority = await certificateAuthority(t);
     if (authority === null) return;
     const service = await startAgainst(t, authority.ca, await make(authority));
@@ -103,7 +103,7 @@ test("with a good certificate of the same CA the publisher connects to both", as
   await service.says(/NATS connected/, 15_000);
 });
 
-test("PostgreSQL with a false certificate is sent no statement; with a good one it answers", async (t) => {
+test("PostgreSQL with a false certificate receives no statement; with a valid one it answers", async (t) => {
   const authority = await certificateAuthority(t);
   if (authority === null) return;
   const ca = await readFile(authority.ca, "utf8");

@@ -1,6 +1,6 @@
 /**
- * The programs of docker-compose.yml as its containers run them: which filters `init` takes, and that no secret is in
- * anything that one of them prints, because a container's output is a log.
+ * The programs of docker-compose.yml as its containers run them: which filters `init` accepts, and that none of them prints
+ * a secret, because a container's output is a log.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -60,7 +60,7 @@ const BAD_FILTERS = [
   "$SYS/#",
 ];
 
-test("TOPICS-3: init refuses each filter that selects our own topics, names it, and makes nothing", async (t) => {
+test("TOPICS-3: init rejects each filter that selects acktor's own topics, names it, and creates nothing", async (t) => {
   const refuse = async (topics: string): Promise<void> => {
     const folders = { keys: path.join(testFolder(t), "keys"), target: path.join(testFolder(t), "for") };
     const init = start(t, "init", initArgs(folders, topics));
@@ -71,7 +71,7 @@ test("TOPICS-3: init refuses each filter that selects our own topics, names it, 
   await Promise.all(BAD_FILTERS.map(refuse));
 });
 
-test("TOPICS-3: an acker refuses the same filters, but # alone, which leaves our own topics out", () => {
+test("TOPICS-3: an acker rejects the same filters except #, for which it leaves out acktor's own topics", () => {
   const faultsOf = (topics: string): readonly string[] => {
     const env = { DATABASE_URL: "postgres://a@127.0.0.1/a", MQTT_URL: "mqtt://127.0.0.1", ACKTOR_TOPICS: topics };
     const read = readAckerConfig(env);
@@ -85,7 +85,7 @@ test("TOPICS-3: an acker refuses the same filters, but # alone, which leaves our
   assert.ok(!read.ok && read.faults.join().includes("mine/ack"), "the prefixes are those that are configured");
 });
 
-/** Every secret that `init` has made, and the passwords within addresses. */
+/** Every secret that `init` has created, and the passwords in addresses. */
 function secretsIn({ keys, target }: Folders): Map<string, string> {
   const secrets = new Map<string, string>();
   for (const name of readdirSync(path.join(keys, "secrets"))) {
@@ -129,7 +129,7 @@ test("FRONT-1: no container prints a secret: init, migrate, front, chaos, fault"
 
 type Secrets = ReadonlyMap<string, string>;
 
-/** The address itself is at fault, so that the fault is about what holds the password. */
+/** The address itself is invalid, so that the fault is about the text that holds the password. */
 async function migratePrintsNone(t: TestContext, secrets: Secrets, urlFile: string): Promise<void> {
   for (const env of [
     { DATABASE_URL: readFileSync(urlFile, "utf8").replace("postgres://", "mysql://") },
@@ -166,9 +166,9 @@ async function chaosPrintsNone(t: TestContext, secrets: Secrets): Promise<void> 
   holdsNone(secrets, "fault", fault.said());
 }
 
-test("every program of the image is one that this file has tried, or prints nothing of its own", () => {
+test("this file runs every program of the image, except those that print nothing themselves", () => {
   const tried = new Set(["init", "migrate", "front", "fault"]);
-  /** It prints the broker's address, which has no password; it asks a port of its own container. */
+  /** It prints the broker's address, which has no password, and connects only to a port of its own container. */
   const others = new Set(["chaos", "healthcheck"]);
   const programs = readdirSync(PROGRAMS)
     .filter((name) => /standard(Output|Error)\./.test(readFileSync(path.join(PROGRAMS, name), "utf8")))

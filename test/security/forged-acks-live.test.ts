@@ -1,6 +1,6 @@
 /**
  * An adversary between a live pair: it reads every topic, writes every data topic and every ack topic, and has no key. The
- * acker must not sign for it what it did not get, and the publishers must not act on what was altered on the way.
+ * acker must not sign for content that it did not receive, and the publishers must not act on altered acks.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -19,7 +19,7 @@ const SECRET = "the secret that both ends share";
 const FORGERIES = 10_000;
 /** The hostile ones; an envelope on a topic of the ack prefix is not counted. */
 const FORGED_ACKS = Math.floor((FORGERIES * OF_ACKS.length) / (OF_ACKS.length + OF_ENVELOPES.length));
-/** Messages for the device that is off, for the handler that says later, for the one that works on. */
+/** Messages for a device that is off, for a handler that asks for a retry, and for a handler that is still working. */
 const ABSENT = 20;
 const LATER = 5;
 const WORKING = 5;
@@ -28,10 +28,10 @@ interface Scene {
   readonly publishers: readonly TestPublisher[];
   readonly pool: Pool;
   readonly stranger: Spy;
-  /** What the stranger overheard. */
+  /** What the stranger has read. */
   readonly envelopes: readonly Sighting[];
   readonly acks: readonly Sighting[];
-  /** Messages that must not move. */
+  /** Messages whose rows must not change. */
   readonly ids: readonly string[];
 }
 
@@ -88,7 +88,7 @@ async function setScene(t: TestContext, algorithm: "HMAC" | "Ed25519", count: nu
       Array.from({ length: many }, (_, i) => {
         const publisher = publishers[i % publishers.length];
         assert.ok(publisher !== undefined);
-        // A destination that never answered has a small window of its own: each device is one.
+        // A destination that never answered has its own small window; each device is one destination.
         const body =
           i % 2 === 0 ? { content: `\ufffd ${i}` } : { content_base64: Buffer.from(`${i}`).toString("base64") };
         return publisher.send({ topic: topic.replace("?", String(i)), ...body });
@@ -114,7 +114,7 @@ async function setScene(t: TestContext, algorithm: "HMAC" | "Ed25519", count: nu
     "the honest rejections and requests for patience to be overheard",
   );
   const pool = testPool(t, database.url);
-  // Overheard is not yet recorded: what the honest acks do is done before anything is compared.
+  // An ack that was read is not yet recorded: the honest acks must be settled before the rows are compared.
   const recorded = async (): Promise<boolean> => {
     const rows = await sql(pool, "select from publisher.message_delivery where reason = 'rejected: later'");
     return rows.length === LATER;
@@ -123,11 +123,11 @@ async function setScene(t: TestContext, algorithm: "HMAC" | "Ed25519", count: nu
   return { publishers, pool, stranger, envelopes, acks, ids };
 }
 
-/** What no forgery may change. */
+/** The columns that no forgery may change. */
 async function fingerprint({ pool }: Scene): Promise<string> {
   const rows = await sql(
     pool,
-    // Being sent is no forgery's doing.
+    // Sending is not an effect of a forgery.
     `select message_id, replace(state, 'sent', 'pending') state, reason, acked_by, ack_level, late, acknowledged_at, discarded_at,
        (select count(*) from publisher.delivery_acknowledgment a where a.message_id = m.message_id) acks,
        due_at is null or due_at < now() + interval '2 hours' as soon
@@ -163,7 +163,7 @@ for (const algorithm of ["HMAC", "Ed25519"] as const) {
       const before = await fingerprint(scene);
       const known = stranger.seen.length;
       await attack(scene);
-      // The broker keeps the order: what comes after them was behind all of them.
+      // The broker keeps the order: a later message arrives after all forgeries.
       const [first] = all;
       assert.ok(first !== undefined);
       const honest = await first.send({ topic: "data/1", content: "honest" });
@@ -175,7 +175,7 @@ for (const algorithm of ["HMAC", "Ed25519"] as const) {
         now.filter((row) => row["message_id"] !== honest),
         JSON.parse(before),
       );
-      // The acker answered none of them: all its acks since are about messages that it was sent.
+      // The acker answered no forgery: all its acks since are about messages of the publishers.
       const absent = new Set(ids.slice(0, ABSENT).map((id) => `delivery/ack/${id}`));
       const said = stranger.seen.slice(known).filter((one) => absent.has(one.topic));
       const byAcker = said.filter((one) => objectOf(one)["client_id"] === "acktor-acker-live" && isFresh(one, scene));
@@ -187,7 +187,7 @@ for (const algorithm of ["HMAC", "Ed25519"] as const) {
   }
 }
 
-/** Not one of the stranger's own, which are made of acks that it overheard. */
+/** Excludes the stranger's own acks, which are copies of acks that it has read. */
 function isFresh(one: Sighting, { acks }: Scene): boolean {
   const signatures = new Set(acks.map((ack) => objectOf(ack)["signature"]));
   const { signature } = objectOf(one);

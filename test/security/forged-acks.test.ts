@@ -1,4 +1,4 @@
-/** Acks from those who may not: forged, replayed, retained, as a will. With a key configured none of them moves a row. */
+/** Unauthorized acks: forged, replayed, retained, as a will. With a key configured, none of them changes a row. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
@@ -22,19 +22,19 @@ interface Scene {
   readonly publisher: TestPublisher;
   readonly pool: Pool;
   readonly brokerUrl: string;
-  /** Hears everything, as any client that subscribes to `#` does. */
+  /** Receives everything, like any client that subscribes to `#`. */
   readonly stranger: Spy;
   readonly keys: AckKeyPair;
-  /** Rows that no statement touches: pending until tomorrow, and one that is in flight. */
+  /** Rows that no statement changes: some pending until tomorrow, and one in flight. */
   readonly ids: readonly string[];
   readonly inFlight: string;
-  /** The ack that its acker would give. */
+  /** The ack that the row's acker would send. */
   honest(id: string): Ack;
-  /** The same under a key, of this outbox. */
+  /** The same ack, signed with a key for this outbox. */
   sign(ack: Ack, key: TestKey): Ack;
 }
 
-/** Times are long, so that only an ack could change a row meanwhile. */
+/** Times are long, so that only an ack could change a row during the test. */
 async function setScene(t: TestContext): Promise<Scene> {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const keys = ackKeyPair();
@@ -84,7 +84,7 @@ async function fingerprint(pool: Pool): Promise<string> {
     .digest("hex");
 }
 
-/** All acks that can be made with ids, tokens and checksums, without a key. */
+/** All acks that an attacker can make from ids, tokens and checksums, without a key. */
 function forgeries({ keys, honest, ids, sign }: Scene, at: number): string {
   const ack = honest(ids[at % ids.length] ?? "");
   const elsewhere = ackKeyPair();
@@ -97,11 +97,11 @@ function forgeries({ keys, honest, ids, sign }: Scene, at: number): string {
     () => encodeAck(sign(ack, "a guess of the secret")),
     () => encodeAck(sign(ack, elsewhere.privateKey)),
     () => encodeAck({ ...ack, signature: `v2:ed25519:${keys.publicKey.id}:${"A".repeat(86)}` }),
-    // What was signed for another message, and an honest one turned into a rejection.
+    // A signature of another message, and an honest ack turned into a rejection.
     () => encodeAck({ ...ack, signature: sign({ ...ack, message_id: randomUUID() }, SECRET).signature }),
     () => encodeAck({ ...sign(ack, SECRET), status: "rejected", reason: "no" }),
     () => encodeAck({ ...sign(ack, keys.privateKey), client_id: "me" }),
-    // An honest one for another topic, for other content, of another outbox, of version 1.
+    // An honest ack of another topic, of other content, of another outbox, of version 1.
     () => encodeAck({ ...sign({ ...ack, topic: "data/x" }, SECRET), topic: "data/1" }),
     () => encodeAck({ ...sign({ ...ack, checksum: null }, keys.privateKey), checksum: ack.checksum }),
     () => encodeAck(signed(ack, SECRET, randomUUID())),
@@ -143,7 +143,7 @@ test(`${FORGERIES} forged acks change 0 rows, and an honest one still counts`, a
   await until(async () => (await publisher.state(inFlight)) === "acknowledged", 5_000, "the honest ack to count");
 });
 
-test("a replayed ack says what the first one said: nothing changes again", async (t) => {
+test("a replayed ack repeats the first one: nothing changes again", async (t) => {
   const { publisher, pool, stranger, inFlight, honest, sign } = await setScene(t);
   const given = encodeAck(sign(honest(inFlight), SECRET));
   await stranger.publish(`delivery/ack/${inFlight}`, given);

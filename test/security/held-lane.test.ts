@@ -1,5 +1,5 @@
 /**
- * A transaction of an application that has written to an ordering key and does not end: only that key's callers notice it.
+ * An application's transaction has written to an ordering key and does not end: only callers of that key are affected.
  *
  * Runs alone: it compares how long calls take with and without a held lane.
  */

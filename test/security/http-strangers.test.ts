@@ -1,5 +1,5 @@
 /**
- * Strangers at the HTTP door: no token, slow senders, bombs, pollution, SQL, forged log lines.
+ * Strangers against the HTTP server: no token, slow senders, bombs, pollution, SQL, forged log lines.
  *
  * Runs alone: it measures how long an honest request takes.
  */
@@ -24,7 +24,7 @@ async function setScene(t: TestContext, env: Record<string, string> = {}) {
   return { publisher, common, pool: testPool(t, database.url) };
 }
 
-test("console and API without a token: 401, no stack trace; the knocking at commands is on record", async (t) => {
+test("console and API without a token: 401, no stack trace; attempts at commands are in the audit", async (t) => {
   const { publisher } = await setScene(t, { ACKTOR_API_TOKEN: TOKEN });
   const refused: [string, string][] = [
     ["GET", "/v1/status"],
@@ -115,7 +115,7 @@ test("payload bombs are refused, and the next request is served", async (t) => {
   await publisher.send({ topic: "a", content: "x" });
 });
 
-test("prototypes are not polluted, by no door", async (t) => {
+test("no input pollutes a prototype", async (t) => {
   const { publisher } = await setScene(t);
   for (const body of [
     '{"topic":"a","content":"x","__proto__":{"polluted":1}}',
@@ -135,7 +135,7 @@ test("prototypes are not polluted, by no door", async (t) => {
 
 const SQL = `'"; drop table publisher.message_delivery cascade; -- $1 \\ {a,"b"} %s`;
 
-test("SQL in every field is text: stored as it is, sent as it is, and the tables stand", async (t) => {
+test("SQL in every field is text: stored and sent unchanged, and the tables still exist", async (t) => {
   const { publisher, pool, common } = await setScene(t);
   await testAcker(t, { ...common, ACKTOR_TOPICS: "#" });
   const topic = `data/${SQL.replaceAll("%", "")}`;
@@ -172,7 +172,7 @@ test("SQL in every field is text: stored as it is, sent as it is, and the tables
   assert.equal((await sql(pool, "select count(*)::int4 n from publisher.message_delivery"))[0]?.["n"], 1);
 });
 
-test("topics that would reach others, or forge an ack through our own door, are refused", async (t) => {
+test("topics that would reach other receivers, or forge an ack through the API, are refused", async (t) => {
   const { publisher } = await setScene(t);
   const topics = [
     "a/#",

@@ -1,4 +1,4 @@
-/** Strangers at the broker who may publish on data topics: bombs, pollution, ack topics of their choice, floods of births. */
+/** Strangers on the broker who may publish on data topics: bombs, pollution, arbitrary ack topics, floods of births. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -54,7 +54,7 @@ test("bombs, pollution and foreign ack topics in envelopes: counted, no effect, 
   assert.equal(({} as Record<string, unknown>)["content"], undefined);
 });
 
-test("bombs and pollution under the ack and presence prefixes: counted, and the publisher sends on", async (t) => {
+test("bombs and pollution under the ack and presence prefixes: counted, and the publisher continues to send", async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const common = { DATABASE_URL: database.url, MQTT_URL: broker.url };
   const publisher = await testPublisher(t, common);
@@ -70,7 +70,7 @@ test("bombs and pollution under the ack and presence prefixes: counted, and the 
   await until(async () => (await publisher.state(id)) === "acknowledged", 10_000, "the message to be acknowledged");
 });
 
-test("births by the thousand do not fill the log, and the publisher sends on", async (t) => {
+test("thousands of births do not fill the log, and the publisher continues to send", async (t) => {
   const [database, broker] = await Promise.all([testDatabase(t), testBroker(t)]);
   const common = { DATABASE_URL: database.url, MQTT_URL: broker.url };
   const publisher = await testPublisher(t, common);

@@ -1,6 +1,6 @@
 /**
- * Strangers on NATS: any text, on every subject, with and without a secret. No service ends, honest messages are
- * delivered, the fleet is shown and commanded as before.
+ * Strangers on NATS: any text, on every subject, with and without a secret. No service exits, honest messages are
+ * delivered, and the fleet is shown and commanded as before.
  *
  * Runs alone: it compares how long deliveries take with and without a flood.
  */
@@ -94,7 +94,7 @@ for (const { name, env } of CASES) {
   });
 }
 
-test("one deeply nested report, snapshot, event, command and message end no publisher (the queue asks each)", async (t) => {
+test("one deeply nested report, snapshot, event, command and message stop no publisher (the queue group uses each)", async (t) => {
   const set = await pair(t, {});
   if (set === null) return;
   const { publisher, strange, shown } = set;
@@ -161,26 +161,26 @@ test("WIRE-4: an instance with hostile contexts, events and charts is shown with
   assert.deepEqual(foreign, ["good"]);
 });
 
-/** Each round sends all different messages twice; a message that holds up a service does so in every round. */
+/** Each round sends all different messages twice; a message that blocks a service does so in every round. */
 const ROUNDS = 5;
 const MESSAGES_A_ROUND = 10_000;
 const MESSAGES = ROUNDS * MESSAGES_A_ROUND;
 const DIFFERENT = 5_000;
-/** What is aimed at: 65 MB a second, and half of one of our two cores in the server and here. */
+/** The target rate: 65 MB a second, and half of one of our two cores in the server and here. */
 const POST = { method: "POST", headers: { "content-type": "application/json" } };
-/** As docker-compose.yml runs the services: garbage of a busier minute is no growth of theirs. */
+/** As in docker-compose.yml: garbage of a busier minute does not count as growth. */
 const HEAP = { NODE_OPTIONS: "--max-old-space-size=256" };
 const PER_SECOND = 5_000;
-/** As many that no service hears, before each round: what the machine itself costs at that moment. */
+/** As many messages that no service receives, before each round: the machine's own cost at that moment. */
 const UNHEARD = 5_000;
 const MOST_DELIVERY_MS = 300;
-/** CPU time does not depend on what else the machine does. The services need 30 to 60 µs. */
+/** CPU time does not depend on the machine's other load. The services need 30 to 60 µs. */
 const MOST_CPU_US = 300;
 const MOST_GROWTH_BYTES = 64 * 1024 * 1024;
 
 for (const { name, env } of CASES) {
   // NATS-7
-  test(`50,000 hostile messages on the bus: no exit, honest deliveries continue, memory stays, ${name}`, async (t) => {
+  test(`50,000 hostile messages on the bus: no exit, honest deliveries continue, memory stays flat, ${name}`, async (t) => {
     const [nats, database, broker] = await Promise.all([
       startNatsServer(t),
       testDatabase(t),
@@ -221,7 +221,7 @@ for (const { name, env } of CASES) {
     for (let round = 0; round < ROUNDS; round++) {
       unheard.push(await slowestDuring(flood(strange, UNHEARD, "nothing.")));
       if (round === 1) {
-        // The first round fills the heaps as far as their garbage collectors let them; what grows after it is kept.
+        // The first round fills the heaps as far as their garbage collectors allow; later growth is a leak.
         before = { publisher: residentBytes(publisher), acker: residentBytes(acker) };
         Object.assign(most, { publisher: 0, acker: 0 });
       }
@@ -240,7 +240,7 @@ for (const { name, env } of CASES) {
     await until(() => viewer.all("inspect").length > told, 5_000, "the stream to tell");
     assert.equal((await fetch(`${publisher.url}/v1/control/resume`, POST)).status, 200);
     await delivery(publisher);
-    // A busy moment of the machine spoils a round or two; a message that holds up a service spoils them all.
+    // A busy moment of the machine delays a round or two; a message that blocks a service delays every round.
     assert.ok(
       Math.min(...heard) <= Math.max(MOST_DELIVERY_MS, 2 * Math.min(...unheard)),
       `deliveries took ${heard} ms`,
@@ -253,7 +253,7 @@ for (const { name, env } of CASES) {
   });
 }
 
-/** Made before: making them would cost more than hearing them does. */
+/** Made in advance: making the messages costs more than receiving them. */
 async function flood(strange: NatsConnection, messages: number, before = ""): Promise<void> {
   const next = hostileMessages(42);
   const different = Array.from({ length: DIFFERENT }, next);
@@ -287,7 +287,7 @@ async function delivery(publisher: Service): Promise<number> {
   return Date.parse(row["acknowledged_at"] ?? "") - Date.parse(row["created_at"] ?? "");
 }
 
-/** From /proc; 0, and so flat, where there is none. */
+/** From /proc. Without /proc: 0, so that memory counts as flat. */
 function residentBytes({ pid }: Service): number {
   if (process.platform !== "linux") return 0;
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -1,4 +1,4 @@
-/** Principals: what each scope may do, what is hidden from other teams, quotas, whose keys, and for how long a token holds. */
+/** Principals: what each scope may do, what is hidden from other teams, quotas, owners of keys, lifetimes of tokens. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
@@ -17,7 +17,7 @@ interface Scene {
   readonly common: Record<string, string>;
   readonly publisher: TestPublisher;
   readonly pool: Pool;
-  /** Makes a principal. @returns requests with its token */
+  /** Creates a principal. @returns requests with its token */
   create(body: object, at?: TestPublisher): Promise<Ask & { readonly token: string }>;
 }
 
@@ -56,7 +56,7 @@ async function idOf(answer: Promise<TestAnswer>): Promise<string> {
   return String(json["message_id"]);
 }
 
-/** Ends a message as failed, as the dispatcher would. */
+/** Marks a message as failed, as the dispatcher would. */
 async function fail(pool: Pool, id: string): Promise<void> {
   await sql(
     pool,
@@ -82,7 +82,7 @@ test("PRINCIPAL-1: each scope opens its routes and no other; admin opens all", a
     const ask = await create({ name: `only-${scope}`, scopes: [scope], topics: { write: ["#"], read: ["#"] } });
     for (const [route, access] of Object.entries(ACCESS)) {
       const [method = "", path = ""] = route.split(" ");
-      // Nothing is done: each of these answers 400 for the query, or 404 for the id, once it is admitted.
+      // No request has an effect: once admitted, each answers 400 for the query, or 404 for the id.
       const url = `${path.replace(":id", randomUUID()).replace(":name", "unknown")}?nonsense=1`;
       const may = access.scope === null || scope === "admin" || access.scope === scope;
       if (path === "/v1/events" && may) continue;
@@ -102,7 +102,7 @@ test("PRINCIPAL-1: each scope opens its routes and no other; admin opens all", a
   assert.equal((await publisher.ask("GET", "/v1/status")).status, 200, "no command was obeyed");
 });
 
-test("what shows all topics at once is for those who may read all; the rest of the API is not", async (t) => {
+test("routes that show all topics are open only to principals that may read all topics; other routes have no such condition", async (t) => {
   const { create } = await setScene(t);
   const ask = await create({ name: "team-a", scopes: ["read"], topics: { read: ["team-a/#", "+/#"] } });
   const shown = Object.entries(ACCESS).filter(([, access]) => access.fleetWide);
@@ -114,7 +114,7 @@ test("what shows all topics at once is for those who may read all; the rest of t
   assert.equal((await ask("GET", "/v1/dead-letters")).status, 200);
 });
 
-test("a token, no token, a wrong token: who asks is what the header says, or the request is refused", async (t) => {
+test("a token, no token, a wrong token: the header identifies the principal, or the request is refused", async (t) => {
   const { publisher, common, create } = await setScene(t);
   const team = await create({
     name: "team-a",
@@ -152,7 +152,7 @@ test("a token, no token, a wrong token: who asks is what the header says, or the
       authorization.slice(0, 60),
     );
   }
-  // Without ACKTOR_API_TOKEN the loopback address is open to the machine's own user, and tokens count all the same.
+  // Without ACKTOR_API_TOKEN the loopback address is open to the machine's own user, and tokens are still checked.
   const { ACKTOR_API_TOKEN: _, ...open } = common;
   const local = await testPublisher(t, { ...open, ACKTOR_INSTANCE: "publisher-2" });
   const me = (await local.ask("GET", "/v1/me")).json;
@@ -253,7 +253,7 @@ async function fetchFull(ask: Ask, body: object): Promise<[number, string, boole
 }
 
 // SCOPE-1
-test("lists, dead letters and what works on many touch the principal's own topics alone", async (t) => {
+test("lists, dead letters and bulk operations cover only the principal's own topics", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const wild = await create({
     name: "wild",
@@ -345,7 +345,7 @@ test("KEY_OWNER-1: an idempotency key belongs to its principal, in one request, 
 });
 
 // REFUSAL-1
-test("the audit's who is the principal; what the caller says is kept as said; refusals are on record", async (t) => {
+test("the audit records the principal as who acted, and the caller's own claim as a claim; refusals are in the audit", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const ops = await create({ name: "ops", scopes: ["operate"], topics: { write: ["#"], read: ["#"] } });
   const team = await create({ name: "team-a", scopes: ["send", "read"], topics: { write: ["team-a/#"] } });
@@ -385,7 +385,7 @@ test("the audit's who is the principal; what the caller says is kept as said; re
   for (const token of [ops.token, team.token]) assert.ok(!everything.includes(token), "CHANGE-2, TOKEN-1");
 });
 
-test("a token works on every publisher within a second, and ends with its revocation or expiry as fast", async (t) => {
+test("a token works on every publisher within a second, and stops working within a second of its revocation or expiry", async (t) => {
   const { common, create, publisher } = await setScene(t);
   const other = await testPublisher(t, { ...common, ACKTOR_INSTANCE: "publisher-2" });
   const body = { name: "team-a", scopes: ["read"], topics: { read: ["#"] } };
@@ -453,7 +453,7 @@ test("requests a second are limited for each principal, independently of the oth
   assert.equal((await publisher.ask("GET", "/v1/messages")).status, 200);
 });
 
-test("QUOTA-1: a burst takes no principal above its quota of waiting messages", async (t) => {
+test("QUOTA-1: a burst puts no principal above its quota of waiting messages", async (t) => {
   const { create, pool } = await setScene(t);
   const team = await create({ name: "team-a", scopes: ["send"], topics: { write: ["#"] }, most_waiting: 50 });
   const sent = await Promise.all(
@@ -469,7 +469,7 @@ test("QUOTA-1: a burst takes no principal above its quota of waiting messages", 
 });
 
 // PRINCIPAL-2
-test("a principal that cannot be is refused by the field at fault, and nothing is made", async (t) => {
+test("an invalid principal is rejected with the field at fault, and nothing is created", async (t) => {
   const { publisher, pool } = await setScene(t);
   const good = { name: "team-a", scopes: ["send"] as Scope[], topics: { write: ["a"] } };
   const bad: [object, string][] = [
@@ -507,7 +507,7 @@ test("a principal that cannot be is refused by the field at fault, and nothing i
 });
 
 // PRINCIPAL_GATE-2
-test("a flood of invented tokens asks PostgreSQL a few times a second, and delays no one else", async (t) => {
+test("a flood of invented tokens causes a few statements a second, and delays no other caller", async (t) => {
   const { create, publisher, pool } = await setScene(t);
   const team = await create({ name: "team-a", scopes: ["read"], topics: { read: ["#"] } });
   const reads = async (): Promise<number> => {

@@ -1,6 +1,6 @@
 /**
- * Recordings written by hand, cut, or made to hurt: what opens can be shown, and what cannot is refused by the
- * number of its line and the name of its field, by the command and by the console alike.
+ * Recordings that were written by hand, cut, or made to do harm: a recording that opens can be shown. Any other is rejected with
+ * the line's number and the field's name, by the command and by the console.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -45,7 +45,7 @@ function nested(levels: number): unknown {
   return value;
 }
 
-/** What is odd, the line that is named, and the field. */
+/** The fault, and the line and field that the message must name. */
 const ODD: readonly (readonly [file: string, line: number, field: string])[] = [
   ["", 1, ""],
   ["nothing", 1, ""],
@@ -125,7 +125,7 @@ async function replay(file: string, ...more: readonly string[]): Promise<Replaye
   return { exit: await runProgram(["replay-recording", file, "--no-wait", "--all", ...more], world), ...written };
 }
 
-test("PLAYBACK-1: the command names the line and the field of what is odd", async (t) => {
+test("PLAYBACK-1: the command names the line and the field at fault", async (t) => {
   const file = path.join(await folderOf(t), "odd.jsonl");
   for (const [text, line, field] of ODD) {
     await writeFile(file, text);
@@ -147,7 +147,7 @@ test("RECORDING-1: the console names the same line and field", () => {
   }
 });
 
-/** Everything that the console computes of a recording before it draws. */
+/** Everything that the console computes from a recording before it renders. */
 function look(text: string): boolean {
   const opened = readRecording("x", text);
   if (!opened.ok) {
@@ -174,7 +174,7 @@ const oddValue = fc.oneof(
   fc.integer({ min: 30, max: 4_000 }).map(nested),
 );
 
-/** A copy of `value` in which what the path leads to is another value, or is left out. */
+/** A copy of `value` in which the value at the path is replaced or removed. */
 function mutate(value: unknown, way: readonly number[], odd: unknown, drop: boolean): unknown {
   if (typeof value !== "object" || value === null || way.length === 0) return odd;
   const entries = Object.entries(value);
@@ -193,7 +193,7 @@ const mutation = fc.record({
   drop: fc.boolean(),
 });
 
-test("recordings changed in any place open or are refused by their line; nothing throws", async (t) => {
+test("recordings changed in any place open, or are rejected with a line; nothing throws", async (t) => {
   const file = path.join(await folderOf(t), "mutated.jsonl");
   const whole = [HEAD, MOVE, STEPS];
   assert.ok(look(fileOf(...(whole as [unknown, ...unknown[]]))));

@@ -1,8 +1,8 @@
 /**
  * Every right of every documented role, granted and not granted (RIGHTS-1 to RIGHTS-8 of the migrations).
  *
- * Two tables below say who may do what; the lists of relations and functions come from the catalog, so that a new one without
- * an entry fails. Each right is read by has_*_privilege and tried.
+ * Two tables below list each role's rights; the lists of relations and functions come from the catalog, so that a new one without
+ * an entry fails. Each right is read with has_*_privilege and exercised.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -33,7 +33,7 @@ import { until } from "../support/until.ts";
 const DAY_MS = 86_400_000;
 
 /**
- * What the two services' roles may do with each relation; applications and strangers may do nothing with any, the owner all.
+ * The rights of the two services' roles on each relation. Applications and strangers have none, the owner has all.
  * S select, I insert, U update, D delete; small: some columns only. Sequences: N nextval.
  */
 const RELATIONS: Readonly<Record<string, { readonly publisher?: string; readonly acker?: string }>> = {
@@ -108,7 +108,7 @@ for (const version of postgresVersions()) {
   test(`rights of every role on every table and function, PostgreSQL ${version}`, async (t) => {
     const roles = await testRoles(t, version);
     await t.test("RIGHTS-3: relations, each with its entry", () => relations(roles));
-    await t.test("relations, each right tried", () => triedRelations(roles));
+    await t.test("relations, each right exercised", () => triedRelations(roles));
     await t.test("RIGHTS-1, RIGHTS-2: functions, each with its entry", () => functions(roles));
     await t.test("functions, each one that is not granted called", () => triedFunctions(roles));
     await t.test("no role makes, changes or drops anything", () => noDefinitions(roles));
@@ -116,30 +116,34 @@ for (const version of postgresVersions()) {
 
   test(`an application with the documented grant, PostgreSQL ${version}`, async (t) => {
     const roles = await testRoles(t, version);
-    await t.test("enqueues, fences, and sees the state of its own messages alone", () => ownMessages(roles));
-    await t.test("is refused what destroys", () => refusedDestruction(roles));
-    await t.test("RIGHTS-1: its search_path leads nothing astray", () => searchPath(roles));
+    await t.test("enqueues, fences, and sees the state of its own messages only", () => ownMessages(roles));
+    await t.test("is refused every destructive statement", () => refusedDestruction(roles));
+    await t.test("RIGHTS-1: its search_path redirects no call", () => searchPath(roles));
   });
 
-  test(`RIGHTS-4: what the services may call destroys nothing that is kept, PostgreSQL ${version}`, async (t) => {
+  test(`RIGHTS-4: the services' functions destroy no retained data, PostgreSQL ${version}`, async (t) => {
     const roles = await testRoles(t, version);
-    await t.test("days inside the retention are not dropped, far ones not made", () => keptDays(roles));
-    await t.test("the audit is append-only, and its purge takes only what had its time", () => keptAudit(roles));
+    await t.test("days inside the retention are not dropped, days far in the future are not created", () =>
+      keptDays(roles),
+    );
+    await t.test("the audit is append-only, and its purge deletes only entries after their retention", () =>
+      keptAudit(roles),
+    );
     await t.test("RIGHTS-7: the inbox keeps its last hour", () => keptInbox(roles));
   });
 
   test(`RIGHTS-6: locks that strangers can take, PostgreSQL ${version}`, async (t) => {
     const roles = await testRoles(t, version);
-    await t.test("RIGHTS-8: guessed keys hold up nothing", (s) => guessedLocks(s, roles));
-    await t.test("a lane that stays locked ends in an error that names its holder; other lanes flow", (s) =>
+    await t.test("RIGHTS-8: guessed lock keys block nothing", (s) => guessedLocks(s, roles));
+    await t.test("a lane that stays locked ends in an error that names its holder; other lanes are not delayed", (s) =>
       heldLane(s, roles),
     );
     // MIGRATE-5
-    await t.test("a lock of the migrations ends in a failure that names its holder", (s) => heldMigration(s, roles));
+    await t.test("a held migration lock ends in a failure that names its holder", (s) => heldMigration(s, roles));
   });
 }
 
-test("RIGHTS-2: a function that a later migration makes is not PUBLIC's", async (t) => {
+test("RIGHTS-2: PUBLIC may not call a function of a later migration", async (t) => {
   const { owner, stranger } = await testRoles(t, postgresVersions().at(-1) ?? 18);
   const directory = await mkdtemp(path.join(os.tmpdir(), "acktor-test-"));
   cleanUp(t, () => rm(directory, { recursive: true, force: true }));
@@ -158,7 +162,7 @@ interface Relation {
   readonly kind: "r" | "p" | "v" | "S";
 }
 
-/** Partitions stand for themselves as `parent_YYYYMMDD` or `parent_default`. */
+/** Partitions are listed as `parent_YYYYMMDD` or `parent_default`. */
 const RELATIONS_IN_CATALOG = `select n.nspname || '.' || c.relname name, c.relkind::text kind from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname in ('publisher', 'acker') and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') order by 1`;
 const PARTITION = /_(\d{8}|default)$/;
@@ -166,7 +170,7 @@ const PARTITION = /_(\d{8}|default)$/;
 const TABLE_RIGHTS = { S: "select", I: "insert", U: "update", D: "delete" } as const;
 const NEVER = ["truncate", "references", "trigger"] as const;
 
-/** `SIu` as PostgreSQL says it of one role and one relation. */
+/** The rights of one role on one relation according to PostgreSQL, such as `SIu`. */
 async function rightsOf(owner: DatabaseRole, role: string, { name, kind }: Relation): Promise<string> {
   if (kind === "S") {
     const [row] = await rows<Record<string, boolean>>(
@@ -242,7 +246,7 @@ async function triedRelations(roles: Roles): Promise<void> {
     for (const role of LIMITED) {
       const rights = wanted(role, relation.name).toUpperCase();
       for (const [right, text] of attempts(relation, relation.column)) {
-        // Who may update or delete may also lock, for as long as a statement of those lasts.
+        // A role that may update or delete may also lock, as long as such a statement could.
         if (right === "L" && /[UD]/.test(rights)) continue;
         const answer = await roles[role].pool.run(text);
         const forbidden = !answer.ok && answer.failure.code === "42501";
@@ -261,7 +265,7 @@ interface FunctionRow {
   readonly call: string;
 }
 
-/** `call`: with nulls out of subqueries, because PostgreSQL answers for a strict function of constants without asking for the right. */
+/** `call`: with nulls from subqueries, because PostgreSQL evaluates a strict function of constants without checking the right. */
 const FUNCTIONS_IN_CATALOG = `select n.nspname || '.' || p.proname name, p.oid::regprocedure::text identity, p.prosecdef definer,
   array_to_string(p.proconfig, ' ') settings,
   exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0) open,
@@ -376,7 +380,7 @@ async function refusedDestruction({ owner, app, stranger }: Roles): Promise<void
   assert.deepEqual(await rows(owner, "select count(*)::int4 n from publisher.message_delivery"), [before]);
 }
 
-/** Everything that enqueue and message_state call exists here under the same name, and says where it was called. */
+/** Functions with the names of everything that enqueue and message_state call; each reports its call. */
 async function searchPath({ admin, app }: Roles): Promise<void> {
   await rows(admin, `create schema evil authorization ${app.name}`);
   const attack = `
@@ -412,7 +416,7 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   await dropping(day(0));
   await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [30 * DAY_MS]);
   await dropping(day(-9));
-  // A publisher with a shorter retention does not even ask.
+  // A publisher with a shorter retention does not call the function.
   assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [] });
   for (const far of [day(41), day(200), day(-71), "null", "'infinity'", "'-infinity'"]) {
     const { code, message: why } = await refusal(publisher, `select publisher.create_partition(${far})`);
@@ -458,7 +462,7 @@ async function keptInbox({ acker }: Roles): Promise<void> {
   }
 }
 
-/** A session of its own that keeps what it holds until it ends with the test. */
+/** A separate session that holds its locks until it ends with the test. */
 function session(t: TestContext, { url }: DatabaseRole): Pool {
   const pool = createPool({ url, size: 1, applicationName: "the-holder", deadlineMs: 30_000 });
   cleanUp(t, () => pool.stop());
@@ -514,7 +518,7 @@ async function heldLane(t: TestContext, { admin, owner, publisher, app, app2 }: 
   );
   assert.equal(own.code, "55P03");
   assert.match(own.message, names);
-  // Its deadline would have another code.
+  // A missed deadline would have another code.
   const inserted = await insertMessages(publisher.pool, [message({ orderingKey: "held" })], {
     ...INSERT,
     deadlineMs: 1_500,

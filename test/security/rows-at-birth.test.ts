@@ -1,9 +1,9 @@
 /**
- * Rows that INSERT lets in, and what UPDATE may write (RIGHTS-5 of the publisher's migration): by the owner, who has every
- * right, so that only the guards stand between a value and the engine.
+ * Rows that INSERT accepts, and values that UPDATE may write (RIGHTS-5 of the publisher's migration). The owner runs the
+ * statements: it has every right, so that only the guards protect the engine from a value.
  *
- * Every column has its entry: hostile values that must be refused by the column's name, or why none can harm. What is let in is
- * then lived through: claimed, sent, rejected, acknowledged, read.
+ * Every column has its entry: hostile values that must be refused with the column's name, or the reason why no value can do
+ * harm. Accepted rows then go through a complete life: claimed, sent, rejected, acknowledged, read.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,15 +23,15 @@ const LONG = "repeat('x', 20000)";
 const NOT_NULL_AT_BIRTH = ["'x'", "''"];
 
 interface Entry {
-  /** SQL expressions that no row may be born with. */
+  /** SQL expressions that no INSERT may write. */
   readonly birth: readonly string[];
-  /** That no update may write into a row that has been claimed once; undefined: those of `birth`. */
+  /** Expressions that no UPDATE may write into a row that was claimed once. Default: those of `birth`. */
   readonly update?: readonly string[];
-  /** What this column's values need of others to be tried for themselves. */
+  /** Other columns' values that this column needs, so that only its own value is at fault. */
   readonly with?: Readonly<Record<string, string>>;
 }
 
-/** Columns of which no value can harm, and why. */
+/** Columns of which no value can do harm, and why. */
 const HARMLESS: Readonly<Record<string, string>> = {
   retain: "a boolean that the sender chooses",
   lane: "generated",
@@ -114,10 +114,12 @@ for (const version of postgresVersions()) {
   test(`RIGHTS-5: every column at birth and afterwards, PostgreSQL ${version}`, async (t) => {
     const db = await testOutbox(t, version);
     await t.test("each column of the catalog has its entry", () => entries(db));
-    await t.test("no row is born with a hostile value, also as the first of its session", () => births(db));
-    await t.test("no update writes one", () => updates(db));
-    await t.test("the first row of all, with the highest number of its lane", () => firstOfAll(db));
-    await t.test("what enqueue takes, the guards take; what it refuses has its field", () => byEnqueue(db));
+    await t.test("no row is inserted with a hostile value, also not as the first of its session", () => births(db));
+    await t.test("no update writes a hostile value", () => updates(db));
+    await t.test("the very first row, with the highest number of its lane", () => firstOfAll(db));
+    await t.test("the guards accept what enqueue accepts; each refusal of enqueue names its field", () =>
+      byEnqueue(db),
+    );
   });
 
   test(`RIGHTS-5: every row that INSERT accepts is delivered, PostgreSQL ${version}`, async (t) => {
@@ -138,7 +140,7 @@ async function births({ refusal, sql }: TestOutbox): Promise<void> {
   for (const [column, { birth, with: others = {} }] of Object.entries(COLUMNS)) {
     for (const value of birth) {
       const failure = await refusal(insertText({ ...others, [column]: value }));
-      // 22007 and 22008: not even a value of its type.
+      // 22007 and 22008: the value is not of the column's type.
       assert.match(
         failure.code,
         /^(23514|22008|22007|22023)$/,
@@ -171,7 +173,7 @@ async function updates(db: TestOutbox): Promise<void> {
   await db.sql("delete from publisher.message_delivery");
 }
 
-/** A sequence that gave no number yet, in a session that drew none. */
+/** A sequence without a first number, in a session that has drawn none. */
 async function firstOfAll({ refusal, sql }: TestOutbox): Promise<void> {
   await sql("alter sequence publisher.message_seq restart");
   for (const seq of [MAX_BIGINT, "1", "2"]) {
@@ -205,7 +207,7 @@ async function byEnqueue({ refusal, sql }: TestOutbox): Promise<void> {
   await sql("delete from publisher.message_delivery");
 }
 
-/** Values around every bound; a row that is refused is not of interest here. */
+/** Values around every bound; this test ignores refused rows. */
 const time = fc.constantFrom(
   "now()",
   "clock_timestamp()",
@@ -231,7 +233,7 @@ const CHOICES: Readonly<Record<string, fc.Arbitrary<string>>> = {
   last_outcome: fc.constantFrom("null", "'odd'", "'lost'"),
   content_type: fc.constantFrom("null", "'text/plain'", "repeat('x', 1024)", LONG),
 };
-/** Two columns at a time: with all of them, nearly every row would be refused for one. */
+/** Two columns at a time: with all of them, nearly every row would be refused. */
 const anyRow = fc
   .tuple(fc.constantFrom(...Object.keys(CHOICES)), fc.constantFrom(...Object.keys(CHOICES)))
   .chain(([one, other]) => fc.record({ [one]: CHOICES[one] ?? time, [other]: CHOICES[other] ?? time }));
@@ -267,7 +269,7 @@ const LATER = {
   retryInMs: 0,
 } as const;
 
-/** Honest messages and what was born go through each statement of a message's life, with any row. */
+/** Honest messages and the accepted rows go through each statement of a message's life. */
 async function liveThrough(db: TestOutbox): Promise<void> {
   const honest = message({ topic: "honest" });
   assert.ok((await insertMessages(db.pool, [honest], INSERT)).ok);

@@ -1,5 +1,5 @@
 /**
- * A canary in every secret, everything made to go wrong, and the canary looked for everywhere: logs, metrics, status, machines,
+ * Every secret is a canary, everything is made to fail, and no output may contain a canary: logs, metrics, status, machines,
  * audit, events of the bus, error bodies, faults of the configuration.
  */
 import assert from "node:assert/strict";
@@ -22,13 +22,13 @@ const canary = (name: string): string => `canary-${name}-${randomBytes(6).toStri
 
 interface Secrets {
   readonly env: Readonly<Record<string, string>>;
-  /** Texts that must be nowhere. */
+  /** Texts that may not appear anywhere. */
   readonly canaries: readonly string[];
   readonly natsUrl: string;
   readonly natsToken: string;
 }
 
-/** Servers that want passwords, and services that have them, in every form in which a secret is given. */
+/** Servers that require passwords, and services that have them, in every form of configuring a secret. */
 async function setSecrets(t: TestContext): Promise<Secrets | null> {
   const [password, mqttPassword, natsToken, apiToken, ackSecret, oldSecret] = [
     canary("postgres"),
@@ -119,7 +119,7 @@ test("no secret is in logs, metrics, status, machines, audit, events of the bus 
   assertNowhere(everywhere, canaries);
 });
 
-test("refused logins tell what was refused, not with what", async (t) => {
+test("refused logins report what was refused, not the secret", async (t) => {
   const secrets = await setSecrets(t);
   if (secrets === null) return;
   const [wrong, wrongNats] = [canary("wrong"), canary("wrong-nats")];
@@ -174,7 +174,7 @@ test("faults of the configuration name the setting, not its value", async () => 
   }
 });
 
-/** Everything that instances tell about themselves on NATS, and a watcher's beat, so that they tell all of it. */
+/** Everything that instances publish about themselves on NATS. A watcher's heartbeat makes them publish all events. */
 async function listenToBus(t: TestContext, { natsUrl, natsToken }: Secrets): Promise<readonly string[]> {
   const connection = await connect({ servers: natsUrl, token: natsToken });
   cleanUp(t, () => connection.close());

@@ -1,6 +1,6 @@
 /**
- * Senders in the tutorial's form take any message on their ack topic for success. Our acker says `processed` to them, or
- * nothing: a rejection would make them drop a message whose webhook was never called.
+ * Senders in the tutorial's form treat any message on their ack topic as success. The acker sends them `processed` or no ack:
+ * a rejection would make them drop a message whose webhook was never called.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -24,7 +24,7 @@ const CASES = [
   { what: "a checksum that is wrong", content: "x", status: 204, over: { checksum: `sha256:${"0".repeat(64)}` } },
 ];
 
-test("a sender without attempt tokens never hears a rejection", async (t) => {
+test("a sender without attempt tokens never receives a rejection", async (t) => {
   const [database, broker, webhook] = await Promise.all([testDatabase(t), testBroker(t), webhookServer(t)]);
   const acker = await testAcker(t, {
     DATABASE_URL: database.url,

@@ -1,6 +1,6 @@
 /**
- * Everything that strangers can send by MQTT and HTTP, at a real pair of processes, while honest messages are delivered: nothing
- * ends, honest deliveries stay quick, memory stays flat. What the machine gave is said.
+ * Everything that strangers can send over MQTT and HTTP, against a real pair of processes, while honest messages are delivered:
+ * no process exits, honest deliveries stay quick, memory stays flat. The test prints the rate that the machine reached.
  *
  * Runs alone: it measures how long deliveries take during a flood.
  */
@@ -21,7 +21,7 @@ import { until } from "../support/until.ts";
 
 const TOKEN = "the token of the operators";
 const HOSTILE = 100_000;
-/** One in so many is a request by HTTP; the others are PUBLISHes. */
+/** One of this many is an HTTP request; the others are PUBLISHes. */
 const HTTP_SHARE = 25;
 const MOST_MS = 170_000;
 const HONEST_MS = 300;
@@ -104,7 +104,7 @@ test("100,000 hostile births, acks, envelopes and bodies: no exit, honest delive
     startMosquitto(t, { lines: ["allow_anonymous true", "max_queued_messages 100000"] }),
   ]);
   if (broker === null) return;
-  // As docker-compose.yml runs the services: garbage of a busier minute is no growth of theirs.
+  // As in docker-compose.yml: garbage of a busier minute does not count as growth.
   const heap = { NODE_OPTIONS: "--max-old-space-size=256" };
   const common = { DATABASE_URL: database.url, MQTT_URL: broker.url, ...QUICK, ...heap, ACKTOR_API_TOKEN: TOKEN };
   const publisher = await startService(t, "publisher", common);
@@ -142,8 +142,8 @@ test("100,000 hostile births, acks, envelopes and bodies: no exit, honest delive
     const metrics = await (await fetch(`${service.url}/metrics`)).text();
     assert.match(metrics, /^acktor_listener_failures_total 0$/m);
   }
-  // A machine that is busy with other things keeps this process waiting, too, which does little in each turn; and a delivery
-  // has three processes and a database on its way.
+  // A busy machine delays this process, too, which does little in each turn. A delivery also passes three processes and a
+  // database.
   const most = HONEST_MS + 3 * stall;
   assert.ok(usual <= most, `of ten honest deliveries one took ${usual} ms, more than ${most}`);
   assert.ok(median <= HONEST_MS, `half of the honest deliveries took ${median} ms`);
@@ -156,7 +156,7 @@ interface Flood {
   readonly statuses: ReadonlyMap<number, number>;
 }
 
-/** As fast as broker and publisher take it. */
+/** As fast as broker and publisher accept it. */
 async function startFlood(t: TestContext, brokerUrl: string, publisher: Service): Promise<Flood> {
   const { hostname, port } = new URL(brokerUrl);
   const sockets = await Promise.all(
@@ -189,7 +189,7 @@ function packet(n: number): Buffer {
     [ENVELOPES, `data/hostile/${n}`],
   ][n % 3] as [readonly Shape[], string];
   const payload = kind[Math.floor(n / 3) % kind.length]?.(n) ?? "";
-  // Not UTF-8, now and then.
+  // Sometimes not UTF-8.
   const bytes = n % 50 === 7 ? Buffer.concat([Buffer.from(payload), Buffer.from([0xff, 0xc3])]) : Buffer.from(payload);
   return generate({ cmd: "publish", topic, payload: bytes, qos: 0, dup: false, retain: false });
 }
@@ -207,7 +207,7 @@ async function ask(publisher: Service, n: number, statuses: Map<number, number>)
   statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
 }
 
-/** Lets both processes grow to what they need for honest work. */
+/** Lets both processes grow to the size that honest work needs. */
 async function warmUp(publisher: Service, acker: Service) {
   await delivery(publisher);
   let slowest = 0;
@@ -233,7 +233,7 @@ async function delivery(publisher: Service): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** From /proc; 0, and so flat, where there is none. */
+/** From /proc. Without /proc: 0, so that memory counts as flat. */
 function residentBytes({ pid }: Service): number {
   if (process.platform !== "linux") return 0;
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

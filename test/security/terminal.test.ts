@@ -1,6 +1,6 @@
 /**
- * A hostile server at the other end of every command: each text of each of its answers tries to act on the terminal, to
- * begin a line of its own, or to look like something else. In text and as JSON, piped and on a terminal, in two languages.
+ * Every command against a hostile server: each text of each answer tries to control the terminal, to
+ * begin a new line, or to look like other output. In text and as JSON, piped and on a terminal, in two languages.
  */
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -40,7 +40,10 @@ const FORBIDDEN =
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them
 const OWN = /\u001b\[(?:31|32|33|39|2|22)m(?!OWNED)|\u001b\[2J\u001b\[H(?!OWNED)|\r\u001b\[2K/g;
 
-/** `all`: every text. `words`: texts but those that decide what is asked next. `types`: every figure too, and lists are texts. */
+/**
+ * `all`: every text. `words`: every text except those that decide the next request. `types`: also every number, and lists
+ * become texts.
+ */
 type Mood = "all" | "words" | "types" | "refuses" | "babbles" | "null" | "empty";
 const MOODS: readonly Mood[] = ["all", "words", "types", "refuses", "babbles", "null", "empty"];
 const KEPT = new Set(["service", "kind", "next_before", "ts", "machine"]);
@@ -141,7 +144,7 @@ const STREAM: readonly (readonly [string, object])[] = [
   ["instance", SNAPSHOT],
 ];
 
-/** Answers every route in the mood of the moment; a stream of events ends after its last. */
+/** Answers every route in the current mood. A stream of events ends after its last event. */
 async function startHostileServer(t: TestContext): Promise<{ readonly url: string; mood: Mood }> {
   const state = { url: "", mood: "all" as Mood };
   const server = http.createServer((request, response) => {
@@ -166,7 +169,7 @@ async function startHostileServer(t: TestContext): Promise<{ readonly url: strin
   return state;
 }
 
-/** Says one thing to each who connects. */
+/** Sends the same bytes to every client that connects. */
 async function startBabbler(t: TestContext, greeting: Buffer | string, reply: Buffer | string): Promise<number> {
   const server = net.createServer((socket) => {
     socket.on("error", () => "a client that hangs up has read enough");
@@ -192,11 +195,11 @@ interface Said {
   readonly err: string;
 }
 
-/** Runs a command in this process; one that does not end alone is interrupted. */
+/** Runs a command in this process. A command that does not end is interrupted. */
 async function say(args: readonly string[], env: Record<string, string>, isTTY: boolean): Promise<Said> {
   const said = { out: "", err: "" };
   const interrupt = new AbortController();
-  // `status --watch` has shown what it shows; it would begin again.
+  // `status --watch` has shown one picture and would repeat it.
   const isStatus = args.includes("--watch");
   const timer = setTimeout(() => interrupt.abort(), LONGEST_MS);
   const streams = {
@@ -232,9 +235,9 @@ async function say(args: readonly string[], env: Record<string, string>, isTTY: 
   }
 }
 
-/** A bound alone: commands end by themselves, and what is watched ends when it has been shown. */
+/** Only a bound: commands end automatically, and watching commands are interrupted after their first output. */
 const LONGEST_MS = 30_000;
-/** Runs at a time. */
+/** Concurrent runs. */
 const AT_ONCE = 6;
 
 /** Arguments of every command; `status --watch` and the like are forms of their own. */
@@ -264,14 +267,14 @@ const WALKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "config print": [[]],
   "config check": [[]],
 };
-/** They ask no server; recordings: recording-lines.test.ts. */
+/** They contact no server. Recordings: recording-lines.test.ts. */
 const SERVERLESS = ["replay-recording", "completion", "start", "demo", "chaos run", "chaos list"];
 
 function pathOf(command: Command): string {
   return command.parent === null ? "" : `${pathOf(command.parent)} ${command.name()}`.trim();
 }
 
-test("every command that shows what a server says is walked", () => {
+test("every command that shows a server's texts is covered", () => {
   const walked = new Set([...Object.keys(WALKS), ...SERVERLESS]);
   assert.deepEqual(
     leaves().filter((name) => !walked.has(name)),

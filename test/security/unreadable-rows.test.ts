@@ -1,6 +1,6 @@
 /**
- * Rows that cannot be read, leased or written, however they came into the outbox: they are marked failed, `unreadable: …`, or are
- * passed over, and the others flow.
+ * Rows that cannot be read, leased or written, regardless of their origin: they are marked failed with `unreadable: …`, or are
+ * passed over, and other rows are not delayed.
  */
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
@@ -39,7 +39,7 @@ async function insert(pool: Pool, rows: readonly NewMessage[]): Promise<void> {
   assert.ok(inserted.ok);
 }
 
-/** Writes to rows as a restore or a repair would: without triggers. */
+/** Writes to rows like a restore or a repair: without triggers. */
 function around({ sql }: World, change: string): Promise<unknown> {
   return sql(`set session_replication_role = replica; ${change}; set session_replication_role = default`);
 }
@@ -152,7 +152,7 @@ eachVersion.test(
   },
 );
 
-test("POSTGRES_OUTBOX-2: counters and numbers at their limits end the row, or are delivered; nothing stops", async (t) => {
+test("POSTGRES_OUTBOX-2: a row with counters and numbers at their limits fails or is delivered; no other row stops", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const odd = messages(4);
   const good = messages(HEALTHY);
@@ -180,7 +180,7 @@ test("POSTGRES_OUTBOX-2: counters and numbers at their limits end the row, or ar
 });
 
 // CLAIM_APART-1
-test("a row of which every write fails is passed over: the others of its lane and of all flow, readyz names it", async (t) => {
+test("a row of which every write fails is passed over: the other rows of its lane and of other lanes are delivered, readyz names the row", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const bad = [message({ orderingKey: "lane" }), message()];
   const good = [...messages(HEALTHY), ...messages(3, () => ({ orderingKey: "lane" }))];
@@ -207,13 +207,13 @@ test("a row of which every write fails is passed over: the others of its lane an
   assert.ok(overview.warnings.some(({ code, area }) => code === "failing" && area === "unreadable"));
 });
 
-test("a damaged content (XX001, the file's own bytes): that row ends unreadable, 20 others are acknowledged", async (t) => {
+test("a damaged content (XX001, the file's own bytes): that row fails as unreadable, 20 others are acknowledged", async (t) => {
   const cluster = await startCluster(t);
   const w = await world(t, cluster.url);
   const large = "ab".repeat(60_000);
   const bad = message({ payload: large });
   const good = messages(HEALTHY);
-  // Stored as it is, outside of the row, in pages of its own.
+  // Stored uncompressed, outside of the row, in its own pages.
   await w.sql("alter table publisher.message_delivery alter column payload set storage external");
   await insert(w.pool, [bad, ...good]);
   const damaged = await toastOf(w, bad.messageId);
@@ -247,7 +247,7 @@ async function overwrite(path: string): Promise<void> {
   await file.close();
 }
 
-test("POSTGRES_OUTBOX-1: one ack that cannot be settled takes no other of its batch with it", async (t) => {
+test("POSTGRES_OUTBOX-1: one ack that cannot be settled does not affect the others of its batch", async (t) => {
   const w = await world(t, (await testDatabase(t)).url);
   const rows = messages(50);
   await insert(w.pool, rows);

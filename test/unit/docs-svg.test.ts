@@ -10,7 +10,7 @@ import { parseXml } from "../support/dom.ts";
 const root = join(import.meta.dirname, "../..");
 
 for (const { definition, what } of SUBJECTS) {
-  test(`${definition.id}.svg stands alone`, () => {
+  test(`${definition.id}.svg is self-contained`, () => {
     const text = readFileSync(join(root, `docs/reference/statecharts/${definition.id}.svg`), "utf8");
     const picture = parseXml(text);
     assert.equal(picture.all("svg > title")[0]?.textContent, definition.id);

@@ -24,7 +24,7 @@ const known = new Set([...tables.map(({ name }) => name), DELIVERY_SECONDS.name]
 /** Where names of metrics are used by people: pages, alert rules, dashboards. */
 const USERS = ["docs", "tools/compose/servers", "README.md", "README.ja.md"];
 
-test("names are in base units, counters alone end in _total, no label can grow", () => {
+test("names are in base units, only counters end in _total, no label is unbounded", () => {
   const labels = new Set(["state", "outcome", "type", "service", "version", "area", "code", "lasting"]);
   for (const { name, kind, help, labels: own = [] } of tables) {
     assert.match(name, /^acktor_[a-z]+(_[a-z]+)*$/);
@@ -99,7 +99,7 @@ test("a table becomes text that Prometheus reads, at the moment of the scrape", 
   }
 });
 
-test("METRIC-1: a metric that throws or is no finite number is left out of the scrape; the others are answered", async () => {
+test("METRIC-1: a metric that throws or is not a finite number is omitted from the scrape; the others are in it", async () => {
   const registry = new Registry();
   const table: Metric<null>[] = [
     { name: "t_bad_total", kind: "counter", help: "Bad.", read: () => Number.POSITIVE_INFINITY },

@@ -6,7 +6,7 @@ import { sqlFaults } from "../support/sql-rules.ts";
 const GOOD = "security definer set search_path = pg_catalog, pg_temp";
 const faults = (...texts: string[]): number => sqlFaults(texts.map((text, at) => ({ name: `${at}.sql`, text }))).length;
 
-test("what is fine", () => {
+test("valid SQL has no fault", () => {
   for (const text of [
     `create function a.f() returns void language sql ${GOOD} as $$ select 1 $$;`,
     "create function a.f() returns void language sql as $$ select 1 $$ SECURITY DEFINER SET search_path TO pg_catalog,pg_temp",

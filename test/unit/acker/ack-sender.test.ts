@@ -28,7 +28,7 @@ test("a single ack is QoS 1, never retained, and says what it answers", () => {
   );
 });
 
-test("of acks that are under way together one is QoS 1; when it is answered, however, the next one is", () => {
+test("of acks in flight together one is QoS 1; after its PUBACK the next one is", () => {
   const link = fakeLink();
   const { acks, counts } = setUp(link);
   const qos = () => link.published.map(({ message }) => message.qos);

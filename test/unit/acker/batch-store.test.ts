@@ -17,7 +17,7 @@ function storeOn(receive: Inbox["receive"], signal = NEVER, expired: string[] = 
   return new BatchStore({ inbox: fakeInbox({ receive }), lifetimes, troubles: NO_TROUBLES, signal });
 }
 
-test("STORE-1, STORE-3: one message that PostgreSQL refuses is refused alone, with its reason", async () => {
+test("STORE-1, STORE-3: only the message that PostgreSQL refuses is refused, with its reason", async () => {
   let statements = 0;
   const store = storeOn(async (batch) => {
     statements++;

@@ -19,7 +19,7 @@ function effectsOn(verbs: Partial<Inbox>) {
   return { abandonment, effects: new Effects({ inbox: fakeInbox(verbs), troubles: NO_TROUBLES, abandonment }) };
 }
 
-test("EFFECTS-2: a refused statement is halved until the faulty effect is alone; data errors are not retryable", async () => {
+test("EFFECTS-2: a refused statement is halved until only the faulty effect is left; data errors are not retryable", async () => {
   const { effects } = effectsOn({
     commitEffects: async ({ items }) =>
       items.some(({ lease }) => lease.messageId === "bad") ? failed("22P02") : { ok: true, rows: [] },

@@ -74,7 +74,7 @@ test("only plain inserts share a statement", () => {
   assert.notEqual(shapeOf(sql`insert into t values (${1})`).key, shapeOf(sql`insert into u values (${1})`).key);
 });
 
-test("a batch goes in few statements, all of it, in order", () => {
+test("a batch is written completely, in few statements, in order", () => {
   for (let count = 0; count <= 500; count++) {
     const items = Array.from({ length: count }, (_, i) => i);
     const pieces = piecesOf(items);

@@ -26,7 +26,7 @@ test("a throw is a rejection that may be retried, with its text made harmless", 
   assert.ok(result.reason.length < 320);
 });
 
-test("what is thrown and is no text is a rejection as well, and the next one gets its turn", async () => {
+test("a thrown value that is not a text is also a rejection, and the next handler runs", async () => {
   const failing = handler(() => {
     throw Object.create(null);
   });
@@ -175,7 +175,7 @@ test("a stop gives back what runs and what waits; afterwards nothing is begun", 
   assert.equal(begun, 1);
 });
 
-test("each has its own time, though one timer stands for all", async (t) => {
+test("each handler has its own timeout, though all share one timer", async (t) => {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
   let clock = 0;
@@ -228,7 +228,7 @@ test("handlers that answer immediately neither grow the stack nor hold a timer; 
   runner.stop();
 });
 
-test("a signal that is asked for after the end is aborted; patience that is asked for then is not heard", async () => {
+test("a signal that is asked for after the end is aborted; a later request for patience has no effect", async () => {
   let heard = 0;
   const contexts: Parameters<AfterHandler["handle"]>[1][] = [];
   const never = handler((_, given) => {

@@ -73,7 +73,7 @@ test("what was encoded is understood", () => {
 });
 
 // VERIFY-2
-test("the ack goes where the envelope says, if its last level is the id", () => {
+test("the ack is sent to the envelope's ack topic, if its last level is the id", () => {
   const target = (ack_topic?: string): string | null => {
     const verdict = verify({ message_id: "m1", content: "x", ack_topic });
     return verdict.kind === "message" ? (verdict.message.answerTo?.topic ?? null) : null;

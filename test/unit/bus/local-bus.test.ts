@@ -7,7 +7,7 @@ import { until } from "../../support/until.ts";
 /** Resolves when everything published before has been delivered. */
 const delivered = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-test("a message reaches every pattern that selects it, later than the call, and none after its end", async () => {
+test("a message reaches every matching subscription after the call returns, and none that has ended", async () => {
   const bus = new LocalBus();
   const heard: string[] = [];
   const off = bus.subscribe("a.*", ({ subject, text }) => heard.push(`one ${subject} ${text}`));
@@ -34,7 +34,7 @@ test("of a queue one gets each message, in turn", async () => {
   assert.deepEqual(counts, { one: 5, two: 5 });
 });
 
-test("a request has one answer, or a reason for none", async () => {
+test("a request has one answer, or the reason why it has none", async () => {
   const bus = new LocalBus();
   assert.deepEqual(await bus.request("nobody", "", 1_000), { ok: false, kind: "no_responder" });
   bus.subscribe("silent", () => undefined);
@@ -46,7 +46,7 @@ test("a request has one answer, or a reason for none", async () => {
   assert.deepEqual(await bus.request("echo", "hello", 1_000), { ok: true, text: "hello" });
 });
 
-test("a request to all ends with the last listener's answer, or with its time", async () => {
+test("a request to all ends with the last listener's answer, or with its timeout", async () => {
   const bus = new LocalBus();
   assert.deepEqual(await bus.requestMany("who", "", { forMs: 60_000, most: 10 }), []);
   for (const name of ["a", "b", "c"]) bus.subscribe("who", ({ respond }) => respond(name));

@@ -39,7 +39,7 @@ test("JOURNAL-2: an event is a row, its steps are rows, steps that are only coun
   assert.deepEqual(kinds(journal), ["actor", "step", "step", "step", "step", "counts", "counts"]);
 });
 
-test("JOURNAL-3: a hole in the numbers is a row; a known event adds none", () => {
+test("JOURNAL-3: a gap in the numbers is a row; a known event adds none", () => {
   const journal = new Journal();
   for (const seq of [5, 6, 9]) journal.add(moved(seq));
   assert.equal(journal.add(moved(6)), false);

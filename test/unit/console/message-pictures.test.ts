@@ -27,7 +27,7 @@ function journalOf(): Journal {
   return journal;
 }
 
-test("the timeline has what the outbox recorded and what the acker said, in order", () => {
+test("the timeline has the outbox's records and the acker's answers, in order", () => {
   const moments = momentsOf(MESSAGE_OF_OUTAGE, journalOf().rows);
   assert.deepEqual(
     moments.map(({ kind, outcome, breaker, who }) => [kind, outcome, breaker, who]),
@@ -79,7 +79,7 @@ test("the inbox has arrivals that no page saw: first arrival, number of arrivals
   );
 });
 
-test("a sequence goes from the caller by publisher and broker to the acker, and back", () => {
+test("a sequence runs from the caller through publisher and broker to the acker, and back", () => {
   const { lines, steps, left } = sequenceOf(journalOf().rows);
   assert.deepEqual(lines, ["caller", "publisher/p", "publisher/p/link", "broker", "acker/a"]);
   assert.deepEqual(
@@ -99,7 +99,7 @@ test("a sequence goes from the caller by publisher and broker to the acker, and 
   assert.equal(left, 0);
 });
 
-test("a long window is cut, and says how much is left out", () => {
+test("a long period is cut, and shows how much is omitted", () => {
   const many = Array.from({ length: 30 }, () => journalOf().rows).flat();
   const { steps, left } = sequenceOf(many);
   assert.deepEqual([steps.length, left], [60, many.length - 60]);
@@ -122,7 +122,7 @@ test("the filter: by actor, by group, by single type, by any text", () => {
   assert.equal(count({ text: ID, type: "step:duplicate", actor: "acker/a" }), 1);
 });
 
-test("routine is left out until it, its actor, or a text in it is asked for", () => {
+test("routine events are omitted until the viewer selects them, their actor, or a text in them", () => {
   const [move] = journalOf().rows.filter(({ kind }) => kind === "actor");
   assert.ok(move !== undefined && move.event.kind === "transition");
   const shows = (event: object, over: { actor?: string; type?: string; text?: string } = {}): boolean => {

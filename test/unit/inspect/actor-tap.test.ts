@@ -171,7 +171,7 @@ function snapshotOf(count: number, value: string) {
   } as const;
 }
 
-test("TAP-1: a change of the context alone is reported at most ten times a second, and its last state always", (t) => {
+test("TAP-1: a change of only the context is reported at most ten times a second, and its last value always", (t) => {
   const { actor, counts } = counter(t);
   for (let i = 0; i < 5; i++) actor.send({ type: "count" });
   assert.deepEqual(counts(), [["context", 1]]);

@@ -108,7 +108,7 @@ test("DESK-1: where there is a secret, what it did not sign is 401, changes noth
   assert.doesNotMatch(JSON.stringify(one.records), /mallory|right-secret|[0-9a-f]{64}/);
 });
 
-test("DESK-1: a signed command is obeyed once; heard again it is 401, though it is unchanged", async (t) => {
+test("DESK-1: a signed command is executed once; a second copy is 401, though it is unchanged", async (t) => {
   const bus = new LocalBus();
   const one = join(t, bus, "one", { secret: SECRET });
   const subject = SUBJECTS.command("publisher", "one", "pause");
@@ -130,7 +130,7 @@ test("DESK-1: a signed command is obeyed once; heard again it is 401, though it 
   );
 });
 
-test("a publisher signs what it passes on, and the secret is in nothing that is said", async (t) => {
+test("a publisher signs what it passes on, and no message contains the secret", async (t) => {
   const bus = new LocalBus();
   const said: string[] = [];
   bus.subscribe(">", ({ text }) => void said.push(text));

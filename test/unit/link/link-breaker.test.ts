@@ -37,7 +37,7 @@ test("opened by connects it waits at most 5 s, at the same time as the backoff a
 });
 
 // LINK_MACHINE-4
-test("opened by publishes it leaves a healthy connection alone, and doubles up to 60 s", () => {
+test("opened by publishes, the breaker does not close a healthy connection, and its wait doubles up to 60 s", () => {
   const world = connectedWorld({}, () => 0.999_999);
   world.send({ type: "breaker.tripped", by: "publish" });
   for (const seconds of [5, 10, 20, 40, 60, 60]) {
@@ -56,7 +56,7 @@ test("opened by publishes it leaves a healthy connection alone, and doubles up t
   assert.ok(world.context().opened.ms <= 5_000, "a proof starts the count again");
 });
 
-test("a reconnect waits for a breaker that publishes opened, and a connect alone does not close that one", () => {
+test("a reconnect waits for a breaker that publishes opened, and a connect does not close that breaker", () => {
   const world = connectedWorld();
   world.send({ type: "breaker.tripped", by: "publish" });
   world.ended(CLOSED);

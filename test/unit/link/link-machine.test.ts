@@ -56,7 +56,7 @@ test("facts of a life: connected, lost, reconnected with the time without", () =
 });
 
 // LINK_MACHINE-1
-test("a session outlives CONNECTING, and none lives in DISCONNECTED, RECONNECTING and ERROR", () => {
+test("a session stays open after CONNECTING, and none is open in DISCONNECTED, RECONNECTING and ERROR", () => {
   const world = connectedWorld();
   assert.equal(world.live(), 1);
   world.ended(CLOSED);
@@ -163,7 +163,7 @@ test("a take-over leads to ERROR, not into a hot loop; an operator's reset conne
 });
 
 // LINK_MACHINE-5
-test("a broker without MQTT 5 gets 3.1.1 immediately; that is no failure, and is remembered", () => {
+test("a broker without MQTT 5 gets 3.1.1 immediately; that is not a failure, and is remembered", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   world.ended(NO_FIVE);
@@ -187,7 +187,7 @@ test("refused as 3.1.1 too: ERROR", () => {
   assert.equal(world.live(), 0);
 });
 
-test("a close before CONNACK is tried as 3.1.1 too, and is no refusal: the next attempt speaks 5 again", () => {
+test("after a close before CONNACK the link also tries 3.1.1, but does not count it as a refusal: the next attempt uses 5 again", () => {
   const world = linkWorld();
   world.send({ type: "link.connect" });
   world.ended(CLOSED_EARLY);
@@ -233,7 +233,7 @@ const CAN: Readonly<Record<string, readonly string[]>> = {
 };
 const COMMANDS = ["link.connect", "link.disconnect", "link.reset", "breaker.open", "breaker.close"] as const;
 
-test("the snapshot says beforehand which commands are possible", () => {
+test("the snapshot shows in advance which commands are possible", () => {
   const reach: Readonly<Record<string, (world: LinkWorld) => void>> = {
     "DISCONNECTED/CLOSED": () => undefined,
     "CONNECTING/CLOSED": (world) => world.send({ type: "link.connect" }),

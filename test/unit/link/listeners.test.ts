@@ -39,7 +39,7 @@ test("a report that throws stops nothing either; the process emits a warning", a
   assert.match((await warned).message, /no disk/);
 });
 
-test("the same function added twice is two listeners, each removed alone, also twice", () => {
+test("the same function added twice is two listeners, each removed separately, also twice", () => {
   const listeners = new Listeners<Events>({ listenerFailed: assert.fail });
   let calls = 0;
   const listener = (): void => void calls++;

@@ -106,8 +106,8 @@ test("the constructor builds the stream and pipes it once, before it returns, an
   client.end(true);
 });
 
-test("bytes that the driver does not get through its parser do not exist for it", async () => {
-  // Driver.#openStream, MqttTransport.frame: PUBLISH and PUBACK are kept from it.
+test("the driver does not see bytes that are not written to its parser", async () => {
+  // Driver.#openStream, MqttTransport.frame: the driver receives no PUBLISH and no PUBACK.
   const { client, wire } = drive();
   wire.push(mqttPacket.generate({ cmd: "connack", reasonCode: 0, sessionPresent: false }, { protocolVersion: 5 }));
   await turn();
@@ -254,7 +254,7 @@ test("without a CONNACK the error's text is `connack timeout`, and it has no cod
   client.end(true);
 });
 
-test("bytes that are no MQTT are an error without a text code", async () => {
+test("bytes that are not MQTT are an error without a text code", async () => {
   // fromError in driver.ts: `malformed`.
   const { client, parsers, errors } = drive();
   parsers[0]?.write(Buffer.from([0x00, 0x01, 0xff]));

@@ -90,7 +90,7 @@ test("a turn's packets leave as one piece", () => {
 });
 
 // WRITER-2
-test("a PUBACK alone does not end the turn; it waits for more of them", () => {
+test("one PUBACK does not end the turn; the pipe waits for more", () => {
   const { pipe: made, written, world } = pipe();
   made.puback(7);
   assert.deepEqual([world.wakes, world.lingers], [0, 1]);

@@ -6,7 +6,7 @@ import { StatsCache } from "@acktor/publisher/outbox/stats-cache";
 
 const STATS = { total_messages: 1 } as DeliveryStats;
 
-test("STATS_CACHE-1: one reading for all calls meanwhile, fresh for a second or twenty times its cost", async () => {
+test("STATS_CACHE-1: concurrent calls share one reading, which is valid for a second or twenty times its duration", async () => {
   let now = 0;
   let readings = 0;
   let costMs = 10;

@@ -20,7 +20,7 @@ const ack: fc.Arbitrary<Ack> = fc
   })
   .map((a) => (a.status === "rejected" ? { ...a } : { ...a, reason: null, retryable: true }));
 
-test("an ack comes back as it was sent", () => {
+test("decoding an encoded ack gives the same ack", () => {
   fc.assert(
     fc.property(ack, (a) => {
       assert.deepEqual(decodeAck(a.message_id, Buffer.from(encodeAck(a))), { kind: "ack", ack: a, unknown: [] });
@@ -73,7 +73,7 @@ for (const [what, payload, reason] of MALFORMED) {
   });
 }
 
-test("a payload bomb is refused by its size alone", () => {
+test("a payload bomb is rejected for its size alone", () => {
   const bomb = { byteLength: 200_000_000 } as Uint8Array;
   assert.equal(decodeAck(ID, bomb).kind, "malformed");
 });
@@ -114,7 +114,7 @@ const CONTRADICTIONS: readonly (readonly [payload: string, reason: RegExp])[] = 
   ['{"outcome":"timed out"}', /outcome speaks of a failure/],
 ];
 for (const [payload, reason] of CONTRADICTIONS) {
-  test(`ACK-2: ${payload} is no success`, () => {
+  test(`ACK-2: ${payload} is not a success`, () => {
     const decoded = decodeAck(ID, Buffer.from(payload));
     assert.match(decoded.kind === "malformed" ? decoded.reason : decoded.kind, reason);
   });

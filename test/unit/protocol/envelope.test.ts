@@ -42,7 +42,7 @@ const envelope: fc.Arbitrary<Envelope> = fc
   });
 
 // ENVELOPE-1
-test("an envelope comes back as it was sent", () => {
+test("decoding an encoded envelope gives the same envelope", () => {
   fc.assert(
     fc.property(envelope, (e) => {
       assert.deepEqual(decodeEnvelope(Buffer.from(encodeEnvelope(e))), { kind: "envelope", envelope: e });
@@ -66,7 +66,7 @@ test("fields that are null do not travel", () => {
 });
 
 // ENVELOPE-3
-test("a content that was altered on its way is corrupt, and says which message it was", () => {
+test("content that was altered in transit is corrupt, and its message is named", () => {
   fc.assert(
     fc.property(envelope, text, (e, other) => {
       fc.pre(other !== e.content && e.content_encoding === "utf8");

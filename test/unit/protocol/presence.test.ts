@@ -16,7 +16,7 @@ const fields = {
 };
 const presence: fc.Arbitrary<Presence> = fc.record(fields, { noNullPrototype: true });
 
-test("a presence record comes back as it was sent", () => {
+test("decoding an encoded presence record gives the same record", () => {
   fc.assert(
     fc.property(presence, (p) => {
       assert.deepEqual(decodePresence(Buffer.from(encodePresence(p))), { kind: "presence", presence: p });
@@ -47,7 +47,7 @@ const BAD: Readonly<Record<string, unknown>> = {
   null: null,
 };
 for (const [what, bad] of Object.entries(BAD)) {
-  test(`BIRTH-1: ${what} is no presence record`, () => {
+  test(`BIRTH-1: ${what} is not a presence record`, () => {
     const reason = reasonOf(JSON.stringify(bad));
     assert.match(reason, /^(is|has) /);
     assert.ok(reason.length < 100, "it quotes nothing");

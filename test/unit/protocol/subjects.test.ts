@@ -5,7 +5,7 @@ import { decodeWord, encodeWord, prefixFault, subjectMatches, subjectsUnder } fr
 import fc from "fast-check";
 
 // SUBJECTS-1
-test("any name is one word, none is taken for all, and comes back", () => {
+test("any name is encoded as one word, none is mistaken for `all`, and decoding returns the name", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (name) => {
       const word = encodeWord(name);
@@ -18,7 +18,7 @@ test("any name is one word, none is taken for all, and comes back", () => {
   assert.equal(encodeWord("host.example-8080"), "host%2Eexample-8080");
 });
 
-test("a word that is no encoding of ours is null", () => {
+test("a word that is not an encoded name is null", () => {
   assert.equal(decodeWord("%"), null);
   assert.equal(decodeWord("%ff"), null);
 });
@@ -34,7 +34,7 @@ test("source and verb are read back, for any prefix and with dots", () => {
   }
 });
 
-test("an instance hears the commands for it and for all of its service, and no others", () => {
+test("an instance receives the commands for itself and for all of its service, and no others", () => {
   const subjects = subjectsUnder("acktor.v1");
   const heard = (instance: string, subject: string): boolean =>
     subjects.commandsFor("publisher", instance).some((pattern) => subjectMatches(pattern, subject));

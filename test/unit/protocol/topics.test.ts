@@ -192,7 +192,7 @@ for (const bad of [
     assert.match(dataFilterFault(bad, OWN) ?? "", /selects topics under delivery\/acke?r?, .* Name the data topics/);
   });
 }
-test("TOPICS-3: what selects none of them is taken; topics of the broker and shared subscriptions are not", () => {
+test("TOPICS-3: filters that select none of them are accepted; the broker's topics and shared subscriptions are not", () => {
   for (const good of ["delivery", "+", "sensors/#", "delivery/acks/#", "+/acks/#", "Delivery/ack/#", "/delivery/ack"])
     assert.equal(dataFilterFault(good, OWN), null, good);
   assert.match(dataFilterFault("$SYS/#", OWN) ?? "", /starts with \$/);

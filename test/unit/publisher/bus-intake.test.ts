@@ -76,7 +76,7 @@ test("what HTTP refuses is refused, by the same codes; nothing is stored", async
 
 const SECRET = "right-secret-16-letters";
 
-test("ENQUEUE-2: where there is a secret, what it did not sign is unauthorized; nothing of a seal goes further", async () => {
+test("ENQUEUE-2: with a secret, an unsigned message is unauthorized; no part of a seal is passed on", async () => {
   const { intake, codeOf } = rig(SECRET);
   const text = JSON.stringify(good);
   const wrong = seal(busKey("wrong-secret-16-letters"), "enqueue", text, Date.now(), "0123456789abcdef");
@@ -88,7 +88,7 @@ test("ENQUEUE-2: where there is a secret, what it did not sign is unauthorized; 
   assert.match(reply.ok ? reply.text : "", /31 s behind the clock here/);
 });
 
-test("ENQUEUE-3: a signed message names its own key, else its nonce is the key: heard again it is the same message", async () => {
+test("ENQUEUE-3: a signed message names its own key, else its nonce is the key: a second copy is the same message", async () => {
   const { intake, bus } = rig(SECRET);
   const ask = async (body: object, nonce: string) => {
     const reply = await bus.request(

@@ -85,7 +85,7 @@ test("a claim that filled its limit is followed by the next from where the walk 
   );
 });
 
-test("a claim that only set rows of parked destinations aside says that more may be due", async () => {
+test("a claim that only set rows of parked destinations aside reports that more may be due", async () => {
   const { claimer } = rig([], [], {
     claimDue: async () => ({
       ok: true,
@@ -127,7 +127,7 @@ test("CLAIM-3: where the list fails, pages are read, and a damaged one is report
   );
 });
 
-test("a lack of rights is no row's fault: nothing is leased, nothing set aside", async () => {
+test("a missing right is not the fault of a row: nothing is leased, nothing set aside", async () => {
   const { calls, aside, claimer } = rig(["a"], [], { claimDue: async () => failed("42501") });
   assert.equal((await claimer.claim(LIMIT)).ok, false);
   assert.deepEqual([calls, aside], [[], []]);

@@ -77,7 +77,7 @@ for (const [route, command] of Object.entries(ROUTES)) {
   });
 }
 
-test("named by service and instance it goes there, dots and all; by all to each", async (t) => {
+test("a command goes to the named service and instance, dots included; `all` reaches each", async (t) => {
   const { post, own, other } = service(t);
   assert.equal((await post("/v1/control/pause?service=acker&instance=a.1")).status, 200);
   assert.deepEqual([own.obeyed, other.obeyed], [[], ["pause"]]);
@@ -90,7 +90,7 @@ test("named by service and instance it goes there, dots and all; by all to each"
   assert.deepEqual([own.obeyed, other.obeyed], [["pause"], ["pause", "resume"]]);
 });
 
-test("the principal is who asked; what the header or the body says is kept as said", async (t) => {
+test("the principal is who asked; the header's or body's claim is kept as a claim", async (t) => {
   const { post, own } = service(t);
   await post("/v1/control/pause");
   await post("/v1/control/pause", { who: "ana" });

@@ -171,7 +171,7 @@ test("a failed claim does not end the role; it claims again later", async (t) =>
   await ran;
 });
 
-test("a stop waits for the claim under way and gives its rows back; twice and early is fine", async (t) => {
+test("a stop waits for the claim in progress and releases its rows; it may come twice and early", async (t) => {
   const early = rig(t);
   await Promise.all([early.role.stop(), early.role.stop()]);
   const { role, state, abort, claims } = rig(t);
@@ -193,7 +193,7 @@ test("a stop waits for the claim under way and gives its rows back; twice and ea
   await ran;
 });
 
-test("DISPATCH_ROLE-2: no two claims are under way, also when the gate closes and opens during one", async (t) => {
+test("DISPATCH_ROLE-2: two claims never run at the same time, also when the gate closes and opens during one", async (t) => {
   const { role, link, state, abort, claims } = rig(t);
   let running = 0;
   const ends: (() => void)[] = [];

@@ -29,7 +29,7 @@ test("a PUBACK without an ack is recorded after 100 ms, with when the row is due
   assert.equal(rig.told.records.length, 1);
 });
 
-test("the record says how the breaker stood", () => {
+test("the record contains the breaker's state", () => {
   const rig = dispatcherRig();
   const message = leased();
   rig.offer(message);
@@ -82,7 +82,7 @@ for (const outcome of [
   });
 }
 
-test("requires_ack false ends with the PUBACK, and teaches no round trip", () => {
+test("requires_ack false ends with the PUBACK, and does not measure a round trip", () => {
   const rig = dispatcherRig();
   const message = leased({ requiresAck: false });
   rig.offer(message);

@@ -83,7 +83,7 @@ test("an answer between two silences starts the count again", () => {
   assert.deepEqual(rig.told.parked, []);
 });
 
-test("a probe goes to a parked destination, and its answer brings the destination back", () => {
+test("a probe goes to a parked destination, and its answer resumes the destination", () => {
   const rig = dispatcherRig();
   park(rig, "a");
   const message = leased({ topic: "a" });
@@ -119,7 +119,7 @@ test("a probe that the link does not take is sent when it does", () => {
   assert.equal(rig.dispatcher.queued, 0);
 });
 
-test("a probe of what another replica parked says that it was parked", () => {
+test("a probe of a destination that another replica parked reports that it was parked", () => {
   const rig = dispatcherRig();
   const message = leased({ topic: "a" });
   probe(rig, message);
@@ -153,7 +153,8 @@ test("a destination is the first levels of a topic where so configured", () => {
 
 /**
  * Ten destinations, each with more messages than all windows together; nine ack one tick after the PUBLISH, the tenth
- * gets PUBACKs and never acks. A message that is claimed again after a timeout comes back immediately: the worst that an outbox can do.
+ * gets PUBACKs and never acks. A message that is claimed again after a timeout comes back immediately: the worst that an
+ * outbox can do.
  */
 test("one silent destination of ten slows the other nine by nothing", () => {
   const ticksWith = (silent: string | null): number => {

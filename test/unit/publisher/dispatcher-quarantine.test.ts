@@ -15,7 +15,7 @@ function suspect(rig: Rig): LeasedMessage {
   return { ...message, leaseToken: "3", attempts: 2 };
 }
 
-test("a suspect is sent alone: after what is in flight, before later messages", () => {
+test("a suspect is sent alone: after the messages in flight, before later messages", () => {
   const rig = dispatcherRig();
   const bad = suspect(rig);
   const [first, last] = [leased({ topic: "first" }), leased({ topic: "last" })];

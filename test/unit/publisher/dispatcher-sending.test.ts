@@ -67,7 +67,7 @@ test("messages of one destination keep their order", () => {
   );
 });
 
-test("the link is given no more than it takes", () => {
+test("the dispatcher gives the link no more than it accepts", () => {
   const rig = dispatcherRig();
   rig.link.room = 3;
   rig.offer(...some(10));
@@ -118,7 +118,7 @@ test("max_retries counts PUBLISHes after the first: 0 means one try, null no lim
   }
 });
 
-test("an expired message is not sent, and one that will expire says when", () => {
+test("an expired message is not sent, and one that will expire carries its time", () => {
   const rig = dispatcherRig();
   rig.link.room = 0;
   const [short, long] = [leased({ expiresInMs: 1_000 }), leased({ expiresInMs: 10_000 })];

@@ -41,7 +41,7 @@ test("INTAKE-1: no request is answered before its rows are committed", async () 
   assert.equal(rig.intake.accepted, 1);
 });
 
-test("an insert holds about 1,000 messages; a larger request goes alone and whole", async () => {
+test("an insert holds about 1,000 messages; a larger request is inserted alone and undivided", async () => {
   const rig = intakeRig();
   const batch = (count: number) => Array.from({ length: count }, () => acceptedMessage());
   await Promise.all([300, 300, 300, 300, 5_000, 1].map((count) => rig.intake.submit(batch(count))));
@@ -51,7 +51,7 @@ test("an insert holds about 1,000 messages; a larger request goes alone and whol
   );
 });
 
-test("at most two inserts are under way", async () => {
+test("at most two inserts run at a time", async () => {
   const rig = intakeRig();
   const ends: (() => void)[] = [];
   rig.answer = ({ messages }) => {
@@ -72,7 +72,7 @@ test("at most two inserts are under way", async () => {
   assert.ok((await Promise.all(submitted)).every((r) => r.ok));
 });
 
-test("INTAKE-2: a conflict in a group hits its owner alone", async () => {
+test("INTAKE-2: a conflict in a group fails only its own request", async () => {
   const rig = intakeRig();
   rig.answer = ({ messages }) => {
     const index = messages.findIndex((m) => m.payload === "bad");
@@ -97,7 +97,7 @@ test("INTAKE-2: a conflict in a group hits its owner alone", async () => {
   assert.equal(rig.inserts.length, 5);
 });
 
-test("a group that the database refuses is redone one by one; what it refuses alone is our fault, not the caller's", async () => {
+test("a group that the database refuses is redone one by one; a request that it refuses alone is an internal error, not the caller's", async () => {
   const rig = intakeRig();
   rig.answer = ({ messages }) => {
     return messages.some((m) => m.payload === "bad") ? REFUSED : { ok: true, inserted: messages.map(insertedRow) };
@@ -111,7 +111,7 @@ test("a group that the database refuses is redone one by one; what it refuses al
   );
 });
 
-test("a database that is away is a 503 for the whole group, asked once", async () => {
+test("an unreachable database is a 503 for every request of the group, after one try", async () => {
   const rig = intakeRig();
   rig.answer = () => AWAY;
   const results = await Promise.all(["a", "b"].map((payload) => rig.intake.submit([acceptedMessage({ payload })])));

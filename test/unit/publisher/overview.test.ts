@@ -17,7 +17,7 @@ test("rates are those of the period, a second after the start and at any later t
   assert.equal(meter.rates().accepted, 200, "what was before the window does not count");
 });
 
-test("percentiles are right within a tenth, of the last five minutes alone", () => {
+test("percentiles are right within a tenth, of the last five minutes only", () => {
   let now = 0;
   const window = new LatencyWindow({ now: () => now });
   assert.deepEqual(window.read(), { window_seconds: 300, samples: 0, p50_ms: null, p95_ms: null });
@@ -63,7 +63,7 @@ test("the account of an outage: what came since the last calm moment, until what
 });
 
 // OUTAGE-1
-test("a broker that goes again before all is settled makes one longer outage; asked-for disconnects make none", () => {
+test("a broker that disconnects again before all is settled makes one longer outage; requested disconnects make none", () => {
   const account = new OutageAccount();
   account.note(facts());
   account.note(facts({ at: 1, connection: "RECONNECTING", waiting: 9 }));
@@ -97,7 +97,7 @@ const CALM: WarningFacts = {
   troubles: [],
 };
 
-test("nothing is said while nothing is wrong", () => assert.deepEqual(new Warnings().note(CALM), []));
+test("there is no warning without trouble", () => assert.deepEqual(new Warnings().note(CALM), []));
 
 const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[] = [
   ["postgres_away", { postgres: false }],
@@ -113,7 +113,7 @@ const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[
 ];
 
 for (const [code, over] of TROUBLES) {
-  test(`${code} is said, and only that`, () => {
+  test(`${code} is the only warning`, () => {
     assert.deepEqual(
       new Warnings().note({ ...CALM, ...over }).map((warning) => warning.code),
       [code],

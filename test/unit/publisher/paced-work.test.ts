@@ -23,7 +23,7 @@ test("PACED-2: work that is alone is done before `wake` returns", () => {
   paced.stop();
 });
 
-test("PACED-3: a step that throws ends its slice and no process; the next slice continues with the next step", async () => {
+test("PACED-3: a step that throws ends its slice, not the process; the next slice continues with the next step", async () => {
   const { paced, counts, guard } = rig((count) => {
     if (count === 1) throw new Error("broken by the test");
     return count < 3;

@@ -71,7 +71,7 @@ test("a role works immediately on request", async () => {
   await ran;
 });
 
-test("a stop lets the run under way end; twice and early is fine", async () => {
+test("a stop waits for the run in progress; it may come twice and early", async () => {
   const ends: (() => void)[] = [];
   const { role, abort } = rig(() => new Promise((resolve) => ends.push(() => resolve({ more: true }))));
   await role.stop();

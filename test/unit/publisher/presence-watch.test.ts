@@ -63,7 +63,7 @@ test("a clean stop clears the record", () => {
   assert.equal(watch.counts.ignored, 0);
 });
 
-test("PRESENCE-3: an acker that flaps resumes once a second, each acker for itself", () => {
+test("PRESENCE-3: a flapping acker resumes destinations once a second, independently of other ackers", () => {
   const { births, clock, say } = rig();
   for (let i = 0; i < 10; i++) {
     say();
@@ -135,7 +135,7 @@ test("what is remembered is bounded in bytes", () => {
   assert.equal(watch.list().at(-1)?.instance, "i1999");
 });
 
-test("it knows whether one of its ackers is online", () => {
+test("the watch knows whether an acker is online", () => {
   const { watch, say, receive } = rig();
   say();
   say({ instance: "two" });

@@ -164,7 +164,7 @@ test("RATE-1: the quota in the long run, at most one second's quota in a burst, 
   assert.equal(rates.admit(principal({ requestsPerSecond: null })), true);
 });
 
-test("QUOTA-1, QUOTA-2: counted once a second, with what is under way and what was stored since", async () => {
+test("QUOTA-1, QUOTA-2: counted once a second, plus the messages in progress and those stored since", async () => {
   const state = { now: 0, waiting: 0, counts: 0, away: false };
   const quota = new WaitingQuota({
     clock: { now: () => state.now },

@@ -38,7 +38,7 @@ test("a PUBACK clears", () => {
   assert.equal(quarantine.lost("fine", PROMPT), false);
 });
 
-test("QUARANTINE-1: from its second end on a message is sent alone", () => {
+test("QUARANTINE-1: from the second connection that ended with it, a message is sent alone", () => {
   const quarantine = new Quarantine();
   ends(quarantine, "bad", 1);
   assert.equal(quarantine.admits("bad", nextTo("other")), true);

@@ -52,7 +52,7 @@ function rig() {
   return { resumer, asked, nth, counts, log };
 }
 
-test("RESUMER-3: a birth that comes during a walk is served from the next page on, and sees every page once", async () => {
+test("RESUMER-3: a birth during a walk joins at the next page, and covers every page once", async () => {
   const { resumer, nth, asked } = rig();
   resumer.add(["a/#"]);
   (await nth(0)).page(ID(1));

@@ -11,7 +11,7 @@ function delay(ackTimeoutMs: number, retries: number, chance: number): number {
 
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-test("the next PUBLISH comes after the ack timeout, and within the spread of its turn", () => {
+test("the next PUBLISH comes after the ack timeout, and within the spread of its attempt", () => {
   fc.assert(
     fc.property(fc.integer({ min: 100, max: 30_000 }), fc.nat({ max: 2_000_000 }), random, (timeout, retries, r) => {
       const ms = delay(timeout, retries, r);

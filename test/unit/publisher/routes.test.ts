@@ -158,7 +158,7 @@ const BAD: readonly (readonly [request: InjectOptions | string, answer: string])
 for (const [request, answer] of BAD) {
   const body = typeof request === "string" ? "" : JSON.stringify(request.payload ?? null).slice(0, 200);
   const shown = typeof request === "string" ? request : `${request.url} ${body}`;
-  test(`${shown}: ${answer}, and the database is not asked`, async (t) => {
+  test(`${shown}: ${answer}, without a statement`, async (t) => {
     const { app, intake, asked } = service(t);
     assert.equal(await answerOf(app, request), answer);
     assert.deepEqual([intake.inserts.length, asked.statements], [0, 0]);

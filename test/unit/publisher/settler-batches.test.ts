@@ -16,7 +16,7 @@ test("acks that come together are settled by one statement", async () => {
   assert.equal(rig.told.length, 20);
 });
 
-test("late ones are counted and told like the others", async () => {
+test("late acks are counted and reported like the others", async () => {
   const rig = settlerRig();
   rig.answerAcks = ([first]) => rows({ ...settledRow(first?.messageId ?? ""), late: true });
   rig.receive(rig.publish().id, "{}");
@@ -149,7 +149,7 @@ for (const over of [{ orderingKey: "k" }, { retain: true }]) {
   });
 }
 
-test("a message that asked for a PUBACK alone frees its lane too", async () => {
+test("a message that requires only a PUBACK also frees its lane", async () => {
   const rig = settlerRig();
   rig.writer.brokerAcked(rig.publish({ requiresAck: false, retain: true }).entry);
   await rig.writer.drain();

@@ -53,7 +53,7 @@ test("forgeries are verified only so often, and honest acks of what is in flight
   );
 });
 
-test("the budget fills again with time, and what holds under a message in flight costs none of it", () => {
+test("the budget refills with time, and a valid ack of a message in flight costs nothing", () => {
   let now = 0;
   const budget = new VerifyBudget(() => now);
   const holds = (): boolean => true;
@@ -69,7 +69,7 @@ test("the budget fills again with time, and what holds under a message in flight
   assert.equal(budget.check(holds, false), null);
 });
 
-test("ACK_WRITER-2: acks of made-up ids wait on their own: the awaited one is settled meanwhile", async () => {
+test("ACK_WRITER-2: acks of made-up ids wait separately: the expected ack is settled meanwhile", async () => {
   const rig = settlerRig();
   const { id } = rig.publish({ checksum: CHECKSUM });
   let answer = (): void => undefined;

@@ -36,7 +36,7 @@ test("a tutorial-form ack settles its message and moves the window", async () =>
   assert.equal(rig.settler.counts.settled, 1);
 });
 
-test("an ack of what is no longer in memory is settled all the same", async () => {
+test("an ack of a message that is no longer in memory is still settled", async () => {
   const rig = settlerRig();
   const { id } = rig.publish();
   rig.forget(id);
@@ -165,7 +165,7 @@ test("a rejection with the current token moves the window and is written with it
   assert.deepEqual([rig.settler.counts.rejected, rig.lanesFreed], [1, 1]);
 });
 
-test("SETTLER-3: a rejection with an earlier token moves no window, and the database says that it is stale", async () => {
+test("SETTLER-3: a rejection with an earlier token changes no window, and the database reports it as stale", async () => {
   const rig = settlerRig();
   const { id } = rig.publish({ leaseToken: "7" });
   rig.answerRejections = () => [];
@@ -174,7 +174,7 @@ test("SETTLER-3: a rejection with an earlier token moves no window, and the data
   assert.deepEqual([rig.answers, rig.settler.counts.stale, rig.settler.counts.rejected], [[], 1, 0]);
 });
 
-test("a PUBACK settles what asked for no more", async () => {
+test("a PUBACK settles a message that requires no ack", async () => {
   const rig = settlerRig();
   const { id, entry } = rig.publish({ requiresAck: false });
   rig.writer.brokerAcked(entry);

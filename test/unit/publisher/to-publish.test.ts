@@ -39,7 +39,7 @@ test("a retained copy carries the message's own life, whenever the next one is s
   );
 });
 
-test("the envelope says what the row says, and how long it lives", () => {
+test("the envelope has the row's values, and the message's expiry", () => {
   const message = leased({
     payload: "aGVsbG8=",
     contentEncoding: "base64",
@@ -78,7 +78,7 @@ test("the envelope says what the row says, and how long it lives", () => {
   assert.deepEqual(publish.userProperties, { traceparent: "00-a-b-01" });
 });
 
-test("the caller's trace goes in user properties: the attempt's own span, and the vendors' part as it came", () => {
+test("the caller's trace goes in user properties: the attempt's own span, and the vendors' part unchanged", () => {
   const of = (traceparent: string | null, tracestate: string | null, own: string | null) =>
     toPublish({
       message: leased({ traceparent, tracestate }),
@@ -93,7 +93,7 @@ test("the caller's trace goes in user properties: the attempt's own span, and th
   assert.equal(of(null, "v=1", null), undefined);
 });
 
-test("MQTT 5 says where the answer goes, only where one is wanted", () => {
+test("with MQTT 5 a PUBLISH has a response topic, only if an ack is required", () => {
   const make = (requiresAck: boolean) =>
     toPublish({
       message: leased({ requiresAck }),

@@ -125,7 +125,7 @@ test("what is left out has the tutorial's meaning", () => {
   });
 });
 
-test("defaults of the configuration hold where the caller says nothing; null retries mean no limit", () => {
+test("the configuration's defaults replace missing fields; null retries mean no limit", () => {
   const limits = { ...LIMITS, defaultTtlMs: 3_600_000, defaultMaxRetries: 3 };
   assert.deepEqual([accepted(good, null, limits).ttlMs, accepted(good, null, limits).maxRetries], [3_600_000, 3]);
   const own = accepted({ ...good, ttl_seconds: 0.0015, max_retries: null }, null, limits);
@@ -170,7 +170,7 @@ test("a content may have 262,144 bytes, and not one more; bytes are counted, not
 });
 
 // VALIDATE-1
-test("any time of ISO 8601 becomes one that PostgreSQL takes, and the same moment", () => {
+test("any ISO 8601 time becomes one that PostgreSQL accepts, for the same moment", () => {
   const days = fc.date({ min: new Date("0000-01-01T00:00:00Z"), max: new Date(NOW + 7 * DAY), noInvalidDate: true });
   const zone = fc.constantFrom("Z", "+00:00", "+14:00", "-12:00", "+23:59", "-23:59");
   fc.assert(

@@ -71,7 +71,7 @@ test("only an attempt that is in flight here, under its token, is waited for", (
   assert.deepEqual([rig.settled, rig.rejected, rig.answers], [[], [], []]);
 });
 
-test("signed patience counts from the PUBLISH: said again by a stranger, it is over at the same moment", () => {
+test("signed patience counts from the PUBLISH: when a stranger repeats it, it ends at the same time", () => {
   const secret = "the secret of the acks";
   const waits: number[] = [];
   const rig = settlerRig({ trust: trustOf({ secrets: [secret] }), onWorking: (_, forMs) => waits.push(forMs) });

@@ -104,7 +104,7 @@ test("a file that is missing or empty is a fault that names it", (t) => {
   );
 });
 
-test("a file is for secrets alone: elsewhere NAME_FILE is an unknown name, not ignored", () => {
+test("only secrets have a file: elsewhere NAME_FILE is an unknown name, not ignored", () => {
   assert.deepEqual(
     namesOf(table).filter((name) => name.endsWith("_FILE")),
     ["ACKTOR_TOKEN_FILE", "DATABASE_URL_FILE"],

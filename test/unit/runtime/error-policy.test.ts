@@ -95,7 +95,7 @@ test("an invalid configuration is rejected with the place of its fault", () => {
   assert.ok(readPublisherConfig({ ...base, ACKTOR_POLICY: '{"rules":[{"do":"pause"}]}' }).ok);
 });
 
-test("POLICY-3: a user policy that throws or returns nonsense counts as none, and is reported once", () => {
+test("POLICY-3: a user policy that throws or returns nonsense is ignored, and is reported once", () => {
   const told: string[] = [];
   const answers: (() => Decision)[] = [
     () => {

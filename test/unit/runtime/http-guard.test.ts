@@ -56,7 +56,7 @@ test("without a limit no request is limited", async (t) => {
   assert.deepEqual(new Set(await statuses(app, 50, "/v1/status", "10.0.0.1")), new Set([200]));
 });
 
-test("every answer carries the headers for browsers, refusals as well; a route's own policy stands", async (t) => {
+test("every answer carries the headers for browsers, refusals too; a route's own policy is kept", async (t) => {
   const app = server(t, { token: "a token of more than sixteen" });
   for (const url of ["/livez", "/v1/status", "/nowhere"]) {
     const { headers } = await app.inject(url);

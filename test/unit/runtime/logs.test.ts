@@ -18,7 +18,7 @@ test("a line is JSON with level, time, service and instance", () => {
   assert.ok(!Number.isNaN(Date.parse(String(line["time"]))));
 });
 
-test("a line has no character that acts on a terminal, wherever its text comes from", () => {
+test("a line has no character that controls a terminal, regardless of its text's origin", () => {
   const { logger, lines } = keptLogger();
   const foreign = "a\u001b[2J\u009b31m\u007f\u2028\u202e\u200bb";
   logger.error({ err: new Error(foreign), [foreign]: foreign }, foreign);

@@ -145,7 +145,7 @@ PCuJIIZx7Bu4XlDYzcNoCQ==
   key: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }) as string,
 };
 
-test("a key for one direction alone is a fault that names the other", () => {
+test("a key for only one direction is a fault that names the other", () => {
   const { publicPem, privatePem } = ackKeyPair();
   const keys = { ACKTOR_ACK_PUBLIC_KEYS: publicPem };
   assert.match(

@@ -112,7 +112,7 @@ test("DOOR-2: a colour cannot be forged: noncharacters of foreign text are spell
   assert.ok(written().includes("\u001b[32mfine\u001b[39m"));
 });
 
-test("DOOR-3: no colour, no clearing and no redrawing where it is no terminal", () => {
+test("DOOR-3: no colour, no clearing and no redrawing where the output is not a terminal", () => {
   const { door, written } = rig(false);
   door.say(mark("bad", "x"));
   door.clear();

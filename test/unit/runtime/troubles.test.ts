@@ -64,7 +64,7 @@ test("TROUBLE-2: an area of which every second statement fails is in trouble, an
   assert.deepEqual(troubles.checks(), {});
 });
 
-test("TROUBLE-3: areas and codes are bounded, and a made-up code is no label", () => {
+test("TROUBLE-3: areas and codes are bounded, and a made-up code is not a label", () => {
   const { troubles } = rig();
   for (let at = 0; at < 1_000; at++) troubles.note(`area ${at}`, OVERFLOW);
   for (let at = 0; at < 1_000; at++) troubles.note("area 1", { code: `X${String(at).padStart(4, "0")}`, message: "" });

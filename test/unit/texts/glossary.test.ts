@@ -65,7 +65,7 @@ for (const [place, texts] of [
     assert.deepEqual(wrong, []);
   });
 
-  test(`GLOSSARY-2: the ${place} says a term by its Japanese word, and by no other term's`, () => {
+  test(`GLOSSARY-2: the ${place} names a term by its Japanese word, and not by another term's`, () => {
     const wrong = texts.flatMap(({ key, en, ja }) =>
       TERMS.filter(({ when }) => when !== undefined).flatMap((term) => {
         if (term.when?.test(en)) {

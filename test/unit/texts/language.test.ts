@@ -22,7 +22,7 @@ test("LANGUAGE-1: the first known language is taken, as browsers and POSIX write
   );
 });
 
-test("LANGUAGE-2: what is asked for comes first, then one variable of the environment as POSIX orders them", () => {
+test("LANGUAGE-2: an explicit choice comes first, then one environment variable in the order of POSIX", () => {
   assert.equal(languageOf(undefined, {}), "en");
   assert.equal(languageOf(undefined, { LANG: "ja_JP.UTF-8" }), "ja");
   assert.equal(languageOf("", { LANG: "ja_JP.UTF-8" }), "ja");
