@@ -31,6 +31,7 @@ const COMMANDS = [
   "/v1/principals",
 ];
 
+// HTTP_GUARD-3
 test("a page of another site changes nothing: with or without a body, under any content type", async (t) => {
   const { publisher, ask, host } = await setScene(t);
   const port = new URL(publisher.url).port;

@@ -1,6 +1,8 @@
 /** The small parts of the embedded default: tables, the stack, the log file, the plan. */
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -58,6 +60,29 @@ test("LOGFILE-1: a full log file is replaced, and the previous one is kept", asy
     String(sizes),
   );
   assert.doesNotMatch(await readFile(file, "utf8"), /dropped/);
+});
+
+test("LOGFILE-2: a full disk costs log lines only, and the lost lines are counted when there is room", async (t) => {
+  const file = path.join(await temporaryFolder(t), "log");
+  const log = openLogFile(file);
+  let isFull = true;
+  const write = fs.writeSync.bind(fs) as (...args: unknown[]) => number;
+  t.mock.method(fs, "writeSync", (...args: unknown[]) => {
+    if (isFull) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    return write(...args);
+  });
+  syncBuiltinESMExports();
+  try {
+    log.write("lost\n");
+    log.write("lost, too\n");
+    isFull = false;
+    log.write("kept\n");
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    log.close();
+  }
+  assert.equal(await readFile(file, "utf8"), '{"level":"warn","message":"2 log lines could not be written"}\nkept\n');
 });
 
 test("START-1: npm start without settings starts embedded servers on the standard ports", () => {

@@ -89,6 +89,7 @@ function addRefusals(app: FastifyInstance, { gate, allowedHosts, refusals }: Gua
     if (route !== undefined && UNLIMITED.has(route)) return;
     // HTTP_GUARD-2: the matched route, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats as well.
     const isApi = (route ?? request.url).startsWith("/v1");
+    // HTTP_GUARD-3
     const fault =
       originFault(request, hosts, isApi) ?? (isApi ? await gate.admit(request) : null) ?? typeFault(request);
     if (fault === null) return;

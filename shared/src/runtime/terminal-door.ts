@@ -92,6 +92,7 @@ export class TerminalDoor {
 
   #colour(number: number): string {
     const style = STYLES[number >> 1];
+    // DOOR-3
     return style === undefined || !this.isTerminal ? "" : `\u001b[${CODES[style][number % 2]}m`;
   }
 }

@@ -48,7 +48,7 @@ type Kind = "say" | "answer";
 
 /** @param secret ACKTOR_NATS_SECRET, or ACKTOR_API_TOKEN where it is not set */
 export function busKey(secret: string): KeyObject {
-  return createSecretKey(createHmac("sha256", secret).update(LABEL).digest());
+  return createSecretKey(createHmac("sha256", secret).update(LABEL).digest()); // SEAL-1
 }
 
 /** @param time milliseconds since 1970 */

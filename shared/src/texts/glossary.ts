@@ -15,9 +15,9 @@ import { TROUBLE_TERMS } from "./terms-of-trouble.ts";
 export interface Term {
   readonly word: Bilingual;
   readonly meaning: Bilingual;
-  /** Words that are not used for it. English: whole words, any case. */
+  /** Words that are not used for it. English: whole words, any case. GLOSSARY-1 */
   readonly not?: Partial<Readonly<Record<Language, readonly string[]>>>;
-  /** The English use of the term. */
+  /** The English use of the term. GLOSSARY-2 */
   readonly when?: RegExp;
   /** Japanese forms, one of which stands for `when`; left out: `word.ja` alone. */
   readonly forms?: readonly string[];
