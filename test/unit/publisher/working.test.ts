@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeAck, encodeAck } from "@acktor/shared/protocol/ack";
-import { dispatcherRig, PUBACK, TICK_MS } from "../../support/dispatcher-rig.ts";
+import { dispatcherRig, PUBACK } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
 import { plainAck, signed, trustOf } from "../../support/proof.ts";
 import { settlerRig } from "../../support/settler-rig.ts";
@@ -48,9 +48,27 @@ test("a request for patience before the record, or while it is written, is in th
   rig.dispatcher.postpone(second, 20_000);
   assert.equal(rig.told.records.length, 2);
   rig.confirm();
-  rig.pass(TICK_MS);
   assert.equal(rig.told.records[2]?.messageId, during.messageId);
-  assert.equal(rig.told.records[2]?.nextInMs, 20_000 - TICK_MS);
+  assert.equal(rig.told.records[2]?.nextInMs, 20_000);
+  rig.confirm();
+  rig.pass(1_000);
+  assert.equal(rig.told.records.length, 3, "once");
+});
+
+test("patience for an attempt that is over moves nothing", () => {
+  const rig = dispatcherRig();
+  const message = leased();
+  rig.offer(message);
+  rig.settle(message.messageId, PUBACK);
+  rig.pass(150);
+  rig.confirm();
+  const entry = rig.inFlight(message.messageId);
+  assert.ok(entry);
+  rig.ack(message.messageId);
+  rig.dispatcher.postpone(entry, 10_000);
+  rig.pass(11_000);
+  assert.equal(rig.told.records.length, 1);
+  assert.equal(rig.dispatcher.counts.ackTimeouts, 0);
 });
 
 test("only an attempt that is in flight here, under its token, is waited for", () => {

@@ -27,10 +27,9 @@ export class AttemptRecorder {
     this.#parts = parts;
   }
 
-  /** True for an attempt whose record is to be written now: its ack did not come first, or its due time has moved. */
+  /** True for an attempt whose record is to be written now, because its ack did not come first. */
   isDue(attempt: InFlight, now: number): boolean {
-    if (attempt.state === "AWAITING_ACK") return now - attempt.pubackAt >= RECORD_AFTER_MS;
-    return attempt.state === "RECORDED" && attempt.isStale;
+    return attempt.state === "AWAITING_ACK" && now - attempt.pubackAt >= RECORD_AFTER_MS;
   }
 
   /** The broker has acked them. */

@@ -78,6 +78,7 @@ export class Dispatcher {
     const common = { ...parts, waiting: this.#waiting, quarantine: this.#quarantine, counts: this.counts };
     this.health = new DestinationHealth(common);
     this.#recorder = new AttemptRecorder(parts);
+    parts.book.correctedBy(this.#recorder);
     const all = { ...common, health: this.health, recorder: this.#recorder };
     this.#watch = new AckWatch(all);
     this.#sender = new Sender({ ...all, ends: new PublishEnds(all) });

@@ -9,7 +9,8 @@
  * Invariants:
  *  IN_FLIGHT-1. An open attempt takes one place in its destination's window; it frees the place once, when it closes.
  *  IN_FLIGHT-2. The attempt of a message that is looked up is the latest one; closing an earlier one does not hide it.
- *  IN_FLIGHT-3. An attempt whose due time changes while its record is being written is recorded once more.
+ *  IN_FLIGHT-3. An attempt whose due time changes while its record is being written is recorded once more, immediately: a
+ *     stop that comes before the next tick must not leave the earlier time in the row.
  */
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage } from "../outbox/outbox.ts";
@@ -69,6 +70,11 @@ export interface Turns {
   refresh(destination: Destination): void;
 }
 
+/** Records attempts again whose row has another due time than they. */
+export interface StaleRecords {
+  record(attempts: readonly Attempt[]): void;
+}
+
 /** All states share one shape, so that the engine compiles one access path. Only the book writes its mutable fields. */
 class Entry {
   readonly message: LeasedMessage;
@@ -110,9 +116,16 @@ export interface GivenUp {
 export class InFlightBook {
   readonly #entries = new Map<string, Entry>();
   readonly #turns: Turns;
+  /** Written by `correctedBy`. */
+  #records: StaleRecords | null = null;
 
   constructor(turns: Turns) {
     this.#turns = turns;
+  }
+
+  /** The dispatcher's recorder, which needs the book itself. */
+  correctedBy(records: StaleRecords): void {
+    this.#records = records;
   }
 
   get size(): number {
@@ -164,6 +177,7 @@ export class InFlightBook {
    */
   recorded(attempts: readonly Attempt[], fenced: ReadonlySet<string>): readonly GivenUp[] {
     const givenUp: GivenUp[] = [];
+    const stale: Attempt[] = [];
     for (const attempt of attempts) {
       const entry = attempt as Published as Entry;
       const isFenced = fenced.has(entry.message.messageId);
@@ -171,7 +185,10 @@ export class InFlightBook {
       if (entry.state === "CLOSED") continue;
       if (isFenced) this.close(attempt);
       else entry.state = "RECORDED";
+      if (entry.isStale && entry.state === "RECORDED") stale.push(attempt);
     }
+    // IN_FLIGHT-3
+    if (stale.length > 0) this.#records?.record(stale);
     return givenUp;
   }
 
