@@ -57,20 +57,20 @@ export class Counter implements PeriodicWork {
 export class Retention implements PeriodicWork {
   readonly name = "retention";
   readonly intervalMs = 600_000;
-  readonly #outbox: SweepStore;
+  readonly #outbox: Pick<SweepStore, "makeDays" | "retain">;
   readonly #logger: Logger;
 
-  constructor(outbox: SweepStore, logger: Logger) {
+  constructor(outbox: Pick<SweepStore, "makeDays" | "retain">, logger: Logger) {
     this.#outbox = outbox;
     this.#logger = logger;
   }
 
   async run(): Promise<PeriodicOutput> {
-    const { lockedDays, more } = unwrap(await this.#outbox.retain());
+    const lockedDays = unwrap(await this.#outbox.makeDays());
     if (lockedDays.length > 0) {
       this.#logger.warn({ actor: this.name, days: lockedDays }, "a transaction blocks new partitions; retrying");
     }
-    return { more };
+    return { more: unwrap(await this.#outbox.retain()).more };
   }
 }
 

@@ -87,8 +87,10 @@ export interface SweepStore {
   probe(limit: number): Promise<Outcome<Probed>>;
   /** Publishers of this outbox that are at work, this one included. */
   countReplicas(): Promise<Outcome<number>>;
-  /** Makes the days to come and deletes what is older than the retention, one batch of each kind. */
-  retain(): Promise<Outcome<Retained>>;
+  /** Makes the days to come. @returns those that a transaction keeps from being made, `2026-01-31` */
+  makeDays(): Promise<Outcome<readonly string[]>>;
+  /** Deletes what is older than the retention, one batch of each kind. */
+  retain(): Promise<Outcome<{ readonly more: boolean }>>;
   /** Sums one batch of the tally up. */
   sumUpTally(): Promise<Outcome<{ readonly more: boolean }>>;
 }
@@ -108,12 +110,6 @@ export interface Probed {
   readonly messages: readonly LeasedMessage[];
   /** Destinations that are no longer parked, because no message waits for them. */
   readonly forgotten: readonly string[];
-}
-
-export interface Retained {
-  /** Days that a transaction keeps from being made, `2026-01-31`. */
-  readonly lockedDays: readonly string[];
-  readonly more: boolean;
 }
 
 /** What one claim leased. */

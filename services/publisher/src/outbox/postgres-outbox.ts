@@ -36,7 +36,6 @@ import type {
   Probed,
   Rejection,
   Release,
-  Retained,
   Settled,
 } from "./outbox.ts";
 import { parkMessages } from "./park-messages.ts";
@@ -188,10 +187,13 @@ export class PostgresOutbox implements Outbox {
     return countReplicas(this.#parts.pool, this.#parts.owner);
   }
 
-  async retain(): Promise<Outcome<Retained>> {
+  async makeDays(): Promise<Outcome<readonly string[]>> {
+    const days = await ensurePartitions(this.#parts.pool);
+    return days.ok ? { ok: true, value: days.value.waiting } : days;
+  }
+
+  async retain(): Promise<Outcome<{ readonly more: boolean }>> {
     const { pool, retentionMs } = this.#parts;
-    const days = await ensurePartitions(pool);
-    if (!days.ok) return days;
     const dropped = await dropOldPartitions(pool, retentionMs);
     if (!dropped.ok) return dropped;
     let more = false;
@@ -200,7 +202,7 @@ export class PostgresOutbox implements Outbox {
       if (!purged.ok) return purged;
       more ||= purged.value.more;
     }
-    return { ok: true, value: { lockedDays: days.value.waiting, more } };
+    return { ok: true, value: { more } };
   }
 
   sumUpTally(): Promise<Outcome<{ readonly more: boolean }>> {

@@ -12,7 +12,6 @@ import type {
   Outcome,
   Rejection,
   Release,
-  Retained,
   Settled,
 } from "@acktor/publisher/outbox/outbox";
 import type { Birth } from "@acktor/publisher/outbox/resume-matching";
@@ -124,8 +123,12 @@ export class SimOutbox implements Outbox {
     return this.#value(1);
   }
 
-  retain(): Promise<Outcome<Retained>> {
-    return this.#value({ lockedDays: [], more: false });
+  makeDays(): Promise<Outcome<readonly string[]>> {
+    return this.#value([]);
+  }
+
+  retain() {
+    return this.#value({ more: false });
   }
 
   sumUpTally() {
