@@ -121,23 +121,23 @@ async function transact(
   closing: ClosingStatement,
   signal: AbortSignal,
 ): Promise<TransactionOutcome> {
-  const { sql, line } = connection;
+  const { line } = connection;
   const cut = (): void => destroyConnection(connection); // TRANSACTION-4
   signal.addEventListener("abort", cut, { once: true });
   let isOpen = true;
   const query: TransactionQuery = async (text, params = []) => {
     if (!isOpen) throw new Error("the transaction has ended"); // TRANSACTION-5
-    return (await send(sql, text, params)) as never;
+    return (await send(connection, text, params)) as never;
   };
   try {
-    await send(sql, "begin");
-    const [start] = (await send(sql, `select ${FENCE} as fence`)) as readonly { readonly fence: string }[];
+    await send(connection, "begin");
+    const [start] = (await send(connection, `select ${FENCE} as fence`)) as readonly { readonly fence: string }[];
     await work(query);
     isOpen = false;
-    const closed = await send(sql, closing.text, [...closing.params, start?.fence ?? ""]);
+    const closed = await send(connection, closing.text, [...closing.params, start?.fence ?? ""]);
     // TRANSACTION-2
     if (closed.length === 0) {
-      await send(sql, "rollback");
+      await send(connection, "rollback");
       return { kind: "fenced" };
     }
   } catch (error) {
@@ -148,7 +148,7 @@ async function transact(
   }
   try {
     if (line.destroyed) return { kind: "unavailable", message: "the connection was lost before the commit" };
-    await send(sql, "commit");
+    await send(connection, "commit");
     return { kind: "committed" };
   } catch (error) {
     destroyConnection(connection);
@@ -162,7 +162,7 @@ async function rollBack(connection: Connection, error: Error): Promise<Transacti
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
   const lost = connection.line.destroyed || (code !== undefined && /^(CONNECT|57P|08|E[A-Z]{4,})/.test(code));
   try {
-    if (!lost) await send(connection.sql, "rollback");
+    if (!lost) await send(connection, "rollback");
   } catch {
     destroyConnection(connection);
   }
@@ -173,7 +173,13 @@ async function rollBack(connection: Connection, error: Error): Promise<Transacti
   return { kind: "failed", code: isSqlState ? code : null, message };
 }
 
-async function send(sql: Sql, text: string, params: readonly Param[] = []): Promise<readonly unknown[]> {
+/** TRANSACTION-1: on a connection that never reopens the driver would keep a statement without answering it. */
+async function send(
+  { sql, line }: Connection,
+  text: string,
+  params: readonly Param[] = [],
+): Promise<readonly unknown[]> {
+  if (line.destroyed) throw new Error("the connection was lost");
   const parameters = params as Parameters<Sql["unsafe"]>[1];
   return await sql.unsafe(text, parameters, { prepare: params.length > 0 });
 }
