@@ -3,16 +3,17 @@
  *
  * Invariants:
  *  HMAC-1. The result equals that of `crypto.createHmac`, for every key and text.
+ *  HMAC-2. `matches` reads all 64 digits, wherever the first wrong one is: its time tells nothing about the HMAC.
  *
  * `createHmac` makes an object for each text: 2.6 to 3.5 µs for 220 bytes on Node 20. The two hashes that an HMAC consists
  * of, each by the one-call `crypto.hash`, take 1.2 µs. That needs a padded key of ASCII bytes, because `crypto.hash` takes
  * texts as UTF-8; a secret of other characters, or longer than a block, takes the slow path.
  */
-import { createHmac, createSecretKey, hash, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash } from "node:crypto";
 
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
-const HEX_DIGEST = /^[0-9a-f]{64}$/;
+const HEX_DIGITS = 2 * DIGEST_BYTES;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
@@ -22,8 +23,6 @@ export class HmacKey {
   readonly #inner: string | null;
   /** The key XOR the outer pad, and room for the inner digest. Written by `hex` alone. */
   readonly #outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
-  readonly #given = Buffer.alloc(2 * DIGEST_BYTES);
-  readonly #wanted = Buffer.alloc(2 * DIGEST_BYTES);
 
   /** @param secret as UTF-8 */
   constructor(secret: string) {
@@ -41,12 +40,17 @@ export class HmacKey {
     return hash("sha256", this.#outer, "hex");
   }
 
-  /** Whether `given` is the HMAC of a text as hex; compared in constant time. */
+  /**
+   * Whether `given` is the HMAC of a text, in lower-case hex. HMAC-2
+   *
+   * The loop takes 1.5 µs with the HMAC. `timingSafeEqual` takes 2.5 µs, because it needs both texts in buffers.
+   */
   matches(text: string, given: string): boolean {
-    if (!HEX_DIGEST.test(given)) return false;
-    this.#given.write(given, "latin1");
-    this.#wanted.write(this.hex(text), "latin1");
-    return timingSafeEqual(this.#given, this.#wanted);
+    if (given.length !== HEX_DIGITS) return false;
+    const wanted = this.hex(text);
+    let difference = 0;
+    for (let at = 0; at < HEX_DIGITS; at++) difference |= wanted.charCodeAt(at) ^ given.charCodeAt(at);
+    return difference === 0;
   }
 }
 

@@ -51,6 +51,43 @@ test("HMAC-1: the fast way gives what createHmac gives, for every key and text",
   );
 });
 
+test("HMAC-2: all digits are read when the first one is wrong already", () => {
+  let reads = 0;
+  class Counted extends String {
+    override charCodeAt(at: number): number {
+      reads++;
+      return super.charCodeAt(at);
+    }
+  }
+  const wrong = new Counted("z".repeat(64)) as unknown as string;
+  assert.equal(new HmacKey(NEW).matches("text", wrong), false);
+  assert.equal(reads, 64);
+});
+
+test("one wrong digit at any place of an HMAC is refused, and a malformed signature as well", () => {
+  const hmac = new HmacKey(NEW);
+  const wanted = hmac.hex("text");
+  for (let at = 0; at < wanted.length; at++) {
+    const digit = wanted[at] === "0" ? "1" : "0";
+    assert.equal(hmac.matches("text", wanted.slice(0, at) + digit + wanted.slice(at + 1)), false, `digit ${at}`);
+    // Its low byte is the right digit.
+    const wide = String.fromCharCode(wanted.charCodeAt(at) + 0x100);
+    assert.equal(hmac.matches("text", wanted.slice(0, at) + wide + wanted.slice(at + 1)), false, `wide digit ${at}`);
+  }
+  for (const malformed of [
+    "",
+    wanted.toUpperCase(),
+    `${wanted}0`,
+    `${wanted}\n`,
+    ` ${wanted}`,
+    wanted.slice(0, 63),
+    "z".repeat(64),
+  ]) {
+    assert.equal(hmac.matches("text", malformed), false, JSON.stringify(malformed));
+  }
+  assert.equal(hmac.matches("text", wanted), true);
+});
+
 test("SIGN-1: no two lists of fields give one text; lengths are bytes of UTF-8", () => {
   assert.equal(signedFields("p", ["a", null, "", "é"]), "1:p1:a-0:2:é");
   const fields = fc.array(fc.option(fc.string({ unit: "grapheme", maxLength: 4 })), { maxLength: 4 });
