@@ -61,8 +61,8 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const { config } = read;
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const logger = createLogger("acker", instance, config.LOG_LEVEL, options.logStream);
-  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const tracing = await startTracing({ service: "acker", instance, version: VERSION, endpoint, logger });
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
+  const tracing = await startTracing({ service: "acker", instance, version: VERSION, endpoint, headers, logger });
   // Stable, so that a restarted acker takes over its former connection.
   const clientId = `acktor-acker-${instance}`;
   const common = { config, instance, logger, clientId, clock: options.clock ?? SYSTEM_CLOCK, random: SYSTEM_RANDOM };

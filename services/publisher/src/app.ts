@@ -66,8 +66,8 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const { config } = read;
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
-  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, logger });
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
+  const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, headers, logger });
   const { http, overview, control, controlled, supervised } = assemble({ config, instance, logger, tracing }, options);
   try {
     await http.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });

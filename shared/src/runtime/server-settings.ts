@@ -10,6 +10,7 @@ import {
   list,
   listOf,
   optional,
+  readBy,
   required,
   type Setting,
   secret,
@@ -18,6 +19,7 @@ import {
   url,
   withDefault,
 } from "./config.ts";
+import { readOtlpHeaders } from "./otlp-headers.ts";
 import { certificateFault, privateKeyFault } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
@@ -95,6 +97,13 @@ export const serverSettings = {
     "Receiver of trace spans (OpenTelemetry, OTLP over HTTP). Without it, tracing is off and its code is not loaded.",
     "http://127.0.0.1:4318",
     url("http", "https"),
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: secret(
+    optional(
+      "Headers sent with the spans, for a collector that requires a key: name=value, separated by commas, values percent-encoded.",
+      "authorization=Bearer%20token",
+      readBy(readOtlpHeaders),
+    ),
   ),
   ACKTOR_API_TOKEN: secretText("Bearer token; with it, every /v1 route requires it."),
   ACKTOR_ACK_SECRET: secretText(

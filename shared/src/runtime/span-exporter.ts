@@ -5,10 +5,13 @@
  *  SPAN_EXPORTER-1. At most `MOST_WAITING` spans wait for the collector; further ones are dropped.
  *  SPAN_EXPORTER-2. A batch that the collector did not take is sent again, a batch that it refused is not.
  *  SPAN_EXPORTER-3. A stop takes at most `STOP_MS`.
+ *  SPAN_EXPORTER-4. After a batch that the collector did not take, the next attempt waits for the timer (`EVERY_MS`).
+ *  SPAN_EXPORTER-5. Headers and credentials go to the endpoint alone: no redirect is followed, and no log line has them.
  */
 import { SYSTEM_CLOCK } from "./clock.ts";
 import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
+import { percentDecoded } from "./otlp-headers.ts";
 import type { TracingOptions } from "./tracing.ts";
 
 const MOST_WAITING = 8_192;
@@ -21,7 +24,7 @@ const RETRYABLE = new Set([429, 502, 503, 504]);
 
 export class SpanExporter {
   readonly #url: URL;
-  readonly #headers: Record<string, string> = { "content-type": "application/json" };
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #resource: object;
   readonly #scope: object;
   readonly #logger: Logger;
@@ -30,13 +33,16 @@ export class SpanExporter {
   readonly #closing = new AbortController();
   /** Written by `add` and `#drain`. */
   #waiting: object[] = [];
+  /** The collector did not take the last batch. Written by `#drain` alone. */
+  #isAway = false;
   /** Written by `#export` alone. */
   #exporting: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
 
-  constructor({ service, instance, version, endpoint, logger }: TracingOptions & { readonly endpoint: string }) {
+  constructor(options: TracingOptions & { readonly endpoint: string }) {
+    const { service, instance, version, endpoint, headers, logger } = options;
     this.#url = new URL(`${endpoint.replace(/\/+$/, "")}/v1/traces`);
-    this.#takeCredentials();
+    this.#headers = { ...takeCredentials(this.#url), ...headers, "content-type": "application/json" };
     const named = { "service.name": `acktor-${service}`, "service.instance.id": instance, "service.version": version };
     this.#resource = { attributes: attributesOf(named) };
     this.#scope = { name: "acktor", version };
@@ -48,7 +54,7 @@ export class SpanExporter {
   add(span: object): void {
     if (this.#waiting.length >= MOST_WAITING || this.#stopping !== null) return; // SPAN_EXPORTER-1
     this.#waiting.push(span);
-    if (this.#waiting.length >= BATCH) this.#export();
+    if (this.#waiting.length >= BATCH && !this.#isAway) this.#export(); // SPAN_EXPORTER-4
   }
 
   /** Sends what waits. */
@@ -65,16 +71,6 @@ export class SpanExporter {
     clearTimeout(deadline);
   }
 
-  /** `fetch` refuses a URL with credentials, and its error shows them: they travel as a header. */
-  #takeCredentials(): void {
-    const { username, password } = this.#url;
-    if (username === "" && password === "") return;
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    this.#headers["authorization"] = `Basic ${Buffer.from(credentials).toString("base64")}`;
-    this.#url.username = "";
-    this.#url.password = "";
-  }
-
   /** One export at a time. */
   #export(): void {
     if (this.#waiting.length === 0) return;
@@ -87,7 +83,8 @@ export class SpanExporter {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH);
-      if (await this.#post(batch)) continue;
+      this.#isAway = !(await this.#post(batch));
+      if (!this.#isAway) continue;
       this.#waiting.unshift(...batch.slice(0, MOST_WAITING - this.#waiting.length)); // SPAN_EXPORTER-1, SPAN_EXPORTER-2
       return;
     }
@@ -99,7 +96,8 @@ export class SpanExporter {
     const body = JSON.stringify({ resourceSpans: [{ resource: this.#resource, scopeSpans }] });
     const signal = AbortSignal.any([AbortSignal.timeout(EXPORT_TIMEOUT_MS), this.#closing.signal]);
     try {
-      const response = await fetch(this.#url, { method: "POST", headers: this.#headers, body, signal });
+      const request = { method: "POST", headers: this.#headers, body, signal } as const;
+      const response = await fetch(this.#url, { ...request, redirect: "manual" }); // SPAN_EXPORTER-5
       await response.body?.cancel();
       if (!response.ok) this.#report(`the collector answered ${response.status}`);
       return !RETRYABLE.has(response.status);
@@ -115,10 +113,24 @@ export class SpanExporter {
   }
 }
 
-/** `fetch` hides why it failed in the cause. */
+/**
+ * Takes the credentials out of a URL; returns them as a header. `fetch` refuses a URL with credentials, and its error shows
+ * them. SPAN_EXPORTER-5
+ */
+function takeCredentials(url: URL): { authorization?: string } {
+  const { username, password } = url;
+  if (username === "" && password === "") return {};
+  const credentials = [username, password].map((text) => percentDecoded(text) ?? text).join(":");
+  url.username = "";
+  url.password = "";
+  return { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
+
+/** `fetch` hides why it failed in the cause, which has a code but no message where a name has several addresses. */
 function reasonOf(error: unknown): string {
   const { cause = error } = error as { cause?: unknown };
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || (cause as NodeJS.ErrnoException).code || cause.name;
 }
 
 /** As OTLP has attributes; what is undefined is left out. */

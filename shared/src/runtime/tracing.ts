@@ -62,6 +62,8 @@ export interface TracingOptions {
   readonly version: string;
   /** `OTEL_EXPORTER_OTLP_ENDPOINT`; null: off. */
   readonly endpoint: string | null;
+  /** `OTEL_EXPORTER_OTLP_HEADERS`: sent with every batch. */
+  readonly headers: Readonly<Record<string, string>> | null;
   readonly logger: Logger;
 }
 
