@@ -42,7 +42,13 @@ export class Lifecycle {
 
   /** Stops the part: aborts `signal`, runs `close`, waits for tracked work. Later calls wait for the first one. */
   stop(close: () => Promise<unknown> | undefined = () => undefined): Promise<void> {
-    this.#stopped ??= this.#end(close); // LIFECYCLE-2
+    if (this.#stopped !== null) return this.#stopped;
+    // LIFECYCLE-2: set before the close begins, because a listener of the signal or `close` itself may call `stop`.
+    let begin = (_end: Promise<void>): void => undefined;
+    this.#stopped = new Promise((resolve) => {
+      begin = resolve;
+    });
+    begin(this.#end(close));
     return this.#stopped;
   }
 

@@ -33,6 +33,28 @@ test("LIFECYCLE-2 and LIFECYCLE-3: a stop closes once, after the signal; every c
   assert.equal(life.state, "STOPPED");
 });
 
+test("LIFECYCLE-2: a stop from within the close, or from a listener of the signal, does not close again", async () => {
+  const life = new Lifecycle();
+  const inner: Promise<void>[] = [];
+  let closes = 0;
+  const close = async (): Promise<void> => {
+    closes++;
+    if (closes < 3) inner.push(life.stop(close));
+  };
+  life.signal.addEventListener("abort", () => inner.push(life.stop(close)));
+  await life.stop(close);
+  await Promise.all(inner);
+  assert.equal(closes, 1);
+  assert.equal(inner.length, 2);
+});
+
+test("a close that fails fails the stop of every caller", async () => {
+  const life = new Lifecycle();
+  const close = (): Promise<void> => Promise.reject(new Error("no"));
+  await assert.rejects(life.stop(close), /no/);
+  await assert.rejects(life.stop(close), /no/);
+});
+
 test("LIFECYCLE-4: tracked work ends before the part counts as stopped", async () => {
   const life = new Lifecycle();
   const order: string[] = [];
