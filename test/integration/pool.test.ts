@@ -80,6 +80,16 @@ test("a deadline that passes while a connection is being made leaves no connecti
 });
 
 // POOL-2
+test("the place of a statement that begins is free for the caller that its predecessor answers", async (t) => {
+  const { pool } = await rig(t, { size: 1, queueLimit: 1 });
+  const first = pool.run("select pg_sleep(0.1)");
+  const second = pool.run("select 2");
+  assert.equal(pool.waiting(), 1);
+  const third = first.then(() => pool.run("select 3"));
+  assert.deepEqual([(await second).ok, (await third).ok], [true, true]);
+});
+
+// POOL-2
 test("no more statements wait than the limit; the next is busy immediately", async (t) => {
   const { pool } = await rig(t, { size: 1, queueLimit: 3 });
   const running = [pool.run("select pg_sleep(0.3)"), ...[1, 2, 3].map((n) => pool.run("select $1::int4 as n", [n]))];

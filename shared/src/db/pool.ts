@@ -110,7 +110,10 @@ class SlotPool implements Pool {
       if (slot.busy) continue;
       const job = this.#queue.shift();
       if (job === undefined) return;
-      void slot.run(job).then(() => this.#startWaiting());
+      void slot.run(job).then((result) => {
+        job.settle(result);
+        this.#startWaiting();
+      });
     }
   }
 
@@ -167,7 +170,7 @@ class Job {
 class Slot {
   readonly #options: ConnectionOptions;
   #connection: Connection | null = null;
-  #running: Promise<void> | null = null;
+  #running: Promise<DbResult<unknown>> | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -177,13 +180,12 @@ class Slot {
     return this.#running !== null;
   }
 
-  /** Resolves when the job is settled and the slot is free. */
-  run(job: Job): Promise<void> {
-    this.#running = this.#execute(job).then((result) => {
-      this.#running = null;
-      job.settle(result);
-    });
-    return this.#running;
+  /** Resolves with the job's result when the slot is free. */
+  async run(job: Job): Promise<DbResult<unknown>> {
+    this.#running = this.#execute(job);
+    const result = await this.#running;
+    this.#running = null;
+    return result;
   }
 
   /** Waits for the statement that runs. */
