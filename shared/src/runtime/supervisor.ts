@@ -79,7 +79,8 @@ export class Supervisor {
   }
 
   start(): void {
-    this.actor.start();
+    // XState runs an actor that has ended a second time.
+    if (this.actor.getSnapshot().status === "active") this.actor.start();
   }
 
   pause(): void {
@@ -93,8 +94,8 @@ export class Supervisor {
   /** Drains, also before `start`; later calls wait for the first one. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    this.actor.start();
-    this.actor.send({ type: "supervisor.stop" });
+    this.start();
+    if (this.actor.getSnapshot().status === "active") this.actor.send({ type: "supervisor.stop" });
     await this.stopped;
   }
 

@@ -36,3 +36,32 @@ test("SUPERVISOR-2: a role that throws repeatedly is in trouble from its first e
   assert.deepEqual(troubles.list(), []);
   assert.equal(log.messages().at(-1), "role counter works again");
 });
+
+test("SUPERVISOR-1: a stop or a start after STOPPED does nothing, and the machine does not run a second time", async () => {
+  const calls: string[] = [];
+  const service = {
+    async prepare() {
+      calls.push("prepare");
+      return { ok: true } as const;
+    },
+    roles: () => ({}),
+    pause: () => undefined,
+    resume: () => undefined,
+    async drain() {
+      calls.push("drain");
+    },
+  };
+  const { logger } = keptLogger();
+  const troubles = new Troubles({ clock: { now: () => 0 }, logger });
+  const supervisor = new Supervisor(service, { troubles, logger, random: { next: () => 0 } });
+  supervisor.start();
+  await supervisor.started;
+  await supervisor.stop();
+  const seen: string[] = [];
+  supervisor.actor.system.inspect((event) => seen.push(event.type));
+  await supervisor.stop();
+  supervisor.start();
+  assert.deepEqual(seen, []);
+  assert.deepEqual(calls, ["prepare", "drain"]);
+  assert.equal(supervisor.state(), "STOPPED");
+});
