@@ -125,7 +125,7 @@ async function replay(file: string, ...more: readonly string[]): Promise<Replaye
   return { exit: await runProgram(["replay-recording", file, "--no-wait", "--all", ...more], world), ...written };
 }
 
-test("PLAYBACK-1: the command names the line and the field at fault", async (t) => {
+test("PLAYBACK-1, FORM-1, FORM-2: the command names the line and the field at fault", async (t) => {
   const file = path.join(await folderOf(t), "odd.jsonl");
   for (const [text, line, field] of ODD) {
     await writeFile(file, text);

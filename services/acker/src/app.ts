@@ -8,9 +8,8 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { type Clock, SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { createLogger } from "@acktor/shared/runtime/logger";
-import type { Running } from "@acktor/shared/runtime/main";
+import { type Running, RunningService } from "@acktor/shared/runtime/main";
 import { instanceName } from "@acktor/shared/runtime/settings";
-import type { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { startTracing } from "@acktor/shared/runtime/tracing";
 import { Acker } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
@@ -89,31 +88,11 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   return new Service(acker, http);
 }
 
-class Service implements RunningAcker {
-  readonly ok = true;
-  readonly url: string;
+class Service extends RunningService implements RunningAcker {
   readonly instance: string;
-  readonly started: RunningAcker["started"];
-  readonly stopped: Promise<void>;
-  readonly #supervisor: Supervisor;
 
   constructor({ parts, supervisor }: Acker, http: AckerHttp) {
-    this.url = http.url();
+    super(http.url(), supervisor);
     this.instance = parts.instance;
-    this.started = supervisor.started;
-    this.stopped = supervisor.stopped;
-    this.#supervisor = supervisor;
-  }
-
-  stop(): Promise<void> {
-    return this.#supervisor.stop();
-  }
-
-  pause(): void {
-    this.#supervisor.pause();
-  }
-
-  resume(): void {
-    this.#supervisor.resume();
   }
 }

@@ -14,7 +14,7 @@ import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runt
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
-import type { StartResult } from "@acktor/shared/runtime/main";
+import { RunningService, type StartResult } from "@acktor/shared/runtime/main";
 import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
 import { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
@@ -82,8 +82,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   control.start(controlled);
   overview.start();
   logger.info({ url: addressOf(http), version: VERSION }, "publisher listens");
-  const { started, stopped } = supervisor;
-  return { ok: true, url: addressOf(http), started, stop: () => supervisor.stop(), stopped };
+  return new RunningService(addressOf(http), supervisor);
 }
 
 /** Every part, put together; nothing is connected and nothing listens yet. */

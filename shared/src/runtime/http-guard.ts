@@ -85,6 +85,7 @@ function limitRate(app: FastifyInstance, max: number): void {
 function addRefusals(app: FastifyInstance, { gate, allowedHosts, refusals }: GuardOptions): void {
   const hosts = new AllowedHosts(allowedHosts);
   app.addHook("onRequest", async (request, reply) => {
+    // HTTP_GUARD-3: an unknown route has no URL here, and is guarded as well.
     const route = request.routeOptions.url;
     if (route !== undefined && UNLIMITED.has(route)) return;
     // HTTP_GUARD-2: the matched route, not the URL as sent: /%761/stats and http://host/v1/stats are /v1/stats as well.

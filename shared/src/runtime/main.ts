@@ -1,6 +1,7 @@
 /** What both services' `main.ts` do: start, say what is wrong with the configuration, stop on a signal. */
 
 import closeWithGrace from "close-with-grace";
+import type { Supervisor } from "./supervisor.ts";
 import { standardError } from "./terminal-door.ts";
 
 export interface Running {
@@ -13,6 +14,35 @@ export interface Running {
   stop(): Promise<void>;
   /** Resolves when it has stopped, also when an operator told it to drain. */
   readonly stopped: Promise<void>;
+}
+
+/** A service that its supervisor runs. */
+export class RunningService implements Running {
+  readonly ok = true;
+  readonly url: string;
+  readonly started: Running["started"];
+  readonly stopped: Promise<void>;
+  readonly #supervisor: Supervisor;
+
+  constructor(url: string, supervisor: Supervisor) {
+    this.url = url;
+    this.started = supervisor.started;
+    this.stopped = supervisor.stopped;
+    this.#supervisor = supervisor;
+  }
+
+  stop(): Promise<void> {
+    return this.#supervisor.stop();
+  }
+
+  /** Takes no messages until `resume`; what was taken is finished. */
+  pause(): void {
+    this.#supervisor.pause();
+  }
+
+  resume(): void {
+    this.#supervisor.resume();
+  }
 }
 
 export type StartResult = Running | { readonly ok: false; readonly faults: readonly string[] };

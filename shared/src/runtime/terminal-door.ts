@@ -72,7 +72,7 @@ export class TerminalDoor {
     this.#stream.write(this.#clean(text));
   }
 
-  /** Writes over the line that is shown; nothing where it is no terminal. */
+  /** Writes over the line that is shown; nothing where it is no terminal. DOOR-3 */
   redraw(text: string): void {
     if (this.isTerminal) this.#stream.write(`\r\u001b[2K${printable(text)}`);
   }

@@ -2,10 +2,10 @@
  * The terms of acktor in English and Japanese: one word for one thing. The console, the command line and the docs use these
  * words; docs/reference/glossary.md and glossary.ja.md are generated from this list. No program reads it when it runs.
  *
- * Invariants (test/unit/texts/glossary.test.ts):
- *  GLOSSARY-1. A text of the console or the command line holds none of the words in `not`.
- *  GLOSSARY-2. Where the English text matches `when`, the Japanese text of the same key holds the term's Japanese word, and
- *              the reverse: a Japanese word of `only` is used only where the English text matches `when`.
+ * test/unit/texts/glossary.test.ts holds two rules:
+ *  1. A text of the console or the command line holds none of the words in `not`.
+ *  2. Where the English text matches `when`, the Japanese text of the same key holds the term's Japanese word, and
+ *     the reverse: a Japanese word of `only` is used only where the English text matches `when`.
  */
 import type { Bilingual, Language } from "./language.ts";
 import { DELIVERY_TERMS } from "./terms-of-delivery.ts";

@@ -54,7 +54,7 @@ for (const [place, texts] of [
   ["console", CONSOLE],
   ["command line", COMMAND_LINE],
 ] as const) {
-  test(`GLOSSARY-1: the ${place} holds no word that the glossary replaces`, () => {
+  test(`the ${place} holds no word that the glossary replaces`, () => {
     assert.ok(texts.length > 200);
     const wrong = TERMS.flatMap(({ not }) =>
       texts.flatMap(({ key, en, ja }) => [
@@ -65,7 +65,7 @@ for (const [place, texts] of [
     assert.deepEqual(wrong, []);
   });
 
-  test(`GLOSSARY-2: the ${place} names a term by its Japanese word, and not by another term's`, () => {
+  test(`the ${place} names a term by its Japanese word, and not by another term's`, () => {
     const wrong = texts.flatMap(({ key, en, ja }) =>
       TERMS.filter(({ when }) => when !== undefined).flatMap((term) => {
         if (term.when?.test(en)) {
