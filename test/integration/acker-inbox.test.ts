@@ -15,6 +15,7 @@ import { inboxKey } from "@acktor/acker/verify/message-id";
 import { migrate } from "@acktor/shared/db/migrate";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
+import { SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { sql, testPool } from "../support/acker.ts";
 import { type PostgresVersion, postgresVersions, testDatabase } from "../support/postgres.ts";
 
@@ -290,7 +291,7 @@ for (const version of postgresVersions()) {
     const store = new BatchStore({
       inbox: { receive: (part, options) => receiveMessages(pool, part, options, null) },
       lifetimes: { isExpired: () => false },
-      troubles,
+      ...{ troubles, random: SYSTEM_RANDOM },
       signal: new AbortController().signal,
     });
     const results = await store.store(batch, ROW);

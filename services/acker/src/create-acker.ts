@@ -150,7 +150,7 @@ export async function createAcker(options: AckerOptions): Promise<CreateAckerRes
 function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): string[] {
   if (filter.includes(",")) return [`handlers has ${filter}: one filter each, without commas.`];
   if (typeof handler === "function") return [];
-  const { concurrency, timeoutMs } = { ...HANDLER_BOUNDS, ...handler };
+  const { concurrency, timeoutMs } = boundsOf(handler);
   const faults: string[] = [];
   if (!Number.isInteger(concurrency) || concurrency < 1)
     faults.push(`handlers[${filter}].concurrency is not 1 or more.`);
@@ -158,11 +158,16 @@ function faultsOf(filter: string, handler: MessageHandler | HandlerOptions): str
   return faults;
 }
 
+/** An option that is undefined has its default, like an absent one. */
+function boundsOf(options: HandlerOptions): Pick<HandlerRoute, "concurrency" | "timeoutMs"> {
+  const { concurrency = HANDLER_BOUNDS.concurrency, timeoutMs = HANDLER_BOUNDS.timeoutMs } = options;
+  return { concurrency, timeoutMs };
+}
+
 function toRoutes(handlers: AckerOptions["handlers"]): RoutedHandler {
   const routes = Object.entries(handlers).map(([filter, given]): HandlerRoute => {
     const options: HandlerOptions = typeof given === "function" ? { handle: given } : given;
-    const { handle, concurrency, timeoutMs } = { ...HANDLER_BOUNDS, ...options };
-    return { filter, handler: adapt(filter, handle), concurrency, timeoutMs };
+    return { filter, handler: adapt(filter, options.handle), ...boundsOf(options) };
   });
   return { name: "library", mode: "routed", routes };
 }

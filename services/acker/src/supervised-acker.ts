@@ -42,8 +42,8 @@ export class SupervisedAcker implements Supervised {
 
   async prepare(signal: AbortSignal): Promise<Prepared> {
     const { database, receiver, parts } = this.#acker;
-    const { config, handler, inbox, link, logger, observer } = parts;
-    const prepared = await prepareInbox({ inbox, database, logger }, signal);
+    const { config, handler, inbox, link, logger, observer, random } = parts;
+    const prepared = await prepareInbox({ inbox, database, random, logger }, signal);
     if (!prepared.ok || signal.aborted) return prepared;
     // ACKER-1
     receiver.start();

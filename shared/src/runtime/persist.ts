@@ -9,7 +9,9 @@
  *  PERSIST-1. A statement that failed for a passing reason is run again; one that PostgreSQL refused permanently is not.
  *  PERSIST-2. After `stop` no further attempt begins; after `abandon` a running attempt is no longer waited for.
  *  PERSIST-3. Each result is reported to the troubles of its area, so that logs, metric and `/readyz` show the failure.
+ *  PERSIST-4. With `random` half of each pause is random: services that lost the same database do not return to it together.
  */
+import type { Random } from "./clock.ts";
 import type { DbFailure, DbResult } from "./db-result.ts";
 import { pause, unlessAborted } from "./pause.ts";
 import { isTransient } from "./sqlstate.ts";
@@ -23,6 +25,8 @@ export interface PersisterParts {
   readonly pauseMs: number;
   /** Longest pause; `pauseMs` when absent, so that all pauses are equal. */
   readonly maxPauseMs?: number;
+  /** Makes half of each pause random; pauses are exact when absent. */
+  readonly random?: Random;
   /** Ends the attempts. */
   readonly stop: AbortSignal;
   /** Ends the wait for a running attempt, too. */
@@ -58,8 +62,13 @@ export class Persister {
       if (result === null) return { ok: false, failure: ABANDONED };
       troubles.report(area, result); // PERSIST-3
       if (result.ok || (!retriesRefusals && isFinal(result.failure))) return result; // PERSIST-1
-      if (!(await pause(wait, stop))) return result; // PERSIST-2
+      if (!(await pause(this.#spread(wait), stop))) return result; // PERSIST-2
     }
+  }
+
+  #spread(wait: number): number {
+    const { random } = this.#parts;
+    return random === undefined ? wait : wait * (0.5 + random.next() / 2); // PERSIST-4
   }
 
   #attempt<Row>(run: () => Promise<DbResult<Row>>): Promise<DbResult<Row> | null> {

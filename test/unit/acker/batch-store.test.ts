@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Inbox } from "@acktor/acker/inbox/inbox";
 import type { Incoming, ReceiveOptions } from "@acktor/acker/inbox/receive-messages";
-import { BatchStore } from "@acktor/acker/process/batch-store";
+import { BatchStore, type BatchStoreParts } from "@acktor/acker/process/batch-store";
+import { SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import { failed, fakeInbox, groupOf, messageOf, receiptOf, UNAVAILABLE } from "../../support/fake-inbox.ts";
 
@@ -12,9 +13,14 @@ const NEVER = new AbortController().signal;
 const stored = (batch: readonly Incoming[]) =>
   ({ ok: true, rows: batch.map(({ message }) => receiptOf(message.messageId)) }) as const;
 
-function storeOn(receive: Inbox["receive"], signal = NEVER, expired: string[] = []) {
+function storeOn(
+  receive: Inbox["receive"],
+  signal = NEVER,
+  expired: string[] = [],
+  { random, troubles }: Pick<BatchStoreParts, "random" | "troubles"> = { random: SYSTEM_RANDOM, troubles: NO_TROUBLES },
+) {
   const lifetimes = { isExpired: ({ messageId }: { messageId: string }) => expired.includes(messageId) };
-  return new BatchStore({ inbox: fakeInbox({ receive }), lifetimes, troubles: NO_TROUBLES, signal });
+  return new BatchStore({ inbox: fakeInbox({ receive }), lifetimes, troubles, signal, random });
 }
 
 test("STORE-1, STORE-3: only the message that PostgreSQL refuses is refused, with its reason", async () => {
@@ -48,6 +54,28 @@ test("STORE-1, STORE-2: while the database is away messages wait, and expire; no
   const results = await store.store([groupOf(messageOf("long")), groupOf(messageOf("short"))], OPTIONS);
   assert.deepEqual([results.get("long")?.kind, results.get("short")?.kind], ["stored", "expired"]);
   assert.equal(answers.length, 0);
+});
+
+test("while the database is away pauses are random, and a trouble does not end because its messages expire", async () => {
+  const reports: boolean[] = [];
+  let pauses = 0;
+  const random = { next: () => pauses++ / 10 };
+  const troubles: BatchStoreParts["troubles"] = {
+    report(_area, result) {
+      reports.push(result.ok);
+      return result;
+    },
+  };
+  const expired: string[] = [];
+  const receive = async () => {
+    if (reports.length === 1) expired.push("m");
+    return UNAVAILABLE;
+  };
+  const results = await storeOn(receive, NEVER, expired, { random, troubles }).store(
+    [groupOf(messageOf("m"))],
+    OPTIONS,
+  );
+  assert.deepEqual([results.get("m")?.kind, reports, pauses], ["expired", [false, false], 2]);
 });
 
 test("STORE-1, STORE-2: a stop abandons what the database has not taken", async () => {

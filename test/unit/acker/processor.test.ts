@@ -5,12 +5,14 @@ import { createCounts } from "@acktor/acker/control/counts";
 import { Notices } from "@acktor/acker/control/notices";
 import type { Inbox } from "@acktor/acker/inbox/inbox";
 import type { Answer, InboxMessage } from "@acktor/acker/inbox/message";
+import type { HandlerRuns } from "@acktor/acker/process/handler-runs";
 import { Processor } from "@acktor/acker/process/processor";
+import { Task } from "@acktor/acker/process/task";
 import { type Held, Places } from "@acktor/acker/subscribe/places";
 import type { Group } from "@acktor/acker/verify/group";
 import { Verifier } from "@acktor/acker/verify/verifier";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
-import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
+import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { NO_TRACING } from "@acktor/shared/runtime/tracing";
@@ -28,11 +30,16 @@ function partsOf() {
   const places = new Places({ limit: 100, byteLimit: 10_000_000 });
   const [counts, clock] = [createCounts(), SYSTEM_CLOCK];
   const guard = new ListenerGuard({ logger, clock });
-  const common = { acks, places, counts, clock, guard, notices: new Notices(logger, clock) };
+  const common = { acks, places, counts, clock, random: SYSTEM_RANDOM, guard, notices: new Notices(logger, clock) };
   return { ...common, answers, deliveries: UNWATCHED, tracing: NO_TRACING, troubles: NO_TROUBLES };
 }
 
-function processorOn(receive: Inbox["receive"], messages: readonly InboxMessage[]) {
+function processorOn(
+  receive: Inbox["receive"],
+  messages: readonly InboxMessage[],
+  verbs: Partial<Inbox> = {},
+  runs: HandlerRuns | null = null,
+) {
   const parts = partsOf();
   const held = messages.map(() => heldOf());
   const verifier = {
@@ -44,8 +51,8 @@ function processorOn(receive: Inbox["receive"], messages: readonly InboxMessage[
       return [{ message, deliveries: messages.length, all }];
     },
   };
-  const inbox = fakeInbox({ receive });
-  const processor = new Processor({ ...parts, inbox, verifier, runs: null, run: "a/1", leaseMs: 1, capacity: 9 });
+  const inbox = fakeInbox({ receive, ...verbs });
+  const processor = new Processor({ ...parts, inbox, verifier, runs, run: "a/1", leaseMs: 1, capacity: 9 });
   const take = (): void => {
     for (const one of held.length > 0 ? held : [heldOf()]) {
       parts.places.hold(one);
@@ -100,6 +107,30 @@ test("PROCESSOR-1: a fault of acktor in a batch releases its places; the next ba
   take();
   await until(() => places.size() === 0, 1_000, "the places");
   assert.ok(guard.failures >= 1);
+});
+
+test("PROCESSOR-2: a fault of acktor in a batch cancels the handlers that began, and ends the lease of the batch", async () => {
+  const tasks: Task[] = [];
+  const verbs: Partial<Inbox> = {
+    beginBatch: async () => ({ ok: true, rows: [{ begun: true }] }),
+    async endBatch({ ids }) {
+      ended.push(...ids);
+      return { ok: true, rows: [] };
+    },
+  };
+  const ended: string[] = [];
+  const runs: Pick<HandlerRuns, "begin"> = {
+    begin(message) {
+      const task = new Task(message, { ask: () => undefined }, { write: () => undefined });
+      tasks.push(task);
+      return task;
+    },
+  };
+  const receive = () => Promise.reject(new Error("on purpose"));
+  const { take, places } = processorOn(receive, [messageOf("m")], verbs, runs as HandlerRuns);
+  take();
+  await until(() => places.size() === 0, 1_000, "the places");
+  assert.deepEqual([ended, tasks.map(({ state }) => state.kind)], [["m"], ["DONE"]]);
 });
 
 test("VERIFIER-1, VERIFIER-2: a fault at one arrival drops this one; other work has its turn between large ones", async () => {

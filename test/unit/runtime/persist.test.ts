@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
 import { ABANDONED, Persister } from "@acktor/shared/runtime/persist";
+import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 
 const failure = (kind: DbFailure["kind"], code: string): DbResult<never> => ({
   ok: false,
@@ -66,6 +67,34 @@ test("PERSIST-2: no attempt begins after the stop, and an abandoned one is not w
   const hanging = abandoned.persist<number>(() => new Promise(() => undefined));
   abandon.abort();
   assert.deepEqual(await hanging, { ok: false, failure: ABANDONED });
+});
+
+test("PERSIST-4: half of each pause is random, so that services do not return to a database together", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const stop = new AbortController();
+  for (const [random, pauses] of [
+    [0, [500, 1_000, 1_000]],
+    [0.5, [750, 1_500, 1_500]],
+  ] as const) {
+    const away = answers([failure("unavailable", "57P01")]);
+    const persister = new Persister({
+      ...{ troubles: NO_TROUBLES, area: "acks", pauseMs: 1_000, maxPauseMs: 2_000, stop: stop.signal },
+      random: { next: () => random },
+    });
+    void persister.persist(away.run);
+    for (const [at, ms] of pauses.entries()) {
+      await turn();
+      mock.timers.tick(ms - 1);
+      await turn();
+      assert.equal(away.calls(), at + 1);
+      mock.timers.tick(1);
+      await turn();
+      assert.equal(away.calls(), at + 2);
+    }
+  }
+  stop.abort();
 });
 
 test("PERSIST-3: every result is reported to its area", async () => {

@@ -28,7 +28,7 @@ export class CleanInbox implements Role {
 
   async run(signal: AbortSignal): Promise<void> {
     const { inbox, config, random, logger, troubles } = this.#parts;
-    const retry = { pauseMs: RETRY_MS, retriesRefusals: true };
+    const retry = { pauseMs: RETRY_MS, random, retriesRefusals: true };
     const persister = new Persister({ troubles, area: "janitor", stop: signal, ...retry });
     do {
       const answer = await persister.persist(() => inbox.clean(config.ACKTOR_INBOX_WINDOW, signal));

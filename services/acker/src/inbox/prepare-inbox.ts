@@ -1,5 +1,6 @@
 /** Waits until the inbox can take messages: PostgreSQL answers, the schema is there, and today's partition. */
 import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
+import type { Random } from "@acktor/shared/runtime/clock";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { Persister } from "@acktor/shared/runtime/persist";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
@@ -10,6 +11,7 @@ import type { Inbox } from "./inbox.ts";
 export interface PrepareParts {
   readonly inbox: Pick<Inbox, "prepare">;
   readonly database: DatabaseWatch;
+  readonly random: Random;
   readonly logger: Logger;
 }
 
@@ -21,7 +23,7 @@ const STOPPED: Prepared = { ok: false, fault: "stopped before it had started" };
 export async function prepareInbox(parts: PrepareParts, signal: AbortSignal): Promise<Prepared> {
   const persister = new Persister({
     ...{ troubles: new StartLog(parts.logger), area: "start", stop: signal },
-    ...{ pauseMs: FIRST_WAIT_MS, maxPauseMs: LONGEST_WAIT_MS },
+    ...{ pauseMs: FIRST_WAIT_MS, maxPauseMs: LONGEST_WAIT_MS, random: parts.random },
   });
   const answer = await persister.persist(() => attempt(parts));
   if (answer.ok) return { ok: true };

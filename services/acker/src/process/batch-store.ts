@@ -11,6 +11,7 @@
  *           only the row counts deliveries.
  */
 import type { DbResult } from "@acktor/shared/db/pool";
+import type { Random } from "@acktor/shared/runtime/clock";
 import { pause } from "@acktor/shared/runtime/pause";
 import { Persister } from "@acktor/shared/runtime/persist";
 import type { Reports } from "../inbox/database-watch.ts";
@@ -40,6 +41,7 @@ export interface BatchStoreParts {
   readonly inbox: Pick<Inbox, "receive">;
   readonly lifetimes: Lifetimes;
   readonly troubles: Pick<Reports, "report">;
+  readonly random: Random;
   /** Aborted when the stop gives up waiting for the database. */
   readonly signal: AbortSignal;
 }
@@ -53,21 +55,28 @@ const LONGEST_WAIT_MS = 1_000;
 
 const EXPIRED: Stored = { kind: "expired" };
 const ABANDONED: Stored = { kind: "abandoned" };
-/** The answer to a part that is stored, or has nothing left to store. */
+/** The answer to a part that is stored. */
 const NO_BLAME: DbResult<Refusal> = { ok: true, rows: [] };
+/** The answer to a part whose messages have all expired: no statement ran. */
+const NOTHING_LEFT: DbResult<Refusal> = { ok: true, rows: [] };
 
-export class BatchStore {
+export class BatchStore implements Pick<Reports, "report"> {
   readonly #parts: BatchStoreParts;
   readonly #persister: Persister;
 
   constructor(parts: BatchStoreParts) {
-    const { troubles, signal } = parts;
+    const { random, signal } = parts;
     this.#parts = parts;
     // STORE-2
     this.#persister = new Persister({
-      ...{ troubles, area: "inbox", stop: signal, abandon: signal, retriesRefusals: true },
+      ...{ troubles: this, random, area: "inbox", stop: signal, abandon: signal, retriesRefusals: true },
       ...{ pauseMs: FIRST_WAIT_MS, maxPauseMs: LONGEST_WAIT_MS },
     });
+  }
+
+  /** For the persister. A trouble does not end because its messages expired: PostgreSQL did not answer. */
+  report<T extends Parameters<Reports["report"]>[1]>(area: string, result: T): T {
+    return (result as unknown) === NOTHING_LEFT ? result : this.#parts.troubles.report(area, result);
   }
 
   /** Stores groups of distinct ids. @returns what became of each, by message id */
@@ -111,7 +120,7 @@ export class BatchStore {
       results.set(message.messageId, EXPIRED);
       return false;
     });
-    if (part.length === 0) return NO_BLAME;
+    if (part.length === 0) return NOTHING_LEFT;
     const answer = await inbox.receive(part, options);
     if (answer.ok) {
       for (const receipt of answer.rows) results.set(receipt.messageId, { kind: "stored", receipt });

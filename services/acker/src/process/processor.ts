@@ -7,9 +7,11 @@
  *
  * Invariants:
  *  PROCESSOR-1. A fault of acktor in a batch releases the places of all its arrivals: the outbox sends its messages again.
- *  PROCESSOR-2. A handler that began under the batch lease and whose message went to another owner is cancelled.
+ *  PROCESSOR-2. A handler that began under the batch lease is cancelled when its message went to another owner, or when
+ *               its batch failed by a fault of acktor. The batch lease ends in both cases.
  */
 import { Batcher, type BatchWorker } from "@acktor/shared/runtime/batcher";
+import type { Random } from "@acktor/shared/runtime/clock";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import type { Reports } from "../inbox/database-watch.ts";
 import type { Inbox } from "../inbox/inbox.ts";
@@ -36,6 +38,7 @@ export interface ProcessorParts extends ConclusionsParts {
   readonly capacity: number;
   readonly troubles: Reports;
   readonly guard: ListenerGuard;
+  readonly random: Random;
 }
 
 const MAX_BATCH = 500;
@@ -102,6 +105,16 @@ export class Processor implements BatchWorker<Held> {
     const first: HandledFirst<Group> = this.#first === null ? untouched(groups) : await this.#first.handle(groups);
     for (const group of first.stored) this.#conclusions.concludeProcessed(group);
     if (first.rest.length === 0) return;
+    try {
+      await this.#storeRest(first);
+    } finally {
+      // PROCESSOR-2
+      for (const task of first.begun.values()) task.cancel();
+      await this.#first?.end(first);
+    }
+  }
+
+  async #storeRest(first: HandledFirst<Group>): Promise<void> {
     const { leaseMs, run, runs } = this.#parts;
     const owner = `${run}/${++this.#batches}`;
     const born = runs === null ? "processed" : "received";
@@ -110,8 +123,5 @@ export class Processor implements BatchWorker<Held> {
     for (const group of first.rest) {
       this.#conclusions.conclude(group, stored.get(group.message.messageId), handling);
     }
-    // PROCESSOR-2
-    for (const task of first.begun.values()) task.cancel();
-    await this.#first?.end(first);
   }
 }

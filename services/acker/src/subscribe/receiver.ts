@@ -117,9 +117,9 @@ export class Receiver implements DatabaseListener {
     });
   }
 
-  /** STOPPED before its start, too. */
+  /** STOPPED before its start, too, and after a stop that came before it. */
   state(): string {
-    return this.#life.state === "NEW" ? "STOPPED" : String(this.actor.getSnapshot().value);
+    return this.#life.state === "RUNNING" ? String(this.actor.getSnapshot().value) : "STOPPED";
   }
 
   #send(type: "receiver.pause" | "receiver.resume" | "receiver.drain" | "database.returned"): void {
