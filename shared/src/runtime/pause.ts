@@ -18,15 +18,12 @@ export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   });
 }
 
-/** The result of `work`, or null as soon as `signal` is aborted; `work` itself continues, and must not reject. */
+/** The result of `work`, or null as soon as `signal` is aborted; `work` itself continues, and its result is ignored. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  if (signal.aborted) return Promise.resolve(null);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const onAbort = (): void => resolve(null);
-    signal.addEventListener("abort", onAbort, { once: true });
-    void work.then((result) => {
-      signal.removeEventListener("abort", onAbort);
-      resolve(result);
-    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 }

@@ -28,6 +28,7 @@ function rig(verbs: Partial<Inbox>, handle: AfterHandler["handle"] = () => ({ ki
   const counts = createCounts();
   const places = new Places({ limit: 100, byteLimit: 100 });
   const answers: [string, Answer["status"]][] = [];
+  const attempts: (string | null)[] = [];
   let now = 0;
   const clock = { now: () => now };
   const handler: AfterHandler = { name: "test", mode: "after", handle };
@@ -37,7 +38,10 @@ function rig(verbs: Partial<Inbox>, handle: AfterHandler["handle"] = () => ({ ki
     runner: new HandlerRunner({ handler, concurrency: 10, timeoutMs: 60_000, clock }),
     acks: {
       send: () => undefined,
-      answer: ({ messageId }: InboxMessage, { status }: Answer) => void answers.push([messageId, status]),
+      answer({ messageId, attemptToken }: InboxMessage, { status }: Answer) {
+        answers.push([messageId, status]);
+        attempts.push(attemptToken);
+      },
     },
   });
   const take = (messageId: string, crashes = 0): void => {
@@ -49,7 +53,7 @@ function rig(verbs: Partial<Inbox>, handle: AfterHandler["handle"] = () => ({ ki
     now += ms;
     mock.timers.tick(ms);
   };
-  return { runs, take, counts, places, answers, pass };
+  return { runs, take, counts, places, answers, attempts, pass };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
@@ -124,6 +128,22 @@ test("OUTCOME-3: a transaction that breaks by a fault of acktor ends its task, w
   assert.deepEqual(answers, []);
 });
 
+test("OUTCOME-3: a write that breaks by a fault of acktor ends its tasks, without an answer; the next one is written", async () => {
+  let fails = true;
+  const { take, answers, places } = rig({
+    async finish(batch) {
+      if (fails) throw new Error("on purpose");
+      return finishAll(batch);
+    },
+  });
+  take("m");
+  await until(() => places.size() === 0, 1_000, "the end");
+  fails = false;
+  take("n");
+  await until(() => places.size() === 0, 1_000, "the end of the next one");
+  assert.deepEqual(answers, [["n", "processed"]]);
+});
+
 test("RUNS-1, FINISH-2: a stop gives back what its handlers have not finished, and answers nothing", async () => {
   const written: string[] = [];
   const hangs = (): Promise<HandleResult> => new Promise(() => undefined);
@@ -193,4 +213,32 @@ test("PROCESSOR-2, TASK-2: a cancelled task writes nothing; one that adopts a le
   adopted.cancel();
   await until(() => places.size() === 0, 1_000, "the end");
   assert.deepEqual(written, ["adopted"]);
+});
+
+test("CONCLUDE-3: a handler that began before its row answers and asks for patience under the newest attempt of its batch", async () => {
+  let end = (_: HandleResult): void => undefined;
+  const { runs, places, answers, attempts } = rig({}, (_message, { working }) => {
+    working(1_000);
+    return new Promise((resolve) => {
+      end = (result) => {
+        working(1_000);
+        resolve(result);
+      };
+    });
+  });
+  const begun = runs.begin(messageOf("m", { attemptToken: "first" }));
+  const held = heldOf();
+  places.hold(held);
+  const newest = messageOf("m", { attemptToken: "second", retryCount: 1 });
+  runs.take({ messageId: "m", owner: OWNER }, { message: newest, held }, begun, 0);
+  end({ kind: "rejected", reason: "no", retryable: false });
+  await until(() => places.size() === 0, 1_000, "the end");
+  assert.deepEqual(
+    answers.map(([, status], at) => [status, attempts[at]]),
+    [
+      ["working", "first"],
+      ["working", "second"],
+      ["rejected", "second"],
+    ],
+  );
 });

@@ -74,8 +74,8 @@ export class Effects {
     const { inbox, abandonment } = this.#parts;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), TRANSACTION_MS);
-    const outcome = await inbox.runTransaction(lease, effect, AbortSignal.any([abandonment.work, late.signal]));
-    clearTimeout(timer);
+    const signal = AbortSignal.any([abandonment.work, late.signal]);
+    const outcome = await inbox.runTransaction(lease, effect, signal).finally(() => clearTimeout(timer));
     switch (outcome.kind) {
       case "committed":
         return outcome;

@@ -97,7 +97,7 @@ export class HandlerRuns {
   take(lease: Lease, { message, held }: Delivery, begun: Task | undefined, crashes: number): void {
     const task = begun ?? new Task(message, this.#patience, this.#writer);
     const span = this.#parts.tracing.on ? this.#beginSpan(message) : null;
-    this.#registry.add(task, { lease, held, span, patienceAt: this.#patience.firstAt() });
+    this.#registry.add(task, { lease, message, held, span, patienceAt: this.#patience.firstAt() });
     if (begun !== undefined) return;
     if (crashes === 0) this.#parts.runner.run(task);
     // RUNS-2

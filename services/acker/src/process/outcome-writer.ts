@@ -90,6 +90,25 @@ export class OutcomeWriter implements WritesOutcomes, BatchWorker<Finishing>, Ba
 
   /** For the batcher. */
   async work(batch: Finishing[]): Promise<void> {
+    try {
+      await this.#finish(batch);
+    } catch (error) {
+      // OUTCOME-3
+      this.#parts.troubles.note(AREA, failureOf(error));
+      for (const { task } of batch) this.#parts.registry.end(task);
+    }
+  }
+
+  /** Outcomes that wait. */
+  waiting(): number {
+    return this.#batcher.size;
+  }
+
+  drain(): Promise<void> {
+    return this.#batcher.drain();
+  }
+
+  async #finish(batch: readonly Finishing[]): Promise<void> {
     const fragments = batch.filter(({ outcome }) => outcome.effect !== null);
     if (fragments.length === 0) return this.#writeAll(batch);
     const ends = await this.#parts.effects.commitFragments(
@@ -103,15 +122,6 @@ export class OutcomeWriter implements WritesOutcomes, BatchWorker<Finishing>, Ba
       if (rejected !== null) rest.push(rejected);
     }
     if (rest.length > 0) await this.#writeAll(rest);
-  }
-
-  /** Outcomes that wait. */
-  waiting(): number {
-    return this.#batcher.size;
-  }
-
-  drain(): Promise<void> {
-    return this.#batcher.drain();
   }
 
   #add(finishing: Finishing): void {

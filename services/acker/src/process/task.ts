@@ -39,6 +39,8 @@ export type TaskState =
 /** What a task has once its row is leased to it alone. */
 export interface Hold {
   readonly lease: Lease;
+  /** The newest attempt, which answers name (CONCLUDE-3); a task that began early has the first one of its batch until then. */
+  readonly message: InboxMessage;
   /** Its place in the intake. */
   readonly held: Held;
   /** Null where tracing is off. */
@@ -65,7 +67,7 @@ const GIVEN_BACK: Outcome = { status: "received", reason: "given back", answer: 
 const PROCESSED: Outcome = { status: "processed", reason: null, answer: { status: "processed" }, effect: null };
 
 export class Task implements HandlerJob {
-  readonly message: InboxMessage;
+  readonly #message: InboxMessage;
   readonly #patience: AsksPatience;
   readonly #writer: WritesOutcomes;
   /** Written by `begin` and `done`, which the runner calls, `reject` (the writer), `cancel` (the processor), `end` (the registry). */
@@ -76,9 +78,13 @@ export class Task implements HandlerJob {
   #onEnd: (() => void) | null = null;
 
   constructor(message: InboxMessage, patience: AsksPatience, writer: WritesOutcomes) {
-    this.message = message;
+    this.#message = message;
     this.#patience = patience;
     this.#writer = writer;
+  }
+
+  get message(): InboxMessage {
+    return this.#hold?.message ?? this.#message;
   }
 
   get state(): TaskState {
