@@ -2,29 +2,17 @@
  * The figures of docs/adr/0020-ports-and-process.md, measured on this tree.
  *
  *   node --import tsx --conditions=source test/check/measure.ts                the table
- *   node --import tsx --conditions=source test/check/measure.ts --allowances   findings by check and directory
  */
 import { findIdioms } from "./idioms.ts";
 import { collectInvariants, findInvariants } from "./invariants.ts";
-import { countByArea } from "./ratchet.ts";
 import { findReferences } from "./references.ts";
-import {
-  findFieldsOverTarget,
-  findFunctionFields,
-  findLongFiles,
-  findLongFunctions,
-  findSizes,
-  findWiring,
-  linesIn,
-  PACKAGES,
-} from "./sizes.ts";
+import { findFunctionFields, findLongFiles, findLongFunctions, findWiring, linesIn, PACKAGES } from "./sizes.ts";
 import { type Finding, listProduct, read } from "./tree.ts";
 
 /** The files that put a service together. */
 const ASSEMBLY = /^services\/(publisher|acker)\/src\/(app|publisher|acker|supervised-acker|assemble|assembly)\.ts$/;
 
-if (process.argv.includes("--allowances")) printAllowances();
-else printTable();
+printTable();
 
 function printTable(): void {
   const rows: (readonly [figure: string, value: string])[] = [];
@@ -50,20 +38,6 @@ function printTable(): void {
   const assembly = listProduct().filter((path) => ASSEMBLY.test(path));
   rows.push([`lines of assembly (${assembly.join(", ")})`, String(sum(assembly.map(lineCount)))]);
   for (const [figure, value] of rows) console.log(`| ${figure} | ${value} |`);
-}
-
-function printAllowances(): void {
-  const found = {
-    idioms: findIdioms(),
-    references: findReferences(),
-    invariants: findInvariants(),
-    sizes: findSizes(),
-    fields: findFieldsOverTarget(),
-    wiring: findWiring(),
-  };
-  for (const [check, findings] of Object.entries(found)) {
-    console.log(`  ${check}: ${JSON.stringify(Object.fromEntries(countByArea(findings)))},`);
-  }
 }
 
 function pair(findings: readonly Finding[], isFirst: (one: Finding) => boolean): string {

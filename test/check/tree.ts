@@ -13,7 +13,7 @@ export interface Finding {
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 
-/** The directories with an allowance of their own, longest first where one lies in another. */
+/** The directories that findings are grouped by, longest first where one lies in another. */
 const AREAS = [
   "services/publisher/console",
   "services/publisher",
