@@ -1,5 +1,5 @@
 /**
- * The acker's parts, put together: the way of a message from the broker to its row, and of the answer back.
+ * The acker's parts, put together: the path of a message from the broker to its row, and of the answer back.
  *
  *   subscribe (Receiver → Intake) → verify → process ⇄ inbox → ack
  *

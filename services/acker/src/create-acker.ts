@@ -85,7 +85,7 @@ export interface RunningLibraryAcker {
   /** Takes no messages until `resume`; what was taken is finished. */
   pause(): void;
   resume(): void;
-  /** Finishes what runs, within five seconds, and closes everything. Twice and early is fine. */
+  /** Finishes what runs, within five seconds, and closes everything. May be called early; a second call has no effect. */
   stop(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The publisher as a service: `publisher.ts` with PostgreSQL, MQTT, the control plane and HTTP around it.
  *
- * The way of a message: intake → outbox → dispatch → link → broker … broker → link → settle → outbox.
+ * The path of a message: intake → outbox → dispatch → link → broker … broker → link → settle → outbox.
  * Read publisher.ts next, then the folders in the order of that line.
  */
 import { randomBytes } from "node:crypto";

@@ -29,7 +29,7 @@ export interface Principals {
   readonly gate: PrincipalGate;
   readonly quota: WaitingQuota;
   readonly roles: Readonly<Record<string, Role>>;
-  /** Twice and early is fine. */
+  /** May be called early; a second call has no effect. */
   stop(): Promise<void>;
 }
 

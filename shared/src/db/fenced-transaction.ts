@@ -42,7 +42,7 @@ export type TransactionOutcome =
 export interface TransactionSlots {
   /** @param signal aborted: the transaction is cut off */
   run(work: TransactionWork, closing: ClosingStatement, signal: AbortSignal): Promise<TransactionOutcome>;
-  /** Cuts off running transactions. Twice and early is fine. */
+  /** Cuts off running transactions. May be called early; a second call has no effect. */
   stop(): void;
 }
 

@@ -1,8 +1,8 @@
 /**
  * How long to wait before the next connection attempt. Pure: the caller passes the randomness.
  *
- * 1,000 clients after an outage of 30 s: a fixed second brings all of them back together, full jitter with a cap of 8 s
- * brings 31 to 35 per 100 ms. So `full` is the default; `equal` is the tutorial's; `decorrelated` spreads wider at first.
+ * 1,000 clients after an outage of 30 s: with a fixed delay of 1 s they all reconnect together; with full jitter and a cap
+ * of 8 s, 31 to 35 reconnect per 100 ms. So `full` is the default; `equal` is the tutorial's; `decorrelated` spreads wider at first.
  *
  * Invariants:
  *  BACKOFF-1. Every wait lies in [floorMs, max(capMs, floorMs)], and is finite for every n.

@@ -90,6 +90,6 @@ export interface Link {
   unsubscribe(filter: string): void;
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void;
   info(): LinkInfo;
-  /** Stops the link: no client, timer or socket is left. Twice and early is fine. */
+  /** Stops the link: no client, timer or socket is left. May be called early; a second call has no effect. */
   stop(): Promise<void>;
 }

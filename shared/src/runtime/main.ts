@@ -10,7 +10,7 @@ export interface Running {
   readonly url: string;
   /** Resolves when the service works; `ok: false` when it never will (for example, a database newer than the code). */
   readonly started: Promise<{ readonly ok: true } | { readonly ok: false; readonly fault: string }>;
-  /** Drains and closes everything. Twice and early is fine. */
+  /** Drains and closes everything. May be called early; a second call has no effect. */
   stop(): Promise<void>;
   /** Resolves when it has stopped, also when an operator told it to drain. */
   readonly stopped: Promise<void>;

@@ -1,4 +1,4 @@
-/** The way of a message. */
+/** The terms of a message on its path. */
 import type { Term } from "./glossary.ts";
 
 export const DELIVERY_TERMS: readonly Term[] = [

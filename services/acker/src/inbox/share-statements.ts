@@ -1,8 +1,8 @@
 /**
- * Which effects share a statement, and its text: plain inserts of one shape do, hundreds at a time.
+ * Groups effects into statements: plain inserts of one shape share one, hundreds at a time.
  *
- * Texts are few, because every connection plans each of them: one for a shape whose types are known, those of
- * `statement-sizes.ts` for another.
+ * Few SQL texts are used, because every connection plans each of them: one for a shape whose types are known, otherwise one
+ * for each size in `statement-sizes.ts`.
  *
  * Invariants:
  *  SHARE-1. The effects of a statement have one shape; a statement with several effects has plain inserts only

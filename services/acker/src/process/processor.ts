@@ -1,5 +1,5 @@
 /**
- * The way of a message from its arrival to its outcome, in batches. Three kinds of handling:
+ * The path of a message from its arrival to its outcome, in batches. Three kinds of handling:
  *
  *   row     verify → inbox → answer                                      the row is the effect
  *   first   verify → batch lease → handler → inbox with outcome → answer (`HandleFirst`)

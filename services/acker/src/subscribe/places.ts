@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  PLACES-1. At most `limit` messages and `byteLimit` bytes are held, from arrival to `release`.
- *  PLACES-2. An arrival holds its place before the next step has it, so that no release comes before its hold.
+ *  PLACES-2. An arrival takes its place before it is passed to the next step, so a place is never released before it is taken.
  */
 export interface Held {
   readonly topic: string;

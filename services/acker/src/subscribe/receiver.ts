@@ -3,8 +3,8 @@
  *
  * Invariants:
  *  RECEIVER-1. A birth that the broker or the breaker did not take is published when the link takes publishes again.
- *  RECEIVER-2. A group is wanted only from a broker that delivers on shared subscriptions; elsewhere every acker of the
- *              group receives every message, and the inbox removes the doubles.
+ *  RECEIVER-2. A group is used only where the broker delivers on shared subscriptions; elsewhere every acker of the
+ *              group receives every message, and the inbox removes the duplicates.
  */
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";

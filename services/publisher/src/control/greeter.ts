@@ -67,7 +67,7 @@ export class Greeter implements Births, Stepped {
     return this.#pass !== null || this.#waiting.size > 0;
   }
 
-  /** Twice and early is fine. */
+  /** May be called early; a second call has no effect. */
   stop(): void {
     this.#paced.stop();
   }

@@ -50,7 +50,7 @@ export class PacedWork {
     else this.#slice();
   }
 
-  /** Twice and early is fine. Work that is left is not done. */
+  /** May be called early; a second call has no effect. Work that is left is not done. */
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

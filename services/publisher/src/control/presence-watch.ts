@@ -126,7 +126,7 @@ export class PresenceWatch implements Stepped {
     return [...this.#ackers.values()].map(({ resumedAt: _, bytes: __, ...acker }) => acker);
   }
 
-  /** Twice and early is fine. */
+  /** May be called early; a second call has no effect. */
   stop(): void {
     this.#paced.stop();
   }

@@ -157,14 +157,14 @@ export class PublisherControl implements Controlled {
     return (await runCommand(asked.command, this.#controlled)) ?? this.#replay(asked, this.#controlled);
   }
 
-  /** Takes nothing more from the bus. Twice and early is fine. */
+  /** Takes nothing more from the bus. May be called early; a second call has no effect. */
   leave(): void {
     for (const end of this.#subscriptions.splice(0)) end();
     if (this.#waking !== null) clearTimeout(this.#waking);
     this.#waking = null;
   }
 
-  /** Announces the stop. Twice and early is fine. */
+  /** Announces the stop. May be called early; a second call has no effect. */
   async stop(): Promise<void> {
     this.leave();
     this.fleet.stop();

@@ -62,7 +62,7 @@ export class Resumer implements Births {
       });
   }
 
-  /** Lets the current page end. Twice and early is fine. */
+  /** Lets the current page end. May be called early; a second call has no effect. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;

@@ -146,7 +146,7 @@ export class DispatchRole {
   /** The machine notices every failure; the outbox has reported a failed statement itself. */
   #noteThrow(error: unknown): void {
     if (error instanceof ClaimFailed) return;
-    this.#parts.logger.error({ err: error }, "the dispatcher met a fault of its own");
+    this.#parts.logger.error({ err: error }, "internal error in the dispatcher");
     this.#parts.troubles.gaveUp("dispatcher", failureOf(error));
   }
 

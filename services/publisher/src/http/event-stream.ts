@@ -82,7 +82,7 @@ export class EventStream {
     this.#turn.push(text);
   }
 
-  /** Twice and early is fine. */
+  /** May be called early; a second call has no effect. */
   stop(): void {
     this.#stopped = true;
     for (const { response } of this.#viewers) {

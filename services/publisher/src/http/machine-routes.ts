@@ -64,7 +64,7 @@ export function addMachineRoutes(app: FastifyInstance, options: MachineRoutes): 
       stream.begin(viewer, eventText("snapshot", await picture(true)));
     } catch (error) {
       // The answer has begun, so it can only be closed. The viewer connects again.
-      logger?.error({ err: error }, "a viewer could not be given the picture");
+      logger?.error({ err: error }, "the initial snapshot could not be sent to a viewer");
       reply.raw.destroy();
     }
     return reply;

@@ -107,7 +107,7 @@ export function addPrincipalRoutes(app: FastifyInstance, { pool, book }: Princip
     if (!revoked.ok) return sendFault(reply, databaseFault(revoked.failure));
     if (revoked.value === null) {
       const fix = "Look at GET /v1/principals. The holder of ACKTOR_API_TOKEN has no entry there: change that setting.";
-      return sendFault(reply, { code: "not_found", message: "no token in force has this name", fix });
+      return sendFault(reply, { code: "not_found", message: "no active token has this name", fix });
     }
     await book.refreshAfterwards();
     return revoked.value;

@@ -204,7 +204,7 @@ export class Intake {
 
   /** A defect of this code. Requests without an answer get one. */
   #broke(group: readonly Request[], error: unknown): void {
-    this.#parts.logger.error({ err: error }, "the intake met a fault of its own");
+    this.#parts.logger.error({ err: error }, "internal error in the intake");
     this.#parts.troubles.gaveUp("intake", failureOf(error));
     const fault: ApiFault = { code: "internal", message: "something went wrong inside acktor" };
     for (const request of group) request.answer({ ok: false, fault });

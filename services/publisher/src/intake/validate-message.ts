@@ -179,7 +179,7 @@ function relatedFault(
   if (message.deliver_at == null) return null;
   if (message.ordering_key != null) return { field: "deliver_at", why: "cannot be combined with ordering_key" };
   if (Date.parse(message.deliver_at) - limits.clock.wallClock() > limits.retentionMs) {
-    return { field: "deliver_at", why: "lies further ahead than the retention (ACKTOR_RETENTION)" };
+    return { field: "deliver_at", why: "is further in the future than the retention allows (ACKTOR_RETENTION)" };
   }
   return null;
 }

@@ -9,7 +9,7 @@ export class Janitor {
     this.roles = works.map((work) => new PeriodicRole({ work, troubles, watch }));
   }
 
-  /** Twice and early is fine. */
+  /** May be called early; a second call has no effect. */
   async stop(): Promise<void> {
     await Promise.all(this.roles.map((role) => role.stop()));
   }

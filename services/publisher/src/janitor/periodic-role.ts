@@ -65,7 +65,7 @@ export class PeriodicRole {
     this.#actor?.send({ type: "work.now" });
   }
 
-  /** Resolves when the run under way, if any, has ended. Twice and early is fine. */
+  /** Resolves when the run under way, if any, has ended. May be called early; a second call has no effect. */
   async stop(): Promise<void> {
     this.#actor?.stop();
     await this.#running;

@@ -3,9 +3,9 @@
  * releases the destination (no claim parks for it from then on), the second resumes its messages in chunks.
  *
  * Invariants:
- *  UNPARK-1. No message stays parked behind a released destination: in one statement, a row that a claim parks at that moment
- *            would.
- *  UNPARK-2. The destination's row leaves only when no message is parked in it, so that after a crash the next call of
+ *  UNPARK-1. No message stays parked behind a released destination. With a single statement a row that a claim parks at the same
+ *            time would stay parked.
+ *  UNPARK-2. The destination's row is deleted only when no message is parked in it, so that after a crash the next call of
  *            `freeReleased`, by any publisher, continues.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";

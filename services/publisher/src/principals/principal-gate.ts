@@ -28,7 +28,7 @@ export interface PrincipalGateOptions {
 const UNAUTHORIZED: ApiFault = { code: "unauthorized", message: "the bearer token is missing or wrong" };
 const NOT_READ: ApiFault = {
   code: "database_unavailable",
-  message: "tokens cannot be checked: PostgreSQL was not reached since the start",
+  message: "tokens cannot be checked: PostgreSQL has not been reached since the service started",
   retryAfterSeconds: 2,
 };
 /** Longer than any token of acktor, shorter than a text that takes time to hash. */
