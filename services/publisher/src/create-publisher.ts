@@ -58,5 +58,5 @@ export async function createPublisher(options: PublisherOptions): Promise<Create
     ...(logStream === undefined ? {} : { logStream }),
   });
   if (!running.ok) return running;
-  return { ok: true, started: running.started, url: running.url, stop: () => running.stop() };
+  return { ok: true, started: running.started, url: running.url, stop: running.stop.bind(running) };
 }
