@@ -23,7 +23,10 @@ export async function prepareSchema({ pool, migrates, logger }: SchemaParts): Pr
   const made = await ensurePartitions(pool);
   // Without them messages go to the default partition: slower to clean, nothing worse.
   if (!made.ok)
-    logger.warn({ why: made.failure.message, code: made.failure.code }, "partitions could not be created; retrying later");
+    logger.warn(
+      { why: made.failure.message, code: made.failure.code },
+      "partitions could not be created; retrying later",
+    );
   return schema;
 }
 
