@@ -242,3 +242,29 @@ test("CONCLUDE-3: a handler that began before its row answers and asks for patie
     ],
   );
 });
+
+test("CONCLUDE-4: a message that arrives again while its handler works: patience and answer name the new attempt", async (t) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  let end = (_: HandleResult): void => undefined;
+  const { runs, take, answers, attempts, pass } = rig({}, () => new Promise((resolve) => (end = resolve)));
+  void runs.patience.run(NEVER);
+  take("m");
+  runs.repeated(messageOf("m", { attemptToken: "2", retryCount: 1, arrivedAt: 0 }));
+  runs.repeated(messageOf("m", { attemptToken: "0", retryCount: 0, arrivedAt: 0 }));
+  runs.repeated(messageOf("unknown"));
+  pass(100);
+  await Promise.resolve();
+  end({ kind: "rejected", reason: "no", retryable: true });
+  for (let ms = 0; ms < 300 && answers.length < 2; ms += 10) {
+    pass(10);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(
+    answers.map(([, status], at) => [status, attempts[at]]),
+    [
+      ["working", "2"],
+      ["rejected", "2"],
+    ],
+  );
+});

@@ -35,6 +35,12 @@ export interface InboxMessage {
   readonly traceparent?: string | null;
 }
 
+/** Whether an attempt is not older than another one. One that is proven is newer than one that is not. */
+export function isNewerAttempt(one: InboxMessage, other: InboxMessage): boolean {
+  const [proven, known] = [(one.proof ?? null) !== null, (other.proof ?? null) !== null];
+  return proven === known ? one.retryCount >= other.retryCount : proven;
+}
+
 /** The answer to the sender of one message. */
 export type Answer =
   | { readonly status: "processed" }

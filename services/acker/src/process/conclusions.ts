@@ -5,6 +5,8 @@
  *  CONCLUDE-1. No ack before its commit: an ack is made from what the inbox returned, never from what was sent to it.
  *  CONCLUDE-2. A place in the intake is released when nothing more happens to its arrival.
  *  CONCLUDE-3. An answer names the newest attempt, by the sender's count: anyone can send an old attempt again.
+ *  CONCLUDE-4. A repeated message that a task works on reaches the task, which answers under the new attempt: its publisher
+ *              ignores patience and rejections of an attempt that is over.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Clock } from "@acktor/shared/runtime/clock";
@@ -13,7 +15,7 @@ import type { Acks } from "../ack/ack-sender.ts";
 import type { Counts } from "../control/counts.ts";
 import type { Notices } from "../control/notices.ts";
 import { decide, isFirst } from "../inbox/decide.ts";
-import type { Answer, InboxMessage } from "../inbox/message.ts";
+import { type Answer, type InboxMessage, isNewerAttempt } from "../inbox/message.ts";
 import { firstReceipt, type Receipt } from "../inbox/receive-messages.ts";
 import type { Places } from "../subscribe/places.ts";
 import type { Delivery, Group } from "../verify/group.ts";
@@ -92,6 +94,8 @@ export class Conclusions {
         answered.push(delivery);
         this.#trace(delivery, isFresh ? answer.status : "duplicate");
       }
+      // CONCLUDE-4
+      if (decision.kind === "wait") runs?.repeated(delivery.message);
       isFresh = false;
       // CONCLUDE-3
       const taken: Delivery | null = decision.kind === "handle" ? newerOf(handled, delivery) : null;
@@ -136,7 +140,7 @@ export class Conclusions {
     for (const { message } of deliveries) {
       if (message.answerTo === null) continue;
       const known = newest.get(message.answerTo.topic);
-      if (known === undefined || isNewer(message, known)) newest.set(message.answerTo.topic, message);
+      if (known === undefined || isNewerAttempt(message, known)) newest.set(message.answerTo.topic, message);
     }
     for (const message of newest.values()) acks.answer(message, answer);
   }
@@ -154,11 +158,6 @@ export class Conclusions {
 }
 
 /** CONCLUDE-3 */
-function isNewer(one: InboxMessage, other: InboxMessage): boolean {
-  const [proven, known] = [(one.proof ?? null) !== null, (other.proof ?? null) !== null];
-  return proven === known ? one.retryCount >= other.retryCount : proven;
-}
-
 function newerOf(known: Delivery | null, delivery: Delivery): Delivery {
-  return known === null || isNewer(delivery.message, known.message) ? delivery : known;
+  return known === null || isNewerAttempt(delivery.message, known.message) ? delivery : known;
 }

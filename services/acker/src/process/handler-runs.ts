@@ -104,6 +104,11 @@ export class HandlerRuns {
     else this.#suspects = this.#suspects.then(() => this.#runAlone(task, lease));
   }
 
+  /** A message arrived again while its row is leased. CONCLUDE-4 */
+  repeated(message: InboxMessage): void {
+    this.#registry.find(message.messageId)?.repeat(message);
+  }
+
   sizes(): RunSizes {
     const { runner } = this.#parts;
     const [handling, waiting, stuck] = [runner.running(), runner.waiting(), runner.stuck()];

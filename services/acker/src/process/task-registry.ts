@@ -11,6 +11,8 @@ import type { Hold, Task } from "./task.ts";
 export class TaskRegistry {
   readonly #places: Places;
   readonly #tasks = new Set<Task>();
+  /** The task of each message; the newer one where its lease expired and was taken again. */
+  readonly #byMessage = new Map<string, Task>();
   /** Written by `whenEmpty`. */
   #onEmpty: (() => void) | null = null;
 
@@ -20,6 +22,7 @@ export class TaskRegistry {
 
   add(task: Task, hold: Hold): void {
     this.#tasks.add(task);
+    this.#byMessage.set(hold.lease.messageId, task);
     task.adopt(hold);
   }
 
@@ -28,6 +31,8 @@ export class TaskRegistry {
     if (!this.#tasks.delete(task)) return;
     const { hold } = task;
     if (hold !== null) {
+      const { messageId } = hold.lease;
+      if (this.#byMessage.get(messageId) === task) this.#byMessage.delete(messageId);
       hold.span?.end({ outcome: "abandoned", failed: true });
       this.#places.release(hold.held);
     }
@@ -37,6 +42,10 @@ export class TaskRegistry {
 
   tasks(): Iterable<Task> {
     return this.#tasks;
+  }
+
+  find(messageId: string): Task | undefined {
+    return this.#byMessage.get(messageId);
   }
 
   leases(): Lease[] {

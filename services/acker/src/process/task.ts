@@ -15,7 +15,7 @@
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { Effect } from "../inbox/effect.ts";
 import type { Finished } from "../inbox/finish-messages.ts";
-import type { Answer, InboxMessage } from "../inbox/message.ts";
+import { type Answer, type InboxMessage, isNewerAttempt } from "../inbox/message.ts";
 import type { Lease } from "../inbox/renew-leases.ts";
 import type { Held } from "../subscribe/places.ts";
 import type { HandlerJob } from "./handler-runner.ts";
@@ -39,13 +39,16 @@ export type TaskState =
 /** What a task has once its row is leased to it alone. */
 export interface Hold {
   readonly lease: Lease;
-  /** The newest attempt, which answers name (CONCLUDE-3); a task that began early has the first one of its batch until then. */
-  readonly message: InboxMessage;
+  /**
+   * The newest attempt, which answers name (CONCLUDE-3); a task that began early has the first one of its batch until then.
+   * Written by `Task.repeat`.
+   */
+  message: InboxMessage;
   /** Its place in the intake. */
   readonly held: Held;
   /** Null where tracing is off. */
   readonly span: OpenSpan | null;
-  /** Monotonic milliseconds: when the outbox is asked for patience (again). Written by `Patience`. */
+  /** Monotonic milliseconds: when the outbox is asked for patience (again). Written by `Patience` and `Task.repeat`. */
   patienceAt: number;
 }
 
@@ -120,6 +123,14 @@ export class Task implements HandlerJob {
     this.#hold = hold;
     // TASK-2
     if (this.#state.kind === "FINISHING") this.#writer.write(this, this.#state.outcome);
+  }
+
+  /** The sender has repeated the message: from now on answers name the new attempt, which is asked for patience. CONCLUDE-4 */
+  repeat(message: InboxMessage): void {
+    const hold = this.#hold;
+    if (hold === null || !isNewerAttempt(message, hold.message)) return;
+    hold.message = message;
+    hold.patienceAt = Math.min(hold.patienceAt, message.arrivedAt ?? hold.patienceAt);
   }
 
   /** PostgreSQL refused the effect. @returns the outcome that replaces the former one */

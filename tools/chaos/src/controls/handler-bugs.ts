@@ -90,6 +90,16 @@ export const HANDLER_BUGS: readonly Bug[] = [
     ],
   },
   {
+    name: "handler: its message is not given back at a stop",
+    patches: [
+      {
+        file: `${PROCESS}/handler-runs.ts`,
+        from: "runner.stop();\n      this.#abandonment.begin();",
+        to: "",
+      },
+    ],
+  },
+  {
     name: "handler: one that hangs keeps its place",
     patches: [
       {

@@ -48,12 +48,14 @@ export function planFor(seed: number): SimPlan {
   const random: Random = seededRandom(seedFor(seed, "plan"));
   const handling = random() < 0.6 ? "handlers" : "row";
   const ackers = random() < 0.3 ? 2 : 1;
+  const works = pick(random, [WORKS, WORKS, QUICK_WORKS, CALM_WORKS]);
+  // A stop while handlers take long is a history of its own: other faults would end them first.
+  const kinds: readonly SimFault[] = works === CALM_WORKS && random() < 0.5 ? ["acker stops"] : FAULTS;
   const faults = Array.from({ length: wholeBetween(random, 0, 4) }, () => ({
-    fault: pick(random, FAULTS),
+    fault: pick(random, kinds),
     atMs: wholeBetween(random, 20, PLAN_MS - 1_000),
     forMs: wholeBetween(random, 10, 900),
   })).toSorted((a, b) => a.atMs - b.atMs);
-  const works = pick(random, [WORKS, WORKS, QUICK_WORKS, CALM_WORKS]);
   const messages = Array.from({ length: wholeBetween(random, 6, 24) }, () => {
     const work = handling === "row" ? "answers" : pick(random, works);
     const topic = work === "is slow" ? SLOW_TOPIC : "sim";
