@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findIdioms, IDIOMS, idiomsIn } from "./idioms.ts";
 import { assertNone } from "./no-findings.ts";
-import { proseOf } from "./prose.ts";
+import { proseOf, proseOfSql } from "./prose.ts";
 
 test("comments, texts and pages use no banned idiom", () => {
   assertNone(findIdioms());
@@ -28,4 +28,9 @@ test("of code, comments and texts are read; names, imports and inline code are n
   assert.ok(prose.includes("shows the first of them for each directory"));
   assert.ok(prose.includes(" findings"), "texts of templates");
   for (const code of ["assertNone", "node:assert"]) assert.equal(prose.includes(code), false, code);
+});
+
+test("of SQL every literal with a space is read, also behind one without", () => {
+  const prose = proseOfSql("raise exception using errcode = 'check_violation',\n  hint = 'Nobody forges an ack';");
+  assert.deepEqual([prose.includes("Nobody forges an ack"), prose.includes("errcode")], [true, false]);
 });

@@ -63,18 +63,19 @@ function proseOfPage(text: string): string {
   return withoutCode.replace(/\n(?=\s*(\n|[-*|#]|\d+\. ))/g, GAP).replace(/\n/g, " ");
 }
 
-function proseOfSql(text: string): string {
-  const spans = [...text.matchAll(/--.*|\/\*[\s\S]*?\*\/|'(?:[^']|'')* (?:[^']|'')*'/g)].map(
-    (match) => [match.index, match.index + match[0].length] as const,
-  );
-  return keep(text, spans, /^[ \t]*--|\/\*|\*\//gm);
+export function proseOfSql(text: string): string {
+  return keep(text, textSpans(text, /--.*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'/g), /^[ \t]*--|\/\*|\*\//gm);
 }
 
 function proseOfScript(text: string): string {
-  const spans = [...text.matchAll(/(^|[ \t])#.*|'[^'\n]* [^'\n]*'|"[^"\n]* [^"\n]*"/gm)].map(
-    (match) => [match.index, match.index + match[0].length] as const,
-  );
-  return keep(text, spans, /^[ \t]*#/gm);
+  return keep(text, textSpans(text, /(?:^|[ \t])#.*|'[^'\n]*'|"[^"\n]*"/gm), /^[ \t]*#/gm);
+}
+
+/** Every comment, and the literals that hold a space. All literals are matched, so that no closing quote opens one. */
+function textSpans(text: string, pattern: RegExp): (readonly [start: number, end: number])[] {
+  return [...text.matchAll(pattern)]
+    .filter(([match]) => !/^['"]/.test(match) || match.includes(" "))
+    .map((match) => [match.index, match.index + match[0].length]);
 }
 
 /** Masks what lies outside the spans; joins two that only white space divides; blanks marks and inline code in them. */

@@ -465,7 +465,7 @@ begin
   raise exception 'topic lies under a prefix that acktor keeps for itself'
     using errcode = 'check_violation', constraint = 'topic_not_reserved', table = 'message_delivery', schema = 'publisher',
       detail = format('topic %s', left(new.topic, 200)),
-      hint = 'Nobody forges an ack through the outbox: choose a topic outside the ack and presence prefixes.';
+      hint = 'An ack cannot be forged through the outbox. Choose a topic outside the ack and presence prefixes.';
 end $$;
 
 -- (Re)builds the guard with the prefixes as literals of its WHEN clause: looking them up for each row would cost more
