@@ -1,6 +1,6 @@
 /** Handlers at work: outcomes, suspects (found by the fault lab's poison), leases, patience, and the stop. */
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { after, mock, test } from "node:test";
 import { createCounts } from "@acktor/acker/control/counts";
 import type { Inbox, Moved } from "@acktor/acker/inbox/inbox";
 import type { Answer, InboxMessage } from "@acktor/acker/inbox/message";
@@ -24,6 +24,12 @@ const finishAll: Inbox["finish"] = async (batch) => ({
   rows: batch.map(({ messageId }) => ({ messageId })),
 });
 
+/** Their timers would keep this process for a minute. */
+const runners: HandlerRunner[] = [];
+after(() => {
+  for (const runner of runners) runner.stop();
+});
+
 function rig(verbs: Partial<Inbox>, handle: AfterHandler["handle"] = () => ({ kind: "processed" })) {
   const counts = createCounts();
   const places = new Places({ limit: 100, byteLimit: 100 });
@@ -32,10 +38,12 @@ function rig(verbs: Partial<Inbox>, handle: AfterHandler["handle"] = () => ({ ki
   let now = 0;
   const clock = { now: () => now };
   const handler: AfterHandler = { name: "test", mode: "after", handle };
+  const runner = new HandlerRunner({ handler, concurrency: 10, timeoutMs: 60_000, clock });
+  runners.push(runner);
   const runs = new HandlerRuns({
     ...{ inbox: fakeInbox({ finish: finishAll, ...verbs }), leaseMs: 3_000, capacity: 10, places, counts, clock },
     ...{ deliveries: UNWATCHED, tracing: NO_TRACING, troubles: NO_TROUBLES },
-    runner: new HandlerRunner({ handler, concurrency: 10, timeoutMs: 60_000, clock }),
+    runner,
     acks: {
       send: () => undefined,
       answer({ messageId, attemptToken }: InboxMessage, { status }: Answer) {
