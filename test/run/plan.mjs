@@ -2,16 +2,18 @@
  * Which test files a run takes, and how they are put into jobs.
  *
  * A file that measures times has a line in its header comment: `Runs alone: <why>`. Such files run one at a time, after all
- * others. No other file may depend on the machine's load.
+ * others. No other file may depend on the machine's load. A line `Quick: <why>` puts a file into `npm test`.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** The folders below test/ that a run of everything takes. The longest waits come first, so that the last ones are short. */
-const FOLDERS = ["e2e", "security", "integration", "browser", "docs", "model", "unit"];
+const FOLDERS = ["e2e", "field", "security", "integration", "browser", "docs", "model", "unit"];
 /** Files that use tools/workshop: a browser, validators, mermaid. */
 const USES_WORKSHOP = /^test\/(browser|docs)\/|^test\/integration\/api-seen\.test\.ts$/;
 const RUNS_ALONE = /^ \* Runs alone: \S/m;
+/** In the header comment of a file: it is short, and part of the developer's loop. */
+const MARKED_QUICK = /^ \* Quick: \S/m;
 
 /** `npm test`: all unit and model tests, and one file of each real thing. */
 const QUICK = [
@@ -25,8 +27,10 @@ const QUICK = [
 
 /** @returns {{ sideBySide: object[], alone: object[] }} jobs: `{ name, files }` */
 export function planJobs(root, { set, filters }) {
-  const files = filters.length > 0 ? matching(testFiles(root), filters) : testFiles(root).filter(SETS[set]);
-  const [alone, others] = split(files, (file) => RUNS_ALONE.test(readFileSync(path.join(root, file), "utf8")));
+  const textOf = (file) => readFileSync(path.join(root, file), "utf8");
+  const takes = (file) => set === "all" || isQuick(file, textOf(file)) === (set === "quick");
+  const files = filters.length > 0 ? matching(testFiles(root), filters) : testFiles(root).filter(takes);
+  const [alone, others] = split(files, (file) => RUNS_ALONE.test(textOf(file)));
   const [unit, single] = split(others, (file) => file.startsWith("test/unit/"));
   return { sideBySide: [...single.map(jobOf), ...unitJobs(unit)], alone: alone.map(jobOf) };
 }
@@ -38,8 +42,7 @@ export function missesWorkshop(root, { sideBySide, alone }) {
   return files.find((file) => USES_WORKSHOP.test(file)) ?? null;
 }
 
-const isQuick = (file) => QUICK.some((pattern) => pattern.test(file));
-export const SETS = { quick: isQuick, rest: (file) => !isQuick(file), all: () => true };
+const isQuick = (file, text) => QUICK.some((pattern) => pattern.test(file)) || MARKED_QUICK.test(text);
 
 /** Paths of all test files, relative to the root. */
 function testFiles(root) {
