@@ -121,7 +121,7 @@ export class Publisher {
     this.#greeter = new Greeter({ dispatcher, levels, next: this.#resumer, logger, guard, clock });
     const prefix = config.ACKTOR_PRESENCE_PREFIX;
     this.presence = new PresenceWatch({ prefix, births: this.#greeter, clock, logger, guard });
-    link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
+    link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1, ignoresRetained: true });
     link.subscribe({ filter: `${prefix}/+`, qos: 1 });
     link.on(
       "link.message",

@@ -77,7 +77,9 @@ export class Driver {
 
   /** `subackReceived` reports the result. */
   subscribe(request: readonly Subscription[]): void {
-    const byFilter = Object.fromEntries(request.map(({ filter, qos }) => [filter, { qos }]));
+    const byFilter = Object.fromEntries(
+      request.map(({ filter, qos, ignoresRetained = false }) => [filter, { qos, rh: ignoresRetained ? 2 : 0 }]),
+    );
     this.#client.subscribe(byFilter, (error, _granted, packet) => {
       const codes = packet?.granted ?? [];
       const refused = codes.findIndex((code) => Number(code) >= 0x80);

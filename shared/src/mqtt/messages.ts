@@ -46,6 +46,8 @@ export interface IncomingMessage {
 export interface Subscription {
   readonly filter: string;
   readonly qos: 0 | 1 | 2;
+  /** Retain Handling 2: the broker sends no retained messages at SUBSCRIBE. On MQTT 3.1.1 it sends them all the same. */
+  readonly ignoresRetained?: boolean;
 }
 
 /** What CONNACK granted. */

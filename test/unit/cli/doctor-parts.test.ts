@@ -4,8 +4,10 @@ import { test } from "node:test";
 import { maskUrl, show } from "@acktor/cli/commands/config";
 import { failed, median, ok, warn, worst } from "@acktor/cli/doctor/check";
 import { judgeRoom } from "@acktor/cli/doctor/check-disk";
+import { databaseCheck } from "@acktor/cli/doctor/database-check";
 import { english } from "@acktor/cli/texts/english";
-import { ackerSettings, publisherSettings } from "@acktor/shared/runtime/settings";
+import { ackerSettings, type PublisherSettings, publisherSettings } from "@acktor/shared/runtime/settings";
+import { REFUSED, rows } from "../../support/db-results.ts";
 
 test("the verdict is the worst of all", () => {
   const checks = [ok("a", ""), warn("b", "", "do"), failed("c", "", "do")];
@@ -15,6 +17,16 @@ test("the verdict is the worst of all", () => {
   assert.equal(worst(checks), "FAIL");
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([]), 0);
+});
+
+test("DATABASE_CHECK-1: a question that the database refuses is a WARN; one without its table is not asked", async () => {
+  const context = { texts: english.doctor, config: {} as PublisherSettings };
+  const check = { id: "slots", question: "select 1", judge: () => ok("slots", "none") };
+  assert.equal((await databaseCheck(check).ask({ run: async () => rows() }, context))?.verdict, "OK");
+  const refused = await databaseCheck(check).ask({ run: async () => REFUSED }, context);
+  assert.deepEqual([refused?.verdict, refused?.found], ["WARN", "no (22003)"]);
+  const needy = databaseCheck({ ...check, needs: "publisher.nothing" });
+  assert.equal(await needy.ask({ run: async () => rows() }, context), null);
 });
 
 test("a disk that fills up causes a warning early", () => {

@@ -90,6 +90,19 @@ const NOTHING: readonly (readonly [what: string, change: Partial<IncomingMessage
     "checksumMismatch",
   ],
 ];
+test("retained acks are named in one warning, however many the broker keeps", () => {
+  const rig = settlerRig();
+  for (const id of ["1", "2"]) {
+    const topic = `delivery/ack/01890a5d-ac96-774b-bcce-b302099a805${id}`;
+    rig.settler.receive({ topic, payload: Buffer.from("{}"), qos: 1, retain: true, userProperties: undefined });
+  }
+  assert.equal(rig.settler.counts.retained, 2);
+  assert.deepEqual(
+    rig.log.messages().map((message) => /retained acks/.test(message)),
+    [true],
+  );
+});
+
 for (const [what, change, counter] of NOTHING) {
   test(`${what} changes nothing and is counted (${counter})`, async () => {
     const rig = settlerRig();

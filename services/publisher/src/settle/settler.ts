@@ -27,6 +27,10 @@ const LOG_EVERY_MS = 1_000;
 const DEFAULT_PATIENCE_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+const RETAINED_ACKS =
+  "the broker keeps retained acks, and sends all of them at each connection; they are ignored. Receivers must publish acks " +
+  "with retain off; an empty retained message on the topic clears one";
+
 /** The dispatcher's book. */
 export interface AttemptsInFlight {
   find(messageId: string): InFlight | null;
@@ -83,7 +87,7 @@ export class Settler {
     }
     // SETTLER-1
     if (retain) {
-      this.counts.retained++;
+      this.#noteRetained(topic);
       return;
     }
     const decoded = decodeAck(id, payload);
@@ -203,6 +207,13 @@ export class Settler {
     else if (ack.topic !== null && ack.topic !== topicInAck(attempt.message.topic)) this.counts.topicMismatch++;
     else return false;
     return true;
+  }
+
+  /** Only MQTT 3.1.1 sends them: on MQTT 5 the subscription excludes them. */
+  #noteRetained(topic: string): void {
+    this.counts.retained++;
+    if (this.counts.retained > 1) return;
+    this.#parts.logger.warn({ topic: printable(topic) }, RETAINED_ACKS);
   }
 
   #complain(topic: string, reason: string): void {

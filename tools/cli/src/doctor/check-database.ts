@@ -6,6 +6,7 @@ import { migrationsOf, SERVICES, type ServiceName } from "../commands/services.t
 import type { Session } from "../session.ts";
 import { printable } from "../terminal/printable.ts";
 import { type Check, failed, median, ok, warn } from "./check.ts";
+import { DATABASE_CHECKS } from "./database-checks.ts";
 
 const OLDEST = 15;
 const NEWEST = 18;
@@ -35,7 +36,13 @@ export async function checkDatabase(session: Session, pool: Pool, config: Publis
   const server = judgeServer(session, row, await pingMs(session, pool));
   const migrations: Check[] = [];
   for (const service of SERVICES) migrations.push(await checkMigrations(session, pool, service));
-  return [server, await checkClock(session, pool), ...migrations, await checkOutbox(session, pool, config)];
+  const further: Check[] = [];
+  for (const asked of DATABASE_CHECKS) {
+    const check = await asked.ask(pool, { texts: session.texts.doctor, config });
+    if (check !== null) further.push(check);
+  }
+  const outbox = await checkOutbox(session, pool, config);
+  return [server, await checkClock(session, pool), ...migrations, outbox, ...further];
 }
 
 function unreachable({ texts }: Session, { code, message }: DbFailure): Check {

@@ -45,6 +45,7 @@ export const englishDoctor = {
   limitsUnknown: "the connection ended before the limits could be read",
   qosFix: "use a broker that supports QoS 1; without QoS 1 nothing is acknowledged",
   packetFix: "raise the broker's maximum packet size to 400,000 bytes, or send less content",
+  questionFix: "run the doctor as the role of the services; `acktor migrate` grants what it reads",
   noForeign: (prefix: string) => `no foreign acks under ${prefix}`,
   foreign: (prefix: string, heard: number, counted: number) =>
     `${prefix} receives acks for messages that are not in this outbox (heard ${heard}, counted by the publisher ${counted})`,

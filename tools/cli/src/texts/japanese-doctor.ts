@@ -47,6 +47,7 @@ export const japaneseDoctor: Texts["doctor"] = {
   limitsUnknown: "制限を読む前に接続が終わりました",
   qosFix: "QoS 1 に対応したブローカーを使ってください。QoS 1 がなければ何も確認済みになりません",
   packetFix: "ブローカーの最大パケットサイズを 400,000 バイトに上げるか、内容を小さくしてください",
+  questionFix: "サービスのロールで診断してください。`acktor migrate` が必要な権限を与えます",
   noForeign: (prefix) => `${prefix} の下に他のアウトボックスの ack はありません`,
   foreign: (prefix, heard, counted) =>
     `このアウトボックスにないメッセージの ack が ${prefix} の下に届いています (受信 ${heard} 件、publisher の計数 ${counted} 件)`,

@@ -1,0 +1,4 @@
+/** What the doctor asks PostgreSQL in addition to `check-database.ts`, in the order of the answer. */
+import type { AskedCheck } from "./database-check.ts";
+
+export const DATABASE_CHECKS: readonly AskedCheck[] = [];
