@@ -17,6 +17,7 @@ import { type BrokerPlan, planBroker } from "./broker.ts";
 import type { ClaimLine } from "./claim-growth.ts";
 import { startDatabaseServer } from "./database.ts";
 import { type Bench, measureEndToEnd } from "./end-to-end.ts";
+import { describeFleet, measureFleet } from "./fleet.ts";
 import { describeHandlers, measureHandlers } from "./handlers.ts";
 import { measureInspection } from "./inspect.ts";
 import { describeKeys, measureKeys } from "./keys.ts";
@@ -194,8 +195,10 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
-  if (options.handlers || options.keys) {
+  const { fleet } = options;
+  if (options.handlers || options.keys || fleet !== null) {
     const { text, faults, met } = await stoppable(async (scope) => {
+      if (fleet !== null) return describeFleet(await runPairs(scope, options, (bench) => measureFleet(bench, fleet)));
       if (options.keys) return describeKeys(await runPairs(scope, options, measureKeys));
       return describeHandlers(await runPairs(scope, options, measureHandlers));
     });

@@ -1,5 +1,6 @@
 /** What the benchmark is asked to do: its command line, read once. */
 import { parseArgs } from "node:util";
+import { FLEET_HELP, FLEET_VALUES, type FleetOptions, readFleet } from "./fleet-options.ts";
 
 export const PHASES = ["raw", "e2e", "latency", "memory"] as const;
 export type Phase = (typeof PHASES)[number];
@@ -18,6 +19,8 @@ export interface BenchOptions {
   readonly handlers: boolean;
   /** Only what authentication costs: without a key, with HMAC, with Ed25519. */
   readonly keys: boolean;
+  /** Only a fleet of devices. */
+  readonly fleet: FleetOptions | null;
   readonly broker: "mosquitto" | "aedes" | "auto";
   /** Un-answered messages at most, of the raw round trip and of the publisher. */
   readonly window: number;
@@ -48,7 +51,7 @@ export const HELP = `npm run bench -- [options]
   --claim              also the claim's time with 0 and 1,000,000 finished rows
   --inspect            what inspection costs: a build without it, no viewer, one viewer; alternately, nothing else
   --handlers           only: a handler that returns a fragment, compared with the built-in one
-  --keys               only: what authentication costs, without a key, with HMAC, with Ed25519, alternately
+  --keys               only: what authentication costs, without a key, with HMAC, with Ed25519, alternately${FLEET_HELP}
   --broker auto        mosquitto, aedes, or auto: mosquitto where it is installed
   --window 512         un-acked messages at most, raw and end to end
   --topics 16          topics, so destinations, that the messages are spread over
@@ -84,12 +87,13 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
   ];
   const options = {
     ...Object.fromEntries(
-      [...numbers, "waiting", "backlog", "only", "skip", "broker", "profile"].map((n) => [n, text]),
+      [...numbers, "waiting", "backlog", "only", "skip", "broker", "profile", ...FLEET_VALUES].map((n) => [n, text]),
     ),
     claim: flag,
     inspect: flag,
     handlers: flag,
     keys: flag,
+    fleet: flag,
     strict: flag,
     help: flag,
   };
@@ -113,6 +117,7 @@ function read(values: Values): BenchOptions {
     inspect: values["inspect"] === true,
     handlers: values["handlers"] === true,
     keys: values["keys"] === true,
+    fleet: values["fleet"] === true ? readFleet(values, (name, fallback) => count(values, name, fallback)) : null,
     broker: oneOf(values["broker"] ?? "auto", ["auto", "mosquitto", "aedes"]),
     window: count(values, "window", 512),
     topics: count(values, "topics", 16),
