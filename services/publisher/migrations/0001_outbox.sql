@@ -115,8 +115,10 @@ create index message_delivery_lane on publisher.message_delivery (lane, seq)
 -- Used only by statements that repeat this predicate to the letter; why: services/publisher/src/outbox/live-rows.ts.
 create index message_delivery_live on publisher.message_delivery (message_id)
   where coalesce(due_at, due_at) is not null;
-create index message_delivery_parked on publisher.message_delivery ((left(topic, 512)), seq)
-  where due_at is not null and parked;
+-- What waits for a receiver, by topic: parked rows, and rows that were sent and not acknowledged. A message that is
+-- acknowledged at its first attempt never has an entry.
+create index message_delivery_waiting on publisher.message_delivery ((left(topic, 512)), seq)
+  where due_at is not null and (parked or attempts > 0);
 create index message_delivery_retained on publisher.message_delivery ((md5(topic)), seq)
   where due_at is not null and retain;
 create index message_delivery_expiry on publisher.message_delivery (expires_at)
@@ -176,7 +178,8 @@ create table publisher.idempotency (
 create index idempotency_expiry on publisher.idempotency (expires_at);
 
 -- Silent destinations. A row stays until no message is parked in it: `parked_at` null means that the publisher is resuming
--- its messages. Keyed by a hash because a topic may be longer than an index entry.
+-- its messages, and `probe_at` is when it looks for more of them. Keyed by a hash because a topic may be longer than an
+-- index entry.
 create table publisher.destination (
   slot text collate "C" generated always as (md5(destination)) stored primary key,
   destination text collate "C" not null,
@@ -186,11 +189,17 @@ create table publisher.destination (
   pause_ms integer not null,
   misses integer not null default 0,
   last_answer_at timestamptz,
+  -- The last time that a birth resumed it, and how often one did without an answer since.
+  born_at timestamptz,
+  births integer not null default 0,
   -- The engine multiplies and adds these.
-  constraint destination_is_sane check (pause_ms between 0 and 3600000 and misses between 0 and 1000000000 and isfinite(probe_at))
+  constraint destination_is_sane check (pause_ms between 0 and 3600000 and misses between 0 and 1000000000
+    and births between 0 and 1000000000 and isfinite(probe_at) and isfinite(born_at))
 );
 create index destination_probe on publisher.destination (probe_at) where parked_at is not null;
-create index destination_released on publisher.destination (slot) where parked_at is null;
+create index destination_released on publisher.destination (probe_at) where parked_at is null;
+-- For the births of receivers below a topic.
+create index destination_name on publisher.destination ((left(destination, 512))) where parked_at is not null;
 
 -- Publishers that work on this outbox now: they share the in-flight window.
 create table publisher.replica (

@@ -41,7 +41,7 @@ from unnest($1::text[]) s join publisher.destination d on d.slot = s cross join 
     and publisher.covers(d.destination, true, m.topic)
   order by left(m.topic, 512), m.seq limit ${SAMPLE}) r`;
 
-const RELEASE = `update publisher.destination d set parked_at = null, misses = 0
+const RELEASE = `update publisher.destination d set parked_at = null, misses = 0, probe_at = now()
 from (select slot from unnest($1::text[]) slot order by 1) n
 where d.slot = n.slot and d.parked_at is not null returning d.destination`;
 

@@ -7,6 +7,7 @@
  *            time would stay parked.
  *  UNPARK-2. The destination's row is deleted only when no message is parked in it, so that after a crash the next call of
  *            `freeReleased`, by any publisher, continues.
+ *            The row of a destination that a birth has resumed stays for a minute, because it limits further births.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
@@ -17,14 +18,18 @@ import { changeApart, type Shelf, sweepWhole } from "./sweep-apart.ts";
 const CHUNK = 4_000;
 /** Messages of a chunk that are due immediately. */
 const AT_ONCE = 64;
+/** A birth that comes later resumes the destination in any case. */
+export const BIRTH_REMEMBERED_MS = 60_000;
+const remembered = (row: string): string => `${row}.born_at + interval '${BIRTH_REMEMBERED_MS} milliseconds'`;
 
 // UNPARK-1: a statement of its own.
-const RELEASE = `update publisher.destination d set parked_at = null, last_answer_at = now(), misses = 0
+const RELEASE = `update publisher.destination d set parked_at = null, last_answer_at = now(), misses = 0, probe_at = now(), born_at = null, births = 0
 from (select md5(name) slot from unnest($1::text[]) name order by 1) n
 where d.slot = n.slot and d.parked_at is not null returning d.destination`;
 
 const WAITING = `with d as materialized (
-  select slot, destination, covers_below from publisher.destination where parked_at is null order by slot limit 200 for update skip locked),
+  select slot, destination, covers_below from publisher.destination where parked_at is null and probe_at <= now()
+  order by probe_at limit 200 for update skip locked),
 share as materialized (select greatest(20, ${CHUNK} / greatest(count(*), 1)) most from d),
 waiting as materialized (
   select d.slot, r.message_id from d cross join lateral (
@@ -44,9 +49,14 @@ freed as (
   from numbered w where m.message_id = w.message_id and ${planForFewRows("w.message_id")} and m.parked returning m.message_id),
 counts as materialized (select d.slot, count(w.message_id) n from d left join waiting w using (slot) group by d.slot),
 -- UNPARK-2
+empty as materialized (select c.slot from counts c, share where c.n < share.most),
 gone as (
-  delete from publisher.destination t using counts c, share where t.slot = c.slot and c.n < share.most and t.parked_at is null returning t.slot)
-select (select count(*) from freed)::int4 freed, (select count(*) from d) > (select count(*) from gone) or (select count(*) from d) = 200 more`;
+  delete from publisher.destination t using empty e
+  where t.slot = e.slot and t.parked_at is null and coalesce(${remembered("t")} <= now(), true)),
+kept as (
+  update publisher.destination t set probe_at = ${remembered("t")} from empty e
+  where t.slot = e.slot and t.parked_at is null and ${remembered("t")} > now())
+select (select count(*) from freed)::int4 freed, (select count(*) from d) > (select count(*) from empty) or (select count(*) from d) = 200 more`;
 
 const LIST = `${WAITING}
 select message_id as "messageId" from waiting where message_id <> all ($1::uuid[])`;
