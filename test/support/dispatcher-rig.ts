@@ -1,4 +1,5 @@
 /** A dispatcher between a fake link and a fake outbox, on a clock that only the test moves. */
+
 import { DeliveryPolicy } from "@acktor/publisher/dispatch/delivery-policy";
 import { Destinations } from "@acktor/publisher/dispatch/destinations";
 import { Dispatcher, type DispatcherParts } from "@acktor/publisher/dispatch/dispatcher";
@@ -8,6 +9,7 @@ import { RetryDelay } from "@acktor/publisher/dispatch/retry-delay";
 import type { AttemptRecord, LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { PublishOutcome } from "@acktor/shared/link/link";
+import { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import { NO_TRACING } from "@acktor/shared/runtime/tracing";
@@ -101,7 +103,7 @@ export function dispatcherRig(options: RigOptions = {}): Rig {
     brokerAcks: { brokerAcked: (attempt) => void told.brokerAcked.push(attempt) },
     policy: new DeliveryPolicy(policy ?? null, clock),
     retryDelay: new RetryDelay({ baseMs: 1_000, capMs: 60_000 }, random),
-    ackPrefix: "delivery/ack",
+    ackPrefixes: new AckPrefixes("delivery/ack"),
     window: 512,
     publishDeadlineMs: 2_000,
     ackTimeout: { minMs: 2_000, maxMs: 30_000 },

@@ -25,11 +25,13 @@ import { HandlerRuns } from "./process/handler-runs.ts";
 import type { Handler } from "./process/handlers/handler.ts";
 import { Processor } from "./process/processor.ts";
 import { RoutedRunner } from "./process/routed-runner.ts";
+import { topicMap } from "./subscribe/choose-filters.ts";
 import { Intake } from "./subscribe/intake.ts";
 import { Places } from "./subscribe/places.ts";
 import { Receiver } from "./subscribe/receiver.ts";
 import { type AckerObserver, DRAIN_DEADLINE_MS, SupervisedAcker } from "./supervised-acker.ts";
 import { envelopeTrust } from "./verify/envelope-trust.ts";
+import { WatchedTopics } from "./verify/sent-topics.ts";
 import { Verifier } from "./verify/verifier.ts";
 
 export interface AckerParts {
@@ -87,12 +89,16 @@ export class Acker {
     const notices = new Notices(logger, clock);
     const common = { ...parts, acks: this.acks, places, guard, counts, notices, troubles, capacity };
     const trust = envelopeTrust(config, logger, clock);
-    const verifier = new Verifier({ ...common, ackPrefix, presencePrefix, trust });
-    const runner = RoutedRunner.of(handler, clock);
+    const map = topicMap(config);
+    const topics = new WatchedTopics(map, counts, logger);
+    const verifier = new Verifier({ ...common, ackPrefix, presencePrefix, trust, topics });
+    const runner = RoutedRunner.of(handler, clock, map);
     this.runs = runner === null ? null : new HandlerRuns({ ...common, runner });
     this.processor = new Processor({ ...common, verifier, runs: this.runs });
     const next = this.processor;
-    const intake = new Intake({ places, next, ownPrefixes: [ackPrefix, presencePrefix], counts, clock });
+    const own = [ackPrefix, presencePrefix];
+    const ownPrefixes = [...own, ...own.flatMap((prefix) => map.filtersAsReceived(prefix))];
+    const intake = new Intake({ places, next, ownPrefixes, counts, clock });
     this.receiver = new Receiver({ ...parts, guard, intake });
     this.database.listen(this.receiver);
     this.supervised = new SupervisedAcker(this);

@@ -6,6 +6,7 @@ import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/
 import { oneWayFault, sharedFaults } from "@acktor/shared/runtime/setting-faults";
 import { type AckerSettings, ackerSettings, knownNames } from "@acktor/shared/runtime/settings";
 import { hostFault, isAllowedAddress, isListed, plainName, readHosts } from "./process/handlers/public-address.ts";
+import { birthFilters } from "./subscribe/choose-filters.ts";
 
 /** Reads and cross-checks the environment; reports every fault. */
 export function readAckerConfig(env: Environment): ConfigResult<AckerSettings> {
@@ -20,7 +21,8 @@ function crossFaults(config: Partial<AckerSettings>): string[] {
     const fault = topic === "#" ? null : dataFilterFault(topic, prefixes);
     if (fault !== null) faults.push(`ACKTOR_TOPICS has ${topic}, which ${fault}.`);
   }
-  const tooLarge = birthFault(config.ACKTOR_TOPICS ?? []);
+  const { ACKTOR_TOPICS: topics = [], ACKTOR_TOPIC_MAP: map = null } = config;
+  const tooLarge = birthFault(birthFilters({ ACKTOR_TOPICS: topics, ACKTOR_TOPIC_MAP: map }));
   if (tooLarge !== null) {
     faults.push(
       `ACKTOR_TOPICS ${tooLarge}: publishers would ignore this acker's announcement. Use wildcards, or several ackers.`,

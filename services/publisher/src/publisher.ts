@@ -10,6 +10,7 @@
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
+import { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
@@ -106,6 +107,7 @@ export class Publisher {
     this.#ackWriter = new AckWriter(shared);
     this.dispatcher = new Dispatcher({
       ...{ ...shared, writes: this.#writer, brokerAcks: this.#ackWriter, window: config.ACKTOR_WINDOW },
+      ackPrefixes: new AckPrefixes(config.ACKTOR_ACK_PREFIX, config.ACKTOR_ACK_TOPIC_FOR ?? []),
       seal: new EnvelopeSeal(envelopeSigner(config), identity),
       publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
       ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },

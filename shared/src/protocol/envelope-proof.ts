@@ -6,7 +6,8 @@
  *               attempt token, expiry, encoding and type of the content, whether and where an ack is wanted, retry count,
  *               ordering key. The other fields (`timestamp`, `traceparent`) are shown, never acted on.
  *  ENV-PROOF-2. An envelope is authentic on the topic that it was sent to, and on no other: a copy elsewhere is refused, so
- *               an acker never signs an answer for a message that was meant for another acker.
+ *               an acker never signs an answer for a message that was meant for another acker. A topic that its acker's
+ *               operator declared to be changed on the way (topic-map.ts) is changed back before.
  */
 import type { Envelope } from "./envelope.ts";
 import type { NamedKey } from "./keys.ts";
@@ -91,7 +92,7 @@ export class EnvelopeTrust {
     return secrets.length === 0 && options.publicKeys.length === 0 ? null : new EnvelopeTrust(secrets, options);
   }
 
-  /** @param topic on which it arrived */
+  /** @param topic on which it arrived, after declared changes */
   authenticate(envelope: Envelope, topic: string): Authenticated {
     if (envelope.signature === null) return this.#acceptsUnsigned ? UNPROVEN : NO_SIGNATURE;
     if (envelope.outbox === null || envelope.topic === null || envelope.checksum === null) return INCOMPLETE;

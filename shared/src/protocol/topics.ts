@@ -101,6 +101,17 @@ export function filterMatches(filter: string, topic: string): boolean {
   return wanted.length === given.length;
 }
 
+/** True when `filter` selects every topic that `other` selects. */
+export function filterCovers(filter: string, other: string): boolean {
+  const [wide, narrow] = [filter.split("/"), other.split("/")];
+  for (const [i, level] of wide.entries()) {
+    if (level === "#") return true;
+    const given = narrow[i];
+    if (given === undefined || given === "#" || (level !== "+" && level !== given)) return false;
+  }
+  return wide.length === narrow.length;
+}
+
 /** The topic on which the receiver of message `id` answers. */
 export function ackTopic(prefix: string, id: string): string {
   return `${prefix}/${id}`;

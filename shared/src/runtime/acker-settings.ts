@@ -1,5 +1,6 @@
 /** Settings of the acker alone. */
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
+import { readTopicMap } from "../protocol/topic-map.ts";
 import { filterFault } from "../protocol/topics.ts";
 import {
   choice,
@@ -22,6 +23,11 @@ export const ackerOwn = {
     "Topic filters to subscribe to, separated by commas; at most 100, and 8 KiB in total. A filter must not match the ack and presence prefixes; `#` alone subscribes to all other topics.",
     "sensors/#,orders/+/created",
     list(filterFault),
+  ),
+  ACKTOR_TOPIC_MAP: optional(
+    "How topics change between publisher and acker, separated by commas: received-prefix=sent-prefix for a bridge or mountpoint, rabbitmq for its . and *. A message that arrives on site7/x then counts as sent to x. See docs/how-to/bridges-and-brokers.md.",
+    "site7/=",
+    readBy(readTopicMap),
   ),
   ACKTOR_ACK_PRIVATE_KEY: secret(
     optional(

@@ -1,4 +1,5 @@
 /** Settings of the publisher alone. */
+import { readAckPrefixes } from "../protocol/ack-prefixes.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
 import { duration, integer, optional, readBy, type Setting, secret, withDefault } from "./config.ts";
 import { policyRules } from "./error-policy.ts";
@@ -24,6 +25,11 @@ export const publisherOwn = {
     ),
     fromFile: true,
   },
+  ACKTOR_ACK_TOPIC_FOR: optional(
+    "Prefix under which the receivers of some topics see ACKTOR_ACK_PREFIX, because a bridge or a mountpoint renames it: filter=prefix, separated by commas. See docs/how-to/bridges-and-brokers.md.",
+    "data/#=site7/delivery/ack",
+    readBy(readAckPrefixes),
+  ),
   ACKTOR_HIGH_WATER: withDefault(
     "1000000",
     "Number of waiting messages at which the publisher answers new ones with 429.",

@@ -34,6 +34,7 @@ export const knownNames: readonly string[] = [
   "ACKTOR_TEST_PG15",
   "ACKTOR_TEST_PG18",
   "ACKTOR_TEST_KILLS",
+  "ACKTOR_TEST_RABBITMQ",
 ];
 
 /** The configured name of this process; else host name and port, which are stable and unique on a host. */

@@ -12,6 +12,7 @@ import { type Held, Places } from "@acktor/acker/subscribe/places";
 import type { Group } from "@acktor/acker/verify/group";
 import { Verifier } from "@acktor/acker/verify/verifier";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
+import { TopicMap } from "@acktor/shared/protocol/topic-map";
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
@@ -135,7 +136,7 @@ test("PROCESSOR-2: a fault of acktor in a batch cancels the handlers that began,
 
 test("VERIFIER-1, VERIFIER-2: a fault at one arrival drops this one; other work has its turn between large ones", async () => {
   const parts = partsOf();
-  const rules = { ackPrefix: "ack", presencePrefix: "acker", trust: null };
+  const rules = { ackPrefix: "ack", presencePrefix: "acker", trust: null, topics: new TopicMap() };
   let notes = 0;
   const deliveries = {
     watched: true,

@@ -3,10 +3,12 @@ import { test } from "node:test";
 import { MAX_PAYLOAD_BYTES, type Verdict, verifyMessage } from "@acktor/acker/verify/verify-message";
 import { checksumOf, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { EnvelopeTrust } from "@acktor/shared/protocol/envelope-proof";
+import { TopicMap } from "@acktor/shared/protocol/topic-map";
 import fc from "fast-check";
 import { sealed } from "../../support/proof.ts";
 
-const options = { ackPrefix: "delivery/ack", presencePrefix: "delivery/acker", trust: null };
+const topics = new TopicMap();
+const options = { ackPrefix: "delivery/ack", presencePrefix: "delivery/acker", trust: null, topics };
 
 function verify(payload: object | string | Uint8Array, arrivedAt = 0, now = 0): Verdict {
   const bytes =

@@ -25,6 +25,8 @@ export interface Counts {
   readonly messages: Record<(typeof MESSAGE_OUTCOMES)[number], number>;
   readonly handler: Record<(typeof HANDLER_OUTCOMES)[number], number>;
   readonly acks: Record<(typeof ACK_OUTCOMES)[number], number>;
+  /** Arrivals on another topic than the envelope's, by whether ACKTOR_TOPIC_MAP explains it. */
+  readonly topics: { mapped: number; unexplained: number };
   /** Acks of status `working`, which ask an outbox for patience; `acks` counts them as well. */
   working: number;
 }
@@ -35,6 +37,7 @@ export function createCounts(): Counts {
     messages: zeros(MESSAGE_OUTCOMES),
     handler: zeros(HANDLER_OUTCOMES),
     acks: zeros(ACK_OUTCOMES),
+    topics: { mapped: 0, unexplained: 0 },
     working: 0,
   };
 }

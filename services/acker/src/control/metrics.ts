@@ -40,6 +40,12 @@ export const ACKER_METRICS: readonly Metric<Acker>[] = [
     "outcome",
   ]),
   counter(
+    "topics_changed_total",
+    "Messages that arrived on another topic than they were sent to, by whether ACKTOR_TOPIC_MAP explains it.",
+    ({ counts }) => byLabel("outcome", counts.topics),
+    ["outcome"],
+  ),
+  counter(
     "working_acks_total",
     "Acks that ask for patience, because a handler is still at work.",
     ({ counts }) => counts.working,

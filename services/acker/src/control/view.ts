@@ -46,6 +46,7 @@ export class AckerView {
       statistics: linkStatistics(info),
       received: counts.received,
       messages: counts.messages,
+      topics_changed: counts.topics,
       handled: counts.handler,
       acks: counts.acks,
       queue: {

@@ -5,6 +5,7 @@
  * Invariants:
  *  ROUTES-1. A message whose topic matches no filter is rejected, not retryable: waiting does not create a handler.
  */
+import { TopicMap } from "@acktor/shared/protocol/topic-map";
 import { filterMatches } from "@acktor/shared/protocol/topics";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import { type HandlerJob, HandlerRunner, type Runner } from "./handler-runner.ts";
@@ -12,7 +13,8 @@ import { routesOf } from "./handlers/choose-handler.ts";
 import type { Handler, HandlerRoute } from "./handlers/handler.ts";
 
 interface Route {
-  readonly filter: string | null;
+  /** Null: all topics. */
+  readonly filters: readonly string[] | null;
   readonly runner: Runner;
 }
 
@@ -20,20 +22,22 @@ export class RoutedRunner implements Runner {
   readonly #routes: readonly Route[];
 
   /** Null: no code runs, the row is the effect. */
-  static of(handler: Handler, clock: Pick<Clock, "now">): RoutedRunner | null {
-    return handler.mode === "row" ? null : new RoutedRunner(routesOf(handler), clock);
+  static of(handler: Handler, clock: Pick<Clock, "now">, map: TopicMap): RoutedRunner | null {
+    return handler.mode === "row" ? null : new RoutedRunner(routesOf(handler), clock, map);
   }
 
-  constructor(routes: readonly HandlerRoute[], clock: Pick<Clock, "now">) {
+  /** @param map messages have their topics as sent; a route may name them as they arrive */
+  constructor(routes: readonly HandlerRoute[], clock: Pick<Clock, "now">, map = new TopicMap()) {
     this.#routes = routes.map((route) => ({
-      filter: route.filter,
+      filters: route.filter === null ? null : [route.filter, ...map.filtersAsSent(route.filter)],
       runner: new HandlerRunner({ ...route, clock }),
     }));
   }
 
   run(job: HandlerJob): void {
-    for (const { filter, runner } of this.#routes) {
-      if (filter === null || filterMatches(filter, job.message.topic)) {
+    const { topic } = job.message;
+    for (const { filters, runner } of this.#routes) {
+      if (filters === null || filters.some((filter) => filterMatches(filter, topic))) {
         runner.run(job);
         return;
       }

@@ -1,4 +1,36 @@
-/** Which filters an acker subscribes to: plain ones, or those of a group where the broker has shared subscriptions. */
+/**
+ * Which filters an acker subscribes to and announces. ACKTOR_TOPICS may name topics as they were sent or as they arrive;
+ * ACKTOR_TOPIC_MAP connects the two.
+ */
+import { TopicMap } from "@acktor/shared/protocol/topic-map";
+import { filterCovers } from "@acktor/shared/protocol/topics";
+import type { AckerSettings } from "@acktor/shared/runtime/settings";
+
+type TopicSettings = Pick<AckerSettings, "ACKTOR_TOPICS" | "ACKTOR_TOPIC_MAP">;
+
+const UNCHANGED = new TopicMap();
+
+export function topicMap({ ACKTOR_TOPIC_MAP: map }: Pick<TopicSettings, "ACKTOR_TOPIC_MAP">): TopicMap {
+  return map ?? UNCHANGED;
+}
+
+/** The filters by which its messages arrive, without a group. */
+export function arrivingFilters(config: TopicSettings): readonly string[] {
+  const { ACKTOR_TOPICS: topics } = config;
+  return withoutCovered([...topics, ...topics.flatMap((filter) => topicMap(config).filtersAsReceived(filter))]);
+}
+
+/** The filters that its birth announces: publishers compare them with topics as sent. */
+export function birthFilters(config: TopicSettings): readonly string[] {
+  const { ACKTOR_TOPICS: topics } = config;
+  return withoutCovered([...topics, ...topics.flatMap((filter) => topicMap(config).filtersAsSent(filter))]);
+}
+
+/** A filter that another one covers would only bring each message twice. */
+function withoutCovered(filters: readonly string[]): readonly string[] {
+  const different = [...new Set(filters)];
+  return different.filter((one) => !different.some((other) => other !== one && filterCovers(other, one)));
+}
 
 export interface FilterChoice {
   readonly filters: readonly string[];

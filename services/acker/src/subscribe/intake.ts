@@ -7,7 +7,8 @@
  * Invariants:
  *  ARRIVAL-1. A message that arrives while the intake is closed, or that has no place, is dropped and counted; the outbox
  *             sends it again.
- *  ARRIVAL-2. acktor's own topics (acks, presence) are not messages, even where a filter selects them.
+ *  ARRIVAL-2. acktor's own topics (acks, presence) are not messages, even where a filter selects them, nor are the broker's own
+ *             (`$…`): nats-server sends them to subscribers of `#`.
  */
 import { isUnder } from "@acktor/shared/protocol/topics";
 import type { Clock } from "@acktor/shared/runtime/clock";
@@ -42,7 +43,7 @@ export class Intake {
     const { places, next, ownPrefixes, counts, clock } = this.#parts;
     counts.received++;
     // ARRIVAL-2
-    if (ownPrefixes.some((prefix) => isUnder(topic, prefix))) {
+    if (topic.startsWith("$") || ownPrefixes.some((prefix) => isUnder(topic, prefix))) {
       counts.messages.ignored++;
       return;
     }

@@ -5,6 +5,7 @@ import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
+import { birthFilters } from "./choose-filters.ts";
 import { presenceWill } from "./presence.ts";
 
 export interface AckerLinkParts {
@@ -19,7 +20,7 @@ export interface AckerLinkParts {
 
 /** Makes it; nothing connects before `connect`. */
 export function makeLink({ config, instance, clientId, logger, clock, random, observer }: AckerLinkParts): Link {
-  const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: config.ACKTOR_TOPICS, clock };
+  const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
   return makeServiceLink(config, logger, {
     clientId,
     will: () => presenceWill(presence),

@@ -14,12 +14,15 @@ import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type Actor, createActor } from "xstate";
 import type { DatabaseListener } from "../inbox/database-watch.ts";
-import { chooseFilters } from "./choose-filters.ts";
+import { arrivingFilters, birthFilters, chooseFilters } from "./choose-filters.ts";
 import type { Intake } from "./intake.ts";
 import { announcePresence, clearPresence, type PresenceParts } from "./presence.ts";
 import { receiverMachine } from "./receiver-machine.ts";
 
-type ReceiverSettings = Pick<AckerSettings, "ACKTOR_TOPICS" | "ACKTOR_GROUP" | "ACKTOR_PRESENCE_PREFIX">;
+type ReceiverSettings = Pick<
+  AckerSettings,
+  "ACKTOR_TOPICS" | "ACKTOR_TOPIC_MAP" | "ACKTOR_GROUP" | "ACKTOR_PRESENCE_PREFIX"
+>;
 
 export interface ReceiverParts {
   readonly link: Link;
@@ -49,7 +52,7 @@ export class Receiver implements DatabaseListener {
   constructor(parts: ReceiverParts) {
     const { config, instance, clock, intake, logger } = parts;
     this.#parts = parts;
-    this.#presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: config.ACKTOR_TOPICS, clock };
+    this.#presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
     this.actor = createActor(
       receiverMachine.provide({
         actions: {
@@ -131,12 +134,12 @@ export class Receiver implements DatabaseListener {
   }
 
   #subscribe(): void {
-    const { link, logger } = this.#parts;
-    const { ACKTOR_TOPICS: topics, ACKTOR_GROUP: group } = this.#parts.config;
+    const { link, logger, config } = this.#parts;
+    const { ACKTOR_GROUP: group } = config;
     const limits = link.info().limits;
     // A connected broker tells whether it has groups; without a group the filters are wanted before the connection.
     if (group !== null && limits === null) return;
-    const choice = chooseFilters(topics, group, limits?.sharedSubscriptions ?? false);
+    const choice = chooseFilters(arrivingFilters(config), group, limits?.sharedSubscriptions ?? false);
     if (choice.groupRefused && !this.#isWarned) {
       this.#isWarned = true;
       // RECEIVER-2

@@ -7,6 +7,8 @@
  *            malformed: no ack, no effect. A sender cannot make an acker publish to a topic of the sender's choice.
  *  VERIFY-3. With a key configured, an envelope that is not authentic on this very topic has no effect and no answer: an
  *            answer would be this acker's signature under another acker's message.
+ *            Where it arrived on another topic because a bridge or the broker changes topics, the operator declares the
+ *            change (TOPIC_MAP-1): the message then has the topic as sent. An undeclared change stays a difference.
  *  VERIFY-4. A copy that the wire damaged is rejected, retryable. Content that can never be stored is rejected without retry
  *            only where the sender is proven: a stranger's copy must not end the sender's message. The same holds for
  *            content that is another text of the same bytes (base64 with blanks or spare bits, a lone surrogate): the
@@ -20,6 +22,7 @@ import type { EnvelopeProof, EnvelopeTrust } from "@acktor/shared/protocol/envel
 import { ackTopic, isUnder, topicFault } from "@acktor/shared/protocol/topics";
 import type { AnswerTo, InboxMessage } from "../inbox/message.ts";
 import { inboxKey } from "./message-id.ts";
+import type { SentTopics } from "./sent-topics.ts";
 
 /** One PUBLISH as it arrived. */
 export interface Arrival {
@@ -57,6 +60,7 @@ export interface VerifyOptions {
   readonly presencePrefix: string;
   /** Whose envelopes are processed; null: all. */
   readonly trust: EnvelopeTrust | null;
+  readonly topics: SentTopics;
 }
 
 /** 256 KiB of content, escaped at worst as six bytes for one; a larger payload is not parsed. */
@@ -80,7 +84,8 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
   if (fault !== null) return malformed(fault);
   const answerTo = envelope.requires_ack ? answerTarget(envelope, options) : null;
   if (typeof answerTo === "string") return malformed(answerTo);
-  const authenticated = options.trust?.authenticate(envelope, arrival.topic) ?? UNASKED;
+  const topic = options.topics.asSent(arrival.topic, envelope.topic) ?? arrival.topic;
+  const authenticated = options.trust?.authenticate(envelope, topic) ?? UNASKED;
   // VERIFY-3
   if (authenticated.kind === "refused") {
     return { kind: "unauthenticated", reason: authenticated.reason, id: envelope.message_id };
@@ -98,7 +103,7 @@ export function verifyMessage(arrival: Arrival, options: VerifyOptions, now: num
     const rejected = rejectedOf(decoded, answerTo, proof);
     return { kind: "unusable", reason: unusable, retryable: proof === null, rejected };
   }
-  return { kind: "message", message: toMessage(envelope, arrival, answerTo, expiresAt, proof) };
+  return { kind: "message", message: toMessage(envelope, { ...arrival, topic }, answerTo, expiresAt, proof) };
 }
 
 const UNASKED = { kind: "unproven" } as const;

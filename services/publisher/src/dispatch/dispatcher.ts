@@ -5,8 +5,10 @@
  * Invariants:
  *  DISPATCHER-1. What is leased and not sent when the gate closes goes back to the outbox immediately.
  */
+
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Link } from "@acktor/shared/link/link";
+import type { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage } from "../outbox/outbox.ts";
@@ -43,7 +45,7 @@ export interface DispatcherParts {
   readonly seal: EnvelopeSeal;
   readonly deliveries: DeliveryNotes;
   readonly tracing: Tracing;
-  readonly ackPrefix: string;
+  readonly ackPrefixes: AckPrefixes;
   readonly window: number;
   /** A PUBLISH ends within this, with PUBACK or without. */
   readonly publishDeadlineMs: number;

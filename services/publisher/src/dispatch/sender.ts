@@ -6,8 +6,10 @@
  *  SENDING-2. A row that cannot be made a PUBLISH is marked failed and stops no other.
  *  SENDING-3. A message that could not be sent for a passing reason keeps its place.
  */
+
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
+import type { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import { printable } from "@acktor/shared/runtime/logger";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
@@ -50,7 +52,7 @@ export interface SenderParts {
   readonly counts: DispatchCounts;
   readonly deliveries: DeliveryNotes;
   readonly tracing: Tracing;
-  readonly ackPrefix: string;
+  readonly ackPrefixes: AckPrefixes;
   /** A PUBLISH ends within this, with PUBACK or without. */
   readonly publishDeadlineMs: number;
 }
@@ -110,7 +112,7 @@ export class Sender {
   }
 
   #publish(destination: Destination, queued: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
-    const { link, book, ends, writes, health, seal, ackPrefix, counts, deliveries } = this.#parts;
+    const { link, book, ends, writes, health, seal, ackPrefixes, counts, deliveries } = this.#parts;
     const { message } = queued;
     const timeoutMs = health.ackTimeoutMs(destination);
     const retryInMs = this.#retryInMs(queued, timeoutMs);
@@ -119,6 +121,7 @@ export class Sender {
     const traceparent = attempt.span?.traceparent ?? null;
     let unsent: (PublishOutcome & { kind: "unsent" }) | null = null;
     try {
+      const ackPrefix = ackPrefixes.of(message.topic);
       link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
         if (outcome.kind === "unsent") unsent = outcome;
         else if (ends.ended(attempt, outcome)) this.pump();
