@@ -36,12 +36,8 @@ function setUp(link: FakeLink, group: string | null = null) {
   const warnings: string[] = [];
   const logger = createLogger("acker", "a", "warn", { write: (line) => void warnings.push(line) });
   const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
-  const config = {
-    ACKTOR_TOPICS: ["data/#"],
-    ACKTOR_TOPIC_MAP: null,
-    ACKTOR_GROUP: group,
-    ACKTOR_PRESENCE_PREFIX: "delivery/acker",
-  };
+  const presence = { ACKTOR_PRESENCE: "on", ACKTOR_PRESENCE_PREFIX: "delivery/acker" } as const;
+  const config = { ACKTOR_TOPICS: ["data/#"], ACKTOR_TOPIC_MAP: null, ACKTOR_GROUP: group, ...presence };
   const receiver = new Receiver({ link, intake, config, instance: "a", clock, logger, guard });
   receiver.start();
   return { places, warnings, receiver };

@@ -49,6 +49,7 @@ export function linkInput(policy: Partial<LinkPolicy> = {}, random = () => 0.5, 
     policy: { ...DEFAULT_POLICY, ...policy },
     broker: "mqtt://broker:1883",
     clientId: "test",
+    hasWill: true,
     clock: { now, wallClock: now },
     random: { next: random },
   };

@@ -124,7 +124,8 @@ export class Publisher {
     const prefix = config.ACKTOR_PRESENCE_PREFIX;
     this.presence = new PresenceWatch({ prefix, births: this.#greeter, clock, logger, guard });
     link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1, ignoresRetained: true });
-    link.subscribe({ filter: `${prefix}/+`, qos: 1 });
+    // A broker that refuses it stops nothing else: parked messages wait for their next retry.
+    if (config.ACKTOR_PRESENCE === "on") link.subscribe({ filter: `${prefix}/+`, qos: 1, need: "optional" });
     link.on(
       "link.message",
       guard.wrap("link.message", (message: IncomingMessage) => this.#receive(message)),

@@ -13,14 +13,15 @@ import type { LinkFailure } from "./link.ts";
  *  - `busy`: the backoff, from its fifth step at least;
  *  - `older_version`: the broker requires an older version: 3.1.1 next; without an older version, `operator`;
  *  - `maybe_older_version`: the broker closed before CONNACK: 3.1.1 next; without an older version, `retry`;
+ *  - `lesser_will`: the broker refused the will: less of it next; without a will, `operator`;
  *  - `operator`: ERROR, with single probes.
  */
-export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "operator";
+export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "lesser_will" | "operator";
 
 interface CodeMeaning {
   readonly text: string;
   readonly type: ErrorType;
-  readonly remedy: "retry" | "busy" | "older_version" | "operator";
+  readonly remedy: Exclude<Remedy, "maybe_older_version">;
 }
 
 /** CONNACK of 3.1.1. */
@@ -60,8 +61,8 @@ const REASONS: Readonly<Record<number, CodeMeaning>> = {
   151: { text: "quota exceeded", type: "network", remedy: "busy" },
   152: { text: "administrative action", type: "network", remedy: "busy" },
   153: { text: "payload format invalid", type: "application", remedy: "retry" },
-  154: { text: "retain not supported", type: "protocol", remedy: "operator" },
-  155: { text: "QoS not supported", type: "protocol", remedy: "operator" },
+  154: { text: "retain not supported", type: "protocol", remedy: "lesser_will" },
+  155: { text: "QoS not supported", type: "protocol", remedy: "lesser_will" },
   156: { text: "use another server", type: "network", remedy: "busy" },
   157: { text: "server moved", type: "protocol", remedy: "operator" },
   158: { text: "shared subscriptions not supported", type: "protocol", remedy: "operator" },
@@ -100,8 +101,14 @@ const DEADLINES: Readonly<Record<Deadline, string>> = {
 export function classifyFailure(input: FailureInput): LinkFailure {
   const { type, reason, code } = describe(input);
   const remedy = remedyFor(input);
-  const retryable = remedy !== "operator" && remedy !== "older_version";
+  const retryable = remedy !== "operator" && remedy !== "older_version" && remedy !== "lesser_will";
   return { type, retryable, reason: oneLine(reason), code };
+}
+
+/** Why the broker refused an optional subscription. @param code of SUBACK; null: no SUBACK in time */
+export function subscriptionRefusal(protocolVersion: 4 | 5, code: number | null): string {
+  if (code === null) return "no SUBACK in time";
+  return meaningOf({ kind: "suback", protocolVersion, code, filter: "" }).text;
 }
 
 /** What the link does after a session that ended this way. */

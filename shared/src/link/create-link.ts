@@ -41,14 +41,14 @@ class MachineLink implements Link {
 
   constructor(options: ResolvedLinkOptions, transports: Transports) {
     this.#options = options;
-    const { policy, address, clientId, clock, random, observer } = options;
+    const { policy, address, clientId, clock, random, observer, will } = options;
     const stats = new LinkStats(clock);
     const listeners = new Listeners<LinkEvents>(observer);
     const session = fromCallback<{ type: string }, SessionInput>(({ input, sendBack }) =>
       this.#traffic.openSession(input, sendBack),
     );
     this.#actor = createActor(linkMachine.provide({ actors: { session } }), {
-      input: { policy, broker: address.shown, clientId, clock, random },
+      input: { policy, broker: address.shown, clientId, hasWill: will !== null, clock, random },
     });
     const signals = new BreakerEvents(this.#actor);
     this.#traffic = new LinkTraffic({ options, transports, stats, listeners, signals });
@@ -112,7 +112,7 @@ class MachineLink implements Link {
   info(): LinkInfo {
     this.#traffic.noteActivity();
     const context = this.#context();
-    const { at, version, attempt, limits } = context;
+    const { at, version, attempt, limits, refused } = context;
     const { connectedAt, disconnectedAt, lastActivityAt, lastError } = this.#stats;
     const isConnected = at.connection === "CONNECTED";
     return {
@@ -132,6 +132,7 @@ class MachineLink implements Link {
       inFlight: this.#traffic.inFlight,
       stats: this.#stats.read(),
       limits: isConnected ? limits : null,
+      refused: isConnected ? refused : [],
     };
   }
 
@@ -156,6 +157,7 @@ class MachineLink implements Link {
       const { connection, breaker } = snapshot.context.at;
       return { ok: false, reason: `${event.type} is not possible: the link is ${connection}, its breaker ${breaker}` };
     }
+    if (event.type === "link.reset" || event.type === "link.connect") this.#traffic.startAfresh();
     this.#actor.send(event);
     return { ok: true };
   }

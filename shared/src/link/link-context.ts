@@ -1,18 +1,20 @@
 /**
  * The context of the link machine and its changes. Pure: each function takes the context and returns the changed fields.
  */
-import type { BrokerLimits } from "../mqtt/messages.ts";
+import type { BrokerLimits, Refusal } from "../mqtt/messages.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
 import { BUSY_STEP, backoffMs } from "./backoff.ts";
 import { classifyFailure, type Remedy } from "./classify-failure.ts";
 import type { BreakerState, ConnectionState, LinkEvents, LinkFailure } from "./link.ts";
 import type { LinkPolicy } from "./link-policy.ts";
+import { closedWithWill, FULL_WILL, formNow, lessWill, NO_WILL, provedWill, type WillForm } from "./will-form.ts";
 
 export interface LinkInput {
   readonly policy: LinkPolicy;
   /** Broker's address without credentials. */
   readonly broker: string;
   readonly clientId: string;
+  readonly hasWill: boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -33,6 +35,9 @@ export interface LinkContext extends LinkInput {
   readonly failedConnects: number;
   readonly failure: LinkFailure | null;
   readonly limits: BrokerLimits | null;
+  readonly will: WillForm;
+  /** What the broker refused on this connection. */
+  readonly refused: readonly Refusal[];
   /** The wait of RECONNECTING or ERROR: its length, its end (monotonic milliseconds), and whether it is over. */
   readonly wait: { readonly ms: number; readonly until: number; readonly over: boolean };
   /** Why and for how long the breaker is open, and how often it opened since it was closed. */
@@ -48,10 +53,12 @@ export interface LinkContext extends LinkInput {
 
 export interface SessionInput {
   readonly protocolVersion: 4 | 5;
+  readonly will: WillForm["form"];
 }
 
 export type SessionEvent =
   | { readonly type: "session.connected"; readonly limits: BrokerLimits }
+  | { readonly type: "session.refused"; readonly refusal: Refusal }
   | { readonly type: "session.ended"; readonly failure: LinkFailure; readonly remedy: Remedy };
 
 export type OperatorEvent =
@@ -94,6 +101,8 @@ export function initialContext(input: LinkInput): LinkContext {
     failedConnects: 0,
     failure: null,
     limits: null,
+    will: firstWill(input),
+    refused: [],
     wait: NO_WAIT,
     opened: NOT_OPENED,
     lostAt: null,
@@ -102,8 +111,18 @@ export function initialContext(input: LinkInput): LinkContext {
 
 /** A new attempt speaks 5 again unless it is known that the broker does not. */
 export function chooseVersion({ policy, version }: LinkContext): News {
-  if (version.certain || policy.version !== "auto") return {};
-  return { version: { ...version, speak: 5 } };
+  if (version.certain || policy.version !== "auto") return { refused: [] };
+  return { version: { ...version, speak: 5 }, refused: [] };
+}
+
+/** The broker refused the will by a code. */
+export function lessenWill({ will }: LinkContext, failure: LinkFailure): News {
+  return { will: lessWill(will, failure) };
+}
+
+/** The broker refused something optional. */
+export function noteRefused({ refused }: LinkContext, refusal: Refusal): News {
+  return { refused: [...refused.filter(({ filter }) => filter !== refusal.filter), refusal] };
 }
 
 /** The broker did not accept 5. */
@@ -116,11 +135,21 @@ export function noteConnected(context: LinkContext, limits: BrokerLimits): News 
   const suspicious = policy.version === "auto" && version.speak === 4 && !version.certain;
   const suspicions = suspicious ? version.suspicions + 1 : version.suspicions;
   const certain = version.certain || suspicions >= SUSPICIONS_BELIEVED;
-  return { limits, failedConnects: 0, version: { ...version, suspicions, certain } };
+  const refused = [...willRefusals(context), ...context.refused];
+  const will = provedWill(context.will);
+  return { limits, failedConnects: 0, version: { ...version, suspicions, certain }, will, refused };
 }
 
-export function noteFailedConnect(context: LinkContext, failure: LinkFailure): News {
-  return { failure, failedConnects: context.failedConnects + 1, limits: null };
+function willRefusals({ will, hasWill }: LinkContext): Refusal[] {
+  const form = formNow(will);
+  if (!hasWill || form === "full" || will.why === null) return [];
+  const { reason, code } = will.why;
+  return [{ feature: "will", filter: null, need: "optional", reason, code: typeof code === "number" ? code : null }];
+}
+
+export function noteFailedConnect(context: LinkContext, failure: LinkFailure, remedy: Remedy = "retry"): News {
+  const will = remedy === "maybe_older_version" ? closedWithWill(context.will, failure) : context.will;
+  return { failure, failedConnects: context.failedConnects + 1, limits: null, will };
 }
 
 export function noteLoss(context: LinkContext, failure: LinkFailure | null): News {
@@ -143,8 +172,9 @@ export function planProbe({ policy, random, clock, attempt }: LinkContext): News
 }
 
 /** An operator's command: as if nothing had failed yet. */
-export function startAfresh({ policy }: LinkContext): News {
-  return { attempt: 0, failedConnects: 0, wait: NO_WAIT, version: firstVersion(policy) };
+export function startAfresh(context: LinkContext): News {
+  const version = firstVersion(context.policy);
+  return { attempt: 0, failedConnects: 0, wait: NO_WAIT, version, will: firstWill(context) };
 }
 
 /** Plans how long the breaker stays open. An operator's opening lasts until an operator closes it. */
@@ -166,6 +196,10 @@ export function failureOf(event: LinkEvent): LinkFailure {
   if (event.type === "session.ended") return event.failure;
   const error = event.type === "xstate.error.actor.session" ? event.error : null;
   return classifyFailure({ kind: "bug", message: error instanceof Error ? error.message : String(error) });
+}
+
+function firstWill({ hasWill }: LinkInput): WillForm {
+  return hasWill ? FULL_WILL : NO_WILL;
 }
 
 function firstVersion(policy: LinkPolicy): LinkContext["version"] {

@@ -1,10 +1,15 @@
 /** The conditions and delays of the link machine. Pure. */
+import type { Remedy } from "./classify-failure.ts";
 import type { LinkContext, LinkEvent } from "./link-context.ts";
+import { formNow } from "./will-form.ts";
 
 interface Given {
   readonly context: LinkContext;
   readonly event: LinkEvent;
 }
+
+/** Remedies that have no other way left. */
+const OPERATOR: ReadonlySet<Remedy> = new Set(["operator", "older_version", "lesser_will"]);
 
 /** Node fires a longer timer immediately. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -18,8 +23,12 @@ export function hasOlderVersion({ context, event }: Given): boolean {
   );
 }
 
+export function hasLesserWill({ context, event }: Given): boolean {
+  return event.type === "session.ended" && event.remedy === "lesser_will" && formNow(context.will) !== "none";
+}
+
 export function needsOperator({ event }: Given): boolean {
-  return event.type === "session.ended" && (event.remedy === "operator" || event.remedy === "older_version");
+  return event.type === "session.ended" && OPERATOR.has(event.remedy);
 }
 
 export function waitIsOver({ context }: Given): boolean {

@@ -10,7 +10,8 @@
  *                  disconnects.
  *  LINK_MACHINE-3. RECONNECTING waits for the backoff *and* for the breaker, at the same time. ERROR waits long and tries once.
  *  LINK_MACHINE-4. The breaker never ends a connection; one that an operator opened holds back publishes only, not connects.
- *  LINK_MACHINE-5. A failed connect counts against the breaker, for any reason; a fallback to the older version does not.
+ *  LINK_MACHINE-5. A failed connect counts against the breaker, for any reason; a fallback to the older version, or to less of a
+ *                  will, does not.
  *  LINK_MACHINE-6. The backoff starts again only after a connection that held, or by an operator's command.
  *
  * A session outlives CONNECTING, so the machine spawns and stops it: an invocation of CONNECTING would end on the way out.
@@ -35,6 +36,7 @@ import type { BreakerState, ConnectionState } from "./link.ts";
 import type { LinkContext, LinkEvent, LinkFact, LinkInput, SessionInput } from "./link-context.ts";
 import * as change from "./link-context.ts";
 import * as guard from "./link-guards.ts";
+import { formNow } from "./will-form.ts";
 
 const linkSetup = setup({
   types: {
@@ -54,6 +56,7 @@ const linkSetup = setup({
   },
   guards: {
     hasOlderVersion: guard.hasOlderVersion,
+    hasLesserWill: guard.hasLesserWill,
     needsOperator: guard.needsOperator,
     waitIsOver: guard.waitIsOver,
     openedByFailures: guard.openedByFailures,
@@ -88,15 +91,23 @@ const linkSetup = setup({
     fallBack: assign(({ context, event }) =>
       event.type === "session.ended" ? change.fallBack(context, event.remedy) : {},
     ),
+    lessenWill: assign(({ context, event }) => change.lessenWill(context, change.failureOf(event))),
+    noteRefused: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== "session.refused") return;
+      enqueue.assign(change.noteRefused(context, event.refusal));
+      enqueue.emit({ type: "link.refused", fact: event.refusal });
+    }),
     openSession: spawnChild("session", {
       id: "session",
-      input: ({ context }) => ({ protocolVersion: context.version.speak }),
+      input: ({ context }) => ({ protocolVersion: context.version.speak, will: formNow(context.will) }),
     }),
     closeSession: stopChild("session"),
     noteConnected: assign(({ context, event }) =>
       event.type === "session.connected" ? change.noteConnected(context, event.limits) : {},
     ),
-    noteFailedConnect: assign(({ context, event }) => change.noteFailedConnect(context, change.failureOf(event))),
+    noteFailedConnect: assign(({ context, event }) =>
+      change.noteFailedConnect(context, change.failureOf(event), event.type === "session.ended" ? event.remedy : "retry"),
+    ),
     noteConnectTimeout: assign(({ context }) => {
       const afterMs = context.policy.connectTimeoutMs;
       return change.noteFailedConnect(context, classifyFailure({ kind: "deadline", of: "connect", afterMs }));
@@ -116,10 +127,12 @@ const linkSetup = setup({
     tellConnectSucceeded: raise({ type: "connect.succeeded" }),
     tellConnectFailed: raise({ type: "connect.failed" }),
     announceConnected: enqueueActions(({ context, enqueue }) => {
-      const { broker, clientId, version, lostAt, clock } = context;
+      const { broker, clientId, version, lostAt, clock, refused } = context;
       const fact = { protocolVersion: version.speak, broker, clientId };
       enqueue.emit({ type: "link.connected", fact });
       if (lostAt !== null) enqueue.emit({ type: "link.reconnected", fact: { afterMs: clock.now() - lostAt } });
+      // Refused subscriptions were emitted when their SUBACK arrived.
+      for (const fact of refused) if (fact.feature === "will") enqueue.emit({ type: "link.refused", fact });
     }),
     announceLoss: emit(({ context }) => ({
       type: "link.disconnected" as const,
@@ -150,9 +163,11 @@ const connection = linkSetup.createStateConfig({
       entry: ["chooseVersion", "openSession", { type: "arrive", params: { connection: "CONNECTING" } }],
       on: {
         "session.connected": { target: "CONNECTED", actions: ["noteConnected", "tellConnectSucceeded"] },
+        "session.refused": { actions: "noteRefused" },
         "session.ended": [
           // LINK_MACHINE-5
           { guard: "hasOlderVersion", actions: ["fallBack", "closeSession", "openSession"] },
+          { guard: "hasLesserWill", actions: ["lessenWill", "closeSession", "openSession"] },
           {
             guard: "needsOperator",
             target: "ERROR",
@@ -176,6 +191,7 @@ const connection = linkSetup.createStateConfig({
     CONNECTED: {
       entry: [{ type: "arrive", params: { connection: "CONNECTED" } }, "announceConnected"],
       on: {
+        "session.refused": { actions: "noteRefused" },
         "session.ended": [
           { guard: "needsOperator", target: "ERROR", actions: ["noteLoss", "announceLoss", "announceFailure"] },
           { target: "RECONNECTING", actions: ["noteLoss", "announceLoss", "announceFailure"] },

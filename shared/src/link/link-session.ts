@@ -1,24 +1,31 @@
 /** Reports one session: its start and end to the machine, its messages and outcomes to the hot path. */
 import type { FailureInput } from "../mqtt/failure-input.ts";
-import type { BrokerLimits, IncomingMessage, PublishOutcome } from "../mqtt/messages.ts";
+import type { BrokerLimits, IncomingMessage, PublishOutcome, Subscription } from "../mqtt/messages.ts";
 import type { OutstandingPublish } from "../mqtt/outstanding.ts";
 import type { TransportListener } from "../mqtt/transport.ts";
-import { classifyFailure, remedyFor } from "./classify-failure.ts";
+import { classifyFailure, remedyFor, subscriptionRefusal } from "./classify-failure.ts";
 import type { SessionEvent } from "./link-context.ts";
 
 export interface SessionTraffic {
   received(message: IncomingMessage): void;
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void;
   checkWritable(): void;
+  /** The broker closed the connection. @param unanswered optional filters whose SUBACK was outstanding */
+  closedAt(unanswered: readonly string[]): void;
 }
+
+/** Ends that are the broker's doing. */
+const CLOSES: ReadonlySet<FailureInput["kind"]> = new Set(["closed", "error", "disconnect"]);
 
 export class SessionReporter implements TransportListener {
   readonly #traffic: SessionTraffic;
+  readonly #protocolVersion: 4 | 5;
   readonly #report: (event: SessionEvent) => void;
 
   /** @param report sends an event to the machine */
-  constructor(traffic: SessionTraffic, report: (event: SessionEvent) => void) {
+  constructor(traffic: SessionTraffic, protocolVersion: 4 | 5, report: (event: SessionEvent) => void) {
     this.#traffic = traffic;
+    this.#protocolVersion = protocolVersion;
     this.#report = report;
   }
 
@@ -26,7 +33,14 @@ export class SessionReporter implements TransportListener {
     this.#report({ type: "session.connected", limits });
   }
 
-  ended(input: FailureInput): void {
+  refused({ filter, need }: Subscription, code: number | null): void {
+    if (need === undefined || need === "required") return;
+    const reason = subscriptionRefusal(this.#protocolVersion, code);
+    this.#report({ type: "session.refused", refusal: { feature: "subscription", filter, need, reason, code } });
+  }
+
+  ended(input: FailureInput, unanswered: readonly string[]): void {
+    if (CLOSES.has(input.kind)) this.#traffic.closedAt(unanswered);
     this.#report({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input) });
   }
 

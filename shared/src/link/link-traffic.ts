@@ -2,7 +2,7 @@
  * The hot path of a link: publishes, messages and the one live session. The machine decides; no message passes through its
  * event queue.
  */
-import type { IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "../mqtt/messages.ts";
+import type { IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription } from "../mqtt/messages.ts";
 import type { OnOutcome, OutstandingPublish } from "../mqtt/outstanding.ts";
 import type { Transport, Transports, UnsentReason } from "../mqtt/transport.ts";
 import type { BreakerState, LinkEvents } from "./link.ts";
@@ -12,6 +12,8 @@ import { SessionReporter } from "./link-session.ts";
 import type { LinkStats } from "./link-stats.ts";
 import type { Listeners } from "./listeners.ts";
 import { type GateSignals, PublishGate } from "./publish-gate.ts";
+import { WantedFilters } from "./wanted-filters.ts";
+import { willAs } from "./will-form.ts";
 
 export interface TrafficParts {
   readonly options: ResolvedLinkOptions;
@@ -24,7 +26,7 @@ export interface TrafficParts {
 export class LinkTraffic {
   readonly #parts: TrafficParts;
   readonly #gate: PublishGate;
-  readonly #wanted = new Map<string, Subscription>();
+  readonly #wanted: WantedFilters;
   readonly #closing = new Set<Promise<void>>();
   #transport: Transport | null = null;
   /** We are ending the session: publishes that are lost with it do not count against the broker. */
@@ -34,6 +36,7 @@ export class LinkTraffic {
 
   constructor(parts: TrafficParts) {
     this.#parts = parts;
+    this.#wanted = new WantedFilters(parts.options.clock);
     this.#gate = new PublishGate(parts.options.policy.breaker, parts.signals);
   }
 
@@ -59,10 +62,7 @@ export class LinkTraffic {
   }
 
   subscribe(subscription: Subscription): void {
-    const known = this.#wanted.get(subscription.filter);
-    if (known?.qos === subscription.qos) return;
-    this.#wanted.set(subscription.filter, subscription);
-    this.#transport?.subscribe([subscription]);
+    if (this.#wanted.add(subscription)) this.#transport?.subscribe([subscription]);
   }
 
   unsubscribe(filter: string): void {
@@ -70,20 +70,21 @@ export class LinkTraffic {
   }
 
   /** Opens the session that the machine asks for. @returns what closes it */
-  openSession({ protocolVersion }: SessionInput, report: (event: SessionEvent) => void): () => void {
+  openSession({ protocolVersion, will: form }: SessionInput, report: (event: SessionEvent) => void): () => void {
     const { options, transports, stats } = this.#parts;
     const { policy, will, ...rest } = options;
     stats.connectionAttempts++;
     this.#isLeaving = false;
+    for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
     const transport = transports.open(
       {
         ...rest,
         protocolVersion,
         connectTimeoutMs: policy.connectTimeoutMs,
-        will: typeof will === "function" ? will() : will,
-        wanted: this.#wanted,
+        will: willAs(form, typeof will === "function" ? will() : will),
+        wanted: this.#wanted.active,
       },
-      new SessionReporter(this, report),
+      new SessionReporter(this, protocolVersion, report),
     );
     this.#transport = transport;
     return () => this.#closeSession(transport);
@@ -105,6 +106,15 @@ export class LinkTraffic {
     if (!this.#isAwaited || this.capacity() === 0) return;
     this.#isAwaited = false;
     this.#parts.listeners.emit("link.writable", {});
+  }
+
+  closedAt(unanswered: readonly string[]): void {
+    this.#wanted.closedAt(unanswered);
+  }
+
+  /** An operator's command: what was left out is tried again. */
+  startAfresh(): void {
+    this.#wanted.restoreAll();
   }
 
   breakerMoved(state: BreakerState): void {
@@ -148,4 +158,10 @@ export class LinkTraffic {
     const { clock } = this.#parts.options;
     this.#parts.stats.lastActivityAt = Math.round(clock.wallClock() - (clock.now() - transport.activeAt));
   }
+}
+
+/** A filter that is left out because the broker closes the connection at it. */
+function closedAtOnce(filter: string): Refusal {
+  const reason = "the broker closes the connection at this subscription";
+  return { feature: "subscription", filter, need: "optional", reason, code: null };
 }

@@ -3,10 +3,10 @@
  *
  * The link is a state machine (regions `connection` and `breaker`); this interface is its hot path and its facts.
  */
-import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "../mqtt/messages.ts";
+import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription } from "../mqtt/messages.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
 
-export type { BrokerLimits, ErrorType, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription };
+export type { BrokerLimits, ErrorType, IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription };
 
 export type ConnectionState = "DISCONNECTED" | "CONNECTING" | "CONNECTED" | "RECONNECTING" | "ERROR";
 export type BreakerState = "CLOSED" | "OPEN" | "HALF_OPEN";
@@ -27,6 +27,8 @@ export interface LinkEvents {
   /** A CONNECTED after the first one. `afterMs`: time without a connection. */
   "link.reconnected": { readonly afterMs: number };
   "link.error": LinkFailure;
+  /** The broker refused something optional on this connection, which is used without it. */
+  "link.refused": Refusal;
   "link.message": IncomingMessage;
   /** Any move of either region. */
   "link.transition": {
@@ -68,6 +70,8 @@ export interface LinkInfo {
   };
   /** What CONNACK granted; null while not connected. */
   readonly limits: BrokerLimits | null;
+  /** What this connection does without, because the broker refused it. */
+  readonly refused: readonly Refusal[];
 }
 
 export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
@@ -85,7 +89,7 @@ export interface Link {
   capacity(): number;
   /** Never throws; calls `onOutcome` exactly once (for `unsent` before it returns). */
   publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): void;
-  /** Subscribes on every connection from now on. The link is CONNECTED only after SUBACK of every such subscription. */
+  /** Subscribes on every connection from now on. The link is CONNECTED only after SUBACK of each one that is not optional. */
   subscribe(subscription: Subscription): void;
   unsubscribe(filter: string): void;
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void;

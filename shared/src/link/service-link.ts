@@ -3,7 +3,7 @@ import type { AnyActor } from "xstate";
 import type { Logger } from "../runtime/logger.ts";
 import type { AckerSettings, PublisherSettings } from "../runtime/settings.ts";
 import { createLink } from "./create-link.ts";
-import type { Link } from "./link.ts";
+import type { Link, Refusal } from "./link.ts";
 import type { LinkObserver, LinkOptions } from "./link-options.ts";
 
 /** Settings that both services have. */
@@ -43,6 +43,8 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Servi
   link.on("link.transition", ({ region, from, to, event }) => {
     logger.info({ actor: "link", region, from, to, event }, `${region} ${from} → ${to}`);
   });
+  const said = new RefusalLog(logger);
+  link.on("link.refused", (refusal) => said.note(refusal));
   link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
   return link;
 }
@@ -64,3 +66,33 @@ class ServiceObserver implements LinkObserver {
     this.#own?.machineStarted?.(actor);
   }
 }
+
+/** Warns once of each thing that the broker refuses. */
+class RefusalLog {
+  readonly #logger: Logger;
+  /** By feature, filter and code. At most one per filter and code: bounded by the settings. */
+  readonly #said = new Set<string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  note({ feature, filter, need, reason, code }: Refusal): void {
+    const key = `${feature} ${filter} ${code}`;
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    const what = { actor: "link", feature, filter, reason, code };
+    if (feature === "will") this.#logger.warn(what, WILL_REFUSED);
+    else if (need === "one_of") this.#logger.warn(what, DATA_REFUSED);
+    else this.#logger.warn(what, filter?.startsWith("$share/") ? GROUP_REFUSED : OPTION_REFUSED);
+  }
+}
+
+const WILL_REFUSED =
+  "the broker refuses the will: publishers notice a crashed acker later; allow it, or set ACKTOR_PRESENCE=off";
+const DATA_REFUSED =
+  "the broker refuses this filter, and its messages do not arrive; allow the subscription, or remove it from ACKTOR_TOPICS";
+const GROUP_REFUSED =
+  "the broker refuses this filter of the group; every acker of the group now gets its messages: allow it, or unset ACKTOR_GROUP";
+const OPTION_REFUSED =
+  "the broker refuses this optional subscription; the service works without it: allow it, or set ACKTOR_PRESENCE=off";

@@ -19,6 +19,7 @@ export function connectionInfo(info: LinkInfo): object {
     next_attempt_at: isoOrNull(info.nextAttemptAt),
     in_flight: info.inFlight,
     limits: info.limits === null ? null : snakeCase(info.limits),
+    refused: info.refused,
   };
 }
 

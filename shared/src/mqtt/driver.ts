@@ -25,8 +25,8 @@ export interface DriverListener {
   bytesReceived(chunk: Buffer): void;
   /** A CONNACK that accepts the connection. */
   connackReceived(properties: ConnackProperties | undefined): void;
-  /** The request that was given to `subscribe`, and null or why it failed. */
-  subackReceived(request: readonly Subscription[], failure: FailureInput | null): void;
+  /** The request that was given to `subscribe`, and the code of each of its filters. */
+  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void;
   pubrecReceived(packetId: number, reasonCode: number): void;
   pubcompReceived(packetId: number, reasonCode: number): void;
   /** A message of QoS 2. */
@@ -80,21 +80,10 @@ export class Driver {
     const byFilter = Object.fromEntries(
       request.map(({ filter, qos, ignoresRetained = false }) => [filter, { qos, rh: ignoresRetained ? 2 : 0 }]),
     );
-    this.#client.subscribe(byFilter, (error, _granted, packet) => {
-      const codes = packet?.granted ?? [];
-      const refused = codes.findIndex((code) => Number(code) >= 0x80);
-      this.#listener.subackReceived(
-        request,
-        error === null && refused === -1
-          ? null
-          : {
-              kind: "suback",
-              protocolVersion: this.#options.protocolVersion,
-              filter: request[Math.max(0, refused)]?.filter ?? "",
-              // Without a SUBACK the driver itself found the filter invalid.
-              code: Number(codes[refused] ?? 0x8f),
-            },
-      );
+    this.#client.subscribe(byFilter, (_error, asked = [], packet) => {
+      // The packet has the order of `asked`.
+      const codes = (packet?.granted ?? []).map((code, i) => [asked[i]?.topic ?? "", Number(code)] as const);
+      this.#listener.subackReceived(request, new Map(codes));
     });
   }
 

@@ -48,6 +48,26 @@ export interface Subscription {
   readonly qos: 0 | 1 | 2;
   /** Retain Handling 2: the broker sends no retained messages at SUBSCRIBE. On MQTT 3.1.1 it sends them all the same. */
   readonly ignoresRetained?: boolean;
+  /**
+   * What a refusal means:
+   *  - `required` (the default): the connection is of no use;
+   *  - `one_of`: the connection is of no use only when every filter of this kind is refused;
+   *  - `optional`: the connection is used without it, and does not wait for its SUBACK.
+   */
+  readonly need?: Need;
+}
+
+export type Need = "required" | "one_of" | "optional";
+
+/** What the broker refused, and the connection does without. */
+export interface Refusal {
+  readonly feature: "will" | "subscription";
+  /** Of a subscription. */
+  readonly filter: string | null;
+  readonly need: Exclude<Need, "required">;
+  /** One line, no secrets. */
+  readonly reason: string;
+  readonly code: number | null;
 }
 
 /** What CONNACK granted. */

@@ -3,7 +3,8 @@
  * and PUBREL itself; the driver (driver.ts) keeps the control packets.
  *
  * Invariants:
- *  TRANSPORT-1. `ended` is called at most once, and never after `close`; `ready` only after SUBACK of every wanted subscription.
+ *  TRANSPORT-1. `ended` is called at most once, and never after `close`; `ready` only after SUBACK of every subscription that is
+ *               not optional.
  *  TRANSPORT-2. Every accepted publish is settled before `ended` is called, or before `close` returns.
  *  TRANSPORT-3. A message that arrives is passed on immediately and its PUBACK sent: the driver handles messages strictly
  *               one by one.
@@ -31,6 +32,7 @@ import { Liveness } from "./liveness.ts";
 import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "./messages.ts";
 import type { OnOutcome, OutstandingPublish } from "./outstanding.ts";
 import { type PipeOwner, PublishPipe } from "./publish-pipe.ts";
+import { Subscriber, type SubscriberOwner } from "./subscriber.ts";
 import type { Transport, TransportListener, TransportOptions, Transports, UnsentReason } from "./transport.ts";
 
 const SWEEP_MS = 100;
@@ -50,7 +52,7 @@ export const MQTT: Transports = {
 };
 
 /** The methods of `Transport` are the link's; the others are called by its own parts: driver, frame splitter and pipe. */
-class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwner {
+class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwner, SubscriberOwner {
   readonly #options: TransportOptions;
   readonly #listener: TransportListener;
   readonly #driver: Driver;
@@ -58,8 +60,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   readonly #splitter: FrameSplitter;
   readonly #liveness: Liveness;
   readonly #sweep: NodeJS.Timeout;
-  /** SUBSCRIBEs without SUBACK, and when each was sent. */
-  readonly #subscribes = new Map<readonly Subscription[], number>();
+  readonly #subscriber: Subscriber;
   #turn: NodeJS.Immediate | null = null;
   #linger: NodeJS.Timeout | null = null;
   #look: NodeJS.Immediate | null = null;
@@ -76,6 +77,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     const keepaliveMs = options.keepaliveSeconds * 1_000;
     this.#liveness = new Liveness({ silenceMs, publishDeadlineMs, subackMs }, keepaliveMs, clock.now());
     this.#pipe = new PublishPipe(options, this);
+    this.#subscriber = new Subscriber(options, this);
     this.#splitter = new FrameSplitter(MAX_INCOMING_BYTES, this);
     this.#driver = new Driver(options, this.#pipe.ids, this);
     this.#sweep = setInterval(() => this.#scheduleLook(), SWEEP_MS);
@@ -106,12 +108,11 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   }
 
   subscribe(subscriptions: readonly Subscription[]): void {
-    if (this.#limits === null || this.#isOver || subscriptions.length === 0) return;
-    this.#subscribes.set(subscriptions, this.#options.clock.now());
-    this.#driver.subscribe(subscriptions);
+    if (this.#limits !== null && !this.#isOver) this.#subscriber.subscribe(subscriptions);
   }
 
   unsubscribe(filter: string): void {
+    this.#subscriber.forget(filter);
     if (this.#limits !== null && !this.#isOver) this.#driver.unsubscribe(filter);
   }
 
@@ -143,11 +144,10 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     this.#checkReady();
   }
 
-  subackReceived(request: readonly Subscription[], failure: FailureInput | null): void {
+  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void {
     if (this.#isOver) return;
-    this.#subscribes.delete(request);
-    if (failure === null) this.#checkReady();
-    else this.failed(failure);
+    this.#subscriber.answered(request, codes);
+    this.#checkReady();
   }
 
   pubrecReceived(packetId: number, reasonCode: number): void {
@@ -171,12 +171,22 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     if (this.#isOver) return;
     this.#settleAll();
     this.#driver.destroy();
-    this.#listener.ended(input);
+    this.#listener.ended(input, this.#subscriber.optionalAsked);
   }
 
   socketClosed(): void {
     this.failed({ kind: "closed", beforeConnack: this.#limits === null });
     if (this.#goodbye !== null) clearTimeout(this.#goodbye); // TRANSPORT-4
+  }
+
+  // SubscriberOwner
+
+  sendSubscribe(request: readonly Subscription[]): void {
+    this.#driver.subscribe(request);
+  }
+
+  refused(subscription: Subscription, code: number | null): void {
+    if (!this.#isOver) this.#listener.refused(subscription, code);
   }
 
   // FrameReceiver
@@ -240,7 +250,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   }
 
   #checkReady(): void {
-    if (this.#isReady || this.#subscribes.size > 0 || this.#limits === null) return; // TRANSPORT-1
+    if (this.#isReady || this.#isOver || this.#limits === null || !this.#subscriber.isSettled) return; // TRANSPORT-1
     this.#isReady = true;
     this.#pipe.open(this.#limits);
     this.#listener.ready(this.#limits);
@@ -258,13 +268,14 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   }
 
   #checkDeadlines(now: number): void {
-    const [subscribedAt = null] = this.#subscribes.values();
+    const { neededSince: subscribedAt } = this.#subscriber;
     const dead = this.#liveness.verdict(now, { ...this.#pipe.owed(), subscribedAt });
     if (dead !== null) {
       this.failed(dead);
       return;
     }
     this.#pipe.expire(now);
+    this.#subscriber.expire(now, this.#options.connectTimeoutMs);
     if (this.#isOver || !this.#liveness.wantsPing(now)) return;
     this.#liveness.pinged(now);
     this.#driver.ping();

@@ -68,9 +68,12 @@ export interface Transport {
 }
 
 export interface TransportListener {
-  /** CONNACK and every SUBACK have arrived. */
+  /** CONNACK has arrived, and every SUBACK but those of optional subscriptions. */
   ready(limits: BrokerLimits): void;
-  ended(input: FailureInput): void;
+  /** @param unanswered optional filters whose SUBACK was outstanding */
+  ended(input: FailureInput, unanswered: readonly string[]): void;
+  /** The broker refused a subscription that is not required. @param code of SUBACK; null: no SUBACK in time */
+  refused(subscription: Subscription, code: number | null): void;
   message(message: IncomingMessage): void;
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void;
   /** Once in each event-loop turn in which publishes were settled or the socket drained. */

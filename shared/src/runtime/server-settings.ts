@@ -133,6 +133,12 @@ export const serverSettings = {
     "Topic prefix under which ackers announce themselves.",
     text(topicFault),
   ),
+  ACKTOR_PRESENCE: withDefault(
+    "on",
+    "Ackers announce themselves (birth and will, retained), and publishers listen. off: for a broker that allows neither; messages of an absent acker then wait for their next retry.",
+    choice("on", "off"),
+    "off",
+  ),
   ACKTOR_MIGRATE: withDefault(
     "on",
     "Creates and upgrades the database schema at the start.",

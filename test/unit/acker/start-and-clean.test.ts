@@ -49,12 +49,8 @@ test("ackers that wait for one database do not retry together: neither at the st
 });
 
 test("a receiver that is stopped before its start is STOPPED, and does not start", async () => {
-  const config: ReceiverParts["config"] = {
-    ACKTOR_TOPICS: ["t"],
-    ACKTOR_TOPIC_MAP: null,
-    ACKTOR_GROUP: null,
-    ACKTOR_PRESENCE_PREFIX: "acker",
-  };
+  const presence = { ACKTOR_PRESENCE: "on", ACKTOR_PRESENCE_PREFIX: "acker" } as const;
+  const config = { ACKTOR_TOPICS: ["t"], ACKTOR_TOPIC_MAP: null, ACKTOR_GROUP: null, ...presence };
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   // Neither the link nor the intake is asked for anything.
   const unused = {} as Pick<ReceiverParts, "link" | "intake">;

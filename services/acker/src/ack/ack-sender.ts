@@ -66,14 +66,18 @@ export class AckSender implements Acks {
   #onIdle: (() => void) | null = null;
   /** Kept from the link's events: `info()` builds a large value, too large for each ack. */
   #isConnected: boolean;
+  /** False where the broker's Maximum QoS is 0. */
+  #hasQos1: boolean;
 
   constructor(parts: AckSenderParts) {
     const { link } = parts;
     this.#parts = parts;
     this.#isConnected = link.info().state === "CONNECTED";
+    this.#hasQos1 = link.info().limits?.maximumQos !== 0;
     this.#subscriptions = [
       link.on("link.connected", () => {
         this.#isConnected = true;
+        this.#hasQos1 = link.info().limits?.maximumQos !== 0;
       }),
       link.on("link.disconnected", () => {
         this.#isConnected = false;
@@ -149,7 +153,7 @@ export class AckSender implements Acks {
 
   #publish(reply: Reply): void {
     this.#underWay++;
-    const qos = this.#isConfirming ? 0 : 1;
+    const qos = this.#isConfirming || !this.#hasQos1 ? 0 : 1;
     if (qos === 1) this.#isConfirming = true;
     this.#parts.link.publish(
       {

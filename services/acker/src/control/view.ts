@@ -1,9 +1,13 @@
 /** What people see of an acker: whether it is ready, what it counts, in which states its actors are. */
 import type { Json, MachinesView } from "@acktor/shared/inspect/wire";
+import type { LinkInfo } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
 import type { Acker } from "../acker.ts";
 import { VERSION } from "../version.ts";
+
+/** Refused filters that `/readyz` names at most. */
+const FILTERS_NAMED = 5;
 
 export class AckerView {
   readonly #acker: Acker;
@@ -22,7 +26,7 @@ export class AckerView {
     const service = supervisor.state();
     const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
     const postgres = database.isUp() ? "ok" : (database.fault() ?? "not probed yet");
-    const failing = troubles.checks();
+    const failing = { ...troubles.checks(), ...refusedFilters(parts.link.info()) };
     const status = !ready ? "unavailable" : Object.keys(failing).length === 0 ? "ok" : "degraded";
     return { ready, status, checks: { postgres, mqtt, service, ...failing } };
   }
@@ -99,4 +103,13 @@ export class AckerView {
   #handling(): number {
     return this.#acker.runs?.sizes().handling ?? 0;
   }
+}
+
+/** Data filters that the broker refused: their messages do not arrive. */
+function refusedFilters({ refused }: LinkInfo): Record<string, string> {
+  const lost = refused.filter(({ need }) => need === "one_of");
+  if (lost.length === 0) return {};
+  const named = lost.slice(0, FILTERS_NAMED).map(({ filter, reason }) => `${filter} (${reason})`);
+  const more = lost.length > named.length ? ` and ${lost.length - named.length} more` : "";
+  return { subscriptions: `refused by the broker: ${named.join(", ")}${more}` };
 }

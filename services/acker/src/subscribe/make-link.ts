@@ -1,4 +1,4 @@
-/** The link of an acker: its will, and `$share` on MQTT 3.1.1 where configured, in addition to a service's link. */
+/** The link of an acker: its will where presence is on, and `$share` on MQTT 3.1.1 where configured, in addition to a service's link. */
 import type { Link } from "@acktor/shared/link/link";
 import type { LinkObserver } from "@acktor/shared/link/link-options";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
@@ -23,7 +23,7 @@ export function makeLink({ config, instance, clientId, logger, clock, random, ob
   const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
   return makeServiceLink(config, logger, {
     clientId,
-    will: () => presenceWill(presence),
+    ...(config.ACKTOR_PRESENCE === "on" ? { will: () => presenceWill(presence) } : {}),
     random,
     observer,
     sharedSubscriptionsOn311: config.ACKTOR_SHARED_ON_311 === "on",

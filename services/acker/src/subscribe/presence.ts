@@ -2,7 +2,7 @@
  * An acker's presence, retained on `<prefix>/<instance>` (docs/reference/protocol.md): a birth at each connection, a will
  * for a lost connection, an empty payload for a clean stop.
  */
-import type { Link } from "@acktor/shared/link/link";
+import type { Link, PublishOutcome } from "@acktor/shared/link/link";
 import { encodePresence } from "@acktor/shared/protocol/presence";
 import type { Clock } from "@acktor/shared/runtime/clock";
 
@@ -31,18 +31,34 @@ export function presenceWill(parts: PresenceParts): Will {
   return { topic: topicOf(parts), payload, qos: 1, retain: true };
 }
 
-/** Publishes the birth. @param onOutcome true when the broker has it; a birth is lost with its connection */
-export function announcePresence(link: Link, parts: PresenceParts, onOutcome: (isTaken: boolean) => void): void {
+/** What the broker takes. */
+export interface PresenceForm {
+  readonly retain: boolean;
+  readonly qos: 0 | 1;
+}
+
+/** Publishes the birth. */
+export function announcePresence(
+  link: Link,
+  parts: PresenceParts,
+  form: PresenceForm,
+  onOutcome: (outcome: PublishOutcome) => void,
+): void {
   const { instance, filters } = parts;
   const payload = encodePresence({ instance, status: "online", filters, since: secondsOf(parts) });
-  link.publish({ topic: topicOf(parts), payload, qos: 1, retain: true }, ({ kind }) => onOutcome(kind === "acked"));
+  link.publish({ topic: topicOf(parts), payload, ...form }, onOutcome);
 }
 
 /** Clears the presence. Resolves when the broker has it, after `timeoutMs`, or immediately without a connection. */
-export function clearPresence(link: Link, parts: PresenceParts, timeoutMs: number): Promise<void> {
+export function clearPresence(
+  link: Link,
+  parts: PresenceParts,
+  form: PresenceForm,
+  timeoutMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, timeoutMs);
-    link.publish({ topic: topicOf(parts), payload: "", qos: 1, retain: true }, () => {
+    link.publish({ topic: topicOf(parts), payload: "", ...form }, () => {
       clearTimeout(timer);
       resolve();
     });

@@ -5,6 +5,8 @@
  *  RECEIVER-1. A birth that the broker or the breaker did not take is published when the link takes publishes again.
  *  RECEIVER-2. A group is used only where the broker delivers on shared subscriptions; elsewhere every acker of the
  *              group receives every message, and the inbox removes the duplicates.
+ *  RECEIVER-3. A filter that the broker refuses does not stop the others. Where it refuses one of a group, the acker takes the
+ *              plain filter.
  */
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
@@ -14,14 +16,14 @@ import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type Actor, createActor } from "xstate";
 import type { DatabaseListener } from "../inbox/database-watch.ts";
+import { Announcer } from "./announcer.ts";
 import { arrivingFilters, birthFilters, chooseFilters } from "./choose-filters.ts";
 import type { Intake } from "./intake.ts";
-import { announcePresence, clearPresence, type PresenceParts } from "./presence.ts";
 import { receiverMachine } from "./receiver-machine.ts";
 
 type ReceiverSettings = Pick<
   AckerSettings,
-  "ACKTOR_TOPICS" | "ACKTOR_TOPIC_MAP" | "ACKTOR_GROUP" | "ACKTOR_PRESENCE_PREFIX"
+  "ACKTOR_TOPICS" | "ACKTOR_TOPIC_MAP" | "ACKTOR_GROUP" | "ACKTOR_PRESENCE_PREFIX" | "ACKTOR_PRESENCE"
 >;
 
 export interface ReceiverParts {
@@ -29,7 +31,7 @@ export interface ReceiverParts {
   readonly intake: Intake;
   readonly config: ReceiverSettings;
   readonly instance: string;
-  readonly clock: Pick<Clock, "wallClock">;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Catches what listeners throw at what the network sends. */
   readonly guard: ListenerGuard;
@@ -40,11 +42,13 @@ const WITHDRAW_TIMEOUT_MS = 1_000;
 export class Receiver implements DatabaseListener {
   readonly actor: Actor<typeof receiverMachine>;
   readonly #parts: ReceiverParts;
-  readonly #presence: PresenceParts;
+  readonly #announcer: Announcer;
   readonly #life = new Lifecycle();
   readonly #subscriptions: (() => void)[] = [];
   /** Filters that the link subscribes to. Written by `#subscribe` and `#unsubscribe`. */
   #wanted: readonly string[] = [];
+  /** Filters of the group that the broker refused, and the plain ones. */
+  readonly #ungrouped = new Map<string, string>();
   #isWarned = false;
   /** A birth is due. Written by `#announce` and `#withdraw`. */
   #owesBirth = false;
@@ -52,7 +56,8 @@ export class Receiver implements DatabaseListener {
   constructor(parts: ReceiverParts) {
     const { config, instance, clock, intake, logger } = parts;
     this.#parts = parts;
-    this.#presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
+    const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
+    this.#announcer = new Announcer({ ...parts, presence, isOn: config.ACKTOR_PRESENCE === "on" });
     this.actor = createActor(
       receiverMachine.provide({
         actions: {
@@ -77,6 +82,7 @@ export class Receiver implements DatabaseListener {
         "link.message",
         guard.wrap("link.message", (message) => intake.receive(message)),
       ),
+      link.on("link.refused", ({ filter }) => this.#refused(filter)),
       link.on("link.connected", () => this.actor.send({ type: "link.opened" })),
       link.on("link.writable", () => {
         // RECEIVER-1
@@ -106,7 +112,7 @@ export class Receiver implements DatabaseListener {
   /** Clears the retained presence; at most `timeoutMs`. */
   async clear(timeoutMs: number): Promise<void> {
     const isRunning = this.#life.state === "RUNNING";
-    if (isRunning && this.#isConnected()) await clearPresence(this.#parts.link, this.#presence, timeoutMs);
+    if (isRunning && this.#isConnected()) await this.#announcer.withdraw(timeoutMs);
   }
 
   /** Ends the actor; `clear` comes before. */
@@ -145,11 +151,23 @@ export class Receiver implements DatabaseListener {
       // RECEIVER-2
       logger.warn({ group }, "this broker has no shared subscriptions: every acker of the group gets every message");
     }
-    for (const filter of this.#wanted.filter((known) => !choice.filters.includes(known))) link.unsubscribe(filter);
-    for (const filter of choice.filters.filter((next) => !this.#wanted.includes(next))) {
-      link.subscribe({ filter, qos: 1 });
+    const next = choice.filters.map((filter) => this.#ungrouped.get(filter) ?? filter);
+    for (const filter of this.#wanted.filter((known) => !next.includes(known))) link.unsubscribe(filter);
+    for (const filter of next.filter((one) => !this.#wanted.includes(one))) {
+      const isGrouped = choice.filters.includes(filter) && filter.startsWith("$share/");
+      link.subscribe({ filter, qos: 1, need: isGrouped ? "optional" : "one_of" });
     }
-    this.#wanted = choice.filters;
+    this.#wanted = next;
+  }
+
+  /** RECEIVER-3 */
+  #refused(filter: string | null): void {
+    const { ACKTOR_GROUP: group } = this.#parts.config;
+    if (filter === null || group === null || !this.#wanted.includes(filter)) return;
+    const before = `$share/${group}/`;
+    if (!filter.startsWith(before)) return;
+    this.#ungrouped.set(filter, filter.slice(before.length));
+    this.#subscribe();
   }
 
   #unsubscribe(): void {
@@ -160,13 +178,13 @@ export class Receiver implements DatabaseListener {
   #announce(): void {
     this.#owesBirth = false;
     if (!this.#isConnected()) return;
-    announcePresence(this.#parts.link, this.#presence, (isTaken) => {
-      this.#owesBirth = !isTaken;
+    this.#announcer.announce((isDone) => {
+      this.#owesBirth = !isDone;
     });
   }
 
   #withdraw(): void {
     this.#owesBirth = false;
-    if (this.#isConnected()) void clearPresence(this.#parts.link, this.#presence, WITHDRAW_TIMEOUT_MS);
+    if (this.#isConnected()) void this.#announcer.withdraw(WITHDRAW_TIMEOUT_MS);
   }
 }

@@ -177,6 +177,6 @@ class SimTransport implements Transport, SimClient {
     clearInterval(this.#looking);
     this.#session.close();
     for (const entry of this.#outstanding.clear()) this.#settled(entry, { kind: "lost", why: "disconnected" });
-    if (failure !== null) this.#listener.ended(failure);
+    if (failure !== null) this.#listener.ended(failure, []);
   }
 }

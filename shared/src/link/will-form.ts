@@ -1,0 +1,51 @@
+/**
+ * In which form the will goes with a CONNECT. A will is optional: a broker that refuses it gets less of it, and then none.
+ *
+ * Brokers refuse a will by CONNACK 0x9A (retain not supported) or 0x9B (QoS not supported), or, on 3.1.1, by closing.
+ */
+import type { Will } from "../mqtt/transport.ts";
+import type { LinkFailure } from "./link.ts";
+
+export interface WillForm {
+  /** `plain`: QoS 0, not retained. */
+  readonly form: "full" | "plain" | "none";
+  /** The next attempt goes without: the broker closed before CONNACK, perhaps because of the will. */
+  readonly tryWithout: boolean;
+  /** Connections that worked without right after one that was closed with it. */
+  readonly suspicions: number;
+  /** Why it is not `full`. */
+  readonly why: LinkFailure | null;
+}
+
+export const NO_WILL: WillForm = { form: "none", tryWithout: false, suspicions: 0, why: null };
+export const FULL_WILL: WillForm = { ...NO_WILL, form: "full" };
+
+/** Connections until a will counts as refused by a close. A single one may have been a broker that was starting. */
+const SUSPICIONS_BELIEVED = 2;
+
+/** What the next CONNECT carries. */
+export function formNow({ form, tryWithout }: WillForm): WillForm["form"] {
+  return tryWithout ? "none" : form;
+}
+
+/** The broker refused it by a code. */
+export function lessWill(will: WillForm, why: LinkFailure): WillForm {
+  return { ...will, form: will.form === "full" ? "plain" : "none", why };
+}
+
+/** The broker closed before CONNACK: attempts with and without the will take turns. */
+export function closedWithWill(will: WillForm, why: LinkFailure): WillForm {
+  return will.form === "none" ? will : { ...will, tryWithout: !will.tryWithout, why };
+}
+
+/** A connection works. */
+export function provedWill(will: WillForm): WillForm {
+  if (!will.tryWithout) return will.form === "full" ? { ...will, suspicions: 0, why: null } : will;
+  const suspicions = will.suspicions + 1;
+  return { ...will, suspicions, tryWithout: suspicions >= SUSPICIONS_BELIEVED };
+}
+
+export function willAs(form: WillForm["form"], will: Will | null): Will | null {
+  if (form === "none" || will === null) return null;
+  return form === "full" ? will : { ...will, qos: 0, retain: false };
+}
