@@ -107,6 +107,7 @@ test("no CONNACK: RECONNECTING after the connect timeout, the socket gone", asyn
   await until(() => broker.open() === 1, 5_000, "the old sockets to be gone");
 });
 
+// SUBSCRIBER-3
 test("no SUBACK: not CONNECTED, and RECONNECTING after the connect timeout", async (t) => {
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "subscribe");
   const { link, reaches, facts } = testLink(t, { url: broker.url, connectTimeoutMs: 300 });

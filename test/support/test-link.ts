@@ -27,6 +27,7 @@ const EVENTS = [
   "link.disconnected",
   "link.reconnected",
   "link.error",
+  "link.refused",
   "link.message",
   "link.transition",
   "link.writable",

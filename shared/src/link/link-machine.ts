@@ -106,7 +106,11 @@ const linkSetup = setup({
       event.type === "session.connected" ? change.noteConnected(context, event.limits) : {},
     ),
     noteFailedConnect: assign(({ context, event }) =>
-      change.noteFailedConnect(context, change.failureOf(event), event.type === "session.ended" ? event.remedy : "retry"),
+      change.noteFailedConnect(
+        context,
+        change.failureOf(event),
+        event.type === "session.ended" ? event.remedy : "retry",
+      ),
     ),
     noteConnectTimeout: assign(({ context }) => {
       const afterMs = context.policy.connectTimeoutMs;

@@ -3,7 +3,14 @@
  *
  * The link is a state machine (regions `connection` and `breaker`); this interface is its hot path and its facts.
  */
-import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription } from "../mqtt/messages.ts";
+import type {
+  BrokerLimits,
+  IncomingMessage,
+  OutgoingPublish,
+  PublishOutcome,
+  Refusal,
+  Subscription,
+} from "../mqtt/messages.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
 
 export type { BrokerLimits, ErrorType, IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription };

@@ -7,8 +7,9 @@
  *  WANTED-1. An optional filter at which the broker closed `CLOSES_BELIEVED` connections in a row is left out for `LEFT_OUT_MS`,
  *            or until an operator's reset. One close may have had another cause.
  */
-import type { Clock } from "../runtime/clock.ts";
+
 import type { Subscription } from "../mqtt/messages.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 const CLOSES_BELIEVED = 2;
 const LEFT_OUT_MS = 3_600_000;

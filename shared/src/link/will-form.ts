@@ -1,5 +1,5 @@
 /**
- * In which form the will goes with a CONNECT. A will is optional: a broker that refuses it gets less of it, and then none.
+ * In which form the will goes with a CONNECT. A will is optional: a broker that refuses it gets a lesser one, and then none.
  *
  * Brokers refuse a will by CONNACK 0x9A (retain not supported) or 0x9B (QoS not supported), or, on 3.1.1, by closing.
  */

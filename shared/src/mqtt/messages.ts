@@ -50,8 +50,8 @@ export interface Subscription {
   readonly ignoresRetained?: boolean;
   /**
    * What a refusal means:
-   *  - `required` (the default): the connection is of no use;
-   *  - `one_of`: the connection is of no use only when every filter of this kind is refused;
+   *  - `required` (the default): the connection ends;
+   *  - `one_of`: the connection ends only when every filter of this kind is refused;
    *  - `optional`: the connection is used without it, and does not wait for its SUBACK.
    */
   readonly need?: Need;

@@ -70,8 +70,9 @@ export class Announcer {
       case "unsent":
         return outcome.why === "too_large";
       case "lost":
-        if (outcome.why === "disconnected" && ++this.#closes >= CLOSES_BELIEVED) this.#lessen();
-        return false;
+        if (outcome.why === "deadline") return false;
+        if (++this.#closes >= CLOSES_BELIEVED) this.#lessen();
+        return true; // The next connection announces it in any case.
     }
   }
 

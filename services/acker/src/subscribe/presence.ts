@@ -50,12 +50,7 @@ export function announcePresence(
 }
 
 /** Clears the presence. Resolves when the broker has it, after `timeoutMs`, or immediately without a connection. */
-export function clearPresence(
-  link: Link,
-  parts: PresenceParts,
-  form: PresenceForm,
-  timeoutMs: number,
-): Promise<void> {
+export function clearPresence(link: Link, parts: PresenceParts, form: PresenceForm, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, timeoutMs);
     link.publish({ topic: topicOf(parts), payload: "", ...form }, () => {
