@@ -18,6 +18,7 @@ const ENDS: readonly FailureInput[] = [
   { kind: "connack", protocolVersion: 5, code: 1 },
   { kind: "connack", protocolVersion: 5, code: 0x86 },
   { kind: "connack", protocolVersion: 5, code: 0x89 },
+  { kind: "connack", protocolVersion: 5, code: 0x9a },
 ];
 
 const SAID: readonly LinkEvent[] = [{ type: "session.connected", limits: LIMITS }, ...ENDS.map(sessionEnded)];
