@@ -59,3 +59,37 @@ test("status, machines, metrics, health and version; /v1 wants the token", async
   await broker.stop();
   assert.equal((await get("/livez")).status, 200);
 });
+
+test("commands to the acker itself: link, breaker and service; for other instances it names a publisher", async (t) => {
+  const [broker, database] = await Promise.all([testBroker(t), testDatabase(t)]);
+  const env = { DATABASE_URL: database.url, MQTT_URL: broker.url, ACKTOR_API_TOKEN: TOKEN };
+  const { running, log } = await testAcker(t, env);
+  const post = async (path: string, body: object = {}, token = TOKEN) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await fetch(`${running.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    return [answer.status, ((await answer.json()) as { state?: string }).state];
+  };
+  assert.deepEqual(await post("/v1/link/reset", {}, "another-token-of-16"), [401, undefined]);
+  assert.deepEqual(await post("/v1/link/reset"), [409, undefined]);
+  assert.deepEqual(await post("/v1/link/disconnect", { who: "ana" }), [200, "DISCONNECTED"]);
+  assert.equal((await post("/v1/link/connect?service=acker&instance=acker-1"))[0], 200);
+  assert.deepEqual(await post("/v1/control/pause"), [200, "PAUSED"]);
+  assert.deepEqual(await post("/v1/control/resume?instance=all"), [200, undefined]);
+  for (const [path, body, code] of [
+    ["/v1/link/reset?service=publisher", {}, 504],
+    ["/v1/link/reset?instance=acker-2", {}, 504],
+    ["/v1/link/reset?instances=all", {}, 400],
+    ["/v1/link/reset", { whom: "x" }, 400],
+    ["/v1/link/reset", { who: "\u0000" }, 400],
+  ] as const) {
+    assert.equal((await post(path, body))[0], code, path);
+  }
+  const recorded = log.filter(({ msg }) => msg === "an operator's command").map(({ record }) => record as object);
+  assert.deepEqual(recorded[1], {
+    ...recorded[1],
+    who: "operator",
+    said: "ana",
+    action: "disconnect",
+    outcome: "done",
+  });
+});

@@ -7,6 +7,7 @@ import type { FastifyInstance } from "fastify";
 import type { Acker } from "../acker.ts";
 import { VERSION } from "../version.ts";
 import type { AckerControl } from "./acker-control.ts";
+import { addCommandRoutes } from "./command-routes.ts";
 import { createMetrics } from "./metrics.ts";
 import { ACKER_DOCS } from "./route-docs.ts";
 import { addRoutes } from "./routes.ts";
@@ -39,6 +40,8 @@ export class AckerHttp {
       docs: ACKER_DOCS,
     });
     addRoutes(this.#app, view, control);
+    const who = config.ACKTOR_API_TOKEN === null ? "local" : "operator";
+    addCommandRoutes(this.#app, { desk: control.plane.desk, instance: acker.parts.instance, who });
   }
 
   /** @returns the fault of a port that cannot be listened on, or null */

@@ -1,7 +1,18 @@
 /** The acker's routes in `/openapi.json`. */
+
+import { COMMAND_ROUTES } from "@acktor/shared/inspect/command-routes";
 import { HEALTH_DOCS } from "@acktor/shared/runtime/health-docs";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
+import { commandBody, targetQuery } from "./command-routes.ts";
+
+const command = (name: string): RouteDocs[string] => ({
+  summary: `Command ${name} to this acker.`,
+  query: targetQuery,
+  body: commandBody,
+  answers: { 200: { description: "Obeyed.", schema: z.looseObject({}) } },
+  faults: ["conflict", "invalid_field", "unknown_field", "stopping", "no_answer"],
+});
 
 export const ACKER_DOCS: RouteDocs = {
   ...HEALTH_DOCS,
@@ -24,4 +35,5 @@ export const ACKER_DOCS: RouteDocs = {
       },
     },
   },
+  ...Object.fromEntries(Object.entries(COMMAND_ROUTES).map(([route, name]) => [`POST ${route}`, command(name)])),
 };

@@ -3,6 +3,7 @@
  * instances of a service; and `GET /v1/audit`.
  */
 import type { Pool } from "@acktor/shared/db/pool";
+import { COMMAND_ROUTES } from "@acktor/shared/inspect/command-routes";
 import type { CommandTarget, FleetCommands } from "@acktor/shared/inspect/fleet-commands";
 import type { CommandReply } from "@acktor/shared/inspect/wire";
 import { sendFault } from "@acktor/shared/runtime/api-error";
@@ -10,7 +11,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listActions } from "../outbox/list-actions.ts";
 import { label } from "../outbox/storable-text.ts";
-import { COMMAND_ROUTES } from "./command-names.ts";
 import { databaseFault, type Parsed, parseQuery } from "./faults.ts";
 import type { AuditTrail } from "./refusals.ts";
 import { askerOf } from "./who.ts";

@@ -5,11 +5,11 @@
  *  REFUSAL-1. A command that is answered with 401 or 403 is recorded, throttled by the auditor; sending and reading are not.
  */
 import type { AuditRecord } from "@acktor/shared/inspect/command-desk";
+import { COMMAND_ROUTES } from "@acktor/shared/inspect/command-routes";
 import { type ApiFault, ERROR_CODES, sendFault } from "@acktor/shared/runtime/api-error";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Asker } from "../outbox/asker.ts";
 import { heldPrincipal } from "../principals/principal-gate.ts";
-import { COMMAND_ROUTES } from "./command-names.ts";
 
 /** Where commands are recorded. */
 export interface AuditTrail {

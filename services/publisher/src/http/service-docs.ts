@@ -1,7 +1,8 @@
 /** Descriptions of the routes about the service: status, machines, commands. */
+
+import { COMMAND_ROUTES } from "@acktor/shared/inspect/command-routes";
 import type { RouteDocs } from "@acktor/shared/runtime/openapi";
 import { z } from "zod";
-import { COMMAND_ROUTES } from "./command-names.ts";
 import { auditQuery, commandBody, targetQuery } from "./command-routes.ts";
 import { machinesQuery } from "./machine-routes.ts";
 

@@ -1,5 +1,5 @@
 /** Commands to services, by their routes. */
-import type { Command } from "@acktor/shared/inspect/wire";
+import type { Command } from "./wire.ts";
 
 export const COMMAND_ROUTES: Readonly<Record<string, Command>> = {
   "/v1/link/connect": "connect",
