@@ -156,6 +156,7 @@ test("every route is described; what it answers is what its description says", a
   };
   for (const shown of requests(id, waiting, unanswered)) await show(shown);
   for (const [route, { answers }] of Object.entries(ACKER_DOCS)) {
+    if (!route.startsWith("GET ")) continue;
     const response = await fetch(`${acker.running.url}${route.slice(4)}`);
     assert.equal(response.status, 200, route);
     const schema = answers[200]?.schema ?? null;
