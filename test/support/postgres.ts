@@ -13,6 +13,7 @@ import type { EmbeddedPostgres } from "@acktor/embedded/postgres";
 import { processesIn } from "@acktor/embedded/process-table";
 import { createPool } from "@acktor/shared/db/pool";
 import { cleanUp } from "./cleanup.ts";
+import { throughPooler } from "./pgbouncer.ts";
 import { type PostgresVersion, postgresVersions, startTestServer } from "./test-server.ts";
 import { until } from "./until.ts";
 
@@ -65,7 +66,7 @@ export async function testDatabase(t: TestContext, options: { version?: Postgres
     if (passed) await administer(shared, `drop database if exists ${name} with (force)`);
     else t.diagnostic(`database kept: ${name} on port ${url.port}`);
   });
-  return { url: url.href, name };
+  return { url: await throughPooler(t, url.href), name };
 }
 
 async function administer(url: string, statement: string): Promise<void> {
@@ -102,10 +103,10 @@ export async function startCluster(t: TestContext, options: { version?: Postgres
     await rm(dataDir, { recursive: true, force: true });
   });
   server = await startTestServer({ version, dataDir });
-  const { url, port } = server;
+  const { port } = server;
   let current = server;
   return {
-    url,
+    url: await throughPooler(t, server.url),
     port,
     dataDir,
     pid: () => current.pid,

@@ -12,7 +12,7 @@ const FOLDERS_OF_POSTGRES_15 = [
   "/opt/homebrew/opt/postgresql@15/bin",
 ];
 
-export const OPTIONAL_SERVERS = ["mosquitto", "nats-server", "postgres15", "chromium"] as const;
+export const OPTIONAL_SERVERS = ["mosquitto", "nats-server", "postgres15", "chromium", "pgbouncer"] as const;
 export type OptionalServer = (typeof OPTIONAL_SERVERS)[number];
 
 /** The server's program, or null where it is not installed. */

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
+import { connectionOptions, connectionsOf } from "@acktor/shared/db/connector";
 import { createPool } from "@acktor/shared/db/pool";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
@@ -54,7 +55,8 @@ interface Base {
 }
 
 const TIME = { clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM };
-const POOL_SIZE = 6;
+/** One of them is the principals'. */
+const CONNECTIONS = 7;
 
 /**
  * Starts the publisher. Returns when it listens on HTTP; `started` resolves when the schema is there and it works.
@@ -90,7 +92,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const base = { config, instance, logger, tracing, guard, troubles: new Troubles({ clock: SYSTEM_CLOCK, logger }) };
-  const pool = makePool(config, POOL_SIZE, `acktor-publisher ${instance}`);
+  const pool = makePool(config, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
   const control = new PublisherControl({ ...base, ...TIME, pool, sharedBus: options.bus ?? null });
   const clientId = `acktor-publisher-${owner.replace("/", "-")}`;
   const link = makeServiceLink(config, logger, { clientId, observer: control });
@@ -122,7 +124,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
 }
 
 function makePool(config: PublisherSettings, size: number, applicationName: string) {
-  return createPool({ url: config.DATABASE_URL, ca: config.DATABASE_CA, size, applicationName });
+  return createPool({ ...connectionOptions(config, applicationName), size });
 }
 
 function outboxTimes(config: PublisherSettings) {

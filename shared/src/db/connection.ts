@@ -2,20 +2,30 @@
  * One connection to PostgreSQL: an instance of the driver with `max: 1`. The only importer of `postgres`.
  *
  * Invariants:
- *  CONNECTION-1. A destroyed connection opens no socket any more, also not for a statement that was given up: the driver
- *                connects late.
- *  CONNECTION-2. A connection that is opened `once` ends with its first socket: the driver's next one would know nothing of
- *                a transaction.
+ *  CONNECTION-1. A connection has one socket and ends with it: what belonged to its session or transaction runs nowhere else.
+ *                The driver would open another one.
+ *  CONNECTION-2. A destroyed connection sends nothing any more, also not a statement that was given up.
+ *  CONNECTION-3. Behind a pooler in transaction mode nothing of the session remains: no prepared statement, no setting.
  */
-import net from "node:net";
+import type net from "node:net";
 import postgres from "postgres";
+import type { DatabaseHost, DatabaseTls } from "../runtime/database-url.ts";
+import { SocketInMaking } from "./connect-socket.ts";
+import { beginStatement, SESSION_MARK, STARTUP_SETTINGS, settingStatement } from "./session-settings.ts";
 
-export interface ConnectionOptions {
-  readonly url: string;
+/** Where and as who to connect. */
+export interface ConnectionTarget {
+  readonly host: DatabaseHost;
+  readonly tls: DatabaseTls | null;
+  /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
+  readonly ca: string | null;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly database: string | null;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
-  /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
-  readonly ca?: string | null;
+  readonly startupOptions: string | null;
+  readonly timeoutMs: number;
 }
 
 /** What a parameter may be; arrays go through `pgArray`. Timestamps are ISO text. */
@@ -24,135 +34,241 @@ export type Param = string | number | boolean | null;
 export interface Statement {
   readonly text: string;
   readonly params: readonly Param[];
+  /** Text without parameters, several statements allowed. */
   readonly simple: boolean;
 }
 
-/** Only pool.ts and fenced-transaction.ts use one. */
-export interface Connection {
-  readonly sql: postgres.Sql;
-  readonly line: Line;
+/** What a server says about itself at the login. */
+export interface Greeting {
+  /** The backend is not the one that the login named: a pooler is in between. */
+  readonly isPooled: boolean;
+  readonly isStandby: boolean;
+  readonly isReadOnly: boolean;
+  /** Another session of acktor left this on the backend: the pooler shares it. */
+  readonly mark: string | null;
 }
 
-/** The socket of a connection. */
-interface Line {
-  socket: net.Socket | null;
-  /** Written by `destroyConnection`, and by the end of the first socket of a connection that is opened `once`. */
-  destroyed: boolean;
-  readonly once: boolean;
+/** How the session's settings are made. */
+export type Style = "session" | "transaction";
+
+type Rows = readonly unknown[];
+type Pending = Promise<Rows> & { readonly state: { readonly pid: number; readonly secret: number } | null };
+
+// `transaction_read_only` is on for a standby as well. The first statement says everything, because each one costs a round trip.
+const GREETING = `select pg_backend_pid() pid, pg_is_in_recovery() standby,
+  current_setting('transaction_read_only') = 'on' readonly, nullif(current_setting('${SESSION_MARK}', true), '') mark`;
+
+const CANCEL_CODE = 80_877_102;
+const CANCEL_LIMIT_MS = 1_000;
+const CLOSE_LIMIT_S = 1;
+
+export class Connection {
+  readonly #target: ConnectionTarget;
+  readonly #making: SocketInMaking;
+  readonly #sql: postgres.Sql;
+  #isLost = false;
+  #style: Style = "session";
+  #settings: Readonly<Record<string, string>> = {};
+  /** statement_timeout of the session; 0: none. */
+  #limitMs = 0;
+  #backend: Pending["state"] = null;
+
+  constructor(target: ConnectionTarget) {
+    this.#target = target;
+    this.#making = new SocketInMaking(target);
+    this.#sql = postgres(driverOptions(target, () => this.#connect()));
+  }
+
+  /** True when its socket has ended. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  get style(): Style {
+    return this.#style;
+  }
+
+  /** Logs in. Rejects with the error of the system, the driver or the server; the connection is then destroyed. */
+  async open(): Promise<Greeting> {
+    try {
+      const asked = this.#send(GREETING, [], false);
+      const [row] = (await asked) as readonly {
+        pid: number;
+        standby: boolean;
+        readonly: boolean;
+        mark: string | null;
+      }[];
+      this.#backend = asked.state;
+      if (row === undefined) throw new Error("the server answered without a row");
+      const isPooled = row.pid !== this.#backend?.pid;
+      return { isPooled, isStandby: row.standby, isReadOnly: row.readonly, mark: row.mark };
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** Gives the session its settings, or keeps them for its transactions. */
+  async settle(style: Style, settings: Readonly<Record<string, string>>): Promise<void> {
+    this.#style = style;
+    this.#settings = settings;
+    if (style === "session") await this.#send(settingStatement(settings), [], false);
+  }
+
+  /**
+   * Runs one statement; rejects with the driver's error.
+   * @param limitMs the server ends the statement after this
+   */
+  run({ text, params, simple }: Statement, limitMs: number): Promise<Rows> {
+    if (this.#isLost) return Promise.reject(new Error("the connection was lost"));
+    if (this.#style === "session") {
+      this.#limit(limitMs);
+      return simple ? this.#sendText(text) : this.#send(text, params, true);
+    }
+    // CONNECTION-3. Text of several statements is a transaction already, and may be one that cannot run in another.
+    return simple ? this.#sendText(text) : this.#wrapped(text, params, limitMs);
+  }
+
+  /** Begins a transaction, whose statements follow by `query`. */
+  async begin(limitMs: number): Promise<void> {
+    const settings = { ...this.#settings, statement_timeout: String(limitMs) };
+    await this.query(beginStatement(this.#style === "session" ? { statement_timeout: String(limitMs) } : settings));
+  }
+
+  /** A statement of a transaction; several in one text where there are no parameters. */
+  query(text: string, params: readonly Param[] = []): Promise<Rows> {
+    if (this.#isLost) return Promise.reject(new Error("the connection was lost")); // CONNECTION-1
+    if (params.length === 0) return this.#sendText(text);
+    return this.#send(text, params, this.#style === "session");
+  }
+
+  /**
+   * Asks the server to end the statement that runs, over a connection of its own, as libpq does: a pooler passes it on.
+   * @returns whether the server took the request, within a second
+   */
+  async cancel(): Promise<boolean> {
+    const backend = this.#backend;
+    if (backend === null) return false;
+    const making = new SocketInMaking({ ...this.#target, timeoutMs: CANCEL_LIMIT_MS });
+    const timer = setTimeout(() => making.destroy(), CANCEL_LIMIT_MS);
+    try {
+      const socket = await making.connect();
+      const taken = new Promise<boolean>((resolve) => {
+        socket.once("end", () => resolve(true)).once("close", (hadError) => resolve(!hadError && socket.readableEnded));
+        socket.resume();
+      });
+      const request = Buffer.alloc(16);
+      for (const [at, word] of [16, CANCEL_CODE, backend.pid, backend.secret].entries())
+        request.writeUInt32BE(word, 4 * at);
+      socket.write(request);
+      return await taken;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+      making.destroy();
+    }
+  }
+
+  /** Ends it immediately; PostgreSQL rolls back what it did not commit. A second call has no effect. */
+  destroy(): void {
+    this.#isLost = true;
+    this.#making.destroy();
+    this.#sql.end({ timeout: 0 }).catch(() => "the connection is destroyed already");
+  }
+
+  /** Ends it after its last answer, within a second. */
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: CLOSE_LIMIT_S }).catch(() => "the connection is closed already");
+    this.destroy();
+  }
+
+  #send(text: string, params: readonly Param[], prepare: boolean): Pending {
+    // Without `simple` (which its types leave out) the driver would send a statement without parameters as text, to be
+    // planned every time: 10 ms for a sweep over 36 days that finds nothing.
+    const options = { prepare, simple: false };
+    // The driver would begin when the result is awaited, which may be after the statement that follows.
+    const query = this.#sql.unsafe(text, params as postgres.ParameterOrJSON<never>[], options).execute();
+    return query as unknown as Pending;
+  }
+
+  /** Text of several statements gives the rows of the last one. */
+  async #sendText(text: string): Promise<Rows> {
+    const answer = (await this.#sql.unsafe(text).simple().execute()) as Rows & { readonly command?: string };
+    return "command" in answer ? answer : ((answer as readonly Rows[]).at(-1) ?? []);
+  }
+
+  /** The driver sends it together with the statement that follows. */
+  #limit(limitMs: number): void {
+    if (limitMs === this.#limitMs) return;
+    this.#limitMs = limitMs;
+    this.#sendText(`set statement_timeout = ${limitMs}`).catch(() => "the statement that follows fails as well");
+  }
+
+  async #wrapped(text: string, params: readonly Param[], limitMs: number): Promise<Rows> {
+    const begun = this.#sendText(beginStatement({ ...this.#settings, statement_timeout: String(limitMs) }));
+    const answered = this.#send(text, params, false);
+    begun.catch(() => "awaited below");
+    try {
+      const rows = await answered;
+      await begun;
+      await this.#sendText("commit");
+      return rows;
+    } catch (error) {
+      await this.#sendText("rollback").catch(() => this.destroy());
+      throw await begun.then(
+        () => error,
+        (first) => first,
+      );
+    }
+  }
+
+  async #connect(): Promise<net.Socket> {
+    // CONNECTION-1, CONNECTION-2
+    if (this.#isLost || this.#making.socket !== null) throw new Error("CONNECTION_DESTROYED");
+    const socket = await this.#making.connect();
+    socket.once("close", () => {
+      this.#isLost = true;
+    });
+    return socket;
+  }
 }
 
-const CONNECT_TIMEOUT_MS = 2_000;
+type DriverOptions = postgres.Options<Record<string, postgres.PostgresType>>;
 
-// PostgreSQL plans a prepared statement while a day's tables are empty, where a sequential scan is the cheapest, and keeps
-// the plan while they fill: with 300,000 rows a claim took 900 ms instead of 15 and a settle 260 instead of 7. Every
-// statement of ours has its index, in the order that it needs (a bitmap has none). The penalty would start JIT compilation.
-// Pruning is off because PostgreSQL 18.4 crashed in perform_pruning_base_step, five times in an hour of faults
-// (docs/adr/0015-no-partition-pruning.md).
-const PLANNER = { enable_seqscan: "off", enable_bitmapscan: "off", jit: "off", enable_partition_pruning: "off" };
-
-/** @param once the connection is never reopened: after its end every statement fails. CONNECTION-2 */
-export function openConnection(options: ConnectionOptions, once: boolean): Connection {
-  const line: Line = { socket: null, destroyed: false, once };
-  const sql = postgres(options.url, {
+function driverOptions(target: ConnectionTarget, socket: () => Promise<net.Socket>): DriverOptions {
+  const { host, user, password, database, applicationName, startupOptions, timeoutMs } = target;
+  return {
     max: 1,
+    host: [host.host],
+    port: [host.port],
+    ...(user === null ? {} : { user }),
+    ...(password === null ? {} : { password }),
+    ...(database === null ? {} : { database }),
+    ssl: false,
     fetch_types: false,
-    connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
-    ...(options.ca ? { ssl: verifiedTls(options.ca, options.url) } : {}),
+    max_lifetime: 0,
+    connect_timeout: timeoutMs / 1_000,
     onnotice() {},
     connection: {
-      application_name: options.applicationName,
-      TimeZone: "UTC",
-      // The server ends a statement a little after we do, so that none of ours continues unseen.
-      statement_timeout: 60_000,
-      idle_in_transaction_session_timeout: 10_000,
-      ...(once ? {} : PLANNER),
+      application_name: applicationName,
+      ...STARTUP_SETTINGS,
+      ...(startupOptions === null ? {} : { options: startupOptions }),
     },
-    types: {
-      // Microseconds survive only as text (the driver's Date has milliseconds).
-      // Parameters reach the server as text, which it reads by their type. The driver's own serializers would quote JSON
-      // that is text already, read the text 'true' as false, and throw in the socket's handler at invalid bytes.
-      boolean: { to: 16, from: [16], serialize: String, parse: (text: string) => text === "t" },
-      json: { to: 114, from: [114, 3802], serialize: String, parse: (text: string) => JSON.parse(text) as unknown },
-      bytea: { to: 17, from: [17], serialize: String, parse: (text: string) => Buffer.from(text.slice(2), "hex") },
-      timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: (text: string) => isoTime(text) },
-    },
-    socket(target: Target) {
-      return connectSocket(line, target);
-    },
-  } as postgres.Options<Record<string, postgres.PostgresType>>);
-  return { sql, line };
+    types: TYPES,
+    socket,
+  } as unknown as DriverOptions;
 }
 
-/**
- * TLS that verifies the server's certificate and name. The driver gives Node the name only; for an address in the
- * certificate Node would look for `localhost`.
- */
-function verifiedTls(ca: string, url: string): { ca: string; rejectUnauthorized: true; host?: string } {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
-  return { ca, rejectUnauthorized: true, ...(net.isIP(host) === 0 ? {} : { host }) };
-}
-
-interface Target {
-  readonly host: string[];
-  readonly port: number[];
-  readonly path?: string | false;
-}
-
-/** Our own socket, because the driver leaves Nagle's algorithm on and cannot destroy a half-open connection. */
-function connectSocket(line: Line, target: Target): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    // CONNECTION-1
-    if (line.destroyed) {
-      reject(new Error("CONNECTION_DESTROYED"));
-      return;
-    }
-    const where = target.path
-      ? { path: target.path }
-      : { host: target.host[0] ?? "localhost", port: target.port[0] ?? 5432 };
-    const socket = Object.assign(net.connect(where), { host: target.host[0] });
-    line.socket = socket;
-    socket.setNoDelay(true);
-    const timer = setTimeout(() => socket.destroy(new Error("CONNECT_TIMEOUT")), CONNECT_TIMEOUT_MS);
-    const give = (error: Error): void => {
-      clearTimeout(timer);
-      reject(error);
-    };
-    socket.once("error", give);
-    socket.once("close", () => give(new Error("CONNECTION_DESTROYED")));
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeAllListeners();
-      if (line.once) {
-        socket.once("close", () => {
-          line.destroyed = true;
-        });
-      }
-      resolve(socket);
-    });
-  });
-}
-
-// Without `simple` (which its types leave out) the driver would send a statement without parameters as text, to be planned
-// every time: 10 ms for a sweep over 36 days that finds nothing.
-const PREPARED = { prepare: true, simple: false };
-
-/** Sends one statement, and rejects with the driver's error. `simple`: text without parameters, several statements allowed. */
-export function send({ sql }: Connection, { text, params, simple }: Statement): Promise<readonly unknown[]> {
-  if (simple) return sql.unsafe(text).simple();
-  return sql.unsafe(text, params as postgres.ParameterOrJSON<never>[], PREPARED);
-}
-
-/** Ends it immediately; PostgreSQL rolls back what it did not commit. A second call has no effect. */
-export function destroyConnection(connection: Connection): void {
-  connection.line.destroyed = true;
-  connection.line.socket?.destroy();
-  connection.sql.end({ timeout: 0 }).catch(() => "the connection is destroyed already");
-}
-
-/** Ends it after its last answer, within a second. */
-export async function closeConnection({ sql }: Connection): Promise<void> {
-  await sql.end({ timeout: 1 }).catch(() => "the connection is closed already");
-}
+const TYPES = {
+  // Microseconds survive only as text (the driver's Date has milliseconds).
+  // Parameters reach the server as text, which it reads by their type. The driver's own serializers would quote JSON
+  // that is text already, read the text 'true' as false, and throw in the socket's handler at invalid bytes.
+  boolean: { to: 16, from: [16], serialize: String, parse: (text: string) => text === "t" },
+  json: { to: 114, from: [114, 3802], serialize: String, parse: (text: string) => JSON.parse(text) as unknown },
+  bytea: { to: 17, from: [17], serialize: String, parse: (text: string) => Buffer.from(text.slice(2), "hex") },
+  timestamp: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: (text: string) => isoTime(text) },
+};
 
 /** `2026-11-23 22:30:48.123456+00` → `2026-11-23T22:30:48.123456Z`. */
 function isoTime(text: string): string {

@@ -10,9 +10,12 @@
  *  TRANSACTION-4. At most `size` transactions run and at most `queueLimit` wait. One that outlives its signal is cut off,
  *                 which rolls it back. After `stop` nothing runs.
  *  TRANSACTION-5. A query after the transaction's end, or a later one from a function that returned too early, is rejected.
+ *  TRANSACTION-6. The statement of a transaction that was cut off is cancelled at the server before its slot is used again:
+ *                 there are no more backends than slots.
  */
-import { type Connection, type ConnectionOptions, destroyConnection, openConnection } from "./connection.ts";
-import type { Param } from "./pool.ts";
+import type { Connection, Param } from "./connection.ts";
+import { type ConnectionOptions, Connector } from "./connector.ts";
+import { TRANSACTION_SETTINGS } from "./session-settings.ts";
 
 /** Runs one statement in the transaction; rejects with the database's error (its SQLSTATE in `code`). */
 export type TransactionQuery = <Row = Record<string, unknown>>(
@@ -54,7 +57,8 @@ export interface SlotOptions extends ConnectionOptions {
 /** SQL expression of the fence; a closing statement compares it with its last parameter. */
 export const FENCE = "pg_backend_pid() || ':' || pg_current_xact_id()";
 
-type Sql = Connection["sql"];
+/** The server's own limit of a statement of a transaction. */
+const STATEMENT_LIMIT_MS = 60_000;
 
 interface Slot {
   connection: Connection | null;
@@ -68,33 +72,53 @@ export function createTransactionSlots(options: SlotOptions): TransactionSlots {
 
 class ConnectionSlots implements TransactionSlots {
   readonly #options: SlotOptions;
+  readonly #connector: Connector;
   readonly #slots: Slot[];
   readonly #waiting: ((slot: Slot | null) => void)[] = [];
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: SlotOptions) {
     this.#options = options;
+    this.#connector = new Connector(options, TRANSACTION_SETTINGS);
     this.#slots = Array.from({ length: options.size }, () => ({ connection: null, busy: false }));
   }
 
   async run(work: TransactionWork, closing: ClosingStatement, signal: AbortSignal): Promise<TransactionOutcome> {
-    const slot = this.#stopped || signal.aborted ? null : await this.#acquire();
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    const slot = either.aborted ? null : await this.#acquire();
     if (slot === null) return { kind: "unavailable", message: "no slot is free for the transaction" };
     try {
-      if (this.#stopped || signal.aborted) return { kind: "unavailable", message: "stopped before it began" };
-      // TRANSACTION-1
-      if (slot.connection?.line.destroyed) slot.connection = null;
-      slot.connection ??= openConnection(this.#options, true);
-      return await transact(slot.connection, work, closing, signal);
+      const connection = await this.#connectionOf(slot, either);
+      if (typeof connection === "string") return { kind: "unavailable", message: connection };
+      return await transact(connection, work, closing, either);
     } finally {
-      this.#release(slot);
+      void this.#giveBack(slot);
     }
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort();
     for (const give of this.#waiting.splice(0)) give(null);
-    for (const { connection } of this.#slots) if (connection !== null) destroyConnection(connection);
+    for (const { connection } of this.#slots) connection?.destroy();
+  }
+
+  /** TRANSACTION-1. @returns why there is none, as a text */
+  async #connectionOf(slot: Slot, signal: AbortSignal): Promise<Connection | string> {
+    if (signal.aborted) return "stopped before it began";
+    if (slot.connection !== null && !slot.connection.isLost) return slot.connection;
+    slot.connection = null;
+    try {
+      slot.connection = await this.#connector.open(signal);
+      return slot.connection;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** TRANSACTION-6 */
+  async #giveBack(slot: Slot): Promise<void> {
+    if (slot.connection?.isLost === true) await slot.connection.cancel();
+    this.#release(slot);
   }
 
   /** TRANSACTION-4 */
@@ -121,23 +145,22 @@ async function transact(
   closing: ClosingStatement,
   signal: AbortSignal,
 ): Promise<TransactionOutcome> {
-  const { line } = connection;
-  const cut = (): void => destroyConnection(connection); // TRANSACTION-4
+  const cut = (): void => connection.destroy(); // TRANSACTION-4
   signal.addEventListener("abort", cut, { once: true });
   let isOpen = true;
   const query: TransactionQuery = async (text, params = []) => {
     if (!isOpen) throw new Error("the transaction has ended"); // TRANSACTION-5
-    return (await send(connection, text, params)) as never;
+    return (await connection.query(text, params)) as never;
   };
   try {
-    await send(connection, "begin");
-    const [start] = (await send(connection, `select ${FENCE} as fence`)) as readonly { readonly fence: string }[];
+    await connection.begin(STATEMENT_LIMIT_MS);
+    const [start] = (await connection.query(`select ${FENCE} as fence`)) as readonly { readonly fence: string }[];
     await work(query);
     isOpen = false;
-    const closed = await send(connection, closing.text, [...closing.params, start?.fence ?? ""]);
+    const closed = await connection.query(closing.text, [...closing.params, start?.fence ?? ""]);
     // TRANSACTION-2
     if (closed.length === 0) {
-      await send(connection, "rollback");
+      await connection.query("rollback");
       return { kind: "fenced" };
     }
   } catch (error) {
@@ -147,11 +170,11 @@ async function transact(
     signal.removeEventListener("abort", cut);
   }
   try {
-    if (line.destroyed) return { kind: "unavailable", message: "the connection was lost before the commit" };
-    await send(connection, "commit");
+    if (connection.isLost) return { kind: "unavailable", message: "the connection was lost before the commit" };
+    await connection.query("commit");
     return { kind: "committed" };
   } catch (error) {
-    destroyConnection(connection);
+    connection.destroy();
     return { kind: "unknown", message: (error as Error).message }; // TRANSACTION-3
   }
 }
@@ -160,26 +183,15 @@ async function transact(
 async function rollBack(connection: Connection, error: Error): Promise<TransactionOutcome> {
   const { code, message } = error as Error & { code?: string };
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
-  const lost = connection.line.destroyed || (code !== undefined && /^(CONNECT|57P|08|E[A-Z]{4,})/.test(code));
+  const lost = connection.isLost || (code !== undefined && /^(CONNECT|57P|08|E[A-Z]{4,})/.test(code));
   try {
-    if (!lost) await send(connection, "rollback");
+    if (!lost) await connection.query("rollback");
   } catch {
-    destroyConnection(connection);
+    connection.destroy();
   }
   if (lost) {
-    destroyConnection(connection);
+    connection.destroy();
     return { kind: "unavailable", message };
   }
   return { kind: "failed", code: isSqlState ? code : null, message };
-}
-
-/** TRANSACTION-1: on a connection that never reopens the driver would keep a statement without answering it. */
-async function send(
-  { sql, line }: Connection,
-  text: string,
-  params: readonly Param[] = [],
-): Promise<readonly unknown[]> {
-  if (line.destroyed) throw new Error("the connection was lost");
-  const parameters = params as Parameters<Sql["unsafe"]>[1];
-  return await sql.unsafe(text, parameters, { prepare: params.length > 0 });
 }

@@ -3,22 +3,20 @@
  * cross callers when a backend dies: porsager/postgres #1133, #1155, #1208).
  *
  * Invariants:
- *  POOL-1. Every statement has a result, rows or a failure of a kind, at most `deadlineMs` after `run` was called. A
- *          connection whose statement missed its deadline is destroyed, never reused (#1089), also while it is being opened.
+ *  POOL-1. Every statement has a result, rows or a failure of a kind, at most `deadlineMs` after `run` was called. The server
+ *          ends it a second after that at the latest.
  *  POOL-2. At most `queueLimit` statements wait; the next one fails immediately with `busy`.
  *  POOL-3. Nothing here throws or rejects for what a database can do.
+ *  POOL-4. A statement is sent on open connections only. A connection that cannot be opened fails no statement while the pool
+ *          has others; the statements wait for those, and the next attempt comes after a pause that doubles.
+ *  POOL-5. There are at most `size` connections, and EXTRA more while the server is asked to end overdue statements.
  */
 import type { DbFailure, DbResult } from "../runtime/db-result.ts";
 import { Lifecycle } from "../runtime/lifecycle.ts";
-import {
-  type Connection,
-  type ConnectionOptions,
-  closeConnection,
-  destroyConnection,
-  openConnection,
-  type Param,
-  send,
-} from "./connection.ts";
+import type { Param } from "./connection.ts";
+import { type ConnectionOptions, Connector } from "./connector.ts";
+import { PoolSlot, type SlotJob, type SlotState } from "./pool-slot.ts";
+import { STATEMENT_SETTINGS } from "./session-settings.ts";
 
 export type { DbFailure, DbResult, Param };
 
@@ -54,6 +52,11 @@ export interface PoolOptions extends ConnectionOptions {
 const DEFAULT_SIZE = 5;
 const DEFAULT_DEADLINE_MS = 3_000;
 const DEFAULT_QUEUE_LIMIT = 200;
+/** The server's own limit of a statement begins this much after ours. */
+const LIMIT_AFTER_DEADLINE_MS = 1_000;
+const EXTRA = 2;
+const FIRST_REST_MS = 1_000;
+const LONGEST_REST_MS = 30_000;
 
 /** Makes a pool. Nothing connects before the first statement. */
 export function createPool(options: PoolOptions): Pool {
@@ -64,35 +67,44 @@ class SlotPool implements Pool {
   readonly size: number;
   readonly #deadlineMs: number;
   readonly #queueLimit: number;
-  readonly #slots: Slot[];
+  readonly #slots: readonly PoolSlot[];
   readonly #queue: Job[] = [];
   readonly #life = new Lifecycle();
+  /** Why the last attempt to open a connection failed, until one succeeds. */
+  #unopened: DbFailure | null = null;
+  #restMs = 0;
+  #restsUntil = 0;
 
   constructor(options: PoolOptions) {
     const { size = DEFAULT_SIZE, deadlineMs = DEFAULT_DEADLINE_MS, queueLimit = DEFAULT_QUEUE_LIMIT } = options;
     this.size = size;
     this.#deadlineMs = deadlineMs;
     this.#queueLimit = queueLimit;
-    this.#slots = Array.from({ length: size }, () => new Slot(options));
+    const connector = new Connector(options, STATEMENT_SETTINGS);
+    this.#slots = Array.from({ length: size + Math.min(size, EXTRA) }, () => new PoolSlot(connector));
   }
 
   busy(): number {
-    return this.#slots.filter((slot) => slot.busy).length;
+    return this.#count("busy", "clearing");
   }
 
+  /** Without those that the opening connections will take. */
   waiting(): number {
-    return this.#queue.length;
+    return Math.max(0, this.#queue.length - this.#count("opening"));
   }
 
   run<Row>(text: string, params: readonly Param[] = [], options: RunOptions = {}): Promise<DbResult<Row>> {
     if (this.#life.signal.aborted) return Promise.resolve(STOPPED);
     // POOL-2
-    if (this.#queue.length >= this.#queueLimit) {
-      return Promise.resolve(failed("busy", "QUEUE_FULL", `${this.#queueLimit} statements wait already`, false));
+    if (this.waiting() >= this.#queueLimit) {
+      return Promise.resolve(failed("busy", "QUEUE_FULL", `${this.#queueLimit} statements wait already`));
     }
+    const { deadlineMs = this.#deadlineMs, simple = false } = options;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#deadlinePassed(job), options.deadlineMs ?? this.#deadlineMs);
-      const job = new Job(text, params, options.simple ?? false, timer, resolve as Resolve);
+      const timer = setTimeout(() => this.#deadlinePassed(job), deadlineMs);
+      // The session's limit is changed only for a statement that may take longer than usual.
+      const limitMs = Math.max(deadlineMs, this.#deadlineMs) + LIMIT_AFTER_DEADLINE_MS;
+      const job = new Job({ text, params, simple, limitMs, timer, resolve: resolve as Resolve });
       this.#queue.push(job);
       this.#startWaiting();
     });
@@ -107,14 +119,59 @@ class SlotPool implements Pool {
 
   #startWaiting(): void {
     for (const slot of this.#slots) {
-      if (slot.busy) continue;
+      slot.renew();
+      if (slot.state !== "idle") continue;
       const job = this.#queue.shift();
       if (job === undefined) return;
-      void slot.run(job).then((result) => {
-        job.settle(result);
-        this.#startWaiting();
-      });
+      void slot.run(job).then((result) => this.#ran(slot, job, result));
     }
+    this.#openMore();
+  }
+
+  #ran(slot: PoolSlot, job: Job, result: DbResult<unknown>): void {
+    job.settle(result);
+    this.#startWaiting();
+    if (slot.state === "clearing") void slot.clear().then(() => this.#cleared(slot));
+  }
+
+  /** POOL-5 */
+  #cleared(slot: PoolSlot): void {
+    if (slot.state === "idle" && this.#count("idle", "busy", "opening") > this.size) slot.discard();
+    this.#startWaiting();
+  }
+
+  /** As many as there are statements that no opening connection will take. */
+  #openMore(): void {
+    if (this.#life.signal.aborted || performance.now() < this.#restsUntil) return;
+    const usable = this.#count("idle", "busy", "opening");
+    let wanted = Math.min(this.waiting(), this.size - usable); // POOL-5
+    for (const slot of this.#slots) {
+      if (wanted <= 0) return;
+      if (slot.state !== "closed") continue;
+      wanted--;
+      void slot.open().then((failure) => this.#opened(failure));
+    }
+  }
+
+  /** POOL-4 */
+  #opened(failure: DbFailure | null): void {
+    this.#unopened = failure;
+    if (failure === null) {
+      this.#restMs = 0;
+      this.#startWaiting();
+      return;
+    }
+    if (this.#count("closed", "doubtful") < this.#slots.length) {
+      this.#restMs = Math.min(LONGEST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs));
+      this.#restsUntil = performance.now() + this.#restMs;
+      return;
+    }
+    this.#restsUntil = 0;
+    for (const job of this.#queue.splice(0)) job.settle({ ok: false, failure });
+  }
+
+  #count(...states: readonly SlotState[]): number {
+    return this.#slots.filter(({ state }) => states.includes(state)).length;
   }
 
   /** POOL-1 */
@@ -125,25 +182,40 @@ class SlotPool implements Pool {
       return;
     }
     this.#queue.splice(at, 1);
-    job.settle(failed("unavailable", "DEADLINE", "no connection became free in time", false));
+    job.settle(
+      this.#unopened === null
+        ? failed("unavailable", "DEADLINE", "no connection became free in time")
+        : { ok: false, failure: this.#unopened },
+    );
   }
 }
 
 type Resolve = (result: DbResult<unknown>) => void;
 
-/** One statement, from `run` to its result. */
-class Job {
+interface JobParts {
   readonly text: string;
   readonly params: readonly Param[];
   readonly simple: boolean;
+  readonly limitMs: number;
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: Resolve;
+}
+
+/** One statement, from `run` to its result. */
+class Job implements SlotJob {
+  readonly text: string;
+  readonly params: readonly Param[];
+  readonly simple: boolean;
+  readonly limitMs: number;
   readonly #timer: NodeJS.Timeout;
   readonly #resolve: Resolve;
   #overdue: ((overdue: "overdue") => void) | null = null;
 
-  constructor(text: string, params: readonly Param[], simple: boolean, timer: NodeJS.Timeout, resolve: Resolve) {
+  constructor({ text, params, simple, limitMs, timer, resolve }: JobParts) {
     this.text = text;
     this.params = params;
     this.simple = simple;
+    this.limitMs = limitMs;
     this.#timer = timer;
     this.#resolve = resolve;
   }
@@ -153,7 +225,6 @@ class Job {
     this.#resolve(result);
   }
 
-  /** Resolves when the deadline passes while the statement runs. */
   overdue(): Promise<"overdue"> {
     return new Promise((resolve) => {
       this.#overdue = resolve;
@@ -166,77 +237,11 @@ class Job {
   }
 }
 
-/** Place of one connection, which is replaced after any doubt. */
-class Slot {
-  readonly #options: ConnectionOptions;
-  #connection: Connection | null = null;
-  #running: Promise<DbResult<unknown>> | null = null;
-
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-  }
-
-  get busy(): boolean {
-    return this.#running !== null;
-  }
-
-  /** Resolves with the job's result when the slot is free. */
-  async run(job: Job): Promise<DbResult<unknown>> {
-    this.#running = this.#execute(job);
-    const result = await this.#running;
-    this.#running = null;
-    return result;
-  }
-
-  /** Waits for the statement that runs. */
-  async close(): Promise<void> {
-    await this.#running;
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection !== null) await closeConnection(connection);
-  }
-
-  async #execute(job: Job): Promise<DbResult<unknown>> {
-    this.#connection ??= openConnection(this.#options, false);
-    const overdue = job.overdue();
-    try {
-      const query = send(this.#connection, job);
-      const answer = await Promise.race([query, overdue]);
-      if (answer !== "overdue") return { ok: true, rows: answer };
-      query.catch(() => "its connection is destroyed below; the caller has its result");
-      this.#discard(); // POOL-1
-      return failed("unavailable", "DEADLINE", "the statement took longer than its deadline", true);
-    } catch (error) {
-      return this.#explain(error); // POOL-3
-    }
-  }
-
-  #explain(error: unknown): DbResult<never> {
-    const { code = "UNKNOWN", message, severity } = error as Error & { code?: string; severity?: string };
-    const fromServer = severity !== undefined && /^[0-9A-Z]{5}$/.test(code);
-    // 57P: the server is shutting down; 53: out of disk, memory or connections; 58: I/O error; 08: connection exceptions;
-    // 25006: a standby. All of them pass, and the statement causes none of them.
-    const passing = !fromServer || /^(57P|53|58|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
-    if (passing) {
-      this.#discard();
-      return failed("unavailable", code, message, true);
-    }
-    const constraint = (error as { constraint_name?: string }).constraint_name ?? null;
-    return { ok: false, failure: { kind: "rejected", code, message, constraint, maybeCommitted: false } };
-  }
-
-  #discard(): void {
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection !== null) destroyConnection(connection);
-  }
+function failed(kind: DbFailure["kind"], code: string, message: string): DbResult<never> {
+  return { ok: false, failure: { kind, code, message, maybeCommitted: false, constraint: null } };
 }
 
-function failed(kind: DbFailure["kind"], code: string, message: string, maybeCommitted: boolean): DbResult<never> {
-  return { ok: false, failure: { kind, code, message, maybeCommitted, constraint: null } };
-}
-
-const STOPPED = failed("unavailable", "STOPPED", "the pool is stopped", false);
+const STOPPED = failed("unavailable", "STOPPED", "the pool is stopped");
 
 /** A PostgreSQL array literal for `$n::type[]`; null stays null. Values are texts, numbers and booleans. */
 export function pgArray(values: readonly Param[]): string {

@@ -20,7 +20,7 @@ import {
   withDefault,
 } from "./config.ts";
 import { readOtlpHeaders } from "./otlp-headers.ts";
-import { certificateFault, privateKeyFault } from "./tls-settings.ts";
+import { certificateFault, databaseUrlFault, privateKeyFault } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
@@ -32,10 +32,25 @@ const certificate = (description: string) => ({
 
 export const serverSettings = {
   DATABASE_URL: secret(
-    required("PostgreSQL 15 to 18.", "postgres://acktor:secret@127.0.0.1:5432/acktor", url("postgres", "postgresql")),
+    required(
+      "PostgreSQL 15 to 18, as a URL or as keyword=value text. Several hosts, separated by commas: the first one that can write is used.",
+      "postgres://acktor:secret@127.0.0.1:5432/acktor",
+      text(databaseUrlFault),
+    ),
   ),
   DATABASE_CA: certificate(
     "CA certificate of PostgreSQL's certificate (PEM). With it, the connection uses TLS and is verified.",
+  ),
+  ACKTOR_DATABASE_POOLER: withDefault(
+    "auto",
+    "How a pooler in front of PostgreSQL works (pool_mode): session or transaction. Default: without a pooler as with session, behind one as with transaction.",
+    choice("auto", "session", "transaction"),
+    "transaction",
+  ),
+  ACKTOR_DATABASE_CONNECTIONS: optional(
+    "Connections to PostgreSQL at most, of this process. Default: 7 (publisher), 9 (acker).",
+    "4",
+    integer(2, 100),
   ),
   MQTT_URL: required(
     "The MQTT broker. MQTT 5 where the broker supports it, 3.1.1 otherwise.",

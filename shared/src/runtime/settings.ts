@@ -35,6 +35,7 @@ export const knownNames: readonly string[] = [
   "ACKTOR_TEST_PG18",
   "ACKTOR_TEST_KILLS",
   "ACKTOR_TEST_RABBITMQ",
+  "ACKTOR_TEST_POOLER",
 ];
 
 /** The configured name of this process; else host name and port, which are stable and unique on a host. */

@@ -1,5 +1,7 @@
 /** Faults of certificates and keys in the settings, and between them and their addresses. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { parseDatabaseUrl } from "./database-url.ts";
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -46,5 +48,30 @@ export function privateKeyFault(pem: string): string | null {
     return null;
   } catch {
     return "is not a private key in PEM without a passphrase";
+  }
+}
+
+/** What is wrong with DATABASE_URL, the files that it names included; or null. */
+export function databaseUrlFault(text: string): string | null {
+  const read = parseDatabaseUrl(text);
+  if (!read.ok) return read.fault;
+  const { ca = null, cert = null, key = null } = read.address.tls ?? {};
+  const files = [
+    ["sslrootcert", ca === "system" ? null : ca, certificateFault],
+    ["sslcert", cert, certificateFault],
+    ["sslkey", key, privateKeyFault],
+  ] as const;
+  for (const [name, file, faultOf] of files) {
+    const fault = file === null ? null : fileFault(file, faultOf);
+    if (fault !== null) return `has a file of ${name} that ${fault}`;
+  }
+  return null;
+}
+
+function fileFault(file: string, faultOf: (pem: string) => string | null): string | null {
+  try {
+    return faultOf(readFileSync(file, "utf8"));
+  } catch (error) {
+    return `cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`;
   }
 }

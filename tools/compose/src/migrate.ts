@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { connectionOptions } from "@acktor/shared/db/connector";
 import { grantRights } from "@acktor/shared/db/grant";
 import { migrate } from "@acktor/shared/db/migrate";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
@@ -25,8 +26,8 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   const roles = new Map(args.map(readRole));
-  const { DATABASE_URL, DATABASE_CA } = publisherSettings;
-  const read = readConfig({ DATABASE_URL, DATABASE_CA }, process.env, knownNames);
+  const { DATABASE_URL, DATABASE_CA, ACKTOR_DATABASE_POOLER } = publisherSettings;
+  const read = readConfig({ DATABASE_URL, DATABASE_CA, ACKTOR_DATABASE_POOLER }, process.env, knownNames);
   const unknown = [...roles.keys()].filter((name) => !SCHEMAS.some((schema) => schema === name));
   if (!read.ok || unknown.length > 0) {
     const faults = [
@@ -36,8 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     standardError.write(`acktor migrate: ${faults.length} fault(s)\n  - ${faults.join("\n  - ")}\n`);
     return 2;
   }
-  const { DATABASE_URL: url, DATABASE_CA: ca } = read.config;
-  const pool = createPool({ url, ca, size: 1, applicationName: "acktor-migrate" });
+  const pool = createPool({ ...connectionOptions(read.config, "acktor-migrate"), size: 1 });
   try {
     for (const schema of SCHEMAS) {
       const done = await waitFor(() => bringUp(pool, schema, roles.get(schema)));

@@ -1,4 +1,6 @@
 /** The inbox in PostgreSQL: the verbs of the port, each in its own file. Each is one statement, or a fenced transaction. */
+
+import { connectionOptions, connectionsOf } from "@acktor/shared/db/connector";
 import {
   createTransactionSlots,
   type TransactionOutcome,
@@ -33,6 +35,8 @@ export interface PostgresInboxParts {
 }
 
 const PROBE_DEADLINE_MS = 1_500;
+/** Those of the transactions are opened when they are needed. */
+const CONNECTIONS = 9;
 /** Transactions of handlers at a time, each on its own connection. */
 const TRANSACTION_SLOTS = 4;
 
@@ -44,11 +48,13 @@ export class PostgresInbox implements Inbox {
 
   /** On the database of the settings; nothing connects before the first verb. */
   static open(config: AckerSettings, applicationName: string, logger: Logger): PostgresInbox {
-    const { DATABASE_URL: url, DATABASE_CA: ca, ACKTOR_QUEUE: queueLimit } = config;
-    const handlers = `${applicationName} handlers`;
+    const connections = connectionsOf(config, CONNECTIONS);
+    const slots = Math.min(TRANSACTION_SLOTS, connections >> 1);
+    const queueLimit = config.ACKTOR_QUEUE;
+    const handlers = connectionOptions(config, `${applicationName} handlers`);
     return new PostgresInbox({
-      pool: createPool({ url, ca, applicationName }),
-      slots: createTransactionSlots({ url, ca, applicationName: handlers, size: TRANSACTION_SLOTS, queueLimit }),
+      pool: createPool({ ...connectionOptions(config, applicationName), size: connections - slots }),
+      slots: createTransactionSlots({ ...handlers, size: slots, queueLimit }),
       migrates: config.ACKTOR_MIGRATE === "on",
       logger,
     });

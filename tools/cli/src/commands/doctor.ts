@@ -47,18 +47,14 @@ async function checkServers(
   listenMs: number,
 ): Promise<Check[]> {
   if (config === null) return [];
-  const [{ createPool }, database, { checkBroker }, { checkNats }] = await Promise.all([
+  const [{ createPool }, { connectionOptions }, database, { checkBroker }, { checkNats }] = await Promise.all([
     import("@acktor/shared/db/pool"),
+    import("@acktor/shared/db/connector"),
     import("../doctor/check-database.ts"),
     import("../doctor/check-broker.ts"),
     import("../doctor/check-nats.ts"),
   ]);
-  const pool = createPool({
-    url: config.DATABASE_URL,
-    ca: config.DATABASE_CA,
-    size: 1,
-    applicationName: "acktor-doctor",
-  });
+  const pool = createPool({ ...connectionOptions(config, "acktor-doctor"), size: 1 });
   try {
     const ofDatabase = hasDatabase ? await database.checkDatabase(session, pool, config) : [];
     const serviceIsConnected = brokerIsReported && status.ok && status.value.connection.state === "CONNECTED";

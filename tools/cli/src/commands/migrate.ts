@@ -19,8 +19,11 @@ export async function migrateSchemas(session: Session, { schema, dryRun = false 
   const { texts } = session;
   const database = await readDatabase(session);
   if (!database.ok) return session.fail(database.failure);
-  const { createPool } = await import("@acktor/shared/db/pool");
-  const pool = createPool({ ...database.value, size: 1, applicationName: "acktor-cli", deadlineMs: 10_000 });
+  const [{ createPool }, { connectionOptions }] = await Promise.all([
+    import("@acktor/shared/db/pool"),
+    import("@acktor/shared/db/connector"),
+  ]);
+  const pool = createPool({ ...connectionOptions(database.value, "acktor-cli"), size: 1, deadlineMs: 10_000 });
   try {
     const schemas: Migrated[] = [];
     for (const service of schema === undefined ? SERVICES : [schema]) {

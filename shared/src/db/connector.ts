@@ -1,0 +1,151 @@
+/**
+ * Opens connections to one database: chooses the host, and how the session's settings are made.
+ *
+ * Invariants:
+ *  CONNECTOR-1. Each host is tried once, within its timeout; one that failed is tried last the next time.
+ *  CONNECTOR-2. With `primary` or `read-write` a server that cannot write is passed over.
+ *  CONNECTOR-3. Behind a pooler nothing is left in a session that others may use: without ACKTOR_DATABASE_POOLER=session a
+ *     pooler is taken for one in transaction mode.
+ */
+import { SYSTEM_RANDOM } from "../runtime/clock.ts";
+import { type DatabaseAddress, type DatabaseHost, parseDatabaseUrl } from "../runtime/database-url.ts";
+import { Connection, type Greeting, type Style } from "./connection.ts";
+
+/**
+ * `auto`: a direct connection has a session; behind a pooler there are only transactions. `session`, `transaction`: the
+ * pool_mode of the pooler.
+ */
+export type Pooler = "auto" | "session" | "transaction";
+
+export interface ConnectionOptions {
+  /** Text that `parseDatabaseUrl` reads; throws when it has a fault, so check it before. */
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
+  readonly ca?: string | null;
+  readonly pooler?: Pooler;
+}
+
+/** The part of a configuration that names the database. */
+export interface DatabaseConfig {
+  readonly DATABASE_URL: string;
+  readonly DATABASE_CA: string | null;
+  readonly ACKTOR_DATABASE_POOLER: Pooler;
+}
+
+/** As a configuration says. */
+export function connectionOptions(config: DatabaseConfig, applicationName: string): ConnectionOptions {
+  const { DATABASE_URL: url, DATABASE_CA: ca, ACKTOR_DATABASE_POOLER: pooler } = config;
+  return { url, ca, pooler, applicationName };
+}
+
+/** Connections at most: of the setting, else of the URL's `connection_limit`. */
+export function connectionsOf(
+  config: {
+    readonly DATABASE_URL: string;
+    readonly ACKTOR_DATABASE_CONNECTIONS: number | null;
+  },
+  most: number,
+): number {
+  const { DATABASE_URL: url, ACKTOR_DATABASE_CONNECTIONS: configured } = config;
+  const read = parseDatabaseUrl(url);
+  return Math.max(2, configured ?? (read.ok ? read.address.connections : null) ?? most);
+}
+
+const TIMEOUT_MS = 2_000;
+/** With several hosts, so that the second one is reached before a request has waited too long. */
+const TIMEOUT_OF_MANY_MS = 1_000;
+
+/** An expected failure of opening, with a code as errors of the system have. */
+class OpenFailure extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class Connector {
+  readonly #options: ConnectionOptions;
+  readonly #address: DatabaseAddress;
+  readonly #settings: Readonly<Record<string, string>>;
+  #hosts: readonly DatabaseHost[];
+
+  /** @param settings of each session, on top of those of the address */
+  constructor(options: ConnectionOptions, settings: Readonly<Record<string, string>>) {
+    const read = parseDatabaseUrl(options.url);
+    if (!read.ok) throw new Error(`the URL of the database ${read.fault}`);
+    this.#options = options;
+    this.#address = read.address;
+    this.#settings = { ...read.address.settings, ...settings };
+    this.#hosts = read.address.hosts;
+  }
+
+  /** Rejects with the failure of the last host. @param signal aborted: nothing is left open */
+  async open(signal: AbortSignal): Promise<Connection> {
+    let failure: unknown = new OpenFailure("CONNECTION_DESTROYED", "stopped before it was open");
+    for (const host of this.#order()) {
+      if (signal.aborted) break;
+      try {
+        return await this.#openAt(host, signal);
+      } catch (error) {
+        failure = error;
+        this.#hosts = [...this.#hosts.filter((one) => one !== host), host]; // CONNECTOR-1
+      }
+    }
+    throw failure;
+  }
+
+  #order(): readonly DatabaseHost[] {
+    if (!this.#address.random) return this.#hosts;
+    const start = Math.floor(SYSTEM_RANDOM.next() * this.#hosts.length);
+    return [...this.#hosts.slice(start), ...this.#hosts.slice(0, start)];
+  }
+
+  async #openAt(host: DatabaseHost, signal: AbortSignal): Promise<Connection> {
+    const { tls, user, password, database, startupOptions, connectTimeoutMs, hosts } = this.#address;
+    const timeoutMs = connectTimeoutMs ?? (hosts.length > 1 ? TIMEOUT_OF_MANY_MS : TIMEOUT_MS);
+    const { applicationName, ca = null } = this.#options;
+    const login = { user, password, database, applicationName, startupOptions };
+    const connection = new Connection({ host, tls, ca, timeoutMs, ...login });
+    const abort = (): void => connection.destroy();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      const greeting = await connection.open();
+      this.#judge(host, greeting);
+      await connection.settle(this.#styleOf(greeting), this.#settings);
+      return connection;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** CONNECTOR-2 */
+  #judge({ host, port }: DatabaseHost, { isStandby, isReadOnly }: Greeting): void {
+    const { target } = this.#address;
+    const unfit = target === "read-write" ? isReadOnly : target === "primary" && isStandby;
+    if (unfit) {
+      const what = isStandby ? "is a standby" : "is read-only";
+      throw new OpenFailure("NO_PRIMARY", `${host}:${port} ${what}, and no other host can be written to`);
+    }
+  }
+
+  /** CONNECTOR-3 */
+  #styleOf({ isPooled, mark }: Greeting): Style {
+    const { pooler = "auto" } = this.#options;
+    if (pooler === "transaction" || (pooler === "auto" && (isPooled || this.#address.behindPooler)))
+      return "transaction";
+    if (isPooled && mark !== null) {
+      throw new OpenFailure(
+        "POOLER_MODE",
+        "the pooler gave a backend to two sessions: it is in transaction mode, or does not reset sessions (server_reset_query)",
+      );
+    }
+    return "session";
+  }
+}
