@@ -29,6 +29,7 @@ const SETTINGS = {
   presencePrefix: "delivery/acker",
   defaultTtlMs: null,
   defaultMaxRetries: null,
+  defaultHoldMs: null,
   retentionMs: 7 * 86_400_000,
   destinationLevels: 0,
 };

@@ -67,6 +67,7 @@ const COLUMNS: Readonly<Record<string, Entry>> = {
   updated_at: { birth: [...TIMES, "now() - interval '2 days'", "now() + interval '5 minutes'"], update: TIMES },
   attempts: { birth: ["1", "-1", "2147483647"], update: ["-1", "2147483647", "1500000"] },
   max_retries: { birth: ["-1", "1000001", "2147483647"] },
+  hold_ms: { birth: ["-1", "2678400001", MAX_BIGINT] },
   ttl_ms: { birth: ["0", "-1", "3155760000001", MAX_BIGINT] },
   deliver_at: { birth: TIMES },
   expires_at: { birth: TIMES },

@@ -98,6 +98,7 @@ export function acceptedMessage(over: Partial<AcceptedMessage> = {}): AcceptedMe
     orderingKey: null,
     maxRetries: null,
     ttlMs: null,
+    holdMs: null,
     deliverAt: null,
     idempotency: null,
     ...over,

@@ -133,7 +133,7 @@ export function settlerRig(options: SettlerRigOptions = {}): SettlerRig {
 }
 
 export function settledRow(messageId: string): Settled {
-  return { messageId, late: false, ageMs: 10 };
+  return { messageId, late: false, ageMs: 10, topic: null };
 }
 
 function published(book: InFlightBook, message: LeasedMessage, sentAt: number): InFlight {

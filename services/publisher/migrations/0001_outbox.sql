@@ -38,6 +38,7 @@ create table publisher.outbox (
   presence_prefix text not null default 'delivery/acker',
   default_ttl_ms bigint check (default_ttl_ms > 0),
   default_max_retries integer check (default_max_retries >= 0),
+  default_hold_ms bigint check (default_hold_ms > 0),
   retention_ms bigint check (retention_ms > 0),
   destination_levels integer not null default 0 check (destination_levels between 0 and 100),
   updated_at timestamptz not null default now()
@@ -66,6 +67,9 @@ create table publisher.message_delivery (
   ttl_ms bigint,
   deliver_at timestamptz,
   expires_at timestamptz,
+  -- How long the broker's copy is trusted to wait in its receiver's session: after a PUBACK that says so, the message is not
+  -- sent again for so long. Null or 0: sent again after the ack timeout.
+  hold_ms bigint,
   -- sha256:<hex> over the content's bytes (decoded when base64).
   checksum text not null,
   reason text,
@@ -396,7 +400,10 @@ begin
     (15, 'content_type', case when octet_length(new.content_type) > 1024 then 'has more than 1024 bytes' end),
     (16, 'traceparent', case when octet_length(new.traceparent) > 256 then 'has more than 256 bytes' end),
     (17, 'tracestate', case when octet_length(new.tracestate) > 2048 then 'has more than 2048 bytes' end),
-    (18, 'sender', case when octet_length(new.sender) > 1024 then 'has more than 1024 bytes' end)
+    (18, 'sender', case when octet_length(new.sender) > 1024 then 'has more than 1024 bytes' end),
+    (19, 'hold_ms', case when new.hold_ms not between 0 and 2678400000 then 'is not between 0 and 31 days'
+      when new.hold_ms > 0 and new.qos = 0 then 'is set with qos 0, which brokers do not keep'
+      when new.hold_ms > 0 and not new.requires_ack then 'is set without requires_ack: the PUBACK completes such a message' end)
   ) faults(place, f, p) where p is not null order by place limit 1;
   raise exception '% %', coalesce(field, 'message'), coalesce(problem, 'is not valid')
     using errcode = 'check_violation', constraint = 'content_is_valid', column = field, table = 'message_delivery', schema = 'publisher',
@@ -406,7 +413,7 @@ end $$;
 -- OUTBOX_ROW-3, RIGHTS-5: what the sender gave, and what only a birth or a replay writes. `least` and `greatest` skip nulls.
 create trigger content_is_valid
   before insert or update of message_id, topic, payload, content_encoding, content_type, qos, requires_ack, checksum, ordering_key,
-    deliver_at, expires_at, created_at, ttl_ms, max_retries, traceparent, tracestate, sender
+    deliver_at, expires_at, created_at, ttl_ms, max_retries, traceparent, tracestate, sender, hold_ms
   on publisher.message_delivery for each row when (not (
     -- One expression decides most of a topic: not empty, no leading $, no wildcard, no control character.
     new.topic ~ '^[^$+#\u0001-\u001f\u007f-\u009f][^+#\u0001-\u001f\u007f-\u009f]*$'
@@ -426,7 +433,8 @@ create trigger content_is_valid
     and (new.content_type is null or octet_length(new.content_type) <= 1024)
     and (new.traceparent is null or octet_length(new.traceparent) <= 256)
     and (new.tracestate is null or octet_length(new.tracestate) <= 2048)
-    and (new.sender is null or octet_length(new.sender) <= 1024)))
+    and (new.sender is null or octet_length(new.sender) <= 1024)
+    and (new.hold_ms is null or new.hold_ms = 0 or new.hold_ms between 1 and 2678400000 and new.qos > 0 and new.requires_ack)))
   execute function publisher.refuse_content();
 
 create function publisher.refuse_engine_value() returns trigger language plpgsql as $$
@@ -585,7 +593,8 @@ create function publisher.enqueue(
   ordering_key text default null,
   deliver_at timestamptz default null,
   traceparent text default null,
-  fence text default null
+  fence text default null,
+  hold_seconds double precision default null
 ) returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -643,6 +652,14 @@ begin
   end if;
   if not ttl_seconds > 0 or ttl_seconds > 3153600000 then perform publisher.refuse_field('ttl_seconds', 'is not between 0 and 3153600000'); end if;
 
+  if hold_seconds is not null and not hold_seconds between 0 and 2678400 then
+    perform publisher.refuse_field('hold_seconds', 'is not between 0 and 2678400 (31 days)');
+  end if;
+  if hold_seconds > 0 and (qos = 0 or not requires_ack) then
+    perform publisher.refuse_field('hold_seconds', 'needs qos 1 or 2, and requires_ack',
+      'Brokers keep no message of qos 0 for a session, and without requires_ack the PUBACK completes the message.');
+  end if;
+
   select * into strict settings from publisher.outbox;
   if topic = settings.ack_prefix or starts_with(topic, settings.ack_prefix || '/')
     or topic = settings.presence_prefix or starts_with(topic, settings.presence_prefix || '/') then
@@ -666,11 +683,12 @@ begin
   born := clock_timestamp();
   id := publisher.uuid_v7(born);
   insert into publisher.message_delivery as m (message_id, topic, payload, content_encoding, content_type, qos, retain,
-    requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, expires_at, traceparent, sender, created_at, updated_at, due_at)
+    requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, expires_at, traceparent, sender, created_at, updated_at, due_at, hold_ms)
   values (id, topic, content, content_encoding, content_type, qos, retain, requires_ack,
     'sha256:' || encode(sha256(bytes), 'hex'), ordering_key, coalesce(max_retries, settings.default_max_retries), ttl_ms,
     deliver_at, greatest(deliver_at, born) + ttl_ms * interval '1 millisecond', traceparent, 'sql:' || session_user, born, born,
-    greatest(deliver_at, born));
+    greatest(deliver_at, born),
+    case when qos > 0 and requires_ack then coalesce(ceil(hold_seconds * 1000)::bigint, settings.default_hold_ms) end);
   return id;
 end $$;
 
@@ -733,18 +751,19 @@ $$;
 
 -- Writes the publisher's settings where they differ; a new prefix rebuilds the guard (a short exclusive lock).
 create function publisher.configure(
-  ack_prefix text, presence_prefix text, default_ttl_ms bigint, default_max_retries integer, retention_ms bigint, destination_levels integer
+  ack_prefix text, presence_prefix text, default_ttl_ms bigint, default_max_retries integer, retention_ms bigint, destination_levels integer,
+  default_hold_ms bigint
 ) returns uuid language plpgsql security definer set lock_timeout = '2s' set search_path = pg_catalog, pg_temp as $$
 declare
   before publisher.outbox;
 begin
   select * into strict before from publisher.outbox;
-  if (before.ack_prefix, before.presence_prefix, before.default_ttl_ms, before.default_max_retries, before.retention_ms, before.destination_levels)
-    is not distinct from ($1, $2, $3, $4, $5, $6) then return before.outbox_id; end if;
+  if (before.ack_prefix, before.presence_prefix, before.default_ttl_ms, before.default_max_retries, before.retention_ms, before.destination_levels,
+    before.default_hold_ms) is not distinct from ($1, $2, $3, $4, $5, $6, $7) then return before.outbox_id; end if;
   select * into strict before from publisher.outbox for update;
   if (before.ack_prefix, before.presence_prefix) <> ($1, $2) then perform publisher.guard_prefixes($1, $2); end if;
   update publisher.outbox o set ack_prefix = $1, presence_prefix = $2, default_ttl_ms = $3, default_max_retries = $4,
-    retention_ms = $5, destination_levels = $6, updated_at = now();
+    retention_ms = $5, destination_levels = $6, default_hold_ms = $7, updated_at = now();
   return before.outbox_id;
 end $$;
 

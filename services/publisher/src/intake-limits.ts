@@ -8,6 +8,7 @@ export function limitsOf(config: PublisherSettings): IntakeLimits {
     reserved: [config.ACKTOR_ACK_PREFIX, config.ACKTOR_PRESENCE_PREFIX],
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
     defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
+    defaultHoldMs: config.ACKTOR_BROKER_HOLD,
     retentionMs: config.ACKTOR_RETENTION,
     clock: SYSTEM_CLOCK,
   };

@@ -56,6 +56,7 @@ async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Pr
     presencePrefix: config.ACKTOR_PRESENCE_PREFIX,
     defaultTtlMs: config.ACKTOR_DEFAULT_TTL,
     defaultMaxRetries: config.ACKTOR_MAX_RETRIES,
+    defaultHoldMs: config.ACKTOR_BROKER_HOLD || null,
     retentionMs: config.ACKTOR_RETENTION,
     destinationLevels: config.ACKTOR_DESTINATION_LEVELS,
   };

@@ -113,6 +113,7 @@ export class Publisher {
       ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
     });
     const { dispatcher } = this;
+    this.#ackWriter.heardBy(dispatcher.health);
     this.dispatch = new DispatchRole({ ...shared, dispatcher, pollMs: config.ACKTOR_POLL });
     const authenticator = new AckAuthenticator(ackTrust(config, logger), identity, clock);
     this.settler = new Settler({ ...shared, writer: this.#ackWriter, answers: dispatcher, authenticator });

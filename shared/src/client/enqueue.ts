@@ -42,7 +42,7 @@ export class EnqueueError extends Error {
 const ENQUEUE = `select publisher.enqueue($1::text, $2::text, content_encoding => $3::text, content_type => $4::text,
   qos => $5::text::int4, retain => $6::text::boolean, requires_ack => $7::text::boolean, ttl_seconds => $8::text::float8,
   max_retries => $9::text::int4, ordering_key => $10::text, deliver_at => $11::text::timestamptz,
-  fence => $12::text) as message_id`;
+  fence => $12::text, hold_seconds => $13::text::float8) as message_id`;
 
 /** `pid:xid` of fenced transactions, for as long as the driver's object lives. */
 const fences = new WeakMap<object, string>();
@@ -114,5 +114,6 @@ function parameters(message: OutgoingMessage, fenced: string | null): SqlValue[]
     asText(message.orderingKey),
     message.deliverAt?.toISOString() ?? null,
     fenced,
+    asText(message.holdSeconds),
   ];
 }

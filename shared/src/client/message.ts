@@ -17,6 +17,11 @@ export interface OutgoingMessage {
   readonly ttlSeconds?: number;
   /** PUBLISHes after the first; 0 = one try. Default: the publisher's, or no limit. */
   readonly maxRetries?: number;
+  /**
+   * Trust the broker's copy for so many seconds: it waits in the session of a receiver that sleeps, and the message is not sent
+   * again meanwhile. Only with qos 1 or 2 and `requiresAck`. Default: the publisher's, or 0.
+   */
+  readonly holdSeconds?: number;
   /** Messages of one key arrive in commit order, one at a time. Not together with `deliverAt`. */
   readonly orderingKey?: string;
   /** Not sent before this moment. Default now. */

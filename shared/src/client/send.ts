@@ -180,6 +180,7 @@ function toBody(message: OutgoingMessage): Record<string, unknown> {
     requires_ack: message.requiresAck,
     ttl_seconds: message.ttlSeconds,
     max_retries: message.maxRetries,
+    hold_seconds: message.holdSeconds,
     ordering_key: message.orderingKey,
     deliver_at: message.deliverAt?.toISOString(),
   };

@@ -190,11 +190,11 @@ function editDistance(a: string, b: string): number {
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `250ms`, `30s`, `5m`, `24h`, `7d` → milliseconds, within bounds (milliseconds). */
+/** `250ms`, `30s`, `5m`, `24h`, `7d`, and `0` → milliseconds, within bounds (milliseconds). */
 export function duration(min: number, max: number): z.ZodType<number, string> {
   return z.string().transform((text, context) => {
     const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-    const value = match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN);
+    const value = text === "0" ? 0 : match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN);
     if (Number.isNaN(value)) return refuse(context, "is not a duration such as 250ms, 30s, 5m, 24h or 7d");
     if (value < min || value > max) return refuse(context, `must lie between ${spell(min)} and ${spell(max)}`);
     return value;

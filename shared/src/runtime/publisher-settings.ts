@@ -79,6 +79,12 @@ export const publisherOwn = {
     duration(10, HOUR),
   ),
   ACKTOR_RETRY_CAP: withDefault("60s", "Longest wait of the retry backoff.", duration(10, DAY)),
+  ACKTOR_BROKER_HOLD: withDefault(
+    "0",
+    "How long the broker's copy of a message is trusted to wait in its receiver's session, of messages without hold_seconds; 0 = send again after the ack timeout: docs/how-to/devices-that-sleep.md.",
+    duration(0, 31 * DAY),
+    "15m",
+  ),
   ACKTOR_POLICY: optional(
     "Action for each error type and MQTT reason code, as JSON: docs/how-to/error-policies.md. Default: retry with backoff.",
     '{"rules":[{"code":"0x87","do":"dead_letter"}]}',

@@ -12,6 +12,7 @@ const LIMITS = {
   reserved: ["delivery/ack"],
   defaultTtlMs: null,
   defaultMaxRetries: null,
+  defaultHoldMs: null,
   retentionMs: 1e9,
   clock: { wallClock: () => 0 },
 };

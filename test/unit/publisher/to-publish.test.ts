@@ -8,33 +8,42 @@ import { UNSEALED } from "../../support/proof.ts";
 
 const ms = fc.double({ min: 0.001, max: 1e13, noNaN: true });
 
-function expiryOf(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | undefined {
-  return toPublish({ message: leased({ retain }), ackPrefix: "delivery/ack", seal: UNSEALED, lifeLeftMs, retryInMs })
+function expiryOf(retain: boolean, lifeLeftMs: number | null, nextInMs: number): number | undefined {
+  return toPublish({ message: leased({ retain }), ackPrefix: "delivery/ack", seal: UNSEALED, lifeLeftMs, nextInMs })
     .expirySeconds;
 }
 
-test("a copy in the broker's queue dies with the second in which the next one is sent, and not after the message", () => {
+test("TO_PUBLISH-1: a copy in the broker's queue lives until the next one is sent and 5 s and a tenth more, not after the message", () => {
   fc.assert(
-    fc.property(fc.option(ms), ms, (lifeLeftMs, retryInMs) => {
-      const seconds = expiryOf(false, lifeLeftMs, retryInMs) ?? Number.NaN;
+    fc.property(fc.option(ms), ms, (lifeLeftMs, nextInMs) => {
+      const seconds = expiryOf(false, lifeLeftMs, nextInMs) ?? Number.NaN;
       assert.ok(Number.isInteger(seconds) && seconds >= 1 && seconds <= 4_294_967_295);
-      const wanted = Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, retryInMs) / 1_000;
+      const wanted = Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, 1.1 * nextInMs + 5_000) / 1_000;
       assert.ok(seconds === 1 || seconds < wanted + 1);
+      assert.ok(seconds === 4_294_967_295 || seconds > wanted - 1e-3);
     }),
   );
 });
 
-test("a message that is immediately due again still lives for a second, for an expiry of 0 would end it immediately", () => {
-  assert.equal(expiryOf(false, null, 0), 1);
+test("TO_PUBLISH-1: the only copy of a message without requires_ack lives as long as the message", () => {
+  const message = leased({ requiresAck: false });
+  const of = (lifeLeftMs: number | null) =>
+    toPublish({ message, ackPrefix: "delivery/ack", seal: UNSEALED, lifeLeftMs, nextInMs: 3_000 }).expirySeconds;
+  assert.equal(of(60_000), 60);
+  assert.equal(of(null), undefined);
+});
+
+test("a message at the end of its life still lives for a second, for an expiry of 0 would end it immediately", () => {
+  assert.equal(expiryOf(false, 0.5, 0), 1);
 });
 
 test("a retained copy carries the message's own life, whenever the next one is sent", () => {
   assert.equal(expiryOf(true, 60_000, 3_000), 60);
   assert.equal(expiryOf(true, null, 3_000), undefined);
   fc.assert(
-    fc.property(ms, ms, (lifeLeftMs, retryInMs) => {
+    fc.property(ms, ms, (lifeLeftMs, nextInMs) => {
       const wanted = Math.min(4_294_967_295, Math.max(1, Math.ceil(lifeLeftMs / 1_000)));
-      assert.equal(expiryOf(true, lifeLeftMs, retryInMs), wanted);
+      assert.equal(expiryOf(true, lifeLeftMs, nextInMs), wanted);
     }),
   );
 });
@@ -50,7 +59,7 @@ test("the envelope has the row's values, and the message's expiry", () => {
     createdAt: 1_700_000_000.25,
     traceparent: "00-a-b-01",
   });
-  const publish = toPublish({ message, ackPrefix: "my/ack", seal: UNSEALED, lifeLeftMs: 1_500, retryInMs: 9_000 });
+  const publish = toPublish({ message, ackPrefix: "my/ack", seal: UNSEALED, lifeLeftMs: 1_500, nextInMs: 9_000 });
   const decoded = decodeEnvelope(Buffer.from(publish.payload));
   assert.deepEqual(decoded, {
     kind: "envelope",
@@ -85,7 +94,7 @@ test("the caller's trace goes in user properties: the attempt's own span, and th
       ackPrefix: "delivery/ack",
       seal: UNSEALED,
       lifeLeftMs: null,
-      retryInMs: 1,
+      nextInMs: 1,
       traceparent: own,
     }).userProperties;
   assert.deepEqual(of("00-a-b-01", "v=1", null), { traceparent: "00-a-b-01", tracestate: "v=1" });
@@ -100,7 +109,7 @@ test("with MQTT 5 a PUBLISH has a response topic, only if an ack is required", (
       ackPrefix: "delivery/ack",
       seal: UNSEALED,
       lifeLeftMs: null,
-      retryInMs: 1,
+      nextInMs: 1,
     });
   const { responseTopic, correlationData } = make(true);
   assert.equal(responseTopic, `delivery/ack/${correlationData?.toString()}`);

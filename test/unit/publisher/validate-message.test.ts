@@ -17,6 +17,7 @@ const LIMITS: IntakeLimits = {
   reserved: ["delivery/ack", "delivery/acker"],
   defaultTtlMs: null,
   defaultMaxRetries: null,
+  defaultHoldMs: null,
   retentionMs: 7 * DAY,
   clock: { wallClock: () => NOW },
 };
@@ -120,9 +121,21 @@ test("what is left out has the tutorial's meaning", () => {
     orderingKey: null,
     maxRetries: null,
     ttlMs: null,
+    holdMs: null,
     deliverAt: null,
     idempotency: null,
   });
+});
+
+test("a hold is of a copy that a broker can keep: the default does not apply to others, and asking for it is refused", () => {
+  const limits = { ...LIMITS, defaultHoldMs: 900_000 };
+  const holdOf = (more: object): number | null => accepted({ ...good, ...more }, null, limits).holdMs;
+  assert.deepEqual([holdOf({}), holdOf({ hold_seconds: 0.5 }), holdOf({ hold_seconds: 0 })], [900_000, 500, null]);
+  assert.deepEqual([holdOf({ hold_seconds: null }), holdOf({ qos: 0 }), holdOf({ requires_ack: false })], [null, null, null]);
+  for (const wrong of [{ hold_seconds: 60, qos: 0 }, { hold_seconds: 60, requires_ack: false }, { hold_seconds: -1 }, { hold_seconds: 2_678_401 }]) {
+    const refused = validateMessage({ ...good, ...wrong }, null, LIMITS);
+    assert.equal(!refused.ok && refused.fault.field, "hold_seconds");
+  }
 });
 
 test("the configuration's defaults replace missing fields; null retries mean no limit", () => {

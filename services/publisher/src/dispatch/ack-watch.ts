@@ -3,11 +3,13 @@
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import { BIRTH_GRACE_MS } from "../outbox/held-rows.ts";
 import type { AttemptRecorder } from "./attempt-recorder.ts";
 import { ACK_TIMEOUT } from "./delivery-error.ts";
 import type { DeliveryPolicy } from "./delivery-policy.ts";
 import type { DestinationHealth } from "./destination-health.ts";
 import type { DispatchCounts } from "./dispatch-counts.ts";
+import { hasHold } from "./hold.ts";
 import type { InFlight, InFlightBook } from "./in-flight-book.ts";
 import type { Writes } from "./outbox-writer.ts";
 
@@ -37,7 +39,7 @@ export class AckWatch {
     const due: InFlight[] = [];
     for (const attempt of book.values()) {
       if (recorder.isDue(attempt, now)) due.push(attempt);
-      else if (attempt.state === "RECORDED" && now >= attempt.timesOutAt) this.#timedOut(attempt, now);
+      else if (attempt.state === "RECORDED" && isOver(attempt, now)) this.#timedOut(attempt, now);
     }
     if (due.length > 0) recorder.record(due);
   }
@@ -64,23 +66,29 @@ export class AckWatch {
   /**
    * An acker was born for the topics that `matches`. What was published before may have reached no receiver, and is leased,
    * so that the outbox does not resume it: it comes due as soon as its ack is late, without the backoff. In steps with a
-   * yield after each.
+   * yield after each. A held copy first gets the time in which a device with its session answers it.
    */
   *retryAtAckTimeoutInSteps(matches: (topic: string) => boolean): Generator<undefined, void> {
-    const { book } = this.#parts;
+    const { book, clock } = this.#parts;
     let looked = 0;
     for (const attempt of [...book.values()]) {
       if (++looked % STEP === 0) yield;
       // Between two steps it may have been answered.
       const current = book.find(attempt.message.messageId) === attempt;
-      if (!current || attempt.retryAt <= attempt.timesOutAt || !matches(attempt.message.topic)) continue;
-      book.retryAtAckTimeout(attempt);
+      const by = hasHold(attempt.message) ? clock.now() + BIRTH_GRACE_MS : attempt.timesOutAt;
+      if (current && attempt.retryAt > by && matches(attempt.message.topic)) book.retryBy(attempt, by);
     }
   }
 
   #timedOut(attempt: InFlight, now: number): void {
     const { book, health, policy, writes, counts, deliveries } = this.#parts;
     const { message, destination } = attempt;
+    // HOLD-2
+    if (hasHold(message)) {
+      destination.asleep = true;
+      book.close(attempt);
+      return;
+    }
     counts.ackTimeouts++;
     if (deliveries.watched) deliveries.note("ack_timeout", message.messageId, message.topic, attempt.attempt);
     book.close(attempt);
@@ -89,4 +97,9 @@ export class AckWatch {
     health.timedOut(attempt, now);
     if (decision.kind === "pause") health.park(destination);
   }
+}
+
+/** No place in the window any longer. HOLD-2 */
+function isOver({ message, destination, timesOutAt }: InFlight, now: number): boolean {
+  return now >= timesOutAt || (destination.asleep && hasHold(message));
 }

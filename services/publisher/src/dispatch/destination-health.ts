@@ -54,7 +54,9 @@ export class DestinationHealth {
     return destination.ackTimeoutMs(this.#parts.ackTimeout);
   }
 
-  park(destination: Destination): void {
+  /** @param noSession the broker has no session that would keep a copy */
+  park(destination: Destination, noSession = false): void {
+    if (noSession) destination.noSession = true;
     if (destination.parked) return;
     destination.parked = true;
     const { waiting, writes } = this.#parts;
@@ -75,6 +77,28 @@ export class DestinationHealth {
   /** An ack has not come in time. */
   timedOut({ destination, sentAt }: Attempt, now: number): void {
     if (destination.silent(now, this.#parts.ackTimeout, sentAt)) this.park(destination);
+  }
+
+  /** The broker keeps copies for the receiver (again): what waits is to be sent, answered or not. */
+  sessionFound(destination: Destination, now: number): void {
+    const { writes, destinations } = this.#parts;
+    destination.resume(now);
+    writes.unpark(destination.name);
+    destinations.refresh(destination);
+  }
+
+  /** A receiver has answered a copy that is in flight no more: it comes from a broker's queue, or late. */
+  answeredLate(topic: string): void {
+    const { clock, destinations, writes } = this.#parts;
+    const now = clock.now();
+    const known = destinations.known(topic);
+    const destination = known ?? destinations.ofTopic(topic);
+    // One that is not in memory may be parked in the outbox.
+    const maybeParked = known === undefined || known.parked;
+    if (destination.parked) destination.resume(now);
+    destination.answered(now, null, this.#mostWindow());
+    if (maybeParked) writes.unpark(destination.name);
+    destinations.refresh(destination);
   }
 
   /** The broker has answered, and no receiver is to answer. */

@@ -37,6 +37,10 @@ export class Destination {
   readonly queue: QueuedMessage[] = [];
   inFlight = 0;
   parked = false;
+  /** The last PUBACK said that no session is there: a copy would be held nowhere. */
+  noSession = false;
+  /** A copy that a broker holds was not answered, and nothing was since. */
+  asleep = false;
   #window: FlowWindow = INITIAL_WINDOW;
   #estimate: AckTimeout = NO_SAMPLES;
   #silences = 0;
@@ -74,6 +78,7 @@ export class Destination {
   /** @param roundTripMs null when the message was published more than once (Karn) */
   answered(now: number, roundTripMs: number | null, mostWindow: number): void {
     this.lastAnswerAt = now;
+    this.asleep = false;
     this.#silences = 0;
     this.#resumes = 0;
     this.#window = grown(this.#window, mostWindow);
@@ -109,6 +114,7 @@ export class Destination {
   /** Back from silence: starts as an unknown destination. */
   resume(now: number): void {
     this.parked = false;
+    this.noSession = false;
     this.#resumedAt = now;
     this.#silences = 0;
     // DESTINATION-3

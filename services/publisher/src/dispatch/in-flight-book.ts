@@ -26,7 +26,7 @@ export interface Published {
   readonly sentAt: number;
   /** Without an ack by then the destination counts as silent. Written by `postpone`. */
   readonly timesOutAt: number;
-  /** The row is due again then. Written by `postpone`, `retryAtAckTimeout` and `retryAt`. */
+  /** The row is due again then. Written by `postpone`, `retryBy` and `retryAt`. */
   readonly retryAt: number;
   /** Of this PUBLISH, where tracing is on. */
   readonly span: OpenSpan | null;
@@ -91,7 +91,7 @@ class Entry {
   puback: number | null = null;
   /** Written by `pubacked`. */
   pubackAt = 0;
-  /** Written by `postpone`, `retryAtAckTimeout` and `recording`. */
+  /** Written by `postpone`, `retryBy` and `recording`. */
   isStale = false;
   /** Why the policy gives the message up once this attempt is recorded. Written by `giveUp`. */
   givenUp: string | null = null;
@@ -192,15 +192,15 @@ export class InFlightBook {
     return givenUp;
   }
 
-  /** The policy says when the message is published again. Before the attempt is recorded. */
+  /** The policy, or the hold of a copy, says when the message is published again. Before the attempt is recorded. */
   retryAt(attempt: InFlight, at: number): void {
     (attempt as Published as Entry).retryAt = at;
   }
 
-  /** The message is due as soon as its ack is late. A row that is written already keeps its own time. */
-  retryAtAckTimeout(attempt: InFlight): void {
+  /** The message is due at `at`, which is earlier than before. A row that is written already keeps its own time. */
+  retryBy(attempt: InFlight, at: number): void {
     const entry = attempt as Published as Entry;
-    entry.retryAt = entry.timesOutAt;
+    entry.retryAt = at;
     // IN_FLIGHT-3
     if (entry.state === "RECORDING") entry.isStale = true;
   }

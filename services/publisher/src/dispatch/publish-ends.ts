@@ -7,17 +7,16 @@
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { PublishOutcome } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import { NO_SUBSCRIBER } from "../outbox/held-rows.ts";
 import type { AttemptRecorder } from "./attempt-recorder.ts";
 import { failedPublish } from "./delivery-error.ts";
 import type { DeliveryPolicy } from "./delivery-policy.ts";
 import type { DestinationHealth } from "./destination-health.ts";
 import type { DispatchCounts } from "./dispatch-counts.ts";
+import { hasHold, nextInMs } from "./hold.ts";
 import type { Attempt, InFlightBook, Sent } from "./in-flight-book.ts";
 import type { Writes } from "./outbox-writer.ts";
 import type { Quarantine } from "./quarantine.ts";
-
-/** "No matching subscribers" of MQTT 5. */
-const NO_SUBSCRIBER = 0x10;
 
 /** Settles messages for which the PUBACK is the only answer (`requires_ack: false`). */
 export interface BrokerAcks {
@@ -72,7 +71,12 @@ export class PublishEnds {
       counts.noSubscriber++;
       book.close(attempt);
       recorder.record([attempt]);
-      health.park(destination);
+      health.park(destination, hasHold(message));
+    } else if (hasHold(message)) {
+      // HOLD-1
+      book.retryAt(attempt, sent.sentAt + nextInMs(message, sent.retryAt - sent.sentAt));
+      // HOLD-3
+      if (sent.probe && (message.noSession || destination.noSession)) health.sessionFound(destination, now);
     }
   }
 

@@ -21,6 +21,7 @@ import type { Destinations } from "./destinations.ts";
 import type { DispatchCounts } from "./dispatch-counts.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { EnvelopeSeal } from "./envelope-seal.ts";
+import { hasHold, nextInMs } from "./hold.ts";
 import type { InFlightBook, Sent } from "./in-flight-book.ts";
 import type { Writes } from "./outbox-writer.ts";
 import type { PublishEnds } from "./publish-ends.ts";
@@ -96,7 +97,7 @@ export class Sender {
   }
 
   #maySend({ message, leaseEndsAt }: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
-    const { writes, counts, publishDeadlineMs } = this.#parts;
+    const { writes, counts, policy, publishDeadlineMs } = this.#parts;
     // SENDING-1
     if (leaseEndsAt - at < publishDeadlineMs + RECORD_MARGIN_MS) {
       counts.leaseMissed++;
@@ -105,6 +106,12 @@ export class Sender {
     }
     if (message.maxRetries !== null && message.attempts > message.maxRetries) {
       writes.fail(message, "max_retries");
+      return false;
+    }
+    // A hold that ended without an ack is an ack timeout. It ended in the row.
+    const ended = hasHold(message) && message.attempts > 0 ? policy.decide(message, ACK_TIMEOUT, message.attempts) : null;
+    if (ended?.kind === "dead_letter") {
+      writes.fail(message, ended.reason);
       return false;
     }
     // The janitor ends an expired row; its lease simply runs out.
@@ -116,13 +123,15 @@ export class Sender {
     const { message } = queued;
     const timeoutMs = health.ackTimeoutMs(destination);
     const retryInMs = this.#retryInMs(queued, timeoutMs);
+    // The hold itself begins with the PUBACK (HOLD-1).
+    const copyMs = nextInMs(message, retryInMs);
     const attempt = book.open(queued, destination, at, at + timeoutMs, at + retryInMs);
     if (this.#parts.tracing.on) this.#trace(attempt);
     const traceparent = attempt.span?.traceparent ?? null;
     let unsent: (PublishOutcome & { kind: "unsent" }) | null = null;
     try {
       const ackPrefix = ackPrefixes.of(message.topic);
-      link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, traceparent }), (outcome) => {
+      link.publish(toPublish({ message, ackPrefix, seal, lifeLeftMs, nextInMs: copyMs, traceparent }), (outcome) => {
         if (outcome.kind === "unsent") unsent = outcome;
         else if (ends.ended(attempt, outcome)) this.pump();
       });

@@ -1,4 +1,10 @@
-/** From a row to a PUBLISH: the envelope and the MQTT 5 properties (docs/reference/protocol.md). */
+/**
+ * From a row to a PUBLISH: the envelope and the MQTT 5 properties (docs/reference/protocol.md).
+ *
+ * Invariants:
+ *  TO_PUBLISH-1. A copy lives in a broker's queue until the next one is sent, also when that is late, and no longer: a device
+ *     that wakes always finds one, and few find two. No copy outlives its message.
+ */
 import type { OutgoingPublish } from "@acktor/shared/link/link";
 import { type Envelope, encodeEnvelope } from "@acktor/shared/protocol/envelope";
 import { ackTopic } from "@acktor/shared/protocol/topics";
@@ -7,6 +13,9 @@ import type { EnvelopeSeal } from "./envelope-seal.ts";
 
 /** MQTT 5 keeps expiry in 32 bits. */
 const MAX_EXPIRY_SECONDS = 4_294_967_295;
+/** How late the next copy may be: a restart of the publisher takes 2 to 4 s, a reconnection up to 30 s. */
+const LATE_MS = 5_000;
+const LATE_PART = 0.1;
 
 export interface Outgoing {
   readonly message: LeasedMessage;
@@ -14,14 +23,14 @@ export interface Outgoing {
   readonly seal: EnvelopeSeal;
   /** Milliseconds of life left now; null = no TTL. */
   readonly lifeLeftMs: number | null;
-  /** Milliseconds to this message's next PUBLISH. */
-  readonly retryInMs: number;
+  /** Milliseconds to this message's next PUBLISH, as planned. */
+  readonly nextInMs: number;
   /** Of this PUBLISH's own span; the row's where it has none. */
   readonly traceparent?: string | null;
 }
 
 /** Builds the PUBLISH of one attempt. */
-export function toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, ...more }: Outgoing): OutgoingPublish {
+export function toPublish({ message, ackPrefix, seal, lifeLeftMs, nextInMs, ...more }: Outgoing): OutgoingPublish {
   const traceparent = more.traceparent ?? message.traceparent;
   const answerOn = ackTopic(ackPrefix, message.messageId);
   const envelope: Envelope = {
@@ -43,7 +52,8 @@ export function toPublish({ message, ackPrefix, seal, lifeLeftMs, retryInMs, ...
     signature: null,
   };
   const payload = encodeEnvelope(envelope, seal.sign(envelope));
-  const expirySeconds = expiry(message.retain, lifeLeftMs, retryInMs);
+  const isLast = message.retain || !message.requiresAck;
+  const expirySeconds = expiry(lifeLeftMs, isLast ? Number.POSITIVE_INFINITY : nextInMs);
   return {
     topic: message.topic,
     payload,
@@ -61,10 +71,10 @@ function traceProperties(traceparent: string, tracestate: string | null): Record
 }
 
 /**
- * A copy in the broker's queue dies before the next one is sent, or republishing would fill the queue with duplicates;
- * a retained copy carries the message's own life instead.
+ * TO_PUBLISH-1. Infinite: no copy follows, or (retained) none is needed for later subscribers.
+ * @returns null for a copy without an end
  */
-function expiry(retain: boolean, lifeLeftMs: number | null, retryInMs: number): number | null {
-  const ms = retain ? lifeLeftMs : Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, retryInMs);
-  return ms === null ? null : Math.min(MAX_EXPIRY_SECONDS, Math.max(1, Math.ceil(ms / 1_000)));
+function expiry(lifeLeftMs: number | null, nextInMs: number): number | null {
+  const ms = Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, nextInMs + LATE_MS + LATE_PART * nextInMs);
+  return ms === Number.POSITIVE_INFINITY ? null : Math.min(MAX_EXPIRY_SECONDS, Math.max(1, Math.ceil(ms / 1_000)));
 }

@@ -9,6 +9,7 @@
 import type { LeasedMessage } from "../outbox/outbox.ts";
 import type { Destination, QueuedMessage } from "./destination.ts";
 import type { Destinations } from "./destinations.ts";
+import { hasHold } from "./hold.ts";
 import { LeaseBuffer } from "./lease-buffer.ts";
 
 /** Why a message that was offered does not wait. */
@@ -63,12 +64,12 @@ export class WaitingMessages {
   place(message: LeasedMessage, to: Destination, leaseEndsAt: number, now: number, probe: boolean): Placed {
     // WAITING_MESSAGES-2
     if (!this.#isOpen) return "no room";
-    if (to.parked && !probe && !isForLater(message)) return "parked";
+    if (to.parked && !probe && !isForLater(message, to)) return "parked";
     // WAITING_MESSAGES-1
     if (to.queue.length >= this.#share()) return "no room";
     const expiresAt = message.expiresInMs === null ? null : now + message.expiresInMs;
     const queued = { message, leaseEndsAt, expiresAt, probe: probe || to.parked };
-    if (queued.probe) to.queue.unshift(queued);
+    if (probe) to.queue.unshift(queued);
     else to.queue.push(queued);
     this.#added(to);
     return "waits";
@@ -91,7 +92,7 @@ export class WaitingMessages {
   takeParked(destination: Destination): LeasedMessage[] {
     const rows: LeasedMessage[] = [];
     for (const queued of destination.queue.splice(0)) {
-      if (isForLater(queued.message)) destination.queue.push({ ...queued, probe: true });
+      if (isForLater(queued.message, destination)) destination.queue.push({ ...queued, probe: true });
       else rows.push(queued.message);
     }
     this.#buffer.queued -= rows.length;
@@ -124,7 +125,8 @@ export class WaitingMessages {
   }
 }
 
-/** The first PUBLISH of a retained message: the broker keeps it for later subscribers (the claim admits it, too). */
-function isForLater(message: LeasedMessage): boolean {
-  return message.retain && message.attempts === 0;
+/** What the broker keeps for absent receivers passes the parking, as in the claim (DUE-4). */
+function isForLater(message: LeasedMessage, to: Destination): boolean {
+  const isForSession = hasHold(message) && !message.noSession && !to.noSession;
+  return isForSession || (message.retain && message.attempts === 0);
 }

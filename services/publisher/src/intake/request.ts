@@ -96,6 +96,7 @@ export function toRow(
     orderingKey: message.orderingKey,
     maxRetries: message.maxRetries,
     ttlMs: message.ttlMs,
+    holdMs: message.holdMs,
     deliverAt: message.deliverAt,
     traceparent: spans?.[at]?.traceparent ?? trace.traceparent,
     tracestate: trace.tracestate,
@@ -125,6 +126,8 @@ export function toLeased(message: NewMessage, createdAt: number): LeasedMessage 
     leaseToken: "1",
     traceparent: message.traceparent,
     tracestate: message.tracestate,
+    holdMs: message.holdMs ?? null,
+    noSession: false,
   };
 }
 

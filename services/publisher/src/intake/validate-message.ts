@@ -19,6 +19,8 @@ export const MAX_CONTENT_BYTES = 256 * 1024;
 export const MAX_BATCH = 10_000;
 /** A century: longer than any retention, short enough for every timestamp. */
 const MAX_TTL_SECONDS = 3_155_760_000;
+/** As the table's guard has it. */
+const MAX_HOLD_SECONDS = 31 * 86_400;
 
 /** Characters of a foreign name that an answer repeats. */
 const NAMED = 100;
@@ -40,6 +42,11 @@ export const messageSchema = z.strictObject({
     .max(MAX_TTL_SECONDS, `must be at most ${MAX_TTL_SECONDS}`)
     .nullish(),
   max_retries: z.int().min(0, "must not be negative").max(1_000_000, "must be at most 1,000,000").nullish(),
+  hold_seconds: z
+    .number()
+    .min(0, "must not be negative")
+    .max(MAX_HOLD_SECONDS, `must be at most ${MAX_HOLD_SECONDS} (31 days)`)
+    .nullish(),
   ordering_key: label.nullish(),
   deliver_at: z.iso.datetime({ offset: true, error: "is not a time such as 2026-01-31T12:00:00Z" }).nullish(),
 });
@@ -51,6 +58,8 @@ export interface IntakeLimits {
   readonly reserved: readonly string[];
   readonly defaultTtlMs: number | null;
   readonly defaultMaxRetries: number | null;
+  /** 0 or null: none. Of messages that can be held. */
+  readonly defaultHoldMs: number | null;
   /** Limit of TTL and deliver_at, because a late row would keep its partition. */
   readonly retentionMs: number;
   readonly clock: Pick<Clock, "wallClock">;
@@ -69,6 +78,7 @@ export interface AcceptedMessage {
   readonly orderingKey: string | null;
   readonly maxRetries: number | null;
   readonly ttlMs: number | null;
+  readonly holdMs: number | null;
   readonly deliverAt: string | null;
   readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
 }
@@ -149,6 +159,7 @@ function accept(
     orderingKey: message.ordering_key ?? null,
     maxRetries: message.max_retries === undefined ? limits.defaultMaxRetries : message.max_retries,
     ttlMs,
+    holdMs: holdOf(message, limits),
     deliverAt: message.deliver_at == null ? null : normalTime(message.deliver_at),
     idempotency: null,
   };
@@ -173,6 +184,9 @@ function relatedFault(
   if (!message.requires_ack && message.qos === 0) {
     return { field: "requires_ack", why: "may be false only with qos 1 or 2: at qos 0 no broker confirms a message" };
   }
+  if ((message.hold_seconds ?? 0) > 0 && !canBeHeld(message)) {
+    return { field: "hold_seconds", why: "needs qos 1 or 2 and requires_ack: the broker keeps no other copy for a session" };
+  }
   const ttlMs = (message.ttl_seconds ?? 0) * 1_000;
   if (ttlMs > limits.retentionMs)
     return { field: "ttl_seconds", why: "is longer than the retention (ACKTOR_RETENTION)" };
@@ -182,6 +196,17 @@ function relatedFault(
     return { field: "deliver_at", why: "is further in the future than the retention allows (ACKTOR_RETENTION)" };
   }
   return null;
+}
+
+function canBeHeld({ qos, requires_ack }: z.output<typeof messageSchema>): boolean {
+  return qos > 0 && requires_ack;
+}
+
+/** Null: the broker's copy is not trusted. */
+function holdOf(message: z.output<typeof messageSchema>, { defaultHoldMs }: IntakeLimits): number | null {
+  const { hold_seconds: seconds } = message;
+  const holdMs = seconds === undefined ? defaultHoldMs : Math.ceil((seconds ?? 0) * 1_000);
+  return canBeHeld(message) ? holdMs || null : null;
 }
 
 /** With its padding. One expression for the complete text would overflow the stack on the megabytes that a body may have. */

@@ -8,7 +8,7 @@
  *  CLAIM_APART-1. A row that is passed over hides no other row of its lane.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
-import { HORIZON, LEASE_PICKED, NEXT_LANE, runClaim, walkOf } from "./claim-due.ts";
+import { HORIZON, LEASE_PICKED, NEXT_LANE, passesParking, runClaim, walkOf } from "./claim-due.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 
@@ -34,7 +34,7 @@ select u.message_id, w.next_lane, ${HORIZON} from ${NEXT_LANE} w
 left join (select * from (table keyed union all table plain) u order by due_at limit $1) u on true order by u.due_at`;
 
 const LEASE = `with pick as materialized (
-  select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
+  select m.message_id, m.due_at, m.topic, ${passesParking("m")} for_later
   from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
   where ${planForFewRows("i.id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
   order by m.due_at for update of m skip locked),

@@ -6,8 +6,9 @@
  *  DUE-2. Of a lane (ordering key, retained topic) only the oldest live row is leased, and a retained row only when no older
  *         retained one of its topic is live.
  *  DUE-3. A blocked lane hides no other lane: the walk collects the heads first, the limit applies afterwards.
- *  DUE-4. Rows of a parked destination are parked too, not leased, except for the first PUBLISH of a retained message: later
- *         subscribers get it from the broker, and until then they get the previous one.
+ *  DUE-4. Rows of a parked destination are parked too, not leased, except for what the broker keeps for receivers that are
+ *         absent: the first PUBLISH of a retained message (until then later subscribers get the previous one), and messages
+ *         with a hold, which wait in a session.
  *
  * Finished rows cost nothing: every scan is on a partial index of live rows, and `lowWater` skips the dead entries that a
  * long-running reader keeps in it.
@@ -16,6 +17,7 @@
  * after the last lane seen, so a lane of 100,000 rows costs one block.
  */
 import type { Param, Pool } from "@acktor/shared/db/pool";
+import { isForSession } from "./held-rows.ts";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
@@ -25,6 +27,9 @@ const MAX_STEPS = 32;
 
 /** Rows that are passed over, as a condition on `row`; the normal claim has none. */
 export type Except = (row: string) => string;
+
+/** DUE-4 */
+export const passesParking = (row: string): string => `(${row}.retain and ${row}.attempts = 0 or ${isForSession(row)})`;
 
 /** DUE-2, DUE-3: the walk over lanes, `walk (step, last, heads, done)`. @param cursor where it begins: text of a parameter */
 export const walkOf = (cursor: string, except: Except = () => ""): string => `walk as (
@@ -68,7 +73,7 @@ export const HORIZON =
 
 const CLAIM = `with recursive ${walkOf("$4")},
 keyed as materialized (
-  select m.message_id, m.due_at, m.topic, m.retain and m.attempts = 0 for_later
+  select m.message_id, m.due_at, m.topic, ${passesParking("m")} for_later
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
   where ${planForFewRows("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
     and (not m.retain or not exists (
@@ -76,7 +81,7 @@ keyed as materialized (
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
   order by m.due_at limit $1 for update of m skip locked),
 plain as materialized (
-  select m.message_id, m.due_at, m.topic, false for_later from publisher.message_delivery m
+  select m.message_id, m.due_at, m.topic, ${isForSession("m")} for_later from publisher.message_delivery m
   where m.due_at is not null and m.lane is null and not m.parked
     and m.due_at <= now() and m.due_at >= coalesce($5::text::timestamptz, '-infinity') and (m.expires_at is null or m.expires_at > now())
   order by m.due_at limit $1 for update skip locked),

@@ -9,11 +9,13 @@ export interface OutboxSettings {
   readonly defaultMaxRetries: number | null;
   /** TTL and deliver_at of SQL callers reach at most this far. */
   readonly retentionMs: number;
+  /** Of messages that name no hold; null = none. */
+  readonly defaultHoldMs: number | null;
   /** Levels of a topic that form a destination; 0 = all levels. */
   readonly destinationLevels: number;
 }
 
-const CONFIGURE = 'select publisher.configure($1, $2, $3::int8, $4::int4, $5::int8, $6::int4) as "outboxId"';
+const CONFIGURE = 'select publisher.configure($1, $2, $3::int8, $4::int4, $5::int8, $6::int4, $7::int8) as "outboxId"';
 
 /**
  * Writes the settings where they differ.
@@ -23,8 +25,9 @@ export async function configureOutbox(
   pool: Pool,
   settings: OutboxSettings,
 ): Promise<Outcome<{ readonly outboxId: string }>> {
-  const { ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs, destinationLevels } = settings;
-  const params = [ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs, destinationLevels];
+  const { ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs } = settings;
+  const { destinationLevels, defaultHoldMs } = settings;
+  const params = [ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs, destinationLevels, defaultHoldMs];
   const answer = await pool.run<{ outboxId: string }>(CONFIGURE, params);
   return answer.ok ? { ok: true, value: { outboxId: answer.rows[0]?.outboxId ?? "" } } : answer;
 }

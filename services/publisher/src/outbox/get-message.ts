@@ -1,5 +1,6 @@
 /** One message with its timeline (GET /v1/messages/:id). Field names are the table's columns. */
 import type { Pool } from "@acktor/shared/db/pool";
+import { isHeld } from "./held-rows.ts";
 import { type AckView, type AttemptView, ackColumns, attemptColumns, FIRST_PAGE } from "./list-timeline.ts";
 import type { MessageState, Outcome } from "./outbox.ts";
 
@@ -19,6 +20,9 @@ export interface MessageRow {
   readonly retry_count: number;
   readonly max_retries: number | null;
   readonly ttl_seconds: number | null;
+  readonly hold_seconds: number | null;
+  /** The broker holds a copy for its receiver's session; the next one is sent then. Null: it holds none, as far as is known. */
+  readonly held_until: string | null;
   readonly deliver_at: string | null;
   readonly expires_at: string | null;
   readonly checksum: string;
@@ -48,7 +52,8 @@ export interface MessageTimeline extends MessageRow {
 
 /** For SELECT; `m` is the row. */
 export const MESSAGE_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encoding, m.content_type, m.qos, m.retain, m.requires_ack,
-  m.state, m.created_at, m.updated_at, m.retry_count, m.max_retries, (m.ttl_ms / 1000.0)::float8 ttl_seconds, m.deliver_at, m.expires_at,
+  m.state, m.created_at, m.updated_at, m.retry_count, m.max_retries, (m.ttl_ms / 1000.0)::float8 ttl_seconds, (m.hold_ms / 1000.0)::float8 hold_seconds,
+  case when ${isHeld("m")} and m.due_at > now() then m.due_at end held_until, m.deliver_at, m.expires_at,
   m.checksum, m.reason, m.discarded_at, m.ordering_key, m.due_at, m.parked, m.lease_owner, m.lease_token::text attempt_token, m.sent_at,
   m.acknowledged_at, m.ack_level, m.late, m.traceparent, m.tracestate`;
 

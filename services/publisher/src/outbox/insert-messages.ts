@@ -18,19 +18,19 @@ const CONFLICT = "AK409";
 
 // Nulls stand for the defaults, so that a batch of plain messages sends five arrays and not fifteen.
 const ITEM = `unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::boolean[], $10::boolean[],
-    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::text[], $18::boolean[], $19::text[]) with ordinality
+    $11::text[], $12::text[], $13::int4[], $14::int8[], $15::timestamptz[], $16::text[], $17::text[], $18::boolean[], $19::text[], $20::int8[]) with ordinality
   i(message_id, topic, payload, content_encoding, content_type, qos, retain, requires_ack,
-    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, leased, sender, ord)`;
+    checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, leased, sender, hold_ms, ord)`;
 
 const TARGET = `publisher.message_delivery (message_id, topic, payload, content_encoding, content_type, qos, retain,
     requires_ack, checksum, ordering_key, max_retries, ttl_ms, deliver_at, traceparent, tracestate, expires_at, due_at,
-    lease_owner, lease_token, sender)`;
+    lease_owner, lease_token, sender, hold_ms)`;
 
 const VALUES = `i.message_id, i.topic, i.payload, coalesce(i.content_encoding, 'utf8'), i.content_type, coalesce(i.qos, 1),
     coalesce(i.retain, false), coalesce(i.requires_ack, true), i.checksum, i.ordering_key, i.max_retries, i.ttl_ms,
     i.deliver_at, i.traceparent, i.tracestate, greatest(i.deliver_at, now()) + i.ttl_ms * interval '1 millisecond',
     case when i.leased then now() + $2::float8 * interval '1 millisecond' else greatest(i.deliver_at, now()) end,
-    case when i.leased then $1::text end, case when i.leased then 1 else 0 end, i.sender`;
+    case when i.leased then $1::text end, case when i.leased then 1 else 0 end, i.sender, i.hold_ms`;
 
 const NOW = "extract(epoch from now())::float8";
 // Of a batch sent again the rows may be older than this statement; the envelope carries their time.
@@ -47,11 +47,11 @@ const ordered = (onConflict: string, createdAt: string): string => `with lanes a
   select publisher.lock_lanes(array(
     select unnest(array['k:' || i.ordering_key, case when i.retain then 'r:' || md5(i.topic) end]) from ${ITEM})) locked),
 item as materialized (
-  select i.*, k.owner, k.key, k.body_hash, k.hold_ms from ${ITEM}
-  left join unnest($20::int8[], $21::text[], $22::text[], $23::text[], $24::float8[]) k(ord, owner, key, body_hash, hold_ms) using (ord)),
+  select i.*, k.owner, k.key, k.body_hash, k.keep_ms from ${ITEM}
+  left join unnest($21::int8[], $22::text[], $23::text[], $24::text[], $25::float8[]) k(ord, owner, key, body_hash, keep_ms) using (ord)),
 keyed as (
   insert into publisher.idempotency as o (owner, key, message_id, body_hash, expires_at)
-  select owner, key, message_id, body_hash, now() + hold_ms * interval '1 millisecond' from item where key is not null order by owner, key
+  select owner, key, message_id, body_hash, now() + keep_ms * interval '1 millisecond' from item where key is not null order by owner, key
   on conflict (owner, key) do update set
     message_id = case when o.expires_at <= now() then excluded.message_id else o.message_id end,
     body_hash = case when o.expires_at <= now() then excluded.body_hash else o.body_hash end,
@@ -135,6 +135,7 @@ function parameters(messages: readonly NewMessage[], options: InsertOptions, key
     // INSERT-4
     sparseColumn(messages, (m) => (m.leased && !isLane(m) && m.deliverAt === null ? true : null)),
     sparseColumn(messages, (m) => m.sender ?? null),
+    sparseColumn(messages, (m) => m.holdMs || null),
   ];
   if (!keyed) return base;
   const keys = messages.flatMap(({ idempotency, ttlMs }, at) =>

@@ -1,5 +1,6 @@
 /** A row of `message_delivery` that was just leased, as SQL gives it and as the dispatcher takes it. */
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+import { hasNoSession } from "./held-rows.ts";
 import type { LeasedMessage } from "./outbox.ts";
 
 /**
@@ -10,7 +11,7 @@ export const LEASED_COLUMNS = `m.message_id, m.topic, m.payload, m.content_encod
   m.requires_ack, m.checksum, m.ordering_key,
   extract(epoch from case when isfinite(m.created_at) then m.created_at else now() end)::float8 created_at,
   (extract(epoch from case when isfinite(m.expires_at) then m.expires_at end - now()) * 1000)::float8 expires_in_ms, m.attempts, m.max_retries,
-  m.lease_token::text lease_token, m.traceparent, m.tracestate`;
+  m.lease_token::text lease_token, m.traceparent, m.tracestate, m.hold_ms::float8 hold_ms, ${hasNoSession("m")} no_session`;
 
 export interface LeasedRow {
   readonly message_id: string;
@@ -30,6 +31,8 @@ export interface LeasedRow {
   readonly lease_token: string;
   readonly traceparent: string | null;
   readonly tracestate: string | null;
+  readonly hold_ms: number | null;
+  readonly no_session: boolean;
 }
 
 /** One below the largest that the column holds: the next attempt still has a number. */
@@ -54,5 +57,7 @@ export function toLeased(row: LeasedRow): LeasedMessage {
     leaseToken: row.lease_token,
     traceparent: row.traceparent,
     tracestate: row.tracestate,
+    holdMs: row.hold_ms,
+    noSession: row.no_session,
   };
 }

@@ -137,6 +137,8 @@ export interface NewMessage {
   readonly orderingKey: string | null;
   readonly maxRetries: number | null;
   readonly ttlMs: number | null;
+  /** How long the broker's copy is trusted; null or 0 = not. Only with `requiresAck` and QoS 1 or 2. */
+  readonly holdMs?: number | null;
   /** ISO 8601, or null for now. */
   readonly deliverAt: string | null;
   readonly traceparent: string | null;
@@ -191,6 +193,12 @@ export interface LeasedMessage {
   readonly leaseToken: string;
   readonly traceparent: string | null;
   readonly tracestate: string | null;
+  /** As in `NewMessage`. */
+  readonly holdMs?: number | null;
+  /** True: the last PUBACK said that no session is there to keep a copy. */
+  readonly noSession?: boolean;
+  /** Of a probe: milliseconds to the next probe of its destination. */
+  readonly nextProbeMs?: number;
 }
 
 export interface ClaimOptions {
@@ -252,6 +260,8 @@ export interface Settled {
   readonly late: boolean;
   /** Creation to now by the database's clock, milliseconds. */
   readonly ageMs: number;
+  /** Of a message that this process did not have in flight; else null. */
+  readonly topic: string | null;
 }
 
 /** Why an ack moved nothing. */

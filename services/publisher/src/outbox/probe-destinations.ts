@@ -33,7 +33,7 @@ const statement = (only: string, except: string): string => `with d as materiali
   select slot, destination, covers_below, pause_ms from publisher.destination
   where parked_at is not null and probe_at <= now()${only} order by probe_at limit $3 for update skip locked),
 oldest as materialized (
-  select d.destination, r.message_id from d cross join lateral (
+  select d.destination, d.pause_ms, r.message_id from d cross join lateral (
     ${HEAD_OF(except)} for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 -- PROBE-1
@@ -48,7 +48,7 @@ gone as (
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
-  from oldest o where m.message_id = o.message_id and ${planForFewRows("o.message_id")} returning o.destination, ${LEASED_COLUMNS})
+  from oldest o where m.message_id = o.message_id and ${planForFewRows("o.message_id")} returning o.destination, o.pause_ms, ${LEASED_COLUMNS})
 select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
 
 const PROBE = statement("", "");
@@ -103,7 +103,7 @@ export async function probeAround(
   return probesOf(probed);
 }
 
-type Row = LeasedRow & { readonly destination: string; readonly gone: string | null };
+type Row = LeasedRow & { readonly destination: string; readonly pause_ms: number; readonly gone: string | null };
 
 function probesOf(answer: DbResult<Row>): Outcome<Probes> {
   if (!answer.ok) return answer;
@@ -111,7 +111,10 @@ function probesOf(answer: DbResult<Row>): Outcome<Probes> {
   return {
     ok: true,
     value: {
-      probes: probes.map((row) => ({ destination: row.destination, message: toLeased(row) })),
+      probes: probes.map((row) => ({
+        destination: row.destination,
+        message: { ...toLeased(row), nextProbeMs: row.pause_ms },
+      })),
       forgotten: answer.rows.flatMap((row) => (row.gone === null ? [] : [row.gone])),
     },
   };

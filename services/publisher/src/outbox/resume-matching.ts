@@ -11,6 +11,7 @@
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { TopicTree } from "@acktor/shared/protocol/topic-tree";
+import { BIRTH_GRACE_MS, isHeld } from "./held-rows.ts";
 import { isLive } from "./live-rows.ts";
 import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
@@ -55,10 +56,12 @@ hit as materialized (
 select h.message_id id, h.topic, n.next
 from (select (select max(message_id::text) from seen having count(*) = ${PAGE}) next) n left join hit h on true`;
 
+// HELD-2
 const MOVE = `with hit as materialized (
   select id, row_number() over (order by id) + $2::int8 n from unnest($1::uuid[]) id where ${planForFewRows("id")} order by id)
 update publisher.message_delivery m set updated_at = now(),
-  due_at = case when h.n <= ${AT_ONCE} then now() else least(m.due_at, now() + random() * $3::float8 * interval '1 millisecond') end
+  due_at = case when ${isHeld("m")} then least(m.due_at, now() + interval '${BIRTH_GRACE_MS} milliseconds')
+    when h.n <= ${AT_ONCE} then now() else least(m.due_at, now() + random() * $3::float8 * interval '1 millisecond') end
 from hit h where m.message_id = h.id and m.due_at > now() and m.lease_owner is null and not m.parked returning m.message_id`;
 
 /** A birth: its filters, and the destinations that it may resume. */

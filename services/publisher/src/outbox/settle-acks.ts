@@ -37,11 +37,11 @@ ${past}moved as (
   from ack a
   -- SETTLE-1, SETTLE-2
   where m.message_id = a.message_id and m.state <> 'acknowledged' and ${isSameMessage("a")}${guard}
-  returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at),
+  returning m.message_id, m.late, m.ack_level, m.retry_count, m.created_at, case when a.ago_ms is null then m.topic end topic),
 counted as (
   insert into publisher.tally (state, ack_level, messages, retries)
   select 'acknowledged', ack_level, count(*), sum(retry_count) from moved group by ack_level)
-select message_id as "messageId", late, ((extract(epoch from now()) - extract(epoch from created_at)) * 1000)::float8 as "ageMs" from moved`;
+select message_id as "messageId", late, ((extract(epoch from now()) - extract(epoch from created_at)) * 1000)::float8 as "ageMs", topic from moved`;
 
 // Only retries have a previous attempt: with these two parts the statement of the others would cost about 0.2 ms more.
 const PAST = `past as materialized (

@@ -5,6 +5,8 @@
  *  ACK_WRITER-1. At most `CAPACITY` acks wait; one more is dropped and counted: the message is sent again and answered again.
  *  ACK_WRITER-2. Acks of messages that are not in flight here wait on their own, so that a flood of made-up ids delays no ack
  *     that is awaited.
+ *  ACK_WRITER-3. Whose late ack settles a row resumes its parked destination: a device that wakes answers the copy that waited
+ *     for it, and must not wait for the next probe.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import { Batcher } from "@acktor/shared/runtime/batcher";
@@ -25,6 +27,11 @@ const RETRY_PAUSE_MS = 200;
 /** Receives each batch of rows that were settled. */
 export interface Settlements {
   settled(rows: readonly Settled[]): void;
+}
+
+/** Notices that a receiver answers, though its message is not in flight here. */
+export interface LateAnswers {
+  answeredLate(topic: string): void;
 }
 
 /** Rings when a next row may be due. */
@@ -71,6 +78,8 @@ export class AckWriter {
   /** Shared with the settler, which counts what it does not hand over. */
   readonly counts: AckCounts = newAckCounts();
   readonly #parts: AckWriterParts;
+  /** Written by `heardBy`. */
+  #heard: LateAnswers | null = null;
   readonly #acks: Batcher<WaitingAck>;
   /** Of messages that are not in flight here. */
   readonly #strangers: Batcher<WaitingAck>;
@@ -90,6 +99,11 @@ export class AckWriter {
     this.#acks = new Batcher({ ...batches, concurrency: 2, worker: settle });
     this.#strangers = new Batcher({ ...batches, concurrency: 1, worker: settle });
     this.#rejections = new Batcher({ ...batches, concurrency: 1, worker: { work: (batch) => this.#reject(batch) } });
+  }
+
+  /** The destinations' health, which needs the writer itself. */
+  heardBy(answers: LateAnswers): void {
+    this.#heard = answers;
   }
 
   /** Acks that wait to be written. */
@@ -155,7 +169,11 @@ export class AckWriter {
       return;
     }
     this.counts.settled += result.rows.length;
-    for (const row of result.rows) if (row.late) this.counts.late++;
+    for (const { late, topic } of result.rows) {
+      if (late) this.counts.late++;
+      // ACK_WRITER-3
+      if (topic !== null) this.#heard?.answeredLate(topic);
+    }
     if (deliveries.watched) this.#noteSettled(batch, result.rows);
     if (result.rows.length > 0) settlements.settled(result.rows);
     if (batch.some((waiting) => waiting.freesLane)) doorbell.ringForKnownRows();

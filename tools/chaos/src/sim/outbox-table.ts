@@ -6,6 +6,7 @@
  *  SIM_OUTBOX-1. An illegal move, a counted attempt that was not written, and an acknowledgment without an effect are
  *                reported immediately. The model has its own list of legal moves.
  */
+import { BIRTH_GRACE_MS, NO_SUBSCRIBER } from "@acktor/publisher/outbox/held-rows";
 import type {
   AckRecord,
   AttemptRecord,
@@ -31,6 +32,8 @@ export interface OutboxRow {
   attempts: number;
   rejected: boolean;
   parked: boolean;
+  /** The last PUBACK said that no session is there. */
+  noSession: boolean;
 }
 
 const LEGAL = ["pending>sent", "pending>acknowledged", "sent>acknowledged", "pending>failed", "sent>failed"];
@@ -77,6 +80,7 @@ export class OutboxTable {
           attempts: 0,
           rejected: false,
           parked: false,
+          noSession: false,
         });
       }
       return { kind: "inserted", messageId: message.messageId, createdAt: now / 1_000, state: "pending" };
@@ -131,6 +135,7 @@ export class OutboxTable {
       row.sentToken = row.token;
       row.rejected = false;
       if (record.outcome === "acked") this.#move(row, "sent");
+      row.noSession = record.reasonCode === NO_SUBSCRIBER;
       row.dueAt = this.#time.now + record.nextInMs;
       row.owner = null;
       return [{ messageId: record.messageId }];
@@ -160,7 +165,9 @@ export class OutboxTable {
       const isWaiting = row.dueAt !== null && row.owner === null && row.dueAt > this.#time.now;
       if (row.dueAt === null || !matches(row.message.topic) || !(isWaiting || row.parked)) continue;
       row.parked = false;
-      if (row.owner === null) row.dueAt = this.#time.now;
+      const isHeld = (row.message.holdMs ?? 0) > 0 && row.state === "sent" && !row.noSession && !row.rejected;
+      const from = isHeld ? this.#time.now + BIRTH_GRACE_MS : this.#time.now;
+      if (row.owner === null) row.dueAt = Math.min(row.dueAt, from);
       resumed++;
     }
     return resumed;
@@ -229,6 +236,8 @@ export class OutboxTable {
       leaseToken: String(row.token),
       traceparent: null,
       tracestate: null,
+      holdMs: message.holdMs ?? null,
+      noSession: row.noSession,
     };
   }
 

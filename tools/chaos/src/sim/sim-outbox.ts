@@ -69,7 +69,10 @@ export class SimOutbox implements Outbox {
 
   settle(acks: readonly AckRecord[]): Promise<DbResult<Settled>> {
     return this.#run(() =>
-      this.#table.settle(acks).map(({ message: { messageId } }) => ({ messageId, late: false, ageMs: 0 })),
+      this.#table.settle(acks).map(({ message: { messageId, topic } }) => {
+        const isLate = acks.some((ack) => ack.messageId === messageId && ack.publishedAgoMs === null);
+        return { messageId, late: false, ageMs: 0, topic: isLate ? topic : null };
+      }),
     );
   }
 

@@ -28,6 +28,8 @@ export interface PlannedMessage {
   readonly atMs: number;
   readonly topic: string;
   readonly orderingKey: string | null;
+  /** How long the broker's copy is trusted. */
+  readonly holdMs: number | null;
   /** What its handler does. */
   readonly work: Work;
 }
@@ -56,13 +58,16 @@ export function planFor(seed: number): SimPlan {
     atMs: wholeBetween(random, 20, PLAN_MS - 1_000),
     forMs: wholeBetween(random, 10, 900),
   })).toSorted((a, b) => a.atMs - b.atMs);
+  const holds: Random = seededRandom(seedFor(seed, "holds"));
   const messages = Array.from({ length: wholeBetween(random, 6, 24) }, () => {
     const work = handling === "row" ? "answers" : pick(random, works);
+    const holdMs = holds() < 0.15 ? 5_000 : null;
     const topic = work === "is slow" ? SLOW_TOPIC : "sim";
     return {
       atMs: wholeBetween(random, 0, PLAN_MS - 500),
       topic: `${topic}/${wholeBetween(random, 0, 2)}`,
       orderingKey: random() < 0.4 ? `k${wholeBetween(random, 0, 1)}` : null,
+      holdMs,
       work,
     };
   }).toSorted((a, b) => a.atMs - b.atMs);

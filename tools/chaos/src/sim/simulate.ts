@@ -149,7 +149,7 @@ class Simulation {
     return { owner, random, clock, link, database: this.#database, logger: this.#logger };
   }
 
-  #send({ topic, orderingKey, work }: PlannedMessage): void {
+  #send({ topic, orderingKey, holdMs, work }: PlannedMessage): void {
     const publisher = this.#publisher;
     if (publisher === null || !publisher.process.alive) return;
     const payload = `message ${this.#sent++} of ${topic}: ${work}`;
@@ -171,7 +171,7 @@ class Simulation {
         requiresAck: true,
       } as const),
       checksum: checksumOf(payload, "utf8"),
-      ...{ orderingKey, maxRetries: null, ttlMs: null, deliverAt: null, idempotency: null },
+      ...{ orderingKey, maxRetries: null, ttlMs: null, holdMs, deliverAt: null, idempotency: null },
     };
     void this.#time
       .as(publisher.process, () => publisher.publisher.intake.submit([message]))
