@@ -33,7 +33,13 @@ async function field(t: TestContext, env: Readonly<Record<string, string>>): Pro
     publisher: await testPublisher(t, common),
     env: common,
     async device(name, version, uplink) {
-      const device = new Sleeper({ url, name, filter: `field/${name}/#`, version, ...(uplink === undefined ? {} : { uplink }) });
+      const device = new Sleeper({
+        url,
+        name,
+        filter: `field/${name}/#`,
+        version,
+        ...(uplink === undefined ? {} : { uplink }),
+      });
       await device.enrol();
       return device;
     },
@@ -56,7 +62,8 @@ test("with a hold a device finds each of its messages once at its first wake, in
   const devices = await Promise.all(VERSIONS.map((version) => trial.device(`held-${version}`, version)));
   const sent = VERSIONS.map(async (version) => {
     const ids: string[] = [];
-    for (let n = 0; n < 12; n++) ids.push(await publisher.send({ topic: `field/held-${version}/cmd`, content: `${n}` }));
+    for (let n = 0; n < 12; n++)
+      ids.push(await publisher.send({ topic: `field/held-${version}/cmd`, content: `${n}` }));
     return ids;
   });
   const ids = await Promise.all(sent);

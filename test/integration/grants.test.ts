@@ -42,7 +42,13 @@ for (const version of postgresVersions()) {
       await must(owner, "select publisher.create_partition(current_date - 20)");
       const dropped = await dropOldPartitions(publisher, 7 * DAY_MS);
       assert.ok(dropped.ok && dropped.value.done.length === 1, JSON.stringify(dropped));
-      const settings = { defaultTtlMs: null, defaultMaxRetries: null, defaultHoldMs: null, retentionMs: DAY_MS, destinationLevels: 0 };
+      const settings = {
+        defaultTtlMs: null,
+        defaultMaxRetries: null,
+        defaultHoldMs: null,
+        retentionMs: DAY_MS,
+        destinationLevels: 0,
+      };
       const configured = await configureOutbox(publisher, { ackPrefix: "a/b", presencePrefix: "c", ...settings });
       assert.ok(configured.ok, JSON.stringify(configured));
     });

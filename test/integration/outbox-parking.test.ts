@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimDue } from "@acktor/publisher/outbox/claim-due";
 import { configureOutbox } from "@acktor/publisher/outbox/configure-outbox";
+import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
@@ -62,6 +63,59 @@ for (const version of postgresVersions()) {
       }
       return freed;
     };
+
+    await t.test(
+      "HELD-1, HELD-2: a held row passes the parking; a birth moves it no further than the time for an answer",
+      async () => {
+        const [held, plain] = await insert([
+          ...messages(1, () => ({ topic: "sleeps", holdMs: 900_000 })),
+          ...messages(1, () => ({ topic: "sleeps" })),
+        ]);
+        await parkMessages(pool, "sleeps", [], "one");
+        const { messages: rows } = given(await claimDue(pool, claim()));
+        assert.deepEqual(
+          rows.map((r) => [r.messageId, r.holdMs, r.noSession]),
+          [[held, 900_000, false]],
+        );
+        await markSent(
+          pool,
+          rows.map((row) => attempt(row, { nextInMs: 902_000 })),
+        );
+        const heldFor = async (): Promise<number | null> => {
+          const until = given(await getMessage(pool, held ?? ""))?.held_until ?? null;
+          return until === null ? null : (Date.parse(until) - Date.now()) / 1_000;
+        };
+        assert.ok(((await heldFor()) ?? 0) > 890);
+        const birth = { tree: new TopicTree(["sleeps"]), prefixes: prefixesOf(["sleeps"]), releases: () => true };
+        given(await resumeWaiting(pool, FIRST_ID, birth, { moved: 0, smearMs: 0 }));
+        const left = (await heldFor()) ?? 0;
+        assert.ok(left > 5 && left <= 15, `${left} s`);
+        assert.equal(given(await getMessage(pool, plain ?? ""))?.held_until, null);
+        const settled = rowsOf(await settleAcks(pool, [ack(held ?? "", { publishedAgoMs: null, attempt: null })]));
+        assert.deepEqual(
+          settled.map(({ topic }) => topic),
+          ["sleeps"],
+        );
+      },
+    );
+
+    await t.test(
+      "HELD-1: what the broker has no session for waits parked as others do, and its probe knows it",
+      async () => {
+        await insert(messages(1, () => ({ topic: "gone", holdMs: 900_000 })));
+        const [row] = given(await claimDue(pool, claim())).messages;
+        assert.ok(row !== undefined);
+        await markSent(pool, [attempt(row, { reasonCode: 16, nextInMs: 0 })]);
+        await parkMessages(pool, "gone", [], "one");
+        assert.deepEqual(await topics(), ["1 parked"]);
+        await probeNow();
+        const { probes } = given(await probeDestinations(pool, PROBE));
+        assert.deepEqual(
+          probes.map(({ message: m }) => [m.holdMs, m.noSession, m.nextProbeMs]),
+          [[900_000, true, 1_000]],
+        );
+      },
+    );
 
     await t.test("leased messages go aside; the rest follows as it becomes due; others are not touched", async () => {
       const [first] = await insert(messages(3, () => ({ topic: "dead/1" })));

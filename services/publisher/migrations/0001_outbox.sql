@@ -67,8 +67,8 @@ create table publisher.message_delivery (
   ttl_ms bigint,
   deliver_at timestamptz,
   expires_at timestamptz,
-  -- How long the broker's copy is trusted to wait in its receiver's session: after a PUBACK that says so, the message is not
-  -- sent again for so long. Null or 0: sent again after the ack timeout.
+  -- How long the broker's copy is trusted to wait in its receiver's session: after its PUBACK the message is not sent again
+  -- for so long. Null or 0: sent again after the ack timeout.
   hold_ms bigint,
   -- sha256:<hex> over the content's bytes (decoded when base64).
   checksum text not null,

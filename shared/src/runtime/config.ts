@@ -194,7 +194,8 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
 export function duration(min: number, max: number): z.ZodType<number, string> {
   return z.string().transform((text, context) => {
     const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-    const value = text === "0" ? 0 : match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN);
+    const value =
+      text === "0" ? 0 : match === null ? Number.NaN : Number(match[1]) * (UNITS[match[2] ?? ""] ?? Number.NaN);
     if (Number.isNaN(value)) return refuse(context, "is not a duration such as 250ms, 30s, 5m, 24h or 7d");
     if (value < min || value > max) return refuse(context, `must lie between ${spell(min)} and ${spell(max)}`);
     return value;

@@ -51,7 +51,7 @@ function service(t: TestContext, answer: DbResult<never> = AWAY) {
     reserved: ["delivery/ack"],
     defaultTtlMs: null,
     defaultMaxRetries: null,
-  defaultHoldMs: null,
+    defaultHoldMs: null,
     retentionMs: 1e9,
     clock: { wallClock: () => 0 },
   };

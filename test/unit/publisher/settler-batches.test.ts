@@ -155,3 +155,17 @@ test("a message that requires only a PUBACK also frees its lane", async () => {
   await rig.writer.drain();
   assert.equal(rig.lanesFreed, 1);
 });
+
+test("ACK_WRITER-3: the destination of a message that is not in flight hears of its late answer", async () => {
+  const rig = settlerRig();
+  const heard: string[] = [];
+  rig.writer.heardBy({ answeredLate: (topic) => void heard.push(topic) });
+  rig.answerAcks = (acks) =>
+    rows(...acks.map((a) => ({ ...settledRow(a.messageId), topic: a.publishedAgoMs === null ? "a/1" : null })));
+  const { id } = rig.publish();
+  rig.forget(id);
+  rig.receive(id, "{}");
+  rig.receive(rig.publish().id, "{}");
+  await rig.writer.drain();
+  assert.deepEqual(heard, ["a/1"]);
+});

@@ -131,8 +131,16 @@ test("a hold is of a copy that a broker can keep: the default does not apply to 
   const limits = { ...LIMITS, defaultHoldMs: 900_000 };
   const holdOf = (more: object): number | null => accepted({ ...good, ...more }, null, limits).holdMs;
   assert.deepEqual([holdOf({}), holdOf({ hold_seconds: 0.5 }), holdOf({ hold_seconds: 0 })], [900_000, 500, null]);
-  assert.deepEqual([holdOf({ hold_seconds: null }), holdOf({ qos: 0 }), holdOf({ requires_ack: false })], [null, null, null]);
-  for (const wrong of [{ hold_seconds: 60, qos: 0 }, { hold_seconds: 60, requires_ack: false }, { hold_seconds: -1 }, { hold_seconds: 2_678_401 }]) {
+  assert.deepEqual(
+    [holdOf({ hold_seconds: null }), holdOf({ qos: 0 }), holdOf({ requires_ack: false })],
+    [null, null, null],
+  );
+  for (const wrong of [
+    { hold_seconds: 60, qos: 0 },
+    { hold_seconds: 60, requires_ack: false },
+    { hold_seconds: -1 },
+    { hold_seconds: 2_678_401 },
+  ]) {
     const refused = validateMessage({ ...good, ...wrong }, null, LIMITS);
     assert.equal(!refused.ok && refused.fault.field, "hold_seconds");
   }

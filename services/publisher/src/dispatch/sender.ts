@@ -109,7 +109,8 @@ export class Sender {
       return false;
     }
     // A hold that ended without an ack is an ack timeout. It ended in the row.
-    const ended = hasHold(message) && message.attempts > 0 ? policy.decide(message, ACK_TIMEOUT, message.attempts) : null;
+    const ended =
+      hasHold(message) && message.attempts > 0 ? policy.decide(message, ACK_TIMEOUT, message.attempts) : null;
     if (ended?.kind === "dead_letter") {
       writes.fail(message, ended.reason);
       return false;

@@ -71,10 +71,11 @@ function traceProperties(traceparent: string, tracestate: string | null): Record
 }
 
 /**
- * TO_PUBLISH-1. Infinite: no copy follows, or (retained) none is needed for later subscribers.
+ * @param nextInMs infinite: no copy follows, or (retained) the copy is for later subscribers
  * @returns null for a copy without an end
  */
 function expiry(lifeLeftMs: number | null, nextInMs: number): number | null {
+  // TO_PUBLISH-1
   const ms = Math.min(lifeLeftMs ?? Number.POSITIVE_INFINITY, nextInMs + LATE_MS + LATE_PART * nextInMs);
   return ms === Number.POSITIVE_INFINITY ? null : Math.min(MAX_EXPIRY_SECONDS, Math.max(1, Math.ceil(ms / 1_000)));
 }

@@ -27,6 +27,9 @@ const row = z.looseObject({
   expires_at: time.nullable(),
   checksum: z.string(),
   reason: z.string().nullable(),
+  held_until: time
+    .nullable()
+    .describe("The broker holds a copy for its receiver's session; the next one is sent then."),
 });
 
 const attempt = z.looseObject({ attempt: z.int(), outcome: z.enum(["acked", "lost", "refused", "rejected"]) });

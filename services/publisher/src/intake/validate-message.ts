@@ -185,7 +185,10 @@ function relatedFault(
     return { field: "requires_ack", why: "may be false only with qos 1 or 2: at qos 0 no broker confirms a message" };
   }
   if ((message.hold_seconds ?? 0) > 0 && !canBeHeld(message)) {
-    return { field: "hold_seconds", why: "needs qos 1 or 2 and requires_ack: the broker keeps no other copy for a session" };
+    return {
+      field: "hold_seconds",
+      why: "needs qos 1 or 2 and requires_ack: the broker keeps no other copy for a session",
+    };
   }
   const ttlMs = (message.ttl_seconds ?? 0) * 1_000;
   if (ttlMs > limits.retentionMs)

@@ -27,7 +27,15 @@ export async function configureOutbox(
 ): Promise<Outcome<{ readonly outboxId: string }>> {
   const { ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs } = settings;
   const { destinationLevels, defaultHoldMs } = settings;
-  const params = [ackPrefix, presencePrefix, defaultTtlMs, defaultMaxRetries, retentionMs, destinationLevels, defaultHoldMs];
+  const params = [
+    ackPrefix,
+    presencePrefix,
+    defaultTtlMs,
+    defaultMaxRetries,
+    retentionMs,
+    destinationLevels,
+    defaultHoldMs,
+  ];
   const answer = await pool.run<{ outboxId: string }>(CONFIGURE, params);
   return answer.ok ? { ok: true, value: { outboxId: answer.rows[0]?.outboxId ?? "" } } : answer;
 }

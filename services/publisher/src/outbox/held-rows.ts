@@ -20,6 +20,6 @@ export const hasNoSession = (row: string): string => `${row}.last_reason_code is
 export const isForSession = (row: string): string =>
   `(coalesce(${row}.hold_ms, 0) > 0 and ${row}.last_reason_code is distinct from ${NO_SUBSCRIBER})`;
 
-/** HELD-1, of a row that is live and not leased. */
+/** HELD-1, of a row that is live. */
 export const isHeld = (row: string): string =>
   `(coalesce(${row}.hold_ms, 0) > 0 and ${row}.state = 'sent' and ${row}.lease_owner is null and ${row}.last_outcome = 'acked' and ${row}.last_reason_code is distinct from ${NO_SUBSCRIBER})`;

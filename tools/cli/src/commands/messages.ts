@@ -110,5 +110,5 @@ function pageTitle(
 }
 
 function cell(name: string, value: unknown): string {
-  return name.endsWith("_at") ? formatTime(String(value)) : printable(String(value), 500);
+  return /_(at|until)$/.test(name) ? formatTime(String(value)) : printable(String(value), 500);
 }

@@ -22,6 +22,8 @@ export interface SendOptions {
   readonly rate?: number;
   /** Milliseconds. */
   readonly ttl?: number;
+  /** Milliseconds. */
+  readonly hold?: number;
   readonly qos: string;
   readonly retain?: boolean;
   readonly orderingKey?: string;
@@ -86,12 +88,13 @@ function report(session: Session, ids: readonly string[], seconds: number, waite
 type MessageBody = Readonly<Record<string, unknown>>;
 
 function messageBody(topic: string, content: MessageBody, options: SendOptions): MessageBody {
-  const { ttl, retain, orderingKey, contentType, maxRetries } = options;
+  const { ttl, hold, retain, orderingKey, contentType, maxRetries } = options;
   return {
     topic,
     ...content,
     qos: Number(options.qos),
     ...(ttl === undefined ? {} : { ttl_seconds: ttl / 1_000 }),
+    ...(hold === undefined ? {} : { hold_seconds: hold / 1_000 }),
     ...(retain === undefined ? {} : { retain }),
     ...(orderingKey === undefined ? {} : { ordering_key: orderingKey }),
     ...(contentType === undefined ? {} : { content_type: contentType }),

@@ -57,6 +57,7 @@ function defineSend(definer: Definer): void {
     .option("--count <n>", help.count, wholeNumber(definer, 1, MOST_MESSAGES), 1)
     .option("--rate <per-second>", help.rate, positive(definer))
     .addOption(durationOption(definer, "--ttl <duration>", help.ttl))
+    .addOption(durationOption(definer, "--hold <duration>", help.hold))
     .addOption(new Option("--qos <level>", help.qos).choices(["0", "1", "2"]).default("1"))
     .option("--retain", help.retain)
     .option("--ordering-key <key>", help.orderingKey)

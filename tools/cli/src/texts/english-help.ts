@@ -36,6 +36,7 @@ export const englishHelp = {
   count: "number of messages",
   rate: "maximum messages per second",
   ttl: "time to live of a message",
+  hold: "how long to trust the copy in the session of a receiver that sleeps",
   qos: "quality of service of the PUBLISH",
   retain: "send it as the topic's retained message",
   orderingKey: "keep the order of the messages with this key",

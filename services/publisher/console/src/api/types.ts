@@ -91,6 +91,8 @@ export interface Message {
   readonly retry_count: number;
   readonly max_retries: number | null;
   readonly ttl_seconds: number | null;
+  /** The broker holds a copy; the next one is sent then. */
+  readonly held_until: string | null;
   readonly deliver_at: string | null;
   readonly expires_at: string | null;
   readonly checksum: string;

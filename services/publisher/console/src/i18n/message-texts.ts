@@ -26,6 +26,7 @@ export const MESSAGE_TEXTS = {
   "message.created": { en: "Created", ja: "作成" },
   "message.expires": { en: "Expires", ja: "有効期限" },
   "message.never": { en: "never", ja: "なし" },
+  "message.held": { en: "The broker holds a copy until", ja: "ブローカーがコピーを保持" },
   "message.due": { en: "Due", ja: "次回予定" },
   "message.key": { en: "Ordering key", ja: "順序キー" },
   "message.owner": { en: "Leased to", ja: "リース先" },

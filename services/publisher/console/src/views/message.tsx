@@ -51,6 +51,7 @@ function Facts({ message }: { readonly message: MessageTimeline }) {
     [t("message.maxRetries"), message.max_retries === null ? t("message.noLimit") : count(message.max_retries)],
     [t("message.qos"), String(message.qos) + (message.retain ? ", retain" : "")],
     [t("message.expires"), message.expires_at === null ? t("message.never") : dateTime(message.expires_at)],
+    [t("message.held"), message.held_until === null ? null : dateTime(message.held_until)],
     [t("message.due"), message.due_at === null ? null : dateTime(message.due_at)],
     [t("message.key"), message.ordering_key],
     [t("message.owner"), message.lease_owner],
