@@ -13,6 +13,7 @@ grant select on acker.migration to :role;
 grant select, insert, update on acker.inbox to :role;
 -- acker.begin_batch alone makes its rows.
 grant select, update, delete on acker.batch_lease to :role;
+grant select, insert, delete on acker.disk_probe to :role;
 
 grant execute on function acker.require_leases to :role;
 -- With the owner's rights: days that come and go, what has had its time, the gate between ackers.

@@ -15,6 +15,7 @@ grant select, insert on publisher.message_delivery, publisher.further_acknowledg
   publisher.tally to :role;
 grant select on publisher.delivery_acknowledgment to :role;
 grant select, insert, update, delete on publisher.idempotency, publisher.destination, publisher.replica, publisher.principal to :role;
+grant select, insert, delete on publisher.disk_probe to :role;
 grant select on publisher.operator_action to :role;
 grant usage on sequence publisher.message_seq, publisher.attempt_seq to :role;
 

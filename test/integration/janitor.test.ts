@@ -13,6 +13,7 @@ import { PostgresOutbox } from "@acktor/publisher/outbox/postgres-outbox";
 import { releaseInstance } from "@acktor/publisher/outbox/release-leases";
 import type { DbFailure, DbResult, Param, Pool, RunOptions } from "@acktor/shared/db/pool";
 import type { LinkInfo } from "@acktor/shared/link/link";
+import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { Troubles } from "@acktor/shared/runtime/troubles";
 import { AWAY } from "../support/db-results.ts";
 import { fakeLink } from "../support/fake-link.ts";
@@ -53,6 +54,7 @@ async function rig(t: TestContext) {
     failedMessages: { failed: () => undefined },
   });
   const level = new WaitingLevel(100);
+  const database = new DatabaseHealth({ clock, logger: log.logger });
   const dispatcher = {
     offer: (rows: readonly LeasedMessage[], _leaseEndsAt: number, probe: boolean) =>
       void told.offered.push({ messages: rows, probe }),
@@ -68,7 +70,7 @@ async function rig(t: TestContext) {
   const { logger } = log;
   const works = [
     new Expiry(outbox, logger),
-    new Counter(outbox, level),
+    new Counter(outbox, level, database),
     new Prober({
       ...{ outbox, dispatcher, destinations: dispatcher, gate, clock, leaseMs: 15_000 },
       doorbell: { ringForKnownRows: () => undefined },
@@ -90,7 +92,7 @@ async function rig(t: TestContext) {
     });
     return role;
   };
-  return { ...test, state, log, link, clock, level, told, janitor, run };
+  return { ...test, state, log, link, clock, level, database, told, janitor, run };
 }
 
 async function insert({ pool }: TestOutbox, rows: ReturnType<typeof messages>): Promise<void> {
@@ -115,12 +117,12 @@ test("LEVEL-1: full is the last count and what was accepted since", async (t) =>
 });
 
 test("whether the database is there is known within a second, both ways", async (t) => {
-  const { level, state, run } = await rig(t);
+  const { level, database, state, run } = await rig(t);
   const counter = run("counter");
   await until(() => level.waiting === 0, 5_000);
   state.failure = AWAY;
   counter.now();
-  await until(() => !level.databaseUp, 2_000);
+  await until(() => !database.isUp(), 2_000);
   // Several looks fail; the next one is a second away all the same.
   for (let look = 0; look < 5; look++) {
     const before = counter.actor?.getSnapshot().context.runs ?? 0;
@@ -128,7 +130,7 @@ test("whether the database is there is known within a second, both ways", async 
     await until(() => (counter.actor?.getSnapshot().context.runs ?? 0) > before, 2_000);
   }
   state.failure = null;
-  await until(() => level.databaseUp, 1_500);
+  await until(() => database.isUp(), 1_500);
 });
 
 test("what has outlived its time expires", async (t) => {

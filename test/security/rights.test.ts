@@ -51,9 +51,11 @@ const RELATIONS: Readonly<Record<string, { readonly publisher?: string; readonly
   "publisher.outbox": { publisher: "S" },
   "publisher.principal": { publisher: "SIUD" },
   "publisher.replica": { publisher: "SIUD" },
+  "publisher.disk_probe": { publisher: "SID" },
   "publisher.tally": { publisher: "SI" },
   "acker.batch_gate": {},
   "acker.batch_lease": { acker: "SUD" },
+  "acker.disk_probe": { acker: "SID" },
   "acker.inbox": { acker: "SIU" },
   "acker.migration": { acker: "S" },
 };

@@ -4,6 +4,7 @@ import type { AcceptedMessage } from "@acktor/publisher/intake/validate-message"
 import { WaitingLevel } from "@acktor/publisher/janitor/waiting-level";
 import type { InsertResult, LeasedMessage, NewMessage } from "@acktor/publisher/outbox/outbox";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
+import { HEALTHY } from "@acktor/shared/runtime/database-health";
 import { keptLogger } from "./kept-logger.ts";
 
 export interface InsertCall {
@@ -70,6 +71,7 @@ export function intakeRig(over: Partial<IntakeParts> = {}): IntakeRig {
       },
     },
     level,
+    database: HEALTHY,
     troubles: { gaveUp: (_area, failure) => void rig.faults.push(failure.message) },
     logger: keptLogger().logger,
     ...over,

@@ -84,6 +84,10 @@ create table acker.batch_lease (
 
 comment on table acker.batch_lease is 'Messages whose handlers run before their row is written, by process and lane.';
 
+-- Written to after the disk was full, to see whether there is room again: each row takes a page of its own. One row at most.
+create table acker.disk_probe (filler text not null) with (fillfactor = 10);
+alter table acker.disk_probe alter filler set storage plain;
+
 -- Has no rows; begin_batch and in_batches lock it (RIGHTS-8).
 create table acker.batch_gate (gate boolean);
 comment on table acker.batch_gate is 'Locked by acker.begin_batch (exclusive) and acker.in_batches (share). Never has a row.';

@@ -220,6 +220,10 @@ create table publisher.tally (
   retries bigint not null
 );
 
+-- Written to after the disk was full, to see whether there is room again: each row takes a page of its own. One row at most.
+create table publisher.disk_probe (filler text not null) with (fillfactor = 10);
+alter table publisher.disk_probe alter filler set storage plain;
+
 -- The audit: what operators did and what they were refused.
 create table publisher.operator_action (
   action_id bigint generated always as identity primary key,

@@ -11,6 +11,7 @@ import { createPool } from "@acktor/shared/db/pool";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
+import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf } from "@acktor/shared/runtime/http-server";
@@ -91,7 +92,9 @@ export async function startPublisher(env: Environment, options: StartOptions = {
 function assemble({ config, instance, logger, tracing }: Base, options: StartOptions) {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
-  const base = { config, instance, logger, tracing, guard, troubles: new Troubles({ clock: SYSTEM_CLOCK, logger }) };
+  const database = new DatabaseHealth({ clock: SYSTEM_CLOCK, logger });
+  const troubles = new Troubles({ clock: SYSTEM_CLOCK, logger, database });
+  const base = { config, instance, logger, tracing, guard, database, troubles };
   const pool = makePool(config, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
   const control = new PublisherControl({ ...base, ...TIME, pool, sharedBus: options.bus ?? null });
   const clientId = `acktor-publisher-${owner.replace("/", "-")}`;

@@ -1,6 +1,7 @@
 /** Before the publisher works: waits for PostgreSQL, migrates the schema, writes the settings that SQL callers share with the publisher. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
@@ -24,31 +25,38 @@ export interface PrepareParts {
   readonly link: Link;
   readonly identity: OutboxIdentity;
   readonly schema: SchemaState;
+  readonly database: Pick<DatabaseHealth, "noted" | "probed">;
 }
 
 /** @returns `ok: false` when the publisher cannot work, with what an operator has to do */
 export async function prepare(parts: PrepareParts, signal: AbortSignal): Promise<Prepared> {
-  const { logger, link, schema } = parts;
+  const { database, logger, link, schema } = parts;
   for (let isLogged = false; ; isLogged = true) {
     const outcome = await prepareOnce(parts);
     if (outcome.kind === "ready") break;
     if (outcome.kind === "never") return { ok: false, fault: outcome.why };
-    if (!isLogged) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
+    const isTold = database.noted({ code: outcome.code, message: outcome.why });
+    if (!isTold && !isLogged) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
     if (!(await pause(PAUSE_MS, signal))) return { ok: false, fault: "stopped while waiting for PostgreSQL" };
   }
+  database.probed({ ok: true, rows: [] });
   schema.isReady = true;
   void link.connect();
   return { ok: true };
 }
 
-type Preparation = { readonly kind: "ready" } | { readonly kind: "later" | "never"; readonly why: string };
+type Preparation =
+  | { readonly kind: "ready" }
+  /** `code`: of the statement that failed. */
+  | { readonly kind: "later" | "never"; readonly why: string; readonly code: string };
 
 async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Preparation> {
   if (config.ACKTOR_MIGRATE === "on") {
     const migrated = await migrateOutbox(pool);
     if (!migrated.ok) {
-      const { kind, message, fix } = migrated.failure;
-      return { kind: kind === "unavailable" || kind === "busy" ? "later" : "never", why: `${message}. ${fix}` };
+      const { kind, message, fix, code } = migrated.failure;
+      const isPassing = kind === "unavailable" || kind === "busy";
+      return { kind: isPassing ? "later" : "never", why: `${message}. ${fix}`, code };
     }
   }
   const settings = {
@@ -65,10 +73,10 @@ async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Pr
   for (const step of [configured, await ensurePartitions(pool)]) {
     if (step.ok) continue;
     const { kind, message, code } = step.failure;
-    if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message };
+    if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message, code };
     const hint =
       code === "3F000" || code === "42P01" ? " The schema is missing: start once with ACKTOR_MIGRATE=on." : "";
-    return { kind: "never", why: `${message}.${hint}` };
+    return { kind: "never", why: `${message}.${hint}`, code };
   }
   return { kind: "ready" };
 }

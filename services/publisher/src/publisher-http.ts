@@ -1,6 +1,7 @@
 /** The publisher's HTTP: its routes, and the metrics that they serve. */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createHttp } from "@acktor/shared/runtime/http-server";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -35,6 +36,7 @@ export interface PublisherHttpParts {
   readonly pool: Pool;
   readonly link: Link;
   readonly logger: Logger;
+  readonly database: DatabaseHealth;
   readonly troubles: Troubles;
   readonly guard: ListenerGuard;
   readonly metrics: Metrics;
@@ -87,10 +89,10 @@ function addRoutes(app: FastifyInstance, parts: PublisherHttpParts, refusals: Re
 }
 
 function addServiceMetrics(parts: PublisherHttpParts, stream: EventStream): void {
-  const { link, pool, control, troubles, guard, publisher, metrics } = parts;
+  const { link, pool, control, database, troubles, guard, metrics } = parts;
   metrics.watchControl({
     ...{ service: "publisher", version: VERSION, link, pool, control, troubles, guard, stream },
-    database: publisher.level,
+    database,
     bus: control.plane.bus,
   });
 }

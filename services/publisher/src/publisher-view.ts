@@ -4,6 +4,7 @@ import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { connectionInfo, linkStatistics } from "@acktor/shared/link/show-link";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { Readiness } from "@acktor/shared/runtime/http-server";
 import { snakeCase } from "@acktor/shared/runtime/snake-case";
 import type { Supervisor } from "@acktor/shared/runtime/supervisor";
@@ -15,6 +16,7 @@ export interface PublisherViewParts {
   readonly publisher: Publisher;
   readonly link: Link;
   readonly supervisor: Supervisor;
+  readonly database: Pick<DatabaseHealth, "isUp" | "line" | "state">;
   readonly troubles: { checks(): Readonly<Record<string, string>> };
   readonly clock: Clock;
   readonly instance: string;
@@ -44,12 +46,12 @@ export class PublisherView {
    * unreachable, or a part fails and does not recover.
    */
   readiness(): Readiness {
-    const { publisher, link, troubles } = this.#parts;
+    const { database, link, troubles } = this.#parts;
     const state = this.state();
-    const database = state === "RUNNING" || state === "PAUSED" ? publisher.level.databaseUp : false;
+    const isUp = (state === "RUNNING" || state === "PAUSED") && database.isUp();
     const broker = link.info().state;
-    const checks = { service: state, postgres: database ? "ok" : "unavailable", broker };
-    if (!database) return { ready: false, status: "unavailable", checks };
+    const checks = { service: state, postgres: database.line(), broker };
+    if (!isUp) return { ready: false, status: "unavailable", checks };
     const failing = troubles.checks();
     const isWhole = broker === "CONNECTED" && Object.keys(failing).length === 0;
     return { ready: true, status: isWhole ? "ok" : "degraded", checks: { ...checks, ...failing } };
@@ -93,16 +95,16 @@ export class PublisherView {
 
   /** Figures for the announcements of this instance, which the overview shows. */
   summary(): Readonly<Record<string, Json>> {
-    const { publisher, link } = this.#parts;
+    const { publisher, link, database } = this.#parts;
     const { state, breaker, protocolVersion, stats } = link.info();
     const { dispatcher } = publisher;
-    const { waiting, oldestWaitingMs, highWater, databaseUp } = publisher.level;
+    const { waiting, oldestWaitingMs, highWater } = publisher.level;
     return {
       state: this.state(),
       connection: state,
       breaker,
       protocol_version: protocolVersion,
-      postgres: databaseUp,
+      postgres: database.isUp(),
       waiting,
       oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
       high_water: highWater,

@@ -12,6 +12,7 @@ import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
 import type { IncomingMessage, Link } from "@acktor/shared/link/link";
 import { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { ErrorPolicy } from "@acktor/shared/runtime/error-policy";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
@@ -59,6 +60,8 @@ export interface PublisherParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly troubles: TroubleDesk;
+  /** Whether PostgreSQL takes writes. */
+  readonly database: DatabaseHealth;
   readonly tracing: Tracing;
   /** Catches what listeners throw at what strangers send. */
   readonly guard: ListenerGuard;
@@ -172,11 +175,11 @@ export class Publisher {
   }
 
   #makeJanitor(): Janitor {
-    const { config, outbox, link, clock, logger, troubles, watch } = this.#parts;
+    const { config, outbox, link, clock, database, logger, troubles, watch } = this.#parts;
     const { dispatcher, doorbell, level } = this;
     const works = [
       new Expiry(outbox, logger),
-      new Counter(outbox, level),
+      new Counter(outbox, level, database),
       new Prober({
         ...{ outbox, dispatcher, destinations: dispatcher.health, gate: this.dispatch, doorbell, clock },
         leaseMs: config.ACKTOR_LEASE,

@@ -45,6 +45,8 @@ export interface MigrateFailure {
     | DbFailure["kind"];
   readonly message: string;
   readonly fix: string;
+  /** SQLSTATE, or the driver's code; empty where no statement failed. */
+  readonly code: string;
 }
 
 export type MigrateResult =
@@ -253,7 +255,8 @@ function refused(failure: DbFailure, where: string): { ok: false; failure: Migra
     : failure.kind === "rejected"
       ? "Check the role's rights on this database, or migrate with an owner's role and start with ACKTOR_MIGRATE=off."
       : "Check that the database is up and reachable; migrations continue where they stopped.";
-  return failed(locked ? "busy" : failure.kind, `${where}: ${failure.message} (${failure.code})`, fix);
+  const { kind, message, code } = failure;
+  return { ok: false, failure: { kind: locked ? "busy" : kind, message: `${where}: ${message} (${code})`, fix, code } };
 }
 
 function failed(kind: MigrateFailure["kind"], message: string, fix: string): { ok: false; failure: MigrateFailure } {
@@ -261,5 +264,5 @@ function failed(kind: MigrateFailure["kind"], message: string, fix: string): { o
 }
 
 function fault(kind: MigrateFailure["kind"], message: string, fix: string): MigrateFailure {
-  return { kind, message, fix };
+  return { kind, message, fix, code: "" };
 }

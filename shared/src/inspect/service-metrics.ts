@@ -2,6 +2,8 @@
 import type { Bus } from "../bus/bus.ts";
 import type { Pool } from "../db/pool.ts";
 import type { BreakerState, ConnectionState, Link } from "../link/link.ts";
+import type { DatabaseHealth } from "../runtime/database-health.ts";
+import { DATABASE_KINDS } from "../runtime/database-state.ts";
 import { byLabel, type Metric, type Samples, stateSet } from "../runtime/metric-table.ts";
 
 export interface ServiceMetricsSource {
@@ -9,7 +11,7 @@ export interface ServiceMetricsSource {
   readonly version: string;
   readonly link: Link;
   readonly pool: Pool;
-  readonly database: { isUp(): boolean };
+  readonly database: Pick<DatabaseHealth, "isUp" | "state">;
   readonly bus: Bus;
   /** Listeners that failed at what a stranger sent. */
   readonly guard: { readonly failures: number };
@@ -108,8 +110,15 @@ export const SERVICE_METRICS: readonly Metric<ServiceMetricsSource>[] = [
   {
     name: "acktor_database_up",
     kind: "gauge",
-    help: "1 while PostgreSQL answers.",
+    help: "1 while PostgreSQL takes writes.",
     read: ({ database }) => (database.isUp() ? 1 : 0),
+  },
+  {
+    name: "acktor_database_state",
+    kind: "gauge",
+    help: "1 for the state that PostgreSQL is in, 0 for the others.",
+    labels: ["state"],
+    read: ({ database }) => stateSet(DATABASE_KINDS, database.state.kind),
   },
   {
     name: "acktor_database_connections",

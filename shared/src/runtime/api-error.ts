@@ -3,6 +3,7 @@
  * docs/reference/errors.md has every code; a test compares both.
  */
 import type { FastifyReply } from "fastify";
+import type { DatabaseState } from "./database-state.ts";
 
 /** Code → HTTP status and default fix. */
 export const ERROR_CODES = {
@@ -70,6 +71,16 @@ export interface ApiFault {
   readonly field?: string;
   readonly fix?: string;
   readonly retryAfterSeconds?: number;
+}
+
+/** @param code of the failure that showed the state */
+export function databaseDown({ says, remedy }: DatabaseState, code: string): ApiFault {
+  return {
+    code: "database_unavailable",
+    message: `${says} (${code})`,
+    fix: `${remedy} Then try again with the same Idempotency-Key.`,
+    retryAfterSeconds: 2,
+  };
 }
 
 export interface ErrorBody {

@@ -13,6 +13,7 @@
  *     in trouble.
  *  TROUBLE-3. At most MOST_AREAS areas and MOST_CODES codes each are distinguished; the others are counted as `other`.
  *  TROUBLE-4. A trouble of `gaveUp` ends without a success, when no further failure follows: there is no retry.
+ *  TROUBLE-5. A failure whose cause is the state of the database is logged by the database's health, once for all areas.
  */
 import type { Clock } from "./clock.ts";
 import { LogThrottle } from "./log-throttle.ts";
@@ -62,6 +63,14 @@ interface Open extends Failure {
 export interface TroublesOptions {
   readonly clock: Pick<Clock, "now">;
   readonly logger: Logger;
+  /** Is told of each failure first. */
+  readonly database?: DatabaseWitness;
+}
+
+/** The part of `DatabaseHealth` that is needed here. */
+export interface DatabaseWitness {
+  /** @returns true when the failure is one of the database as a whole, and is logged there */
+  noted(failure: Failure): boolean;
 }
 
 const LASTS_MS = 10_000;
@@ -75,11 +84,13 @@ export class Troubles implements TroubleDesk {
   readonly #clock: Pick<Clock, "now">;
   readonly #logger: Logger;
   readonly #throttle: LogThrottle;
+  readonly #database: DatabaseWitness | null;
   readonly #open = new Map<string, Open>();
   readonly #counts = new Map<string, Map<string, number>>();
 
-  constructor({ clock, logger }: TroublesOptions) {
+  constructor({ clock, logger, database }: TroublesOptions) {
     this.#clock = clock;
+    this.#database = database ?? null;
     this.#logger = logger;
     this.#throttle = new LogThrottle(clock, LOG_EVERY_MS, MOST_AREAS * MOST_CODES);
   }
@@ -138,7 +149,8 @@ export class Troubles implements TroubleDesk {
     this.#count(name, code);
     const before = this.#open.get(name);
     const since = before?.since ?? now;
-    const isSaid = this.#say(name, code, failure.message, isPending) || before?.isSaid === true;
+    const isOfDatabase = this.#database?.noted(failure) === true; // TROUBLE-5
+    const isSaid = (!isOfDatabase && this.#say(name, code, failure.message, isPending)) || before?.isSaid === true;
     this.#open.set(name, { code, message: failure.message, since, lastAt: now, isPending, isSaid });
   }
 

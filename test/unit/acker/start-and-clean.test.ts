@@ -7,6 +7,7 @@ import { DatabaseWatch } from "@acktor/acker/inbox/database-watch";
 import { prepareInbox } from "@acktor/acker/inbox/prepare-inbox";
 import { Receiver, type ReceiverParts } from "@acktor/acker/subscribe/receiver";
 import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
+import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
@@ -34,7 +35,7 @@ test("ackers that wait for one database do not retry together: neither at the st
     clean: async () => UNAVAILABLE,
   });
   const stop = new AbortController();
-  const database = new DatabaseWatch(inbox, NO_TROUBLES, logger);
+  const database = new DatabaseWatch(inbox, NO_TROUBLES, new DatabaseHealth({ clock: SYSTEM_CLOCK, logger }));
   assert.deepEqual(await prepareInbox({ inbox, database, random, logger }, stop.signal), { ok: true });
   assert.equal(random.asked, 1);
 

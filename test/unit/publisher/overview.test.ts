@@ -83,7 +83,7 @@ function began(began_at: number, ended_at: number | null, settled: boolean, coun
 
 const CALM: WarningFacts = {
   at: 1_000_000,
-  postgres: true,
+  postgres: "ok",
   connection: "CONNECTED",
   reason: null,
   breaker: "CLOSED",
@@ -100,7 +100,7 @@ const CALM: WarningFacts = {
 test("there is no warning without trouble", () => assert.deepEqual(new Warnings().note(CALM), []));
 
 const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[] = [
-  ["postgres_away", { postgres: false }],
+  ["postgres_away", { postgres: "read_only" }],
   ["broker_away", { connection: "RECONNECTING", reason: "ECONNREFUSED" }],
   ["breaker_open", { breaker: "OPEN" }],
   ["no_acker", { ackerSeenAt: 1_000_000 - 120_000 }],

@@ -66,7 +66,7 @@ export function createMetrics(acker: Acker, control: AckerControl, pool: Pool): 
   const registry = createRegistry();
   addMetrics(registry, SERVICE_METRICS, {
     ...{ service: "acker", version: VERSION, link: parts.link, bus: control.plane.bus },
-    ...{ control, database, guard, pool, troubles },
+    ...{ control, database: database.health, guard, pool, troubles },
   });
   addMetrics(registry, ACKER_METRICS, acker);
   return registry;

@@ -25,10 +25,9 @@ export class AckerView {
     const mqtt = parts.link.info().state;
     const service = supervisor.state();
     const ready = database.isUp() && mqtt === "CONNECTED" && service === "RUNNING";
-    const postgres = database.isUp() ? "ok" : (database.fault() ?? "not probed yet");
     const failing = { ...troubles.checks(), ...refusedFilters(parts.link.info()) };
     const status = !ready ? "unavailable" : Object.keys(failing).length === 0 ? "ok" : "degraded";
-    return { ready, status, checks: { postgres, mqtt, service, ...failing } };
+    return { ready, status, checks: { postgres: database.health.line(), mqtt, service, ...failing } };
   }
 
   /** `GET /v1/status`; `queue` counts messages, except `bytes`. */
@@ -45,7 +44,7 @@ export class AckerView {
       handler: handler.name,
       topics: config.ACKTOR_TOPICS,
       group: config.ACKTOR_GROUP,
-      database: { up: database.isUp(), fault: database.fault() },
+      database: { up: database.isUp(), state: database.health.state.kind, fault: database.isUp() ? null : database.health.line() },
       connection: connectionInfo(info),
       statistics: linkStatistics(info),
       received: counts.received,

@@ -7,6 +7,7 @@
 import type { TransactionOutcome } from "@acktor/shared/db/fenced-transaction";
 import type { DbResult } from "@acktor/shared/db/pool";
 import type { Receipt as StoredReceipt } from "@acktor/shared/inspect/receipts";
+import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
 import type { BatchLease } from "./batch-lease.ts";
 import type { EffectOf } from "./commit-effects.ts";
 import type { TransactionEffect } from "./effect.ts";
@@ -31,8 +32,8 @@ export type InboxPrepared =
 export interface Inbox {
   /** How effects become rows of a shared insert. */
   readonly shapes: Shapes;
-  /** Asks whether the database answers; changes nothing. */
-  probe(): Promise<DbResult<unknown>>;
+  /** Asks whether the database takes writes. @param writes with a write, which takes space on the disk */
+  probe(writes: boolean): Promise<DbResult<DatabaseFacts>>;
   /** Creates or checks the schema and today's partitions. */
   prepare(): Promise<InboxPrepared>;
   /** Puts a batch of distinct ids into the inbox. @returns what the inbox holds of each afterwards */

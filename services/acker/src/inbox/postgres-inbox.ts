@@ -7,7 +7,9 @@ import {
   type TransactionSlots,
 } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type DbResult, type Pool } from "@acktor/shared/db/pool";
+import { probeDatabase } from "@acktor/shared/db/probe-database";
 import type { Receipt as StoredReceipt } from "@acktor/shared/inspect/receipts";
+import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type BatchLease, beginBatch, endBatch, leaveBatches } from "./batch-lease.ts";
@@ -34,7 +36,6 @@ export interface PostgresInboxParts {
   readonly logger: Logger;
 }
 
-const PROBE_DEADLINE_MS = 1_500;
 /** Those of the transactions are opened when they are needed. */
 const CONNECTIONS = 9;
 /** Transactions of handlers at a time, each on its own connection. */
@@ -66,8 +67,8 @@ export class PostgresInbox implements Inbox {
     this.shapes = new ShapeTypes(parts.pool);
   }
 
-  probe(): Promise<DbResult<unknown>> {
-    return this.pool.run("select 1", [], { deadlineMs: PROBE_DEADLINE_MS });
+  probe(writes: boolean): Promise<DbResult<DatabaseFacts>> {
+    return probeDatabase(this.pool, "acker", writes);
   }
 
   prepare(): Promise<InboxPrepared> {

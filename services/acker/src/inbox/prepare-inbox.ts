@@ -17,6 +17,8 @@ export interface PrepareParts {
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
+/** Code of a failure that the database's health has logged. */
+const LOGGED = "DATABASE";
 const STOPPED: Prepared = { ok: false, fault: "stopped before it had started" };
 
 /** Resolves when the inbox is ready, or with the fault that waiting does not heal; early when aborted. */
@@ -31,14 +33,14 @@ export async function prepareInbox(parts: PrepareParts, signal: AbortSignal): Pr
 }
 
 async function attempt({ inbox, database }: PrepareParts): Promise<DbResult<never>> {
-  if (!(await database.probe())) return failed("unavailable", `PostgreSQL: ${database.fault() ?? "no answer"}`);
+  if (!(await database.probe())) return failed("unavailable", database.health.line(), LOGGED);
   const prepared = await inbox.prepare();
   if (prepared.ok) return { ok: true, rows: [] };
   return failed(prepared.isFinal ? "rejected" : "unavailable", prepared.fault);
 }
 
-function failed(kind: DbFailure["kind"], message: string): DbResult<never> {
-  return { ok: false, failure: { kind, message, code: "START", maybeCommitted: false, constraint: null } };
+function failed(kind: DbFailure["kind"], message: string, code = "START"): DbResult<never> {
+  return { ok: false, failure: { kind, message, code, maybeCommitted: false, constraint: null } };
 }
 
 /** Logs why the acker has not started yet, once for each reason. */
@@ -51,7 +53,7 @@ class StartLog implements Pick<TroubleDesk, "report"> {
   }
 
   report<T extends Parameters<TroubleDesk["report"]>[1]>(_area: string, result: T): T {
-    if (result.ok || result.failure.message === this.#logged) return result;
+    if (result.ok || result.failure.code === LOGGED || result.failure.message === this.#logged) return result;
     this.#logged = result.failure.message;
     this.#logger.warn({ why: this.#logged }, "not started yet, retrying");
     return result;

@@ -10,12 +10,12 @@
  */
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import type { DatabaseListener } from "@acktor/shared/runtime/database-health";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type Actor, createActor } from "xstate";
-import type { DatabaseListener } from "../inbox/database-watch.ts";
 import { Announcer } from "./announcer.ts";
 import { arrivingFilters, birthFilters, chooseFilters } from "./choose-filters.ts";
 import type { Intake } from "./intake.ts";

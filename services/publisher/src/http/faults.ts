@@ -1,6 +1,7 @@
 /** From a database's failure, or a query's fault, to the fault that HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
-import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { type ApiFault, databaseDown } from "@acktor/shared/runtime/api-error";
+import { stateOf } from "@acktor/shared/runtime/database-state";
 import { printable } from "@acktor/shared/runtime/logger";
 import { remedyOf } from "@acktor/shared/runtime/sqlstate";
 import type { z } from "zod";
@@ -9,6 +10,8 @@ import type { z } from "zod";
 const NAMED = 100;
 
 export function databaseFault(failure: DbFailure): ApiFault {
+  const state = stateOf(failure);
+  if (state !== null) return databaseDown(state, failure.code);
   if (failure.kind !== "rejected") {
     return { code: "database_unavailable", message: "PostgreSQL cannot be reached in time", retryAfterSeconds: 2 };
   }

@@ -14,6 +14,8 @@ import type { DbFailure } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { ApiFault } from "@acktor/shared/runtime/api-error";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
+import { stateOf } from "@acktor/shared/runtime/database-state";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { NO_TRACING, type OpenSpan, type Tracing } from "@acktor/shared/runtime/tracing";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
@@ -80,6 +82,7 @@ export interface IntakeParts {
   readonly level: WaterLevel;
   readonly schema: SchemaState;
   readonly clock: Pick<Clock, "now">;
+  readonly database: Pick<DatabaseHealth, "explain" | "state">;
   readonly troubles: Pick<TroubleDesk, "gaveUp">;
   readonly logger: Pick<Logger, "error">;
   readonly leaseMs: number;
@@ -137,7 +140,7 @@ export class Intake {
   ): Promise<IntakeResult> {
     if (this.#stopped) return refused({ code: "stopping", message: "the service is stopping" });
     if (!this.#parts.schema.isReady) {
-      return refused({ code: "database_unavailable", message: "PostgreSQL is not ready yet", retryAfterSeconds: 2 });
+      return refused(this.#notReady());
     }
     if (this.#parts.level.isFull(accepted.length)) {
       return refused({ code: "high_water", message: "the outbox is at its high-water mark", retryAfterSeconds: 5 });
@@ -153,6 +156,13 @@ export class Intake {
       queue.waiting.push({ accepted, names, arrivedAt: this.#parts.clock.now(), answer, trace, from, spans });
       this.#schedule(queue);
     });
+  }
+
+  #notReady(): ApiFault {
+    const { kind, says, remedy } = this.#parts.database.state;
+    const isKnown = kind !== "ok" && kind !== "unknown";
+    const fault = { code: "database_unavailable", retryAfterSeconds: 2 } as const;
+    return isKnown ? { ...fault, message: says, fix: remedy } : { ...fault, message: "PostgreSQL is not ready yet" };
   }
 
   /** Takes no more requests, and answers those that were taken. */
@@ -211,7 +221,7 @@ export class Intake {
   }
 
   async #store(requests: readonly Request[]): Promise<void> {
-    const { clock, outbox, places } = this.#parts;
+    const { clock, database, outbox, places } = this.#parts;
     const group = requests.filter((request) => !this.#refusedForLane(request));
     const first = group[0];
     if (first === undefined) return;
@@ -227,12 +237,12 @@ export class Intake {
       this.#passOn(messages, result.inserted, startedAt);
     } else if ("failure" in result && this.#isLaneOf(group, result.failure)) {
       await this.#store(group);
-    } else if (group.length > 1 && !("failure" in result && result.failure.kind !== "rejected")) {
+    } else if (group.length > 1 && !("failure" in result && isOfAll(result.failure))) {
       for (const request of group) await this.#store([request]); // INTAKE-2
     } else {
       this.#refuse(
         group,
-        "conflict" in result ? conflictFault(first, result.conflict.index) : insertFault(result.failure),
+        "conflict" in result ? conflictFault(first, result.conflict.index) : insertFault(result.failure, database),
       );
     }
   }
@@ -246,7 +256,7 @@ export class Intake {
   /** LANES-1: true when a lane of this group is locked. It is remembered, so that the group without its requests may be stored. */
   #isLaneOf(group: readonly Request[], failure: DbFailure): boolean {
     if (failure.code !== LANE_LOCKED || failure.constraint === null) return false;
-    this.#locked.note(failure.constraint, insertFault(failure));
+    this.#locked.note(failure.constraint, insertFault(failure, this.#parts.database));
     return group.some((request) => this.#locked.faultOf(request.accepted) !== null);
   }
 
@@ -295,6 +305,11 @@ export class Intake {
     if (leased.length > 0) places.offer(leased, startedAt + leaseMs);
     if (toClaim) doorbell.ring();
   }
+}
+
+/** True when the requests of a group would fail one by one, too. */
+function isOfAll(failure: DbFailure): boolean {
+  return failure.kind !== "rejected" || stateOf(failure) !== null;
 }
 
 function refused(fault: ApiFault): Promise<IntakeResult> {

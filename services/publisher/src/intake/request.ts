@@ -1,6 +1,7 @@
 /** Requests of the intake, their answers, and the rows that they become. */
 import type { DbFailure } from "@acktor/shared/db/pool";
-import type { ApiFault } from "@acktor/shared/runtime/api-error";
+import { type ApiFault, databaseDown } from "@acktor/shared/runtime/api-error";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage, MessageState, NewMessage } from "../outbox/outbox.ts";
 import { nextMessageId } from "./message-id.ts";
@@ -148,8 +149,11 @@ export function conflictFault({ names }: Request, index: number): ApiFault {
   return { code: "idempotency_conflict", field, message: `${field} was used for a different message` };
 }
 
-export function insertFault(failure: DbFailure): ApiFault {
+/** @param database explains failures by the state that it knows */
+export function insertFault(failure: DbFailure, database: Pick<DatabaseHealth, "explain">): ApiFault {
   if (failure.code === LANE_LOCKED) return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
+  const state = database.explain(failure);
+  if (state !== null) return databaseDown(state, failure.code);
   if (failure.kind === "rejected") {
     // Validation accepts nothing that the database refuses, so this is a fault of acktor, not of the caller.
     return { code: "internal", message: `the outbox refused the message (SQLSTATE ${failure.code})` };

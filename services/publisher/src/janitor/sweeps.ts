@@ -1,9 +1,12 @@
 /** The janitor's work on the outbox, one periodic role each: expiry, counting, retention, summing up, counting replicas. */
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { SweepStore } from "../outbox/outbox.ts";
 import type { PeriodicOutput } from "./periodic-machine.ts";
 import { type PeriodicWork, unwrap } from "./periodic-role.ts";
 import type { WaitingLevel } from "./waiting-level.ts";
+
+type Probed = Pick<DatabaseHealth, "isUp" | "needsWrite" | "noted" | "probed">;
 
 /** Counting stops this far above the high-water mark: more would change no answer. */
 const COUNT_BEYOND = 10_000;
@@ -28,25 +31,29 @@ export class Expiry implements PeriodicWork {
   }
 }
 
-/** Counts what waits, for the high-water mark and for people. */
+/** Asks each second whether the database takes writes, and counts what waits, for the high-water mark and for people. */
 export class Counter implements PeriodicWork {
   readonly name = "counter";
   readonly intervalMs = 1_000;
   readonly #outbox: SweepStore;
   readonly #level: WaitingLevel;
+  readonly #database: Probed;
 
-  constructor(outbox: SweepStore, level: WaitingLevel) {
+  constructor(outbox: SweepStore, level: WaitingLevel, database: Probed) {
     this.#outbox = outbox;
     this.#level = level;
+    this.#database = database;
   }
 
   async run(): Promise<PeriodicOutput> {
     const level = this.#level;
+    const database = this.#database;
+    database.probed(await this.#outbox.probeDatabase(database.needsWrite()));
+    // A database that is down is no failure of this role: readiness follows it within a second, not within the role's backoff.
+    if (!database.isUp()) return ONCE;
     const before = level.accepted;
     const counted = await this.#outbox.count(level.highWater + COUNT_BEYOND);
-    level.databaseUp = counted.ok || counted.failure.kind === "rejected";
-    // An unreachable database is no failure of this role: readiness follows it within a second, not within the role's backoff.
-    if (!level.databaseUp) return ONCE;
+    if (!counted.ok && database.noted(counted.failure)) return ONCE;
     level.counted(unwrap(counted), before);
     level.oldestWaitingMs = unwrap(await this.#outbox.oldestWaiting())?.ageMs ?? null;
     return ONCE;

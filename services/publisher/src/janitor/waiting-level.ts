@@ -14,15 +14,9 @@ export class WaitingLevel {
   #acceptedAtCount = 0;
   /** Age of the oldest row that waits, milliseconds; null when none does. Written by the counter. */
   oldestWaitingMs: number | null = null;
-  /** Whether the last count, a second ago at most, reached PostgreSQL. Written by the counter. */
-  databaseUp = true;
 
   constructor(highWater: number) {
     this.#highWater = highWater;
-  }
-
-  isUp(): boolean {
-    return this.databaseUp;
   }
 
   get highWater(): number {

@@ -10,6 +10,7 @@
  */
 import type { DbFailure, DbResult } from "@acktor/shared/db/pool";
 import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
+import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
 import type { OldestWaiting } from "./count-waiting.ts";
 import type { Failure } from "./fail-messages.ts";
 import type { Birth, Page } from "./resume-matching.ts";
@@ -76,6 +77,8 @@ export interface BirthStore {
 
 /** What the janitor needs. */
 export interface SweepStore {
+  /** Asks whether the database takes writes. @param writes with a write, which takes space on the disk */
+  probeDatabase(writes: boolean): Promise<DbResult<DatabaseFacts>>;
   /** Ends messages whose time to live is over, one batch. */
   expire(): Promise<Outcome<{ readonly expired: number; readonly more: boolean }>>;
   /** Counts rows that wait, at most `most`. */

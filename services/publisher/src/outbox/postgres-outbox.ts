@@ -9,7 +9,9 @@
  */
 import { apart, type BadRows } from "@acktor/shared/db/apart";
 import type { DbFailure, DbResult, Pool } from "@acktor/shared/db/pool";
+import { probeDatabase } from "@acktor/shared/db/probe-database";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { BadRowShelf } from "./bad-rows.ts";
 import { Claimer, PostgresClaims } from "./claimer.ts";
@@ -161,6 +163,10 @@ export class PostgresOutbox implements Outbox {
     const expired = await expireAround(this.#parts.pool, this.#shelf);
     if (!expired.ok) return expired;
     return { ok: true, value: { expired: expired.value, more: expired.value === EXPIRE_BATCH } };
+  }
+
+  probeDatabase(writes: boolean): Promise<DbResult<DatabaseFacts>> {
+    return probeDatabase(this.#parts.pool, "publisher", writes);
   }
 
   count(most: number): Promise<Outcome<number>> {

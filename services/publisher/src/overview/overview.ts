@@ -7,6 +7,7 @@ import type { Pool } from "@acktor/shared/db/pool";
 import type { BusView } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
+import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { Outcome } from "../outbox/outbox.ts";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
@@ -34,6 +35,7 @@ export interface OverviewParts {
   readonly oldWaitingMs: number;
   readonly service: ServiceState;
   readonly fleet: BusState;
+  readonly database: Pick<DatabaseHealth, "isUp" | "line" | "state">;
   readonly troubles: TroubleDesk & { list(): readonly WarnedTrouble[] };
   readonly clock: Clock;
 }
@@ -107,20 +109,20 @@ export class Overview {
 
   /** Reads the figures that are in memory. */
   sample(): void {
-    const { publisher, link, clock, highWater, oldWaitingMs, service } = this.#parts;
+    const { publisher, link, clock, database, highWater, oldWaitingMs, service } = this.#parts;
     const at = clock.wallClock();
     const info = link.info();
     const { settled, duplicate } = publisher.settler.counts;
     const { published, republished } = publisher.dispatcher.counts;
     const { accepted } = publisher.intake;
-    const { waiting, oldestWaitingMs, databaseUp } = publisher.level;
+    const { waiting, oldestWaitingMs } = publisher.level;
     this.#noteAckers(at, settled);
     this.#rates.sample(clock.now(), { accepted, published, acknowledged: settled });
     const counts = { accepted, acknowledged: settled, resent: republished, double: duplicate };
     this.#account.note({ at, connection: info.state, waiting: waiting ?? 0, counts });
     this.#warned = this.#warnings.note({
       at,
-      postgres: databaseUp,
+      postgres: database.state.kind,
       connection: info.state,
       reason: info.lastError?.reason ?? null,
       breaker: info.breaker,
@@ -170,12 +172,14 @@ export class Overview {
   }
 
   #dependencies(): object[] {
-    const { publisher, link, fleet } = this.#parts;
+    const { database, link, fleet } = this.#parts;
     const { kind, connected } = fleet.bus();
     const { state, broker, lastError } = link.info();
     const detail = state === "CONNECTED" ? null : (lastError?.reason ?? null);
     return [
-      { name: "postgres", status: publisher.level.databaseUp ? "ok" : "away", state: null, detail: null },
+      database.isUp()
+        ? { name: "postgres", status: "ok", state: null, detail: null }
+        : { name: "postgres", status: "away", state: database.state.kind, detail: database.state.says },
       { name: "broker", status: state === "CONNECTED" ? "ok" : "away", state, detail, address: broker },
       { name: "nats", status: kind === "local" ? "off" : connected ? "ok" : "away", state: null, detail: null },
     ];

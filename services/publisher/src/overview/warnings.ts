@@ -5,7 +5,8 @@
 export interface WarningFacts {
   /** Milliseconds since 1970. */
   readonly at: number;
-  readonly postgres: boolean;
+  /** The kind of its state; `ok` while it takes writes. */
+  readonly postgres: string;
   /** State of the connection, and why it is not CONNECTED. */
   readonly connection: string;
   readonly reason: string | null;
@@ -64,7 +65,7 @@ interface Found {
 function judge(facts: WarningFacts): Found[] {
   const { at, connection, waiting, highWater, oldestWaitingMs, oldWaitingMs } = facts;
   const found: (Found | false)[] = [
-    !facts.postgres && { code: "postgres_away" },
+    facts.postgres !== "ok" && { code: "postgres_away", params: { state: facts.postgres } },
     connection !== "CONNECTED" && { code: "broker_away", params: { state: connection, reason: facts.reason } },
     facts.breaker === "OPEN" && { code: "breaker_open" },
     waiting !== null && waiting >= highWater && { code: "high_water", params: { waiting, high_water: highWater } },
@@ -83,7 +84,7 @@ function judge(facts: WarningFacts): Found[] {
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.service === "PAUSED" && { code: "paused" },
     // Without the database every part fails: one warning is enough.
-    ...(facts.postgres ? facts.troubles.map((trouble) => failing(at, trouble)) : []),
+    ...(facts.postgres === "ok" ? facts.troubles.map((trouble) => failing(at, trouble)) : []),
   ];
   return found.filter((one): one is Found => one !== false);
 }

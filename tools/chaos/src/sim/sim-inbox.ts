@@ -31,7 +31,7 @@ export class SimInbox implements Inbox {
     this.#owner = owner;
   }
 
-  probe(): Promise<DbResult<unknown>> {
+  probe(): Promise<DbResult<never>> {
     return this.#run(() => []);
   }
 

@@ -103,6 +103,10 @@ export class SimOutbox implements Outbox {
     return this.#value({ expired: 0, more: false });
   }
 
+  probeDatabase(): Promise<DbResult<never>> {
+    return this.#run(() => []);
+  }
+
   async count(): Promise<Outcome<number>> {
     const answer = await this.#run(() => [this.#table.live()]);
     return answer.ok ? { ok: true, value: answer.rows[0] ?? 0 } : answer;

@@ -5,6 +5,7 @@ import { Publisher } from "@acktor/publisher/publisher";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { Link } from "@acktor/shared/link/link";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
+import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { type Role, type Supervised, Supervisor } from "@acktor/shared/runtime/supervisor";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
@@ -54,9 +55,10 @@ export class SimPublisher implements Supervised {
     const { config } = read;
     this.process = owner;
     this.#link = link;
-    const troubles = new Troubles({ clock, logger });
+    const health = new DatabaseHealth({ clock, logger });
+    const troubles = new Troubles({ clock, logger, database: health });
     this.publisher = new Publisher({
-      ...{ config, link, clock, random, logger, troubles },
+      ...{ config, link, clock, random, logger, troubles, database: health },
       outbox: new SimOutbox(table, database, owner, config.ACKTOR_LEASE),
       tracing: NO_TRACING,
       guard: new ListenerGuard({ logger, clock }),

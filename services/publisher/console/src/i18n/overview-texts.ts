@@ -7,8 +7,8 @@ export const OVERVIEW_TEXTS = {
   "warnings.none": { en: "No action required.", ja: "対応が必要なことはありません。" },
   "warnings.since": { en: "for {time}", ja: "{time} 継続" },
   "warning.postgres_away": {
-    en: "PostgreSQL is unreachable. The publisher accepts no messages.",
-    ja: "PostgreSQL に接続できません。publisher は受け付けを停止しています。",
+    en: "{database}. The publisher accepts no messages. {remedy}",
+    ja: "{database}。publisher は受け付けを停止しています。{remedy}",
   },
   "warning.broker_away": {
     en: "The broker is unreachable ({state}). Messages are kept. {reason}",

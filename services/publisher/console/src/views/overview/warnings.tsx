@@ -1,10 +1,12 @@
 /** Warnings that need an operator. */
+import { databaseWords } from "@acktor/shared/texts/database-words";
 import type { Warning } from "../../api/types.ts";
 import { count, duration } from "../../i18n/format.ts";
 import { t, textOf } from "../../i18n/text.ts";
 import { Shape } from "../../parts/state-badge.tsx";
 import type { Tone } from "../../parts/tone.ts";
 import { now } from "../../state/clock.ts";
+import { language } from "../../state/preferences.ts";
 
 const TONES: Readonly<Record<string, Tone>> = {
   postgres_away: "bad",
@@ -51,6 +53,11 @@ function wordsOf(warning: Warning): string {
   const params: Record<string, string> = { time: duration(Math.max(0, now.value - warning.since)) };
   for (const [name, value] of Object.entries(warning)) {
     params[name] = typeof value === "number" ? count(value) : (value ?? "–");
+  }
+  if (warning.code === "postgres_away") {
+    const words = databaseWords(String(warning["state"]), language.value) ?? databaseWords("unreachable", language.value);
+    params["database"] = words?.says ?? "";
+    params["remedy"] = words?.remedy ?? "";
   }
   if (typeof warning["seconds"] === "number") params["age"] = duration(warning["seconds"] * 1_000);
   return textOf(`warning.${warning.code}`, params) ?? warning.code;
