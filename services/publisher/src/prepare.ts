@@ -2,6 +2,7 @@
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Link } from "@acktor/shared/link/link";
 import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
+import { stateOf } from "@acktor/shared/runtime/database-state";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
@@ -25,7 +26,7 @@ export interface PrepareParts {
   readonly link: Link;
   readonly identity: OutboxIdentity;
   readonly schema: SchemaState;
-  readonly database: Pick<DatabaseHealth, "noted" | "probed">;
+  readonly database: Pick<DatabaseHealth, "probed">;
 }
 
 /** @returns `ok: false` when the publisher cannot work, with what an operator has to do */
@@ -35,8 +36,9 @@ export async function prepare(parts: PrepareParts, signal: AbortSignal): Promise
     const outcome = await prepareOnce(parts);
     if (outcome.kind === "ready") break;
     if (outcome.kind === "never") return { ok: false, fault: outcome.why };
-    const isTold = database.noted({ code: outcome.code, message: outcome.why });
-    if (!isTold && !isLogged) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
+    const failure = { kind: "unavailable", code: outcome.code, message: outcome.why } as const;
+    if (stateOf(failure) !== null) database.probed({ ok: false, failure });
+    else if (!isLogged) logger.warn({ reason: outcome.why }, "PostgreSQL is not ready; waiting for it");
     if (!(await pause(PAUSE_MS, signal))) return { ok: false, fault: "stopped while waiting for PostgreSQL" };
   }
   database.probed({ ok: true, rows: [] });

@@ -5,12 +5,12 @@
  *                      └──a failed probe or statement──────────────────────────►
  *
  * Invariants:
- *  HEALTH-1. A database that answers and refuses writes counts as down.
- *  HEALTH-2. After a refused write it counts as up when a probe finds it writable and no write was refused for QUIET_MS;
+ *  DATABASE_HEALTH-1. A database that answers and refuses writes counts as down.
+ *  DATABASE_HEALTH-2. After a refused write it counts as up when a probe finds it writable and no write was refused for QUIET_MS;
  *            after a full disk the probe writes, too.
- *  HEALTH-3. Each state is logged once, with its remedy, and its end once; the same state again after LOG_EVERY_MS.
- *  HEALTH-4. A statement that was merely slow, or found no free connection, is no evidence; the probe decides.
- *  HEALTH-5. Listeners are notified at the first time that it is up, and at each return.
+ *  DATABASE_HEALTH-3. Each state is logged once, with its remedy, and its end once; the same state again after LOG_EVERY_MS.
+ *  DATABASE_HEALTH-4. A statement that was merely slow, or found no free connection, is no evidence; the probe decides.
+ *  DATABASE_HEALTH-5. Listeners are notified at the first time that it is up, and at each return.
  */
 import type { Clock } from "./clock.ts";
 import { type DatabaseKind, type DatabaseState, type StateFailure, stateOf, stateOfKind } from "./database-state.ts";
@@ -41,8 +41,13 @@ export interface DatabaseHealthOptions {
 
 const QUIET_MS = 3_000;
 const LOG_EVERY_MS = 60_000;
-/** HEALTH-4; a missing table may be one that a handler or a trigger names. */
-const FOR_THE_PROBE: ReadonlySet<DatabaseKind> = new Set(["slow", "too_many_connections", "out_of_resources", "schema"]);
+/** DATABASE_HEALTH-4; a missing table may be one that a handler or a trigger names. */
+const FOR_THE_PROBE: ReadonlySet<DatabaseKind> = new Set([
+  "slow",
+  "too_many_connections",
+  "out_of_resources",
+  "schema",
+]);
 const REFUSES_WRITES: ReadonlySet<DatabaseKind> = new Set(["read_only", "standby", "full_disk"]);
 
 export class DatabaseHealth {
@@ -96,9 +101,9 @@ export class DatabaseHealth {
   /** A statement failed. @returns true when the cause is a state of the database, which is logged here */
   noted(failure: StateFailure): boolean {
     const state = this.explain(failure);
-    if (state === null || FOR_THE_PROBE.has(state.kind)) return false; // HEALTH-4
+    if (state === null || FOR_THE_PROBE.has(state.kind)) return false; // DATABASE_HEALTH-4
     if (REFUSES_WRITES.has(state.kind)) this.#refusedAt = this.#clock.now();
-    this.#become(state, failure.code); // HEALTH-1
+    this.#become(state, failure.code); // DATABASE_HEALTH-1
     return true;
   }
 
@@ -114,7 +119,7 @@ export class DatabaseHealth {
     if (facts?.standby) this.#become(stateOfKind("standby"), "25006");
     else if (facts?.read_only) this.#become(stateOfKind("read_only"), "25006");
     else if (facts?.whole === false) this.#become(stateOfKind("schema"), "42P01");
-    // HEALTH-2
+    // DATABASE_HEALTH-2
     else if (!this.#isRefusing()) this.#become(stateOfKind("ok"), "");
   }
 
@@ -138,11 +143,11 @@ export class DatabaseHealth {
       this.#logger.info({ was: before.kind, for_ms: Math.round(now - wasSince) }, "PostgreSQL works again");
     } else if (before.kind === "unknown") this.#logger.info({}, "PostgreSQL answers");
     this.#isSaid = false;
-    // HEALTH-5
+    // DATABASE_HEALTH-5
     for (const listener of this.#listeners) listener.databaseReturned();
   }
 
-  /** HEALTH-3 */
+  /** DATABASE_HEALTH-3 */
   #say({ kind, says, remedy }: DatabaseState, code: string, message: string): void {
     const unsaid = this.#throttle.admit(kind);
     if (unsaid === null) return;

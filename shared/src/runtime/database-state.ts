@@ -29,14 +29,32 @@ const WORDS = {
   slow: ["PostgreSQL does not answer in time", "Look for locks and for load in pg_stat_activity."],
   starting: ["PostgreSQL is starting, or recovering from a crash", "Wait; if it lasts, read the log of PostgreSQL."],
   stopping: ["PostgreSQL is shutting down", "Start it again."],
-  standby: ["PostgreSQL is a standby, which is read-only", "Set DATABASE_URL to the primary, or list all servers and add target_session_attrs=read-write."],
-  read_only: ["PostgreSQL is read-only", "Reset default_transaction_read_only of the role, the database or the server; managed servers set it when their disk is full."],
+  standby: [
+    "PostgreSQL is a standby, which is read-only",
+    "Set DATABASE_URL to the primary, or list all servers and add target_session_attrs=read-write.",
+  ],
+  read_only: [
+    "PostgreSQL is read-only",
+    "Reset default_transaction_read_only of the role, the database or the server; managed servers set it when their disk is full.",
+  ],
   full_disk: ["The disk of PostgreSQL is full", "Make room; acktor then continues automatically."],
-  out_of_resources: ["PostgreSQL is out of memory or of another resource", "Give it more, or lower its settings; its log names the resource."],
-  too_many_connections: ["PostgreSQL has no free connection", "Raise max_connections or the role's connection limit, or end connections of other programs."],
+  out_of_resources: [
+    "PostgreSQL is out of memory or of another resource",
+    "Give it more, or lower its settings; its log names the resource.",
+  ],
+  too_many_connections: [
+    "PostgreSQL has no free connection",
+    "Raise max_connections or the role's connection limit, or end connections of other programs.",
+  ],
   login: ["PostgreSQL refuses the login", "Correct user and password in DATABASE_URL, or pg_hba.conf."],
-  missing_database: ["The database of DATABASE_URL does not exist", "Create the database, or correct its name in DATABASE_URL."],
-  schema: ["The schema of acktor is missing or incomplete", "If it is being restored, wait; otherwise start once with ACKTOR_MIGRATE=on and the role of the schema's owner."],
+  missing_database: [
+    "The database of DATABASE_URL does not exist",
+    "Create the database, or correct its name in DATABASE_URL.",
+  ],
+  schema: [
+    "The schema of acktor is missing or incomplete",
+    "If it is being restored, wait; otherwise start once with ACKTOR_MIGRATE=on and the role of the schema's owner.",
+  ],
 } as const satisfies Readonly<Record<string, readonly [says: string, remedy: string]>>;
 
 export type DatabaseKind = keyof typeof WORDS;
@@ -66,7 +84,7 @@ export function stateOfKind(kind: DatabaseKind): DatabaseState {
   return { kind, says, remedy };
 }
 
-/** DATABASE_STATE-1. @returns null where the failure is none of the database as a whole */
+/** DATABASE_STATE-1. @returns null for a failure of a single statement or row */
 export function stateOf({ code, message, constraint = "" }: StateFailure): DatabaseState | null {
   if (code === "57P03" && SHUTTING_DOWN.test(message)) return stateOfKind("stopping");
   // A row without a partition: all constraints of acktor have names.

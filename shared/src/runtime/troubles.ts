@@ -63,7 +63,7 @@ interface Open extends Failure {
 export interface TroublesOptions {
   readonly clock: Pick<Clock, "now">;
   readonly logger: Logger;
-  /** Is told of each failure first. */
+  /** Receives each failure first. */
   readonly database?: DatabaseWitness;
 }
 

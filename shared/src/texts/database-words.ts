@@ -1,5 +1,5 @@
 /** The states that PostgreSQL can be in, in the reader's language. */
-import { DATABASE_KINDS, type DatabaseKind, stateOfKind } from "../runtime/database-state.ts";
+import { type DatabaseKind, stateOfKind } from "../runtime/database-state.ts";
 import type { Language } from "./language.ts";
 
 export interface DatabaseWords {
@@ -35,11 +35,13 @@ const JAPANESE: Readonly<Record<DatabaseKind, DatabaseWords>> = {
   },
   standby: {
     says: "PostgreSQL はスタンバイのため読み取り専用です",
-    remedy: "DATABASE_URL にプライマリを指定するか、全サーバーを並べて target_session_attrs=read-write を付けてください。",
+    remedy:
+      "DATABASE_URL にプライマリを指定するか、全サーバーを並べて target_session_attrs=read-write を付けてください。",
   },
   read_only: {
     says: "PostgreSQL は読み取り専用です",
-    remedy: "ロール、データベース、サーバーの default_transaction_read_only を戻してください。マネージドサービスではディスクが満杯になると設定されます。",
+    remedy:
+      "ロール、データベース、サーバーの default_transaction_read_only を戻してください。マネージドサービスではディスクが満杯になると設定されます。",
   },
   full_disk: {
     says: "PostgreSQL のディスクが満杯です",
@@ -63,13 +65,11 @@ const JAPANESE: Readonly<Record<DatabaseKind, DatabaseWords>> = {
   },
   schema: {
     says: "acktor のスキーマがないか、不完全です",
-    remedy: "復元中であれば完了を待ってください。それ以外はスキーマの所有者のロールで一度 ACKTOR_MIGRATE=on で起動してください。",
+    remedy:
+      "復元中であれば完了を待ってください。それ以外はスキーマの所有者のロールで一度 ACKTOR_MIGRATE=on で起動してください。",
   },
 };
 
-/** @returns the words of a kind; null for one of a newer version */
-export function databaseWords(kind: string, language: Language): DatabaseWords | null {
-  const known = DATABASE_KINDS.find((name) => name === kind);
-  if (known === undefined) return null;
-  return language === "ja" ? JAPANESE[known] : stateOfKind(known);
+export function databaseWords(kind: DatabaseKind, language: Language): DatabaseWords {
+  return language === "ja" ? JAPANESE[kind] : stateOfKind(kind);
 }

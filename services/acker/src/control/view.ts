@@ -44,7 +44,11 @@ export class AckerView {
       handler: handler.name,
       topics: config.ACKTOR_TOPICS,
       group: config.ACKTOR_GROUP,
-      database: { up: database.isUp(), state: database.health.state.kind, fault: database.isUp() ? null : database.health.line() },
+      database: {
+        up: database.isUp(),
+        state: database.health.state.kind,
+        fault: database.isUp() ? null : database.health.line(),
+      },
       connection: connectionInfo(info),
       statistics: linkStatistics(info),
       received: counts.received,

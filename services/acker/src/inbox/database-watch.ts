@@ -18,6 +18,8 @@ export class DatabaseWatch implements Reports, Role {
   readonly health: DatabaseHealth;
   readonly #inbox: Pick<Inbox, "probe">;
   readonly #troubles: TroubleDesk;
+  /** Written by `watchSchema`. */
+  #isPrepared = false;
 
   constructor(inbox: Pick<Inbox, "probe">, troubles: TroubleDesk, health: DatabaseHealth) {
     this.#inbox = inbox;
@@ -37,9 +39,17 @@ export class DatabaseWatch implements Reports, Role {
     return this.#troubles.report(area, result);
   }
 
+  /** The schema is there: from now on a missing one is a state of the database. */
+  watchSchema(): void {
+    this.#isPrepared = true;
+  }
+
   async probe(): Promise<boolean> {
-    this.health.probed(await this.#inbox.probe(this.health.needsWrite()));
-    return this.health.isUp();
+    const { health } = this;
+    const answer = await this.#inbox.probe(health.needsWrite());
+    const isEarly = answer.ok && !this.#isPrepared;
+    health.probed(isEarly ? { ok: true, rows: answer.rows.map((facts) => ({ ...facts, whole: true })) } : answer);
+    return health.isUp();
   }
 
   /** The role that probes. */

@@ -35,7 +35,10 @@ export async function prepareInbox(parts: PrepareParts, signal: AbortSignal): Pr
 async function attempt({ inbox, database }: PrepareParts): Promise<DbResult<never>> {
   if (!(await database.probe())) return failed("unavailable", database.health.line(), LOGGED);
   const prepared = await inbox.prepare();
-  if (prepared.ok) return { ok: true, rows: [] };
+  if (prepared.ok) {
+    database.watchSchema();
+    return { ok: true, rows: [] };
+  }
   return failed(prepared.isFinal ? "rejected" : "unavailable", prepared.fault);
 }
 

@@ -1,6 +1,7 @@
 /** PostgreSQL: version, durability settings, clock, migrations, the outbox's id and prefix. */
 import { pendingMigrations } from "@acktor/shared/db/migrate";
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import { stateOf } from "@acktor/shared/runtime/database-state";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import { migrationsOf, SERVICES, type ServiceName } from "../commands/services.ts";
 import type { Session } from "../session.ts";
@@ -20,12 +21,13 @@ interface ServerRow {
   readonly version: number;
   readonly name: string;
   readonly standby: boolean;
+  readonly read_only: boolean;
   readonly fsync: string;
   readonly commit: string;
 }
 
 const SERVER = `select current_setting('server_version_num')::int4 version, current_setting('server_version') as name,
-  pg_is_in_recovery() standby, current_setting('fsync') fsync, current_setting('synchronous_commit') as commit`;
+  pg_is_in_recovery() standby, current_setting('transaction_read_only') = 'on' read_only, current_setting('fsync') fsync, current_setting('synchronous_commit') as commit`;
 
 /** All checks of the database; only the first if the database is unreachable. */
 export async function checkDatabase(session: Session, pool: Pool, config: PublisherSettings): Promise<Check[]> {
@@ -46,16 +48,9 @@ export async function checkDatabase(session: Session, pool: Pool, config: Publis
 }
 
 function unreachable({ texts }: Session, { code, message }: DbFailure): Check {
-  const { doctor: t } = texts;
-  const found = `${printable(message, 300)} (${code})`;
-  const isLogin = /^28/.test(code);
-  const isMissing = code === "3D000";
-  return failed(
-    "postgres",
-    found,
-    isLogin ? t.postgresLoginFix : isMissing ? t.postgresMissingFix : t.postgresAwayFix,
-    { code },
-  );
+  const kind = stateOf({ code, message })?.kind ?? "unreachable";
+  const { says, remedy } = texts.doctor.databaseState(kind);
+  return failed("postgres", `${says}: ${printable(message, 300)} (${code})`, remedy, { code, state: kind });
 }
 
 async function pingMs({ clock }: Session, pool: Pool): Promise<number> {
@@ -74,7 +69,11 @@ function judgeServer({ texts }: Session, row: ServerRow, roundTripMs: number): C
   const found = t.postgresFound(printable(row.name), roundTripMs.toFixed(1));
   const data = { version: major, round_trip_ms: roundTripMs, fsync: row.fsync, synchronous_commit: row.commit };
   if (major < OLDEST) return failed("postgres", found, t.postgresOldFix(OLDEST, NEWEST), data);
-  if (row.standby) return failed("postgres", `${found}, ${t.standby}`, t.standbyFix, data);
+  if (row.standby || row.read_only) {
+    const state = row.standby ? "standby" : "read_only";
+    const { says, remedy } = t.databaseState(state);
+    return failed("postgres", `${found}; ${says}`, remedy, { ...data, state });
+  }
   if (row.fsync !== "on" || row.commit === "off") {
     const unsafe = `fsync=${row.fsync} synchronous_commit=${row.commit}`;
     return warn("postgres", `${found}, ${unsafe}`, t.durabilityFix, data);

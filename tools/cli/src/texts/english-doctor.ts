@@ -1,4 +1,7 @@
 /** The doctor's findings and remedies in English. */
+import type { DatabaseKind } from "@acktor/shared/runtime/database-state";
+import { databaseWords } from "@acktor/shared/texts/database-words";
+
 export const englishDoctor = {
   configOk: "no faults",
   configRunning: "DATABASE_URL and MQTT_URL are not both set; checking the running services instead",
@@ -9,12 +12,9 @@ export const englishDoctor = {
   serviceLinkFix: "see the check `broker`; once the cause is fixed, `acktor link reset` retries immediately",
   postgresFound: (version: string, ms: string) => `PostgreSQL ${version}, round trip ${ms} ms`,
   postgresAwayFix: "start PostgreSQL, or correct host, port and TLS in DATABASE_URL",
-  postgresLoginFix: "correct user and password in DATABASE_URL, or pg_hba.conf",
-  postgresMissingFix: "create the database, or correct its name in DATABASE_URL",
   postgresOldFix: (oldest: number, newest: number) => `use PostgreSQL ${oldest} to ${newest}`,
   postgresNewFix: (newest: number) => `acktor is tested up to PostgreSQL ${newest}; please report any problem`,
-  standby: "a standby",
-  standbyFix: "set DATABASE_URL to the primary; a standby is read-only",
+  databaseState: (kind: DatabaseKind) => databaseWords(kind, "en"),
   durabilityFix: "set fsync=on and synchronous_commit=on: 201 promises that a crash loses nothing",
   clockFound: (ms: number) =>
     `PostgreSQL's clock is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead of"} this machine's clock`,

@@ -1,4 +1,5 @@
 /** The doctor's findings and remedies in Japanese. */
+import { databaseWords } from "@acktor/shared/texts/database-words";
 import type { Texts } from "./english.ts";
 
 export const japaneseDoctor: Texts["doctor"] = {
@@ -11,12 +12,9 @@ export const japaneseDoctor: Texts["doctor"] = {
   serviceLinkFix: "`broker` の診断を確認し、原因を除いたら `acktor link reset` ですぐに再試行できます",
   postgresFound: (version, ms) => `PostgreSQL ${version}、往復 ${ms} ミリ秒`,
   postgresAwayFix: "PostgreSQL を起動するか、DATABASE_URL のホスト、ポート、TLS を直してください",
-  postgresLoginFix: "DATABASE_URL のユーザー名とパスワード、または pg_hba.conf を直してください",
-  postgresMissingFix: "データベースを作成するか、DATABASE_URL の名前を直してください",
   postgresOldFix: (oldest, newest) => `PostgreSQL ${oldest} から ${newest} を使ってください`,
   postgresNewFix: (newest) => `acktor は PostgreSQL ${newest} まで検証済みです。問題があれば報告してください`,
-  standby: "スタンバイ",
-  standbyFix: "DATABASE_URL にプライマリを指定してください。スタンバイには書き込めません",
+  databaseState: (kind) => databaseWords(kind, "ja"),
   durabilityFix: "fsync=on と synchronous_commit=on にしてください。201 は障害でも失われないという約束です",
   clockFound: (ms) =>
     `PostgreSQL の時計はこのマシンより ${Math.abs(ms)} ミリ秒${ms < 0 ? "遅れています" : "進んでいます"}`,

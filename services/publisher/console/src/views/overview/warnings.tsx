@@ -1,4 +1,5 @@
 /** Warnings that need an operator. */
+import { DATABASE_KINDS } from "@acktor/shared/runtime/database-state";
 import { databaseWords } from "@acktor/shared/texts/database-words";
 import type { Warning } from "../../api/types.ts";
 import { count, duration } from "../../i18n/format.ts";
@@ -55,9 +56,9 @@ function wordsOf(warning: Warning): string {
     params[name] = typeof value === "number" ? count(value) : (value ?? "–");
   }
   if (warning.code === "postgres_away") {
-    const words = databaseWords(String(warning["state"]), language.value) ?? databaseWords("unreachable", language.value);
-    params["database"] = words?.says ?? "";
-    params["remedy"] = words?.remedy ?? "";
+    const known = DATABASE_KINDS.find((kind) => kind === warning["state"]);
+    const { says, remedy } = databaseWords(known ?? "unreachable", language.value);
+    Object.assign(params, { database: says, remedy });
   }
   if (typeof warning["seconds"] === "number") params["age"] = duration(warning["seconds"] * 1_000);
   return textOf(`warning.${warning.code}`, params) ?? warning.code;
