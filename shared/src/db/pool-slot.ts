@@ -11,6 +11,7 @@
  *  SLOT-2. A connection in doubt is never used again.
  */
 import type { DbFailure, DbResult } from "../runtime/db-result.ts";
+import { isOfTheSession } from "../runtime/sqlstate.ts";
 import type { Connection, Statement } from "./connection.ts";
 import type { Connector } from "./connector.ts";
 
@@ -113,8 +114,8 @@ export class PoolSlot {
       this.#answered = query.then((result) => result.ok || result.failure.kind === "rejected");
       return OVERDUE;
     }
-    if (!answer.ok && answer.failure.kind === "unavailable")
-      this.discard(); // SLOT-2
+    // SLOT-2
+    if (!answer.ok && (answer.failure.kind === "unavailable" || isOfTheSession(answer.failure.code))) this.discard();
     else this.#state = "idle";
     return answer;
   }
@@ -173,7 +174,8 @@ function toFailure(error: unknown, wasSent: boolean): { readonly ok: false; read
   // 25006: a standby. All of them pass, and the statement causes none of them.
   const passing = !fromServer || /^(57P|53|58|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
   const constraint = (error as { constraint_name?: string }).constraint_name ?? null;
-  if (passing)
-    return { ok: false, failure: { kind: "unavailable", code, message, constraint: null, maybeCommitted: wasSent } };
+  // An error of the server that leaves the session alive has undone the statement.
+  const maybeCommitted = wasSent && !(fromServer && severity === "ERROR");
+  if (passing) return { ok: false, failure: { kind: "unavailable", code, message, constraint: null, maybeCommitted } };
   return { ok: false, failure: { kind: "rejected", code, message, constraint, maybeCommitted: false } };
 }

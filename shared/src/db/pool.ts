@@ -10,9 +10,12 @@
  *  POOL-4. A statement is sent on open connections only. A connection that cannot be opened fails no statement while the pool
  *          has others; the statements wait for those, and the next attempt comes after a pause that doubles.
  *  POOL-5. There are at most `size` connections, and EXTRA more while the server is asked to end overdue statements.
+ *  POOL-6. A statement that PostgreSQL refused because of its moment (a conflict, a cancelled statement) runs again within its
+ *          deadline, MOST_TRIES times in all: nothing was changed.
  */
 import type { DbFailure, DbResult } from "../runtime/db-result.ts";
 import { Lifecycle } from "../runtime/lifecycle.ts";
+import { mayWorkAgain } from "../runtime/sqlstate.ts";
 import type { Param } from "./connection.ts";
 import { type ConnectionOptions, Connector } from "./connector.ts";
 import { PoolSlot, type SlotJob, type SlotState } from "./pool-slot.ts";
@@ -55,6 +58,7 @@ const DEFAULT_QUEUE_LIMIT = 200;
 /** The server's own limit of a statement begins this much after ours. */
 const LIMIT_AFTER_DEADLINE_MS = 1_000;
 const EXTRA = 2;
+const MOST_TRIES = 4;
 const FIRST_REST_MS = 1_000;
 const LONGEST_REST_MS = 30_000;
 
@@ -129,9 +133,17 @@ class SlotPool implements Pool {
   }
 
   #ran(slot: PoolSlot, job: Job, result: DbResult<unknown>): void {
-    job.settle(result);
+    if (this.#runsAgain(job, result)) this.#queue.push(job);
+    else job.settle(result);
     this.#startWaiting();
     if (slot.state === "clearing") void slot.clear().then(() => this.#cleared(slot));
+  }
+
+  /** POOL-6. Text of several statements may have a transaction of its own that was committed. */
+  #runsAgain(job: Job, result: DbResult<unknown>): boolean {
+    if (result.ok || job.simple || this.#life.signal.aborted) return false;
+    const { kind, code } = result.failure;
+    return kind === "rejected" && mayWorkAgain(code) && ++job.tries < MOST_TRIES;
   }
 
   /** POOL-5 */
@@ -207,6 +219,8 @@ class Job implements SlotJob {
   readonly params: readonly Param[];
   readonly simple: boolean;
   readonly limitMs: number;
+  /** Written by the pool. */
+  tries = 0;
   readonly #timer: NodeJS.Timeout;
   readonly #resolve: Resolve;
   #overdue: ((overdue: "overdue") => void) | null = null;

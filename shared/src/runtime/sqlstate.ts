@@ -15,6 +15,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   "22P05": "A stored text has a character that cannot be converted. Correct the row, or discard it.",
   "25006":
     "The database is read-only (a standby, or default_transaction_read_only). Set DATABASE_URL to the primary server.",
+  "42P05":
+    "A prepared statement exists already: a connection pooler is in between. Set ACKTOR_DATABASE_POOLER=transaction.",
   "42501": "The role of DATABASE_URL lacks a right. Run grants.sql as the owner of the schema.",
   "42P01": "A table is missing. Start once with ACKTOR_MIGRATE=on, with the owner's role.",
   "42883": "A function is missing. Start once with ACKTOR_MIGRATE=on, with the owner's role.",
@@ -31,6 +33,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
     "Stored data is damaged. Check the disk and the memory, find the extent with pg_amcheck, and restore the damaged rows from a backup.",
   XX002: "An index is damaged. Rebuild it with REINDEX, and check the disk and the memory.",
   DEADLINE: "PostgreSQL did not answer in time. Look for locks and for load in pg_stat_activity.",
+  POOLER_MODE: "The pooler in front of PostgreSQL is in transaction mode. Set ACKTOR_DATABASE_POOLER=transaction.",
+  NO_TLS: "PostgreSQL offers no TLS. Switch it on there (ssl = on), or set sslmode=disable in DATABASE_URL.",
   QUEUE_FULL: "Too many statements wait for a connection. Look for slow statements in pg_stat_activity.",
   ECONNREFUSED: "PostgreSQL does not listen at the address of DATABASE_URL. Start it, or correct DATABASE_URL.",
 };
@@ -40,7 +44,7 @@ const BY_CLASS: Readonly<Record<string, string>> = {
   "22": "A stored value cannot be computed. Look at the row named in the log; correct it or discard it.",
   "23": "A constraint or a trigger refused the change. Look for constraints and triggers that acktor did not make.",
   "25": "The transaction is in a wrong state. Set the role's defaults back to those of PostgreSQL.",
-  "26": "A prepared statement is unknown: a connection pooler drops them. Connect directly, or let the pooler keep them.",
+  "26": "A prepared statement is unknown: a connection pooler is in between. Set ACKTOR_DATABASE_POOLER=transaction.",
   "28": "PostgreSQL refused the login. Correct the user or the password of DATABASE_URL.",
   "3D": "The database of DATABASE_URL does not exist. Create it, or correct DATABASE_URL.",
   "3F": "The schema is missing. Start once with ACKTOR_MIGRATE=on, with the owner's role.",
@@ -62,7 +66,12 @@ const OF_A_ROLE = "A defect of acktor: the part restarts. Keep the log line with
 const NOT_OF_A_ROW = /^(03|08|0A|0B|0L|0P|24|25|26|27|28|2B|2D|34|3B|3D|3F|40|42|53|55|57|F0|HV)/;
 
 /** Serialization failure, deadlock, aborted transaction, unknown prepared statement, cancelled statement, lock timeout, connection, resources, operator. */
-const TRANSIENT = /^(40001|40P01|25P02|26000|57014|55P03|08...|53...|57P0.)$/;
+const TRANSIENT = /^(40001|40P01|25P0[12]|26000|42P05|57014|55P03|08...|53...|57P0.)$/;
+
+/** Conflicts, a cancelled statement, and sessions that are not what they should be. */
+const AT_FIRST_ONLY = /^(40001|40P01|25P0[12]|26000|42P05|57014)$/;
+/** The last ones mean that the session is not ours alone: a pooler shares it. */
+const OF_THE_SESSION = /^(25P0[12]|26000|42P05)$/;
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 const DRIVER_CODE = /^[A-Z][A-Z_]{1,31}$/;
@@ -87,6 +96,16 @@ export function remedyOf(code: string): string {
 /** True when the same statement may succeed later: conflicts, cancelled statements, locks, lost prepared statements. */
 export function isTransient(code: string): boolean {
   return TRANSIENT.test(code);
+}
+
+/** True when the same statement may succeed immediately, because nothing but its moment was wrong. */
+export function mayWorkAgain(code: string): boolean {
+  return AT_FIRST_ONLY.test(code);
+}
+
+/** True when the session is in a state in which no other statement should run. */
+export function isOfTheSession(code: string): boolean {
+  return OF_THE_SESSION.test(code);
 }
 
 /** True when a single row of a batch may be the cause, so that the others are worth trying without that row. */

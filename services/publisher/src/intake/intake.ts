@@ -7,8 +7,9 @@
  *            PostgreSQL refuses are stored one by one.
  *  INTAKE-3. At most `MAX_WAITING` messages wait; requests above that are rejected immediately.
  *  INTAKE-4. Every request is answered within `DEADLINE_MS`, also without the database.
- *  LANES-1. Requests that may wait for the lock of a lane share neither an INSERT nor its place with those that cannot; a
- *           locked lane is waited for once, and its requests are rejected with the holder's name.
+ *  LANES-1. Requests that may wait for the lock of a lane, or for an idempotency key that another transaction writes, share
+ *           neither an INSERT nor its place with others; a locked lane is waited for once, and its requests are rejected with
+ *           the holder's name.
  */
 import type { DbFailure } from "@acktor/shared/db/pool";
 import { type DeliveryNotes, UNWATCHED } from "@acktor/shared/inspect/deliveries";
@@ -45,7 +46,7 @@ const DEADLINE_MS = 1_700;
 /** Messages of one INSERT; a larger request goes alone. */
 const GROUP = 1_000;
 const MAX_WAITING = 50_000;
-/** INSERTs in progress, of requests that take locks of lanes and of the others, each. */
+/** INSERTs in progress, of requests that take locks of lanes, of those with idempotency keys and of the others, each. */
 const CONCURRENCY = 2;
 
 /** Places at the dispatcher: a fresh row that has one skips the claim. */
@@ -105,6 +106,7 @@ export class Intake {
   readonly #tracing: Tracing;
   readonly #plain = emptyQueue();
   readonly #inLanes = emptyQueue();
+  readonly #withKeys = emptyQueue();
   readonly #locked: LockedLanes;
   #waitingMessages = 0;
   #stopped = false;
@@ -152,7 +154,7 @@ export class Intake {
     this.#waitingMessages += accepted.length;
     const spans = this.#tracing.on ? this.#begin(accepted, trace.traceparent) : null;
     return new Promise((answer) => {
-      const queue = accepted.some(hasLane) ? this.#inLanes : this.#plain; // LANES-1
+      const queue = this.#queueOf(accepted);
       queue.waiting.push({ accepted, names, arrivedAt: this.#parts.clock.now(), answer, trace, from, spans });
       this.#schedule(queue);
     });
@@ -176,8 +178,16 @@ export class Intake {
     return accepted.map(({ topic }) => this.#tracing.begin({ name: "create", parent, topic }));
   }
 
+  /** LANES-1 */
+  #queueOf(accepted: readonly AcceptedMessage[]): Queue {
+    if (accepted.some(hasLane)) return this.#inLanes;
+    return accepted.some(({ idempotency }) => idempotency !== null) ? this.#withKeys : this.#plain;
+  }
+
   get #idle(): boolean {
-    return [this.#plain, this.#inLanes].every(({ running, waiting }) => running === 0 && waiting.length === 0);
+    return [this.#plain, this.#inLanes, this.#withKeys].every(
+      ({ running, waiting }) => running === 0 && waiting.length === 0,
+    );
   }
 
   /** One group per turn of the event loop: requests parsed in the same turn share an INSERT. */

@@ -8,13 +8,14 @@
  *  INSERT-4. A row is born leased only where order does not matter: never in a lane, never with `deliver_at`.
  *  KEY_OWNER-1. An idempotency key is compared only with keys of its owner.
  */
-import type { DbFailure, Param, Pool } from "@acktor/shared/db/pool";
+import type { DbFailure, DbResult, Param, Pool } from "@acktor/shared/db/pool";
 import type { Inserted, InsertOptions, InsertResult, MessageState, NewMessage } from "./outbox.ts";
 import { runBatch } from "./run-batch.ts";
 import { column, sparseColumn } from "./sql-arrays.ts";
 
 /** SQLSTATE of publisher.refuse_conflict; its message is the index. */
 const CONFLICT = "AK409";
+const MOST_TRIES = 3;
 
 // Nulls stand for the defaults, so that a batch of plain messages sends five arrays and not fifteen.
 const ITEM = `unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::boolean[], $10::boolean[],
@@ -100,13 +101,37 @@ export async function insertMessages(
   const sent = messages.filter((message, at) => first.get(message) === at);
   const keyed = sent.some((m) => m.idempotency !== null || isLane(m));
   const params = parameters(sent, options, keyed);
-  const run = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
-  let answer = await runBatch<Answer>(pool, keyed ? ORDERED : PLAIN, sent, params, run);
-  if (!answer.ok && isRepeat(answer.failure)) {
-    answer = await runBatch<Answer>(pool, keyed ? ORDERED_AGAIN : PLAIN_AGAIN, sent, params, run);
-  }
+  const answer = await put(pool, sent, params, keyed, options.deadlineMs);
   if (!answer.ok) return conflictOf(answer.failure, sent, messages) ?? { ok: false, failure: answer.failure };
   return { ok: true, inserted: inserted(messages, sent, first, answer.rows) };
+}
+
+/** INSERT-3: a batch that may be stored already is sent as one that is. */
+async function put(
+  pool: Pool,
+  sent: readonly NewMessage[],
+  params: readonly Param[],
+  keyed: boolean,
+  deadlineMs: number | undefined,
+): Promise<DbResult<Answer>> {
+  const end = performance.now() + (deadlineMs ?? Number.POSITIVE_INFINITY);
+  const run = (text: string): Promise<DbResult<Answer>> =>
+    runBatch<Answer>(
+      pool,
+      text,
+      sent,
+      params,
+      deadlineMs === undefined ? {} : { deadlineMs: Math.max(1, end - performance.now()) },
+    );
+  let answer = await run(keyed ? ORDERED : PLAIN);
+  for (
+    let tries = 1;
+    !answer.ok && tries < MOST_TRIES && mayBeStored(answer.failure) && performance.now() < end;
+    tries++
+  ) {
+    answer = await run(keyed ? ORDERED_AGAIN : PLAIN_AGAIN);
+  }
+  return answer;
 }
 
 function isLane(message: NewMessage): boolean {
@@ -191,13 +216,10 @@ function inserted(
   });
 }
 
-/** The id exists already: an earlier answer to this batch was lost. */
-function isRepeat(failure: DbFailure): boolean {
-  return (
-    failure.kind === "rejected" &&
-    failure.code === "23505" &&
-    /^message_delivery_.*pkey$/.test(failure.constraint ?? "")
-  );
+/** The connection was lost while it ran, or the id exists already: an earlier answer to this batch was lost. */
+function mayBeStored({ kind, code, constraint, maybeCommitted }: DbFailure): boolean {
+  if (kind === "rejected") return code === "23505" && /^message_delivery_.*pkey$/.test(constraint ?? "");
+  return maybeCommitted && code !== "DEADLINE";
 }
 
 function conflictOf(
