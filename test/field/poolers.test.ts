@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { startPublisher } from "@acktor/publisher/app";
 import type { Pooler } from "@acktor/shared/db/connector";
 import { createTransactionSlots, FENCE } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
@@ -83,15 +84,18 @@ test("another client of the pooler gets the same backend without acktor's settin
   assert.deepEqual(names, [{ name: "transaction_mode" }], "only what a caller has prepared itself");
 });
 
-// CONNECTOR-3
-test("ACKTOR_DATABASE_POOLER=session in front of a pooler in transaction mode is refused by its name", async (t) => {
-  const behind = await scene(t, "transaction", 1);
+// CONNECTOR-4
+test("ACKTOR_DATABASE_POOLER=session in front of a pooler in transaction mode: the service states it and ends", async (t) => {
+  const behind = await scene(t, "transaction");
   if (behind === null) return;
-  rowsOf(await behind.pool("session", "one").run("select 1"));
   const refused = await behind.pool("session", "two").run("select 1");
-  assert.ok(!refused.ok);
-  assert.equal(refused.failure.code, "POOLER_MODE");
-  assert.match(refused.failure.message, /transaction mode/);
+  assert.deepEqual(!refused.ok && [refused.failure.kind, refused.failure.code], ["rejected", "POOLER_MODE"]);
+  const env = { DATABASE_URL: behind.url, ACKTOR_DATABASE_POOLER: "session", MQTT_URL: "mqtt://127.0.0.1:1" };
+  const service = await startPublisher({ ...env, HTTP_PORT: "0" }, { logStream: { write: () => undefined } });
+  assert.ok(service.ok);
+  const started = await service.started;
+  await service.stop();
+  assert.match(started.ok ? "" : started.fault, /transaction mode, so set ACKTOR_DATABASE_POOLER=transaction/);
 });
 
 // POOL-1, SLOT-1

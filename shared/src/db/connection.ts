@@ -11,7 +11,7 @@ import type net from "node:net";
 import postgres from "postgres";
 import type { DatabaseHost, DatabaseTls } from "../runtime/database-url.ts";
 import { SocketInMaking } from "./connect-socket.ts";
-import { beginStatement, SESSION_MARK, STARTUP_SETTINGS, settingStatement } from "./session-settings.ts";
+import { beginStatement, STARTUP_SETTINGS, settingStatement } from "./session-settings.ts";
 
 /** Where and as who to connect. */
 export interface ConnectionTarget {
@@ -44,8 +44,8 @@ export interface Greeting {
   readonly isPooled: boolean;
   readonly isStandby: boolean;
   readonly isReadOnly: boolean;
-  /** Another session of acktor left this on the backend: the pooler shares it. */
-  readonly mark: string | null;
+  /** Process id of the backend. */
+  readonly backend: number;
 }
 
 /** How the session's settings are made. */
@@ -56,7 +56,7 @@ type Pending = Promise<Rows> & { readonly state: { readonly pid: number; readonl
 
 // `transaction_read_only` is on for a standby as well. The first statement says everything, because each one costs a round trip.
 const GREETING = `select pg_backend_pid() pid, pg_is_in_recovery() standby,
-  current_setting('transaction_read_only') = 'on' readonly, nullif(current_setting('${SESSION_MARK}', true), '') mark`;
+  current_setting('transaction_read_only') = 'on' readonly`;
 
 const CANCEL_CODE = 80_877_102;
 const CANCEL_LIMIT_MS = 1_000;
@@ -92,16 +92,11 @@ export class Connection {
   async open(): Promise<Greeting> {
     try {
       const asked = this.#send(GREETING, [], false);
-      const [row] = (await asked) as readonly {
-        pid: number;
-        standby: boolean;
-        readonly: boolean;
-        mark: string | null;
-      }[];
+      const [row] = (await asked) as readonly { pid: number; standby: boolean; readonly: boolean }[];
       this.#backend = asked.state;
       if (row === undefined) throw new Error("the server answered without a row");
       const isPooled = row.pid !== this.#backend?.pid;
-      return { isPooled, isStandby: row.standby, isReadOnly: row.readonly, mark: row.mark };
+      return { isPooled, isStandby: row.standby, isReadOnly: row.readonly, backend: row.pid };
     } catch (error) {
       this.destroy();
       throw error;

@@ -6,10 +6,11 @@
  *  CONNECTOR-2. With `primary` or `read-write` a server that cannot write is passed over.
  *  CONNECTOR-3. Behind a pooler nothing is left in a session that others may use: without ACKTOR_DATABASE_POOLER=session a
  *     pooler is taken for one in transaction mode.
+ *  CONNECTOR-4. With that setting a pooler in transaction mode is found at the first connection.
  */
 import { SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type DatabaseAddress, type DatabaseHost, parseDatabaseUrl } from "../runtime/database-url.ts";
-import { Connection, type Greeting, type Style } from "./connection.ts";
+import { Connection, type ConnectionTarget, type Greeting, type Style } from "./connection.ts";
 
 /**
  * `auto`: a direct connection has a session; behind a pooler there are only transactions. `session`, `transaction`: the
@@ -72,6 +73,8 @@ export class Connector {
   readonly #address: DatabaseAddress;
   readonly #settings: Readonly<Record<string, string>>;
   #hosts: readonly DatabaseHost[];
+  /** Two sessions had a backend each. */
+  #hasSessions = false;
 
   /** @param settings of each session, on top of those of the address */
   constructor(options: ConnectionOptions, settings: Readonly<Record<string, string>>) {
@@ -109,13 +112,16 @@ export class Connector {
     const timeoutMs = connectTimeoutMs ?? (hosts.length > 1 ? TIMEOUT_OF_MANY_MS : TIMEOUT_MS);
     const { applicationName, ca = null } = this.#options;
     const login = { user, password, database, applicationName, startupOptions };
-    const connection = new Connection({ host, tls, ca, timeoutMs, ...login });
+    const target: ConnectionTarget = { host, tls, ca, timeoutMs, ...login };
+    const connection = new Connection(target);
     const abort = (): void => connection.destroy();
     signal.addEventListener("abort", abort, { once: true });
     try {
       const greeting = await connection.open();
       this.#judge(host, greeting);
-      await connection.settle(this.#styleOf(greeting), this.#settings);
+      const style = this.#styleOf(greeting);
+      if (style === "session" && greeting.isPooled) await this.#checkSession(target, greeting);
+      await connection.settle(style, this.#settings);
       return connection;
     } catch (error) {
       connection.destroy();
@@ -136,16 +142,24 @@ export class Connector {
   }
 
   /** CONNECTOR-3 */
-  #styleOf({ isPooled, mark }: Greeting): Style {
+  #styleOf({ isPooled }: Greeting): Style {
     const { pooler = "auto" } = this.#options;
-    if (pooler === "transaction" || (pooler === "auto" && (isPooled || this.#address.behindPooler)))
-      return "transaction";
-    if (isPooled && mark !== null) {
+    if (pooler === "auto") return isPooled || this.#address.behindPooler ? "transaction" : "session";
+    return pooler;
+  }
+
+  /** CONNECTOR-4: a pooler in transaction mode gives the idle backend of the first session to the second one. */
+  async #checkSession(target: ConnectionTarget, first: Greeting): Promise<void> {
+    if (this.#hasSessions) return;
+    const second = new Connection(target);
+    const seen = await second.open().catch(() => null);
+    second.destroy();
+    if (seen?.backend === first.backend) {
       throw new OpenFailure(
         "POOLER_MODE",
-        "the pooler gave a backend to two sessions: it is in transaction mode, or does not reset sessions (server_reset_query)",
+        "the pooler gives one backend to two sessions: it is in transaction mode, so set ACKTOR_DATABASE_POOLER=transaction",
       );
     }
-    return "session";
+    this.#hasSessions = true;
   }
 }

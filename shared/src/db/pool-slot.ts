@@ -172,7 +172,11 @@ function toFailure(error: unknown, wasSent: boolean): { readonly ok: false; read
   const fromServer = severity !== undefined && /^[0-9A-Z]{5}$/.test(code);
   // 57P: the server is shutting down; 53: out of disk, memory or connections; 58: I/O error; 08: connection exceptions;
   // 25006: a standby. All of them pass, and the statement causes none of them.
-  const passing = !fromServer || /^(57P|53|58|08|25006)/.test(code) || severity === "FATAL" || severity === "PANIC";
+  const passing =
+    (!fromServer && code !== "POOLER_MODE") ||
+    /^(57P|53|58|08|25006)/.test(code) ||
+    severity === "FATAL" ||
+    severity === "PANIC";
   const constraint = (error as { constraint_name?: string }).constraint_name ?? null;
   // An error of the server that leaves the session alive has undone the statement.
   const maybeCommitted = wasSent && !(fromServer && severity === "ERROR");

@@ -40,14 +40,9 @@ export const TRANSACTION_SETTINGS: Readonly<Record<string, string>> = {
 
 const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** Left in each session: a pooler that shares a backend between sessions shows it to the next one. */
-export const SESSION_MARK = "acktor.session";
-
 /** One statement that sets all of them for the session. */
 export function settingStatement(settings: Readonly<Record<string, string>>): string {
-  const calls = Object.entries({ ...settings, [SESSION_MARK]: "on" }).map(
-    ([name, value]) => `set_config(${quote(name)}, ${quote(value)}, false)`,
-  );
+  const calls = Object.entries(settings).map(([name, value]) => `set_config(${quote(name)}, ${quote(value)}, false)`);
   return `select ${calls.join(", ")}`;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { FastifyReply } from "fastify";
 import type { DatabaseState } from "./database-state.ts";
+import { isTransient, remedyOf } from "./sqlstate.ts";
 
 /** Code → HTTP status and default fix. */
 export const ERROR_CODES = {
@@ -81,6 +82,18 @@ export function databaseDown({ says, remedy }: DatabaseState, code: string): Api
     fix: `${remedy} Then try again with the same Idempotency-Key.`,
     retryAfterSeconds: 2,
   };
+}
+
+/**
+ * A statement that PostgreSQL refused, with its meaning. Its own text may quote a row, which not every reader may read.
+ * @param code SQLSTATE
+ */
+export function databaseRefused(code: string): ApiFault {
+  const message = `PostgreSQL refused the statement (SQLSTATE ${code})`;
+  const fix = remedyOf(code);
+  if (!isTransient(code)) return { code: "internal", message, fix };
+  const again = `${fix} Then try again with the same Idempotency-Key.`;
+  return { code: "database_unavailable", message: `${message} for now`, fix: again, retryAfterSeconds: 1 };
 }
 
 export interface ErrorBody {

@@ -64,8 +64,11 @@ export const DATABASE_KINDS = Object.keys(WORDS) as readonly DatabaseKind[];
 /** 57P01 to 57P03 arrive with any of three texts; those of other languages count as a start. */
 const SHUTTING_DOWN = /shut(ting)? ?down|terminating connection/i;
 
+const OF_A_POOLER = /server_login_retry|query_wait_timeout|no more connections|cannot connect|pgbouncer/i;
+
 const KINDS: readonly (readonly [codes: RegExp, kind: DatabaseKind])[] = [
   [/^25006$/, "read_only"],
+  [/^NO_PRIMARY$/, "standby"],
   [/^53100$/, "full_disk"],
   [/^53300$/, "too_many_connections"],
   [/^53...$/, "out_of_resources"],
@@ -74,7 +77,10 @@ const KINDS: readonly (readonly [codes: RegExp, kind: DatabaseKind])[] = [
   [/^(28...|08P01|SASL_\w+)$/, "login"],
   [/^(3D000|57P04)$/, "missing_database"],
   [/^(3F000|42P01|42883|42704|42703)$/, "schema"],
-  [/^(08...|E(CONN\w*|HOST\w+|NET\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE)|CONNECTION_\w+|CONNECT_TIMEOUT)$/, "unreachable"],
+  [
+    /^(08...|E(CONN\w*|HOST\w+|NET\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|PIPE)|CONNECTION_\w+|CONNECT_TIMEOUT|NO_TLS)$/,
+    "unreachable",
+  ],
   [/^(DEADLINE|QUEUE_FULL|ABANDONED)$/, "slow"],
 ];
 
@@ -86,6 +92,8 @@ export function stateOfKind(kind: DatabaseKind): DatabaseState {
 
 /** DATABASE_STATE-1. @returns null for a failure of a single statement or row */
 export function stateOf({ code, message, constraint = "" }: StateFailure): DatabaseState | null {
+  // PgBouncer has one code for all that it says.
+  if (code === "08P01" && OF_A_POOLER.test(message)) return stateOfKind("unreachable");
   if (code === "57P03" && SHUTTING_DOWN.test(message)) return stateOfKind("stopping");
   // A row without a partition: all constraints of acktor have names.
   if (code === "23514" && constraint === null) return stateOfKind("schema");

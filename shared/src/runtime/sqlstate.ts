@@ -33,6 +33,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
     "Stored data is damaged. Check the disk and the memory, find the extent with pg_amcheck, and restore the damaged rows from a backup.",
   XX002: "An index is damaged. Rebuild it with REINDEX, and check the disk and the memory.",
   DEADLINE: "PostgreSQL did not answer in time. Look for locks and for load in pg_stat_activity.",
+  NO_PRIMARY:
+    "Every host of DATABASE_URL is a standby or read-only. Add the primary server to DATABASE_URL, or promote one of them.",
   POOLER_MODE: "The pooler in front of PostgreSQL is in transaction mode. Set ACKTOR_DATABASE_POOLER=transaction.",
   NO_TLS: "PostgreSQL offers no TLS. Switch it on there (ssl = on), or set sslmode=disable in DATABASE_URL.",
   QUEUE_FULL: "Too many statements wait for a connection. Look for slow statements in pg_stat_activity.",

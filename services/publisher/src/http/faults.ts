@@ -1,9 +1,8 @@
 /** From a database's failure, or a query's fault, to the fault that HTTP answers. */
 import type { DbFailure } from "@acktor/shared/db/pool";
-import { type ApiFault, databaseDown } from "@acktor/shared/runtime/api-error";
+import { type ApiFault, databaseDown, databaseRefused } from "@acktor/shared/runtime/api-error";
 import { stateOf } from "@acktor/shared/runtime/database-state";
 import { printable } from "@acktor/shared/runtime/logger";
-import { remedyOf } from "@acktor/shared/runtime/sqlstate";
 import type { z } from "zod";
 
 /** Characters of a foreign name that an answer repeats. */
@@ -18,8 +17,7 @@ export function databaseFault(failure: DbFailure): ApiFault {
   const { code } = failure;
   // A replay takes a new place in its lane.
   if (code === "55P03") return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
-  // The database's own text may quote a row, and not every reader may read every row.
-  return { code: "internal", message: `the outbox refused the statement (SQLSTATE ${code}). ${remedyOf(code)}` };
+  return databaseRefused(code);
 }
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: ApiFault };

@@ -1,6 +1,6 @@
 /** Requests of the intake, their answers, and the rows that they become. */
 import type { DbFailure } from "@acktor/shared/db/pool";
-import { type ApiFault, databaseDown } from "@acktor/shared/runtime/api-error";
+import { type ApiFault, databaseDown, databaseRefused } from "@acktor/shared/runtime/api-error";
 import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import type { OpenSpan } from "@acktor/shared/runtime/tracing";
 import type { LeasedMessage, MessageState, NewMessage } from "../outbox/outbox.ts";
@@ -154,9 +154,7 @@ export function insertFault(failure: DbFailure, database: Pick<DatabaseHealth, "
   if (failure.code === LANE_LOCKED) return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
   const state = database.explain(failure);
   if (state !== null) return databaseDown(state, failure.code);
-  if (failure.kind === "rejected") {
-    // Validation accepts nothing that the database refuses, so this is a fault of acktor, not of the caller.
-    return { code: "internal", message: `the outbox refused the message (SQLSTATE ${failure.code})` };
-  }
+  // Validation accepts nothing that the schema refuses: the cause lies in the database, not with the caller.
+  if (failure.kind === "rejected") return databaseRefused(failure.code);
   return { code: "database_unavailable", message: "PostgreSQL cannot be reached in time", retryAfterSeconds: 2 };
 }
