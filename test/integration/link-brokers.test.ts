@@ -178,7 +178,8 @@ test("a mosquitto stopped by SIGSTOP is dead after the silence, and found again 
   if (broker === null) return;
   const { publish, reaches } = await connectedLink(t, { url: broker.url, publishDeadlineMs: 500 });
   process.kill(broker.pid, "SIGSTOP");
-  assert.deepEqual(await publish(), { kind: "lost", why: "disconnected" });
+  const cause = { kind: "deadline", of: "silence", afterMs: 500 };
+  assert.deepEqual(await publish(), { kind: "lost", why: "disconnected", cause });
   await reaches("RECONNECTING");
   process.kill(broker.pid, "SIGCONT");
   await reaches("CONNECTED");

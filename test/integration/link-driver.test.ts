@@ -35,7 +35,7 @@ test("replays its store after a reconnect, one by one: here nothing is replayed,
   await first.received("publish", 2);
   broker.setScript(() => false);
   first.reset();
-  for (const outcome of await Promise.all(lost)) assert.deepEqual(outcome, { kind: "lost", why: "disconnected" });
+  for (const outcome of await Promise.all(lost)) assertDisconnected(outcome);
   const second = await broker.connection(1);
   await reaches("CONNECTED");
   assert.deepEqual(await publish({ payload: "3" }), { kind: "acked", reasonCode: 0 });
@@ -149,7 +149,7 @@ test("waits forever in end(): here stop ends, though the broker reads and closes
   const outcome = publish();
   await connection.received("publish");
   await link.stop();
-  assert.deepEqual(await outcome, { kind: "lost", why: "disconnected" });
+  assertDisconnected(await outcome);
   await connection.received("disconnect");
   await until(() => broker.open() === 0, 5_000, "the socket to be gone");
 });
@@ -172,7 +172,7 @@ test("sends any topic, and the broker disconnects: here only this message fails,
     return packet.cmd === "publish" && packet.topic.includes("#");
   });
   const { publish, reaches } = await connectedLink(t, { url: broker.url });
-  assert.deepEqual(await publish({ topic: "a/#" }), { kind: "lost", why: "disconnected" });
+  assertDisconnected(await publish({ topic: "a/#" }));
   await broker.connection(1);
   await reaches("CONNECTED");
   assert.deepEqual(await publish({ topic: "a" }), { kind: "acked", reasonCode: 0 });
@@ -253,3 +253,7 @@ test("sees a dead idle link after 90 s: here after one and a half of the keepali
   assert.equal((await broker.connection(broker.connections.length - 1)).connect?.keepalive, 5);
   await other.link.stop();
 });
+
+function assertDisconnected(outcome: PublishOutcome): void {
+  assert.ok(outcome.kind === "lost" && outcome.why === "disconnected");
+}

@@ -25,6 +25,7 @@ import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { Greeter } from "./control/greeter.ts";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
+import { LineBounds } from "./dispatch/ack-timeout.ts";
 import { DeliveryPolicy } from "./dispatch/delivery-policy.ts";
 import { Destinations } from "./dispatch/destinations.ts";
 import { type DispatcherWatch, DispatchRole } from "./dispatch/dispatch-role.ts";
@@ -48,8 +49,9 @@ import { AckWriter, type Settlements } from "./settle/ack-writer.ts";
 import { AckAuthenticator } from "./settle/authenticate-acks.ts";
 import { Settler } from "./settle/settler.ts";
 
-/** How long a stop waits for PUBACKs of what is in flight. */
+/** How long a stop waits for PUBACKs of what is in flight: a round trip of a slow line, within what a stop may take. */
 const LAST_PUBACKS_MS = 500;
+const MOST_LAST_PUBACKS_MS = 2_000;
 const LOOK_EVERY_MS = 10;
 
 export interface PublisherParts {
@@ -113,7 +115,7 @@ export class Publisher {
       ackPrefixes: new AckPrefixes(config.ACKTOR_ACK_PREFIX, config.ACKTOR_ACK_TOPIC_FOR ?? []),
       seal: new EnvelopeSeal(envelopeSigner(config), identity),
       publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
-      ackTimeout: { minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX },
+      ackTimeout: new LineBounds({ minMs: config.ACKTOR_ACK_TIMEOUT_MIN, maxMs: config.ACKTOR_ACK_TIMEOUT_MAX }, link),
     });
     const { dispatcher } = this;
     this.#ackWriter.heardBy(dispatcher.health);
@@ -164,7 +166,8 @@ export class Publisher {
 
   async #lastPubacks(): Promise<void> {
     const { link, clock } = this.#parts;
-    const until = clock.now() + LAST_PUBACKS_MS;
+    const patienceMs = Math.max(LAST_PUBACKS_MS, link.pace().expectedMs);
+    const until = clock.now() + Math.min(MOST_LAST_PUBACKS_MS, patienceMs);
     const never = new AbortController().signal;
     while (link.info().inFlight > 0 && clock.now() < until) await pause(LOOK_EVERY_MS, never);
   }

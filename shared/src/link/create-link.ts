@@ -12,7 +12,7 @@ import { MQTT } from "../mqtt/mqtt-transport.ts";
 import type { OnOutcome } from "../mqtt/outstanding.ts";
 import type { Transports } from "../mqtt/transport.ts";
 import { Lifecycle } from "../runtime/lifecycle.ts";
-import type { CommandResult, Link, LinkEvents, LinkInfo, OutgoingPublish, Subscription } from "./link.ts";
+import type { CommandResult, Link, LinkEvents, LinkInfo, LinkPace, OutgoingPublish, Subscription } from "./link.ts";
 import type { LinkContext, LinkFact, OperatorEvent, SessionInput } from "./link-context.ts";
 import { linkMachine } from "./link-machine.ts";
 import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
@@ -91,6 +91,10 @@ class MachineLink implements Link {
 
   capacity(): number {
     return this.#traffic.capacity();
+  }
+
+  pace(): LinkPace {
+    return this.#traffic.pace();
   }
 
   publish(message: OutgoingPublish, onOutcome: OnOutcome): void {

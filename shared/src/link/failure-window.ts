@@ -19,8 +19,6 @@ export interface WindowPolicy {
   readonly failureRatio: number;
   /** Share of slow calls that opens it. */
   readonly slowRatio: number;
-  /** Milliseconds from which a call is slow. */
-  readonly slowMs: number;
 }
 
 export class FailureWindow {
@@ -40,13 +38,12 @@ export class FailureWindow {
   /**
    * Counts one call.
    * @param at monotonic milliseconds
-   * @param elapsedMs how long the call took
    */
-  record(at: number, failed: boolean, elapsedMs: number): void {
+  record(at: number, failed: boolean, slow: boolean): void {
     this.#advance(at);
     this.#calls.add(this.#newest);
     if (failed) this.#failed.add(this.#newest);
-    if (elapsedMs > this.#policy.slowMs) this.#slow.add(this.#newest);
+    if (slow) this.#slow.add(this.#newest);
   }
 
   /** True when the calls up to `at` (monotonic milliseconds) should open the breaker. */

@@ -27,9 +27,9 @@ export interface LinkOptions {
   readonly version?: VersionPolicy;
   /** Seconds. Default 5; a dead connection is found after 1.5 × this time. */
   readonly keepaliveSeconds?: number;
-  /** Milliseconds from opening the socket to the last SUBACK. Default 5,000. */
+  /** Milliseconds to the open socket, from there to CONNACK, and to each SUBACK. A floor, as the next two. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** Milliseconds from a PUBLISH to its PUBACK (PUBCOMP at QoS 2). Default 2,000. */
+  /** Milliseconds from a PUBLISH to its PUBACK (PUBCOMP at QoS 2): a floor, longer where the round trip is. Default 2,000. */
   readonly publishDeadlineMs?: number;
   /** Milliseconds without a byte from the broker, while a PUBLISH waits, that end the connection. Default: as above. */
   readonly silenceMs?: number;
@@ -55,6 +55,11 @@ export interface LinkOptions {
   readonly random?: Random;
 }
 
+/** The open socket, and CONNACK with its doubled patience. */
+const CONNECT_STEPS = 5;
+/** The longest that the learned deadlines of CONNACK and SUBACK may be. */
+const SLOWEST_STEPS_MS = 60_000;
+
 export interface LinkObserver {
   /** A listener or an `onOutcome` threw. */
   listenerFailed?(error: unknown, event: string): void;
@@ -68,6 +73,7 @@ export interface ResolvedLinkOptions {
   readonly password: string | null;
   readonly clientId: string;
   readonly keepaliveSeconds: number;
+  readonly connectTimeoutMs: number;
   readonly publishDeadlineMs: number;
   readonly silenceMs: number;
   readonly sendQuota: number;
@@ -84,12 +90,14 @@ export interface ResolvedLinkOptions {
 export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
   const address = parseBrokerUrl(options.url);
   const random = options.random ?? SYSTEM_RANDOM;
+  const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_POLICY.connectTimeoutMs;
   return {
     address,
     username: options.username ?? address.username,
     password: options.password ?? address.password,
     clientId: options.clientId ?? newClientId(options.name ?? "acktor", options.instance, random),
     keepaliveSeconds: options.keepaliveSeconds ?? 5,
+    connectTimeoutMs,
     publishDeadlineMs: options.publishDeadlineMs ?? 2_000,
     silenceMs: options.silenceMs ?? options.publishDeadlineMs ?? 2_000,
     sendQuota: options.sendQuota ?? 2_000,
@@ -100,7 +108,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
       version: options.version ?? DEFAULT_POLICY.version,
       backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
       breaker: { ...DEFAULT_BREAKER, ...options.breaker },
-      connectTimeoutMs: options.connectTimeoutMs ?? DEFAULT_POLICY.connectTimeoutMs,
+      connectTimeoutMs: connectTimeoutMs * CONNECT_STEPS + SLOWEST_STEPS_MS,
       heldMs: options.heldMs ?? DEFAULT_POLICY.heldMs,
       errorWaitMs: options.errorWaitMs ?? DEFAULT_POLICY.errorWaitMs,
     },

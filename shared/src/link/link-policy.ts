@@ -5,6 +5,8 @@ import type { WindowPolicy } from "./failure-window.ts";
 export type VersionPolicy = "auto" | "5" | "3.1.1";
 
 export interface BreakerPolicy extends WindowPolicy {
+  /** Milliseconds from which a call is slow; longer on a line whose deadline is longer. */
+  readonly slowMs: number;
   /** Failed connects in a row that open the breaker. */
   readonly connectFailures: number;
   /** Milliseconds: an opening lasts U(0.5, 1) × min(openCapMs, openBaseMs × 2^m), m = openings since it was closed. */
@@ -21,7 +23,7 @@ export interface LinkPolicy {
   readonly version: VersionPolicy;
   readonly backoff: BackoffPolicy;
   readonly breaker: BreakerPolicy;
-  /** Milliseconds from opening the socket to the last SUBACK. */
+  /** Milliseconds from opening the socket to the last SUBACK: the last resort, behind the transport's own deadlines. */
   readonly connectTimeoutMs: number;
   /** Milliseconds after which a connection counts as held: the backoff starts from 0 again. */
   readonly heldMs: number;

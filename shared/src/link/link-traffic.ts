@@ -4,8 +4,9 @@
  */
 import type { IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscription } from "../mqtt/messages.ts";
 import type { OnOutcome, OutstandingPublish } from "../mqtt/outstanding.ts";
+import { RoundTrip } from "../mqtt/round-trip.ts";
 import type { Transport, Transports, UnsentReason } from "../mqtt/transport.ts";
-import type { BreakerState, LinkEvents } from "./link.ts";
+import type { BreakerState, LinkEvents, LinkPace } from "./link.ts";
 import type { SessionEvent, SessionInput } from "./link-context.ts";
 import type { ResolvedLinkOptions } from "./link-options.ts";
 import { SessionReporter } from "./link-session.ts";
@@ -27,6 +28,7 @@ export class LinkTraffic {
   readonly #parts: TrafficParts;
   readonly #gate: PublishGate;
   readonly #wanted: WantedFilters;
+  readonly #roundTrip = new RoundTrip();
   readonly #closing = new Set<Promise<void>>();
   #transport: Transport | null = null;
   /** We are ending the session: publishes that are lost with it do not count against the broker. */
@@ -37,7 +39,17 @@ export class LinkTraffic {
   constructor(parts: TrafficParts) {
     this.#parts = parts;
     this.#wanted = new WantedFilters(parts.options.clock);
-    this.#gate = new PublishGate(parts.options.policy.breaker, parts.signals);
+    this.#gate = new PublishGate(parts.options.policy.breaker, parts.signals, this);
+  }
+
+  /** Milliseconds from which an answer is late now. */
+  get deadlineMs(): number {
+    return this.#roundTrip.deadlineMs(this.#parts.options.publishDeadlineMs);
+  }
+
+  pace(): LinkPace {
+    const { smoothedMs: roundTripMs, expectedMs } = this.#roundTrip;
+    return { roundTripMs, expectedMs, deadlineMs: this.deadlineMs };
   }
 
   get inFlight(): number {
@@ -72,7 +84,7 @@ export class LinkTraffic {
   /** Opens the session that the machine asks for. @returns what closes it */
   openSession({ protocolVersion, will: form }: SessionInput, report: (event: SessionEvent) => void): () => void {
     const { options, transports, stats } = this.#parts;
-    const { policy, will, ...rest } = options;
+    const { will, ...rest } = options;
     stats.connectionAttempts++;
     this.#isLeaving = false;
     for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
@@ -80,9 +92,9 @@ export class LinkTraffic {
       {
         ...rest,
         protocolVersion,
-        connectTimeoutMs: policy.connectTimeoutMs,
         will: willAs(form, typeof will === "function" ? will() : will),
         wanted: this.#wanted.active,
+        roundTrip: this.#roundTrip,
       },
       new SessionReporter(this, protocolVersion, report),
     );

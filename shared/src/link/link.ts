@@ -81,6 +81,15 @@ export interface LinkInfo {
   readonly refused: readonly Refusal[];
 }
 
+/** What the link has learned of its line, milliseconds; 0 where nothing was answered yet. */
+export interface LinkPace {
+  readonly roundTripMs: number;
+  /** Nearly every answer comes within this. */
+  readonly expectedMs: number;
+  /** A PUBLISH without PUBACK for this long is lost. */
+  readonly deadlineMs: number;
+}
+
 export type CommandResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
 export interface Link {
@@ -101,6 +110,8 @@ export interface Link {
   unsubscribe(filter: string): void;
   on<K extends keyof LinkEvents>(event: K, listener: (fact: LinkEvents[K]) => void): () => void;
   info(): LinkInfo;
+  /** Cheap, for each message. */
+  pace(): LinkPace;
   /** Stops the link: no client, timer or socket is left. May be called early; a second call has no effect. */
   stop(): Promise<void>;
 }

@@ -7,6 +7,8 @@
  *  GATE-2. An outcome counts in the state in which its publish was sent, or not at all.
  *  GATE-3. An outcome that concerns one message (a refusal, QoS 0, a disconnect that an operator asked for) does not count
  *          in CLOSED. In HALF_OPEN a refusal is proof enough: the broker answers.
+ *  GATE-4. A PUBLISH without answer does not count where a later one was answered: the broker leaves out some (a quota).
+ *  GATE-5. Slow is what is slower than this line's deadline, not a fixed time: a slow line is no broken broker.
  */
 import { isBrokerTrouble } from "./classify-failure.ts";
 import { FailureWindow } from "./failure-window.ts";
@@ -22,18 +24,25 @@ export interface GateSignals {
   relapsed(by: "connect" | "publish"): void;
 }
 
+/** What is late on this line. */
+export interface LineDeadline {
+  readonly deadlineMs: number;
+}
+
 type Verdict = "good" | "bad" | "neutral";
 
 export class PublishGate {
   readonly #policy: BreakerPolicy;
   readonly #signals: GateSignals;
   readonly #window: FailureWindow;
+  readonly #line: LineDeadline;
   #state: BreakerState = "CLOSED";
   #epoch = 0;
   #probesLeft = 0;
   #proofs = 0;
 
-  constructor(policy: BreakerPolicy, signals: GateSignals) {
+  constructor(policy: BreakerPolicy, signals: GateSignals, line: LineDeadline) {
+    this.#line = line;
     this.#policy = policy;
     this.#signals = signals;
     this.#window = new FailureWindow(policy);
@@ -79,13 +88,18 @@ export class PublishGate {
   #count(verdict: Verdict, outcome: PublishOutcome, at: number, elapsedMs: number): void {
     // GATE-3: if refusals were good, a flood of them would hide that everything else is lost.
     if (outcome.kind === "refused" && verdict === "good") return;
-    this.#window.record(at, verdict === "bad", elapsedMs);
+    this.#window.record(at, verdict === "bad", this.#isSlow(elapsedMs));
     if (this.#window.shouldOpen(at)) this.#signals.tripped(culprit(outcome));
+  }
+
+  /** GATE-5 */
+  #isSlow(elapsedMs: number): boolean {
+    return elapsedMs > Math.max(this.#policy.slowMs, this.#line.deadlineMs);
   }
 
   #judgeProbe(verdict: Verdict, outcome: PublishOutcome, elapsedMs: number): void {
     if (verdict === "neutral") this.#probesLeft++;
-    else if (verdict === "bad" || elapsedMs > this.#policy.slowMs) this.#signals.relapsed(culprit(outcome));
+    else if (verdict === "bad" || this.#isSlow(elapsedMs)) this.#signals.relapsed(culprit(outcome));
     else if (++this.#proofs === this.#policy.probes) this.#signals.proved();
   }
 }
@@ -98,7 +112,8 @@ function judge(outcome: PublishOutcome, qos: 0 | 1 | 2, expected: boolean): Verd
     case "refused":
       return isBrokerTrouble(outcome.reasonCode) ? "bad" : "good";
     case "lost":
-      return expected ? "neutral" : "bad";
+      // GATE-4
+      return expected || (outcome.why === "deadline" && outcome.overtaken === true) ? "neutral" : "bad";
     case "unsent":
       return "neutral";
   }

@@ -5,6 +5,9 @@ import type { TransportOptions } from "./transport.ts";
 /** Limits the memory of one incoming packet; CONNECT announces it on MQTT 5. */
 export const MAX_INCOMING_BYTES = 16 * 1_024 * 1_024;
 
+/** Longer than any deadline of the transport. */
+const LAST_RESORT_MS = 300_000;
+
 /** The driver's keepalive resets a timer on every packet; ours is part of the sweep. */
 const NO_TIMERS = { set: () => 0, clear: () => undefined };
 
@@ -14,7 +17,7 @@ function ignore(): void {}
 
 /** @param ids shared with our own publishes */
 export function driverOptions(options: TransportOptions, ids: PacketIds) {
-  const { address, protocolVersion, connectTimeoutMs, will, tls } = options;
+  const { address, protocolVersion, will, tls } = options;
   const isWebSocket = address.protocol === "ws" || address.protocol === "wss";
   const properties = { sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES };
   return {
@@ -35,7 +38,8 @@ export function driverOptions(options: TransportOptions, ids: PacketIds) {
     keepalive: options.keepaliveSeconds,
     reschedulePings: false,
     timerVariant: NO_TIMERS,
-    connectTimeout: connectTimeoutMs,
+    // The transport's own deadlines are learned.
+    connectTimeout: LAST_RESORT_MS,
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,

@@ -21,12 +21,15 @@ import type { TransportOptions } from "./transport.ts";
 const DISCONNECT = Buffer.from([0xe0, 0x00]);
 
 export interface DriverListener {
+  /** The socket is open: CONNECT is on its way. */
+  socketOpened(): void;
   /** Bytes from the socket, before the driver sees them. */
   bytesReceived(chunk: Buffer): void;
   /** A CONNACK that accepts the connection. */
   connackReceived(properties: ConnackProperties | undefined): void;
   /** The request that was given to `subscribe`, and the code of each of its filters. */
   subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void;
+  pingrespReceived(): void;
   pubrecReceived(packetId: number, reasonCode: number): void;
   pubcompReceived(packetId: number, reasonCode: number): void;
   /** A message of QoS 2. */
@@ -125,12 +128,12 @@ export class Driver {
   #listen(): void {
     const client = this.#client;
     const { stream } = client;
-    const { connectTimeoutMs } = this.#options;
+    stream.on("connect", () => this.#listener.socketOpened());
     stream.on("drain", () => this.#listener.drained());
     client.on("packetreceive", (packet) => this.#packetReceived(packet));
     client.on("connect", (packet: IConnackPacket) => this.#listener.connackReceived(packet.properties));
     // DRIVER-2: neither listener is ever removed.
-    client.on("error", (error) => this.#listener.failed(fromError(error, connectTimeoutMs)));
+    client.on("error", (error) => this.#listener.failed(fromError(error)));
     stream.on("error", (error: Error) => this.#listener.failed(fromStreamError(error)));
     client.once("close", () => this.#listener.socketClosed());
     client.handleMessage = (packet, done) => {
@@ -143,6 +146,9 @@ export class Driver {
   #packetReceived(packet: Packet): void {
     const { messageId = 0 } = packet;
     switch (packet.cmd) {
+      case "pingresp":
+        this.#listener.pingrespReceived();
+        return;
       case "pubcomp":
         this.#listener.pubcompReceived(messageId, packet.reasonCode ?? 0);
         return;
@@ -172,10 +178,9 @@ function toIncoming(packet: IPublishPacket): IncomingMessage {
   };
 }
 
-function fromError(error: Error & { code?: unknown }, connectTimeoutMs: number): FailureInput {
+function fromError(error: Error & { code?: unknown }): FailureInput {
   const { code, message } = error;
   if (typeof code === "string") return { kind: "error", code, message: message || code };
-  if (message === "connack timeout") return { kind: "deadline", of: "connect", afterMs: connectTimeoutMs };
   return { kind: "malformed", message };
 }
 

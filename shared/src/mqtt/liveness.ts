@@ -3,18 +3,25 @@
  * milliseconds. The driver's keepalive alone would take 90 s by its defaults, and resets a timer on every packet.
  *
  * Invariants:
- *  LIVENESS-1. Dead is: no byte for `silenceMs` while a PUBLISH waits, none for 1.5 × keepalive at all, a missing SUBACK, or
- *              so many missing PUBACKs that the connection would come to a stop.
+ *  LIVENESS-1. Dead is: no byte for `silenceMs` while a PUBLISH waits, none for 1.5 × keepalive at all (longer on a slow
+ *              line), a missing SUBACK, no PUBACK for two deadlines though pings are answered, or so many missing PUBACKs
+ *              that the connection would come to a stop.
  *  LIVENESS-2. A ping is due early enough for its answer to arrive in time, and often enough for the broker's own limit of
- *              1.5 × keepalive.
+ *              1.5 × keepalive, also when the line becomes slower by a keepalive between two pings.
+ *  LIVENESS-3. Silence is a dead line, not a broker that leaves a PUBLISH unanswered: a ping asks before `silenceMs` is over.
  */
 import type { FailureInput } from "./failure-input.ts";
 
+/** Milliseconds; read anew each time, because they are learned. */
 export interface LivenessPolicy {
   readonly silenceMs: number;
   readonly publishDeadlineMs: number;
   readonly subackMs: number;
+  readonly pingMs: number;
 }
+
+/** Fewer missing PUBACKs may be the messages' own fault. */
+const STALLED_PUBLISHES = 3;
 
 /** What the broker owes. */
 export interface Owed {
@@ -24,6 +31,8 @@ export interface Owed {
   readonly oldestSentAt: number | null;
   /** PUBLISHes whose deadline has passed: their packet ids stay in use. */
   readonly overdueAnswers: number;
+  /** When the first of the overdue ones was sent since the last PUBACK, or null. */
+  readonly stalledSince: number | null;
   /** Most PUBLISHes that may wait. */
   readonly quota: number;
   /** When the oldest SUBSCRIBE without SUBACK was sent, or null. */
@@ -68,26 +77,40 @@ export class Liveness {
 
   /** Why the connection is dead, or null. Silence comes before single deadlines, which it explains. LIVENESS-1 */
   verdict(now: number, owed: Owed): FailureInput | null {
-    const { silenceMs, publishDeadlineMs, subackMs } = this.#policy;
+    const { silenceMs, publishDeadlineMs, subackMs, pingMs } = this.#policy;
     if (owed.subscribedAt !== null && now - owed.subscribedAt >= subackMs) {
       return { kind: "deadline", of: "suback", afterMs: subackMs };
     }
-    const silentSince = Math.max(this.#receivedAt, owed.oldestSentAt ?? this.#receivedAt);
-    if (owed.answers > 0 && now - silentSince >= silenceMs) {
+    if (owed.answers > 0 && now - this.#silentSince(owed) >= silenceMs) {
       return { kind: "deadline", of: "silence", afterMs: silenceMs };
     }
     // Before the connection is ready there is no quota, and no answer is due.
-    if (owed.overdueAnswers > 0 && owed.overdueAnswers >= Math.ceil(owed.quota / 2)) {
+    const { overdueAnswers, stalledSince } = owed;
+    const most = Math.ceil(owed.quota / 2);
+    const isStalled = stalledSince !== null && now - stalledSince >= 2 * publishDeadlineMs;
+    if (overdueAnswers > 0 && (overdueAnswers >= most || (isStalled && overdueAnswers >= STALLED_PUBLISHES))) {
       return { kind: "deadline", of: "puback", afterMs: publishDeadlineMs };
     }
-    const deadAfterMs = this.#keepaliveMs * 1.5;
+    const deadAfterMs = this.#keepaliveMs + Math.max(this.#keepaliveMs / 2, pingMs);
     if (now - this.#receivedAt >= deadAfterMs) return { kind: "deadline", of: "keepalive", afterMs: deadAfterMs };
     return null;
   }
 
-  /** LIVENESS-2 */
-  wantsPing(now: number): boolean {
-    const quietMs = now - Math.min(this.#receivedAt, this.#writtenAt);
-    return quietMs >= this.#keepaliveMs && now - this.#pingedAt >= this.#keepaliveMs;
+  wantsPing(now: number, owed: Owed): boolean {
+    const silentSince = this.#silentSince(owed);
+    // LIVENESS-3
+    const asks = owed.answers > 0 && this.#pingedAt <= silentSince && now - silentSince >= this.#policy.silenceMs / 2;
+    // LIVENESS-2
+    const quietSince = Math.max(this.#pingedAt, Math.min(this.#receivedAt, this.#writtenAt));
+    return asks || now - quietSince >= this.#keepaliveMs / 2;
+  }
+
+  /** Milliseconds since the ping that is being answered. */
+  sincePing(now: number): number {
+    return now - this.#pingedAt;
+  }
+
+  #silentSince(owed: Owed): number {
+    return Math.max(this.#receivedAt, owed.oldestSentAt ?? this.#receivedAt);
   }
 }

@@ -1,4 +1,5 @@
 /** What crosses a connection, in MQTT's terms: messages, subscriptions, limits, and the outcome of a publish. */
+import type { FailureInput } from "./failure-input.ts";
 
 /** One PUBLISH. `expirySeconds`, `responseTopic` and what follows are sent on MQTT 5 only. */
 export interface OutgoingPublish {
@@ -23,7 +24,9 @@ export interface OutgoingPublish {
 export type PublishOutcome =
   | { readonly kind: "acked"; readonly reasonCode: number }
   | { readonly kind: "refused"; readonly reasonCode: number }
-  | { readonly kind: "lost"; readonly why: "disconnected" | "deadline" }
+  /** `cause`: how the connection ended; none where we closed it. `overtaken`: a later PUBLISH was answered. */
+  | { readonly kind: "lost"; readonly why: "disconnected"; readonly cause?: FailureInput }
+  | { readonly kind: "lost"; readonly why: "deadline"; readonly overtaken?: boolean }
   | {
       readonly kind: "unsent";
       readonly why:

@@ -32,12 +32,14 @@ import { Liveness } from "./liveness.ts";
 import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "./messages.ts";
 import type { OnOutcome, OutstandingPublish } from "./outstanding.ts";
 import { type PipeOwner, PublishPipe } from "./publish-pipe.ts";
+import { Deadlines } from "./round-trip.ts";
 import { Subscriber, type SubscriberOwner } from "./subscriber.ts";
 import type { Transport, TransportListener, TransportOptions, Transports, UnsentReason } from "./transport.ts";
 
 const SWEEP_MS = 100;
-/** The broker has this long to close after DISCONNECT. */
+/** The broker has this long to close after DISCONNECT, and longer on a slow line. */
 const GOODBYE_MS = 500;
+const LONGEST_GOODBYE_MS = 3_000;
 /** PUBACKs wait this long for more of them: a write costs more than everything else about one. */
 const PUBACK_LINGER_MS = 1;
 
@@ -58,6 +60,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   readonly #driver: Driver;
   readonly #pipe: PublishPipe;
   readonly #splitter: FrameSplitter;
+  readonly #deadlines: Deadlines;
   readonly #liveness: Liveness;
   readonly #sweep: NodeJS.Timeout;
   readonly #subscriber: Subscriber;
@@ -65,6 +68,9 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   #linger: NodeJS.Timeout | null = null;
   #look: NodeJS.Immediate | null = null;
   #goodbye: NodeJS.Timeout | null = null;
+  #openingAt: number;
+  /** When the socket was open: CONNACK is due. A WebSocket does not report it. */
+  #openedAt: number | null = null;
   /** Null until CONNACK. */
   #limits: BrokerLimits | null = null;
   #isReady = false;
@@ -73,10 +79,12 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   constructor(options: TransportOptions, listener: TransportListener) {
     this.#options = options;
     this.#listener = listener;
-    const { silenceMs, publishDeadlineMs, connectTimeoutMs: subackMs, clock } = options;
-    const keepaliveMs = options.keepaliveSeconds * 1_000;
-    this.#liveness = new Liveness({ silenceMs, publishDeadlineMs, subackMs }, keepaliveMs, clock.now());
-    this.#pipe = new PublishPipe(options, this);
+    const { roundTrip, clock, address } = options;
+    this.#deadlines = new Deadlines(options, roundTrip);
+    this.#openingAt = clock.now();
+    if (address.protocol === "ws" || address.protocol === "wss") this.#openedAt = this.#openingAt;
+    this.#liveness = new Liveness(this.#deadlines, options.keepaliveSeconds * 1_000, this.#openingAt);
+    this.#pipe = new PublishPipe({ ...options, deadlines: this.#deadlines }, this);
     this.#subscriber = new Subscriber(options, this);
     this.#splitter = new FrameSplitter(MAX_INCOMING_BYTES, this);
     this.#driver = new Driver(options, this.#pipe.ids, this);
@@ -118,16 +126,21 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
 
   close(): Promise<void> {
     if (!this.#isOver) {
-      this.#settleAll();
+      this.#settleAll(null);
       if (this.#driver.isConnected) {
         this.#driver.sayGoodbye();
-        this.#goodbye = setTimeout(() => this.#driver.destroy(), GOODBYE_MS);
+        const patienceMs = Math.max(GOODBYE_MS, 2 * this.#options.roundTrip.smoothedMs);
+        this.#goodbye = setTimeout(() => this.#driver.destroy(), Math.min(LONGEST_GOODBYE_MS, patienceMs));
       } else this.#driver.destroy();
     }
     return this.closed;
   }
 
   // DriverListener
+
+  socketOpened(): void {
+    this.#openedAt = this.#options.clock.now();
+  }
 
   bytesReceived(chunk: Buffer): void {
     this.#liveness.received(this.#options.clock.now());
@@ -136,7 +149,8 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
 
   connackReceived(properties: ConnackProperties | undefined): void {
     if (this.#isOver) return;
-    const { protocolVersion, sharedSubscriptionsOn311, wanted } = this.#options;
+    const { protocolVersion, sharedSubscriptionsOn311, wanted, roundTrip, clock } = this.#options;
+    roundTrip.connected(clock.now() - (this.#openedAt ?? this.#openingAt));
     this.#limits = brokerLimits(protocolVersion, properties, sharedSubscriptionsOn311);
     const serverKeepAlive = properties?.serverKeepAlive ?? 0;
     if (serverKeepAlive > 0) this.#liveness.setKeepalive(serverKeepAlive * 1_000);
@@ -146,8 +160,15 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
 
   subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void {
     if (this.#isOver) return;
+    const askedAt = this.#subscriber.askedAt(request);
+    if (askedAt !== null) this.#options.roundTrip.sample(this.#options.clock.now() - askedAt);
     this.#subscriber.answered(request, codes);
     this.#checkReady();
+  }
+
+  pingrespReceived(): void {
+    const { clock, roundTrip } = this.#options;
+    roundTrip.sample(this.#liveness.sincePing(clock.now()));
   }
 
   pubrecReceived(packetId: number, reasonCode: number): void {
@@ -169,7 +190,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   /** Ends the connection. */
   failed(input: FailureInput): void {
     if (this.#isOver) return;
-    this.#settleAll();
+    this.#settleAll(input);
     this.#driver.destroy();
     this.#listener.ended(input, this.#subscriber.optionalAsked);
   }
@@ -263,31 +284,47 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
   #scheduleLook(): void {
     this.#look ??= setImmediate(() => {
       this.#look = null;
-      if (!this.#isOver && this.#limits !== null) this.#checkDeadlines(this.#options.clock.now());
+      if (this.#isOver) return;
+      if (this.#limits === null) this.#checkConnect(this.#options.clock.now());
+      else this.#checkDeadlines(this.#options.clock.now());
     });
+  }
+
+  /** A socket that does not open tells nothing about the line; one that is open and waits for CONNACK may be slow. */
+  #checkConnect(now: number): void {
+    const { connectTimeoutMs, roundTrip } = this.#options;
+    const afterMs = this.#openedAt === null ? connectTimeoutMs : this.#deadlines.handshakeMs;
+    if (now - (this.#openedAt ?? this.#openingAt) < afterMs) return;
+    if (this.#openedAt !== null) roundTrip.connectTimedOut();
+    this.failed({ kind: "deadline", of: "connect", afterMs });
   }
 
   #checkDeadlines(now: number): void {
     const { neededSince: subscribedAt } = this.#subscriber;
-    const dead = this.#liveness.verdict(now, { ...this.#pipe.owed(), subscribedAt });
+    const owed = { ...this.#pipe.owed(), subscribedAt };
+    const dead = this.#liveness.verdict(now, owed);
     if (dead !== null) {
+      this.#options.roundTrip.backOff();
       this.failed(dead);
       return;
     }
     this.#pipe.expire(now);
-    this.#subscriber.expire(now, this.#options.connectTimeoutMs);
-    if (this.#isOver || !this.#liveness.wantsPing(now)) return;
+    this.#subscriber.expire(now, this.#deadlines.subackMs);
+    if (this.#isOver || !this.#liveness.wantsPing(now, owed)) return;
     this.#liveness.pinged(now);
     this.#driver.ping();
   }
 
-  /** From here on no publish is accepted and nothing more is reported. TRANSPORT-1, TRANSPORT-2 */
-  #settleAll(): void {
+  /**
+   * From here on no publish is accepted and nothing more is reported. TRANSPORT-1, TRANSPORT-2
+   * @param cause null where we close the connection
+   */
+  #settleAll(cause: FailureInput | null): void {
     this.#isOver = true;
     this.#isReady = false;
     this.#splitter.close();
     if (this.#driver.isConnected) this.#pipe.flush();
-    this.#pipe.close();
+    this.#pipe.close(cause);
     // TRANSPORT-4
     clearInterval(this.#sweep);
     if (this.#linger !== null) clearTimeout(this.#linger);

@@ -24,7 +24,8 @@ export interface OutstandingPublish {
 
 export class Outstanding {
   readonly #open = new Map<number, OutstandingPublish>();
-  readonly #expired = new Set<number>();
+  /** Packet id → when it was sent. */
+  readonly #expired = new Map<number, number>();
 
   /** Packet ids that wait for an answer, expired ones included. */
   get size(): number {
@@ -54,6 +55,11 @@ export class Outstanding {
     return this.#open.delete(packetId) || this.#expired.delete(packetId); // OUTSTANDING-1
   }
 
+  /** When the PUBLISH of this id was sent (monotonic milliseconds); also where its deadline has passed. */
+  sentAt(packetId: number): number | undefined {
+    return this.#open.get(packetId)?.sentAt ?? this.#expired.get(packetId);
+  }
+
   /** When the oldest open entry was sent (monotonic milliseconds), or null. */
   oldestSentAt(): number | null {
     for (const entry of this.#open.values()) return entry.sentAt;
@@ -67,9 +73,9 @@ export class Outstanding {
       if (entry.sentAt > sentAt) break;
       expired.push(entry);
     }
-    for (const { packetId } of expired) {
+    for (const { packetId, sentAt: at } of expired) {
       this.#open.delete(packetId);
-      this.#expired.add(packetId); // OUTSTANDING-2
+      this.#expired.set(packetId, at); // OUTSTANDING-2
     }
     return expired;
   }

@@ -9,23 +9,27 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import { sizeOfPublish } from "./encode-publish.ts";
+import type { FailureInput } from "./failure-input.ts";
+import type { Owed } from "./liveness.ts";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome } from "./messages.ts";
 import { type OnOutcome, Outstanding, type OutstandingPublish } from "./outstanding.ts";
 import { PacketIds } from "./packet-ids.ts";
 import { type PacketSink, PacketWriter } from "./packet-writer.ts";
+import type { RoundTrip } from "./round-trip.ts";
 import type { UnsentReason } from "./transport.ts";
 
 const HIGH_WATER_BYTES = 4 * 1_024 * 1_024;
 
 const ACKED: PublishOutcome = { kind: "acked", reasonCode: 0 };
 const NOT_SUBSCRIBED: PublishOutcome = { kind: "acked", reasonCode: 0x10 };
-const LOST_CONNECTION: PublishOutcome = { kind: "lost", why: "disconnected" };
 const LOST_DEADLINE: PublishOutcome = { kind: "lost", why: "deadline" };
+const OVERTAKEN: PublishOutcome = { kind: "lost", why: "deadline", overtaken: true };
 
 export interface PipeOptions {
   readonly protocolVersion: 4 | 5;
   readonly sendQuota: number;
-  readonly publishDeadlineMs: number;
+  readonly deadlines: { readonly publishDeadlineMs: number };
+  readonly roundTrip: Pick<RoundTrip, "published">;
   readonly clock: Clock;
 }
 
@@ -46,6 +50,10 @@ export class PublishPipe {
   /** QoS 0, collected and not yet written to the socket. */
   #unwritten: OutstandingPublish[] = [];
   #limits: BrokerLimits | null = null;
+  /** When the latest PUBLISH that was answered was sent. */
+  #answeredSentAt = Number.NEGATIVE_INFINITY;
+  /** When the first PUBLISH of those that no answer has followed was sent; null while answers come. */
+  #stalledSince: number | null = null;
 
   constructor(options: PipeOptions, owner: PipeOwner) {
     this.#options = options;
@@ -59,12 +67,13 @@ export class PublishPipe {
   }
 
   /** Answers that the broker owes; times in monotonic milliseconds. */
-  owed(): { answers: number; oldestSentAt: number | null; overdueAnswers: number; quota: number } {
+  owed(): Omit<Owed, "subscribedAt"> {
     const { size, unanswered } = this.#outstanding;
     return {
       answers: size,
       oldestSentAt: this.#outstanding.oldestSentAt(),
       overdueAnswers: unanswered,
+      stalledSince: this.#stalledSince,
       quota: this.#quota(),
     };
   }
@@ -113,6 +122,7 @@ export class PublishPipe {
   answered(packetId: number, qos: 1 | 2, reasonCode: number): void {
     const entry = this.#outstanding.get(packetId);
     if (entry !== undefined && entry.qos !== qos) return;
+    this.#learn(this.#outstanding.sentAt(packetId));
     if (!this.#outstanding.settle(packetId)) return; // PIPE-1
     this.ids.deallocate(packetId);
     this.#owner.flushThisTurn();
@@ -139,17 +149,30 @@ export class PublishPipe {
 
   /** Settles publishes whose deadline has passed. PIPE-1 */
   expire(now: number): void {
-    for (const entry of this.#outstanding.expire(now - this.#options.publishDeadlineMs)) {
-      this.#owner.settled(entry, LOST_DEADLINE, now);
+    for (const entry of this.#outstanding.expire(now - this.#options.deadlines.publishDeadlineMs)) {
+      const isOvertaken = entry.sentAt < this.#answeredSentAt;
+      if (!isOvertaken) this.#stalledSince ??= entry.sentAt;
+      this.#owner.settled(entry, isOvertaken ? OVERTAKEN : LOST_DEADLINE, now);
     }
   }
 
-  /** The connection ended: no publish is accepted any more, and waiting ones are lost. PIPE-1 */
-  close(): void {
+  #learn(sentAt: number | undefined): void {
+    if (sentAt === undefined) return;
+    this.#stalledSince = null;
+    this.#answeredSentAt = Math.max(this.#answeredSentAt, sentAt);
+    this.#options.roundTrip.published(this.#options.clock.now() - sentAt);
+  }
+
+  /**
+   * The connection ended: no publish is accepted any more, and waiting ones are lost. PIPE-1
+   * @param cause null where we closed it
+   */
+  close(cause: FailureInput | null): void {
     this.#limits = null;
+    const lost: PublishOutcome = { kind: "lost", why: "disconnected", ...(cause === null ? {} : { cause }) };
     const at = this.#options.clock.now();
     const open = [...this.#unwritten.splice(0), ...this.#outstanding.clear()];
-    for (const entry of open) this.#owner.settled(entry, LOST_CONNECTION, at);
+    for (const entry of open) this.#owner.settled(entry, lost, at);
   }
 
   #quota(): number {

@@ -64,6 +64,11 @@ export class Subscriber {
     );
   }
 
+  /** When this SUBSCRIBE was sent, while its SUBACK is outstanding. */
+  askedAt(request: readonly Subscription[]): number | null {
+    return this.#asked.get(request)?.at ?? null;
+  }
+
   /** SUBSCRIBER-1 */
   subscribe(subscriptions: readonly Subscription[]): void {
     for (const need of ORDER) {

@@ -4,6 +4,7 @@ import type { BrokerAddress } from "./broker-address.ts";
 import type { FailureInput } from "./failure-input.ts";
 import type { BrokerLimits, IncomingMessage, OutgoingPublish, PublishOutcome, Subscription } from "./messages.ts";
 import type { OnOutcome, OutstandingPublish } from "./outstanding.ts";
+import type { RoundTrip } from "./round-trip.ts";
 
 /** The broker publishes it when the connection ends without a DISCONNECT. */
 export interface Will {
@@ -27,12 +28,14 @@ export interface TransportOptions {
   readonly clientId: string;
   readonly protocolVersion: 4 | 5;
   readonly keepaliveSeconds: number;
-  /** Milliseconds to CONNACK, and from a SUBSCRIBE to its SUBACK. */
+  /** Milliseconds to the open socket, from there to CONNACK, and from a SUBSCRIBE to its SUBACK. A floor, as the next two. */
   readonly connectTimeoutMs: number;
   /** Milliseconds from a PUBLISH to its PUBACK (PUBCOMP). */
   readonly publishDeadlineMs: number;
   /** Milliseconds without a byte, while a PUBLISH waits for its answer, after which the connection is dead. */
   readonly silenceMs: number;
+  /** What is known of the line: the floors above are raised by it. */
+  readonly roundTrip: RoundTrip;
   /** Most publishes that wait for an answer, where the broker's Receive Maximum is not smaller. */
   readonly sendQuota: number;
   readonly sharedSubscriptionsOn311: boolean;

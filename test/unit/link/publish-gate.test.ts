@@ -12,11 +12,13 @@ const refused = (reasonCode: number): PublishOutcome => ({ kind: "refused", reas
 
 function gate() {
   const said: string[] = [];
-  const made = new PublishGate(DEFAULT_BREAKER, {
-    tripped: (by) => said.push(`tripped by ${by}`),
+  const line = { deadlineMs: 2_000 };
+  const signals = {
+    tripped: (by: string) => said.push(`tripped by ${by}`),
     proved: () => said.push("proved"),
-    relapsed: (by) => said.push(`relapsed by ${by}`),
-  });
+    relapsed: (by: string) => said.push(`relapsed by ${by}`),
+  };
+  const made = new PublishGate(DEFAULT_BREAKER, signals, line);
   const send = (
     outcome: PublishOutcome,
     times: number,
@@ -28,7 +30,7 @@ function gate() {
       made.settled(tag, qos, outcome, 0, elapsedMs, expected);
     }
   };
-  return { gate: made, said, send };
+  return { gate: made, said, send, line };
 }
 
 test("twenty lost publishes trip it: by the publish for deadlines, by the connect for lost connections", () => {
@@ -61,6 +63,24 @@ test("slow successes trip it", () => {
   const { said, send } = gate();
   send(ACKED, 20, { elapsedMs: 2_001 });
   assert.deepEqual(said, ["tripped by publish"]);
+});
+
+// GATE-4
+test("what was left out while later PUBLISHes were answered does not count", () => {
+  const { said, send } = gate();
+  send({ kind: "lost", why: "deadline", overtaken: true }, 100);
+  assert.deepEqual(said, []);
+});
+
+// GATE-5
+test("on a slow line, successes within its deadline do not trip it and prove in HALF_OPEN", () => {
+  const { gate: made, said, send, line } = gate();
+  line.deadlineMs = 10_000;
+  send(ACKED, 100, { elapsedMs: 4_800 });
+  assert.deepEqual(said, []);
+  made.moved("HALF_OPEN");
+  send(ACKED, 3, { elapsedMs: 4_800 });
+  assert.deepEqual(said, ["proved"]);
 });
 
 // GATE-1

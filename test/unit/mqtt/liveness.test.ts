@@ -3,9 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Liveness, type Owed } from "@acktor/shared/mqtt/liveness";
 
-const POLICY = { silenceMs: 2_000, publishDeadlineMs: 2_000, subackMs: 5_000 };
+const POLICY = { silenceMs: 2_000, publishDeadlineMs: 2_000, subackMs: 5_000, pingMs: 0 };
 const KEEPALIVE_MS = 5_000;
-const NOTHING: Owed = { answers: 0, oldestSentAt: null, overdueAnswers: 0, quota: 2_000, subscribedAt: null };
+const NOTHING: Owed = {
+  answers: 0,
+  oldestSentAt: null,
+  overdueAnswers: 0,
+  stalledSince: null,
+  quota: 2_000,
+  subscribedAt: null,
+};
 
 const fresh = (): Liveness => new Liveness(POLICY, KEEPALIVE_MS, 0);
 const why = (liveness: Liveness, at: number, owed: Partial<Owed>): string | null => {
@@ -57,22 +64,53 @@ test("a missing SUBACK ends the connection", () => {
   assert.equal(why(liveness, 6_001, { subscribedAt: 1_001 }), "suback");
 });
 
-// LIVENESS-2
-test("it pings when either side was quiet for a keepalive, and not twice in a row", () => {
+// LIVENESS-1
+test("a broker that answers pings and no PUBLISH for two deadlines is found, and one that answers some is not", () => {
   const liveness = fresh();
-  assert.equal(liveness.wantsPing(4_999), false);
-  assert.equal(liveness.wantsPing(5_000), true);
-  liveness.pinged(5_000);
-  assert.equal(liveness.wantsPing(5_100), false);
-  liveness.received(5_200);
-  liveness.written(9_000);
-  assert.equal(liveness.wantsPing(10_000), false, "something came 4.8 s ago");
-  assert.equal(liveness.wantsPing(10_200), true, "nothing came for 5 s, though we wrote");
+  liveness.received(10_000);
+  const owed = { answers: 3, overdueAnswers: 3 };
+  assert.equal(why(liveness, 10_000, { ...owed, stalledSince: 6_001 }), null);
+  assert.equal(why(liveness, 10_001, { ...owed, stalledSince: 6_001 }), "puback");
+  assert.equal(why(liveness, 10_001, { ...owed, overdueAnswers: 2, stalledSince: 1 }), null);
+  assert.equal(why(liveness, 10_001, { ...owed, overdueAnswers: 900, stalledSince: null }), null);
+});
+
+// LIVENESS-1
+test("on a slow line a PINGRESP has as long as its round trip takes", () => {
+  const liveness = new Liveness({ ...POLICY, pingMs: 9_000 }, KEEPALIVE_MS, 0);
+  assert.equal(why(liveness, 13_999, {}), null);
+  assert.equal(why(liveness, 14_000, {}), "keepalive");
+});
+
+// LIVENESS-2
+test("it pings when either side was quiet for half a keepalive, and not twice in a row", () => {
+  const liveness = fresh();
+  assert.equal(liveness.wantsPing(2_499, NOTHING), false);
+  assert.equal(liveness.wantsPing(2_500, NOTHING), true);
+  liveness.pinged(2_500);
+  assert.equal(liveness.wantsPing(2_600, NOTHING), false);
+  liveness.received(2_700);
+  liveness.written(4_500);
+  assert.equal(liveness.wantsPing(5_100, NOTHING), false, "something came 2.4 s ago");
+  assert.equal(liveness.wantsPing(5_200, NOTHING), true, "nothing came for 2.5 s, though we wrote");
+});
+
+// LIVENESS-3
+test("an unanswered PUBLISH is asked about, once, before the silence is too long", () => {
+  const liveness = fresh();
+  liveness.received(1_000);
+  const owed = { ...NOTHING, answers: 1, oldestSentAt: 1_000 };
+  assert.equal(liveness.wantsPing(1_999, owed), false);
+  assert.equal(liveness.wantsPing(2_000, owed), true);
+  liveness.pinged(2_000);
+  assert.equal(liveness.wantsPing(2_100, owed), false);
+  liveness.received(2_200);
+  assert.equal(why(liveness, 4_199, owed), null, "the line lives");
 });
 
 test("the broker's keepalive counts where it sends one", () => {
   const liveness = fresh();
   liveness.setKeepalive(1_000);
-  assert.equal(liveness.wantsPing(1_000), true);
+  assert.equal(liveness.wantsPing(500, NOTHING), true);
   assert.equal(why(liveness, 1_500, {}), "keepalive");
 });

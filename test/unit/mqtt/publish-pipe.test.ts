@@ -18,9 +18,16 @@ function pipe(limits: Partial<BrokerLimits> = {}, sendQuota = 2_000) {
   const world = { now: 0, buffered: 0, wakes: 0, lingers: 0 };
   const written: Buffer[] = [];
   const outcomes: string[] = [];
+  const samples: number[] = [];
   const clock = { now: () => world.now, wallClock: () => 0 };
   const made = new PublishPipe(
-    { protocolVersion: 5, sendQuota, publishDeadlineMs: 2_000, clock },
+    {
+      protocolVersion: 5,
+      sendQuota,
+      deadlines: { publishDeadlineMs: 2_000 },
+      roundTrip: { published: (ms) => samples.push(ms) },
+      clock,
+    },
     {
       get buffered() {
         return world.buffered;
@@ -34,7 +41,7 @@ function pipe(limits: Partial<BrokerLimits> = {}, sendQuota = 2_000) {
   made.open({ ...LIMITS, ...limits });
   const publish = (name: string, message: Partial<OutgoingPublish> = {}) =>
     made.publish({ ...MESSAGE, ...message }, 0, (outcome) => outcomes.push(`${name} ${describe(outcome)}`));
-  return { pipe: made, world, written, outcomes, publish };
+  return { pipe: made, world, written, outcomes, samples, publish };
 }
 
 const describe = (outcome: PublishOutcome): string =>
@@ -146,8 +153,8 @@ test("the end of the connection settles everything, and nothing more is accepted
   const { pipe: made, publish, outcomes } = pipe();
   publish("a");
   publish("b", { qos: 0 });
-  made.close();
-  made.close();
+  made.close(null);
+  made.close(null);
   made.answered(1, 1, 0);
   assert.deepEqual(outcomes.sort(), ["a lost disconnected", "b lost disconnected"]);
   assert.equal(publish("c"), "not_connected");
@@ -174,7 +181,7 @@ test("in every order of events, each accepted publish gets exactly one outcome",
         if (kind === "flush") made.flush();
         assert.ok(made.owed().answers <= 20);
       }
-      made.close();
+      made.close(null);
       const names = outcomes.map((outcome) => outcome.split(" ")[0]);
       assert.equal(names.length, taken);
       assert.equal(new Set(names).size, taken);

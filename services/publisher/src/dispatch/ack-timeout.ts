@@ -13,6 +13,31 @@ export interface AckTimeoutBounds {
   readonly maxMs: number;
 }
 
+/** What the link knows of our own line. */
+export interface OwnLine {
+  pace(): { readonly roundTripMs: number; readonly expectedMs: number };
+}
+
+/** The settings as bounds; on a slow line the least is longer: an ack takes our round trip and the receiver's. */
+export class LineBounds implements AckTimeoutBounds {
+  readonly #set: AckTimeoutBounds;
+  readonly #line: OwnLine;
+
+  constructor(set: AckTimeoutBounds, line: OwnLine) {
+    this.#set = set;
+    this.#line = line;
+  }
+
+  get minMs(): number {
+    const { roundTripMs, expectedMs } = this.#line.pace();
+    return Math.max(this.#set.minMs, 2 * expectedMs + roundTripMs);
+  }
+
+  get maxMs(): number {
+    return Math.max(this.#set.maxMs, this.minMs);
+  }
+}
+
 export const NO_SAMPLES: AckTimeout = { srttMs: null, rttvarMs: 0 };
 
 const ALPHA = 1 / 8;

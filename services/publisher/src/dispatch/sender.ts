@@ -30,7 +30,7 @@ import type { RetryDelay } from "./retry-delay.ts";
 import { toPublish } from "./to-publish.ts";
 import type { WaitingMessages } from "./waiting-messages.ts";
 
-/** A lease with less than the publish deadline and this left is not used: the PUBLISH and its record must fit in. */
+/** A lease with less than the time of a PUBACK and this left is not used: the PUBLISH and its record must fit in. */
 const RECORD_MARGIN_MS = 1_000;
 
 /** Why a message was not sent that could be sent later; for any other reason this broker will never take it. */
@@ -54,7 +54,7 @@ export interface SenderParts {
   readonly deliveries: DeliveryNotes;
   readonly tracing: Tracing;
   readonly ackPrefixes: AckPrefixes;
-  /** A PUBLISH ends within this, with PUBACK or without. */
+  /** The least time that a PUBLISH gets for its PUBACK; longer on a slow line. */
   readonly publishDeadlineMs: number;
 }
 
@@ -97,9 +97,9 @@ export class Sender {
   }
 
   #maySend({ message, leaseEndsAt }: QueuedMessage, at: number, lifeLeftMs: number | null): boolean {
-    const { writes, counts, policy, publishDeadlineMs } = this.#parts;
+    const { writes, counts, policy, link, publishDeadlineMs } = this.#parts;
     // SENDING-1
-    if (leaseEndsAt - at < publishDeadlineMs + RECORD_MARGIN_MS) {
+    if (leaseEndsAt - at < Math.max(publishDeadlineMs, link.pace().expectedMs) + RECORD_MARGIN_MS) {
       counts.leaseMissed++;
       writes.release([message], 0);
       return false;

@@ -8,6 +8,7 @@
 import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import type { BrokerLimits, OutgoingPublish, PublishOutcome, Subscription } from "@acktor/shared/mqtt/messages";
 import { type OnOutcome, Outstanding, type OutstandingPublish } from "@acktor/shared/mqtt/outstanding";
+import { Deadlines } from "@acktor/shared/mqtt/round-trip";
 import type {
   Transport,
   TransportListener,
@@ -56,6 +57,7 @@ class SimTransport implements Transport, SimClient {
   readonly #witness: WireWitness;
   readonly #session: SimSession;
   readonly #outstanding = new Outstanding();
+  readonly #deadlines: Deadlines;
   readonly #looking: NodeJS.Timeout;
   /** Written by `connected` and `#end`. */
   #isReady = false;
@@ -74,6 +76,7 @@ class SimTransport implements Transport, SimClient {
   ) {
     this.owner = owner;
     this.#options = options;
+    this.#deadlines = new Deadlines(options, options.roundTrip);
     this.#listener = listener;
     this.#witness = witness;
     this.#heardAt = options.clock.now();
@@ -143,6 +146,8 @@ class SimTransport implements Transport, SimClient {
 
   #acked(entry: OutstandingPublish, reasonCode: number): void {
     this.#heardAt = this.#options.clock.now();
+    const sentAt = this.#outstanding.sentAt(entry.packetId);
+    if (sentAt !== undefined) this.#options.roundTrip.published(this.#heardAt - sentAt);
     const isOpen = this.#outstanding.get(entry.packetId) !== undefined;
     if (!this.#outstanding.settle(entry.packetId)) return;
     if (isOpen) this.#settled(entry, { kind: "acked", reasonCode });
@@ -150,7 +155,8 @@ class SimTransport implements Transport, SimClient {
   }
 
   #look(): void {
-    const { clock, publishDeadlineMs, silenceMs, connectTimeoutMs } = this.#options;
+    const { clock, connectTimeoutMs, roundTrip } = this.#options;
+    const { publishDeadlineMs, silenceMs } = this.#deadlines;
     const now = clock.now();
     if (!this.#isReady && now - this.#heardAt >= connectTimeoutMs) {
       this.#end({ kind: "deadline", of: "connect", afterMs: now - this.#heardAt });
@@ -162,6 +168,7 @@ class SimTransport implements Transport, SimClient {
     }
     // SIM_TRANSPORT-2
     if (this.#outstanding.unanswered > 0 && now - this.#heardAt >= silenceMs) {
+      roundTrip.backOff();
       this.#end({ kind: "deadline", of: "silence", afterMs: now - this.#heardAt });
     }
   }
@@ -176,7 +183,9 @@ class SimTransport implements Transport, SimClient {
     this.#isReady = false;
     clearInterval(this.#looking);
     this.#session.close();
-    for (const entry of this.#outstanding.clear()) this.#settled(entry, { kind: "lost", why: "disconnected" });
+    const cause = failure === null ? {} : { cause: failure };
+    for (const entry of this.#outstanding.clear())
+      this.#settled(entry, { kind: "lost", why: "disconnected", ...cause });
     if (failure !== null) this.#listener.ended(failure, []);
   }
 }
