@@ -152,7 +152,7 @@ async function startPublisher(t: TestContext, env: Environment): Promise<Publish
   const service = await startService(t, "publisher", { HTTP_PORT: String(await anyPort()), ...env });
   await service.ready();
   // A publisher is ready without a broker: it would miss an ack that a test sends too early.
-  await until(async () => (await linkState(service)) === "CONNECTED", 10_000, "the publisher to be CONNECTED");
+  await until(async () => (await linkState(service)) === "CONNECTED", 30_000, "the publisher to be CONNECTED");
   return withClient(service);
 }
 

@@ -12,7 +12,7 @@
  */
 import type { FailureInput } from "./failure-input.ts";
 
-/** Milliseconds; read anew each time, because they are learned. */
+/** Milliseconds; read again each time, because they are learned. */
 export interface LivenessPolicy {
   readonly silenceMs: number;
   readonly publishDeadlineMs: number;

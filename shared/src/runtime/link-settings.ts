@@ -15,10 +15,14 @@ export const linkSettings = {
     "MQTT keepalive. A dead connection is detected after one and a half keepalives.",
     duration(1_000, 5 * MINUTE),
   ),
-  ACKTOR_CONNECT_TIMEOUT: withDefault("5s", "From opening the socket to the last SUBACK.", duration(100, MINUTE)),
+  ACKTOR_CONNECT_TIMEOUT: withDefault(
+    "5s",
+    "To the open socket, from there to CONNACK, and to each SUBACK; longer on a line that is found to be slow.",
+    duration(100, MINUTE),
+  ),
   ACKTOR_PUBLISH_DEADLINE: withDefault(
     "2s",
-    "A PUBLISH without PUBACK for this long counts as lost.",
+    "A PUBLISH without PUBACK for this long counts as lost; longer where the measured round trip is, up to 30s.",
     duration(100, MINUTE),
   ),
   ACKTOR_BACKOFF: withDefault("full", "Jitter of the reconnect backoff.", choice("full", "equal", "decorrelated")),

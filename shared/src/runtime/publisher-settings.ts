@@ -69,7 +69,7 @@ export const publisherOwn = {
   ),
   ACKTOR_ACK_TIMEOUT_MIN: withDefault(
     "2s",
-    "Shortest ack timeout, after which a message is sent again.",
+    "Shortest ack timeout, after which a message is sent again; longer on a line that is found to be slow.",
     duration(100, HOUR),
   ),
   ACKTOR_ACK_TIMEOUT_MAX: withDefault("30s", "Longest ack timeout.", duration(100, DAY)),

@@ -12,6 +12,7 @@ import { simulate } from "@acktor/chaos/sim/simulate";
 import { type SimProcess, VirtualTime } from "@acktor/chaos/sim/virtual-time";
 import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import type { PublishOutcome } from "@acktor/shared/mqtt/messages";
+import { RoundTrip } from "@acktor/shared/mqtt/round-trip";
 import type { TransportListener, TransportOptions } from "@acktor/shared/mqtt/transport";
 import { inboxMessage, outboxMessage } from "../../support/sim-message.ts";
 
@@ -57,7 +58,7 @@ test("SIM_TRANSPORT-1, SIM_TRANSPORT-2: each publish has one outcome, and silenc
   try {
     const options = { clock: time.clock, publishDeadlineMs: 500, silenceMs: 2_000, connectTimeoutMs: 1_000 };
     const transport = new SimTransports(broker, owner, { written: () => undefined }).open(
-      { ...options, sendQuota: 10, wanted: new Map() } as unknown as TransportOptions,
+      { ...options, sendQuota: 10, wanted: new Map(), roundTrip: new RoundTrip() } as unknown as TransportOptions,
       {
         ready: () => undefined,
         roomChanged: () => undefined,
