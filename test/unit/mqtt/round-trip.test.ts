@@ -36,7 +36,7 @@ test("one answer of a line that became slow is enough", () => {
 });
 
 // ROUND_TRIP-2
-test("it backs off until a PUBLISH is answered, whatever else is", () => {
+test("it backs off until a PUBLISH is answered; other answers do not reset it", () => {
   const roundTrip = new RoundTrip();
   roundTrip.published(10);
   for (const ms of [4_000, 8_000, 16_000]) {
