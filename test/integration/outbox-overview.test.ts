@@ -6,12 +6,11 @@ import { Refusals } from "@acktor/publisher/http/refusals";
 import { cancelWaiting } from "@acktor/publisher/outbox/cancel-waiting";
 import { countDeadLetters } from "@acktor/publisher/outbox/count-dead-letters";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
-import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { readDestinations } from "@acktor/publisher/outbox/read-destinations";
 import { LOCAL } from "@acktor/publisher/principals/principal";
 import { hold } from "@acktor/publisher/principals/principal-gate";
 import Fastify from "fastify";
-import { given, INSERT, messages, testOutbox } from "../support/outbox.ts";
+import { given, INSERT, messages, park, testOutbox } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
 
 for (const version of postgresVersions()) {
@@ -88,7 +87,7 @@ for (const version of postgresVersions()) {
       await sql(
         "update publisher.message_delivery set lease_owner = 'one', due_at = now() + interval '1 minute' where topic = 'silent'",
       );
-      assert.ok((await parkMessages(pool, "silent", silent, "one")).ok);
+      assert.ok((await park(pool, "silent", silent, "one")).ok);
       await end(await insert(1, "done"), "failed", "no");
       const rows = given(await readDestinations(pool, 10));
       assert.deepEqual(

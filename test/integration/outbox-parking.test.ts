@@ -7,8 +7,7 @@ import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
-import { parkMessages } from "@acktor/publisher/outbox/park-messages";
-import { parkedDestinations, probeDestinations } from "@acktor/publisher/outbox/probe-destinations";
+import { probeDestinations } from "@acktor/publisher/outbox/probe-destinations";
 import {
   FIRST_ID,
   FIRST_SLOT,
@@ -20,11 +19,11 @@ import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import { freeReleased, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
 import type { Pool } from "@acktor/shared/db/pool";
 import { TopicTree } from "@acktor/shared/protocol/topic-tree";
-import { ack, attempt, claim, given, INSERT, messages, rowsOf, testOutbox } from "../support/outbox.ts";
+import { ack, attempt, claim, given, INSERT, messages, park, rowsOf, testOutbox } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
 
-const PROBE = { instance: "one", leaseMs: 15_000, limit: 100 };
+const PROBE = { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 };
 const SETTINGS = {
   ackPrefix: "delivery/ack",
   presencePrefix: "delivery/acker",
@@ -52,6 +51,12 @@ for (const version of postgresVersions()) {
     };
     const parkedRows = async (): Promise<unknown> =>
       (await sql<{ n: number }>("select count(*)::int4 n from publisher.message_delivery where parked"))[0]?.n;
+    const parkedNames = async (): Promise<string[]> => {
+      const found = await sql<{ destination: string }>(
+        "select destination from publisher.destination where parked_at is not null order by parked_at",
+      );
+      return found.map(({ destination }) => destination);
+    };
     const probeNow = (): Promise<unknown> =>
       sql("update publisher.destination set probe_at = now() - interval '1 second'");
     const free = async (): Promise<number> => {
@@ -127,15 +132,15 @@ for (const version of postgresVersions()) {
         [first],
       );
       assert.deepEqual(
-        rowsOf(await parkMessages(pool, "dead/1", [first ?? ""], "two")),
+        rowsOf(await park(pool, "dead/1", [first ?? ""], "two")),
         [],
         "not another replica's lease",
       );
-      assert.equal(rowsOf(await parkMessages(pool, "dead/1", [first ?? ""], "one")).length, 1);
+      assert.equal(rowsOf(await park(pool, "dead/1", [first ?? ""], "one")).length, 1);
       assert.deepEqual(await topics(), ["alive", "alive", "dead/1/below", "2 parked"]);
       assert.equal(await parkedRows(), 3);
       assert.deepEqual(await topics(), []);
-      assert.deepEqual(given(await parkedDestinations(pool)), ["dead/1"]);
+      assert.deepEqual(await parkedNames(), ["dead/1"]);
     });
 
     await t.test("the first n levels: everything below is one destination", async () => {
@@ -143,21 +148,20 @@ for (const version of postgresVersions()) {
       await insert(messages(2, (at) => ({ topic: `plant/7/${at}` })));
       await insert(messages(1, () => ({ topic: "plant/77/x" })));
       await insert(messages(1, () => ({ topic: "plant" })));
-      await parkMessages(pool, "plant/7", [], "one");
+      await park(pool, "plant/7", [], "one");
       assert.deepEqual(await topics(), ["plant", "plant/77/x", "2 parked"]);
-      await parkMessages(pool, "plant", [], "one");
+      await park(pool, "plant", [], "one");
       await insert(messages(1, () => ({ topic: "plant/8/x" })));
       assert.deepEqual(await topics(), ["plant/8/x"], "a destination shorter than n levels is that topic only");
     });
 
     await t.test(
-      // PROBE-1
       "a probe is one message of each destination, oldest first, at doubling pauses, once across replicas",
       async () => {
         const [oldest] = await insert(messages(3, () => ({ topic: "d/1" })));
         await insert(messages(1, () => ({ topic: "d/2" })));
-        await parkMessages(pool, "d/1", [], "one");
-        await parkMessages(pool, "d/2", [], "one");
+        await park(pool, "d/1", [], "one");
+        await park(pool, "d/2", [], "one");
         await topics();
         assert.deepEqual(given(await probeDestinations(pool, PROBE)).probes, [], "the first pause is not over");
         await probeNow();
@@ -169,18 +173,28 @@ for (const version of postgresVersions()) {
         assert.deepEqual(probes.map((p) => p.destination).sort(), ["d/1", "d/2"]);
         assert.equal(probes.find((p) => p.destination === "d/1")?.message.messageId, oldest);
         assert.deepEqual(await sql("select distinct pause_ms from publisher.destination"), [{ pause_ms: 2_000 }]);
-        for (let i = 0; i < 7; i++) {
+        // PROBE-1
+        await park(pool, "d/1", [], "one", { tried: true, answeredAgoMs: 5 });
+        for (let i = 0; i < 12; i++) {
           await probeNow();
           given(await probeDestinations(pool, PROBE));
         }
-        assert.deepEqual(await sql("select distinct pause_ms from publisher.destination"), [{ pause_ms: 60_000 }]);
+        assert.deepEqual(await sql("select pause_ms, misses from publisher.destination order by destination"), [
+          { pause_ms: 60_000, misses: 14 },
+          { pause_ms: 900_000, misses: 14 },
+        ]);
+        const [due] = await sql<{ least: number; most: number }>(
+          `select min(extract(epoch from probe_at - now()) * 1000 / pause_ms)::float8 least,
+            max(extract(epoch from probe_at - now()) * 1000 / pause_ms)::float8 most from publisher.destination`,
+        );
+        assert.ok((due?.least ?? 0) > 0.7 && (due?.most ?? 2) <= 1.25, JSON.stringify(due));
       },
     );
 
     // PROBE-2
     await t.test("a probe that stays unanswered stays parked, and the same message is probed again", async () => {
       await insert(messages(2, () => ({ topic: "d/1" })));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       await topics();
       await probeNow();
       const [probe] = given(await probeDestinations(pool, PROBE)).probes;
@@ -194,8 +208,8 @@ for (const version of postgresVersions()) {
     await t.test("an answer brings everything back, and the destination is forgotten", async () => {
       await insert(messages(150, () => ({ topic: "d/1" })));
       await insert(messages(5, () => ({ topic: "d/2" })));
-      await parkMessages(pool, "d/1", [], "one");
-      await parkMessages(pool, "d/2", [], "one");
+      await park(pool, "d/1", [], "one");
+      await park(pool, "d/2", [], "one");
       given(await claimDue(pool, claim({ limit: 1_000 })));
       await probeNow();
       const probe = given(await probeDestinations(pool, PROBE)).probes.find((p) => p.destination === "d/1");
@@ -211,7 +225,7 @@ for (const version of postgresVersions()) {
     // UNPARK-2
     await t.test("any publisher continues a release, in chunks", async () => {
       await insert(messages(5_000, () => ({ topic: "big" })));
-      await parkMessages(pool, "big", [], "one");
+      await park(pool, "big", [], "one");
       await sql("update publisher.message_delivery set parked = true");
       given(await unparkDestinations(pool, ["big"]));
       const first = given(await freeReleased(pool, 60_000));
@@ -226,12 +240,12 @@ for (const version of postgresVersions()) {
 
     await t.test("parked again while it is being let go: it stays parked", async () => {
       await insert(messages(10, () => ({ topic: "d/1" })));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       await topics();
       given(await unparkDestinations(pool, ["d/1"]));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       assert.equal(await free(), 0);
-      assert.deepEqual(given(await parkedDestinations(pool)), ["d/1"]);
+      assert.deepEqual(await parkedNames(), ["d/1"]);
     });
 
     // UNPARK-1
@@ -243,7 +257,7 @@ for (const version of postgresVersions()) {
         for each row when (new.parked and not old.parked) execute function slow_park()`);
       s.after(() => sql("drop function slow_park cascade"));
       await insert(messages(10, () => ({ topic: "d/1" })));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       const claiming = topics();
       await until(
         async () =>
@@ -260,7 +274,7 @@ for (const version of postgresVersions()) {
 
     // PROBE-3
     await t.test("a destination in which nothing waits is forgotten at its probe", async () => {
-      await parkMessages(pool, "empty", [], "one");
+      await park(pool, "empty", [], "one");
       await probeNow();
       assert.deepEqual(
         given(await probeDestinations(pool, PROBE)),
@@ -270,12 +284,12 @@ for (const version of postgresVersions()) {
       await pool.run("update publisher.destination set parked_at = now() - interval '3 minutes'");
       await probeNow();
       assert.deepEqual(given(await probeDestinations(pool, PROBE)), { probes: [], forgotten: ["empty"] });
-      assert.deepEqual(given(await parkedDestinations(pool)), []);
+      assert.deepEqual(await parkedNames(), []);
     });
 
     await t.test("a keyed head that is parked holds its key", async () => {
       const [head, next] = await insert(messages(2, (at) => ({ topic: at === 0 ? "d/1" : "alive", orderingKey: "k" })));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       assert.deepEqual(await topics(), ["1 parked"]);
       assert.deepEqual(await topics(), []);
       await settleAcks(pool, [ack(head ?? "")]);
@@ -288,7 +302,7 @@ for (const version of postgresVersions()) {
     // DUE-4
     await t.test("the first PUBLISH of a retained message is let through, its retries are set aside", async () => {
       await insert(messages(1, () => ({ topic: "d/1", retain: true })));
-      await parkMessages(pool, "d/1", [], "one");
+      await park(pool, "d/1", [], "one");
       const [row] = given(await claimDue(pool, claim())).messages;
       assert.equal(row?.topic, "d/1");
       const record = {
@@ -311,7 +325,7 @@ for (const version of postgresVersions()) {
         ...messages(1, () => ({ topic: `${long}y` })),
         ...messages(2, () => ({ topic: long, retain: true })),
       ]);
-      await parkMessages(pool, long, [], "one");
+      await park(pool, long, [], "one");
       assert.deepEqual(
         (await topics()).map((topic) => topic?.length),
         [60_005, 60_006, 8],
@@ -335,8 +349,8 @@ for (const version of postgresVersions()) {
         await insert(messages(2, () => ({ topic: "other" })));
         await sql("update publisher.message_delivery set due_at = now() + interval '1 hour' where deliver_at is null");
         await insert(messages(2, () => ({ topic: "a/parked" })));
-        await parkMessages(pool, "a/parked", [], "one");
-        await parkMessages(pool, "b/parked", [], "one");
+        await park(pool, "a/parked", [], "one");
+        await park(pool, "b/parked", [], "one");
         await topics();
         const resumed = await resume(pool, ["a/+"], 60_000);
         assert.deepEqual(resumed, { rows: 202, destinations: ["a/parked"] });
@@ -347,15 +361,15 @@ for (const version of postgresVersions()) {
         const { now, soon, later } = due as { now: number; soon: number; later: number };
         assert.ok(now >= 64 && now < 90, `${now} due immediately`);
         assert.deepEqual([now + soon, later], [202, 5]);
-        assert.deepEqual(given(await parkedDestinations(pool)), ["b/parked"]);
+        assert.deepEqual(await parkedNames(), ["b/parked"]);
       },
     );
 
     await t.test("a birth below a destination of n levels releases it only when something there matches", async () => {
       given(await configureOutbox(pool, { ...SETTINGS, destinationLevels: 2 }));
       await insert(messages(2, (at) => ({ topic: `plant/${at}/temp` })));
-      await parkMessages(pool, "plant/0", [], "one");
-      await parkMessages(pool, "plant/1", [], "one");
+      await park(pool, "plant/0", [], "one");
+      await park(pool, "plant/1", [], "one");
       assert.deepEqual(await topics(), ["2 parked"]);
       const none = await resume(pool, ["plant/+/pressure"], 0);
       assert.deepEqual(none, { rows: 0, destinations: [] });

@@ -9,12 +9,11 @@ import { expireDue } from "@acktor/publisher/outbox/expire-due";
 import { failMessages } from "@acktor/publisher/outbox/fail-messages";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
-import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { rejectMessages } from "@acktor/publisher/outbox/reject-messages";
 import { releaseLeases } from "@acktor/publisher/outbox/release-leases";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import type { DbResult, Param, Pool } from "@acktor/shared/db/pool";
-import { ack, attempt, claim, INSERT, messages, testOutbox } from "../support/outbox.ts";
+import { ack, attempt, claim, INSERT, messages, park, testOutbox } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
 
 /** A pool that explains what it is asked to run, on the real one, and keeps the plans. */
@@ -57,7 +56,7 @@ for (const version of postgresVersions()) {
         retryInMs: 1,
       },
     ]);
-    await parkMessages(explains, "plant/1", [id], "one").catch(() => "its first statement is explained");
+    await park(explains, "plant/1", [id], "one").catch(() => "its first statement is explained");
     await expireDue(explains);
     assert.ok(plans.length >= 9, `${plans.length} plans`);
     for (const plan of plans) assert.doesNotMatch(plan, /message_delivery_(live|\w+_message_id_idx\d*)\b/, plan);

@@ -6,13 +6,12 @@ import { expireDue } from "@acktor/publisher/outbox/expire-due";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
-import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { releaseLeases } from "@acktor/publisher/outbox/release-leases";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import { supersedeRetained } from "@acktor/publisher/outbox/supersede-retained";
 import { freeReleased, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
 import type { Pool } from "@acktor/shared/db/pool";
-import { ack, attempt, claim, given, INSERT, messages, rowsOf, testOutbox, testPool } from "../support/outbox.ts";
+import { ack, attempt, claim, given, INSERT, messages, park, rowsOf, testOutbox, testPool } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
 
 /** A pseudo-random sequence, so that a failure can be run again. */
@@ -230,7 +229,7 @@ for (const version of postgresVersions()) {
         const { messages: rows } = given(await claimDue(own, claim({ instance, limit: 50 })));
         const parked = rows.filter((row, at) => row.topic === "d/0" && at % 3 === 0);
         rowsOf(
-          await parkMessages(
+          await park(
             own,
             "d/0",
             parked.map((row) => row.messageId),
@@ -247,7 +246,7 @@ for (const version of postgresVersions()) {
     };
     const parker = async (own: Pool): Promise<void> => {
       for (let i = 0; i < 120; i++) {
-        rowsOf(await parkMessages(own, NAMES[i % 3] ?? "", [], "absent"));
+        rowsOf(await park(own, NAMES[i % 3] ?? "", [], "absent"));
         given(await unparkDestinations(own, [NAMES[(i + 1) % 3] ?? ""]));
         given(await freeReleased(own, 0));
       }

@@ -5,13 +5,12 @@ import { BadRowShelf } from "@acktor/publisher/outbox/bad-rows";
 import { expireAround } from "@acktor/publisher/outbox/expire-due";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
-import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { probeAround } from "@acktor/publisher/outbox/probe-destinations";
 import { supersedeAround } from "@acktor/publisher/outbox/supersede-retained";
 import { freeAround, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
 import { Troubles } from "@acktor/shared/runtime/troubles";
 import { keptLogger } from "../support/kept-logger.ts";
-import { given, INSERT, message, messages, rowsOf, type TestOutbox, testOutbox } from "../support/outbox.ts";
+import { given, INSERT, message, messages, park, rowsOf, type TestOutbox, testOutbox } from "../support/outbox.ts";
 
 interface Rig extends TestOutbox {
   readonly shelf: BadRowShelf;
@@ -125,14 +124,14 @@ test("freeing and probing: one frozen row keeps no other parked, and no other de
   await sql("update publisher.message_delivery set lease_owner = 'one', lease_token = 1");
   for (const name of ["a", "b", "c"]) {
     const own = rows.filter(({ topic }) => topic === name).map(({ messageId }) => messageId);
-    assert.equal(rowsOf(await parkMessages(pool, name, own, "one")).length, 5);
+    assert.equal(rowsOf(await park(pool, name, own, "one")).length, 5);
   }
   await sql("update publisher.destination set probe_at = now()");
   await freeze(made, rows[5]);
-  const { probes } = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, limit: 100 }));
+  const { probes } = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 }));
   assert.deepEqual(probes.map(({ destination }) => destination).toSorted(), ["a", "c"]);
   await sql("update publisher.destination set probe_at = now()");
-  const next = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, limit: 100 }));
+  const next = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 }));
   assert.ok(
     next.probes.some(({ message: { messageId } }) => messageId === rows[6]?.messageId),
     "the one after it",

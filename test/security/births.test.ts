@@ -132,12 +132,12 @@ test("RESUME-3: no filter makes a statement slow: 512 hostile filters over 20,00
 
 test("DESTINATION-3: a destination that did not answer when it was resumed is not resumed by every later birth", () => {
   const rig = dispatcherRig();
-  for (let n = 0; n < 100; n++) rig.dispatcher.health.notePark(`plant/${n}`);
+  for (let n = 0; n < 100; n++) rig.park(`plant/${n}`);
   const resumed = (): number => rig.unpark(() => true).length;
   assert.equal(resumed(), 100);
   let more = 0;
   for (let second = 0; second < 60; second++) {
-    for (let n = 0; n < 100; n++) rig.dispatcher.health.notePark(`plant/${n}`);
+    for (let n = 0; n < 100; n++) rig.park(`plant/${n}`);
     rig.pass(1_000);
     more += resumed();
   }
@@ -158,8 +158,8 @@ test("BIRTH-2: an acker whose announcement publishers would ignore does not star
 function stage() {
   const { logger } = keptLogger();
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
-  const { dispatcher } = dispatcherRig();
-  for (let n = 0; n < DESTINATIONS; n++) dispatcher.health.notePark(`${"a/".repeat(34)}${n}`);
+  const { dispatcher, park } = dispatcherRig();
+  for (let n = 0; n < DESTINATIONS; n++) park(`${"a/".repeat(34)}${n}`);
   const passes: (readonly string[])[] = [];
   const next = { add: (filters: readonly string[]) => void passes.push(filters) };
   const greeter = new Greeter({ dispatcher, levels: 0, next, logger, guard, clock: SYSTEM_CLOCK });

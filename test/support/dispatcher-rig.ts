@@ -6,7 +6,7 @@ import { Dispatcher, type DispatcherParts } from "@acktor/publisher/dispatch/dis
 import { Doorbell } from "@acktor/publisher/dispatch/doorbell";
 import { type Attempt, type InFlight, InFlightBook } from "@acktor/publisher/dispatch/in-flight-book";
 import { RetryDelay } from "@acktor/publisher/dispatch/retry-delay";
-import type { AttemptRecord, LeasedMessage } from "@acktor/publisher/outbox/outbox";
+import type { AttemptRecord, LeasedMessage, ParkingFacts } from "@acktor/publisher/outbox/outbox";
 import { UNWATCHED } from "@acktor/shared/inspect/deliveries";
 import type { PublishOutcome } from "@acktor/shared/link/link";
 import { AckPrefixes } from "@acktor/shared/protocol/ack-prefixes";
@@ -28,6 +28,8 @@ export interface Told {
   readonly failed: { readonly message: LeasedMessage; readonly reason: string }[];
   readonly released: { readonly messages: readonly LeasedMessage[]; readonly dueInMs: number }[];
   readonly parked: { readonly destination: string; readonly messages: readonly LeasedMessage[] }[];
+  /** Of each of `parked`. */
+  readonly facts: ParkingFacts[];
   readonly unparked: string[];
   lows: number;
 }
@@ -43,8 +45,12 @@ export interface Rig {
   pass(ms: number): void;
   /** Lets time pass without a tick. */
   passWithoutTick(ms: number): void;
-  /** Offers messages with a lease of LEASE_MS from now. */
+  /** Offers messages with a lease of LEASE_MS from now. Where `strangers` is not set, new destinations are proven first. */
   offer(...messages: LeasedMessage[]): void;
+  /** A destination has answered. */
+  prove(name: string): void;
+  /** A destination is parked. */
+  park(name: string): void;
   /** Ids in the order in which they were published. */
   published(): string[];
   /** What is in flight under this id. */
@@ -66,6 +72,8 @@ export interface RigOptions
   readonly policy?: ErrorPolicy;
   readonly random?: Random;
   readonly destinationLevels?: number;
+  /** Destinations have not answered before. */
+  readonly strangers?: boolean;
   /** Milliseconds since 1970. */
   readonly wallAt?: number;
   /** Replaces the default, which only counts. */
@@ -76,13 +84,13 @@ export interface RigOptions
 
 /** The gate is open and the link accepts everything. */
 export function dispatcherRig(options: RigOptions = {}): Rig {
-  const { policy, random = HALF, destinationLevels = 0, wallAt, ...over } = options;
+  const { policy, random = HALF, destinationLevels = 0, strangers = false, wallAt, ...over } = options;
   const clock = testClock(1_000_000, wallAt);
   const link = fakeLink();
   link.room = Number.POSITIVE_INFINITY;
   const unconfirmed: Attempt[] = [];
-  const told: Told = { records: [], brokerAcked: [], failed: [], released: [], parked: [], unparked: [], lows: 0 };
-  const destinations = new Destinations(destinationLevels);
+  const told: Told = { records: [], brokerAcked: [], failed: [], released: [], parked: [], facts: [], unparked: [], lows: 0 };
+  const destinations = over.destinations ?? new Destinations(destinationLevels);
   const book = new InFlightBook(destinations);
   const doorbell = new Doorbell();
   doorbell.roomIsFree = () => {
@@ -97,7 +105,10 @@ export function dispatcherRig(options: RigOptions = {}): Rig {
       },
       fail: (message, reason) => void told.failed.push({ message, reason }),
       release: (messages, dueInMs) => void told.released.push({ messages, dueInMs }),
-      park: (destination, messages) => void told.parked.push({ destination, messages }),
+      park(destination, messages, facts) {
+        told.parked.push({ destination, messages });
+        told.facts.push(facts);
+      },
       unpark: (destination) => void told.unparked.push(destination),
     },
     brokerAcks: { brokerAcked: (attempt) => void told.brokerAcked.push(attempt) },
@@ -125,7 +136,13 @@ export function dispatcherRig(options: RigOptions = {}): Rig {
     passWithoutTick(ms) {
       clock.at += ms;
     },
-    offer: (...messages) => dispatcher.offer(messages, clock.at + LEASE_MS),
+    offer(...messages) {
+      for (const { topic } of strangers ? [] : messages)
+        if (destinations.known(topic) === undefined) destinations.ofTopic(topic).heard(clock.at);
+      dispatcher.offer(messages, clock.at + LEASE_MS);
+    },
+    prove: (name) => destinations.named(name).heard(clock.at),
+    park: (name) => dispatcher.health.park(destinations.named(name)),
     published: () => link.published.map(({ message }) => idIn(message.payload)),
     inFlight: (id) => book.find(id),
     unpark: (matches) => throughAllSteps(dispatcher.unparkInSteps(matches)),

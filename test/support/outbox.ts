@@ -9,7 +9,9 @@ import type {
   InsertOptions,
   LeasedMessage,
   NewMessage,
+  ParkingFacts,
 } from "@acktor/publisher/outbox/outbox";
+import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { createPool, type DbResult, type Param, type Pool } from "@acktor/shared/db/pool";
 import { checksumOf } from "@acktor/shared/protocol/envelope";
 import { v7 as uuidv7 } from "uuid";
@@ -133,5 +135,22 @@ export const claim = (over: Partial<ClaimOptions> = {}): ClaimOptions => ({
   leaseMs: 15_000,
   laneCursor: "",
   lowWater: null,
+  newest: 0,
   ...over,
 });
+
+/** Parks one destination that was tried and never answered, and messages of it that this instance has leased. */
+export function park(
+  pool: Pool,
+  destination: string,
+  messageIds: readonly string[],
+  instance: string,
+  facts: ParkingFacts = { tried: true, answeredAgoMs: null },
+): Promise<DbResult<{ readonly messageId: string }>> {
+  const ids = messageIds.length === 0 ? [null] : messageIds;
+  return parkMessages(
+    pool,
+    ids.map((messageId) => ({ destination, messageId, ...facts })),
+    instance,
+  );
+}

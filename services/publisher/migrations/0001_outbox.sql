@@ -115,7 +115,9 @@ create table publisher.message_delivery (
 create index message_delivery_due on publisher.message_delivery (due_at)
   where due_at is not null and lane is null and not parked;
 create index message_delivery_lane on publisher.message_delivery (lane, seq)
-  where due_at is not null and lane is not null;
+  where due_at is not null and lane is not null and not parked;
+create index message_delivery_lane_parked on publisher.message_delivery (lane, seq)
+  where due_at is not null and lane is not null and parked;
 -- Used only by statements that repeat this predicate to the letter; why: services/publisher/src/outbox/live-rows.ts.
 create index message_delivery_live on publisher.message_delivery (message_id)
   where coalesce(due_at, due_at) is not null;
@@ -181,9 +183,9 @@ create table publisher.idempotency (
 );
 create index idempotency_expiry on publisher.idempotency (expires_at);
 
--- Silent destinations. A row stays until no message is parked in it: `parked_at` null means that the publisher is resuming
--- its messages, and `probe_at` is when it looks for more of them. Keyed by a hash because a topic may be longer than an
--- index entry.
+-- Silent destinations, and those to which nothing was sent yet for want of room (`misses` 0). A row stays until no message is
+-- parked in it: `parked_at` null means that the publisher is resuming its messages, and `probe_at` is when it looks for more of
+-- them. Keyed by a hash because a topic may be longer than an index entry.
 create table publisher.destination (
   slot text collate "C" generated always as (md5(destination)) stored primary key,
   destination text collate "C" not null,
@@ -200,7 +202,8 @@ create table publisher.destination (
   constraint destination_is_sane check (pause_ms between 0 and 3600000 and misses between 0 and 1000000000
     and births between 0 and 1000000000 and isfinite(probe_at) and isfinite(born_at))
 );
-create index destination_probe on publisher.destination (probe_at) where parked_at is not null;
+create index destination_untried on publisher.destination (probe_at) where parked_at is not null and misses = 0;
+create index destination_probe on publisher.destination ((last_answer_at is null), probe_at) where parked_at is not null and misses > 0;
 create index destination_released on publisher.destination (probe_at) where parked_at is null;
 -- For the births of receivers below a topic.
 create index destination_name on publisher.destination ((left(destination, 512))) where parked_at is not null;

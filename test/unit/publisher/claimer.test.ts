@@ -25,7 +25,7 @@ function rig(ids: readonly string[], bad: readonly string[], over: Partial<Claim
   const claim = (part: readonly string[]): Outcome<Claimed> => {
     if (part.some((id) => bad.includes(id))) return failed("22003");
     const messages = part.map((messageId) => leased({ messageId }));
-    return { ok: true, value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, horizon: HORIZON } };
+    return { ok: true, value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON } };
   };
   const statements: ClaimStatements = {
     claimDue: async (options) => {
@@ -69,12 +69,12 @@ test("a claim that filled its limit is followed by the next from where the walk 
     claimDue: async (options) => {
       asked.push(options);
       const messages = [leased()];
-      return { ok: true, value: { messages, nextLaneCursor: "k:m", oldestDue: null, parked: 0, horizon: HORIZON } };
+      return { ok: true, value: { messages, nextLaneCursor: "k:m", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON } };
     },
   });
-  const first = await claimer.claim(1);
+  const first = await claimer.claim(1, false);
   assert.deepEqual(first.ok && first.value.more, true, "the limit was reached: more rows may be due");
-  const second = await claimer.claim(2);
+  const second = await claimer.claim(2, false);
   assert.deepEqual(second.ok && second.value.more, false);
   assert.deepEqual(
     asked.map(({ instance, limit, leaseMs, laneCursor }) => [instance, limit, leaseMs, laneCursor]),
@@ -89,22 +89,22 @@ test("a claim that only set rows of parked destinations aside reports that more 
   const { claimer } = rig([], [], {
     claimDue: async () => ({
       ok: true,
-      value: { messages: [], nextLaneCursor: "", oldestDue: null, parked: 500, horizon: HORIZON },
+      value: { messages: [], nextLaneCursor: "", oldestDue: null, parked: 500, anyParked: true, horizon: HORIZON },
     }),
   });
-  assert.deepEqual(await claimer.claim(LIMIT), { ok: true, value: { messages: [], more: true } });
+  assert.deepEqual(await claimer.claim(LIMIT, false), { ok: true, value: { messages: [], more: true, anyParked: true } });
 });
 
 test("CLAIM-2: a claim that works is one statement", async () => {
   const { calls, claimer, troubles } = rig(["a", "b"], []);
-  assert.equal((await claimer.claim(LIMIT)).ok, true);
+  assert.equal((await claimer.claim(LIMIT, false)).ok, true);
   assert.deepEqual(calls, ["claim"]);
   assert.deepEqual(troubles.counts(), []);
 });
 
 test("CLAIM-1: the others are leased, the bad one is set aside, and the failure is counted", async () => {
   const { aside, claimer, troubles } = rig(["a", "b", "c"], ["b"]);
-  const claimed = await claimer.claim(LIMIT);
+  const claimed = await claimer.claim(LIMIT, false);
   assert.ok(claimed.ok);
   assert.deepEqual(
     claimed.value.messages.map(({ messageId }) => messageId),
@@ -117,7 +117,7 @@ test("CLAIM-1: the others are leased, the bad one is set aside, and the failure 
 
 test("CLAIM-3: where the list fails, pages are read, and a damaged one is reported", async () => {
   const { calls, claimer, troubles } = rig(["a", "b"], ["b"], { listDue: async () => failed("XX001") });
-  const claimed = await claimer.claim(LIMIT);
+  const claimed = await claimer.claim(LIMIT, false);
   assert.ok(claimed.ok);
   assert.equal(claimed.value.messages.length, 1);
   assert.deepEqual(calls, ["claim", "pages"]);
@@ -129,12 +129,12 @@ test("CLAIM-3: where the list fails, pages are read, and a damaged one is report
 
 test("a missing right is not the fault of a row: nothing is leased, nothing set aside", async () => {
   const { calls, aside, claimer } = rig(["a"], [], { claimDue: async () => failed("42501") });
-  assert.equal((await claimer.claim(LIMIT)).ok, false);
+  assert.equal((await claimer.claim(LIMIT, false)).ok, false);
   assert.deepEqual([calls, aside], [[], []]);
 });
 
 test("a statement that fails without any row is at fault itself: no row is blamed", async () => {
   const { aside, claimer } = rig(["a"], ["a"], { leaseThese: async () => failed("XX000") });
-  assert.equal((await claimer.claim(LIMIT)).ok, false);
+  assert.equal((await claimer.claim(LIMIT, false)).ok, false);
   assert.deepEqual(aside, []);
 });

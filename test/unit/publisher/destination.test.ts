@@ -33,11 +33,35 @@ test("DESTINATION-1: a parked destination takes nothing but a probe, and a probe
 
 test("DESTINATION-2: silence counts once per ack timeout, and the third one in a row parks", () => {
   const destination = new Destination("a");
+  destination.heard(0);
   assert.equal(SILENCE_LIMIT, 3);
   assert.equal(destination.silent(10_000, BOUNDS), false);
   for (let i = 0; i < 100; i++) assert.equal(destination.silent(11_999, BOUNDS), false);
   assert.equal(destination.silent(12_000, BOUNDS), false);
   assert.equal(destination.silent(14_000, BOUNDS), true);
+});
+
+test("DESTINATION-4: one message before an answer, after a silence, and after a minute of quiet", () => {
+  const destination = new Destination("a");
+  const windows = [destination.windowSize];
+  destination.answered(0, null, 512);
+  windows.push(destination.windowSize);
+  destination.silent(5_000, BOUNDS);
+  windows.push(destination.windowSize);
+  destination.answered(6_000, null, 512);
+  destination.reconsider(66_000);
+  windows.push(destination.windowSize);
+  destination.inFlight = 1;
+  destination.reconsider(66_001);
+  windows.push(destination.windowSize);
+  destination.inFlight = 0;
+  destination.reconsider(66_001);
+  windows.push(destination.windowSize);
+  assert.deepEqual(windows, [1, 17, 1, 8, 8, 1]);
+});
+
+test("DESTINATION-5: one that never answered is parked at its first silence", () => {
+  assert.equal(new Destination("a").silent(10_000, BOUNDS), true);
 });
 
 test("an answer forgets silence", () => {
@@ -63,10 +87,10 @@ test("back from parking it is as new, but for what it has learnt of the round tr
   const destination = new Destination("a");
   destination.answered(0, 5_000, 512);
   for (const now of [0, 20_000, 40_000]) destination.silent(now, BOUNDS);
-  destination.parked = true;
+  destination.park();
   destination.resume(50_000);
   assert.equal(destination.parked, false);
-  assert.equal(destination.windowSize, 16);
+  assert.equal(destination.windowSize, 1);
   assert.equal(destination.ackTimeoutMs(BOUNDS), 15_000);
   assert.equal(destination.silent(60_000, BOUNDS), false);
 });

@@ -14,7 +14,7 @@ import { leased } from "../../support/leased.ts";
 import { until } from "../../support/until.ts";
 
 function claimed(messages: readonly LeasedMessage[], more = false): Outcome<ClaimedBatch> {
-  return { ok: true, value: { messages, more } };
+  return { ok: true, value: { messages, more, anyParked: false } };
 }
 
 function rig(t: TestContext, pollMs = 60_000) {

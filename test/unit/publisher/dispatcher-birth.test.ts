@@ -89,7 +89,7 @@ test("what was sent before a birth and stays unanswered does not park the destin
   rig.pass(2_100);
   assert.equal(rig.dispatcher.counts.ackTimeouts, 3);
   assert.equal(rig.told.parked.length, 0);
-  assert.equal(rig.dispatcher.destinations()[0]?.window, 16, "and its window is a new one's");
+  assert.equal(rig.dispatcher.destinations()[0]?.window, 1, "and its window is a new one's");
   // Silence from now on counts again.
   for (let silence = 0; silence < 3; silence++) {
     send();

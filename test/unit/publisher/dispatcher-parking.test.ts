@@ -66,6 +66,8 @@ test("a window of timeouts at one moment is one silence", () => {
   rig.pass(2_000);
   assert.equal(rig.dispatcher.counts.ackTimeouts, 16);
   assert.deepEqual(rig.told.parked, []);
+  assert.equal(rig.dispatcher.destinations()[0]?.window, 1, "until it answers");
+  rig.prove("a");
   assert.equal(rig.dispatcher.destinations()[0]?.window, 8);
 });
 

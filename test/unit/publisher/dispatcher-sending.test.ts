@@ -191,6 +191,7 @@ test("room is what memory holds less what waits in it and what is reserved", () 
   rig.link.room = 0;
   rig.offer(...some(10));
   assert.equal(rig.dispatcher.room, all - 10);
+  rig.prove("b");
   let reserved = 0;
   while (rig.dispatcher.reserve("b")) reserved++;
   assert.equal(reserved, all - 10);
@@ -199,11 +200,14 @@ test("room is what memory holds less what waits in it and what is reserved", () 
 
 test("nothing is reserved behind a closed gate, for a parked destination, or for one whose queue is full", () => {
   const rig = dispatcherRig();
-  rig.dispatcher.health.notePark("parked");
+  rig.park("parked");
   assert.equal(rig.dispatcher.reserve("parked"), false);
   rig.link.room = 0;
   rig.offer(...some(256, "full"));
   assert.equal(rig.dispatcher.reserve("full"), false);
+  // WAITING_MESSAGES-4
+  assert.equal(rig.dispatcher.reserve("other"), false, "it may be parked, too");
+  rig.prove("other");
   assert.equal(rig.dispatcher.reserve("other"), true);
   rig.dispatcher.setOpen(false);
   assert.equal(rig.dispatcher.reserve("other"), false);
@@ -258,9 +262,9 @@ test("it rings for more while at least half of the memory is free", () => {
   assert.equal(rig.told.lows, before + 1);
 });
 
-test("DESTINATIONS-2: the number of destinations remembered is bounded, parked ones too", () => {
+test("DESTINATIONS-2: the number of destinations remembered is bounded, and those that wait or answer are kept", () => {
   const rig = dispatcherRig();
-  for (let i = 0; i < 10_000; i++) rig.dispatcher.health.notePark(`parked/${i}`);
+  for (let i = 0; i < 10_000; i++) rig.park(`parked/${i}`);
   for (let i = 0; i < 2_000; i++) {
     const message = leased({ topic: `live/${i}` });
     rig.offer(message);
@@ -269,6 +273,6 @@ test("DESTINATIONS-2: the number of destinations remembered is bounded, parked o
   assert.ok(rig.dispatcher.destinations().length <= 10_000);
   rig.link.room = 0;
   rig.offer(...some(3, "waiting"));
-  for (let i = 0; i < 10_000; i++) rig.dispatcher.health.notePark(`more/${i}`);
+  for (let i = 0; i < 10_000; i++) rig.park(`more/${i}`);
   assert.equal(rig.dispatcher.destinations().find((d) => d.name === "waiting")?.queued, 3);
 });

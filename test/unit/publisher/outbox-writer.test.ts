@@ -50,13 +50,13 @@ function writerRig(answers: Answers = {}): Rig {
         calls.push({ verb: "release", arguments: [releases] });
         return answers.release?.(releases) ?? rows();
       },
-      async park(destination, ids) {
-        calls.push({ verb: "park", arguments: [destination, ids] });
-        return answers.park?.(destination, ids) ?? rows();
+      async park(parkings) {
+        calls.push({ verb: "park", arguments: [parkings] });
+        return answers.park?.(parkings) ?? rows();
       },
-      async unpark(destination) {
-        calls.push({ verb: "unpark", arguments: [destination] });
-        return answers.unpark?.(destination) ?? rows();
+      async unpark(destinations) {
+        calls.push({ verb: "unpark", arguments: [destinations] });
+        return answers.unpark?.(destinations) ?? rows();
       },
     },
   });
@@ -138,19 +138,30 @@ test("failures and returned leases carry their tokens, and a failure is announce
   ]);
 });
 
-test("OUTBOX_WRITER-3: parking and resuming keep their order, so that the last one counts", async () => {
+test("OUTBOX_WRITER-3: parking and resuming keep their order, so that the last one counts; those alike share a statement", async () => {
   const { writer, calls } = writerRig();
   const message = leased();
-  writer.park("a", [message]);
+  const facts = { tried: true, answeredAgoMs: null };
+  writer.park("a", [message], facts);
+  writer.park("c", [], facts);
   writer.unpark("a");
-  writer.park("a", []);
+  writer.unpark("c");
+  writer.park("a", [], facts);
   writer.unpark("b");
   await writer.drain();
   assert.deepEqual(calls, [
-    { verb: "park", arguments: ["a", [message.messageId]] },
-    { verb: "unpark", arguments: ["a"] },
-    { verb: "park", arguments: ["a", []] },
-    { verb: "unpark", arguments: ["b"] },
+    {
+      verb: "park",
+      arguments: [
+        [
+          { destination: "a", messageId: message.messageId, ...facts },
+          { destination: "c", messageId: null, ...facts },
+        ],
+      ],
+    },
+    { verb: "unpark", arguments: [["a", "c"]] },
+    { verb: "park", arguments: [[{ destination: "a", messageId: null, ...facts }]] },
+    { verb: "unpark", arguments: [["b"]] },
   ]);
 });
 

@@ -35,9 +35,10 @@ export class AckWatch {
   }
 
   tick(now: number): void {
-    const { book, recorder } = this.#parts;
+    const { book, recorder, health } = this.#parts;
     const due: InFlight[] = [];
     for (const attempt of book.values()) {
+      health.watch(attempt, now);
       if (recorder.isDue(attempt, now)) due.push(attempt);
       else if (attempt.state === "RECORDED" && isOver(attempt, now)) this.#timedOut(attempt, now);
     }
@@ -57,6 +58,7 @@ export class AckWatch {
   postpone(attempt: InFlight, forMs: number): void {
     const { clock, book, recorder } = this.#parts;
     const until = clock.now() + forMs;
+    this.#parts.health.heard(attempt, clock.now());
     if (until <= attempt.timesOutAt) return;
     book.postpone(attempt, until);
     // The row says already when it is due. Should this write be lost, the receiver gets the message twice.

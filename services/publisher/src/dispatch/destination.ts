@@ -6,14 +6,17 @@
  *     only a probe exceeds it, and a parked destination gets nothing but probes.
  *  DESTINATION-2. Silence is counted at most once per ack timeout, and forgotten with the first answer or with the birth of an
  *     acker: what was sent before the birth says nothing about that acker.
- *  DESTINATION-3. A destination that was resumed and has not answered ignores births for a while, twice as long each time, and
- *     then gets a window of one: forged births cause only a few messages a minute to silent destinations. Probes find the
- *     destination meanwhile.
+ *  DESTINATION-3. A destination that was resumed and has not answered ignores births for a while, twice as long each time:
+ *     forged births cause only a few messages a minute to silent destinations. Probes find the destination meanwhile.
+ *  DESTINATION-4. A destination is proven by an answer, until an ack is late or it was quiet for `PROOF_MS`. Before its
+ *     answer it has one message in flight. A birth proves nothing: any client can send one.
+ *  DESTINATION-5. A destination that never answered is parked at its first silence. That loses nothing: the message stays in
+ *     the outbox, its copy in the broker may still be answered, and the first probe comes as early as a retry would.
  */
 
 import type { LeasedMessage } from "../outbox/outbox.ts";
 import { type AckTimeout, type AckTimeoutBounds, ackTimeoutMs, NO_SAMPLES, withSample } from "./ack-timeout.ts";
-import { type FlowWindow, grown, halved, INITIAL_WINDOW, NARROW_WINDOW } from "./flow-window.ts";
+import { type FlowWindow, grown, halved, INITIAL_WINDOW } from "./flow-window.ts";
 
 /** Leased, not yet published. Times are monotonic milliseconds. */
 export interface QueuedMessage {
@@ -26,8 +29,10 @@ export interface QueuedMessage {
   readonly probe: boolean;
 }
 
-/** Ack timeouts in a row after which a destination is parked. */
+/** Ack timeouts in a row after which a destination that has answered before is parked. */
 export const SILENCE_LIMIT = 3;
+/** An answer is proof for so long. A fleet that answered in the morning may be asleep in the evening. */
+const PROOF_MS = 60_000;
 /** After a resume that no answer followed. */
 const FIRST_IGNORED_MS = 2_000;
 const LONGEST_IGNORED_MS = 60_000;
@@ -41,6 +46,8 @@ export class Destination {
   noSession = false;
   /** A copy that a broker holds was not answered, and nothing was since. */
   asleep = false;
+  /** DESTINATION-4. Written by the methods of this class. */
+  #proven = false;
   #window: FlowWindow = INITIAL_WINDOW;
   #estimate: AckTimeout = NO_SAMPLES;
   #silences = 0;
@@ -59,7 +66,12 @@ export class Destination {
     const [first] = this.queue;
     if (first === undefined) return false;
     // DESTINATION-1
-    return first.probe || (!this.parked && this.inFlight < Math.floor(this.#window.size));
+    return first.probe || (!this.parked && this.inFlight < this.windowSize);
+  }
+
+  /** True while it is known to answer. */
+  get proven(): boolean {
+    return this.#proven;
   }
 
   /** True when no message of the destination is in memory. */
@@ -68,7 +80,8 @@ export class Destination {
   }
 
   get windowSize(): number {
-    return Math.floor(this.#window.size);
+    // DESTINATION-4
+    return this.#proven ? Math.floor(this.#window.size) : 1;
   }
 
   ackTimeoutMs(bounds: AckTimeoutBounds): number {
@@ -77,12 +90,23 @@ export class Destination {
 
   /** @param roundTripMs null when the message was published more than once (Karn) */
   answered(now: number, roundTripMs: number | null, mostWindow: number): void {
+    this.heard(now);
+    this.#window = grown(this.#window, mostWindow);
+    if (roundTripMs !== null) this.#estimate = withSample(this.#estimate, roundTripMs);
+  }
+
+  /** A sign of life: an answer, or a receiver that is at work. */
+  heard(now: number): void {
     this.lastAnswerAt = now;
+    this.#proven = true;
     this.asleep = false;
     this.#silences = 0;
     this.#resumes = 0;
-    this.#window = grown(this.#window, mostWindow);
-    if (roundTripMs !== null) this.#estimate = withSample(this.#estimate, roundTripMs);
+  }
+
+  /** Forgets the proof of a destination that was quiet for long. To be called before it gets a message. */
+  reconsider(now: number): void {
+    if (this.#proven && this.idle && now - (this.lastAnswerAt ?? 0) > PROOF_MS) this.#proven = false;
   }
 
   /**
@@ -97,7 +121,9 @@ export class Destination {
     if (shrunk === this.#window) return false;
     this.#window = shrunk;
     this.#silences++;
-    return this.#silences >= SILENCE_LIMIT && !this.parked;
+    this.#proven = false;
+    // DESTINATION-5
+    return this.#silences >= (this.lastAnswerAt === null ? 1 : SILENCE_LIMIT) && !this.parked;
   }
 
   /** True when it is parked or on the way there. */
@@ -111,14 +137,21 @@ export class Destination {
     return now - this.#resumedAt >= Math.min(LONGEST_IGNORED_MS, FIRST_IGNORED_MS * 2 ** (this.#resumes - 1));
   }
 
+  /** It leaves the window. */
+  park(): void {
+    this.parked = true;
+    this.#proven = false;
+  }
+
   /** Back from silence: starts as an unknown destination. */
   resume(now: number): void {
     this.parked = false;
     this.noSession = false;
+    this.#proven = false;
     this.#resumedAt = now;
     this.#silences = 0;
+    this.#window = INITIAL_WINDOW;
     // DESTINATION-3
-    this.#window = this.#resumes === 0 ? INITIAL_WINDOW : NARROW_WINDOW;
     this.#resumes++;
   }
 }

@@ -171,9 +171,10 @@ export class DispatchRole {
     const limit = Math.min(CLAIM_LIMIT, dispatcher.room);
     if (limit === 0) return { claimed: 0, more: true, full: true };
     const startedAt = clock.now();
-    const claimed = await outbox.claim(limit);
+    const claimed = await outbox.claim(limit, dispatcher.isCrowd);
     if (!claimed.ok) throw new ClaimFailed(claimed.failure.code);
-    const { messages, more } = claimed.value;
+    const { messages, more, anyParked } = claimed.value;
+    dispatcher.noteParked(anyParked);
     if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs);
     return { claimed: messages.length, more, full: false };
   }

@@ -16,6 +16,7 @@ import type { AckTimeoutBounds } from "./ack-timeout.ts";
 import { AckWatch } from "./ack-watch.ts";
 import { AttemptRecorder } from "./attempt-recorder.ts";
 import type { DeliveryPolicy } from "./delivery-policy.ts";
+import type { Destination } from "./destination.ts";
 import { DestinationHealth } from "./destination-health.ts";
 import type { Destinations } from "./destinations.ts";
 import { type DispatchCounts, newDispatchCounts } from "./dispatch-counts.ts";
@@ -94,6 +95,11 @@ export class Dispatcher {
     return this.#parts.book.size;
   }
 
+  /** Of those, messages to destinations that were not proven when they were sent. */
+  get trials(): number {
+    return this.#parts.book.trials;
+  }
+
   /** Most messages that may be un-acked now: this publisher's share. */
   get window(): number {
     return this.health.window;
@@ -102,6 +108,21 @@ export class Dispatcher {
   /** How many more leased messages fit into memory. */
   get room(): number {
     return this.#waiting.room;
+  }
+
+  /** True while many destinations that are not proven stay silent: their rows stand before those of others. */
+  get isCrowd(): boolean {
+    return this.#waiting.isCrowd;
+  }
+
+  /** How many more messages may be sent to destinations that are not proven. */
+  get roomForTrials(): number {
+    return this.#waiting.isOpen ? this.health.roomForTrials : 0;
+  }
+
+  /** What the last claim saw: whether a destination is parked, by this publisher or another one. */
+  noteParked(any: boolean): void {
+    this.#waiting.anyParked = any;
   }
 
   /** Keeps room for a message that is about to be inserted; false when it must wait in the outbox. */
@@ -128,18 +149,19 @@ export class Dispatcher {
     const { clock, destinations, book, writes } = this.#parts;
     const now = clock.now();
     const back: LeasedMessage[] = [];
-    const parked = new Map<string, LeasedMessage[]>();
+    const parked = new Map<Destination, LeasedMessage[]>();
     for (const message of messages) {
       const before = book.find(message.messageId);
       if (before !== null) this.#watch.supersedeAttempt(before, now);
       const destination = destinations.ofTopic(message.topic);
       const placed = this.#waiting.place(message, destination, leaseEndsAt, now, probe);
       if (placed === "no room") back.push(message);
-      else if (placed === "parked") group(parked, destination.name, message);
+      else if (placed === "parked") group(parked, destination, message);
     }
     if (back.length > 0) writes.release(back, this.#waiting.isOpen ? NO_ROOM_MS : 0);
-    for (const [name, rows] of parked) writes.park(name, rows);
+    for (const [destination, rows] of parked) this.health.writePark(destination, rows, true);
     this.#sender.pump();
+    this.health.thin();
   }
 
   /** Sends what may be sent now. */
@@ -151,8 +173,10 @@ export class Dispatcher {
   tick(): void {
     const now = this.#parts.clock.now();
     this.#watch.tick(now);
+    this.health.tick(now);
     this.#waiting.resize(now);
     this.#sender.pump();
+    this.health.thin();
   }
 
   /** A verified answer to this PUBLISH arrived, processed or rejected. */
@@ -206,8 +230,8 @@ export class Dispatcher {
   }
 }
 
-function group(map: Map<string, LeasedMessage[]>, name: string, message: LeasedMessage): void {
-  const rows = map.get(name);
-  if (rows === undefined) map.set(name, [message]);
+function group(map: Map<Destination, LeasedMessage[]>, to: Destination, message: LeasedMessage): void {
+  const rows = map.get(to);
+  if (rows === undefined) map.set(to, [message]);
   else rows.push(message);
 }

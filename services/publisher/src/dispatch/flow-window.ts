@@ -10,9 +10,8 @@ export interface FlowWindow {
   readonly quietUntil: number;
 }
 
+/** Of a destination that has answered; before its answer it gets one message at a time (DESTINATION-4). */
 export const INITIAL_WINDOW: FlowWindow = { size: 16, threshold: Number.POSITIVE_INFINITY, quietUntil: 0 };
-/** Of a destination that did not answer when it was resumed before; one answer opens it as usual. */
-export const NARROW_WINDOW: FlowWindow = { ...INITIAL_WINDOW, size: 1 };
 
 /** The window after an ack; never above `most`. */
 export function grown(window: FlowWindow, most: number): FlowWindow {

@@ -23,6 +23,8 @@ export interface Published {
   /** 1 for the first PUBLISH. */
   readonly attempt: number;
   readonly probe: boolean;
+  /** Sent to a destination that was not proven. */
+  readonly trial: boolean;
   readonly sentAt: number;
   /** Without an ack by then the destination counts as silent. Written by `postpone`. */
   readonly timesOutAt: number;
@@ -82,6 +84,7 @@ class Entry {
   readonly attempt: number;
   readonly sentAt: number;
   readonly probe: boolean;
+  readonly trial: boolean;
   /** Written by `trace`, before the PUBLISH. */
   span: OpenSpan | null = null;
   timesOutAt: number;
@@ -102,6 +105,7 @@ class Entry {
     this.attempt = queued.message.attempts + 1;
     this.sentAt = sentAt;
     this.probe = queued.probe;
+    this.trial = !to.proven;
     this.timesOutAt = timesOutAt;
     this.retryAt = retryAt;
   }
@@ -116,6 +120,8 @@ export interface GivenUp {
 export class InFlightBook {
   readonly #entries = new Map<string, Entry>();
   readonly #turns: Turns;
+  /** Attempts in flight that are trials. Written by `open` and `close`. */
+  #trials = 0;
   /** Written by `correctedBy`. */
   #records: StaleRecords | null = null;
 
@@ -130,6 +136,11 @@ export class InFlightBook {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Those in flight to destinations that were not proven when they were sent. */
+  get trials(): number {
+    return this.#trials;
   }
 
   /** The attempt that is in flight under this message id. */
@@ -147,6 +158,7 @@ export class InFlightBook {
     this.#entries.set(queued.message.messageId, entry);
     // IN_FLIGHT-1
     to.inFlight++;
+    if (entry.trial) this.#trials++;
     return entry as Sent;
   }
 
@@ -227,6 +239,7 @@ export class InFlightBook {
     entry.state = "CLOSED";
     // IN_FLIGHT-1
     entry.destination.inFlight--;
+    if (entry.trial) this.#trials--;
     const { messageId } = entry.message;
     // IN_FLIGHT-2
     if (this.#entries.get(messageId) === entry) this.#entries.delete(messageId);

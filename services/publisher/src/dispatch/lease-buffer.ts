@@ -8,6 +8,8 @@ const SMALLEST = 1_024;
 const LARGEST = 20_000;
 const SECONDS_OF_ANSWERS = 5;
 const RATE_EVERY_MS = 500;
+/** Destinations that are not proven fill this part together at most. */
+const UNPROVEN = 1 / 2;
 /** Of several destinations one may fill this part: the others need room, too. */
 const ONE_OF_SEVERAL = 1 / 4;
 
@@ -32,6 +34,11 @@ export class LeaseBuffer {
   /** How many one destination may have in it, of so many. */
   shareOf(destinations: number): number {
     return destinations <= 1 ? this.#size : this.#size * ONE_OF_SEVERAL;
+  }
+
+  /** How many messages of destinations that are not proven may be in it. */
+  get mostUnproven(): number {
+    return this.#size * UNPROVEN;
   }
 
   reserve(): void {

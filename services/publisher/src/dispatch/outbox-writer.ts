@@ -12,7 +12,15 @@ import { Batcher } from "@acktor/shared/runtime/batcher";
 import { Persister } from "@acktor/shared/runtime/persist";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import type { Failure } from "../outbox/fail-messages.ts";
-import type { AttemptRecord, AttemptStore, FailedMessages, LeasedMessage, Release } from "../outbox/outbox.ts";
+import type {
+  AttemptRecord,
+  AttemptStore,
+  FailedMessages,
+  LeasedMessage,
+  Parking,
+  ParkingFacts,
+  Release,
+} from "../outbox/outbox.ts";
 import type { Attempt, InFlightBook } from "./in-flight-book.ts";
 
 /** What the dispatcher hands over. The calls never throw. */
@@ -20,7 +28,8 @@ export interface Writes {
   recordAttempts(records: readonly AttemptRecord[], attempts: readonly Attempt[]): void;
   fail(message: LeasedMessage, reason: string): void;
   release(messages: readonly LeasedMessage[], dueInMs: number): void;
-  park(destination: string, messages: readonly LeasedMessage[]): void;
+  /** Parks a destination, and messages that wait for it. */
+  park(destination: string, messages: readonly LeasedMessage[], facts: ParkingFacts): void;
   unpark(destination: string): void;
 }
 
@@ -36,10 +45,10 @@ interface Attempted {
   readonly attempt: Attempt;
 }
 
-interface Parking {
+/** Null: the destination is resumed. */
+interface Move {
   readonly destination: string;
-  /** Null: the destination is resumed. */
-  readonly messageIds: readonly string[] | null;
+  readonly parking: Parking | null;
 }
 
 const CAPACITY = 10_000;
@@ -53,7 +62,7 @@ export class OutboxWriter implements Writes {
   readonly #attempts: Batcher<Attempted>;
   readonly #failures: Batcher<Failure>;
   readonly #releases: Batcher<Release>;
-  readonly #parkings: Batcher<Parking>;
+  readonly #moves: Batcher<Move>;
 
   constructor(parts: OutboxWriterParts) {
     this.#parts = parts;
@@ -67,11 +76,7 @@ export class OutboxWriter implements Writes {
       worker: { work: (batch) => write(release, () => outbox.release(batch)) },
     });
     // OUTBOX_WRITER-3
-    this.#parkings = new Batcher({
-      ...BATCHES,
-      maxBatch: 1,
-      worker: { work: ([next]) => this.#writeParking(park, unpark, next) },
-    });
+    this.#moves = new Batcher({ ...BATCHES, worker: { work: (batch) => this.#writeMoves(park, unpark, batch) } });
   }
 
   recordAttempts(records: readonly AttemptRecord[], attempts: readonly Attempt[]): void {
@@ -91,19 +96,20 @@ export class OutboxWriter implements Writes {
     for (const { messageId, leaseToken } of messages) this.#releases.add({ messageId, leaseToken, dueInMs });
   }
 
-  park(destination: string, messages: readonly LeasedMessage[]): void {
-    this.#parkings.add({ destination, messageIds: messages.map((m) => m.messageId) });
+  park(destination: string, messages: readonly LeasedMessage[], facts: ParkingFacts): void {
+    const ids = messages.length === 0 ? [null] : messages.map((m) => m.messageId);
+    for (const messageId of ids) this.#moves.add({ destination, parking: { destination, messageId, ...facts } });
   }
 
   unpark(destination: string): void {
-    this.#parkings.add({ destination, messageIds: null });
+    this.#moves.add({ destination, parking: null });
   }
 
   /** Writes what waits, then stops. While the database is away it gives up after one attempt. A second call waits for the first. */
   async drain(): Promise<void> {
     this.#stop.abort();
     // OUTBOX_WRITER-1
-    await Promise.all([this.#attempts.drain(), this.#failures.drain(), this.#parkings.drain()]);
+    await Promise.all([this.#attempts.drain(), this.#failures.drain(), this.#moves.drain()]);
     await this.#releases.drain();
   }
 
@@ -122,12 +128,18 @@ export class OutboxWriter implements Writes {
     for (const { message, reason } of this.#parts.book.recorded(attempts, fenced)) this.fail(message, reason);
   }
 
-  async #writeParking(park: Persister, unpark: Persister, parking: Parking | undefined): Promise<void> {
-    if (parking === undefined) return;
+  /** One statement for moves in a row that are alike. */
+  async #writeMoves(park: Persister, unpark: Persister, batch: readonly Move[]): Promise<void> {
     const { outbox } = this.#parts;
-    const { destination, messageIds } = parking;
-    if (messageIds === null) await unpark.persist(() => outbox.unpark(destination));
-    else await park.persist(() => outbox.park(destination, messageIds));
+    for (let at = 0; at < batch.length; ) {
+      const isParking = batch[at]?.parking != null;
+      const end = batch.findIndex(({ parking }, i) => i > at && (parking !== null) !== isParking);
+      const alike = batch.slice(at, end < 0 ? batch.length : end);
+      at += alike.length;
+      const parkings = alike.flatMap(({ parking }) => (parking === null ? [] : [parking]));
+      if (isParking) await park.persist(() => outbox.park(parkings));
+      else await unpark.persist(() => outbox.unpark(alike.map(({ destination }) => destination)));
+    }
   }
 }
 

@@ -71,7 +71,7 @@ export class Sender {
     if (!waiting.isOpen) return;
     let capacity = link.capacity();
     while (waiting.size > 0 && capacity > 0 && book.size < health.window) {
-      const destination = destinations.next();
+      const destination = destinations.next(health.roomForTrials > 0);
       const queued = destination === undefined ? undefined : waiting.take(destination);
       if (destination === undefined || queued === undefined) break;
       if (!this.#send(destination, queued)) break;

@@ -8,7 +8,7 @@
  *  CLAIM_APART-1. A row that is passed over hides no other row of its lane.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
-import { HORIZON, LEASE_PICKED, NEXT_LANE, passesParking, runClaim, walkOf } from "./claim-due.ts";
+import { ANY_PARKED, HORIZON, isBehindParked, LEASE_PICKED, NEXT_LANE, passesParking, runClaim, walkOf } from "./claim-due.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 
@@ -24,6 +24,7 @@ keyed as materialized (
     and (not m.retain or not exists (
       select from publisher.message_delivery o
       where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq${except("o")}))
+    and not ${isBehindParked("m")}
   order by m.due_at limit $1),
 plain as materialized (
   select m.message_id, m.due_at from publisher.message_delivery m
@@ -34,12 +35,12 @@ select u.message_id, w.next_lane, ${HORIZON} from ${NEXT_LANE} w
 left join (select * from (table keyed union all table plain) u order by due_at limit $1) u on true order by u.due_at`;
 
 const LEASE = `with pick as materialized (
-  select m.message_id, m.due_at, m.topic, ${passesParking("m")} for_later
+  select m.message_id, m.due_at, m.topic, ${passesParking("m")} for_later, ${isBehindParked("m")} blocked
   from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
   where ${planForFewRows("i.id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
   order by m.due_at for update of m skip locked),
 ${LEASE_PICKED}
-select l.*, '' next_lane, f.parked, ${HORIZON}
+select l.*, '' next_lane, f.parked, ${ANY_PARKED} any_parked, ${HORIZON}
 from (select count(*)::int4 parked from set_aside) f left join leased l on true order by l.was_due`;
 
 export interface DueList extends Pick<Claimed, "nextLaneCursor" | "horizon"> {

@@ -69,24 +69,33 @@ export class Claimer {
   readonly #lowWater: LowWater;
   /** Where the walk over ordering keys continues. */
   #laneCursor = "";
+  /** The last claim set rows of parked destinations aside: more of them may stand first. */
+  #setAside = false;
 
   constructor(parts: ClaimerParts) {
     this.#parts = parts;
     this.#lowWater = new LowWater(() => parts.clock.now());
   }
 
-  /** Leases at most `limit` due rows; fails only where no single row is the cause. One call at a time. */
-  async claim(limit: number): Promise<Outcome<ClaimedBatch>> {
+  /**
+   * Leases at most `limit` due rows; fails only where no single row is the cause. One call at a time.
+   * @param bothEnds half of them are the newest
+   */
+  async claim(limit: number, bothEnds: boolean): Promise<Outcome<ClaimedBatch>> {
     const { owner: instance, leaseMs } = this.#parts;
-    const where = { laneCursor: this.#laneCursor, lowWater: this.#lowWater.mark };
+    const newest = bothEnds || this.#setAside ? Math.floor(limit / 2) : 0;
+    const where = { laneCursor: this.#laneCursor, lowWater: this.#lowWater.mark, newest };
     const claimed = await this.#claim({ instance, limit, leaseMs, ...where });
     if (!claimed.ok) return claimed;
     this.#laneCursor = claimed.value.nextLaneCursor;
-    this.#lowWater.claimed(claimed.value, isExhausted(claimed.value, limit));
-    const { messages, parked, apart: around } = claimed.value;
+    const { messages, parked, anyParked, apart: around } = claimed.value;
+    this.#setAside = parked > 0;
+    // With the newest rows the oldest row seen is not the oldest that is due.
+    const oldestDue = newest > 0 ? null : claimed.value.oldestDue;
+    this.#lowWater.claimed({ ...claimed.value, oldestDue }, isExhausted(claimed.value, limit));
     const isFull = around === undefined ? messages.length === limit : around.isFull && around.bad > 0;
     // Behind rows that were set aside with their destination others may be due.
-    return { ok: true, value: { messages, more: isFull || parked > 0 } };
+    return { ok: true, value: { messages, more: isFull || parked > 0, anyParked } };
   }
 
   async #claim(options: ClaimOptions): Promise<Outcome<Claimed>> {
@@ -117,9 +126,10 @@ export class Claimer {
     const messages = leased.rows.flatMap((part) => part.messages);
     await shelf.put(bad, messages.length > 0);
     const parked = leased.rows.reduce((sum, part) => sum + part.parked, 0);
+    const anyParked = leased.rows.some((part) => part.anyParked);
     const oldestDue = leased.rows.find((part) => part.oldestDue !== null)?.oldestDue ?? null;
     const around = { bad: bad.length, isFull: isPartial === true || messageIds.length >= options.limit };
-    return { ok: true, value: { ...seen, messages, parked, oldestDue, apart: around } };
+    return { ok: true, value: { ...seen, messages, parked, anyParked, oldestDue, apart: around } };
   }
 
   async #list(options: ClaimOptions, passedOver: readonly string[]): Promise<Outcome<DueList>> {

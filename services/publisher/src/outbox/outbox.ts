@@ -35,8 +35,11 @@ export interface MessageStore {
 
 /** What the dispatcher claims from. */
 export interface DueRows {
-  /** Leases due rows to this publisher, at most `limit`. One call at a time. */
-  claim(limit: number): Promise<Outcome<ClaimedBatch>>;
+  /**
+   * Leases due rows to this publisher, at most `limit`. One call at a time.
+   * @param bothEnds many of the oldest rows are of absent destinations: half of the rows are the newest
+   */
+  claim(limit: number, bothEnds: boolean): Promise<Outcome<ClaimedBatch>>;
   /** Ends retained rows that have a newer one; each call continues where the last one stopped. @returns ids */
   supersede(): Promise<Outcome<readonly string[]>>;
 }
@@ -48,10 +51,10 @@ export interface AttemptStore {
   /** Marks leased messages failed. */
   fail(failures: readonly Failure[]): Promise<Changed>;
   release(releases: readonly Release[]): Promise<Changed>;
-  /** Parks a destination, and messages that this publisher has leased and not sent. */
-  park(destination: string, messageIds: readonly string[]): Promise<Changed>;
-  /** Ends the parking of a destination that has answered. */
-  unpark(destination: string): Promise<DbResult<{ readonly destination: string }>>;
+  /** Parks destinations, and messages that this publisher has leased and not sent. */
+  park(parkings: readonly Parking[]): Promise<Changed>;
+  /** Ends the parking of destinations that have answered. @returns those that were parked */
+  unpark(destinations: readonly string[]): Promise<DbResult<{ readonly destination: string }>>;
 }
 
 /** What the settler writes. */
@@ -84,10 +87,9 @@ export interface SweepStore {
   /** Counts rows that wait, at most `most`. */
   count(most: number): Promise<Outcome<number>>;
   oldestWaiting(): Promise<Outcome<Pick<OldestWaiting, "ageMs"> | null>>;
-  parkedDestinations(): Promise<Outcome<readonly string[]>>;
   freeReleased(): Promise<Outcome<Freed>>;
-  /** Leases one message of each parked destination whose probe is due, at most `limit`. */
-  probe(limit: number): Promise<Outcome<Probed>>;
+  /** Leases one message of each parked destination whose probe is due. */
+  probe(limits: ProbeLimits): Promise<Outcome<Probed>>;
   /** Publishers of this outbox that are at work, this one included. */
   countReplicas(): Promise<Outcome<number>>;
   /** Makes the days to come. @returns those that a transaction keeps from being made, `2026-01-31` */
@@ -109,6 +111,28 @@ export interface Freed {
   readonly more: boolean;
 }
 
+/** What is known of a destination that is parked. */
+export interface ParkingFacts {
+  /** False: nothing was sent to it yet, for want of room. */
+  readonly tried: boolean;
+  /** Milliseconds since its last answer; null: it never answered this publisher. */
+  readonly answeredAgoMs: number | null;
+}
+
+/** A destination that leaves the window, and a message that waits for it; null = none. */
+export interface Parking extends ParkingFacts {
+  readonly destination: string;
+  readonly messageId: string | null;
+}
+
+/** Destinations of one call, at most. */
+export interface ProbeLimits {
+  /** Of those to which nothing was sent yet. */
+  readonly untried: number;
+  /** Of those that are silent. */
+  readonly silent: number;
+}
+
 export interface Probed {
   readonly messages: readonly LeasedMessage[];
   /** Destinations that are no longer parked, because no message waits for them. */
@@ -120,6 +144,8 @@ export interface ClaimedBatch {
   readonly messages: readonly LeasedMessage[];
   /** More rows may be due: claim again as soon as there is room. */
   readonly more: boolean;
+  /** A destination is parked, by this publisher or another one. */
+  readonly anyParked: boolean;
 }
 
 export type MessageState = "pending" | "sent" | "acknowledged" | "failed" | "expired";
@@ -212,6 +238,8 @@ export interface ClaimOptions {
   readonly laneCursor: string;
   /** ISO time: plain rows due before it are passed over (dead index entries of an idle reader); null = none. */
   readonly lowWater: string | null;
+  /** Of `limit`, plain rows that are taken from the newest end. */
+  readonly newest: number;
 }
 
 export interface Claimed {
@@ -221,6 +249,7 @@ export interface Claimed {
   readonly oldestDue: string | null;
   /** Due rows set aside because their destination is parked; above 0, claim again immediately: other rows may be due behind them. */
   readonly parked: number;
+  readonly anyParked: boolean;
   /** Where the claim went around rows that cannot be claimed: how many, and whether there may be more due rows. */
   readonly apart?: { readonly bad: number; readonly isFull: boolean };
   /** When and on which snapshot this claim looked: what `LowWater` needs. */

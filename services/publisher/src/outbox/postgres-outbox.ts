@@ -35,6 +35,8 @@ import type {
   NewMessage,
   Outbox,
   Outcome,
+  Parking,
+  ProbeLimits,
   Probed,
   Rejection,
   Release,
@@ -42,7 +44,7 @@ import type {
 } from "./outbox.ts";
 import { parkMessages } from "./park-messages.ts";
 import { deleteStragglers, dropOldPartitions, ensurePartitions } from "./partitions.ts";
-import { parkedDestinations, probeAround } from "./probe-destinations.ts";
+import { probeAround } from "./probe-destinations.ts";
 import { purgeActions } from "./purge-actions.ts";
 import { rejectMessages } from "./reject-messages.ts";
 import { releaseInstance, releaseLeases } from "./release-leases.ts";
@@ -90,8 +92,8 @@ export class PostgresOutbox implements Outbox {
     return result;
   }
 
-  claim(limit: number): Promise<Outcome<ClaimedBatch>> {
-    return this.#claimer.claim(limit);
+  claim(limit: number, bothEnds: boolean): Promise<Outcome<ClaimedBatch>> {
+    return this.#claimer.claim(limit, bothEnds);
   }
 
   async supersede(): Promise<Outcome<readonly string[]>> {
@@ -125,13 +127,13 @@ export class PostgresOutbox implements Outbox {
     return releaseInstance(this.#parts.pool, this.#parts.owner);
   }
 
-  park(destination: string, messageIds: readonly string[]): Promise<Changed> {
+  park(parkings: readonly Parking[]): Promise<Changed> {
     const { pool, owner } = this.#parts;
-    return this.#inParts("park", messageIds, (part) => parkMessages(pool, destination, part, owner));
+    return this.#inParts("park", parkings, (part) => parkMessages(pool, part, owner));
   }
 
-  async unpark(destination: string): Promise<DbResult<{ readonly destination: string }>> {
-    const unparked = await unparkDestinations(this.#parts.pool, [destination]);
+  async unpark(destinations: readonly string[]): Promise<DbResult<{ readonly destination: string }>> {
+    const unparked = await unparkDestinations(this.#parts.pool, destinations);
     return unparked.ok ? { ok: true, rows: unparked.value.map((name) => ({ destination: name })) } : unparked;
   }
 
@@ -177,13 +179,9 @@ export class PostgresOutbox implements Outbox {
     return oldestWaiting(this.#parts.pool);
   }
 
-  parkedDestinations(): Promise<Outcome<readonly string[]>> {
-    return parkedDestinations(this.#parts.pool);
-  }
-
-  async probe(limit: number): Promise<Outcome<Probed>> {
+  async probe(limits: ProbeLimits): Promise<Outcome<Probed>> {
     const { pool, owner: instance, leaseMs } = this.#parts;
-    const probed = await probeAround(pool, this.#shelf, { instance, leaseMs, limit });
+    const probed = await probeAround(pool, this.#shelf, { instance, leaseMs, ...limits });
     if (!probed.ok) return probed;
     const { probes, forgotten } = probed.value;
     return { ok: true, value: { messages: probes.map(({ message }) => message), forgotten } };

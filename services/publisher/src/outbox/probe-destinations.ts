@@ -1,9 +1,10 @@
 /**
- * Probes parked destinations: leases one message of each destination whose pause is over, across all replicas.
+ * Probes parked destinations: leases one message of each destination whose pause is over, across all replicas. The caller
+ * says how many: of those that were not tried yet, and of the silent ones, those that have answered before first.
  *
  * Invariants:
- *  PROBE-1. The pause doubles with each probe, 1 s to 60 s; replicas share it, so a silent destination costs one message a
- *           minute.
+ *  PROBE-1. The pause doubles with each probe, from 1 s to a minute, or to 15 minutes where no answer is known; replicas
+ *           share it. It varies by a quarter, so that destinations parked together are not probed together.
  *  PROBE-2. The probed message stays parked: only an answer, or a birth, resumes the destination.
  *  PROBE-3. A destination without waiting messages is forgotten, but not before messages that were in flight when it was
  *           parked had the time to come due; its next message probes it.
@@ -12,11 +13,13 @@ import { apart } from "@acktor/shared/db/apart";
 import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import type { BadRow } from "./bad-rows.ts";
 import { LEASED_COLUMNS, type LeasedRow, toLeased } from "./leased-row.ts";
-import type { LeasedMessage, Outcome } from "./outbox.ts";
+import type { LeasedMessage, Outcome, ProbeLimits } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 import { type Shelf, sweepWhole } from "./sweep-apart.ts";
 
 const LONGEST_PAUSE_MS = 60_000;
+/** Of a destination of which no answer is known. */
+const LONGEST_UNHEARD_MS = 15 * 60_000;
 /** PROBE-3: messages in flight when their destination was parked come due, and are parked, within their retry pause. */
 const SETTLING_MS = 120_000;
 
@@ -29,17 +32,29 @@ const HEAD_OF = (except: string): string =>
   `select m.message_id from ${PARKED_ROWS} and (m.lease_owner is null or m.due_at <= now()) and (m.expires_at is null or m.expires_at > now())${except}
     order by left(m.topic, 512), m.seq limit 1`;
 
-const statement = (only: string, except: string): string => `with d as materialized (
-  select slot, destination, covers_below, pause_ms from publisher.destination
-  where parked_at is not null and probe_at <= now()${only} order by probe_at limit $3 for update skip locked),
+const due = (which: string, limit: string): string => `select slot, destination, covers_below, pause_ms,
+    case when last_answer_at is null then ${LONGEST_UNHEARD_MS} else ${LONGEST_PAUSE_MS} end longest_ms
+  from publisher.destination where parked_at is not null and probe_at <= now() and ${which} order by probe_at limit ${limit}`;
+const UNTRIED = "misses = 0";
+const HEARD = "misses > 0 and last_answer_at is not null";
+const UNHEARD = "misses > 0 and last_answer_at is null";
+const REST = "greatest(0, $4::int8 - (select count(*) from heard))";
+
+const statement = (only: string, except: string): string => `with untried as materialized (
+  ${due(UNTRIED + only, "$3::int8")} for update skip locked),
+heard as materialized (
+  ${due(HEARD + only, "$4::int8")} for update skip locked),
+unheard as materialized (
+  ${due(UNHEARD + only, REST)} for update skip locked),
+d as materialized (table untried union all table heard union all table unheard),
 oldest as materialized (
   select d.destination, d.pause_ms, r.message_id from d cross join lateral (
     ${HEAD_OF(except)} for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 -- PROBE-1
 bumped as (
-  update publisher.destination t set probe_at = now() + d.pause_ms * interval '1 millisecond',
-    pause_ms = case when w.waits then least(d.pause_ms, ${LONGEST_PAUSE_MS / 2}) * 2 else d.pause_ms end
+  update publisher.destination t set probe_at = now() + d.pause_ms * (0.75 + random() / 2) * interval '1 millisecond',
+    misses = least(t.misses, 999999999) + 1, pause_ms = case when w.waits then least(d.pause_ms * 2, d.longest_ms) else d.pause_ms end
   from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
   delete from publisher.destination t using waits w
@@ -52,17 +67,15 @@ leased as (
 select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
 
 const PROBE = statement("", "");
-const PROBE_THESE = statement(" and slot = any ($4::text[])", " and m.message_id <> all ($5::uuid[])");
-const DUE =
-  "select slot from publisher.destination where parked_at is not null and probe_at <= now() order by probe_at limit $1";
+const PROBE_THESE = statement(" and slot = any ($5::text[])", " and m.message_id <> all ($6::uuid[])");
+const DUE = `(select slot from (${due(UNTRIED, "$1::int8")}) u) union all
+  (select slot from (${due(HEARD, "$2::int8")}) h) union all (select slot from (${due(UNHEARD, "$2::int8")}) n)`;
 const HEADS = `select r.message_id as "messageId" from publisher.destination d cross join lateral (
   ${HEAD_OF(" and m.message_id <> all ($2::uuid[])")}) r where d.slot = $1`;
 
-export interface ProbeOptions {
+export interface ProbeOptions extends ProbeLimits {
   readonly instance: string;
   readonly leaseMs: number;
-  /** Destinations of one call. */
-  readonly limit: number;
 }
 
 export interface Probes {
@@ -73,18 +86,19 @@ export interface Probes {
 
 /** Leases one message of each destination that is due for a probe. */
 export async function probeDestinations(pool: Pool, options: ProbeOptions): Promise<Outcome<Probes>> {
-  return probesOf(await pool.run<Row>(PROBE, [options.instance, options.leaseMs, options.limit]));
+  return probesOf(await pool.run<Row>(PROBE, [options.instance, options.leaseMs, options.untried, options.silent]));
 }
 
 /** As `probeDestinations`, around messages that cannot be leased (SWEEP-1): the next probe sends the one after. */
 export async function probeAround(
   pool: Pool,
   shelf: Shelf,
-  { instance, leaseMs, limit }: ProbeOptions,
+  options: ProbeOptions,
 ): Promise<Outcome<Probes>> {
-  const whole = await sweepWhole(shelf, () => probeDestinations(pool, { instance, leaseMs, limit }));
+  const whole = await sweepWhole(shelf, () => probeDestinations(pool, options));
   if (whole !== null) return whole;
-  const due = await pool.run<{ slot: string }>(DUE, [limit]);
+  const { instance, leaseMs, untried, silent } = options;
+  const due = await pool.run<{ slot: string }>(DUE, [untried, silent]);
   if (!due.ok) return due;
   const except = pgArray(shelf.passedOver());
   const bad: BadRow[] = [];
@@ -92,7 +106,7 @@ export async function probeAround(
   const stuck: { readonly slot: string; readonly failure: DbFailure }[] = [];
   const probed = await apart(
     slots,
-    (part) => pool.run<Row>(PROBE_THESE, [instance, leaseMs, limit, pgArray(part), except]),
+    (part) => pool.run<Row>(PROBE_THESE, [instance, leaseMs, untried, silent, pgArray(part), except]),
     { add: (slot, failure) => void stuck.push({ slot, failure }) },
   );
   for (const { slot, failure } of stuck) {
@@ -118,12 +132,4 @@ function probesOf(answer: DbResult<Row>): Outcome<Probes> {
       forgotten: answer.rows.flatMap((row) => (row.gone === null ? [] : [row.gone])),
     },
   };
-}
-
-/** Destinations that are parked now: what a publisher that starts must know. */
-export async function parkedDestinations(pool: Pool): Promise<Outcome<readonly string[]>> {
-  const answer = await pool.run<{ destination: string }>(
-    "select destination from publisher.destination where parked_at is not null order by parked_at limit 10000",
-  );
-  return answer.ok ? { ok: true, value: answer.rows.map((row) => row.destination) } : answer;
 }

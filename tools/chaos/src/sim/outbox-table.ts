@@ -104,15 +104,15 @@ export class OutboxTable {
     return taken.map((row) => this.#lease(row, owner, leaseMs));
   }
 
-  /** Leases the oldest parked message of each destination. */
-  probe(owner: string, leaseMs: number): LeasedMessage[] {
+  /** Leases the oldest parked message of so many destinations. */
+  probe(owner: string, leaseMs: number, limit: number): LeasedMessage[] {
     const oldest = new Map<string, OutboxRow>();
     for (const row of this.rows.values()) {
       if (row.dueAt === null || !row.parked || (row.owner !== null && row.dueAt > this.#time.now)) continue;
       const known = oldest.get(row.message.topic);
       if (known === undefined || row.seq < known.seq) oldest.set(row.message.topic, row);
     }
-    return [...oldest.values()].map((row) => this.#lease(row, owner, leaseMs));
+    return [...oldest.values()].slice(0, limit).map((row) => this.#lease(row, owner, leaseMs));
   }
 
   setParked(topic: string, ids: readonly string[] | null): void {

@@ -10,6 +10,8 @@ import type {
   NewMessage,
   Outbox,
   Outcome,
+  Parking,
+  ProbeLimits,
   Rejection,
   Release,
   Settled,
@@ -40,7 +42,7 @@ export class SimOutbox implements Outbox {
 
   async claim(limit: number): Promise<Outcome<ClaimedBatch>> {
     const answer = await this.#run(() => this.#table.claim(this.#owner.name, limit, this.#leaseMs));
-    return answer.ok ? { ok: true, value: { messages: answer.rows, more: false } } : answer;
+    return answer.ok ? { ok: true, value: { messages: answer.rows, more: false, anyParked: this.#table.parked().length > 0 } } : answer;
   }
 
   supersede(): Promise<Outcome<readonly string[]>> {
@@ -59,12 +61,17 @@ export class SimOutbox implements Outbox {
     return this.#do(() => this.#table.release(releases));
   }
 
-  park(destination: string, messageIds: readonly string[]): Promise<Changed> {
-    return this.#do(() => this.#table.setParked(destination, messageIds));
+  park(parkings: readonly Parking[]): Promise<Changed> {
+    return this.#do(() => {
+      for (const { destination, messageId } of parkings)
+        if (messageId !== null) this.#table.setParked(destination, [messageId]);
+    });
   }
 
-  unpark(destination: string): Promise<DbResult<never>> {
-    return this.#do(() => this.#table.setParked(destination, null));
+  unpark(destinations: readonly string[]): Promise<DbResult<never>> {
+    return this.#do(() => {
+      for (const destination of destinations) this.#table.setParked(destination, null);
+    });
   }
 
   settle(acks: readonly AckRecord[]): Promise<DbResult<Settled>> {
@@ -116,13 +123,8 @@ export class SimOutbox implements Outbox {
     return this.#value(null);
   }
 
-  async parkedDestinations(): Promise<Outcome<readonly string[]>> {
-    const answer = await this.#run(() => this.#table.parked());
-    return answer.ok ? { ok: true, value: answer.rows } : answer;
-  }
-
-  async probe() {
-    const answer = await this.#run(() => this.#table.probe(this.#owner.name, this.#leaseMs));
+  async probe({ untried, silent }: ProbeLimits) {
+    const answer = await this.#run(() => this.#table.probe(this.#owner.name, this.#leaseMs, untried + silent));
     return answer.ok ? ({ ok: true, value: { messages: answer.rows, forgotten: [] } } as const) : answer;
   }
 
