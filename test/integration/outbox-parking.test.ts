@@ -7,6 +7,7 @@ import { getMessage } from "@acktor/publisher/outbox/get-message";
 import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
+import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { probeDestinations } from "@acktor/publisher/outbox/probe-destinations";
 import {
   FIRST_ID,
@@ -131,11 +132,7 @@ for (const version of postgresVersions()) {
         rows.map((r) => r.messageId),
         [first],
       );
-      assert.deepEqual(
-        rowsOf(await park(pool, "dead/1", [first ?? ""], "two")),
-        [],
-        "not another replica's lease",
-      );
+      assert.deepEqual(rowsOf(await park(pool, "dead/1", [first ?? ""], "two")), [], "not another replica's lease");
       assert.equal(rowsOf(await park(pool, "dead/1", [first ?? ""], "one")).length, 1);
       assert.deepEqual(await topics(), ["alive", "alive", "dead/1/below", "2 parked"]);
       assert.equal(await parkedRows(), 3);
@@ -285,6 +282,72 @@ for (const version of postgresVersions()) {
       await probeNow();
       assert.deepEqual(given(await probeDestinations(pool, PROBE)), { probes: [], forgotten: ["empty"] });
       assert.deepEqual(await parkedNames(), []);
+    });
+
+    await t.test(
+      "untried: its new rows are claimed, those that wait are probed, and a try makes it silent",
+      async () => {
+        const [first] = await insert(messages(1, () => ({ topic: "d/1" })));
+        given(await claimDue(pool, claim()));
+        const untried = { tried: false, answeredAgoMs: null };
+        assert.equal(rowsOf(await park(pool, "d/1", [first ?? ""], "one", untried)).length, 1);
+        await insert(messages(1, () => ({ topic: "d/1" })));
+        assert.deepEqual(await topics(), ["d/1"]);
+        const none = given(await probeDestinations(pool, { ...PROBE, untried: 0 }));
+        assert.deepEqual(none.probes, []);
+        const { probes } = given(await probeDestinations(pool, { ...PROBE, silent: 0 }));
+        assert.equal(probes[0]?.message.messageId, first, "its first probe has no pause");
+        await insert(messages(1, () => ({ topic: "d/1" })));
+        assert.deepEqual(await topics(), ["1 parked"], "from now on it counts as silent");
+      },
+    );
+
+    await t.test("of the silent ones those that have answered before are probed first", async () => {
+      for (const topic of ["never/1", "never/2", "before"]) {
+        const [id] = await insert(messages(1, () => ({ topic })));
+        given(await claimDue(pool, claim()));
+        const answeredAgoMs = topic === "before" ? 5_000 : null;
+        await park(pool, topic, [id ?? ""], "one", { tried: true, answeredAgoMs });
+      }
+      await probeNow();
+      const { probes } = given(await probeDestinations(pool, { ...PROBE, silent: 2 }));
+      assert.deepEqual(probes.map((p) => p.destination).sort(), ["before", "never/1"]);
+    });
+
+    await t.test("many destinations and their rows in one statement, each once", async () => {
+      const ids = await insert(messages(1_000, (at) => ({ topic: `many/${at % 500}`, leased: true })));
+      const facts = { tried: false, answeredAgoMs: null };
+      const parkings = ids.map((messageId, at) => ({ destination: `many/${at % 500}`, messageId, ...facts }));
+      assert.equal(rowsOf(await parkMessages(pool, parkings, "one")).length, 1_000);
+      assert.equal((await parkedNames()).length, 500);
+    });
+
+    // DUE-5
+    await t.test("parked lanes delay no other, however many there are", async () => {
+      await insert(messages(5_000, (at) => ({ topic: `absent/${at}`, orderingKey: `a${at}` })));
+      await sql("update publisher.message_delivery set parked = true");
+      const behind = messages(2, () => ({ topic: "absent/1", orderingKey: "a1" }));
+      const [other] = await insert([...messages(1, () => ({ topic: "alive", orderingKey: "z" })), ...behind]);
+      const claimed = given(await claimDue(pool, claim()));
+      assert.deepEqual(
+        claimed.messages.map((m) => m.messageId),
+        [other],
+      );
+      assert.equal(claimed.nextLaneCursor, "", "one claim saw all lanes");
+      await park(pool, "absent/1", [], "one");
+      assert.deepEqual(await topics(), ["1 parked"], "a row behind a parked one, of the same destination");
+    });
+
+    // DUE-6
+    await t.test("of a claim from both ends half is the newest rows, each row once", async () => {
+      const all = await insert(messages(30, (at) => ({ topic: `t/${at}` })));
+      await sql(
+        "update publisher.message_delivery set due_at = now() - interval '1 hour' + (seq % 1000) * interval '1 second'",
+      );
+      const { messages: rows } = given(await claimDue(pool, claim({ limit: 10, newest: 5 })));
+      const places = rows.map((row) => all.indexOf(row.messageId)).sort((a, b) => a - b);
+      assert.deepEqual(places, [0, 1, 2, 3, 4, 25, 26, 27, 28, 29]);
+      assert.equal(given(await claimDue(pool, claim({ limit: 100, newest: 50 }))).messages.length, 20);
     });
 
     await t.test("a keyed head that is parked holds its key", async () => {

@@ -128,7 +128,9 @@ test("freeing and probing: one frozen row keeps no other parked, and no other de
   }
   await sql("update publisher.destination set probe_at = now()");
   await freeze(made, rows[5]);
-  const { probes } = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 }));
+  const { probes } = given(
+    await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 }),
+  );
   assert.deepEqual(probes.map(({ destination }) => destination).toSorted(), ["a", "c"]);
   await sql("update publisher.destination set probe_at = now()");
   const next = given(await probeAround(pool, shelf, { instance: "one", leaseMs: 15_000, untried: 100, silent: 100 }));

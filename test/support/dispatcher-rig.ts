@@ -89,7 +89,16 @@ export function dispatcherRig(options: RigOptions = {}): Rig {
   const link = fakeLink();
   link.room = Number.POSITIVE_INFINITY;
   const unconfirmed: Attempt[] = [];
-  const told: Told = { records: [], brokerAcked: [], failed: [], released: [], parked: [], facts: [], unparked: [], lows: 0 };
+  const told: Told = {
+    records: [],
+    brokerAcked: [],
+    failed: [],
+    released: [],
+    parked: [],
+    facts: [],
+    unparked: [],
+    lows: 0,
+  };
   const destinations = over.destinations ?? new Destinations(destinationLevels);
   const book = new InFlightBook(destinations);
   const doorbell = new Doorbell();

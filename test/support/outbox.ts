@@ -139,7 +139,7 @@ export const claim = (over: Partial<ClaimOptions> = {}): ClaimOptions => ({
   ...over,
 });
 
-/** Parks one destination that was tried and never answered, and messages of it that this instance has leased. */
+/** Parks one destination that was tried and never answered, and messages for it that this instance has leased. */
 export function park(
   pool: Pool,
   destination: string,

@@ -25,7 +25,10 @@ function rig(ids: readonly string[], bad: readonly string[], over: Partial<Claim
   const claim = (part: readonly string[]): Outcome<Claimed> => {
     if (part.some((id) => bad.includes(id))) return failed("22003");
     const messages = part.map((messageId) => leased({ messageId }));
-    return { ok: true, value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON } };
+    return {
+      ok: true,
+      value: { messages, nextLaneCursor: "", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON },
+    };
   };
   const statements: ClaimStatements = {
     claimDue: async (options) => {
@@ -69,7 +72,10 @@ test("a claim that filled its limit is followed by the next from where the walk 
     claimDue: async (options) => {
       asked.push(options);
       const messages = [leased()];
-      return { ok: true, value: { messages, nextLaneCursor: "k:m", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON } };
+      return {
+        ok: true,
+        value: { messages, nextLaneCursor: "k:m", oldestDue: null, parked: 0, anyParked: false, horizon: HORIZON },
+      };
     },
   });
   const first = await claimer.claim(1, false);
@@ -92,7 +98,10 @@ test("a claim that only set rows of parked destinations aside reports that more 
       value: { messages: [], nextLaneCursor: "", oldestDue: null, parked: 500, anyParked: true, horizon: HORIZON },
     }),
   });
-  assert.deepEqual(await claimer.claim(LIMIT, false), { ok: true, value: { messages: [], more: true, anyParked: true } });
+  assert.deepEqual(await claimer.claim(LIMIT, false), {
+    ok: true,
+    value: { messages: [], more: true, anyParked: true },
+  });
 });
 
 test("CLAIM-2: a claim that works is one statement", async () => {

@@ -6,7 +6,7 @@
  *     what waited for it goes back to the outbox.
  *  HEALTH-2. At most `ACKTOR_WINDOW` messages, divided by the replicas, are un-acked. The window is the receivers': a broker
  *     queues that many un-acked messages for each of them, and publishers of one outbox share it.
- *  HEALTH-3. Destinations that are not proven use what the proven ones leave of the window: at least an eighth of it, and never
+ *  HEALTH-3. Destinations that are not proven use what the proven ones leave of the window: at least an eighth, and never
  *     the last quarter, so that thousands of absent devices cost a present one nothing.
  */
 import type { Clock } from "@acktor/shared/runtime/clock";

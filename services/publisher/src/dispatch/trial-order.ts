@@ -1,6 +1,6 @@
 /**
  * The order in which destinations that are not proven are tried: the newest and the oldest by turns. A device that was switched
- * on now is not behind thousands of absent ones, and none waits for ever.
+ * on now is not behind thousands of absent ones, and each has its turn.
  */
 import type { Destination } from "./destination.ts";
 

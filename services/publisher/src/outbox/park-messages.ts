@@ -3,7 +3,7 @@
  * (docs/explanation/reliability.md). The claim never leases a parked message; a probe's answer or a matching birth resumes the
  * destination. The claim also parks the rest of the destination's messages as they become due: this statement scans for none.
  *
- * A destination without room for its first message is parked *untried*: `misses` is 0, and its probe is due at once.
+ * A destination without room for its first message is parked *untried*: `misses` is 0, and its probe is due immediately.
  */
 import type { DbResult, Pool } from "@acktor/shared/db/pool";
 import type { Parking } from "./outbox.ts";

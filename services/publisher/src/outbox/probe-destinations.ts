@@ -90,11 +90,7 @@ export async function probeDestinations(pool: Pool, options: ProbeOptions): Prom
 }
 
 /** As `probeDestinations`, around messages that cannot be leased (SWEEP-1): the next probe sends the one after. */
-export async function probeAround(
-  pool: Pool,
-  shelf: Shelf,
-  options: ProbeOptions,
-): Promise<Outcome<Probes>> {
+export async function probeAround(pool: Pool, shelf: Shelf, options: ProbeOptions): Promise<Outcome<Probes>> {
   const whole = await sweepWhole(shelf, () => probeDestinations(pool, options));
   if (whole !== null) return whole;
   const { instance, leaseMs, untried, silent } = options;

@@ -39,7 +39,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     "publisher",
     "claimed",
     "services/publisher/src/dispatch/dispatch-role.ts",
-    "const { messages, more } = claimed.value;",
+    "const { messages, more, anyParked } = claimed.value;",
   ),
   before("publisher", "PUBLISH written", SENDER, "counts.published++;"),
   before("publisher", "PUBACK seen", BOOK, "entry.puback = reasonCode;"),

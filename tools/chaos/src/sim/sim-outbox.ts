@@ -42,7 +42,9 @@ export class SimOutbox implements Outbox {
 
   async claim(limit: number): Promise<Outcome<ClaimedBatch>> {
     const answer = await this.#run(() => this.#table.claim(this.#owner.name, limit, this.#leaseMs));
-    return answer.ok ? { ok: true, value: { messages: answer.rows, more: false, anyParked: this.#table.parked().length > 0 } } : answer;
+    return answer.ok
+      ? { ok: true, value: { messages: answer.rows, more: false, anyParked: this.#table.parked().length > 0 } }
+      : answer;
   }
 
   supersede(): Promise<Outcome<readonly string[]>> {
