@@ -77,7 +77,7 @@ for (const version of postgresVersions()) {
           ...messages(1, () => ({ topic: "sleeps", holdMs: 900_000 })),
           ...messages(1, () => ({ topic: "sleeps" })),
         ]);
-        await parkMessages(pool, "sleeps", [], "one");
+        await park(pool, "sleeps", [], "one");
         const { messages: rows } = given(await claimDue(pool, claim()));
         assert.deepEqual(
           rows.map((r) => [r.messageId, r.holdMs, r.noSession]),
@@ -112,7 +112,7 @@ for (const version of postgresVersions()) {
         const [row] = given(await claimDue(pool, claim())).messages;
         assert.ok(row !== undefined);
         await markSent(pool, [attempt(row, { reasonCode: 16, nextInMs: 0 })]);
-        await parkMessages(pool, "gone", [], "one");
+        await park(pool, "gone", [], "one");
         assert.deepEqual(await topics(), ["1 parked"]);
         await probeNow();
         const { probes } = given(await probeDestinations(pool, PROBE));

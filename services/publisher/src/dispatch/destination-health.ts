@@ -132,24 +132,22 @@ export class DestinationHealth {
 
   /** The broker keeps copies for the receiver (again): what waits is to be sent, answered or not. */
   sessionFound(destination: Destination, now: number): void {
-    const { writes, destinations } = this.#parts;
-    destination.resume(now);
-    writes.unpark(destination.name);
-    destinations.refresh(destination);
+    this.#resume(destination, now);
+    this.#parts.writes.unpark(destination.name);
   }
 
   /** A receiver has answered a copy that is in flight no more: it comes from a broker's queue, or late. */
   answeredLate(topic: string): void {
-    const { clock, destinations, writes } = this.#parts;
+    const { clock, destinations } = this.#parts;
     const now = clock.now();
     const known = destinations.known(topic);
     const destination = known ?? destinations.ofTopic(topic);
+    const was = destination.proven;
     // One that is not in memory may be parked in the outbox.
     const maybeParked = known === undefined || known.parked;
     if (destination.parked) destination.resume(now);
     destination.answered(now, null, this.#mostWindow());
-    if (maybeParked) writes.unpark(destination.name);
-    destinations.refresh(destination);
+    this.#nowProven(destination, was, maybeParked);
   }
 
   /** The broker has answered, and no receiver is to answer. */

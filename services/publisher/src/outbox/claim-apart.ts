@@ -8,7 +8,16 @@
  *  CLAIM_APART-1. A row that is passed over hides no other row of its lane.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
-import { ANY_PARKED, HORIZON, isBehindParked, LEASE_PICKED, NEXT_LANE, passesParking, runClaim, walkOf } from "./claim-due.ts";
+import {
+  ANY_PARKED,
+  HORIZON,
+  isBehindParked,
+  LEASE_PICKED,
+  NEXT_LANE,
+  passesParking,
+  runClaim,
+  walkOf,
+} from "./claim-due.ts";
 import type { Claimed, ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 
