@@ -17,6 +17,8 @@ export interface FleetOptions {
   readonly sleepers: number;
   /** Seconds that a sleeper is away, between these two. */
   readonly away: readonly [number, number];
+  /** ACKTOR_BROKER_HOLD. */
+  readonly hold: string;
 }
 
 export const FLEET_HELP = `
@@ -28,11 +30,12 @@ export const FLEET_HELP = `
     --parked 100000      parked devices, each with a message; then --idle 10 seconds without anything, then births
     --births 28          births a second
     --sleepers 20        devices that are awake for 5 s, of MQTT 5 and of 3.1.1 each
-    --away 20-50         seconds that they are away`;
+    --away 20-50         seconds that they are away
+    --hold 0             ACKTOR_BROKER_HOLD for them`;
 
 /** Names of the options that take a value. */
 export const FLEET_VALUES = [
-  ...["parts", "absent", "each", "present", "run", "idle", "parked", "births", "sleepers", "away"],
+  ...["parts", "absent", "each", "present", "run", "idle", "parked", "births", "sleepers", "away", "hold"],
 ] as const;
 
 /** Reads the options. Throws with a sentence for people. @param count a whole number above 0, or the default */
@@ -54,6 +57,7 @@ export function readFleet(
     births: count("births", 28),
     sleepers: count("sleepers", 20),
     away: [Number(away[1]), Number(away[2])],
+    hold: String(values["hold"] ?? "0"),
   };
 }
 

@@ -40,6 +40,7 @@ export function measureSleepers(bench: Bench, fleet: FleetOptions, protocol: "5"
     const rig = await startFleetRig(scope, bench, `fleet_sleepers_${kind}`, {
       ...prefixes,
       ACKTOR_MQTT_VERSION: protocol,
+      ACKTOR_BROKER_HOLD: fleet.hold,
     });
     const [least, most] = fleet.away;
     const copies = await Promise.all(
