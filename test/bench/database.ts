@@ -41,7 +41,7 @@ export class Database {
     this.url = url;
     // Without statistics a fresh table is read from end to end, which would disturb what is measured.
     const observer = new URL(url);
-    observer.searchParams.set("enable_seqscan", "off");
+    observer.searchParams.set("options", "-cenable_seqscan=off");
     this.#pool = createPool({ url: observer.href, size: 2, deadlineMs: DEADLINE_MS, applicationName: "acktor-bench" });
   }
 

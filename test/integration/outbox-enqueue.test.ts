@@ -66,10 +66,22 @@ for (const version of postgresVersions()) {
           ackPrefix: "mine/ack",
           defaultTtlMs: 3_600_000,
           defaultMaxRetries: 5,
+          defaultHoldMs: 900_000,
         }),
       );
       const row = given(await getMessage(pool, await enqueue("'delivery/ack/x', 'now free'")));
       assert.deepEqual([row?.ttl_seconds, row?.max_retries], [3_600, 5]);
+      const holds = ["", ", hold_seconds => 60", ", hold_seconds => 0", ", requires_ack => false", ", qos => 0"];
+      const held = await Promise.all(holds.map((more) => enqueue(`'a', ''${more}`)));
+      const rows = await Promise.all(held.map((id) => getMessage(pool, id)));
+      assert.deepEqual(
+        rows.map((found) => given(found)?.hold_seconds ?? null),
+        [900, 60, 0, null, null],
+      );
+      for (const wrong of ["-1", "2678401", "60, qos => 0", "60, requires_ack => false", "'NaN'"]) {
+        const { code, message } = await refusal(`select publisher.enqueue('a', '', hold_seconds => ${wrong})`);
+        assert.deepEqual([code, message.startsWith("hold_seconds ")], ["22023", true], wrong);
+      }
       assert.equal((await refusal("select publisher.enqueue('mine/ack/x', '')")).code, "22023");
       assert.equal((await refusal("select publisher.enqueue('a', '', ttl_seconds => 8 * 86400)")).code, "22023");
       assert.equal(

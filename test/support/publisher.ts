@@ -13,6 +13,8 @@ export interface TestPublisher {
   /** POST /v1/messages, which must be accepted. @returns the id */
   send(body: object): Promise<string>;
   state(id: string): Promise<string>;
+  /** Stops it before the end of the test. */
+  stop(): Promise<void>;
   /** The outcomes of everything that arrived under the ack prefix. */
   acks(): Promise<Readonly<Record<string, number>>>;
 }
@@ -59,6 +61,9 @@ export async function testPublisher(t: TestContext, env: Readonly<Record<string,
       const { status: code, json, text } = await ask("POST", "/v1/messages", body);
       if (code !== 201) throw new Error(`not accepted: ${text}`);
       return String(json["message_id"]);
+    },
+    async stop() {
+      await running.stop();
     },
     state: async (id) => String((await ask("GET", `/v1/messages/${id}`)).json["state"]),
     acks: async () => (await status()).acks as Record<string, number>,

@@ -13,8 +13,6 @@ export interface SleeperOptions {
   readonly name: string;
   readonly filter: string;
   readonly version: 4 | 5;
-  /** Published at each wake, before the subscription: how a device shows life that knows nothing of us. */
-  readonly uplink?: string;
 }
 
 export class Sleeper {
@@ -39,11 +37,10 @@ export class Sleeper {
 
   /** One awakening. It does not subscribe again unless the broker lost its session. @returns copies of this awakening */
   async wake(awakeMs: number): Promise<number> {
-    const { filter, uplink } = this.#options;
+    const { filter } = this.#options;
     const before = this.received;
     const client = await this.#connect();
     if (!this.sessionPresent) await client.subscribeAsync(filter, { qos: 1 });
-    if (uplink !== undefined) client.publish(uplink, "up", { qos: 0 });
     await new Promise((resolve) => setTimeout(resolve, awakeMs));
     await client.endAsync();
     return this.received - before;

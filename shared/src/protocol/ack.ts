@@ -7,6 +7,8 @@
  *         changes nothing: `reason`, `retryable` or `retry_after` without `status: rejected`, `working_for` without `working`, and,
  *         without a `status`, a word of failure such as `"success":false` or `"error":"…"`.
  *  ACK-3. Decoding never throws.
+ *  ACK-4. What simple devices send is taken where its meaning is certain: NULs after the object (a C string with its end), and
+ *         whole numbers as `client_id` and `attempt_token`, which stand for their digits.
  *
  * `working` completes nothing: it asks for patience (docs/adr/0012-a-receiver-asks-for-patience.md). Publishers that do not
  * know it treat it as malformed.
@@ -39,7 +41,8 @@ export interface Ack {
 export type DecodedAck =
   /** `unknown`: names of fields without a meaning here, of an ack without a `status`; empty otherwise. */
   | { readonly kind: "ack"; readonly ack: Ack; readonly unknown: readonly string[] }
-  | { readonly kind: "malformed"; readonly reason: string };
+  /** `clientId`: as it is given, where that much can be read. */
+  | { readonly kind: "malformed"; readonly reason: string; readonly clientId: string | null };
 
 /** Acks are small; a larger payload is not parsed. */
 export const MAX_ACK_BYTES = 8_192;
@@ -81,13 +84,18 @@ export function encodeAck(ack: Ack): string {
  * @param payload raw bytes of the PUBLISH
  */
 export function decodeAck(id: string, payload: Uint8Array): DecodedAck {
-  const read = readJson(payload, LIMITS);
+  const read = readJson(withoutEnd(payload), LIMITS);
   if (!read.ok) return bad(read.reason);
   const json = read.value;
   if (!isJsonObject(json)) return bad("is not a JSON object");
-  if (json["message_id"] !== undefined && json["message_id"] !== id) return bad("names another message than its topic");
+  // ACK-4
+  for (const field of NUMBERED) if (Number.isSafeInteger(json[field])) json[field] = String(json[field]);
+  const clientId = isText(json["client_id"]) ? text(json["client_id"]) : null;
+  if (json["message_id"] !== undefined && json["message_id"] !== id) {
+    return bad("names another message than its topic", clientId);
+  }
   const fault = statusFault(json) ?? fieldFault(json);
-  if (fault !== null) return bad(fault);
+  if (fault !== null) return bad(fault, clientId);
   return {
     kind: "ack",
     unknown: isGiven(json["status"]) ? NONE : Object.keys(json).filter((name) => !KNOWN.has(name)),
@@ -109,6 +117,8 @@ export function decodeAck(id: string, payload: Uint8Array): DecodedAck {
 }
 
 const TEXTS = ["client_id", "reason", "attempt_token", "topic", "checksum", "signature"] as const;
+/** Texts that devices send as numbers. */
+const NUMBERED = ["client_id", "attempt_token"] as const;
 const OF_REJECTED = ["reason", "retryable", "retry_after"] as const;
 const PATIENCE = ["retry_after", "working_for"] as const;
 const OF_WORKING = ["working_for", "elapsed"] as const;
@@ -178,8 +188,15 @@ function fieldFault(json: Record<string, unknown>): string | null {
   return null;
 }
 
-function bad(reason: string): DecodedAck {
-  return { kind: "malformed", reason };
+function bad(reason: string, clientId: string | null = null): DecodedAck {
+  return { kind: "malformed", reason, clientId };
+}
+
+/** The bytes before the NULs at the end. */
+function withoutEnd(payload: Uint8Array): Uint8Array {
+  let end = payload.length;
+  while (end > 0 && payload[end - 1] === 0) end--;
+  return end === payload.length ? payload : payload.subarray(0, end);
 }
 
 function isGiven(value: unknown): boolean {

@@ -54,13 +54,11 @@ const MALFORMED: readonly (readonly [what: string, payload: string | Buffer, rea
   ["an id that is null", '{"message_id":null}', /another message/],
   ["an unknown status", '{"status":"done"}', /status/],
   ["a status that is a number", '{"status":1}', /status/],
-  ["a client that is a number", '{"client_id":1}', /client_id/],
   ["a client with NUL, which PostgreSQL cannot keep", '{"client_id":"a\\u0000"}', /client_id/],
   ["a client with a lone surrogate", '{"client_id":"\\ud800"}', /client_id/],
   ["a client of 1,025 characters", `{"client_id":"${"a".repeat(1_025)}"}`, /client_id/],
   ["a topic that is a number", '{"topic":1}', /topic/],
   ["a reason that is an object", '{"status":"rejected","reason":{}}', /reason/],
-  ["a token that is a number", '{"attempt_token":1}', /attempt_token/],
   ["retryable that is a text", '{"status":"rejected","retryable":"yes"}', /retryable/],
   ["more than its bytes may be", `{"client_id":"x","a":"${"a".repeat(MAX_ACK_BYTES)}"}`, /larger than/],
   ["nesting beyond measure", "[".repeat(MAX_ACK_BYTES), /nested deeper/],
@@ -136,3 +134,29 @@ for (const [payload, unknown] of SUCCESSES) {
     assert.deepEqual(decoded.kind === "ack" ? [decoded.ack.status, decoded.unknown] : decoded, ["processed", unknown]);
   });
 }
+
+test("ACK-4: a C string with its end, and numbers that stand for their digits", () => {
+  const of = (payload: string) => {
+    const decoded = decodeAck(ID, Buffer.from(payload));
+    return decoded.kind === "ack" ? [decoded.ack.client_id, decoded.ack.attempt_token] : decoded.reason;
+  };
+  assert.deepEqual(of('{"client_id":"d"}\0'), ["d", null]);
+  assert.deepEqual(of('{"client_id":"d"}\0\0\0'), ["d", null]);
+  assert.deepEqual(of('{"client_id":17,"status":"rejected","attempt_token":3}'), ["17", "3"]);
+  assert.deepEqual(of('{"client_id":-0}'), ["0", null]);
+  assert.equal(of("\0\0"), "is not JSON");
+  assert.equal(of('{"client_id":"d"}\0x'), "is not JSON");
+  for (const uncertain of ["1.5", "9007199254740993", "true", "[17]"]) {
+    assert.match(String(of(`{"client_id":${uncertain}}`)), /client_id is not a text/, uncertain);
+  }
+});
+
+test("of an ack that cannot be read, its sender's name is kept where it can be read", () => {
+  const of = (payload: string) => {
+    const decoded = decodeAck(ID, Buffer.from(payload));
+    return decoded.kind === "malformed" ? decoded.clientId : "an ack";
+  };
+  assert.equal(of('{"client_id":17,"success":false}'), "17");
+  assert.equal(of('{"client_id":"d","reason":"x"}'), "d");
+  assert.equal(of("done"), null);
+});

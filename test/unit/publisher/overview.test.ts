@@ -94,6 +94,7 @@ const CALM: WarningFacts = {
   oldestWaitingMs: 500,
   oldWaitingMs: 300_000,
   parked: 0,
+  ignoredAcks: null,
   troubles: [],
 };
 
@@ -108,6 +109,7 @@ const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[
   ["near_high_water", { waiting: 800 }],
   ["old_waiting", { oldestWaitingMs: 300_001 }],
   ["parked", { parked: 2 }],
+  ["acks_ignored", { ignoredAcks: { device: "d", reason: "is not JSON", count: 3, devices: 1 } }],
   ["paused", { service: "PAUSED" }],
   ["failing", { troubles: [{ area: "claim", code: "22003", remedy: "Look.", forMs: 5_000 }] }],
 ];

@@ -233,3 +233,19 @@ test("SETTLER-1: receiving never throws, and what is not valid reaches no statem
     }),
   );
 });
+
+test("IGNORED_ACKS-1: a device whose acks cannot be read is named with the reason, by its name or its message's topic", () => {
+  const rig = settlerRig();
+  const { id } = rig.publish({ topic: "plant/7" });
+  assert.equal(rig.settler.ignored.read(rig.clock.at), null);
+  rig.receive(id, "done");
+  rig.receive(id, "done");
+  const read = () => rig.settler.ignored.read(rig.clock.at);
+  assert.deepEqual(read(), { device: "plant/7", reason: "is not JSON", count: 2, devices: 1 });
+  rig.receive(id, '{"client_id":"pump","ok":0}');
+  assert.deepEqual([read()?.device, read()?.devices], ["pump", 2]);
+  for (let n = 0; n < 100; n++) rig.receive(id, `{"client_id":"made-up-${n}","ok":0}`);
+  assert.equal(read()?.devices, 20);
+  rig.clock.at += 600_001;
+  assert.equal(read(), null);
+});

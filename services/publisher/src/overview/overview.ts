@@ -133,6 +133,7 @@ export class Overview {
       oldestWaitingMs,
       oldWaitingMs,
       parked: publisher.dispatcher.destinations().filter((d) => d.parked).length,
+      ignoredAcks: publisher.settler.ignored.read(clock.now()),
       troubles: this.#parts.troubles.list(),
     });
   }

@@ -2,6 +2,8 @@
  * Warnings for operators, each with the time since when it holds. `Warnings` remembers that time for each code, and forgets
  * codes that no longer hold.
  */
+import type { IgnoredDevice } from "../settle/ignored-acks.ts";
+
 export interface WarningFacts {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -19,6 +21,8 @@ export interface WarningFacts {
   readonly oldestWaitingMs: number | null;
   readonly oldWaitingMs: number;
   readonly parked: number;
+  /** The device whose acks cannot be read that was heard last. */
+  readonly ignoredAcks: IgnoredDevice | null;
   readonly troubles: readonly WarnedTrouble[];
 }
 
@@ -47,6 +51,7 @@ export type WarningCode =
   | "near_high_water"
   | "old_waiting"
   | "parked"
+  | "acks_ignored"
   | "paused"
   | "failing";
 
@@ -82,6 +87,7 @@ function judge(facts: WarningFacts): Found[] {
         params: { seconds: Math.round(oldestWaitingMs / 1_000) },
       },
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
+    facts.ignoredAcks !== null && { code: "acks_ignored", params: { ...facts.ignoredAcks } },
     facts.service === "PAUSED" && { code: "paused" },
     // Without the database every part fails: one warning is enough.
     ...(facts.postgres === "ok" ? facts.troubles.map((trouble) => failing(at, trouble)) : []),

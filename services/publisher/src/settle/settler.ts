@@ -21,8 +21,11 @@ import type { AckRecord, Rejection } from "../outbox/outbox.ts";
 import type { AckCounts } from "./ack-counts.ts";
 import type { AckWriter } from "./ack-writer.ts";
 import type { AckAuthenticator } from "./authenticate-acks.ts";
+import { IgnoredAcks } from "./ignored-acks.ts";
 
 const LOG_EVERY_MS = 1_000;
+/** Characters of a device and of a reason, as people see them. */
+const NAMED = 200;
 /** Of a receiver that is at work and does not say for how long. */
 const DEFAULT_PATIENCE_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -59,6 +62,8 @@ export interface SettlerParts {
 }
 
 export class Settler {
+  /** Devices whose acks cannot be read. */
+  readonly ignored = new IgnoredAcks();
   readonly #parts: SettlerParts;
   /** One line a second of each kind: a flood of bad acks does not fill the log. */
   readonly #throttle: LogThrottle;
@@ -92,7 +97,7 @@ export class Settler {
     }
     const decoded = decodeAck(id, payload);
     if (decoded.kind === "malformed") {
-      this.#complain(topic, decoded.reason);
+      this.#noteMalformed(topic, id, decoded);
       return;
     }
     // Our ids are UUIDs: any other id is of another outbox, and PostgreSQL would refuse it.
@@ -216,11 +221,20 @@ export class Settler {
     this.#parts.logger.warn({ topic: printable(topic) }, RETAINED_ACKS);
   }
 
-  #complain(topic: string, reason: string): void {
+  /** Names the device by its own name, or by the topic of the message that it answers. */
+  #noteMalformed(topic: string, id: string, { reason, clientId }: { reason: string; clientId: string | null }): void {
+    const { book, clock } = this.#parts;
+    const device = printable(clientId ?? book.find(id.toLowerCase())?.message.topic ?? topic, NAMED);
+    this.ignored.note(device, printable(reason, NAMED), clock.now());
+    this.#complain(topic, reason, device);
+  }
+
+  #complain(topic: string, reason: string, device?: string): void {
     this.counts.malformed++;
     const unsaid = this.#throttle.admit("malformed");
     if (unsaid === null) return;
-    const fields = { topic: printable(topic), reason: printable(reason), malformed: this.counts.malformed, unsaid };
+    const said = { topic: printable(topic), reason: printable(reason), malformed: this.counts.malformed, unsaid };
+    const fields = device === undefined ? said : { ...said, device };
     this.#parts.logger.warn(fields, "an ack was ignored");
   }
 

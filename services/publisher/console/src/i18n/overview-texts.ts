@@ -38,6 +38,10 @@ export const OVERVIEW_TEXTS = {
     en: "{destinations} destinations do not answer and are parked.",
     ja: "{destinations} 件の宛先が応答しないため保留されています。",
   },
+  "warning.acks_ignored": {
+    en: "Acks of {device} are ignored ({count}; {devices} devices): {reason}. Its messages are sent again until this is corrected.",
+    ja: "{device} の ack を無視しています ({count} 件、{devices} 台): {reason}。修正されるまでメッセージは再送されます。",
+  },
   "warning.paused": { en: "An operator has paused publishing.", ja: "運用者が送信を一時停止しています。" },
   "warning.failing": {
     en: "{area} fails ({sqlstate}). Fix: {remedy}",
