@@ -1,5 +1,5 @@
 /**
- * Which devices send acks that cannot be read, and why: their messages are sent again for ever, so people are told.
+ * Which devices send acks that cannot be read, and why: their messages are sent again without limit, so the overview shows them.
  *
  * Invariants:
  *  IGNORED_ACKS-1. At most `MOST` devices are remembered, the latest ones, each for `KEPT_MS` after its last ack: any client can
