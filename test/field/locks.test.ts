@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { type TestContext, test } from "node:test";
+import { migrateOutbox } from "@acktor/publisher/outbox/migrate-outbox";
+import { OLD_LOCKS, type OldLock, readOldLocks } from "@acktor/publisher/outbox/old-locks";
 import { createTransactionSlots, FENCE } from "@acktor/shared/db/fenced-transaction";
 import { createPool, type Pool } from "@acktor/shared/db/pool";
 import { cleanUp } from "../support/cleanup.ts";
@@ -125,4 +127,34 @@ test("a role with fewer connections than the pool wants: every statement works w
   t.after(() => late.stop());
   const refused = await late.run("select 1");
   assert.deepEqual(!refused.ok && [refused.failure.code, refused.failure.maybeCommitted], ["53300", false]);
+});
+
+test("a transaction that wrote to the outbox and does not end is found with its holder", async (t) => {
+  const { url } = await testDatabase(t);
+  const pool = createPool({ url, size: 1, applicationName: "acktor-test", deadlineMs: 20_000 });
+  cleanUp(t, () => pool.stop());
+  const migrated = await migrateOutbox(pool);
+  assert.ok(migrated.ok);
+  const before = await readOldLocks(pool);
+  assert.equal(before.ok && before.value.length, 0);
+  const holders = createTransactionSlots({ url, size: 1, queueLimit: 1, applicationName: "the-shop" });
+  cleanUp(t, () => holders.stop());
+  const gate = { isHeld: false };
+  const cut = new AbortController();
+  const held = holders.run(
+    async (query) => {
+      await query("select publisher.enqueue('orders/9', 'x', ordering_key => 'held')");
+      gate.isHeld = true;
+      await new Promise<void>((resolve) => cut.signal.addEventListener("abort", () => resolve()));
+    },
+    { text: "select 1", params: [] },
+    cut.signal,
+  );
+  await until(() => gate.isHeld, 10_000, "the key to be held");
+  // A minute has passed.
+  const soon = OLD_LOCKS.replaceAll("interval '1 minute'", "interval '0'");
+  const found = rowsOf(await pool.run<OldLock>(soon)).filter(({ holder }) => holder.includes("the-shop"));
+  assert.match(found[0]?.holder ?? "", /^pid \d+ \(user .+, application the-shop\)$/);
+  cut.abort();
+  await held;
 });

@@ -4,6 +4,8 @@
  * Quick: one server, no services.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { startPublisher } from "@acktor/publisher/app";
 import type { Pooler } from "@acktor/shared/db/connector";
@@ -130,4 +132,27 @@ test("a handler's transaction is fenced behind a pooler in transaction mode", as
   );
   assert.deepEqual(outcomes, [{ kind: "committed" }, { kind: "committed" }, { kind: "committed" }]);
   assert.equal(rowsOf(await behind.direct.run("select * from note")).length, 3);
+});
+
+test("the configuration of the how-to works", async (t) => {
+  const page = readFileSync(path.resolve(import.meta.dirname, "../../docs/how-to/behind-pgbouncer.md"), "utf8");
+  const ini = /```ini\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const lines = ini.slice(ini.indexOf("[pgbouncer]")).split("\n").slice(1);
+  const pairs = lines.filter((line) => line.includes(" = ")).map((line) => line.split(" = "));
+  const settings = Object.fromEntries(pairs.filter(([name = ""]) => !/^(listen_|auth_file|pool_mode)/.test(name)));
+  assert.deepEqual(Object.keys(settings), ["auth_type", "default_pool_size", "max_client_conn"]);
+  const { url } = await testDatabase(t);
+  const bouncer = await startPgBouncer(t, url, { mode: "transaction", settings });
+  if (bouncer === null) return;
+  const env = { DATABASE_URL: bouncer.url, ACKTOR_DATABASE_POOLER: "transaction", MQTT_URL: "mqtt://127.0.0.1:1" };
+  const publisher = await startPublisher({ ...env, HTTP_PORT: "0" }, { logStream: { write: () => undefined } });
+  assert.ok(publisher.ok);
+  t.after(() => publisher.stop());
+  assert.deepEqual(await publisher.started, { ok: true });
+  const answer = await fetch(`${publisher.url}/v1/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ topic: "a/b", content: "x" }),
+  });
+  assert.equal(answer.status, 201);
 });

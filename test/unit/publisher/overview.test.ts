@@ -95,6 +95,7 @@ const CALM: WarningFacts = {
   oldWaitingMs: 300_000,
   parked: 0,
   ignoredAcks: null,
+  locks: [],
   troubles: [],
 };
 
@@ -108,6 +109,7 @@ const TROUBLES: readonly (readonly [code: string, over: Partial<WarningFacts>])[
   ["high_water", { waiting: 1_000 }],
   ["near_high_water", { waiting: 800 }],
   ["old_waiting", { oldestWaitingMs: 300_001 }],
+  ["old_lock", { locks: [{ holder: "pid 1", seconds: 90 }] }],
   ["parked", { parked: 2 }],
   ["acks_ignored", { ignoredAcks: { device: "d", reason: "is not JSON", count: 3, devices: 1 } }],
   ["paused", { service: "PAUSED" }],

@@ -9,6 +9,7 @@ import type { Link } from "@acktor/shared/link/link";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import type { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { failureOf, type TroubleDesk } from "@acktor/shared/runtime/troubles";
+import { type OldLock, readOldLocks } from "../outbox/old-locks.ts";
 import type { Outcome } from "../outbox/outbox.ts";
 import { type DestinationRow, readDestinations } from "../outbox/read-destinations.ts";
 import { type DeliveryStats, readStats } from "../outbox/read-stats.ts";
@@ -54,9 +55,12 @@ export class Overview {
   readonly #account = new OutageAccount();
   readonly #warnings = new Warnings();
   readonly #stats: StatsCache<DeliveryStats>;
+  readonly #locks: StatsCache<readonly OldLock[]>;
   readonly #destinations: StatsCache<readonly DestinationRow[]>;
   #warned: readonly Warning[] = [];
   #ackerSeenAt: number;
+  /** Written by `read`. */
+  #oldLocks: readonly OldLock[] = [];
   #settled = 0;
   #timer: NodeJS.Timeout | null = null;
   #off: (() => void) | null = null;
@@ -65,6 +69,7 @@ export class Overview {
     this.#parts = parts;
     this.#ackerSeenAt = parts.clock.wallClock();
     this.#stats = new StatsCache(() => this.#noted(readStats(parts.pool)), parts.clock);
+    this.#locks = new StatsCache(() => this.#noted(readOldLocks(parts.pool)), parts.clock);
     this.#destinations = new StatsCache(
       () => this.#noted(readDestinations(parts.pool, DESTINATIONS_SHOWN)),
       parts.clock,
@@ -134,6 +139,7 @@ export class Overview {
       oldWaitingMs,
       parked: publisher.dispatcher.destinations().filter((d) => d.parked).length,
       ignoredAcks: publisher.settler.ignored.read(clock.now()),
+      locks: this.#oldLocks,
       troubles: this.#parts.troubles.list(),
     });
   }
@@ -141,7 +147,9 @@ export class Overview {
   /** The answer of GET /v1/overview. */
   async read(): Promise<object> {
     const { publisher, link, latencies, instance, version, highWater, clock, service } = this.#parts;
-    const [stats, destinations] = await Promise.all([this.#stats.read(), this.#destinations.read()]);
+    const reads = [this.#stats.read(), this.#destinations.read(), this.#locks.read()] as const;
+    const [stats, destinations, locks] = await Promise.all(reads);
+    this.#oldLocks = locks.ok ? locks.value : [];
     const { waiting, oldestWaitingMs } = publisher.level;
     const info = link.info();
     return {

@@ -2,6 +2,8 @@
  * Warnings for operators, each with the time since when it holds. `Warnings` remembers that time for each code, and forgets
  * codes that no longer hold.
  */
+
+import type { OldLock } from "../outbox/old-locks.ts";
 import type { IgnoredDevice } from "../settle/ignored-acks.ts";
 
 export interface WarningFacts {
@@ -23,6 +25,8 @@ export interface WarningFacts {
   readonly parked: number;
   /** The device whose acks cannot be read that was heard last. */
   readonly ignoredAcks: IgnoredDevice | null;
+  /** The oldest first. */
+  readonly locks: readonly OldLock[];
   readonly troubles: readonly WarnedTrouble[];
 }
 
@@ -50,6 +54,7 @@ export type WarningCode =
   | "high_water"
   | "near_high_water"
   | "old_waiting"
+  | "old_lock"
   | "parked"
   | "acks_ignored"
   | "paused"
@@ -86,6 +91,7 @@ function judge(facts: WarningFacts): Found[] {
         since: at - oldestWaitingMs,
         params: { seconds: Math.round(oldestWaitingMs / 1_000) },
       },
+    ...facts.locks.slice(0, 1).map(({ holder, seconds }) => oldLock(at, holder, seconds, facts.locks.length)),
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.ignoredAcks !== null && { code: "acks_ignored", params: { ...facts.ignoredAcks } },
     facts.service === "PAUSED" && { code: "paused" },
@@ -93,6 +99,10 @@ function judge(facts: WarningFacts): Found[] {
     ...(facts.postgres === "ok" ? facts.troubles.map((trouble) => failing(at, trouble)) : []),
   ];
   return found.filter((one): one is Found => one !== false);
+}
+
+function oldLock(at: number, holder: string, seconds: number, count: number): Found {
+  return { code: "old_lock", since: at - seconds * 1_000, params: { holder, count } };
 }
 
 function failing(at: number, { area, code, remedy, forMs }: WarnedTrouble): Found {

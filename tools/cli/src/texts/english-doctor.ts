@@ -45,6 +45,14 @@ export const englishDoctor = {
   limitsUnknown: "the connection ended before the limits could be read",
   qosFix: "use a broker that supports QoS 1; without QoS 1 nothing is acknowledged",
   packetFix: "raise the broker's maximum packet size to 400,000 bytes, or send less content",
+  sessionsDirect: "each connection has a session of its own; statements are prepared",
+  sessionsPooled: "behind a pooler: each statement in a transaction of its own",
+  sessionsFix:
+    "set ACKTOR_DATABASE_POOLER to the pool_mode of the pooler; these settings of acktor are lost on the way",
+  oldLock: (holder: string, seconds: number, count: number) =>
+    `${holder} has held locks of the outbox for ${seconds} s${count > 1 ? `, and ${count - 1} others` : ""}`,
+  oldLockFix:
+    "end that transaction: pg_terminate_backend(pid), or rollback prepared '…'; callers of its ordering keys wait for it",
   questionFix: "run the doctor as the role of the services; `acktor migrate` grants what it reads",
   noForeign: (prefix: string) => `no foreign acks under ${prefix}`,
   foreign: (prefix: string, heard: number, counted: number) =>

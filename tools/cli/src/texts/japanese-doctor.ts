@@ -45,6 +45,14 @@ export const japaneseDoctor: Texts["doctor"] = {
   limitsUnknown: "制限を読む前に接続が終わりました",
   qosFix: "QoS 1 に対応したブローカーを使ってください。QoS 1 がなければ何も確認済みになりません",
   packetFix: "ブローカーの最大パケットサイズを 400,000 バイトに上げるか、内容を小さくしてください",
+  sessionsDirect: "接続ごとに専用のセッションがあり、文は準備されます",
+  sessionsPooled: "プーラー経由です。文ごとに専用のトランザクションを使います",
+  sessionsFix:
+    "ACKTOR_DATABASE_POOLER をプーラーの pool_mode に合わせてください。acktor のこれらの設定が途中で失われています",
+  oldLock: (holder, seconds, count) =>
+    `${holder} が outbox のロックを ${seconds} 秒間保持しています${count > 1 ? `（他に ${count - 1} 件）` : ""}`,
+  oldLockFix:
+    "そのトランザクションを終了してください: pg_terminate_backend(pid) または rollback prepared '…'。同じ ordering_key の呼び出しが待っています",
   questionFix: "サービスのロールで診断してください。`acktor migrate` が必要な権限を与えます",
   noForeign: (prefix) => `${prefix} の下に他のアウトボックスの ack はありません`,
   foreign: (prefix, heard, counted) =>

@@ -34,6 +34,10 @@ export const OVERVIEW_TEXTS = {
     en: "The oldest message has been waiting for {age}.",
     ja: "最も古いメッセージが {age} 待っています。",
   },
+  "warning.old_lock": {
+    en: "{holder} has written to the outbox and does not end. Callers of its ordering keys wait for it.",
+    ja: "{holder} が outbox に書き込んだまま終了していません。同じ ordering_key の呼び出しが待っています。",
+  },
   "warning.parked": {
     en: "{destinations} destinations do not answer and are parked.",
     ja: "{destinations} 件の宛先が応答しないため保留されています。",
