@@ -42,7 +42,8 @@ end $$;
 -- Parts of statements, and of the guards' conditions, which are evaluated with the rights of the role that inserts.
 grant execute on function publisher.topic_fault, publisher.content_bytes, publisher.lock_lanes, publisher.wait_for_lane,
   publisher.lock_holder, publisher.refuse_conflict, publisher.destination_of, publisher.signature_key_id, publisher.covers, publisher.covers_until,
-  publisher.partition_days, publisher.retention to :role;
+  publisher.partition_days, publisher.partition_bounds, publisher.day_of, publisher.day_bound, publisher.retention to :role;
 -- With the owner's rights: days that come and go, what has had its time, another ack prefix.
-grant execute on function publisher.create_partition, publisher.drop_partition, publisher.delete_stragglers,
+grant execute on function publisher.create_partition, publisher.begin_adoption, publisher.validate_adoption,
+  publisher.finish_adoption, publisher.advance_sequences, publisher.drop_partition, publisher.delete_stragglers,
   publisher.purge_actions, publisher.sum_up_tally, publisher.configure to :role;

@@ -742,11 +742,24 @@ create function publisher.uuid_at(at timestamptz) returns uuid language sql immu
   select (lpad(to_hex(floor(extract(epoch from at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
+-- The (UTC) day of an id.
+create function publisher.day_of(id uuid) returns date language sql immutable parallel safe as $$
+  select (to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) at time zone 'UTC')::date
+$$;
+
+-- Ranges of the partitions of message_delivery; nearly all are one day.
+create function publisher.partition_bounds() returns table (lower_bound uuid, upper_bound uuid) language sql stable
+  set search_path = pg_catalog, pg_temp as $$
+  select m[1]::uuid, m[2]::uuid
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), $m$\('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)$m$) m
+  where i.inhparent = 'publisher.message_delivery'::regclass and m is not null
+$$;
+
 -- Days (UTC) that have a partition of message_delivery.
 create function publisher.partition_days() returns setof date language sql stable as $$
-  select to_date(right(c.relname, 8), 'YYYYMMDD')
-  from pg_inherits i join pg_class c on c.oid = i.inhrelid
-  where i.inhparent = 'publisher.message_delivery'::regclass and c.relname ~ '^message_delivery_\d{8}$'
+  select d::date from publisher.partition_bounds() b
+  cross join lateral generate_series(publisher.day_of(b.lower_bound), publisher.day_of(b.upper_bound) - 1, interval '1 day') d
 $$;
 
 -- How long finished rows stay at least: the publisher's setting, a week before there is one, an hour in any case.
@@ -774,15 +787,26 @@ begin
   return before.outbox_id;
 end $$;
 
+-- PARTITION-2: Rows move only while no insert has chosen its partition and waits: it would be refused (23514). So the lock is
+-- taken on the tables that inserts name. The wait for it is 100 ms at most.
+create function publisher.lock_days() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  -- Not an advisory lock: those can be held by any role.
+  lock table publisher.outbox in share update exclusive mode;
+  lock table only publisher.message_delivery, only publisher.further_acknowledgment, only publisher.delivery_attempt in access exclusive mode;
+end $$;
+
 -- Makes one day of the three tables: one call makes or drops one day, because the locks last until its statement ends. A row
--- without a partition (a sender whose clock is days wrong) is stored in the default partition, and moves to its day when
--- that is made. Days from 40 before the retention to 40 ahead. Waits for locks 100 ms at most (55P03 then: try again later).
-create function publisher.create_partition(day date) returns void language plpgsql
+-- without a partition (a sender whose clock is days wrong, days without a publisher) is stored in the default partition, and
+-- moves to its day when that is made; with more than 10,000 rows there the day is not made: see begin_adoption. Days from 40
+-- before the retention to 40 ahead. Waits for locks 100 ms at most (55P03 then: try again later). Returns whether it was made.
+create function publisher.create_partition(day date) returns boolean language plpgsql
   security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
   base text;
   part text;
   columns text;
+  late integer;
   today date := (now() at time zone 'UTC')::date;
   first date := ((now() - publisher.retention()) at time zone 'UTC')::date - 40;
   lower_bound uuid;
@@ -795,19 +819,20 @@ begin
   end if;
   lower_bound := publisher.day_bound(day);
   upper_bound := publisher.day_bound(day + 1);
-  -- Not an advisory lock: those can be held by any role.
-  lock table publisher.outbox in share update exclusive mode;
+  select count(*) into late from (
+    select from publisher.message_delivery_default where message_id >= lower_bound and message_id < upper_bound limit 10001) l;
+  -- A day would be checked against each row of the default partition.
+  if late > 10000 or day <= today and exists (select from publisher.message_delivery_default offset 10000) then return false; end if;
+  -- To days to come nothing is written yet, so that making them waits for no traffic.
+  if late > 0 or day <= today then perform publisher.lock_days(); else lock table publisher.outbox in share update exclusive mode; end if;
+  if day in (select publisher.partition_days()) then return true; end if;
   foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
     part := base || to_char(day, '_YYYYMMDD');
     continue when to_regclass('publisher.' || part) is not null;
     execute format('create table publisher.%I (like publisher.%I including defaults including generated including constraints including indexes)',
       part, base);
     execute format('alter table publisher.%I add check (message_id >= %L and message_id < %L)', part, lower_bound, upper_bound);
-    if base = 'message_delivery' then
-      -- Half of each page stays free for updates of the same row; vacuum early, because live rows are few and hot.
-      execute format('alter table publisher.%I set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02,'
-        ' autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0.1)', part);
-    end if;
+    if base = 'message_delivery' then perform publisher.tune_day(part); end if;
     execute format('lock table only publisher.%I in access exclusive mode', base || '_default');
     select string_agg(quote_ident(attname), ', ' order by attnum) into columns from pg_attribute
       where attrelid = ('publisher.' || part)::regclass and attnum > 0 and not attisdropped and attgenerated = '';
@@ -815,6 +840,105 @@ begin
       ' insert into publisher.%I (%s) select %s from moved', base || '_default', lower_bound, upper_bound, part, columns, columns);
     execute format('alter table publisher.%I attach partition publisher.%I for values from (%L) to (%L)',
       base, part, lower_bound, upper_bound);
+  end loop;
+  return true;
+end $$;
+
+-- Half of each page stays free for updates of the same row; vacuum early, because live rows are few and hot.
+create function publisher.tune_day(part text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('alter table publisher.%I set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02,'
+    ' autovacuum_vacuum_threshold = 5000, autovacuum_analyze_scale_factor = 0.1)', part);
+end $$;
+
+-- PARTITION-3: Days in which nothing made partitions: their rows, perhaps millions, are in the default partition. They do not
+-- move. The default partition becomes the partition of those days, and a new, empty one takes its place. In three calls, so
+-- that what takes long holds no lock that traffic waits for: begin_adoption notes the range as a constraint, validate_adoption
+-- reads the rows (some seconds for a million), finish_adoption exchanges the tables (milliseconds).
+-- Returns the range, from the end of the last partition before `day` to the begin of the next one, but at most to the day
+-- after tomorrow, and a day outside of it that has rows, too, which has to be made first.
+create function publisher.begin_adoption(day date) returns table (first_day date, last_day date, other_day date) language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  base text;
+  today date := (now() at time zone 'UTC')::date;
+  lower_bound uuid;
+  upper_bound uuid;
+begin
+  lock table publisher.outbox in share update exclusive mode;
+  lower_bound := coalesce(
+    (select b.upper_bound from publisher.partition_bounds() b where b.upper_bound <= publisher.day_bound(day) order by 1 desc limit 1),
+    (select publisher.day_bound(publisher.day_of(m.message_id)) from publisher.message_delivery_default m order by m.message_id limit 1));
+  upper_bound := least(publisher.day_bound(today + 2),
+    (select b.lower_bound from publisher.partition_bounds() b where b.lower_bound >= publisher.day_bound(day) order by 1 limit 1));
+  first_day := publisher.day_of(lower_bound);
+  last_day := publisher.day_of(upper_bound) - 1;
+  select publisher.day_of(o.message_id) into other_day from (
+    (select m.message_id from publisher.message_delivery_default m where m.message_id < lower_bound order by m.message_id limit 1)
+    union all
+    (select m.message_id from publisher.message_delivery_default m where m.message_id >= upper_bound order by m.message_id limit 1)) o limit 1;
+  if other_day is null then
+    foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+      execute format('alter table publisher.%I drop constraint if exists adopted', base || '_default');
+      execute format('alter table publisher.%I add constraint adopted check (message_id >= %L and message_id < %L) not valid',
+        base || '_default', lower_bound, upper_bound);
+    end loop;
+  end if;
+  return next;
+end $$;
+
+create function publisher.validate_adoption() returns void language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  base text;
+begin
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+    execute format('alter table publisher.%I validate constraint adopted', base || '_default');
+  end loop;
+end $$;
+
+create function publisher.finish_adoption(first_day date, last_day date) returns void language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  base text;
+  part text;
+begin
+  perform publisher.lock_days();
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+    part := base || to_char(last_day, '_YYYYMMDD');
+    execute format('alter table publisher.%I detach partition publisher.%I', base, base || '_default');
+    execute format('alter table publisher.%I rename to %I', base || '_default', part);
+    execute format('alter table publisher.%I rename constraint %I to %I', part, base || '_default_pkey', part || '_pkey');
+    execute format('create table publisher.%I partition of publisher.%I default', base || '_default', base);
+    execute format('alter table publisher.%I attach partition publisher.%I for values from (%L) to (%L)',
+      base, part, publisher.day_bound(first_day), publisher.day_bound(last_day + 1));
+    execute format('alter table publisher.%I drop constraint adopted', part);
+  end loop;
+  perform publisher.tune_day('message_delivery' || to_char(last_day, '_YYYYMMDD'));
+  alter table publisher.message_delivery_default set (fillfactor = 50);
+end $$;
+
+-- Sequences that are behind the data (a restore, logical replication) move up, with room for rows that this does not see: the
+-- newest ones of each table are looked at, and all that wait in lanes. Returns the names of those that were behind.
+create function publisher.advance_sequences() returns setof text language plpgsql
+  security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  one record;
+begin
+  lock table publisher.outbox in share update exclusive mode;
+  for one in
+    select 'publisher.message_seq' name, greatest(
+      (select max(seq) from (select seq from publisher.message_delivery order by message_id desc limit 1000) n),
+      (select max(seq) from publisher.message_delivery where due_at is not null and lane is not null)) used
+    union all
+    select 'publisher.attempt_seq', (select max(seq) from (select seq from publisher.delivery_attempt order by message_id desc limit 1000) n)
+    union all
+    select pg_get_serial_sequence('publisher.operator_action', 'action_id'), (select max(action_id) from publisher.operator_action)
+  loop
+    if one.used > coalesce(pg_sequence_last_value(one.name::regclass), 0) then
+      perform setval(one.name::regclass, one.used + 100000);
+      return next one.name;
+    end if;
   end loop;
 end $$;
 
@@ -841,8 +965,7 @@ begin
   execute format('select exists (select from publisher.%I where coalesce(due_at, due_at) is not null)', part) into live;
   if live then return false; end if;
   execute format('update publisher.idempotency i set final_state = m.state from publisher.%I m'
-    ' where m.message_id = i.message_id and i.message_id >= %L and i.message_id < %L and i.expires_at > now()',
-    part, publisher.day_bound(day), publisher.day_bound(day + 1));
+    ' where m.message_id = i.message_id and i.message_id < %L and i.expires_at > now()', part, publisher.day_bound(day + 1));
   execute format('insert into publisher.tally (state, messages, retries) select state, count(*), sum(retry_count)'
     ' from publisher.%I where state in (''failed'', ''expired'') group by state', part);
   foreach base in array array['delivery_attempt', 'further_acknowledgment', 'message_delivery'] loop

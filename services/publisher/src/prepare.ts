@@ -7,6 +7,7 @@ import type { Logger } from "@acktor/shared/runtime/logger";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Prepared } from "@acktor/shared/runtime/supervisor-machine";
+import { advanceSequences } from "./outbox/advance-sequences.ts";
 import { configureOutbox } from "./outbox/configure-outbox.ts";
 import { migrateOutbox } from "./outbox/migrate-outbox.ts";
 import type { OutboxIdentity } from "./outbox/outbox-identity.ts";
@@ -52,7 +53,7 @@ type Preparation =
   /** `code`: of the statement that failed. */
   | { readonly kind: "later" | "never"; readonly why: string; readonly code: string };
 
-async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Preparation> {
+async function prepareOnce({ pool, config, identity, logger }: PrepareParts): Promise<Preparation> {
   if (config.ACKTOR_MIGRATE === "on") {
     const migrated = await migrateOutbox(pool);
     if (!migrated.ok) {
@@ -72,7 +73,7 @@ async function prepareOnce({ pool, config, identity }: PrepareParts): Promise<Pr
   };
   const configured = await configureOutbox(pool, settings);
   if (configured.ok) identity.learn(configured.value.outboxId);
-  for (const step of [configured, await ensurePartitions(pool)]) {
+  for (const step of [configured, await advanceSequences(pool, logger), await ensurePartitions(pool)]) {
     if (step.ok) continue;
     const { kind, message, code } = step.failure;
     if (kind !== "rejected" || code === "55P03") return { kind: "later", why: message, code };

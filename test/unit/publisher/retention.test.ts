@@ -7,8 +7,9 @@ import { REFUSED } from "../../support/db-results.ts";
 import { keptLogger } from "../../support/kept-logger.ts";
 
 test("days that a transaction blocks are logged, also when deleting fails", async () => {
-  const outbox: Pick<SweepStore, "makeDays" | "retain"> = {
-    makeDays: async () => ({ ok: true, value: ["2026-01-31"] }),
+  const outbox: Pick<SweepStore, "adoptDays" | "makeDays" | "retain"> = {
+    makeDays: async () => ({ ok: true, value: { waiting: ["2026-01-31"], full: [] } }),
+    adoptDays: async () => ({ ok: true, value: null }),
     retain: async () => REFUSED,
   };
   const log = keptLogger();

@@ -64,20 +64,36 @@ export class Counter implements PeriodicWork {
 export class Retention implements PeriodicWork {
   readonly name = "retention";
   readonly intervalMs = 600_000;
-  readonly #outbox: Pick<SweepStore, "makeDays" | "retain">;
+  readonly #outbox: Pick<SweepStore, "adoptDays" | "makeDays" | "retain">;
   readonly #logger: Logger;
 
-  constructor(outbox: Pick<SweepStore, "makeDays" | "retain">, logger: Logger) {
+  constructor(outbox: Pick<SweepStore, "adoptDays" | "makeDays" | "retain">, logger: Logger) {
     this.#outbox = outbox;
     this.#logger = logger;
   }
 
   async run(): Promise<PeriodicOutput> {
-    const lockedDays = unwrap(await this.#outbox.makeDays());
-    if (lockedDays.length > 0) {
-      this.#logger.warn({ actor: this.name, days: lockedDays }, "a transaction blocks new partitions; retrying");
-    }
+    const { waiting, full } = unwrap(await this.#outbox.makeDays());
+    if (waiting.length > 0) this.#blocked(waiting);
+    if (full[0] !== undefined) await this.#adopt(full[0]);
     return { more: unwrap(await this.#outbox.retain()).more };
+  }
+
+  #blocked(days: readonly string[]): void {
+    this.#logger.warn({ actor: this.name, days }, "a transaction blocks new partitions; retrying");
+  }
+
+  /** After days without a publisher. */
+  async #adopt(day: string): Promise<void> {
+    this.#logger.info({ actor: this.name, day }, "a day without a partition has rows; making one around them");
+    const adopted = unwrap(await this.#outbox.adoptDays(day));
+    if (adopted === null) {
+      this.#blocked([day]);
+      return;
+    }
+    const { firstDay, lastDay } = adopted;
+    this.#logger.info({ actor: this.name, first_day: firstDay, last_day: lastDay }, "the rows have their partition");
+    unwrap(await this.#outbox.makeDays());
   }
 }
 

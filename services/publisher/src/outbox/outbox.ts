@@ -92,8 +92,10 @@ export interface SweepStore {
   probe(limits: ProbeLimits): Promise<Outcome<Probed>>;
   /** Publishers of this outbox that are at work, this one included. */
   countReplicas(): Promise<Outcome<number>>;
-  /** Makes the days to come. @returns those that a transaction keeps from being made, `2026-01-31` */
-  makeDays(): Promise<Outcome<readonly string[]>>;
+  /** Makes the days to come. @returns those that cannot be made now, `2026-01-31`: locked, or full of rows already */
+  makeDays(): Promise<Outcome<{ readonly waiting: readonly string[]; readonly full: readonly string[] }>>;
+  /** Makes the days around `day` that already have many rows. @returns null where that has to be tried again */
+  adoptDays(day: string): Promise<Outcome<{ readonly firstDay: string; readonly lastDay: string } | null>>;
   /** Deletes what is older than the retention, one batch of each kind. */
   retain(): Promise<Outcome<{ readonly more: boolean }>>;
   /** Sums one batch of the tally up. */

@@ -1,23 +1,37 @@
 /**
  * Makes and drops the partitions of days: finished messages leave with their day's partitions, never row by row.
  *
+ * Three days ahead, no more: PostgreSQL 18 looks every message up in every partition (docs/adr/0015), about 1 µs each. After
+ * more days without a publisher the rows are in the default partition, which then becomes the partition of those days.
+ *
  * Invariants:
  *  PARTITION-1. No statement here waits for a lock longer than 100 ms, because all traffic would queue behind it; a day whose
  *               lock was not free is tried again at the next call.
+ *  PARTITION-2. An insert that waits while rows move is stored; it is not refused.
+ *  PARTITION-3. Millions of rows of days without partitions do not move, and lock traffic out for milliseconds only.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
+import { pause } from "@acktor/shared/runtime/pause";
 import type { Outcome } from "./outbox.ts";
 
 const LOCK_NOT_AVAILABLE = "55P03";
 /** Making or dropping a day may scan its rows. */
 const DEADLINE_MS = 60_000;
+/** Reading every row of the days without partitions once: some seconds for a million. */
+const VALIDATION_MS = 1_800_000;
+const LOCK_TRIES = 50;
+const LOCK_PAUSE_MS = 200;
+/** Days with rows of senders whose clock is wrong, which are made before an adoption. */
+const MOST_OTHER_DAYS = 50;
 const STRAGGLERS = 1_000;
 
 export interface DaysDone {
   /** `2026-01-31`, UTC. */
   readonly done: readonly string[];
-  /** Locked, or (for dropping) with live rows: again later. */
+  /** Locked: again later. */
   readonly waiting: readonly string[];
+  /** Not made because of many rows in the default partition, not dropped because of live ones. */
+  readonly full: readonly string[];
 }
 
 const MISSING = `select d::date::text as day from generate_series((now() at time zone 'UTC')::date - 1, (now() at time zone 'UTC')::date + 3, interval '1 day') d
@@ -31,11 +45,56 @@ where (day + 1)::timestamp at time zone 'UTC' <= now() - ${KEEP} order by 1`;
 
 const DELETE_STRAGGLERS = `select publisher.delete_stragglers(${KEEP}, ${STRAGGLERS}) deleted`;
 
+const CREATE = "select publisher.create_partition($1::text::date) as done";
+
+const BEGIN = `select first_day::text as "firstDay", last_day::text as "lastDay", other_day::text as "otherDay"
+from publisher.begin_adoption($1::text::date)`;
+
+const VALIDATE = "select publisher.validate_adoption()";
+
+const FINISH = "select publisher.finish_adoption($1::text::date, $2::text::date)";
+
 /** Makes the partitions of yesterday to three days ahead that are missing. */
 export async function ensurePartitions(pool: Pool): Promise<Outcome<DaysDone>> {
   const missing = await pool.run<{ day: string }>(MISSING);
   if (!missing.ok) return missing;
-  return each(pool, "select true as done from publisher.create_partition($1::text::date)", missing.rows);
+  return each(pool, CREATE, missing.rows);
+}
+
+export interface Adopted {
+  readonly firstDay: string;
+  readonly lastDay: string;
+}
+
+/**
+ * Makes the default partition the partition of the days without one around `day`, with all their rows.
+ * @returns null where that is not possible now: locked, or rows of days beyond all limits
+ */
+export async function adoptDays(pool: Pool, day: string): Promise<Outcome<Adopted | null>> {
+  const range = await beginAdoption(pool, day);
+  if (!range.ok || range.value === null) return range;
+  const validated = await pool.run(VALIDATE, [], { deadlineMs: VALIDATION_MS });
+  if (!validated.ok) return isLocked(validated.failure) ? { ok: true, value: null } : validated;
+  const { firstDay, lastDay } = range.value;
+  for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    const finished = await pool.run(FINISH, [firstDay, lastDay], { deadlineMs: DEADLINE_MS });
+    if (finished.ok) return range;
+    if (!isLocked(finished.failure)) return finished; // PARTITION-1
+    await pause(LOCK_PAUSE_MS, new AbortController().signal);
+  }
+  return { ok: true, value: null };
+}
+
+async function beginAdoption(pool: Pool, day: string): Promise<Outcome<Adopted | null>> {
+  for (let days = 0; days < MOST_OTHER_DAYS; days++) {
+    const begun = await pool.run<Adopted & { otherDay: string | null }>(BEGIN, [day], { deadlineMs: DEADLINE_MS });
+    if (!begun.ok) return isLocked(begun.failure) ? { ok: true, value: null } : begun;
+    const [range] = begun.rows;
+    if (range === undefined || range.otherDay === null) return { ok: true, value: range ?? null };
+    const made = await pool.run<{ done: boolean }>(CREATE, [range.otherDay], { deadlineMs: DEADLINE_MS });
+    if (!made.ok || made.rows[0]?.done !== true) break;
+  }
+  return { ok: true, value: null };
 }
 
 /**
@@ -62,12 +121,13 @@ export async function deleteStragglers(
 async function each(pool: Pool, text: string, days: readonly { readonly day: string }[]): Promise<Outcome<DaysDone>> {
   const done: string[] = [];
   const waiting: string[] = [];
+  const full: string[] = [];
   for (const { day } of days) {
     const answer = await pool.run<{ done: boolean }>(text, [day], { deadlineMs: DEADLINE_MS });
     if (!answer.ok && !isLocked(answer.failure)) return answer; // PARTITION-1
-    (answer.ok && answer.rows[0]?.done ? done : waiting).push(day);
+    (!answer.ok ? waiting : answer.rows[0]?.done ? done : full).push(day);
   }
-  return { ok: true, value: { done, waiting } };
+  return { ok: true, value: { done, waiting, full } };
 }
 
 function isLocked(failure: DbFailure): boolean {

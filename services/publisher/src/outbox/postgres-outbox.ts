@@ -43,7 +43,14 @@ import type {
   Settled,
 } from "./outbox.ts";
 import { parkMessages } from "./park-messages.ts";
-import { deleteStragglers, dropOldPartitions, ensurePartitions } from "./partitions.ts";
+import {
+  type Adopted,
+  adoptDays,
+  type DaysDone,
+  deleteStragglers,
+  dropOldPartitions,
+  ensurePartitions,
+} from "./partitions.ts";
 import { probeAround } from "./probe-destinations.ts";
 import { purgeActions } from "./purge-actions.ts";
 import { rejectMessages } from "./reject-messages.ts";
@@ -191,9 +198,12 @@ export class PostgresOutbox implements Outbox {
     return countReplicas(this.#parts.pool, this.#parts.owner);
   }
 
-  async makeDays(): Promise<Outcome<readonly string[]>> {
-    const days = await ensurePartitions(this.#parts.pool);
-    return days.ok ? { ok: true, value: days.value.waiting } : days;
+  makeDays(): Promise<Outcome<DaysDone>> {
+    return ensurePartitions(this.#parts.pool);
+  }
+
+  adoptDays(day: string): Promise<Outcome<Adopted | null>> {
+    return adoptDays(this.#parts.pool, day);
   }
 
   async retain(): Promise<Outcome<{ readonly more: boolean }>> {

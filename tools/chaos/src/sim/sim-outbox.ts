@@ -134,8 +134,12 @@ export class SimOutbox implements Outbox {
     return this.#value(1);
   }
 
-  makeDays(): Promise<Outcome<readonly string[]>> {
-    return this.#value([]);
+  makeDays() {
+    return this.#value({ waiting: [], full: [] });
+  }
+
+  adoptDays(): Promise<Outcome<null>> {
+    return this.#value(null);
   }
 
   retain() {
