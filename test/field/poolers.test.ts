@@ -20,7 +20,7 @@ const SETTINGS = `select current_setting('enable_seqscan') seqscan, current_sett
   current_setting('DateStyle') dates, current_setting('TimeZone') zone, $1::int4 + 1 as sum`;
 const OURS = {
   seqscan: "off",
-  pruning: "off",
+  pruning: "off", // PostgreSQL 18
   limit: "11s",
   isolation: "read committed",
   dates: "ISO, MDY",

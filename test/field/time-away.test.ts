@@ -101,7 +101,7 @@ for (const version of postgresVersions()) {
   });
 }
 
-test("the janitor makes such a partition by itself, and logs it", options, async (t) => {
+test("the janitor makes such a partition automatically, and logs it", options, async (t) => {
   const log = keptLogger();
   let isFull = true;
   const outbox = {

@@ -427,7 +427,7 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [30 * DAY_MS]);
   await dropping(day(-9));
   // A publisher with a shorter retention does not call the function.
-  assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [] });
+  assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [], full: [] });
   for (const far of [day(41), day(200), day(-71), "null", "'infinity'", "'-infinity'"]) {
     const { code, message: why } = await refusal(publisher, `select publisher.create_partition(${far})`);
     assert.deepEqual([code, /^day /.test(why)], ["22023", true], `${far}: ${why}`);

@@ -856,7 +856,7 @@ end $$;
 -- that what takes long holds no lock that traffic waits for: begin_adoption notes the range as a constraint, validate_adoption
 -- reads the rows (some seconds for a million), finish_adoption exchanges the tables (milliseconds).
 -- Returns the range, from the end of the last partition before `day` to the begin of the next one, but at most to the day
--- after tomorrow, and a day outside of it that has rows, too, which has to be made first.
+-- after tomorrow, and a day outside of this range that has rows, too, which has to be made first.
 create function publisher.begin_adoption(day date) returns table (first_day date, last_day date, other_day date) language plpgsql
   security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
