@@ -371,7 +371,7 @@ async function refusedDestruction({ owner, app, stranger }: Roles): Promise<void
       "select publisher.guard_prefixes('x', 'y')",
       "insert into publisher.message_delivery (message_id, topic, payload, checksum) values (gen_random_uuid(), 'delivery/ack/x', '', '')",
       "select publisher.create_partition(current_date + d) from generate_series(1, 200) d",
-      "select publisher.configure('x', 'y', null, null, 1, 0)",
+      "select publisher.configure('x', 'y', null, null, 1, 0, null)",
       "select publisher.purge_actions()",
       "select publisher.delete_stragglers(interval '1 year', 1)",
       "select acker.drop_old_inbox_partition(interval '1 day')",
@@ -422,9 +422,9 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   };
   for (const days of [0, 1, -1, -6, 40]) await dropping(day(days));
   for (const odd of ["null", "'infinity'", "'9999-12-31'"]) await dropping(odd);
-  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [1]);
+  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [1]);
   await dropping(day(0));
-  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [30 * DAY_MS]);
+  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [30 * DAY_MS]);
   await dropping(day(-9));
   // A publisher with a shorter retention does not call the function.
   assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [], full: [] });
@@ -434,7 +434,7 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   }
   const keep = await refusal(publisher, "select publisher.delete_stragglers(interval '29 days', 10)");
   assert.deepEqual([keep.code, /^keep /.test(keep.message)], ["22023", true]);
-  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0)", [7 * DAY_MS]);
+  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [7 * DAY_MS]);
   const dropped = given(await dropOldPartitions(publisher.pool, 7 * DAY_MS));
   assert.equal(dropped.done.length, 1, "and what had its time goes");
 }
