@@ -7,6 +7,10 @@
  * `npm run bench -- --fleet --parts sleepers --sleepers 100 --away 120-420 --hold 15m`.
  */
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -15,9 +19,13 @@ import { Sleeper } from "../support/sleeper.ts";
 import { until } from "../support/until.ts";
 
 const QUICK = { ACKTOR_ACK_TIMEOUT_MIN: "300ms", ACKTOR_RETRY_BASE: "100ms", ACKTOR_RETRY_CAP: "500ms" };
+const ROOT = path.resolve(import.meta.dirname, "../..");
+/** Of the how-to. */
+const PROGRAMS = ["mosquitto_sub", "mosquitto_pub", "jq", "curl"];
 const VERSIONS = [5, 4] as const;
 
 interface Field {
+  readonly url: string;
   publisher(): Promise<TestPublisher>;
   /** A device of each version, with its session. */
   devices(): Promise<readonly Sleeper[]>;
@@ -29,6 +37,7 @@ async function field(t: TestContext, env: Readonly<Record<string, string>>): Pro
   const { url } = broker;
   const common = { DATABASE_URL: (await testDatabase(t)).url, MQTT_URL: url, ...QUICK, ...env };
   return {
+    url,
     publisher: () => testPublisher(t, common),
     async devices() {
       const made = VERSIONS.map(
@@ -100,5 +109,30 @@ suite("devices that sleep", { concurrency: true }, () => {
       [5, 5],
     );
     await acknowledged(publisher, ids.flat());
+  });
+
+  test("the how-to's commands work as they stand", async (t) => {
+    const missing = PROGRAMS.filter((name) => spawnSync("which", [name]).status !== 0);
+    if (missing.length > 0) return t.skip(`${missing.join(" and ")} are not installed`);
+    const trial = await field(t, {});
+    if (trial === null) return;
+    const publisher = await trial.publisher();
+    const port = new URL(trial.url).port;
+    const page = await readFile(path.join(ROOT, "docs/how-to/devices-that-sleep.md"), "utf8");
+    for (const [, block = ""] of page.matchAll(/^```sh\n([\s\S]*?)^```/gm)) {
+      const text = block
+        .replaceAll("http://127.0.0.1:8080", publisher.url)
+        .replace(/^acktor /gm, "node tools/cli/acktor.mjs ")
+        .replace(/mosquitto_(sub|pub)/g, `mosquitto_$1 -p ${port}`);
+      const child = spawn("bash", ["-c", text], { cwd: ROOT, env: { ...process.env, ACKTOR_URL: publisher.url } });
+      const [code] = (await once(child, "close")) as [number];
+      assert.equal(code, 0, block);
+    }
+    const { messages } = (await publisher.ask("GET", "/v1/messages")).json as { messages: { message_id: string }[] };
+    assert.equal(messages.length, 2);
+    await acknowledged(
+      publisher,
+      messages.map(({ message_id }) => message_id),
+    );
   });
 });
