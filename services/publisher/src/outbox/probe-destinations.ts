@@ -8,6 +8,8 @@
  *  PROBE-2. The probed message stays parked: only an answer, or a birth, resumes the destination.
  *  PROBE-3. A destination without waiting messages is forgotten, but not before messages that were in flight when it was
  *           parked had the time to come due; its next message probes it.
+ *  PROBE-4. A probe knows when the next one is due, and that it will be as late as this one: its copy lives until then, so that a
+ *           device that wakes between two probes finds one.
  */
 import { apart } from "@acktor/shared/db/apart";
 import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
@@ -33,6 +35,8 @@ const HEAD_OF = (except: string): string =>
     order by left(m.topic, 512), m.seq limit 1`;
 
 const due = (which: string, limit: string): string => `select slot, destination, covers_below, pause_ms,
+    -- PROBE-4
+    pause_ms * (0.75 + random() / 2) next_ms, extract(epoch from now() - probe_at) * 1000 late_ms,
     case when last_answer_at is null then ${LONGEST_UNHEARD_MS} else ${LONGEST_PAUSE_MS} end longest_ms
   from publisher.destination where parked_at is not null and probe_at <= now() and ${which} order by probe_at limit ${limit}`;
 const UNTRIED = "misses = 0";
@@ -48,12 +52,12 @@ unheard as materialized (
   ${due(UNHEARD + only, REST)} for update skip locked),
 d as materialized (table untried union all table heard union all table unheard),
 oldest as materialized (
-  select d.destination, d.pause_ms, r.message_id from d cross join lateral (
+  select d.destination, (d.next_ms + d.late_ms)::float8 next_probe_ms, r.message_id from d cross join lateral (
     ${HEAD_OF(except)} for update of m skip locked) r),
 waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits from d),
 -- PROBE-1
 bumped as (
-  update publisher.destination t set probe_at = now() + d.pause_ms * (0.75 + random() / 2) * interval '1 millisecond',
+  update publisher.destination t set probe_at = now() + d.next_ms * interval '1 millisecond',
     misses = least(t.misses, 999999999) + 1, pause_ms = case when w.waits then least(d.pause_ms * 2, d.longest_ms) else d.pause_ms end
   from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
@@ -63,7 +67,7 @@ gone as (
 leased as (
   update publisher.message_delivery m
   set due_at = now() + $2::float8 * interval '1 millisecond', lease_owner = $1, lease_token = m.lease_token + 1, updated_at = now()
-  from oldest o where m.message_id = o.message_id and ${planForFewRows("o.message_id")} returning o.destination, o.pause_ms, ${LEASED_COLUMNS})
+  from oldest o where m.message_id = o.message_id and ${planForFewRows("o.message_id")} returning o.destination, o.next_probe_ms, ${LEASED_COLUMNS})
 select l.*, g.destination gone from leased l full join gone g on g.destination = l.destination`;
 
 const PROBE = statement("", "");
@@ -113,7 +117,7 @@ export async function probeAround(pool: Pool, shelf: Shelf, options: ProbeOption
   return probesOf(probed);
 }
 
-type Row = LeasedRow & { readonly destination: string; readonly pause_ms: number; readonly gone: string | null };
+type Row = LeasedRow & { readonly destination: string; readonly next_probe_ms: number; readonly gone: string | null };
 
 function probesOf(answer: DbResult<Row>): Outcome<Probes> {
   if (!answer.ok) return answer;
@@ -123,7 +127,7 @@ function probesOf(answer: DbResult<Row>): Outcome<Probes> {
     value: {
       probes: probes.map((row) => ({
         destination: row.destination,
-        message: { ...toLeased(row), nextProbeMs: row.pause_ms },
+        message: { ...toLeased(row), nextProbeMs: row.next_probe_ms },
       })),
       forgotten: answer.rows.flatMap((row) => (row.gone === null ? [] : [row.gone])),
     },
