@@ -149,8 +149,8 @@ function folderOf(base: string, path: string): string | null {
 }
 
 /**
- * What the command line imports from the services: their settings and the location of their migrations. From the tools: the
- * fault lab's subcommands, and how to stop a long-running program.
+ * What the command line imports from the services: their settings, the location of their migrations, and how an acker
+ * connects, which the doctor repeats. From the tools: the fault lab's subcommands, and how to stop a long-running program.
  */
 const CLI_DOORS = [
   "@acktor/chaos/define-chaos",
@@ -159,6 +159,8 @@ const CLI_DOORS = [
   "@acktor/publisher/config",
   "@acktor/publisher/outbox/migrate-outbox",
   "@acktor/acker/config",
+  "@acktor/acker/subscribe/choose-filters",
+  "@acktor/acker/subscribe/make-link",
   "@acktor/acker/inbox/migrate-inbox",
 ];
 

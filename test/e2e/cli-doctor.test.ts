@@ -81,9 +81,16 @@ testWithBrokers("doctor: a healthy pair, and acks of another outbox", [AEDES], a
     "migrations publisher": "OK",
     "migrations acker": "OK",
     outbox: "OK",
+    deliveries: "OK",
+    "refused topics": "OK",
+    "silent destinations": "OK",
+    "dead letters": "OK",
     broker: "OK",
     "broker limits": "OK",
+    subscriptions: "OK",
+    counters: "OK",
     "foreign acks": "OK",
+    ackers: "OK",
     disk: "OK",
   });
   assert.ok(Number(well.get("broker")?.data["round_trip_ms"]) > 0);

@@ -1,37 +1,30 @@
 /**
- * The broker, by a connection like the publisher's: what CONNACK grants, how long a PUBLISH takes until its PUBACK, and
- * whose acks arrive under the configured prefix.
+ * The broker, by a connection like the publisher's: what CONNACK and SUBACK grant, how long a PUBLISH takes until its PUBACK,
+ * whose acks arrive, and under which prefixes.
  *
  * It publishes only to `acktor/doctor/<id>`, not retained: a subscriber of `#` receives `PUBLISHES` small messages that are
  * not envelopes. The connection is closed when the check returns.
  */
 import { randomUUID } from "node:crypto";
 import type { BrokerLimits, Link, LinkInfo, PublishOutcome } from "@acktor/shared/link/link";
-import { makeServiceLink } from "@acktor/shared/link/service-link";
-import { ackTopicId } from "@acktor/shared/protocol/topics";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Session } from "../session.ts";
 import { printable } from "../terminal/printable.ts";
+import { judgeFault } from "./broker-fault.ts";
+import { connected, publisherLink } from "./broker-link.ts";
 import { type Check, failed, median, ok, warn } from "./check.ts";
+import { type Heard, HeardTopics } from "./heard-topics.ts";
 
 const PUBLISHES = 5;
 const SLOW_MS = 200;
 /** 256 KiB of content as base64, in an envelope. */
 const LARGEST_MESSAGE_BYTES = 360_000;
-const MOST_ACKS = 1_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
-
-function ignore(): void {
-  // The doctor reports what the link would log.
-}
 
 export interface BrokerFindings {
   readonly checks: readonly Check[];
-  /** Ids of the acks that arrived while it listened; null if it could not connect. */
-  readonly ackedIds: readonly string[] | null;
+  /** Null if it could not connect. */
+  readonly heard: Heard | null;
 }
 
 /**
@@ -44,37 +37,40 @@ export async function checkBroker(
   listenMs: number,
   serviceIsConnected: boolean,
 ): Promise<BrokerFindings> {
-  const link = makeServiceLink(config, SILENT, { name: "acktor-doctor" });
-  const acked = new Set<string>();
-  link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1 });
-  link.on("link.message", ({ topic }) => {
-    const id = ackTopicId(config.ACKTOR_ACK_PREFIX, topic);
-    if (id !== null && UUID.test(id) && acked.size < MOST_ACKS) acked.add(id.toLowerCase());
-  });
+  const link = publisherLink(config);
+  const heard = new HeardTopics(config);
+  link.on("link.message", (message) => heard.take(message));
   const stop = (): void => void link.stop();
   session.signal.addEventListener("abort", stop, { once: true });
   try {
-    await link.connect({ waitMs: config.ACKTOR_CONNECT_TIMEOUT + 1_000 });
-    const info = link.info();
-    if (info.state !== "CONNECTED")
-      return { checks: [(serviceIsConnected ? onlyForTheService : notConnected)(session, info)], ackedIds: null };
+    const info = await connected(link, config.ACKTOR_CONNECT_TIMEOUT + 1_000);
+    if (info.state !== "CONNECTED") {
+      await link.stop();
+      const check = serviceIsConnected ? onlyForTheService(session, info) : await judgeFault(session, config, info);
+      return { checks: [check], heard: null };
+    }
     const published = await publishSome(session, link);
+    const checks = [judgePublish(session, info, published), judgeLimits(session, info)];
+    // Last, because a broker may end the connection on a filter that it does not permit.
+    for (const filter of heard.foreignFilters)
+      link.subscribe({ filter, qos: 0, need: "optional", ignoresRetained: true });
     if (listenMs > 0) await pause(listenMs, session.signal);
-    return { checks: [judgePublish(session, info, published), judgeLimits(session, info)], ackedIds: [...acked] };
+    const refused = judgeRefused(session, "subscriptions", link.info(), heard.foreignFilters);
+    return { checks: [...checks, refused], heard: heard.all() };
   } finally {
     session.signal.removeEventListener("abort", stop);
     await link.stop();
   }
 }
 
-function notConnected({ texts }: Session, { broker, state, lastError }: LinkInfo): Check {
-  const { doctor: t } = texts;
-  const reason = lastError === null ? state : `${lastError.type}: ${printable(lastError.reason, 200)}`;
-  const fix = t.brokerFixes[lastError?.type ?? "network"];
-  return failed("broker", `${printable(broker)}: ${reason}`, fix, {
-    type: lastError?.type ?? null,
-    code: lastError?.code ?? null,
-  });
+/** What the broker refused, and the service does without. @param extra filters of the doctor alone */
+export function judgeRefused(session: Session, check: string, info: LinkInfo, extra: readonly string[]): Check {
+  const t = session.texts.doctor;
+  const refused = info.refused.filter(({ filter }) => filter === null || !extra.includes(filter));
+  if (refused.length === 0) return ok(check, t.nothingRefused);
+  const named = refused.map(({ feature, filter, reason }) => `${filter ?? feature}: ${reason}`);
+  const data = { refused: refused.length };
+  return warn(check, printable(named.join("; "), 300), t.refusedFeatureFix, data);
 }
 
 /** As with docker compose: only its containers know the name or the password. The broker is not at fault. */

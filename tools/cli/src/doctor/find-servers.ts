@@ -4,7 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { PublisherSettings } from "@acktor/shared/runtime/settings";
+import type { ConfigResult } from "@acktor/shared/runtime/config";
+import type { AckerSettings, PublisherSettings } from "@acktor/shared/runtime/settings";
 import { readServiceConfig } from "../commands/services.ts";
 import type { ServiceStatus } from "../commands/status.ts";
 import type { Environment } from "../environment.ts";
@@ -15,6 +16,8 @@ import { type Check, failed, ok, warn } from "./check.ts";
 export interface Servers {
   /** Null if the configuration has faults. */
   readonly config: PublisherSettings | null;
+  /** Null if nothing here says which topics an acker takes, or if the configuration has faults. */
+  readonly acker: AckerSettings | null;
   /** False if `config` holds a placeholder: there is no database to check. */
   readonly hasDatabase: boolean;
   readonly hasBroker: boolean;
@@ -38,21 +41,33 @@ export async function findServers(session: Session, status: ServiceStatus | null
     ...(named.broker ? {} : { MQTT_URL: broker ?? PLACEHOLDERS.MQTT_URL }),
   };
   const { result } = await readServiceConfig("publisher", judged);
+  const acker = await readAcker(judged, status);
   const hasDatabase = named.database || database !== null;
   const hasBroker = named.broker || broker !== null;
-  if (!result.ok) {
-    const found = result.faults.map((fault) => printable(fault)).join("; ");
+  const faults = [...(result.ok ? [] : result.faults), ...(acker === null || acker.ok ? [] : acker.faults)];
+  if (!result.ok || faults.length > 0) {
+    const found = [...new Set(faults)].map((fault) => printable(fault)).join("; ");
     return {
       config: null,
+      acker: null,
       hasDatabase,
       hasBroker,
       brokerIsReported: !named.broker,
-      check: failed("config", found, t.configFix, { faults: result.faults.length }),
+      check: failed("config", found, t.configFix, { faults: faults.length }),
     };
   }
   const config = result.config as PublisherSettings;
   const check = judge(session, hasDatabase, hasBroker, named.database && named.broker);
-  return { config, hasDatabase, hasBroker, brokerIsReported: !named.broker, check };
+  const ofAcker = acker?.ok === true ? (acker.config as AckerSettings) : null;
+  return { config, acker: ofAcker, hasDatabase, hasBroker, brokerIsReported: !named.broker, check };
+}
+
+/** The acker's settings, where its topics are set here or an acker reports them. */
+async function readAcker(env: Environment, status: ServiceStatus | null): Promise<ConfigResult<unknown> | null> {
+  const reported = status?.service === "acker" ? status["topics"] : null;
+  const topics = env["ACKTOR_TOPICS"] || (Array.isArray(reported) ? reported.join(",") : "");
+  if (topics === "") return null;
+  return (await readServiceConfig("acker", { ...env, ACKTOR_TOPICS: topics })).result;
 }
 
 function judge({ texts }: Session, hasDatabase: boolean, hasBroker: boolean, isNamed: boolean): Check {

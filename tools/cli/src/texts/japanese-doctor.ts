@@ -37,6 +37,49 @@ export const japaneseDoctor: Texts["doctor"] = {
     protocol: "MQTT_URL のスキーム (mqtt、mqtts、ws、wss) を直すか、ACKTOR_MQTT_VERSION を auto にしてください",
     application: "ブローカーのログを確認してください",
   },
+  nothingRefused: "ブローカーは will とすべてのフィルターを許可しています",
+  refusedFeatureFix:
+    "ブローカーの ACL で許可するか、その機能を切ってください (ACKTOR_PRESENCE=off)。サービスはそれなしで動きます",
+  brokerSlowConnect: (broker, seconds) => `${broker}: 接続に ${seconds} 秒かかり、ACKTOR_CONNECT_TIMEOUT を超えました`,
+  brokerSlowConnectFix: (setting) =>
+    `回線かブローカーが遅い状態です。ACKTOR_CONNECT_TIMEOUT=${setting} にするか、ブローカーの負荷と認証の処理を確認してください`,
+  brokerMuteFix:
+    "サーバーは接続を受け付けますが CONNECT に答えません。ブローカーの負荷とログを確認してください。MQTT ブローカーでないか TLS が必要なら、MQTT_URL のポートとスキームを直してください",
+  brokerSays: (banner) => `サーバーの応答「${banner}」`,
+  clientCertificateFix: "クライアント証明書 (MQTT_CERT、MQTT_KEY) を更新し、ブローカーが信頼する CA で署名してください",
+  serverCertificateFix:
+    "MQTT_CA にブローカーの証明書の CA を、MQTT_URL に証明書にある名前を指定してください。期限切れなら更新してください",
+  clientIdFix: "ブローカーがクライアント ID を拒否しています。受け付けられる ID を ACKTOR_CLIENT_ID に設定してください",
+  otherServerFix: "ブローカーが示すサーバーを MQTT_URL に設定してください",
+  subscriptionFix: "このユーザーにこのフィルターの購読をブローカーの ACL で許可してください",
+  certificateFound: (day) => `MQTT_CERT は ${day} まで有効です`,
+  certificateExpired: (day) => `MQTT_CERT は ${day} に期限が切れました`,
+  certificateNotYet: (day) => `MQTT_CERT は ${day} より前は有効ではありません`,
+  acksElsewhere: (acks, found, prefix) =>
+    `このアウトボックスのメッセージの ack ${acks} 件が ${found} の下に届いています。publisher は ${prefix} の下で待っています`,
+  acksElsewhereFix:
+    "ブリッジかマウントポイントが ack のトピックを変えています。帰り道を設けるか ACKTOR_ACK_TOPIC_FOR を設定してください: docs/how-to/bridges-and-brokers.md",
+  ackersFound: (online) => `オンラインの acker ${online} 台`,
+  ackersLost: (online, lost, names) => `オンラインの acker ${online} 台、失われた acker ${lost} 台 (${names})`,
+  ackersLostFix:
+    "再び起動してください。もう使わないものは、そのプレゼンスのトピックに空の保持メッセージを送れば消えます",
+  noAckers: "どの acker も名乗っていません",
+  noAckersFix:
+    "このブローカーで acker を起動してください。付属のコードを使わない受信側や、RabbitMQ のワイルドカードの先の acker は、名乗らなくても動きます",
+  ackerAccess: (filters) => `acker は will と ${filters} 個のフィルターで接続できます`,
+  ackerAccessFix: "理由が示すもの (認証情報、acker のフィルターの ACL、ACKTOR_CLIENT_ID) を直してください",
+  presenceRefused: (why) => `acker の名乗りが拒否されました: ${why}`,
+  presenceFix: "acker にプレゼンスの下への保持メッセージの送信を許可するか、ACKTOR_PRESENCE=off にしてください",
+  nothingCounted: "サービスは ack とトピックの異常を数えていません",
+  unsignedFix: "publisher と acker に同じ ACKTOR_ACK_SECRET、または互いの公開鍵を設定してください",
+  mismatchFix:
+    "ack が送信先と違うトピックを示しています。ブリッジとマウントポイントを acker の ACKTOR_TOPIC_MAP に宣言してください",
+  malformedAckFix:
+    "トピックと理由は publisher のログにあります。何が ack と見なされるかは docs/how-to/acker-without-our-code.md にあります",
+  retainedFix: "ack は保持フラグなしで送り、残っているものを消してください: docs/how-to/bridges-and-brokers.md",
+  ackRefusedFix: "acker に ack のトピックへの送信をブローカーの ACL で許可してください",
+  topicMapFix:
+    "メッセージが送信先と違うトピックに届いています。変化を ACKTOR_TOPIC_MAP に宣言してください。acker のログにその値があります",
   brokerSlowFix:
     "ブローカーが遅く、すべてが制限されます。負荷と、mosquitto なら set_tcp_nodelay true を確認してください",
   publishFailed: (broker, version, why) => `${broker}、${version}、PUBLISH 失敗: ${why}`,
@@ -53,6 +96,33 @@ export const japaneseDoctor: Texts["doctor"] = {
     `${holder} が outbox のロックを ${seconds} 秒間保持しています${count > 1 ? `（他に ${count - 1} 件）` : ""}`,
   oldLockFix:
     "そのトランザクションを終了してください: pg_terminate_backend(pid) または rollback prepared '…'。同じ ordering_key の呼び出しが待っています",
+  deliveriesFound: (messages, acknowledged) =>
+    messages === 0
+      ? "まだメッセージはありません"
+      : `最新 ${messages} 件のうち確認済み ${acknowledged} 件、応答待ちはありません`,
+  unanswered: (messages, acknowledged, unanswered, behind, topics) =>
+    `最新 ${messages} 件のうち確認済み ${acknowledged} 件、送信後に応答がないもの ${unanswered} 件、その後ろで待つもの ${behind} 件 (${topics})`,
+  unheardFix:
+    "このブローカーでは、これらのトピックを購読するクライアントがいません。acker を起動するか、ACKTOR_TOPICS、MQTT_URL、ACL を直してください",
+  unansweredFix:
+    "acker が接続済みで、これらのトピックを受け取り、ack を送信できるか確認してください。ブリッジやマウントポイントの先なら ack の帰り道が必要です: docs/how-to/bridges-and-brokers.md",
+  someUnansweredFix: "これらのトピックの受信側を起動するか直してください。publisher は再送を続けます",
+  noRefused: "ブローカーが拒否するトピックはありません",
+  refused: (total, code, messages, topics, topic) =>
+    `ブローカーが ${total} 件を拒否しています。${topics} 個のトピックへの ${messages} 件が ${code} (例: ${topic})`,
+  refusedFix:
+    "理由コードを docs/reference/protocol.md とブローカーのログで確認するか、これらのメッセージを取り消してください",
+  forbiddenFix: "publisher のユーザーにこれらのトピックへの送信を ACL で許可するか、メッセージを取り消してください",
+  quotaFix: "ブローカーの上限を上げるか、送信を減らしてください",
+  topicNameFix: "このブローカーが受け付けるトピックへ送ってください。これらのメッセージは取り消してください",
+  noSilent: "すべての宛先が応答しています",
+  silent: (destinations, never, seconds, names) =>
+    `${destinations} 個の宛先が応答していません。うち ${never} 個は一度も応答せず、最長 ${seconds} 秒 (${names})`,
+  silentFix:
+    "受信側を起動してください。不在のデバイス宛てのメッセージは待っていて問題ありません。応答しているはずなら ack の診断を見てください",
+  noDead: "デッドレターはありません",
+  dead: (total, reasons) => `デッドレター ${total} 件: ${reasons}`,
+  deadFix: "原因を直してから `acktor dead-letters replay` を実行するか、破棄してください",
   questionFix: "サービスのロールで診断してください。`acktor migrate` が必要な権限を与えます",
   noForeign: (prefix) => `${prefix} の下に他のアウトボックスの ack はありません`,
   foreign: (prefix, heard, counted) =>
