@@ -158,6 +158,7 @@ const CLI_DOORS = [
   "@acktor/embedded/stop-request",
   "@acktor/publisher/config",
   "@acktor/publisher/outbox/migrate-outbox",
+  "@acktor/publisher/outbox/old-locks",
   "@acktor/acker/config",
   "@acktor/acker/subscribe/choose-filters",
   "@acktor/acker/subscribe/make-link",
