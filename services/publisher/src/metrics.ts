@@ -131,8 +131,8 @@ export const PUBLISHER_METRICS: readonly Metric<PublisherMetricsSource>[] = [
   {
     name: "acktor_parked_destinations",
     kind: "gauge",
-    help: "Destinations that stay silent and are probed singly.",
-    read: ({ dispatcher }) => dispatcher.destinations().filter(({ parked }) => parked).length,
+    help: "Destinations of the outbox that stay silent and are probed singly, at most 10000.",
+    read: ({ level }) => level.parked,
   },
   {
     name: "acktor_outbox_waiting_messages",

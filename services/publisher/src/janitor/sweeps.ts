@@ -56,6 +56,7 @@ export class Counter implements PeriodicWork {
     if (!counted.ok && database.noted(counted.failure)) return ONCE;
     level.counted(unwrap(counted), before);
     level.oldestWaitingMs = unwrap(await this.#outbox.oldestWaiting())?.ageMs ?? null;
+    level.parked = unwrap(await this.#outbox.countParked());
     return ONCE;
   }
 }

@@ -14,6 +14,8 @@ export class WaitingLevel {
   #acceptedAtCount = 0;
   /** Age of the oldest row that waits, milliseconds; null when none does. Written by the counter. */
   oldestWaitingMs: number | null = null;
+  /** Destinations that are parked, at most 10,000. Written by the counter. */
+  parked = 0;
 
   constructor(highWater: number) {
     this.#highWater = highWater;

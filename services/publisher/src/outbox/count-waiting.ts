@@ -12,6 +12,16 @@ export async function countWaiting(pool: Pool, most: number): Promise<Outcome<nu
   return answer.ok ? { ok: true, value: answer.rows[0]?.waiting ?? 0 } : answer;
 }
 
+const MOST_PARKED = 10_000;
+
+/** Counts parked destinations, at most 10,000. */
+export async function countParked(pool: Pool): Promise<Outcome<number>> {
+  const answer = await pool.run<{ parked: number }>(
+    `select count(*)::int4 parked from (select from publisher.destination where parked_at is not null limit ${MOST_PARKED}) p`,
+  );
+  return answer.ok ? { ok: true, value: answer.rows[0]?.parked ?? 0 } : answer;
+}
+
 export interface OldestWaiting {
   readonly messageId: string;
   readonly topic: string;

@@ -87,6 +87,8 @@ export interface SweepStore {
   /** Counts rows that wait, at most `most`. */
   count(most: number): Promise<Outcome<number>>;
   oldestWaiting(): Promise<Outcome<Pick<OldestWaiting, "ageMs"> | null>>;
+  /** Counts parked destinations, at most 10,000. */
+  countParked(): Promise<Outcome<number>>;
   freeReleased(): Promise<Outcome<Freed>>;
   /** Leases one message of each parked destination whose probe is due. */
   probe(limits: ProbeLimits): Promise<Outcome<Probed>>;

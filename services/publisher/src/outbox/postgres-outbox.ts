@@ -17,7 +17,7 @@ import { BadRowShelf } from "./bad-rows.ts";
 import { Claimer, PostgresClaims } from "./claimer.ts";
 import { classifyAcks } from "./classify-acks.ts";
 import { countReplicas } from "./count-replicas.ts";
-import { countWaiting, type OldestWaiting, oldestWaiting } from "./count-waiting.ts";
+import { countParked, countWaiting, type OldestWaiting, oldestWaiting } from "./count-waiting.ts";
 import { EXPIRE_BATCH, expireAround } from "./expire-due.ts";
 import { type Failure, failMessages } from "./fail-messages.ts";
 import { purgeIdempotencyKeys, sumUpTally } from "./housekeeping.ts";
@@ -184,6 +184,10 @@ export class PostgresOutbox implements Outbox {
 
   oldestWaiting(): Promise<Outcome<OldestWaiting | null>> {
     return oldestWaiting(this.#parts.pool);
+  }
+
+  countParked(): Promise<Outcome<number>> {
+    return countParked(this.#parts.pool);
   }
 
   async probe(limits: ProbeLimits): Promise<Outcome<Probed>> {

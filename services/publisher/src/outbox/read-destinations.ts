@@ -1,6 +1,6 @@
 /**
- * Reads destinations where messages wait, and those that are parked. At most SCAN waiting rows are read, the oldest: people
- * look for what waits longest.
+ * Reads destinations where messages wait, and those that are parked. At most SCAN of each are read, of the waiting rows the
+ * oldest: people look for what waits longest.
  */
 import type { Pool } from "@acktor/shared/db/pool";
 import type { Outcome } from "./outbox.ts";
@@ -27,7 +27,8 @@ waiting as (
   select publisher.destination_of(topic, o.destination_levels) name, count(*)::int4 waiting, min(created_at) oldest_at
   from oldest, publisher.outbox o group by 1),
 silent as (
-  select destination name, parked_at, probe_at, misses, last_answer_at from publisher.destination where parked_at is not null)
+  select destination name, parked_at, probe_at, misses, last_answer_at from publisher.destination where parked_at is not null
+  limit ${SCAN})
 select coalesce(w.name, s.name) name, coalesce(w.waiting, 0) waiting, w.oldest_at, s.parked_at, s.probe_at,
   coalesce(s.misses, 0) misses, s.last_answer_at
 from waiting w full join silent s on s.name = w.name

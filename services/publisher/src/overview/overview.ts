@@ -137,7 +137,7 @@ export class Overview {
       highWater,
       oldestWaitingMs,
       oldWaitingMs,
-      parked: publisher.dispatcher.destinations().filter((d) => d.parked).length,
+      parked: publisher.level.parked,
       ignoredAcks: publisher.settler.ignored.read(clock.now()),
       locks: this.#oldLocks,
       troubles: this.#parts.troubles.list(),

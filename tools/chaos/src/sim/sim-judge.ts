@@ -2,7 +2,7 @@
  * Judges a simulated history while it happens. It checks I1 to I5 and I7 (docs/explanation/reliability.md):
  *  - moves are legal; a message has at most one effect; no message is acknowledged without its effect;
  *  - first effects of a key are in commit order; an attempt is counted only if it was written;
- *  - the un-acked messages fit into the window;
+ *  - the un-acked messages fit into the window, those to destinations that are not proven into three quarters;
  *  - a message that was answered with 201 exists, and every message reaches its expected final state.
  * It also checks handlers:
  *  - while the database works, no handler starts without a lease, and a stop leaves no lease;
@@ -28,6 +28,8 @@ export interface JudgedWorld {
   readonly inbox: InboxTable;
 }
 
+/** Destinations that are not proven leave a quarter of the window to the others. */
+const MOST_TRIALS = (WINDOW * 3) / 4;
 /** After this time without a fault the database counts as healthy: every lease was renewed or has ended. */
 const CALM_MS = 2 * LEASE_MS;
 
@@ -122,8 +124,9 @@ export class SimJudge implements OutboxWatch, InboxWitness, HandlerWitness {
   }
 
   /** After each step. */
-  check(unacked: number): void {
+  check(unacked: number, trials: number): void {
     if (unacked > WINDOW) this.broken(`${unacked} messages un-acked, the window is ${WINDOW}`);
+    if (trials > MOST_TRIALS) this.broken(`${trials} messages un-acked to destinations that are not proven`);
   }
 
   /** An acker has stopped cleanly. */

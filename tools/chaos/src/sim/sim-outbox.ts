@@ -125,6 +125,10 @@ export class SimOutbox implements Outbox {
     return this.#value(null);
   }
 
+  async countParked(): Promise<Outcome<number>> {
+    return { ok: true, value: this.#table.parked().length };
+  }
+
   async probe({ untried, silent }: ProbeLimits) {
     const answer = await this.#run(() => this.#table.probe(this.#owner.name, this.#leaseMs, untried + silent));
     return answer.ok ? ({ ok: true, value: { messages: answer.rows, forgotten: [] } } as const) : answer;

@@ -271,6 +271,8 @@ class Simulation {
 
   #check(): void {
     this.#steps++;
-    if (this.#publisher?.process.alive) this.#judge.check(this.#publisher.publisher.dispatcher.unacked);
+    if (!this.#publisher?.process.alive) return;
+    const { unacked, trials } = this.#publisher.publisher.dispatcher;
+    this.#judge.check(unacked, trials);
   }
 }
