@@ -203,7 +203,8 @@ create table publisher.destination (
     and births between 0 and 1000000000 and isfinite(probe_at) and isfinite(born_at))
 );
 create index destination_untried on publisher.destination (probe_at) where parked_at is not null and misses = 0;
-create index destination_probe on publisher.destination ((last_answer_at is null), probe_at) where parked_at is not null and misses > 0;
+create index destination_heard on publisher.destination (probe_at) where parked_at is not null and misses > 0 and last_answer_at is not null;
+create index destination_unheard on publisher.destination (probe_at) where parked_at is not null and misses > 0 and last_answer_at is null;
 create index destination_released on publisher.destination (probe_at) where parked_at is null;
 -- For the births of receivers below a topic.
 create index destination_name on publisher.destination ((left(destination, 512))) where parked_at is not null;
