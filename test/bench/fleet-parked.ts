@@ -109,6 +109,6 @@ begin
   update publisher.message_delivery set state = 'sent', attempts = 3, parked = true, due_at = now() - interval '1 minute',
     sent_at = now() - interval '1 hour', last_outcome = 'acked';
   insert into publisher.destination (destination, covers_below, parked_at, probe_at, pause_ms, misses)
-  select topic, false, now() - interval '1 hour', now() + random() * interval '60 seconds', 60000, 10
+  select topic, false, now() - interval '1 hour', now() + interval '1 hour', 60000, 10
   from publisher.message_delivery;
 end $$`;

@@ -9,15 +9,10 @@ import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import type { NewMessage } from "@acktor/publisher/outbox/outbox";
 import { parkMessages } from "@acktor/publisher/outbox/park-messages";
 import { probeDestinations } from "@acktor/publisher/outbox/probe-destinations";
-import {
-  FIRST_ID,
-  FIRST_SLOT,
-  prefixesOf,
-  releaseParked,
-  resumeWaiting,
-} from "@acktor/publisher/outbox/resume-matching";
+import { type Place, servePlaces } from "@acktor/publisher/outbox/serve-places";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import { freeReleased, unparkDestinations } from "@acktor/publisher/outbox/unpark-destinations";
+import { FIRST_ID, prefixesOf, walkWaiting } from "@acktor/publisher/outbox/walk-waiting";
 import type { Pool } from "@acktor/shared/db/pool";
 import { TopicTree } from "@acktor/shared/protocol/topic-tree";
 import { ack, attempt, claim, given, INSERT, messages, park, rowsOf, testOutbox } from "../support/outbox.ts";
@@ -420,8 +415,7 @@ for (const version of postgresVersions()) {
         await park(pool, "a/parked", [], "one");
         await park(pool, "b/parked", [], "one");
         await topics();
-        const resumed = await resume(pool, ["a/+"], 60_000);
-        assert.deepEqual(resumed, { rows: 202, destinations: ["a/parked"] });
+        assert.equal(await walk(pool, ["a/+"], 60_000), 202);
         const [due] = await sql(
           `select count(*) filter (where due_at <= now())::int4 now, count(*) filter (where due_at > now() and due_at < now() + interval '61 seconds')::int4 soon,
          count(*) filter (where due_at > now() + interval '61 seconds')::int4 later from publisher.message_delivery`,
@@ -439,35 +433,84 @@ for (const version of postgresVersions()) {
       await park(pool, "plant/0", [], "one");
       await park(pool, "plant/1", [], "one");
       assert.deepEqual(await topics(), ["2 parked"]);
-      const none = await resume(pool, ["plant/+/pressure"], 0);
-      assert.deepEqual(none, { rows: 0, destinations: [] });
-      const one = await resume(pool, ["x/#", "plant/1/#"], 0);
-      assert.deepEqual(one, { rows: 1, destinations: ["plant/1"] });
+      assert.equal(await walk(pool, ["plant/+/pressure"], 0), 0);
+      assert.equal((await parkedNames()).length, 2);
+      assert.equal(await walk(pool, ["x/#", "plant/1/+"], 0), 1);
+      assert.deepEqual((await parkedNames()), ["plant/0"]);
+      assert.equal(await serve(pool, { topic: "plant/0/pressure", below: false }), 0);
+      assert.equal(await serve(pool, { topic: "plant/0", below: true }), 1);
+      assert.deepEqual((await parkedNames()), []);
     });
+
+    await t.test(
+      "a birth of a topic, or of everything below it, resumes what waits there and nothing else",
+      async () => {
+        await insert(messages(70, () => ({ topic: "d/7" })));
+        await insert(messages(1, () => ({ topic: "d/7/below" })));
+        await insert(messages(1, () => ({ topic: "d/70" })));
+        await insert(messages(1, () => ({ topic: "d" })));
+        for (const name of ["d/7", "d/7/below", "d/70", "d", "d/7/empty"]) await park(pool, name, [], "one");
+        assert.deepEqual(await topics(), ["73 parked"]);
+        assert.equal(await serve(pool, { topic: "d/7", below: false }), 64, "a part of them at a time");
+        assert.equal(await serve(pool, { topic: "d/7", below: false }), 6);
+        assert.deepEqual((await topics()).length, 70);
+        const left = async (): Promise<string[]> => (await parkedNames()).sort();
+        assert.deepEqual(await left(), ["d", "d/7/below", "d/7/empty", "d/70"]);
+        assert.equal(await serve(pool, { topic: "d/7", below: true }), 1, "what is leased is not touched");
+        assert.deepEqual(await left(), ["d", "d/70"]);
+        await sql(
+          "update publisher.message_delivery set lease_owner = null, attempts = 1, due_at = now() + interval '1 hour'",
+        );
+        assert.equal(await serve(pool, { topic: "d/7", below: false }), 64, "what waits for its next attempt, too");
+      },
+    );
+
+    // RESUME-2
+    await t.test(
+      "a destination that a birth has resumed and that has not answered ignores births for a while",
+      async () => {
+        await insert(messages(1, () => ({ topic: "d/1" })));
+        const parkAgain = async (): Promise<void> => {
+          await park(pool, "d/1", [], "one");
+          await sql("update publisher.message_delivery set parked = true");
+        };
+        const served: number[] = [];
+        await parkAgain();
+        for (const seconds of [0, 1, 1, 2, 2, 4, 4, 32, 29, 59, 1]) {
+          await sql(`update publisher.destination set born_at = born_at - interval '${seconds} seconds'`);
+          served.push(await serve(pool, { topic: "d/1", below: false }));
+          await free();
+          await parkAgain();
+        }
+        assert.deepEqual(served, [1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0]);
+        await sql("update publisher.destination set last_answer_at = now()");
+        assert.equal(await serve(pool, { topic: "d/1", below: false }), 1, "it has answered since");
+        await free();
+        assert.equal((await sql("select from publisher.destination")).length, 1, "remembered for a minute");
+        await sql("update publisher.destination set born_at = now() - interval '61 seconds', probe_at = now()");
+        await free();
+        assert.equal((await sql("select from publisher.destination")).length, 0);
+      },
+    );
   });
 }
 
-/** One walk, as the publisher's `Resumer` does it. */
-async function resume(pool: Pool, filters: readonly string[], smearMs: number) {
-  const birth = { tree: new TopicTree(filters), prefixes: prefixesOf(filters), releases: () => true };
-  const destinations: string[] = [];
+const MEMORY = { ignoresBirths: () => false, resume: () => undefined };
+
+/** One walk, as the publisher does it. @returns rows that became due */
+async function walk(pool: Pool, filters: readonly string[], smearMs: number): Promise<number> {
+  const birth = { tree: new TopicTree(filters), prefixes: prefixesOf(filters) };
   let rows = 0;
-  for (let at: string | null = FIRST_SLOT; at !== null; ) {
-    const page: { destinations: readonly string[]; next: string | null } = given(await releaseParked(pool, at, birth));
-    destinations.push(...page.destinations);
-    at = page.next;
-  }
-  for (let more = true; more; ) {
-    const freed = given(await freeReleased(pool, smearMs));
-    rows += freed.freed;
-    more = freed.more;
-  }
   for (let at: string | null = FIRST_ID; at !== null; ) {
     const page: { rows: number; next: string | null } = given(
-      await resumeWaiting(pool, at, birth, { moved: rows, smearMs }),
+      await walkWaiting(pool, at, birth, MEMORY, { moved: rows, smearMs }),
     );
     rows += page.rows;
     at = page.next;
   }
-  return { rows, destinations };
+  return rows;
+}
+
+async function serve(pool: Pool, place: Place): Promise<number> {
+  return rowsOf(await servePlaces(pool, [place], MEMORY))[0]?.moved ?? 0;
 }

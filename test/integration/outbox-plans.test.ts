@@ -11,6 +11,7 @@ import { insertMessages } from "@acktor/publisher/outbox/insert-messages";
 import { markSent } from "@acktor/publisher/outbox/mark-sent";
 import { rejectMessages } from "@acktor/publisher/outbox/reject-messages";
 import { releaseLeases } from "@acktor/publisher/outbox/release-leases";
+import { servePlaces } from "@acktor/publisher/outbox/serve-places";
 import { settleAcks } from "@acktor/publisher/outbox/settle-acks";
 import type { DbResult, Param, Pool } from "@acktor/shared/db/pool";
 import { ack, attempt, claim, INSERT, messages, park, testOutbox } from "../support/outbox.ts";
@@ -60,5 +61,27 @@ for (const version of postgresVersions()) {
     await expireDue(explains);
     assert.ok(plans.length >= 9, `${plans.length} plans`);
     for (const plan of plans) assert.doesNotMatch(plan, /message_delivery_(live|\w+_message_id_idx\d*)\b/, plan);
+  });
+
+  test(`births are served by the indexes of topics and destinations, PostgreSQL ${version}`, async (t) => {
+    const { pool, sql } = await testOutbox(t, version);
+    for (let n = 0; n < 5; n++) {
+      const batch = messages(2_000, (at) => ({ topic: `devices/${n * 2_000 + at}/cmd` }));
+      assert.ok((await insertMessages(pool, batch, INSERT)).ok);
+    }
+    await sql("update publisher.message_delivery set parked = true, attempts = 1");
+    await sql(`insert into publisher.destination (destination, covers_below, parked_at, probe_at, pause_ms)
+      select topic, false, now(), now(), 1000 from publisher.message_delivery`);
+    const { pool: explains, plans } = explaining(pool);
+    const places = Array.from({ length: 64 }, (_, n) => ({ topic: `devices/${n * 7}`, below: n % 2 === 0 }));
+    for (const statistics of ["none", "fresh"]) {
+      if (statistics === "fresh") await sql("analyze publisher.message_delivery, publisher.destination");
+      await servePlaces(explains, places, { ignoresBirths: () => false, resume: () => undefined });
+      const plan = plans.at(-1) ?? "";
+      assert.match(plan, /Index Cond: \(\("?left"?\(topic/, statistics);
+      assert.match(plan, /using destination_name/, statistics);
+      assert.match(plan, /using destination_pkey/, statistics);
+      assert.doesNotMatch(plan, /Seq Scan on (destination|message_delivery)/, plan);
+    }
   });
 }

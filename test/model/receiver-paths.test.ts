@@ -11,6 +11,7 @@ import { createLogger } from "@acktor/shared/runtime/logger";
 import { initialTransition, transition } from "xstate";
 import { getShortestPaths } from "xstate/graph";
 import { type FakeLink, fakeLink } from "../support/fake-link.ts";
+import { HALF } from "../support/test-clock.ts";
 
 const EVENTS: ReceiverEvent[] = [
   { type: "link.opened" },
@@ -38,7 +39,7 @@ function setUp(link: FakeLink, group: string | null = null) {
   const guard = new ListenerGuard({ logger, clock: { now: () => 0 } });
   const presence = { ACKTOR_PRESENCE: "on", ACKTOR_PRESENCE_PREFIX: "delivery/acker" } as const;
   const config = { ACKTOR_TOPICS: ["data/#"], ACKTOR_TOPIC_MAP: null, ACKTOR_GROUP: group, ...presence };
-  const receiver = new Receiver({ link, intake, config, instance: "a", clock, logger, guard });
+  const receiver = new Receiver({ link, intake, config, instance: "a", clock, random: HALF, logger, guard });
   receiver.start();
   return { places, warnings, receiver };
 }
@@ -116,6 +117,23 @@ test("a birth that the broker did not take is said again when the link takes pub
   link.emit("link.writable", {});
   assert.equal(link.published.length, 2);
   receiver.stop();
+});
+
+test("RECEIVER-4: the birth of an acker that stays connected is renewed every few hours", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const link = fakeLink();
+  const { receiver } = setUp(link);
+  const hours = (count: number): number => {
+    t.mock.timers.tick(count * 3_600_000);
+    for (const { settle } of link.published) settle({ kind: "acked", reasonCode: 0 });
+    return link.published.length;
+  };
+  assert.deepEqual([hours(3.9), hours(0.2), hours(3.9), hours(0.2)], [1, 2, 2, 3]);
+  receiver.pause();
+  assert.equal(hours(24), 4, "withdrawn, and nothing after that");
+  receiver.resume();
+  receiver.stop();
+  assert.equal(hours(24), 5);
 });
 
 // RECEIVER-2

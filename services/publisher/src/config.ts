@@ -1,4 +1,6 @@
 /** The publisher's configuration: the settings, and the faults between them. */
+
+import { dataFilterFault } from "@acktor/shared/protocol/topics";
 import { type ConfigResult, type Environment, readConfig } from "@acktor/shared/runtime/config";
 import { oneWayFault, sharedFaults } from "@acktor/shared/runtime/setting-faults";
 import { knownNames, type PublisherSettings, publisherSettings } from "@acktor/shared/runtime/settings";
@@ -18,6 +20,11 @@ function crossFaults(config: Partial<PublisherSettings>): string[] {
   }
   if (exceeds(config.ACKTOR_DEFAULT_TTL, config.ACKTOR_RETENTION)) {
     faults.push("ACKTOR_DEFAULT_TTL is longer than ACKTOR_RETENTION.");
+  }
+  const { ACKTOR_PRESENCE_FROM: sources, ACKTOR_ACK_PREFIX: acks, ACKTOR_PRESENCE_PREFIX: presence } = config;
+  for (const { filters, isUplink } of sources ?? []) {
+    const fault = isUplink ? dataFilterFault(filters.join(), [acks ?? "", presence ?? ""]) : null;
+    if (fault !== null) faults.push(`ACKTOR_PRESENCE_FROM ${fault}`);
   }
   const keys = { name: "ACKTOR_ACK_PUBLIC_KEYS", isSet: isGiven(config.ACKTOR_ACK_PUBLIC_KEYS) };
   const needed = { name: "ACKTOR_ENVELOPE_PRIVATE_KEY", isSet: isGiven(config.ACKTOR_ENVELOPE_PRIVATE_KEY) };

@@ -9,6 +9,7 @@ import {
   type Metric,
   type Registry,
 } from "@acktor/shared/runtime/metric-table";
+import type { HeardDevices } from "./control/heard-devices.ts";
 import type { PresenceWatch } from "./control/presence-watch.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Intake } from "./intake/intake.ts";
@@ -34,6 +35,7 @@ export interface PublisherMetricsSource {
   readonly dispatcher: Dispatcher;
   readonly settler: Settler;
   readonly presence: PresenceWatch;
+  readonly heard: HeardDevices;
   readonly level: WaitingLevel;
 }
 
@@ -109,6 +111,13 @@ export const PUBLISHER_METRICS: readonly Metric<PublisherMetricsSource>[] = [
     help: "Announcements of ackers, by what became of them: ignored ones are beyond a limit or old, of overflow too many waited.",
     labels: ["outcome"],
     read: ({ presence }) => byLabel("outcome", presence.counts),
+  },
+  {
+    name: "acktor_devices_heard_total",
+    kind: "counter",
+    help: "Messages of ACKTOR_PRESENCE_FROM: born ones resumed a device, awake ones came soon after that, of overflow too many came at a time.",
+    labels: ["outcome"],
+    read: ({ heard }) => byLabel("outcome", heard.counts),
   },
   {
     name: "acktor_unacked_messages",

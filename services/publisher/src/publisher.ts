@@ -23,6 +23,7 @@ import type { Role } from "@acktor/shared/runtime/supervisor";
 import type { Tracing } from "@acktor/shared/runtime/tracing";
 import type { TroubleDesk } from "@acktor/shared/runtime/troubles";
 import { Greeter } from "./control/greeter.ts";
+import { HeardDevices } from "./control/heard-devices.ts";
 import { PresenceWatch } from "./control/presence-watch.ts";
 import { Resumer } from "./control/resumer.ts";
 import { LineBounds } from "./dispatch/ack-timeout.ts";
@@ -89,6 +90,7 @@ export class Publisher {
   readonly intake: Intake;
   readonly janitor: Janitor;
   readonly presence: PresenceWatch;
+  readonly heard: HeardDevices;
   readonly #parts: PublisherParts;
   readonly #lifecycle = new Lifecycle();
   readonly #writer: OutboxWriter;
@@ -124,14 +126,18 @@ export class Publisher {
     this.settler = new Settler({ ...shared, writer: this.#ackWriter, answers: dispatcher, authenticator });
     this.intake = new Intake({ ...shared, places: dispatcher, level: this.level });
     this.janitor = this.#makeJanitor();
-    this.#resumer = new Resumer({ ...shared, parked: dispatcher.health });
+    this.#resumer = new Resumer({ ...shared, memory: dispatcher.health });
     const levels = config.ACKTOR_DESTINATION_LEVELS;
     this.#greeter = new Greeter({ dispatcher, levels, next: this.#resumer, logger, guard, clock });
     const prefix = config.ACKTOR_PRESENCE_PREFIX;
     this.presence = new PresenceWatch({ prefix, births: this.#greeter, clock, logger, guard });
+    const sources = config.ACKTOR_PRESENCE_FROM ?? [];
+    this.heard = new HeardDevices({ sources, births: this.#greeter, clock });
     link.subscribe({ filter: `${config.ACKTOR_ACK_PREFIX}/+`, qos: 1, ignoresRetained: true });
     // A broker that refuses it stops nothing else: parked messages wait for their next retry.
     if (config.ACKTOR_PRESENCE === "on") link.subscribe({ filter: `${prefix}/+`, qos: 1, need: "optional" });
+    for (const filter of this.heard.filters) link.subscribe({ filter, qos: 0, need: "optional" });
+    link.on("link.connected", () => this.presence.connected());
     link.on(
       "link.message",
       guard.wrap("link.message", (message: IncomingMessage) => this.#receive(message)),
@@ -174,6 +180,7 @@ export class Publisher {
 
   #receive(message: IncomingMessage): void {
     if (this.presence.handles(message.topic)) this.presence.receive(message);
+    else if (this.heard.receive(message)) return;
     else this.settler.receive(message);
   }
 

@@ -1,7 +1,7 @@
 /**
  * Presence: an acker announces itself, retained, on `delivery/acker/<instance>` (docs/reference/protocol.md).
  * The birth carries its filters; the will carries none (`lost`); a clean stop clears the topic with an empty payload.
- * Records older than 24 h are ignored.
+ * An acker that stays connected renews its birth every few hours. Retained records that are older than 24 h are ignored.
  *
  * Invariants:
  *  BIRTH-1. A record beyond `PRESENCE_LIMITS` is `ignored`, with a reason that quotes nothing of the record.
@@ -15,7 +15,7 @@ export interface Presence {
   readonly instance: string;
   readonly status: "online" | "lost";
   readonly filters: readonly string[];
-  /** Seconds since 1970 by the acker's clock. Only used to ignore records that are a day old. */
+  /** Seconds since 1970 by the acker's clock; 0 where it gives no time: a device may have no clock. */
   readonly since: number;
 }
 

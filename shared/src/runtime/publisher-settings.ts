@@ -1,6 +1,7 @@
 /** Settings of the publisher alone. */
 import { readAckPrefixes } from "../protocol/ack-prefixes.ts";
 import { readPrivateKey, readPublicKeys } from "../protocol/keys.ts";
+import { readPresenceFrom } from "../protocol/presence-from.ts";
 import { duration, integer, optional, readBy, type Setting, secret, withDefault } from "./config.ts";
 import { policyRules } from "./error-policy.ts";
 
@@ -94,6 +95,11 @@ export const publisherOwn = {
     "200ms",
     "How often the publisher looks for due messages without a notification.",
     duration(20, MINUTE),
+  ),
+  ACKTOR_PRESENCE_FROM: optional(
+    "What tells that a device without acktor is there: filters of uplinks with {id}, and emqx, mosquitto, aws or sparkplug, separated by commas: docs/how-to/presence.md.",
+    "devices/{id}/up,emqx=devices/{id}/#",
+    readBy(readPresenceFrom),
   ),
   ACKTOR_OLD_WAITING: withDefault("5m", "A message that waits longer raises a warning.", duration(1_000, 365 * DAY)),
 } as const satisfies Record<string, Setting>;

@@ -12,6 +12,7 @@ import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { NO_TROUBLES } from "@acktor/shared/runtime/troubles";
 import { fakeInbox, UNAVAILABLE } from "../../support/fake-inbox.ts";
+import { HALF } from "../../support/test-clock.ts";
 
 const logger = createLogger("acker", "a", "silent", { write: () => undefined });
 
@@ -55,7 +56,7 @@ test("a receiver that is stopped before its start is STOPPED, and does not start
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   // Neither the link nor the intake is asked for anything.
   const unused = {} as Pick<ReceiverParts, "link" | "intake">;
-  const receiver = new Receiver({ ...unused, config, instance: "a", clock: SYSTEM_CLOCK, logger, guard });
+  const receiver = new Receiver({ ...unused, config, instance: "a", clock: SYSTEM_CLOCK, random: HALF, logger, guard });
   assert.equal(receiver.state(), "STOPPED");
   await receiver.stop();
   receiver.start();

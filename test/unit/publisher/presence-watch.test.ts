@@ -41,18 +41,54 @@ test("a live birth resumes what waits for its filters", () => {
   ]);
 });
 
-test("PRESENCE-1: a retained birth, and a loss, resume nothing", () => {
-  const { watch, births, say } = rig();
+test("PRESENCE-1: a retained birth resumes where it is news; a loss resumes nothing", () => {
+  const { watch, births, clock, say } = rig();
   say({ retain: true });
-  say({ instance: "two", status: "lost", filters: [] });
-  assert.deepEqual(births, []);
-  assert.deepEqual(
-    watch.list().map(({ instance, online }) => [instance, online]),
-    [
-      ["one", true],
-      ["two", false],
-    ],
-  );
+  say({ instance: "two", status: "lost", filters: [], retain: true });
+  const all = watch.list().map(({ instance, online }) => [instance, online]);
+  assert.deepEqual(all, [
+    ["one", true],
+    ["two", false],
+  ]);
+  assert.equal(births.length, 1);
+  const again = (over: Parameters<typeof say>[0]): number => {
+    watch.connected();
+    clock.at += 5_000;
+    say({ ...over, retain: true });
+    return births.length;
+  };
+  assert.equal(again({}), 1, "the same record, at the next connection");
+  assert.equal(again({ since: WALL_CLOCK + 60 }), 2, "a later one");
+  say({ status: "lost", since: WALL_CLOCK + 60 });
+  assert.equal(again({ since: WALL_CLOCK + 60 }), 3, "it was known as lost");
+});
+
+test("PRESENCE-1, PRESENCE-2: a device without a clock counts live, and retained once a connection", () => {
+  const { watch, births, clock, receive } = rig();
+  const device = (since: string, retain: boolean, on = "one"): number => {
+    clock.at += 5_000;
+    receive(
+      `delivery/acker/${on}`,
+      `{"instance":"${on}","status":"online","filters":["d/1/#"]${since === "" ? "" : `,"since":${since}`}}`,
+      retain,
+    );
+    return births.splice(0).length;
+  };
+  for (const since of ["", "0", "3600.5", '"2026-11-30"', "null", "-1", "1e308", String(WALL_CLOCK * 1_000)]) {
+    const on = `device-${since.replace(/\W/g, "")}`;
+    assert.deepEqual([device(since, false, on), device(since, true, on)], [1, 0], since);
+    watch.connected();
+    assert.deepEqual([device(since, true, on), device(since, true, on)], [1, 0], since);
+  }
+  assert.equal(watch.counts.ignored, 0);
+});
+
+test("PRESENCE-1: with more ackers than are remembered, retained births resume nothing", () => {
+  const { births, say } = rig();
+  for (let i = 0; i <= 10_005; i++) say({ instance: `i${i}`, retain: true });
+  assert.equal(births.length, 10_001);
+  say({ instance: "i2" });
+  assert.equal(births.length, 10_002, "live ones do");
 });
 
 test("a clean stop clears the record", () => {
@@ -78,15 +114,16 @@ test("PRESENCE-3: a flapping acker resumes destinations once a second, independe
   assert.equal(births.length, 3);
 });
 
-test("records older than 24 hours, of another instance, or of no form are ignored", () => {
+test("retained records older than 24 hours, and records of another instance or of no form are ignored", () => {
   const { watch, births, say, receive } = rig();
-  say({ since: WALL_CLOCK - 24 * 3_600 - 1 });
+  say({ since: WALL_CLOCK - 24 * 3_600 - 1, retain: true });
   say({ instance: "two", on: "one" });
   receive("delivery/acker/one", "[]");
   receive("delivery/acker/one", '{"instance":"one","status":"online","filters":["a/#/b"],"since":1800000000}');
   assert.deepEqual([births, watch.list(), watch.counts.ignored], [[], [], 4]);
-  say({ since: WALL_CLOCK - 24 * 3_600 });
-  assert.equal(births.length, 1);
+  say({ since: WALL_CLOCK - 24 * 3_600, retain: true });
+  say({ instance: "two", since: WALL_CLOCK - 48 * 3_600 });
+  assert.equal(births.length, 2);
 });
 
 test("an acker whose clock is ahead counts", () => {

@@ -1,10 +1,10 @@
 /**
- * An acker's presence, retained on `<prefix>/<instance>` (docs/reference/protocol.md): a birth at each connection, a will
- * for a lost connection, an empty payload for a clean stop.
+ * An acker's presence, retained on `<prefix>/<instance>` (docs/reference/protocol.md): a birth at each connection and every
+ * few hours, a will for a lost connection, an empty payload for a clean stop.
  */
 import type { Link, PublishOutcome } from "@acktor/shared/link/link";
 import { encodePresence } from "@acktor/shared/protocol/presence";
-import type { Clock } from "@acktor/shared/runtime/clock";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
 
 export interface PresenceParts {
   readonly prefix: string;
@@ -19,6 +19,17 @@ export interface Will {
   readonly payload: string;
   readonly qos: 1;
   readonly retain: true;
+}
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * How long until the next birth of an acker that stays connected, milliseconds: publishers ignore retained births of more than
+ * 24 h, and brokers without retained messages show none to a publisher that comes later. Three to five hours, so that ackers
+ * that were started together do not stay together.
+ */
+export function birthRenewalMs(random: Random): number {
+  return (3 + 2 * random.next()) * HOUR_MS;
 }
 
 const topicOf = ({ prefix, instance }: PresenceParts): string => `${prefix}/${instance}`;

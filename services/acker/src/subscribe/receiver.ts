@@ -7,10 +7,11 @@
  *              group receives every message, and the inbox removes the duplicates.
  *  RECEIVER-3. A filter that the broker refuses does not stop the others. Where it refuses one of a group, the acker takes the
  *              plain filter.
+ *  RECEIVER-4. While it listens, its birth is renewed every few hours.
  */
 import type { Link } from "@acktor/shared/link/link";
-import type { Clock } from "@acktor/shared/runtime/clock";
 import type { DatabaseListener } from "@acktor/shared/runtime/database-health";
+import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -19,6 +20,7 @@ import { type Actor, createActor } from "xstate";
 import { Announcer } from "./announcer.ts";
 import { arrivingFilters, birthFilters, chooseFilters } from "./choose-filters.ts";
 import type { Intake } from "./intake.ts";
+import { birthRenewalMs } from "./presence.ts";
 import { receiverMachine } from "./receiver-machine.ts";
 
 type ReceiverSettings = Pick<
@@ -32,6 +34,7 @@ export interface ReceiverParts {
   readonly config: ReceiverSettings;
   readonly instance: string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Catches what listeners throw at what the network sends. */
   readonly guard: ListenerGuard;
@@ -52,6 +55,8 @@ export class Receiver implements DatabaseListener {
   #isWarned = false;
   /** A birth is due. Written by `#announce` and `#withdraw`. */
   #owesBirth = false;
+  /** The next renewal. Written by `#announce`. */
+  #renewal: NodeJS.Timeout | undefined;
 
   constructor(parts: ReceiverParts) {
     const { config, instance, clock, intake, logger } = parts;
@@ -120,6 +125,7 @@ export class Receiver implements DatabaseListener {
     const isRunning = this.#life.state === "RUNNING";
     await this.#life.stop(() => {
       for (const unlisten of this.#subscriptions.splice(0)) unlisten();
+      clearTimeout(this.#renewal);
       if (isRunning) this.actor.send({ type: "receiver.drained" });
       this.actor.stop();
       return undefined;
@@ -177,6 +183,12 @@ export class Receiver implements DatabaseListener {
 
   #announce(): void {
     this.#owesBirth = false;
+    clearTimeout(this.#renewal);
+    // RECEIVER-4
+    const renew = (): void => {
+      if (this.actor.getSnapshot().matches("LISTENING")) this.#announce();
+    };
+    this.#renewal = setTimeout(renew, birthRenewalMs(this.#parts.random)).unref();
     if (!this.#isConnected()) return;
     this.#announcer.announce((isDone) => {
       this.#owesBirth = !isDone;

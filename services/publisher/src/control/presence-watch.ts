@@ -3,12 +3,16 @@
  * them, so that a record on arrival is only copied into a queue with a bound.
  *
  * Invariants:
- *  PRESENCE-1. A live birth resumes what waits for its filters; a retained one, seen at subscribe, only tells which ackers exist.
+ *  PRESENCE-1. A live birth resumes what waits for its filters, whatever it says about the time: devices may have no clock. A
+ *     retained one, seen at subscribe, may have been published while this publisher was away. It resumes, too, where it is
+ *     news: its acker was not known to be online, the record is another one, or (once a connection) it has no usable time.
+ *     Once there were more ackers than are remembered, retained ones resume nothing.
  *  PRESENCE-2. At most `MAX_ACKERS` of `MAX_BYTES` are remembered, and `MAX_WAITING` of `MAX_BYTES` wait to be read; the acker
- *     with the oldest record is forgotten first. Records older than 24 h are ignored.
+ *     with the oldest record is forgotten first. Retained records older than 24 h are ignored; one without a usable time
+ *     (none, an uptime, text, tomorrow) has no age.
  *  PRESENCE-3. A birth that is repeated (every reconnect of a flapping acker) resumes at most once a second for each acker.
- *  PRESENCE-4. A record that exceeds the limits, or comes when too many wait, is counted and logged, throttled. When a record
- *     cannot wait, everything is resumed, because it may have been the birth of an honest acker.
+ *  PRESENCE-4. A record that exceeds the limits, or comes when too many wait, is counted and logged, throttled. When a live
+ *     record cannot wait, everything is resumed, because it may have been the birth of an honest acker.
  */
 import type { IncomingMessage } from "@acktor/shared/link/link";
 import { decodePresence, PRESENCE_LIMITS, type Presence } from "@acktor/shared/protocol/presence";
@@ -25,14 +29,16 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** What a record costs in addition to its bytes, and each of its filters. */
 const RECORD_BYTES = 256;
 const FILTER_BYTES = 48;
-const MAX_AGE_SECONDS = 24 * 3_600;
+const DAY_SECONDS = 24 * 3_600;
+/** 2020: a smaller number is an uptime, or a clock that was never set. */
+const FIRST_USABLE_SECONDS = 1_577_836_800;
 const RESUME_PAUSE_MS = 1_000;
 
 export interface AckerSeen {
   readonly instance: string;
   readonly filters: readonly string[];
   readonly online: boolean;
-  /** Time of the record, milliseconds since 1970; of a retained record, by the acker's clock. */
+  /** Time of the record, milliseconds since 1970; of a retained record with a usable time, by the acker's clock. */
   readonly since: number;
 }
 
@@ -55,6 +61,10 @@ interface Waiting {
 }
 
 interface Remembered extends AckerSeen {
+  /** As the record has it. */
+  readonly said: number;
+  /** Connection in which the record came. */
+  readonly connection: number;
   readonly bytes: number;
   readonly resumedAt: number;
 }
@@ -70,6 +80,10 @@ export class PresenceWatch implements Stepped {
   #ackerBytes = 0;
   #waitingBytes = 0;
   #online = 0;
+  /** Written by `connected`. */
+  #connection = 0;
+  /** An acker had to be forgotten. */
+  #isFull = false;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -93,6 +107,11 @@ export class PresenceWatch implements Stepped {
     return isUnder(topic, this.#parts.prefix);
   }
 
+  /** The broker is about to send what it has retained. */
+  connected(): void {
+    this.#connection++;
+  }
+
   receive({ topic, payload, retain }: IncomingMessage): void {
     const instance = topic.slice(this.#parts.prefix.length + 1);
     if (payload.byteLength > PRESENCE_LIMITS.bytes || instance.length > PRESENCE_LIMITS.bytes) {
@@ -102,7 +121,7 @@ export class PresenceWatch implements Stepped {
     this.#dropWaiting(instance);
     const bytes = RECORD_BYTES + payload.byteLength;
     if (this.#waiting.size >= MAX_WAITING || this.#waitingBytes + bytes > MAX_BYTES) {
-      this.#overflow(instance);
+      this.#overflow(instance, retain);
       return;
     }
     // A copy: the driver's buffer is a part of what was read from the socket, and would keep all of that.
@@ -123,7 +142,12 @@ export class PresenceWatch implements Stepped {
 
   /** Ackers known, the latest record last. */
   list(): AckerSeen[] {
-    return [...this.#ackers.values()].map(({ resumedAt: _, bytes: __, ...acker }) => acker);
+    return [...this.#ackers.values()].map(({ instance, filters, online, since }) => ({
+      instance,
+      filters,
+      online,
+      since,
+    }));
   }
 
   /** May be called early; a second call has no effect. */
@@ -139,7 +163,7 @@ export class PresenceWatch implements Stepped {
     const decoded = decodePresence(payload);
     if (decoded.kind === "ignored") this.#ignore(instance, decoded.reason);
     else if (decoded.presence.instance !== instance) this.#ignore(instance, "names another instance than its topic");
-    else if (this.#parts.clock.wallClock() / 1_000 - decoded.presence.since > MAX_AGE_SECONDS) this.counts.ignored++;
+    else if (retain && this.#isOld(decoded.presence.since)) this.counts.ignored++;
     else this.#take(decoded.presence, retain, payload.byteLength);
   }
 
@@ -147,15 +171,31 @@ export class PresenceWatch implements Stepped {
     const { clock, births } = this.#parts;
     const { instance, filters } = record;
     const at = clock.now();
-    const before = this.#ackers.get(instance)?.resumedAt ?? Number.NEGATIVE_INFINITY;
+    const before = this.#ackers.get(instance);
+    const resumedAt = before?.resumedAt ?? Number.NEGATIVE_INFINITY;
     const online = record.status === "online";
     // PRESENCE-1, PRESENCE-3
-    const resume = online && !retain && at - before >= RESUME_PAUSE_MS;
-    const since = retain ? record.since * 1_000 : clock.wallClock();
+    const counts = !retain || (!this.#isFull && this.#isNews(record, before));
+    const resume = online && counts && at - resumedAt >= RESUME_PAUSE_MS;
+    const since = retain && this.#isUsable(record.since) ? record.since * 1_000 : clock.wallClock();
     const bytes = RECORD_BYTES + size + FILTER_BYTES * filters.length;
     this.counts.taken++;
-    this.#remember({ instance, filters, online, since, bytes, resumedAt: resume ? at : before });
+    const acker = { instance, filters, online, since, said: record.since, connection: this.#connection, bytes };
+    this.#remember({ ...acker, resumedAt: resume ? at : resumedAt });
     if (resume) births.add(filters);
+  }
+
+  #isNews({ since }: Presence, before: Remembered | undefined): boolean {
+    if (before === undefined || !before.online || before.said !== since) return true;
+    return !this.#isUsable(since) && before.connection !== this.#connection;
+  }
+
+  #isUsable(seconds: number): boolean {
+    return seconds >= FIRST_USABLE_SECONDS && seconds <= this.#parts.clock.wallClock() / 1_000 + DAY_SECONDS;
+  }
+
+  #isOld(seconds: number): boolean {
+    return this.#isUsable(seconds) && this.#parts.clock.wallClock() / 1_000 - seconds > DAY_SECONDS;
   }
 
   #remember(acker: Remembered): void {
@@ -167,6 +207,7 @@ export class PresenceWatch implements Stepped {
     for (const oldest of this.#ackers.keys()) {
       if (this.#ackers.size <= MAX_ACKERS && this.#ackerBytes <= MAX_BYTES) return;
       this.#forget(oldest);
+      this.#isFull = true;
     }
   }
 
@@ -195,8 +236,9 @@ export class PresenceWatch implements Stepped {
     );
   }
 
-  #overflow(instance: string): void {
+  #overflow(instance: string, retain: boolean): void {
     this.counts.overflow++;
+    if (retain) return;
     // PRESENCE-4
     this.#parts.births.add(["#"]);
     const unsaid = this.#throttle.admit("overflow");

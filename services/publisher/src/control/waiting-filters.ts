@@ -5,8 +5,8 @@
  *  WAITING-1. At most `MAX_FILTERS` of `MAX_BYTES` wait; more become one for everything, which resumes no row too
  *     late: a client that may announce a hundred filters may announce `#`.
  */
-const MAX_FILTERS = 512;
-const MAX_BYTES = 32_768;
+const MAX_FILTERS = 2_048;
+const MAX_BYTES = 131_072;
 
 export class WaitingFilters {
   readonly #filters = new Set<string>();

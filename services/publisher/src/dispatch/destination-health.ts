@@ -117,9 +117,10 @@ export class DestinationHealth {
     this.#parts.waiting.isCrowd = now < this.#crowdUntil;
   }
 
-  /** True when a destination is known to be parked: neither an answer nor a birth has resumed it. */
-  isParked(name: string): boolean {
-    return this.#parts.destinations.known(name)?.parked ?? false;
+  /** True when a destination is known to be parked, and no birth resumes it now. */
+  ignoresBirths(name: string): boolean {
+    const destination = this.#parts.destinations.known(name);
+    return destination?.parked === true && !destination.listensAt(this.#parts.clock.now());
   }
 
   /** An ack has not come in time. */
@@ -194,7 +195,7 @@ export class DestinationHealth {
     return names;
   }
 
-  /** Resumes destinations for which no message waits any more. */
+  /** Resumes destinations that a birth has released, or for which no message waits any more. */
   resume(names: readonly string[]): void {
     const { clock, destinations } = this.#parts;
     const now = clock.now();

@@ -13,7 +13,9 @@ import type { ContentEncoding } from "@acktor/shared/protocol/envelope";
 import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
 import type { OldestWaiting } from "./count-waiting.ts";
 import type { Failure } from "./fail-messages.ts";
-import type { Birth, Page } from "./resume-matching.ts";
+import type { MemoryOfDestinations } from "./resume-rows.ts";
+import type { Place, ServedPlace } from "./serve-places.ts";
+import type { Birth, Page } from "./walk-waiting.ts";
 
 /** What a verb answers that gives one value; verbs that give rows answer `DbResult`. */
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: DbFailure };
@@ -68,14 +70,12 @@ export interface AckStore {
   reject(rejections: readonly Rejection[]): Promise<Changed>;
 }
 
-/** What a birth of an acker needs. */
+/** What the birth of a receiver needs. */
 export interface BirthStore {
-  /** Releases the parked destinations of one page that the birth reaches. */
-  releaseParked(after: string, birth: Birth): Promise<Outcome<Page & { readonly destinations: readonly string[] }>>;
-  /** Lets one part of the messages of released destinations go. */
-  freeReleased(): Promise<Outcome<Freed>>;
-  /** Makes the waiting rows of one page due. @param moved rows that this birth has moved before */
-  resume(after: string, birth: Birth, moved: number): Promise<Outcome<Page & { readonly rows: number }>>;
+  /** Makes due what waits in these places, a part of it where it is much. @returns each place */
+  serve(places: readonly Place[], memory: MemoryOfDestinations): Promise<DbResult<ServedPlace>>;
+  /** Makes the waiting rows of one page due that a birth selects. @param moved rows that its walk has moved before */
+  walk(after: string, birth: Birth, memory: MemoryOfDestinations, moved: number): Promise<Outcome<Page>>;
 }
 
 /** What the janitor needs. */

@@ -55,11 +55,13 @@ import { probeAround } from "./probe-destinations.ts";
 import { purgeActions } from "./purge-actions.ts";
 import { rejectMessages } from "./reject-messages.ts";
 import { releaseInstance, releaseLeases } from "./release-leases.ts";
-import { type Birth, type Page, releaseParked, resumeWaiting } from "./resume-matching.ts";
+import type { MemoryOfDestinations } from "./resume-rows.ts";
+import { type Place, type ServedPlace, servePlaces } from "./serve-places.ts";
 import { unreadable } from "./set-aside.ts";
 import { settleAcks } from "./settle-acks.ts";
 import { type RetainedCursor, supersedeAround } from "./supersede-retained.ts";
 import { freeAround, unparkDestinations } from "./unpark-destinations.ts";
+import { type Birth, type Page, walkWaiting } from "./walk-waiting.ts";
 
 /** Rows that a birth resumes, or that are freed, come due spread over this. */
 const SMEAR_MS = 2_000;
@@ -156,16 +158,16 @@ export class PostgresOutbox implements Outbox {
     return this.#inParts("reject", rejections, (part) => rejectMessages(this.#parts.pool, part));
   }
 
-  releaseParked(after: string, birth: Birth): Promise<Outcome<Page & { readonly destinations: readonly string[] }>> {
-    return releaseParked(this.#parts.pool, after, birth);
+  serve(places: readonly Place[], memory: MemoryOfDestinations): Promise<DbResult<ServedPlace>> {
+    return this.#inParts("resume", places, (part) => servePlaces(this.#parts.pool, part, memory));
+  }
+
+  walk(after: string, birth: Birth, memory: MemoryOfDestinations, moved: number): Promise<Outcome<Page>> {
+    return walkWaiting(this.#parts.pool, after, birth, memory, { moved, smearMs: SMEAR_MS });
   }
 
   freeReleased(): Promise<Outcome<Freed>> {
     return freeAround(this.#parts.pool, this.#shelf, SMEAR_MS);
-  }
-
-  resume(after: string, birth: Birth, moved: number): Promise<Outcome<Page & { readonly rows: number }>> {
-    return resumeWaiting(this.#parts.pool, after, birth, { moved, smearMs: SMEAR_MS });
   }
 
   async expire(): Promise<Outcome<{ readonly expired: number; readonly more: boolean }>> {

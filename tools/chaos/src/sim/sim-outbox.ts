@@ -16,7 +16,8 @@ import type {
   Release,
   Settled,
 } from "@acktor/publisher/outbox/outbox";
-import type { Birth } from "@acktor/publisher/outbox/resume-matching";
+import type { Place, ServedPlace } from "@acktor/publisher/outbox/serve-places";
+import type { Birth } from "@acktor/publisher/outbox/walk-waiting";
 import type { DbResult } from "@acktor/shared/db/pool";
 import type { OutboxTable } from "./outbox-table.ts";
 import type { SimDatabase } from "./sim-database.ts";
@@ -95,15 +96,20 @@ export class SimOutbox implements Outbox {
     return this.#run(() => this.#table.reject(rejections));
   }
 
-  releaseParked() {
-    return this.#value({ next: null, destinations: [] });
+  async serve(places: readonly Place[]): Promise<DbResult<ServedPlace>> {
+    const reaches = (topic: string): boolean =>
+      places.some((place) => topic === place.topic || (place.below && topic.startsWith(`${place.topic}/`)));
+    const answer = await this.#run(() => [this.#table.resume(reaches)]);
+    if (!answer.ok) return answer;
+    const moved = answer.rows[0] ?? 0;
+    return { ok: true, rows: places.map((place) => ({ ...place, more: false, moved })) };
   }
 
   freeReleased() {
     return this.#value({ freed: 0, more: false });
   }
 
-  async resume(_after: string, { tree }: Birth) {
+  async walk(_after: string, { tree }: Birth) {
     const answer = await this.#run(() => [this.#table.resume((topic) => tree.matches(topic))]);
     return answer.ok ? ({ ok: true, value: { next: null, rows: answer.rows[0] ?? 0 } } as const) : answer;
   }
