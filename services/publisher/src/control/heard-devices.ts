@@ -4,8 +4,8 @@
  *
  * Invariants:
  *  HEARD-1. A device is born at most once in `REST_MS`. What it sends meanwhile costs one look-up: no parsing, no statement.
- *  HEARD-2. At most `MOST` devices are remembered twice over; `MOST_A_SECOND` are born. One that is too much is born by what it
- *           sends next.
+ *  HEARD-2. At most `MOST_A_SECOND` devices are born, so that at most 64,000 are remembered. One that is too much is born by
+ *           what it sends next.
  *  HEARD-3. What the broker has retained tells nothing about now.
  */
 import type { IncomingMessage } from "@acktor/shared/link/link";
@@ -16,7 +16,6 @@ import type { Births } from "./presence-watch.ts";
 
 /** A device that is silent for so long may sleep: its next message is a birth again. */
 const REST_MS = 15_000;
-const MOST = 50_000;
 const MOST_A_SECOND = 2_000;
 
 export interface HeardDevicesParts {
@@ -77,7 +76,7 @@ export class HeardDevices {
 
   #forget(): void {
     const passed = this.#parts.clock.now() - this.#turnedAt;
-    if (passed < REST_MS && this.#young.size < MOST) return;
+    if (passed < REST_MS) return;
     this.#old = passed < 2 * REST_MS ? this.#young : new Set();
     this.#young = new Set();
     this.#turnedAt += passed;

@@ -9,6 +9,7 @@
  *            destinations there are. Probes find it meanwhile.
  */
 import { type Pool, pgArray } from "@acktor/shared/db/pool";
+import { BIRTH_GRACE_MS, isHeld } from "./held-rows.ts";
 import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 import { BIRTH_REMEMBERED_MS } from "./unpark-destinations.ts";
@@ -51,12 +52,13 @@ where d.slot = n.slot and d.parked_at is not null and (d.births = 0 or d.last_an
   or d.born_at <= now() - least(${BIRTH_REMEMBERED_MS}, ${FIRST_IGNORED_MS} * 2 ^ (least(d.births, ${MOST_BIRTHS}) - 1)) * interval '1 millisecond')
 returning d.destination`;
 
-// RESUME-1
+// RESUME-1, HELD-2
 const MOVE = `with hit as materialized (
   select id, slot, row_number() over (order by n) n from unnest($1::uuid[], $2::text[]) with ordinality i(id, slot, n)
   where ${planForFewRows("id")} order by id)
 update publisher.message_delivery m set parked = false, updated_at = now(), due_at = case
   when m.lease_owner is not null and m.due_at > now() then m.due_at
+  when ${isHeld("m")} then least(case when not m.parked then m.due_at end, now() + interval '${BIRTH_GRACE_MS} milliseconds')
   when h.n <= $3 then now()
   else least(case when not m.parked then m.due_at end, now() + random() * $4::float8 * interval '1 millisecond') end
 from hit h where m.message_id = h.id and m.due_at is not null
