@@ -1,5 +1,5 @@
 /**
- * Births of devices: many of them beside many waiting messages, and births that a device without a clock can make.
+ * Births of devices: many of them among many waiting messages, and births that a device without a clock can make.
  *
  * Quick: one publisher, a real broker, a few seconds.
  */

@@ -87,8 +87,7 @@ for (const version of postgresVersions()) {
           return until === null ? null : (Date.parse(until) - Date.now()) / 1_000;
         };
         assert.ok(((await heldFor()) ?? 0) > 890);
-        const birth = { tree: new TopicTree(["sleeps"]), prefixes: prefixesOf(["sleeps"]), releases: () => true };
-        given(await resumeWaiting(pool, FIRST_ID, birth, { moved: 0, smearMs: 0 }));
+        assert.equal(await serve(pool, { topic: "sleeps", below: false }), 2);
         const left = (await heldFor()) ?? 0;
         assert.ok(left > 5 && left <= 15, `${left} s`);
         assert.equal(given(await getMessage(pool, plain ?? ""))?.held_until, null);

@@ -39,7 +39,7 @@ export class Awake {
     return new Awake(await startSpy(t, url, ["devices/+/cmd"]));
   }
 
-  /** The device answers from now on, and says so by this message. */
+  /** The device answers from now on, and this message tells it. */
   async says(device: number | string, topic: string, payload: string, retain = false): Promise<void> {
     this.#awake.add(`devices/${device}/cmd`);
     await this.#spy.publish(topic, payload, { retain });

@@ -27,7 +27,7 @@ export interface PresenceSource {
 const ID = "{id}";
 const DEFAULT_TOPICS = "devices/{id}/#";
 const MAX_ID = 512;
-/** The broker's line for one client; a longer one is none. */
+/** The broker's line for one client; a longer one is not read. */
 const MAX_LINE = 2_048;
 const CONNECTED = /: New client connected from \S+ as (.+) \(p\d/;
 

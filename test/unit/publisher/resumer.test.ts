@@ -183,7 +183,7 @@ test("which filters are places", () => {
   ]);
 });
 
-test("PLACES-2: a place with many messages takes turns with the others, and its rest is left to the walk", async () => {
+test("PLACE_SERVER-2: a place with many messages takes turns with the others, and its rest is left to the walk", async () => {
   const { resumer, nth, nthServed, served } = rig();
   resumer.add(["much", "little"]);
   for (let turn = 0; turn < 8; turn++) (await nthServed(turn)).done("much");
@@ -197,7 +197,7 @@ test("PLACES-2: a place with many messages takes turns with the others, and its 
   );
 });
 
-test("PLACES-1: more places than may wait are left to the walk", async () => {
+test("PLACE_SERVER-1: more places than may wait are left to the walk", async () => {
   const { resumer, nth, nthServed } = rig();
   resumer.add(Array.from({ length: 5_000 }, (_, n) => `devices/${n}`));
   const { birth, page } = await nth(0);
@@ -208,7 +208,7 @@ test("PLACES-1: more places than may wait are left to the walk", async () => {
   await stopped;
 });
 
-test("PLACES-3: what fails is tried again, with what has come meanwhile", async () => {
+test("PLACE_SERVER-3: what fails is tried again, with what has come meanwhile", async () => {
   const { resumer, nthServed, counts } = rig();
   resumer.add(["a"]);
   const first = await nthServed(0);

@@ -3,9 +3,9 @@
  * wait for no walk.
  *
  * Invariants:
- *  PLACES-1. At most `MOST_WAITING` places of `MOST_BYTES` wait; what is beyond them is left to the walk.
- *  PLACES-2. A place with many messages takes turns with the others, and after `MOST_TURNS` its rest is left to the walk.
- *  PLACES-3. What fails is tried again each second: a device that is awake for a minute is not lost to a database that was
+ *  PLACE_SERVER-1. At most `MOST_WAITING` places of `MOST_BYTES` wait; what is beyond them is left to the walk.
+ *  PLACE_SERVER-2. A place with many messages takes turns with the others, and after `MOST_TURNS` its rest is left to the walk.
+ *  PLACE_SERVER-3. What fails is tried again each second: a device that is awake for a minute is not lost to a database that was
  *            away for ten seconds.
  */
 import { pause } from "@acktor/shared/runtime/pause";
@@ -55,7 +55,7 @@ export class PlaceServer {
   #put(filter: string, turns: number): void {
     const before = this.#waiting.get(filter);
     const bytes = before === undefined ? filter.length : 0;
-    // PLACES-1, PLACES-2
+    // PLACE_SERVER-1, PLACE_SERVER-2
     if (turns >= MOST_TURNS || this.#waiting.size >= MOST_WAITING || this.#bytes + bytes > MOST_BYTES) {
       this.#rest.add([filter]);
       return;
@@ -84,7 +84,7 @@ export class PlaceServer {
         this.#again(batch, served.rows);
         continue;
       }
-      // PLACES-3
+      // PLACE_SERVER-3
       for (const [filter, turns] of batch) this.#put(filter, turns);
       await pause(AGAIN_MS, this.#stop.signal);
     }

@@ -3,7 +3,7 @@
  * them, so that a record on arrival is only copied into a queue with a bound.
  *
  * Invariants:
- *  PRESENCE-1. A live birth resumes what waits for its filters, whatever it says about the time: devices may have no clock. A
+ *  PRESENCE-1. A live birth resumes what waits for its filters, regardless of the time in it: devices may have no clock. A
  *     retained one, seen at subscribe, may have been published while this publisher was away. It resumes, too, where it is
  *     news: its acker was not known to be online, the record is another one, or (once a connection) it has no usable time.
  *     Once there were more ackers than are remembered, retained ones resume nothing.
