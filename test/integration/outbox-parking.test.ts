@@ -435,10 +435,10 @@ for (const version of postgresVersions()) {
       assert.equal(await walk(pool, ["plant/+/pressure"], 0), 0);
       assert.equal((await parkedNames()).length, 2);
       assert.equal(await walk(pool, ["x/#", "plant/1/+"], 0), 1);
-      assert.deepEqual((await parkedNames()), ["plant/0"]);
+      assert.deepEqual(await parkedNames(), ["plant/0"]);
       assert.equal(await serve(pool, { topic: "plant/0/pressure", below: false }), 0);
       assert.equal(await serve(pool, { topic: "plant/0", below: true }), 1);
-      assert.deepEqual((await parkedNames()), []);
+      assert.deepEqual(await parkedNames(), []);
     });
 
     await t.test(

@@ -120,7 +120,10 @@ test("a late answer resumes a parked destination, and one that may be parked in 
   rig.park("a");
   rig.dispatcher.health.answeredLate("a");
   assert.deepEqual(rig.told.unparked, ["a"]);
-  assert.equal(rig.dispatcher.destinations().some(({ parked }) => parked), false);
+  assert.equal(
+    rig.dispatcher.destinations().some(({ parked }) => parked),
+    false,
+  );
   rig.dispatcher.health.answeredLate("a");
   rig.dispatcher.health.answeredLate("b");
   assert.deepEqual(rig.told.unparked, ["a", "b"], "once each");

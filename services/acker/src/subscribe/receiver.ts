@@ -10,8 +10,8 @@
  *  RECEIVER-4. While it listens, its birth is renewed every few hours.
  */
 import type { Link } from "@acktor/shared/link/link";
-import type { DatabaseListener } from "@acktor/shared/runtime/database-health";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { DatabaseListener } from "@acktor/shared/runtime/database-health";
 import type { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { Lifecycle } from "@acktor/shared/runtime/lifecycle";
 import type { Logger } from "@acktor/shared/runtime/logger";
