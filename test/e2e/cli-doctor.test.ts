@@ -81,6 +81,7 @@ testWithBrokers("doctor: a healthy pair, and acks of another outbox", [AEDES], a
     "migrations publisher": "OK",
     "migrations acker": "OK",
     outbox: "OK",
+    sessions: "OK",
     deliveries: "OK",
     "refused topics": "OK",
     "silent destinations": "OK",
