@@ -7,9 +7,10 @@ import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
 import { type Clock, SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
+import { FreshSettings } from "@acktor/shared/runtime/fresh-settings";
 import { createLogger } from "@acktor/shared/runtime/logger";
 import { type Running, RunningService } from "@acktor/shared/runtime/main";
-import { instanceName } from "@acktor/shared/runtime/settings";
+import { ackerSettings, instanceName } from "@acktor/shared/runtime/settings";
 import { startTracing } from "@acktor/shared/runtime/tracing";
 import { Acker } from "./acker.ts";
 import { readAckerConfig } from "./config.ts";
@@ -67,7 +68,8 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const common = { config, instance, logger, clientId, clock: options.clock ?? SYSTEM_CLOCK, random: SYSTEM_RANDOM };
   const inbox = PostgresInbox.open(config, clientId, logger);
   const control = new AckerControl({ ...common, inbox, sharedBus: options.bus ?? null });
-  const link = makeLink({ ...common, observer: control });
+  const fresh = new FreshSettings(ackerSettings, env);
+  const link = makeLink({ ...common, fresh, observer: control });
   const acker = new Acker({
     ...common,
     ...{ inbox, link, tracing, observer: control, deliveries: control.deliveries },

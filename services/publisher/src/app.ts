@@ -13,11 +13,12 @@ import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
 import { createPolicy, type ErrorPolicy, guardPolicy } from "@acktor/shared/runtime/error-policy";
+import { FreshSettings } from "@acktor/shared/runtime/fresh-settings";
 import { ListenerGuard } from "@acktor/shared/runtime/guarded-listener";
 import { addressOf } from "@acktor/shared/runtime/http-server";
 import { createLogger, type Logger } from "@acktor/shared/runtime/logger";
 import { RunningService, type StartResult } from "@acktor/shared/runtime/main";
-import { instanceName, type PublisherSettings } from "@acktor/shared/runtime/settings";
+import { instanceName, type PublisherSettings, publisherSettings } from "@acktor/shared/runtime/settings";
 import { Supervisor } from "@acktor/shared/runtime/supervisor";
 import { startTracing, type Tracing } from "@acktor/shared/runtime/tracing";
 import { Troubles } from "@acktor/shared/runtime/troubles";
@@ -50,6 +51,7 @@ export interface StartOptions {
 
 interface Base {
   readonly config: PublisherSettings;
+  readonly fresh: FreshSettings<typeof publisherSettings>;
   readonly instance: string;
   readonly logger: Logger;
   readonly tracing: Tracing;
@@ -67,11 +69,12 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const read = readPublisherConfig(env);
   if (!read.ok) return read;
   const { config } = read;
+  const fresh = new FreshSettings(publisherSettings, env);
   const instance = instanceName(config.ACKTOR_INSTANCE, config.HTTP_PORT);
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, headers, logger });
-  const { http, overview, control, controlled, supervised } = assemble({ config, instance, logger, tracing }, options);
+  const { http, overview, control, controlled, supervised } = assemble({ config, fresh, instance, logger, tracing }, options);
   try {
     await http.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -89,7 +92,7 @@ export async function startPublisher(env: Environment, options: StartOptions = {
 }
 
 /** Every part, put together; nothing is connected and nothing listens yet. */
-function assemble({ config, instance, logger, tracing }: Base, options: StartOptions) {
+function assemble({ config, fresh, instance, logger, tracing }: Base, options: StartOptions) {
   const owner = `${instance}/${randomBytes(4).toString("hex")}`;
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const database = new DatabaseHealth({ clock: SYSTEM_CLOCK, logger });
@@ -98,7 +101,7 @@ function assemble({ config, instance, logger, tracing }: Base, options: StartOpt
   const pool = makePool(config, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
   const control = new PublisherControl({ ...base, ...TIME, pool, sharedBus: options.bus ?? null });
   const clientId = `acktor-publisher-${owner.replace("/", "-")}`;
-  const link = makeServiceLink(config, logger, { clientId, observer: control });
+  const link = makeServiceLink(config, logger, { clientId, observer: control, fresh });
   const latencies = new LatencyWindow(SYSTEM_CLOCK);
   const metrics = createMetrics(latencies);
   const around = { ...base, ...TIME, pool, link, control, metrics, latencies, version: VERSION };

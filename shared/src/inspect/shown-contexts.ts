@@ -10,6 +10,8 @@ export const LINK_SHOWN = [
   "failedConnects",
   "failure",
   "limits",
+  "refused",
+  "will",
   "wait",
   "opened",
 ] as const;

@@ -3,7 +3,7 @@
  *
  * Input: errno, CONNACK, SUBACK, PUBACK and DISCONNECT codes of MQTT 3.1.1 and 5, and our own deadlines.
  */
-import type { Deadline, FailureInput } from "../mqtt/failure-input.ts";
+import type { Deadline, FailureInput, Said } from "../mqtt/failure-input.ts";
 import type { ErrorType } from "../runtime/error-type.ts";
 import type { LinkFailure } from "./link.ts";
 
@@ -14,14 +14,15 @@ import type { LinkFailure } from "./link.ts";
  *  - `older_version`: the broker requires an older version: 3.1.1 next; without an older version, `operator`;
  *  - `maybe_older_version`: the broker closed before CONNACK: 3.1.1 next; without an older version, `retry`;
  *  - `lesser_will`: the broker refused the will: a lesser one next, then none; without a will, `operator`;
+ *  - `renew`: there are new credentials: the same again, at once;
  *  - `operator`: ERROR, with single probes.
  */
-export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "lesser_will" | "operator";
+export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "lesser_will" | "renew" | "operator";
 
 interface CodeMeaning {
   readonly text: string;
   readonly type: ErrorType;
-  readonly remedy: Exclude<Remedy, "maybe_older_version">;
+  readonly remedy: Exclude<Remedy, "maybe_older_version" | "renew">;
 }
 
 /** CONNACK of 3.1.1. */
@@ -83,6 +84,9 @@ const UNKNOWN: CodeMeaning = { text: "unknown reason code", type: "protocol", re
 /** A certificate that does not verify: a retry does not help, an operator must act. */
 const CERTIFICATE =
   /^(CERT_|ERR_TLS_CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET_ISSUER|VERIFY|DECRYPT|DECODE)|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
+/** The broker does not accept our certificate, or wants one. */
+const CLIENT_CERTIFICATE =
+  /ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED)$/;
 const TLS_PROTOCOL = /^(EPROTO$|ERR_SSL_)/;
 const TIMED_OUT = /^(ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_CONNECTION_TIMEOUT)$/;
 
@@ -106,9 +110,9 @@ export function classifyFailure(input: FailureInput): LinkFailure {
 }
 
 /** Why the broker refused an optional subscription. @param code of SUBACK; null: no SUBACK in time */
-export function subscriptionRefusal(protocolVersion: 4 | 5, code: number | null): string {
+export function subscriptionRefusal(protocolVersion: 4 | 5, code: number | null, said?: string): string {
   if (code === null) return "no SUBACK in time";
-  return meaningOf({ kind: "suback", protocolVersion, code, filter: "" }).text;
+  return oneLine(withWords(meaningOf({ kind: "suback", protocolVersion, code, filter: "" }).text, { said }));
 }
 
 /** What the link does after a session that ended this way. */
@@ -122,7 +126,9 @@ export function remedyFor(input: FailureInput): Remedy {
     case "closed":
       return input.beforeConnack ? "maybe_older_version" : "retry";
     case "error":
-      return CERTIFICATE.test(input.code ?? "") ? "operator" : "retry";
+      return isCertificate(input.code ?? "") ? "operator" : "retry";
+    case "credentials":
+      return input.needsOperator ? "operator" : "retry";
     case "puback":
     case "malformed":
     case "deadline":
@@ -147,17 +153,15 @@ function describe(input: FailureInput): Omit<LinkFailure, "retryable"> {
         code: null,
       };
     case "connack":
-      return { type: meaningOf(input).type, reason: `refused: ${meaningOf(input).text}`, code: input.code };
-    case "suback": {
-      const { type, text } = meaningOf(input);
-      return { type, reason: `subscription to ${input.filter} refused: ${text}`, code: input.code };
-    }
-    case "puback": {
-      const { type, text } = REASONS[input.code] ?? UNKNOWN;
-      return { type, reason: `message refused: ${text}`, code: input.code };
-    }
+      return codedAs(meaningOf(input), "refused", input);
+    case "suback":
+      return codedAs(meaningOf(input), `subscription to ${input.filter} refused`, input);
+    case "puback":
+      return codedAs(REASONS[input.code] ?? UNKNOWN, "message refused", input);
     case "disconnect":
-      return { type: meaningOf(input).type, reason: `disconnected: ${meaningOf(input).text}`, code: input.code };
+      return codedAs(meaningOf(input), "disconnected", input);
+    case "credentials":
+      return { type: "authentication", reason: input.message, code: input.code };
     case "malformed":
       return { type: "protocol", reason: `malformed packet: ${input.message}`, code: null };
     case "deadline":
@@ -165,6 +169,16 @@ function describe(input: FailureInput): Omit<LinkFailure, "retryable"> {
     case "bug":
       return { type: "application", reason: input.message, code: null };
   }
+}
+
+function codedAs({ type, text }: CodeMeaning, what: string, input: Said & { readonly code: number }) {
+  return { type, reason: `${what}: ${withWords(text, input)}`, code: input.code };
+}
+
+/** The code's meaning, then the broker's own words. */
+function withWords(text: string, { said, serverReference }: Said): string {
+  const where = serverReference === undefined ? "" : ` (${serverReference})`;
+  return said === undefined ? `${text}${where}` : `${text}${where}: “${said}”`;
 }
 
 type CodedInput = Extract<FailureInput, { kind: "connack" | "suback" | "disconnect" }>;
@@ -179,9 +193,13 @@ function meaningOf(input: CodedInput): CodeMeaning {
   return meaning;
 }
 
+function isCertificate(code: string): boolean {
+  return CERTIFICATE.test(code) || CLIENT_CERTIFICATE.test(code);
+}
+
 function typeOfErrno(code: string | null): ErrorType {
   if (code === null) return "network";
-  if (CERTIFICATE.test(code)) return "authentication";
+  if (isCertificate(code)) return "authentication";
   if (TLS_PROTOCOL.test(code)) return "protocol";
   return TIMED_OUT.test(code) ? "timeout" : "network";
 }

@@ -159,6 +159,7 @@ export function noteLoss(context: LinkContext, failure: LinkFailure | null): New
 /** Plans the wait of RECONNECTING. */
 export function planRetry(context: LinkContext, remedy: Remedy): News {
   const { policy, random, clock, wait, attempt } = context;
+  if (remedy === "renew") return { wait: NO_WAIT };
   const n = remedy === "busy" ? Math.max(attempt, BUSY_STEP) : attempt;
   const ms = backoffMs(policy.backoff, n, attempt === 0 ? 0 : wait.ms, random);
   return { attempt: n + 1, wait: { ms, until: clock.now() + ms, over: false } };

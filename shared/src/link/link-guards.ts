@@ -27,6 +27,10 @@ export function hasLesserWill({ context, event }: Given): boolean {
   return event.type === "session.ended" && event.remedy === "lesser_will" && formNow(context.will) !== "none";
 }
 
+export function hasNewCredentials({ event }: Given): boolean {
+  return event.type === "session.ended" && event.remedy === "renew";
+}
+
 export function needsOperator({ event }: Given): boolean {
   return event.type === "session.ended" && OPERATOR.has(event.remedy);
 }

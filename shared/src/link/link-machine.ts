@@ -57,6 +57,7 @@ const linkSetup = setup({
   guards: {
     hasOlderVersion: guard.hasOlderVersion,
     hasLesserWill: guard.hasLesserWill,
+    hasNewCredentials: guard.hasNewCredentials,
     needsOperator: guard.needsOperator,
     waitIsOver: guard.waitIsOver,
     openedByFailures: guard.openedByFailures,
@@ -197,6 +198,7 @@ const connection = linkSetup.createStateConfig({
       on: {
         "session.refused": { actions: "noteRefused" },
         "session.ended": [
+          { guard: "hasNewCredentials", target: "RECONNECTING", actions: ["noteGoodbye", "announceGoodbye"] },
           { guard: "needsOperator", target: "ERROR", actions: ["noteLoss", "announceLoss", "announceFailure"] },
           { target: "RECONNECTING", actions: ["noteLoss", "announceLoss", "announceFailure"] },
         ],

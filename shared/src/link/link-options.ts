@@ -2,6 +2,7 @@
 import type { AnyActor } from "xstate";
 import { type BrokerAddress, parseBrokerUrl } from "../mqtt/broker-address.ts";
 import type { TlsOptions, Will } from "../mqtt/transport.ts";
+import { type CredentialSource, FixedCredentials } from "./credentials.ts";
 import { type Clock, type Random, SYSTEM_CLOCK, SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
 import {
@@ -17,6 +18,8 @@ export interface LinkOptions {
   readonly url: string;
   readonly username?: string | null;
   readonly password?: string | null;
+  /** Asked at each connect, instead of `username`, `password` and `tls`. */
+  readonly credentials?: CredentialSource;
   /** First part of the client id. Default `acktor`. */
   readonly name?: string;
   /** Second part of the client id. */
@@ -69,8 +72,7 @@ export interface LinkObserver {
 
 export interface ResolvedLinkOptions {
   readonly address: BrokerAddress;
-  readonly username: string | null;
-  readonly password: string | null;
+  readonly credentials: CredentialSource;
   readonly clientId: string;
   readonly keepaliveSeconds: number;
   readonly connectTimeoutMs: number;
@@ -79,7 +81,6 @@ export interface ResolvedLinkOptions {
   readonly sendQuota: number;
   readonly sharedSubscriptionsOn311: boolean;
   readonly will: Will | (() => Will) | null;
-  readonly tls: TlsOptions;
   readonly policy: LinkPolicy;
   readonly observer: Required<LinkObserver>;
   readonly clock: Clock;
@@ -93,8 +94,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
   const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_POLICY.connectTimeoutMs;
   return {
     address,
-    username: options.username ?? address.username,
-    password: options.password ?? address.password,
+    credentials: options.credentials ?? fixed(options),
     clientId: options.clientId ?? newClientId(options.name ?? "acktor", options.instance, random),
     keepaliveSeconds: options.keepaliveSeconds ?? 5,
     connectTimeoutMs,
@@ -103,7 +103,6 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     sendQuota: options.sendQuota ?? 2_000,
     sharedSubscriptionsOn311: options.sharedSubscriptionsOn311 ?? false,
     will: options.will ?? null,
-    tls: options.tls ?? {},
     policy: {
       version: options.version ?? DEFAULT_POLICY.version,
       backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
@@ -116,6 +115,10 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     clock: options.clock ?? SYSTEM_CLOCK,
     random,
   };
+}
+
+function fixed({ username = null, password = null, tls = {} }: LinkOptions): CredentialSource {
+  return new FixedCredentials({ username, password, auth: null, tls });
 }
 
 function observerOf(given: LinkObserver): Required<LinkObserver> {

@@ -33,9 +33,9 @@ export class SessionReporter implements TransportListener {
     this.#report({ type: "session.connected", limits });
   }
 
-  refused({ filter, need }: Subscription, code: number | null): void {
+  refused({ filter, need }: Subscription, code: number | null, said?: string): void {
     if (need === undefined || need === "required") return;
-    const reason = subscriptionRefusal(this.#protocolVersion, code);
+    const reason = subscriptionRefusal(this.#protocolVersion, code, said);
     this.#report({ type: "session.refused", refusal: { feature: "subscription", filter, need, reason, code } });
   }
 

@@ -6,12 +6,14 @@ import type { IncomingMessage, OutgoingPublish, PublishOutcome, Refusal, Subscri
 import type { OnOutcome, OutstandingPublish } from "../mqtt/outstanding.ts";
 import { RoundTrip } from "../mqtt/round-trip.ts";
 import type { Transport, Transports, UnsentReason } from "../mqtt/transport.ts";
+import type { Credentials } from "./credentials.ts";
 import type { BreakerState, LinkEvents, LinkPace } from "./link.ts";
 import type { SessionEvent, SessionInput } from "./link-context.ts";
 import type { ResolvedLinkOptions } from "./link-options.ts";
 import { SessionReporter } from "./link-session.ts";
 import type { LinkStats } from "./link-stats.ts";
 import type { Listeners } from "./listeners.ts";
+import { LiveSession } from "./live-session.ts";
 import { type GateSignals, PublishGate } from "./publish-gate.ts";
 import { WantedFilters } from "./wanted-filters.ts";
 import { willAs } from "./will-form.ts";
@@ -31,6 +33,7 @@ export class LinkTraffic {
   readonly #roundTrip = new RoundTrip();
   readonly #closing = new Set<Promise<void>>();
   #transport: Transport | null = null;
+  #session: LiveSession | null = null;
   /** We are ending the session: publishes that are lost with it do not count against the broker. */
   #isLeaving = false;
   /** `capacity` was 0: a caller waits for `link.writable`. */
@@ -57,7 +60,7 @@ export class LinkTraffic {
   }
 
   capacity(): number {
-    const capacity = Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
+    const capacity = this.#session?.isDraining === true ? 0 : Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
     if (capacity === 0) this.#isAwaited = true;
     return capacity;
   }
@@ -82,24 +85,21 @@ export class LinkTraffic {
   }
 
   /** Opens the session that the machine asks for. @returns what closes it */
-  openSession({ protocolVersion, will: form }: SessionInput, report: (event: SessionEvent) => void): () => void {
-    const { options, transports, stats } = this.#parts;
-    const { will, ...rest } = options;
+  openSession(input: SessionInput, report: (event: SessionEvent) => void): () => void {
+    const { options, stats } = this.#parts;
     stats.connectionAttempts++;
     this.#isLeaving = false;
     for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
-    const transport = transports.open(
-      {
-        ...rest,
-        protocolVersion,
-        will: willAs(form, typeof will === "function" ? will() : will),
-        wanted: this.#wanted.active,
-        roundTrip: this.#roundTrip,
-      },
-      new SessionReporter(this, protocolVersion, report),
-    );
-    this.#transport = transport;
-    return () => this.#closeSession(transport);
+    const parts = { source: options.credentials, clock: options.clock, random: options.random };
+    const opener = { openTransport: (credentials: Credentials) => this.#openTransport(input, credentials, report) };
+    const session = new LiveSession(parts, opener, report);
+    this.#session = session;
+    session.begin();
+    return () => {
+      const transport = session.stop();
+      if (this.#session === session) this.#session = null;
+      if (transport !== null) this.#closeTransport(transport);
+    };
   }
 
   received(message: IncomingMessage): void {
@@ -111,6 +111,7 @@ export class LinkTraffic {
     this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
     this.#parts.stats.publishSettled(outcome);
     this.#parts.listeners.guard("publish outcome", entry.onOutcome, outcome);
+    this.#session?.settled();
   }
 
   /** Emits `link.writable` where a caller waits for it and there is room. */
@@ -152,13 +153,31 @@ export class LinkTraffic {
   #accept(message: OutgoingPublish, onOutcome: OnOutcome): UnsentReason | null {
     const transport = this.#transport;
     if (transport === null || !transport.isReady) return "not_connected";
+    if (this.#session?.isDraining === true) return "window_full";
     if (this.#gate.admits() <= 0) return "breaker_open";
     const why = transport.publish(message, this.#gate.tag, onOutcome);
     if (why === null) this.#gate.take();
     return why;
   }
 
-  #closeSession(transport: Transport): void {
+  #openTransport(input: SessionInput, credentials: Credentials, report: (event: SessionEvent) => void): Transport {
+    const { will, address, ...rest } = this.#parts.options;
+    const transport = this.#parts.transports.open(
+      {
+        ...{ ...rest, ...credentials, address, protocolVersion: input.protocolVersion },
+        username: credentials.username ?? address.username,
+        password: credentials.password ?? (credentials.auth === null ? address.password : null),
+        will: willAs(input.will, typeof will === "function" ? will() : will),
+        wanted: this.#wanted.active,
+        roundTrip: this.#roundTrip,
+      },
+      new SessionReporter(this, input.protocolVersion, report),
+    );
+    this.#transport = transport;
+    return transport;
+  }
+
+  #closeTransport(transport: Transport): void {
     this.#isLeaving = true;
     this.#noteActivityOf(transport);
     if (this.#transport === transport) this.#transport = null;

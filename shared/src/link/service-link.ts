@@ -1,29 +1,31 @@
 /** The link of a service: made from its settings, its facts in the service's log. */
 import type { AnyActor } from "xstate";
 import type { Logger } from "../runtime/logger.ts";
+import { SYSTEM_CLOCK } from "../runtime/clock.ts";
 import type { AckerSettings, PublisherSettings } from "../runtime/settings.ts";
 import { createLink } from "./create-link.ts";
 import type { Link, Refusal } from "./link.ts";
 import type { LinkObserver, LinkOptions } from "./link-options.ts";
+import { type FreshReader, ServiceCredentials } from "./service-credentials.ts";
 
 /** Settings that both services have. */
 type LinkSettings = Pick<PublisherSettings, keyof PublisherSettings & keyof AckerSettings>;
 
-type ServiceLinkOptions = Omit<LinkOptions, "url" | "observer"> & { readonly observer?: MachineObserver };
+type ServiceLinkOptions = Omit<LinkOptions, "url" | "observer"> & {
+  readonly observer?: MachineObserver;
+  /** Reads credentials again at each connect. Default: those of the start. */
+  readonly fresh?: FreshReader;
+};
 type MachineObserver = Pick<LinkObserver, "machineStarted">;
 
 /** Makes it; nothing connects before `connect`. `own`: what only this service has, such as client id and will. */
 export function makeServiceLink(config: LinkSettings, logger: Logger, own: ServiceLinkOptions): Link {
+  const { fresh = null, ...rest } = own;
   const link = createLink({
     url: config.MQTT_URL,
-    username: config.MQTT_USERNAME,
-    password: config.MQTT_PASSWORD,
-    tls: {
-      ...(config.MQTT_CA === null ? {} : { ca: config.MQTT_CA }),
-      ...(config.MQTT_CERT === null ? {} : { cert: config.MQTT_CERT }),
-      ...(config.MQTT_KEY === null ? {} : { key: config.MQTT_KEY }),
-    },
-    version: config.ACKTOR_MQTT_VERSION,
+    credentials: new ServiceCredentials(config, fresh, SYSTEM_CLOCK),
+    // Enhanced authentication is a part of MQTT 5.
+    version: config.ACKTOR_MQTT_AUTH_METHOD === null ? config.ACKTOR_MQTT_VERSION : "5",
     keepaliveSeconds: Math.ceil(config.ACKTOR_KEEPALIVE / 1_000),
     connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,
     publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
@@ -37,7 +39,7 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Servi
       minCalls: config.ACKTOR_BREAKER_MIN_CALLS,
       failureRatio: config.ACKTOR_BREAKER_FAILURE_RATIO,
     },
-    ...own,
+    ...rest,
     observer: new ServiceObserver(logger, own.observer),
   });
   link.on("link.transition", ({ region, from, to, event }) => {

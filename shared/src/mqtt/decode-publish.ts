@@ -12,11 +12,14 @@ export type Decoded =
 export interface DecodedPuback {
   readonly packetId: number;
   readonly reasonCode: number;
+  /** Reason String of a refusal. */
+  readonly said?: string;
 }
 
 type UserProperties = Record<string, string | string[]>;
 
 const USER_PROPERTY = 0x26;
+const REASON_STRING = 0x1f;
 /** Bytes of each property that a PUBLISH may carry; `text` has a length of two bytes before it. */
 const PROPERTY_BYTES: Readonly<Record<number, number | "text" | "varint">> = {
   1: 1,
@@ -62,7 +65,27 @@ export function decodePublish(
 /** Reads a PUBACK; null where it is too short. On 3.1.1, and in the short form, the reason is 0. */
 export function decodePuback(bytes: Buffer, body: number, end: number): DecodedPuback | null {
   if (end - body < 2) return null;
-  return { packetId: uint16(bytes, body), reasonCode: end - body > 2 ? (bytes[body + 2] ?? 0) : 0 };
+  const packetId = uint16(bytes, body);
+  const reasonCode = end - body > 2 ? (bytes[body + 2] ?? 0) : 0;
+  const said = reasonCode < 0x80 ? null : reasonString(bytes, body + 3, end);
+  return said === null ? { packetId, reasonCode } : { packetId, reasonCode, said };
+}
+
+/** The Reason String where it comes first or behind user properties; null also where the properties are malformed. */
+function reasonString(bytes: Buffer, at: number, limit: number): string | null {
+  const length = readVarint(bytes, at, limit);
+  if (length === null || length.end + length.value > limit) return null;
+  const end = length.end + length.value;
+  for (let next = length.end; next < end; ) {
+    const id = bytes[next];
+    const first = textEnd(bytes, next + 1, end);
+    const after = id === USER_PROPERTY && first !== null ? textEnd(bytes, first, end) : first;
+    if (first === null || after === null) return null;
+    if (id === REASON_STRING) return bytes.toString("utf8", next + 3, first) || null;
+    if (id !== USER_PROPERTY) return null;
+    next = after;
+  }
+  return null;
 }
 
 type Properties =

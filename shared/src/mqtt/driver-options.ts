@@ -17,9 +17,13 @@ function ignore(): void {}
 
 /** @param ids shared with our own publishes */
 export function driverOptions(options: TransportOptions, ids: PacketIds) {
-  const { address, protocolVersion, will, tls } = options;
+  const { address, protocolVersion, will, auth } = options;
+  const { alpn: _, ...tls } = options.tls;
   const isWebSocket = address.protocol === "ws" || address.protocol === "wss";
-  const properties = { sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES };
+  const properties = {
+    ...{ sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES },
+    ...(auth === null ? {} : { authenticationMethod: auth.method, authenticationData: auth.data }),
+  };
   return {
     protocol: address.protocol,
     host: address.host,

@@ -12,7 +12,7 @@ import { type IConnackPacket, type IPublishPacket, MqttClient, type Packet } fro
 import { streamBuilder as openWebSocket } from "mqtt/lib/connect/ws";
 import type { ConnackProperties } from "./broker-limits.ts";
 import { type DriverOptions, driverOptions } from "./driver-options.ts";
-import type { FailureInput } from "./failure-input.ts";
+import type { FailureInput, Said } from "./failure-input.ts";
 import type { IncomingMessage, Subscription } from "./messages.ts";
 import { openSocket } from "./open-socket.ts";
 import type { PacketIds } from "./packet-ids.ts";
@@ -27,11 +27,15 @@ export interface DriverListener {
   bytesReceived(chunk: Buffer): void;
   /** A CONNACK that accepts the connection. */
   connackReceived(properties: ConnackProperties | undefined): void;
-  /** The request that was given to `subscribe`, and the code of each of its filters. */
-  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void;
+  /** The request that was given to `subscribe`, the code of each of its filters, and the Reason String. */
+  subackReceived(
+    request: readonly Subscription[],
+    codes: ReadonlyMap<string, number>,
+    said: string | undefined,
+  ): void;
   pingrespReceived(): void;
-  pubrecReceived(packetId: number, reasonCode: number): void;
-  pubcompReceived(packetId: number, reasonCode: number): void;
+  pubrecReceived(packetId: number, reasonCode: number, said: string | undefined): void;
+  pubcompReceived(packetId: number, reasonCode: number, said: string | undefined): void;
   /** A message of QoS 2. */
   message(message: IncomingMessage): void;
   drained(): void;
@@ -86,7 +90,7 @@ export class Driver {
     this.#client.subscribe(byFilter, (_error, asked = [], packet) => {
       // The packet has the order of `asked`.
       const codes = (packet?.granted ?? []).map((code, i) => [asked[i]?.topic ?? "", Number(code)] as const);
-      this.#listener.subackReceived(request, new Map(codes));
+      this.#listener.subackReceived(request, new Map(codes), saidBy(packet).said);
     });
   }
 
@@ -150,21 +154,41 @@ export class Driver {
         this.#listener.pingrespReceived();
         return;
       case "pubcomp":
-        this.#listener.pubcompReceived(messageId, packet.reasonCode ?? 0);
+        this.#listener.pubcompReceived(messageId, packet.reasonCode ?? 0, saidBy(packet).said);
         return;
       case "pubrec":
-        this.#listener.pubrecReceived(messageId, packet.reasonCode ?? 0);
+        this.#listener.pubrecReceived(messageId, packet.reasonCode ?? 0, saidBy(packet).said);
         return;
       case "connack": {
         const code = packet.reasonCode ?? packet.returnCode ?? 0;
         const { protocolVersion } = this.#options;
-        if (code > 0) this.#listener.failed({ kind: "connack", protocolVersion, code });
+        if (code > 0) this.#listener.failed({ kind: "connack", protocolVersion, code, ...saidBy(packet) });
         return;
       }
+      case "auth":
+        this.#listener.failed(unknownStep(packet));
+        return;
       case "disconnect":
-        this.#listener.failed({ kind: "disconnect", code: packet.reasonCode ?? 0 });
+        this.#listener.failed({ kind: "disconnect", code: packet.reasonCode ?? 0, ...saidBy(packet) });
     }
   }
+}
+
+/** What a packet says about its code: the text and the other server, where it has them. */
+function saidBy(packet: object | undefined): Said {
+  const { properties } = (packet ?? {}) as { properties?: Record<string, unknown> };
+  const { reasonString: said, serverReference } = properties ?? {};
+  return {
+    ...(typeof said === "string" && said !== "" ? { said } : {}),
+    ...(typeof serverReference === "string" ? { serverReference } : {}),
+  };
+}
+
+/** CONNECT carried all that we know; a broker that wants more speaks a method that we do not. */
+function unknownStep({ properties }: Extract<Packet, { cmd: "auth" }>): FailureInput {
+  const method = properties?.authenticationMethod ?? "without a name";
+  const message = `the broker asks for a further step of the authentication method ${method}, which acktor does not know; use a method of one step (ACKTOR_MQTT_AUTH_METHOD), or a password`;
+  return { kind: "credentials", code: "AUTH_STEP_UNKNOWN", message, needsOperator: true };
 }
 
 function toIncoming(packet: IPublishPacket): IncomingMessage {

@@ -17,13 +17,13 @@ export interface OutgoingPublish {
 /**
  * The outcome of one PUBLISH. Every accepted publish gets exactly one.
  *  - `acked`: PUBACK (PUBCOMP) with a reason below 0x80, or written, for QoS 0. 0x10: no client had subscribed.
- *  - `refused`: PUBACK/PUBREC with a reason of 0x80 or above; the connection is fine.
+ *  - `refused`: PUBACK/PUBREC with a reason of 0x80 or above; the connection is fine. `said`: its Reason String.
  *  - `lost`: written, then the connection ended or the deadline passed without a PUBACK: the broker may have it.
  *  - `unsent`: nothing was written (not connected, breaker, too large for this broker, QoS or retain that it lacks).
  */
 export type PublishOutcome =
   | { readonly kind: "acked"; readonly reasonCode: number }
-  | { readonly kind: "refused"; readonly reasonCode: number }
+  | { readonly kind: "refused"; readonly reasonCode: number; readonly said?: string }
   /** `cause`: how the connection ended; none where we closed it. `overtaken`: a later PUBLISH was answered. */
   | { readonly kind: "lost"; readonly why: "disconnected"; readonly cause?: FailureInput }
   | { readonly kind: "lost"; readonly why: "deadline"; readonly overtaken?: boolean }

@@ -158,11 +158,15 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     this.#checkReady();
   }
 
-  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void {
+  subackReceived(
+    request: readonly Subscription[],
+    codes: ReadonlyMap<string, number>,
+    said: string | undefined,
+  ): void {
     if (this.#isOver) return;
     const askedAt = this.#subscriber.askedAt(request);
     if (askedAt !== null) this.#options.roundTrip.sample(this.#options.clock.now() - askedAt);
-    this.#subscriber.answered(request, codes);
+    this.#subscriber.answered(request, codes, said);
     this.#checkReady();
   }
 
@@ -171,12 +175,12 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     roundTrip.sample(this.#liveness.sincePing(clock.now()));
   }
 
-  pubrecReceived(packetId: number, reasonCode: number): void {
-    if (!this.#isOver) this.#pipe.received(packetId, reasonCode);
+  pubrecReceived(packetId: number, reasonCode: number, said: string | undefined): void {
+    if (!this.#isOver) this.#pipe.received(packetId, reasonCode, said);
   }
 
-  pubcompReceived(packetId: number, reasonCode: number): void {
-    if (!this.#isOver) this.#pipe.answered(packetId, 2, reasonCode);
+  pubcompReceived(packetId: number, reasonCode: number, said: string | undefined): void {
+    if (!this.#isOver) this.#pipe.answered(packetId, 2, reasonCode, said);
   }
 
   message(message: IncomingMessage): void {
@@ -206,8 +210,8 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     this.#driver.subscribe(request);
   }
 
-  refused(subscription: Subscription, code: number | null): void {
-    if (!this.#isOver) this.#listener.refused(subscription, code);
+  refused(subscription: Subscription, code: number | null, said?: string): void {
+    if (!this.#isOver) this.#listener.refused(subscription, code, said);
   }
 
   // FrameReceiver
@@ -218,7 +222,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     if (kind === PUBACK && (header & 0x0f) === 0) {
       const puback = decodePuback(bytes, body, end);
       if (puback === null) this.malformed("a PUBACK that is too short");
-      else this.#pipe.answered(puback.packetId, 1, puback.reasonCode);
+      else this.#pipe.answered(puback.packetId, 1, puback.reasonCode, puback.said);
       return;
     }
     const isSimplePublish = kind === PUBLISH && (header & 0x04) === 0;

@@ -119,20 +119,20 @@ export class PublishPipe {
   }
 
   /** PUBACK (QoS 1) or PUBCOMP (QoS 2) arrived. The wrong kind of answer settles nothing; the deadline does. */
-  answered(packetId: number, qos: 1 | 2, reasonCode: number): void {
+  answered(packetId: number, qos: 1 | 2, reasonCode: number, said?: string): void {
     const entry = this.#outstanding.get(packetId);
     if (entry !== undefined && entry.qos !== qos) return;
     this.#learn(this.#outstanding.sentAt(packetId));
     if (!this.#outstanding.settle(packetId)) return; // PIPE-1
     this.ids.deallocate(packetId);
     this.#owner.flushThisTurn();
-    if (entry !== undefined) this.#owner.settled(entry, outcomeOf(reasonCode), this.#options.clock.now());
+    if (entry !== undefined) this.#owner.settled(entry, outcomeOf(reasonCode, said), this.#options.clock.now());
   }
 
   /** PUBREC arrived. */
-  received(packetId: number, reasonCode: number): void {
+  received(packetId: number, reasonCode: number, said?: string): void {
     if (!this.#outstanding.has(packetId)) return;
-    if (reasonCode >= 0x80) this.answered(packetId, 2, reasonCode);
+    if (reasonCode >= 0x80) this.answered(packetId, 2, reasonCode, said);
     else this.#writer.pubrel(packetId);
   }
 
@@ -180,8 +180,9 @@ export class PublishPipe {
   }
 }
 
-function outcomeOf(reasonCode: number): PublishOutcome {
+function outcomeOf(reasonCode: number, said: string | undefined): PublishOutcome {
   if (reasonCode === 0) return ACKED;
   if (reasonCode === 0x10) return NOT_SUBSCRIBED;
-  return { kind: reasonCode < 0x80 ? "acked" : "refused", reasonCode };
+  if (reasonCode < 0x80) return { kind: "acked", reasonCode };
+  return { kind: "refused", reasonCode, ...(said === undefined ? {} : { said }) };
 }

@@ -23,8 +23,13 @@ export interface SubscriberOwner {
   /** Sends one SUBSCRIBE. */
   sendSubscribe(request: readonly Subscription[]): void;
   /** A filter that the connection does without. @param code of SUBACK; null: no SUBACK in time */
-  refused(subscription: Subscription, code: number | null): void;
+  refused(subscription: Subscription, code: number | null, said?: string): void;
   failed(input: FailureInput): void;
+}
+
+interface Refused {
+  readonly code: number;
+  readonly said: string | undefined;
 }
 
 interface Asked {
@@ -39,7 +44,7 @@ export class Subscriber {
   readonly #owner: SubscriberOwner;
   /** SUBSCRIBEs without SUBACK, in the order in which they were sent. */
   readonly #asked = new Map<readonly Subscription[], Asked>();
-  readonly #oneOf = { granted: new Set<string>(), refused: new Map<string, number>() };
+  readonly #oneOf = { granted: new Set<string>(), refused: new Map<string, Refused>() };
 
   constructor(options: { readonly protocolVersion: 4 | 5; readonly clock: Clock }, owner: SubscriberOwner) {
     this.#protocolVersion = options.protocolVersion;
@@ -86,10 +91,11 @@ export class Subscriber {
     this.#oneOf.refused.delete(filter);
   }
 
-  answered(request: readonly Subscription[], codes: ReadonlyMap<string, number>): void {
+  /** @param said Reason String of the SUBACK */
+  answered(request: readonly Subscription[], codes: ReadonlyMap<string, number>, said: string | undefined): void {
     // A late answer: the refusal was reported when its time was over.
     if (!this.#asked.delete(request)) return;
-    for (const subscription of request) this.#judge(subscription, codes.get(subscription.filter) ?? FILTER_INVALID);
+    for (const one of request) this.#judge(one, { code: codes.get(one.filter) ?? FILTER_INVALID, said });
     const [first] = this.#oneOf.refused;
     const isDecided = this.#oldest((need) => need === "one_of") === null;
     // SUBSCRIBER-2
@@ -105,18 +111,18 @@ export class Subscriber {
     }
   }
 
-  #judge(subscription: Subscription, code: number): void {
+  #judge(subscription: Subscription, answer: Refused): void {
     const { filter, need = "required" } = subscription;
-    const isGranted = code < SUCCESS_BELOW;
+    const isGranted = answer.code < SUCCESS_BELOW;
     if (need === "one_of" && isGranted) this.#oneOf.granted.add(filter);
     if (isGranted) return;
-    if (need === "one_of") this.#oneOf.refused.set(filter, code);
-    if (need === "required") this.#fail(filter, code);
-    else this.#owner.refused(subscription, code);
+    if (need === "one_of") this.#oneOf.refused.set(filter, answer);
+    if (need === "required") this.#fail(filter, answer);
+    else this.#owner.refused(subscription, answer.code, answer.said);
   }
 
-  #fail(filter: string, code: number): void {
-    this.#owner.failed({ kind: "suback", protocolVersion: this.#protocolVersion, filter, code });
+  #fail(filter: string, answer: Refused): void {
+    this.#owner.failed({ kind: "suback", protocolVersion: this.#protocolVersion, filter, ...answer });
   }
 
   #oldest(matches: (need: Need) => boolean): Asked | null {

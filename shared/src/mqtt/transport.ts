@@ -14,17 +14,26 @@ export interface Will {
   readonly retain: boolean;
 }
 
+/** MQTT 5: the method that CONNECT names, and its data. */
+export interface EnhancedAuth {
+  readonly method: string;
+  readonly data: Buffer;
+}
+
 /** For mqtts and wss. The broker's certificate is always verified, against `ca` or the system's. */
 export interface TlsOptions {
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
+  /** Protocol names of ALPN, for mqtts. */
+  readonly alpn?: readonly string[];
 }
 
 export interface TransportOptions {
   readonly address: BrokerAddress;
   readonly username: string | null;
   readonly password: string | null;
+  readonly auth: EnhancedAuth | null;
   readonly clientId: string;
   readonly protocolVersion: 4 | 5;
   readonly keepaliveSeconds: number;
@@ -76,7 +85,7 @@ export interface TransportListener {
   /** @param unanswered optional filters whose SUBACK was outstanding */
   ended(input: FailureInput, unanswered: readonly string[]): void;
   /** The broker refused a subscription that is not required. @param code of SUBACK; null: no SUBACK in time */
-  refused(subscription: Subscription, code: number | null): void;
+  refused(subscription: Subscription, code: number | null, said?: string): void;
   message(message: IncomingMessage): void;
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void;
   /** Once in each event-loop turn in which publishes were settled or the socket drained. */

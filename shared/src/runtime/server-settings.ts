@@ -20,6 +20,7 @@ import {
   withDefault,
 } from "./config.ts";
 import { readOtlpHeaders } from "./otlp-headers.ts";
+import { readCommand } from "./password-command.ts";
 import { certificateFault, databaseUrlFault, privateKeyFault } from "./tls-settings.ts";
 
 const DAY = 86_400_000;
@@ -58,7 +59,28 @@ export const serverSettings = {
     url("mqtt", "mqtts", "ws", "wss"),
   ),
   MQTT_USERNAME: optional("User name at the broker.", "publisher", text()),
-  MQTT_PASSWORD: secret(optional("Password at the broker.", "…", text())),
+  MQTT_PASSWORD: secret(
+    optional(
+      "Password at the broker. A file is read at each connect; a JSON Web Token is renewed before it ends.",
+      "…",
+      text(),
+    ),
+  ),
+  ACKTOR_MQTT_PASSWORD_COMMAND: optional(
+    "Program that writes the password to standard output, run at each connect without a shell (10 s at most), instead of MQTT_PASSWORD.",
+    "/usr/local/bin/broker-token --audience mqtt",
+    readBy(readCommand),
+  ),
+  ACKTOR_MQTT_AUTH_METHOD: optional(
+    "Authentication Method of MQTT 5, with the password as Authentication Data, for brokers that take a token so.",
+    "OAUTH2-JWT",
+    text((v) => (/^[\x21-\x7e]{1,100}$/.test(v) ? null : "is not 1 to 100 printable characters")),
+  ),
+  ACKTOR_MQTT_ALPN: optional(
+    "Protocol names of ALPN for mqtts, separated by commas: AWS IoT on port 443 needs x-amzn-mqtt-ca.",
+    "x-amzn-mqtt-ca",
+    list((item) => (/^[\x21-\x7e]{1,255}$/.test(item) ? null : "is not 1 to 255 printable characters")),
+  ),
   MQTT_CA: certificate(
     "CA certificate of the broker's certificate (PEM), for mqtts and wss. Default: the CAs of the system.",
   ),

@@ -1,7 +1,7 @@
 /** Faults between settings that both services have. */
 import type { SignatureVersion } from "../protocol/ack-proof.ts";
 import { isUnder } from "../protocol/topics.ts";
-import { type TlsSettings, tlsFaults } from "./tls-settings.ts";
+import { loginFaults, type TlsSettings, tlsFaults } from "./tls-settings.ts";
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
 
@@ -21,7 +21,7 @@ interface SharedSettings extends TlsSettings {
 export function sharedFaults(config: SharedSettings): string[] {
   const { HTTP_HOST: host, ACKTOR_API_TOKEN: token } = config;
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
-  return [...tlsFaults(config), exposed, openBusFault(config), overlapFault(config)].filter((fault) => fault !== null);
+  return [...tlsFaults(config), ...loginFaults(config), exposed, openBusFault(config), overlapFault(config)].filter((fault) => fault !== null);
 }
 
 /** The fault of listening on a network without a token, or null. */

@@ -11,6 +11,10 @@ export interface TlsSettings {
   readonly MQTT_CA?: string | null;
   readonly MQTT_CERT?: string | null;
   readonly MQTT_KEY?: string | null;
+  readonly MQTT_PASSWORD?: string | null;
+  readonly ACKTOR_MQTT_PASSWORD_COMMAND?: readonly string[] | null;
+  readonly ACKTOR_MQTT_AUTH_METHOD?: string | null;
+  readonly ACKTOR_MQTT_VERSION?: string;
   readonly NATS_URL?: string | null;
   readonly NATS_CA?: string | null;
 }
@@ -26,6 +30,22 @@ export function tlsFaults({ MQTT_URL, MQTT_CA, MQTT_CERT, MQTT_KEY, NATS_URL, NA
   }
   if (NATS_URL !== undefined && NATS_CA && !/^tls:/i.test(NATS_URL ?? "")) {
     faults.push("NATS_CA needs an encrypted NATS_URL. Example: NATS_URL=tls://127.0.0.1:4222");
+  }
+  return faults;
+}
+
+/** Faults between the settings by which a service logs in at the broker. */
+export function loginFaults(settings: TlsSettings): string[] {
+  const { MQTT_PASSWORD: password, ACKTOR_MQTT_PASSWORD_COMMAND: command, ACKTOR_MQTT_AUTH_METHOD: method } = settings;
+  const faults: string[] = [];
+  if (password && command) {
+    faults.push("MQTT_PASSWORD and ACKTOR_MQTT_PASSWORD_COMMAND are both set. Keep one of them.");
+  }
+  if (method && !password && !command) {
+    faults.push("ACKTOR_MQTT_AUTH_METHOD needs a token. Example: MQTT_PASSWORD_FILE=/run/secrets/broker-token");
+  }
+  if (method && settings.ACKTOR_MQTT_VERSION === "3.1.1") {
+    faults.push("ACKTOR_MQTT_AUTH_METHOD needs MQTT 5, but ACKTOR_MQTT_VERSION is 3.1.1. Keep one of them.");
   }
   return faults;
 }

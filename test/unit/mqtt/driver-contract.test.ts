@@ -30,6 +30,7 @@ const OPTIONS: TransportOptions = {
   },
   username: null,
   password: null,
+  auth: null,
   clientId: "contract",
   protocolVersion: 5,
   keepaliveSeconds: 1,

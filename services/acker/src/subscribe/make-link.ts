@@ -1,6 +1,7 @@
 /** The link of an acker: its will where presence is on, and `$share` on MQTT 3.1.1 where configured, in addition to a service's link. */
 import type { Link } from "@acktor/shared/link/link";
 import type { LinkObserver } from "@acktor/shared/link/link-options";
+import type { FreshReader } from "@acktor/shared/link/service-credentials";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
 import type { Logger } from "@acktor/shared/runtime/logger";
@@ -16,16 +17,20 @@ export interface AckerLinkParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: LinkObserver;
+  /** Reads credentials again at each connect. */
+  readonly fresh: FreshReader;
 }
 
 /** Makes it; nothing connects before `connect`. */
-export function makeLink({ config, instance, clientId, logger, clock, random, observer }: AckerLinkParts): Link {
+export function makeLink(parts: AckerLinkParts): Link {
+  const { config, instance, clientId, logger, clock, random, observer, fresh } = parts;
   const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
   return makeServiceLink(config, logger, {
     clientId,
     ...(config.ACKTOR_PRESENCE === "on" ? { will: () => presenceWill(presence) } : {}),
     random,
     observer,
+    fresh,
     sharedSubscriptionsOn311: config.ACKTOR_SHARED_ON_311 === "on",
   });
 }

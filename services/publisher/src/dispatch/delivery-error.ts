@@ -9,7 +9,7 @@ export const ACK_TIMEOUT: Seen = { type: "timeout", on: "ack_timeout", reasonCod
 
 export function failedPublish(outcome: Extract<PublishOutcome, { kind: "refused" | "lost" }>): Seen {
   if (outcome.kind === "refused") {
-    const { type, reason } = classifyFailure({ kind: "puback", code: outcome.reasonCode });
+    const { type, reason } = classifyFailure({ kind: "puback", code: outcome.reasonCode, said: outcome.said });
     return { type, on: "publish_refused", reasonCode: outcome.reasonCode, reason };
   }
   return outcome.why === "deadline"
