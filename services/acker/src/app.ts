@@ -66,9 +66,9 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   // Stable, so that a restarted acker takes over its former connection.
   const clientId = `acktor-acker-${instance}`;
   const common = { config, instance, logger, clientId, clock: options.clock ?? SYSTEM_CLOCK, random: SYSTEM_RANDOM };
-  const inbox = PostgresInbox.open(config, clientId, logger);
-  const control = new AckerControl({ ...common, inbox, sharedBus: options.bus ?? null });
   const fresh = new FreshSettings(ackerSettings, env);
+  const inbox = PostgresInbox.open(config, clientId, logger, fresh);
+  const control = new AckerControl({ ...common, inbox, fresh, sharedBus: options.bus ?? null });
   const link = makeLink({ ...common, fresh, observer: control });
   const acker = new Acker({
     ...common,

@@ -74,7 +74,10 @@ export async function startPublisher(env: Environment, options: StartOptions = {
   const logger = createLogger("publisher", instance, config.LOG_LEVEL, options.logStream);
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
   const tracing = await startTracing({ service: "publisher", instance, version: VERSION, endpoint, headers, logger });
-  const { http, overview, control, controlled, supervised } = assemble({ config, fresh, instance, logger, tracing }, options);
+  const { http, overview, control, controlled, supervised } = assemble(
+    { config, fresh, instance, logger, tracing },
+    options,
+  );
   try {
     await http.listen({ host: config.HTTP_HOST, port: config.HTTP_PORT });
   } catch (error) {
@@ -97,8 +100,8 @@ function assemble({ config, fresh, instance, logger, tracing }: Base, options: S
   const guard = new ListenerGuard({ logger, clock: SYSTEM_CLOCK });
   const database = new DatabaseHealth({ clock: SYSTEM_CLOCK, logger });
   const troubles = new Troubles({ clock: SYSTEM_CLOCK, logger, database });
-  const base = { config, instance, logger, tracing, guard, database, troubles };
-  const pool = makePool(config, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
+  const base = { config, fresh, instance, logger, tracing, guard, database, troubles };
+  const pool = makePool(base, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
   const control = new PublisherControl({ ...base, ...TIME, pool, sharedBus: options.bus ?? null });
   const clientId = `acktor-publisher-${owner.replace("/", "-")}`;
   const link = makeServiceLink(config, logger, { clientId, observer: control, fresh });
@@ -113,7 +116,7 @@ function assemble({ config, fresh, instance, logger, tracing }: Base, options: S
     policy: policyOf(config, options, logger),
     deliveries: control.plane.station.deliveries,
   });
-  const bookPool = makePool(config, 1, `acktor-publisher ${instance} principals`);
+  const bookPool = makePool(base, 1, `acktor-publisher ${instance} principals`);
   const principals = makePrincipals({ ...around, bookPool, token: config.ACKTOR_API_TOKEN });
   const supervised = new SupervisedPublisher({ ...around, ...own, publisher, principals });
   const supervisor = new Supervisor(supervised, around);
@@ -129,8 +132,8 @@ function assemble({ config, fresh, instance, logger, tracing }: Base, options: S
   return { http, overview, control, controlled: { link, supervisor, view, intake, limits, doorbell }, supervised };
 }
 
-function makePool(config: PublisherSettings, size: number, applicationName: string) {
-  return createPool({ ...connectionOptions(config, applicationName), size });
+function makePool({ config, fresh }: Pick<Base, "config" | "fresh">, size: number, applicationName: string) {
+  return createPool({ ...connectionOptions(config, applicationName, fresh), size });
 }
 
 function outboxTimes(config: PublisherSettings) {

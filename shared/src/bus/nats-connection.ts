@@ -1,6 +1,7 @@
 /** One connection to NATS. The only importer of `nats` (2.29.3). */
 import { connect, createInbox, type Msg, type NatsConnection, type Subscription } from "nats";
 import type { Clock, Random } from "../runtime/clock.ts";
+import type { FreshText } from "../runtime/fresh-settings.ts";
 import type { Logger } from "../runtime/logger.ts";
 
 export { createInbox, type Msg, type NatsConnection, type Subscription };
@@ -8,6 +9,8 @@ export { createInbox, type Msg, type NatsConnection, type Subscription };
 export interface NatsBusOptions {
   /** nats:// or tls://; user and password, or a token alone, before the @. */
   readonly url: string;
+  /** Reads the URL again at each connect: its user, password or token may be in a file that changes. */
+  readonly fresh?: FreshText<"NATS_URL"> | undefined;
   /** CA (PEM) of the server's certificate; without one, the system's. For tls:// only. */
   readonly ca?: string | null;
   /** First word of the inboxes that receive replies. Default `_INBOX`. */

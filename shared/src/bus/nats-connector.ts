@@ -31,7 +31,7 @@ export function reconnectDelay(failures: number, random: number): number {
 export class NatsConnector {
   readonly #options: NatsBusOptions;
   readonly #listener: ConnectionListener;
-  readonly #target: NatsTarget;
+  #target: NatsTarget;
   readonly #life = new Lifecycle();
   /** Why the last attempt failed, as it was logged. */
   #lastWhy: string | null = null;
@@ -97,6 +97,9 @@ export class NatsConnector {
   }
 
   async #open(): Promise<NatsConnection | null> {
+    const { fresh, ca = null } = this.#options;
+    const now = fresh?.read("NATS_URL");
+    if (now?.ok && now.value !== null) this.#target = readNatsUrl(now.value, ca);
     try {
       return await openNats(this.#target, this.#options);
     } catch (error) {

@@ -7,9 +7,11 @@
  *  CONNECTOR-3. Behind a pooler nothing is left in a session that others may use: without ACKTOR_DATABASE_POOLER=session a
  *     pooler is taken for one in transaction mode.
  *  CONNECTOR-4. With that setting a pooler in transaction mode is found at the first connection.
+ *  CONNECTOR-5. User, password and hosts are those of DATABASE_URL_FILE now; of the last readable one, while it is rewritten.
  */
 import { SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type DatabaseAddress, type DatabaseHost, parseDatabaseUrl } from "../runtime/database-url.ts";
+import type { FreshText } from "../runtime/fresh-settings.ts";
 import { Connection, type ConnectionTarget, type Greeting, type Style } from "./connection.ts";
 
 /**
@@ -26,6 +28,8 @@ export interface ConnectionOptions {
   /** PEM of the CA that signed the server's certificate; with it, the certificate is verified. */
   readonly ca?: string | null;
   readonly pooler?: Pooler;
+  /** Reads DATABASE_URL again for each connection, so that a new password in its file needs no restart. */
+  readonly fresh?: FreshText<"DATABASE_URL"> | undefined;
 }
 
 /** The part of a configuration that names the database. */
@@ -36,9 +40,13 @@ export interface DatabaseConfig {
 }
 
 /** As a configuration says. */
-export function connectionOptions(config: DatabaseConfig, applicationName: string): ConnectionOptions {
+export function connectionOptions(
+  config: DatabaseConfig,
+  applicationName: string,
+  fresh?: FreshText<"DATABASE_URL">,
+): ConnectionOptions {
   const { DATABASE_URL: url, DATABASE_CA: ca, ACKTOR_DATABASE_POOLER: pooler } = config;
-  return { url, ca, pooler, applicationName };
+  return { url, ca, pooler, applicationName, fresh };
 }
 
 /** Connections at most: of the setting, else of the URL's `connection_limit`. */
@@ -70,7 +78,8 @@ class OpenFailure extends Error {
 
 export class Connector {
   readonly #options: ConnectionOptions;
-  readonly #address: DatabaseAddress;
+  #url: string;
+  #address: DatabaseAddress;
   readonly #settings: Readonly<Record<string, string>>;
   #hosts: readonly DatabaseHost[];
   /** Two sessions had a backend each. */
@@ -81,6 +90,7 @@ export class Connector {
     const read = parseDatabaseUrl(options.url);
     if (!read.ok) throw new Error(`the URL of the database ${read.fault}`);
     this.#options = options;
+    this.#url = options.url;
     this.#address = read.address;
     this.#settings = { ...read.address.settings, ...settings };
     this.#hosts = read.address.hosts;
@@ -88,6 +98,7 @@ export class Connector {
 
   /** Rejects with the failure of the last host. @param signal aborted: nothing is left open */
   async open(signal: AbortSignal): Promise<Connection> {
+    this.#refresh();
     let failure: unknown = new OpenFailure("CONNECTION_DESTROYED", "stopped before it was open");
     for (const host of this.#order()) {
       if (signal.aborted) break;
@@ -99,6 +110,17 @@ export class Connector {
       }
     }
     throw failure;
+  }
+
+  /** CONNECTOR-5 */
+  #refresh(): void {
+    const now = this.#options.fresh?.read("DATABASE_URL");
+    if (now === undefined || !now.ok || now.value === null || now.value === this.#url) return;
+    const read = parseDatabaseUrl(now.value);
+    if (!read.ok) return;
+    this.#url = now.value;
+    this.#address = read.address;
+    this.#hosts = read.address.hosts;
   }
 
   #order(): readonly DatabaseHost[] {

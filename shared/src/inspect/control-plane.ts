@@ -12,6 +12,7 @@ import { LocalBus } from "../bus/local-bus.ts";
 import { NatsBus } from "../bus/nats-bus.ts";
 import { type ServiceName, type Subjects, subjectsUnder } from "../protocol/subjects.ts";
 import type { Clock, Random } from "../runtime/clock.ts";
+import type { FreshText } from "../runtime/fresh-settings.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { busKey } from "../seal/seal.ts";
 import { SealedBus } from "../seal/sealed-bus.ts";
@@ -25,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Null: a bus within this process. */
   readonly natsUrl: string | null;
+  /** Reads NATS_URL again at each connect. */
+  readonly fresh?: FreshText<"NATS_URL">;
   /** PEM; null: the certificate authorities of the system. */
   readonly natsCa: string | null;
   readonly natsPrefix: string;
@@ -80,10 +83,22 @@ export class ControlPlane {
 }
 
 function natsBus(url: string, options: ControlPlaneOptions): Bus {
-  const { service, instance, version, logger, clock, random, natsCa: ca, natsInbox: inbox, natsSecret } = options;
+  const {
+    service,
+    instance,
+    version,
+    logger,
+    clock,
+    random,
+    natsCa: ca,
+    natsInbox: inbox,
+    natsSecret,
+    fresh,
+  } = options;
   const name = `acktor-${service}`;
   const bus = new NatsBus({
     url,
+    fresh,
     ca,
     inbox,
     name: `${name} ${instance}`,

@@ -14,7 +14,7 @@ import type { LinkFailure } from "./link.ts";
  *  - `older_version`: the broker requires an older version: 3.1.1 next; without an older version, `operator`;
  *  - `maybe_older_version`: the broker closed before CONNACK: 3.1.1 next; without an older version, `retry`;
  *  - `lesser_will`: the broker refused the will: a lesser one next, then none; without a will, `operator`;
- *  - `renew`: there are new credentials: the same again, at once;
+ *  - `renew`: there are new credentials: the same again, without a wait;
  *  - `operator`: ERROR, with single probes.
  */
 export type Remedy = "retry" | "busy" | "older_version" | "maybe_older_version" | "lesser_will" | "renew" | "operator";

@@ -17,7 +17,7 @@ export type CredentialsRead =
   | { readonly ok: false; readonly failure: FailureInput };
 
 export interface CredentialSource {
-  /** What to log in with now. Never rejects. A source that need not wait answers at once. */
+  /** What to log in with now. Never rejects. A source that need not wait answers immediately. */
   read(): CredentialsRead | Promise<CredentialsRead>;
 }
 

@@ -2,9 +2,9 @@
 import type { AnyActor } from "xstate";
 import { type BrokerAddress, parseBrokerUrl } from "../mqtt/broker-address.ts";
 import type { TlsOptions, Will } from "../mqtt/transport.ts";
-import { type CredentialSource, FixedCredentials } from "./credentials.ts";
 import { type Clock, type Random, SYSTEM_CLOCK, SYSTEM_RANDOM } from "../runtime/clock.ts";
 import { type BackoffPolicy, DEFAULT_BACKOFF } from "./backoff.ts";
+import { type CredentialSource, FixedCredentials } from "./credentials.ts";
 import {
   type BreakerPolicy,
   DEFAULT_BREAKER,

@@ -60,7 +60,8 @@ export class LinkTraffic {
   }
 
   capacity(): number {
-    const capacity = this.#session?.isDraining === true ? 0 : Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
+    const capacity =
+      this.#session?.isDraining === true ? 0 : Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
     if (capacity === 0) this.#isAwaited = true;
     return capacity;
   }

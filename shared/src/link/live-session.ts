@@ -39,7 +39,7 @@ export class LiveSession implements RenewalOwner {
     return this.#drain !== null;
   }
 
-  /** Throws what opening throws, where the credentials are there at once. */
+  /** Throws what opening throws, where the credentials need not be waited for. */
   begin(): void {
     const read = this.#parts.source.read();
     if (!(read instanceof Promise)) this.#open(read);

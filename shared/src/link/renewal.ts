@@ -7,7 +7,7 @@
  *             apart), and then again, ten times as often, until there is a new one.
  */
 import type { Clock, Random } from "../runtime/clock.ts";
-import { type Credentials, type CredentialSource, expiryOf } from "./credentials.ts";
+import { type CredentialSource, type Credentials, expiryOf } from "./credentials.ts";
 
 const MOST_LEAD_MS = 300_000;
 const LEAST_MS = 1_000;

@@ -6,8 +6,8 @@
 import type { Clock } from "../runtime/clock.ts";
 import { type MadePassword, PasswordCommand } from "../runtime/password-command.ts";
 import {
-  type Credentials,
   type CredentialSource,
+  type Credentials,
   type CredentialsRead,
   clientCertificateFault,
   tokenExpiry,
@@ -46,7 +46,7 @@ export class ServiceCredentials implements CredentialSource {
   /** The last token of the program, and until when it is used. */
   #made: { readonly password: string; readonly until: number } | null = null;
 
-  /** @param fresh null: the values of the start for ever */
+  /** @param fresh null: always the values of the start */
   constructor(settings: CredentialSettings, fresh: FreshReader | null, clock: Pick<Clock, "wallClock">) {
     const { ACKTOR_MQTT_PASSWORD_COMMAND: words } = settings;
     this.#settings = settings;

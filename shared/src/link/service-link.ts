@@ -1,7 +1,7 @@
 /** The link of a service: made from its settings, its facts in the service's log. */
 import type { AnyActor } from "xstate";
-import type { Logger } from "../runtime/logger.ts";
 import { SYSTEM_CLOCK } from "../runtime/clock.ts";
+import type { Logger } from "../runtime/logger.ts";
 import type { AckerSettings, PublisherSettings } from "../runtime/settings.ts";
 import { createLink } from "./create-link.ts";
 import type { Link, Refusal } from "./link.ts";

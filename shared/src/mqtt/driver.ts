@@ -28,11 +28,7 @@ export interface DriverListener {
   /** A CONNACK that accepts the connection. */
   connackReceived(properties: ConnackProperties | undefined): void;
   /** The request that was given to `subscribe`, the code of each of its filters, and the Reason String. */
-  subackReceived(
-    request: readonly Subscription[],
-    codes: ReadonlyMap<string, number>,
-    said: string | undefined,
-  ): void;
+  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>, said: string | undefined): void;
   pingrespReceived(): void;
   pubrecReceived(packetId: number, reasonCode: number, said: string | undefined): void;
   pubcompReceived(packetId: number, reasonCode: number, said: string | undefined): void;

@@ -13,7 +13,12 @@ export type FailureInput =
   | { readonly kind: "error"; readonly code: string | null; readonly message: string }
   | { readonly kind: "closed"; readonly beforeConnack: boolean }
   | ({ readonly kind: "connack"; readonly protocolVersion: 4 | 5; readonly code: number } & Said)
-  | ({ readonly kind: "suback"; readonly protocolVersion: 4 | 5; readonly code: number; readonly filter: string } & Said)
+  | ({
+      readonly kind: "suback";
+      readonly protocolVersion: 4 | 5;
+      readonly code: number;
+      readonly filter: string;
+    } & Said)
   | ({ readonly kind: "puback"; readonly code: number } & Said)
   | ({ readonly kind: "disconnect"; readonly code: number } & Said)
   /** We have nothing to log in with, or the broker wants another step than we know. */

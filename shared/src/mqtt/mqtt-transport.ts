@@ -158,11 +158,7 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
     this.#checkReady();
   }
 
-  subackReceived(
-    request: readonly Subscription[],
-    codes: ReadonlyMap<string, number>,
-    said: string | undefined,
-  ): void {
+  subackReceived(request: readonly Subscription[], codes: ReadonlyMap<string, number>, said: string | undefined): void {
     if (this.#isOver) return;
     const askedAt = this.#subscriber.askedAt(request);
     if (askedAt !== null) this.#options.roundTrip.sample(this.#options.clock.now() - askedAt);

@@ -3,6 +3,11 @@ import { type ConfigOf, type Environment, readConfig, type Settings } from "./co
 
 export type FreshValue<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: string };
 
+/** Reads a text setting again, such as the URL of a server. */
+export interface FreshText<Name extends string> {
+  read(name: Name): FreshValue<string | null>;
+}
+
 export class FreshSettings<S extends Settings> {
   readonly #table: S;
   readonly #env: Environment;

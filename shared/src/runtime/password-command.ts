@@ -37,13 +37,15 @@ export class PasswordCommand {
     return this.#running;
   }
 
+  /** PASSWORD_COMMAND-1 */
   #run(): Promise<MadePassword> {
     const [program = "", ...args] = this.#words;
     const options = { timeout: LIMIT_MS, maxBuffer: MOST_BYTES, killSignal: "SIGKILL" as const, windowsHide: true };
     return new Promise((resolve) => {
       execFile(program, args, options, (error, stdout) => {
         const password = stdout.split("\n", 1)[0]?.trim() ?? "";
-        if (error !== null) resolve({ ok: false, fault: `${program} ${whyFailed(error)}` }); // PASSWORD_COMMAND-2
+        if (error !== null)
+          resolve({ ok: false, fault: `${program} ${whyFailed(error)}` }); // PASSWORD_COMMAND-2
         else if (password === "") resolve({ ok: false, fault: `${program} wrote no password` });
         else resolve({ ok: true, password });
       });

@@ -21,7 +21,9 @@ interface SharedSettings extends TlsSettings {
 export function sharedFaults(config: SharedSettings): string[] {
   const { HTTP_HOST: host, ACKTOR_API_TOKEN: token } = config;
   const exposed = host === undefined || token === undefined ? null : exposureFault(host, token);
-  return [...tlsFaults(config), ...loginFaults(config), exposed, openBusFault(config), overlapFault(config)].filter((fault) => fault !== null);
+  return [...tlsFaults(config), ...loginFaults(config), exposed, openBusFault(config), overlapFault(config)].filter(
+    (fault) => fault !== null,
+  );
 }
 
 /** The fault of listening on a network without a token, or null. */

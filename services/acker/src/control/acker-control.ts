@@ -14,6 +14,7 @@ import type { Json, MachineDefinition, MachinesView } from "@acktor/shared/inspe
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import type { LinkObserver } from "@acktor/shared/link/link-options";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { FreshText } from "@acktor/shared/runtime/fresh-settings";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { supervisorMachine } from "@acktor/shared/runtime/supervisor-machine";
@@ -34,6 +35,7 @@ export interface AckerControlParts {
   readonly sharedBus: Bus | null;
   readonly clock: Clock;
   readonly random: Random;
+  readonly fresh?: FreshText<"NATS_URL">;
 }
 
 const REPORT_MS = 2_000;

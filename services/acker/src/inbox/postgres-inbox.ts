@@ -10,6 +10,7 @@ import { createPool, type DbResult, type Pool } from "@acktor/shared/db/pool";
 import { probeDatabase } from "@acktor/shared/db/probe-database";
 import type { Receipt as StoredReceipt } from "@acktor/shared/inspect/receipts";
 import type { DatabaseFacts } from "@acktor/shared/runtime/database-health";
+import type { FreshText } from "@acktor/shared/runtime/fresh-settings";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { AckerSettings } from "@acktor/shared/runtime/settings";
 import { type BatchLease, beginBatch, endBatch, leaveBatches } from "./batch-lease.ts";
@@ -48,13 +49,18 @@ export class PostgresInbox implements Inbox {
   readonly #newness = new Newness();
 
   /** On the database of the settings; nothing connects before the first verb. */
-  static open(config: AckerSettings, applicationName: string, logger: Logger): PostgresInbox {
+  static open(
+    config: AckerSettings,
+    applicationName: string,
+    logger: Logger,
+    fresh: FreshText<"DATABASE_URL">,
+  ): PostgresInbox {
     const connections = connectionsOf(config, CONNECTIONS);
     const slots = Math.min(TRANSACTION_SLOTS, connections >> 1);
     const queueLimit = config.ACKTOR_QUEUE;
-    const handlers = connectionOptions(config, `${applicationName} handlers`);
+    const handlers = connectionOptions(config, `${applicationName} handlers`, fresh);
     return new PostgresInbox({
-      pool: createPool({ ...connectionOptions(config, applicationName), size: connections - slots }),
+      pool: createPool({ ...connectionOptions(config, applicationName, fresh), size: connections - slots }),
       slots: createTransactionSlots({ ...handlers, size: slots, queueLimit }),
       migrates: config.ACKTOR_MIGRATE === "on",
       logger,

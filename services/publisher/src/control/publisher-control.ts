@@ -17,6 +17,7 @@ import type { Json } from "@acktor/shared/inspect/wire";
 import type { Link } from "@acktor/shared/link/link";
 import { linkMachine } from "@acktor/shared/link/link-machine";
 import type { Clock, Random } from "@acktor/shared/runtime/clock";
+import type { FreshText } from "@acktor/shared/runtime/fresh-settings";
 import type { Logger } from "@acktor/shared/runtime/logger";
 import type { PublisherSettings } from "@acktor/shared/runtime/settings";
 import type { Supervisor } from "@acktor/shared/runtime/supervisor";
@@ -41,6 +42,7 @@ export interface PublisherControlParts {
   readonly sharedBus: Bus | null;
   readonly clock: Clock;
   readonly random: Random;
+  readonly fresh?: FreshText<"NATS_URL">;
 }
 
 /** What the control plane shows and commands; given at the start, when the publisher is put together. */
