@@ -54,7 +54,7 @@ const WALKS: readonly Walk[] = [
       sessionEnded({ kind: "connack", protocolVersion: 5, code: 1 }),
       sessionEnded({ kind: "connack", protocolVersion: 5, code: 0x86 }),
       sessionEnded({ kind: "connack", protocolVersion: 5, code: 0x9a }),
-      { ...sessionEnded({ kind: "closed", beforeConnack: false }), remedy: "renew" } as EventObject,
+      Object.assign(sessionEnded({ kind: "closed", beforeConnack: false }), { remedy: "renew" as const }),
       ...(["connect", "publish"] as const).flatMap((by) => [
         { type: "breaker.tripped", by },
         { type: "breaker.relapsed", by },
