@@ -18,7 +18,7 @@ export interface AckerLinkParts {
   readonly random: Random;
   readonly observer: LinkObserver;
   /** Reads credentials again at each connect. */
-  readonly fresh: FreshReader;
+  readonly fresh?: FreshReader;
 }
 
 /** Makes it; nothing connects before `connect`. */
@@ -30,7 +30,7 @@ export function makeLink(parts: AckerLinkParts): Link {
     ...(config.ACKTOR_PRESENCE === "on" ? { will: () => presenceWill(presence) } : {}),
     random,
     observer,
-    fresh,
+    ...(fresh === undefined ? {} : { fresh }),
     sharedSubscriptionsOn311: config.ACKTOR_SHARED_ON_311 === "on",
   });
 }
