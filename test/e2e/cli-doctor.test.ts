@@ -160,19 +160,19 @@ test("doctor: PostgreSQL away, closed to us, without the database, not migrated,
       change((u) => {
         u.port = "1";
       }),
-      /start PostgreSQL/,
+      /start PostgreSQL/i,
     ],
     [
       change((u) => {
         u.password = "canary";
       }),
-      /user and password/,
+      /user and password/i,
     ],
     [
       change((u) => {
         u.pathname = "/nowhere";
       }),
-      /create the database/,
+      /create the database/i,
     ],
   ];
   for (const [databaseUrl, fix] of wrong) {

@@ -12,8 +12,8 @@ interface SettingRow {
   readonly prepared: boolean;
 }
 
-/** Compared as text; the others are shown in other units than they are set in, or depend on the server's version. */
-const COMPARED = Object.keys(STATEMENT_SETTINGS).filter((name) => !/timeout$|^enable_partition_pruning$/.test(name));
+/** Compared as text. The others are shown in other units, depend on the version, or are set by the beginning transaction. */
+const COMPARED = Object.keys(STATEMENT_SETTINGS).filter((name) => !/timeout$|pruning$|isolation$/.test(name));
 
 export const SESSIONS = databaseCheck<SettingRow>({
   id: "sessions",
