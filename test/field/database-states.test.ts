@@ -155,3 +155,30 @@ test(
     }
   },
 );
+
+test(
+  "a database in LATIN1: content that it cannot store is a 400 that names it; what it can store is delivered",
+  options,
+  async (t) => {
+    const [broker, { url, name }] = await Promise.all([testBroker(t), testDatabase(t)]);
+    const admin = testPool(t, url, 1);
+    const latin = `${name}_latin1`;
+    rowsOf(
+      await admin.run(`create database ${latin} encoding 'LATIN1' locale 'C' template template0`, [], { simple: true }),
+    );
+    cleanUp(t, async () => void (await admin.run(`drop database ${latin} with (force)`, [], { simple: true })));
+    const database = new URL(url);
+    database.pathname = `/${latin}`;
+    const env = { DATABASE_URL: database.href, MQTT_URL: broker.url };
+    const publisher = await testPublisher(t, env);
+    await testAcker(t, env);
+    const [good, bad] = await Promise.all([
+      publisher.ask("POST", "/v1/messages", { topic: "data/1", content: "Gr\u00fc\u00dfe" }),
+      publisher.ask("POST", "/v1/messages", { topic: "data/1", content: "\u65e5\u672c" }),
+    ]);
+    assert.equal(good.status, 201, good.text);
+    assert.deepEqual([bad.status, /"field":"content"/.test(bad.text)], [400, true], bad.text);
+    const id = String(good.json["message_id"]);
+    await until(async () => (await publisher.state(id)) === "acknowledged", 10_000, "the message to be acknowledged");
+  },
+);

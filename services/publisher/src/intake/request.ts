@@ -135,6 +135,15 @@ export function toLeased(message: NewMessage, createdAt: number): LeasedMessage 
 /** SQLSTATE of a lane that another transaction holds; the message names the holder, the constraint the lane. */
 export const LANE_LOCKED = "55P03";
 
+/** A character that the database's encoding does not have. */
+const NOT_IN_ENCODING = /^(22P05|22021)$/;
+const UNSTORABLE: ApiFault = {
+  code: "invalid_field",
+  field: "content",
+  message: "content has a character that the encoding of the database cannot store",
+  fix: "Send the content as base64 (content_encoding), or let the operator move to a database with the encoding UTF8.",
+};
+
 /** Of a request whose time was over before its INSERT could begin. */
 export const LATE: DbFailure = {
   kind: "unavailable",
@@ -152,6 +161,7 @@ export function conflictFault({ names }: Request, index: number): ApiFault {
 /** @param database explains failures by the state that it knows */
 export function insertFault(failure: DbFailure, database: Pick<DatabaseHealth, "explain">): ApiFault {
   if (failure.code === LANE_LOCKED) return { code: "lane_locked", message: failure.message, retryAfterSeconds: 1 };
+  if (NOT_IN_ENCODING.test(failure.code)) return UNSTORABLE;
   const state = database.explain(failure);
   if (state !== null) return databaseDown(state, failure.code);
   // Validation accepts nothing that the schema refuses: the cause lies in the database, not with the caller.

@@ -47,6 +47,8 @@ const DELETE_STRAGGLERS = `select publisher.delete_stragglers(${KEEP}, ${STRAGGL
 
 const CREATE = "select publisher.create_partition($1::text::date) as done";
 
+const CREATE_ANYWAY = "select publisher.create_partition($1::text::date, true) as done";
+
 const BEGIN = `select first_day::text as "firstDay", last_day::text as "lastDay", other_day::text as "otherDay"
 from publisher.begin_adoption($1::text::date)`;
 
@@ -91,7 +93,7 @@ async function beginAdoption(pool: Pool, day: string): Promise<Outcome<Adopted |
     if (!begun.ok) return isLocked(begun.failure) ? { ok: true, value: null } : begun;
     const [range] = begun.rows;
     if (range === undefined || range.otherDay === null) return { ok: true, value: range ?? null };
-    const made = await pool.run<{ done: boolean }>(CREATE, [range.otherDay], { deadlineMs: DEADLINE_MS });
+    const made = await pool.run<{ done: boolean }>(CREATE_ANYWAY, [range.otherDay], { deadlineMs: DEADLINE_MS });
     if (!made.ok || made.rows[0]?.done !== true) break;
   }
   return { ok: true, value: null };

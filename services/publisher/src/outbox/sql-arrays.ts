@@ -21,8 +21,8 @@ export function sparseColumn<T>(items: readonly T[], value: (item: T) => Param):
  * and are kept while the table fills: a claim then read all 100,000 rows. With an estimate of one row a look-up is the
  * cheapest at any size.
  *
- * Do not also bound `message_id` in order to exclude days before the statement starts: PostgreSQL 18.4 then loses rows for
- * which it had to wait (22,000 of 30,000 acks in the stress test; 15.18 does not).
+ * Do not also bound `message_id` in order to exclude days before the statement starts: where PostgreSQL 18 prunes, it then
+ * loses rows after one for which it had to wait (22,000 of 30,000 acks in the stress test; docs/adr/0015).
  * @param id a column that is not null
  */
 export function planForFewRows(id: string): string {

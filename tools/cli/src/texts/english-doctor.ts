@@ -15,6 +15,17 @@ export const englishDoctor = {
   postgresOldFix: (oldest: number, newest: number) => `use PostgreSQL ${oldest} to ${newest}`,
   postgresNewFix: (newest: number) => `acktor is tested up to PostgreSQL ${newest}; please report any problem`,
   databaseState: (kind: DatabaseKind) => databaseWords(kind, "en"),
+  oldSnapshot: (pid: number, who: string, seconds: number) =>
+    `the transaction of ${who} (pid ${pid}) is ${seconds} s old; rows that finished since then cannot be removed`,
+  oldSnapshotFix: "end it, or select pg_terminate_backend(<pid>); claims slow down while it lasts",
+  heldWal: (slot: string, mib: number, active: boolean) =>
+    `the replication slot ${slot} (${active ? "active" : "not in use"}) holds ${mib} MiB of WAL`,
+  heldWalFix: "start its standby or subscriber, or drop the slot: it fills the disk of PostgreSQL",
+  manyIds: (millions: number) =>
+    `${millions} million transactions since the last freeze; at 2,100 million writes are refused`,
+  manyIdsFix:
+    "run vacuum freeze as a superuser; end old transactions, prepared transactions and unused replication slots first",
+  encodingFix: "use a database with the encoding UTF8: characters that this one lacks are refused (400)",
   durabilityFix: "set fsync=on and synchronous_commit=on: 201 promises that a crash loses nothing",
   clockFound: (ms: number) =>
     `PostgreSQL's clock is ${Math.abs(ms)} ms ${ms < 0 ? "behind" : "ahead of"} this machine's clock`,

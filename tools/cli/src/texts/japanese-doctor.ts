@@ -15,6 +15,16 @@ export const japaneseDoctor: Texts["doctor"] = {
   postgresOldFix: (oldest, newest) => `PostgreSQL ${oldest} から ${newest} を使ってください`,
   postgresNewFix: (newest) => `acktor は PostgreSQL ${newest} まで検証済みです。問題があれば報告してください`,
   databaseState: (kind) => databaseWords(kind, "ja"),
+  oldSnapshot: (pid, who, seconds) =>
+    `${who} (pid ${pid}) のトランザクションが ${seconds} 秒続いており、その間に終わった行を削除できません`,
+  oldSnapshotFix: "終了するか、select pg_terminate_backend(<pid>) を実行してください。続く間は取得が遅くなります",
+  heldWal: (slot, mib, active) =>
+    `レプリケーションスロット ${slot} (${active ? "使用中" : "未使用"}) が WAL を ${mib} MiB 保持しています`,
+  heldWalFix: "スタンバイや購読側を起動するか、スロットを削除してください。PostgreSQL のディスクが満杯になります",
+  manyIds: (millions) => `最後の凍結から ${millions} 百万トランザクションです。2,100 百万で書き込みが拒否されます`,
+  manyIdsFix:
+    "古いトランザクション、準備済みトランザクション、未使用のレプリケーションスロットを終わらせ、スーパーユーザーで vacuum freeze を実行してください",
+  encodingFix: "文字コードが UTF8 のデータベースを使ってください。表せない文字は拒否されます (400)",
   durabilityFix: "fsync=on と synchronous_commit=on にしてください。201 は障害でも失われないという約束です",
   clockFound: (ms) =>
     `PostgreSQL の時計はこのマシンより ${Math.abs(ms)} ミリ秒${ms < 0 ? "遅れています" : "進んでいます"}`,
