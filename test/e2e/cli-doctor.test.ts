@@ -82,6 +82,7 @@ testWithBrokers("doctor: a healthy pair, and acks of another outbox", [AEDES], a
     "migrations acker": "OK",
     outbox: "OK",
     sessions: "OK",
+    encoding: "OK",
     deliveries: "OK",
     "refused topics": "OK",
     "silent destinations": "OK",
