@@ -151,6 +151,18 @@ test(
     };
     assert.equal((await check("data/#")).verdict, "OK");
     assert.doesNotMatch(server.log(), /acktor-acker|already connected/);
+    const denying = await startFakeBroker(t, (packet, from) => {
+      if (packet.cmd !== "subscribe") return false;
+      const granted = packet.subscriptions.map(({ topic }) => (topic.startsWith("secret/") ? 0x80 : 1));
+      from.send({ cmd: "suback", messageId: packet.messageId ?? 0, granted });
+      return true;
+    });
+    const env = { DATABASE_URL: NOWHERE, MQTT_URL: denying.url, ACKTOR_MQTT_VERSION: "3.1.1" };
+    const read = readAckerConfig({ ...env, ACKTOR_TOPICS: "data/#,secret/#" });
+    assert.ok(read.ok);
+    const partly = await checkAcker(session(), read.config);
+    assert.deepEqual([partly.verdict, partly.fix], ["WARN", texts.refusedFeatureFix]);
+    assert.match(partly.found, /^secret\/#: /);
   },
 );
 
