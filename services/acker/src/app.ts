@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Bus } from "@acktor/shared/bus/bus";
+import { clientIdOf } from "@acktor/shared/runtime/client-id";
 import { type Clock, SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { FreshSettings } from "@acktor/shared/runtime/fresh-settings";
@@ -64,10 +65,10 @@ export async function startAcker(env: Environment, options: StartOptions = {}): 
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
   const tracing = await startTracing({ service: "acker", instance, version: VERSION, endpoint, headers, logger });
   // Stable, so that a restarted acker takes over its former connection.
-  const clientId = `acktor-acker-${instance}`;
+  const clientId = clientIdOf(config.ACKTOR_CLIENT_ID, { role: "acker", instance, stable: true });
   const common = { config, instance, logger, clientId, clock: options.clock ?? SYSTEM_CLOCK, random: SYSTEM_RANDOM };
   const fresh = new FreshSettings(ackerSettings, env);
-  const inbox = PostgresInbox.open(config, clientId, logger, fresh);
+  const inbox = PostgresInbox.open(config, `acktor-acker-${instance}`, logger, fresh);
   const control = new AckerControl({ ...common, inbox, fresh, sharedBus: options.bus ?? null });
   const link = makeLink({ ...common, fresh, observer: control });
   const acker = new Acker({

@@ -9,6 +9,7 @@ import type { Bus } from "@acktor/shared/bus/bus";
 import { connectionOptions, connectionsOf } from "@acktor/shared/db/connector";
 import { createPool } from "@acktor/shared/db/pool";
 import { makeServiceLink } from "@acktor/shared/link/service-link";
+import { clientIdOf } from "@acktor/shared/runtime/client-id";
 import { SYSTEM_CLOCK, SYSTEM_RANDOM } from "@acktor/shared/runtime/clock";
 import type { Environment } from "@acktor/shared/runtime/config";
 import { DatabaseHealth } from "@acktor/shared/runtime/database-health";
@@ -103,7 +104,7 @@ function assemble({ config, fresh, instance, logger, tracing }: Base, options: S
   const base = { config, fresh, instance, logger, tracing, guard, database, troubles };
   const pool = makePool(base, connectionsOf(config, CONNECTIONS) - 1, `acktor-publisher ${instance}`);
   const control = new PublisherControl({ ...base, ...TIME, pool, sharedBus: options.bus ?? null });
-  const clientId = `acktor-publisher-${owner.replace("/", "-")}`;
+  const clientId = clientIdOf(config.ACKTOR_CLIENT_ID, { role: "publisher", instance, stable: false });
   const link = makeServiceLink(config, logger, { clientId, observer: control, fresh });
   const latencies = new LatencyWindow(SYSTEM_CLOCK);
   const metrics = createMetrics(latencies);

@@ -1,8 +1,10 @@
 /** Settings that both services have: their servers, their HTTP address, their keys. */
+
 import type { SignatureVersion } from "../protocol/ack-proof.ts";
 import { DEFAULT_NATS_PREFIX, INSTANCE_NAME, prefixFault } from "../protocol/subjects.ts";
 import { DEFAULT_ACK_PREFIX, DEFAULT_PRESENCE_PREFIX, topicFault } from "../protocol/topics.ts";
 import { hostNameFault } from "./browser-guard.ts";
+import { clientIdFault } from "./client-id.ts";
 import {
   choice,
   duration,
@@ -59,6 +61,11 @@ export const serverSettings = {
     url("mqtt", "mqtts", "ws", "wss"),
   ),
   MQTT_USERNAME: optional("User name at the broker.", "publisher", text()),
+  ACKTOR_CLIENT_ID: optional(
+    "MQTT client id, for a broker that prescribes one; {role}, {host}, {instance} and {random} are filled in. It must differ in every process. Default: 21 to 23 letters and digits.",
+    "{role}-{instance}",
+    text(clientIdFault),
+  ),
   MQTT_PASSWORD: secret(
     optional(
       "Password at the broker. A file is read at each connect; a JSON Web Token is renewed before it ends.",
