@@ -100,7 +100,7 @@ export function measureParked(bench: Bench, fleet: FleetOptions): Promise<Parked
   });
 }
 
-/** The fleet as it is after an hour: each device has one message, and its pause between probes is the longest. */
+/** The fleet as it is after a day: each device has one message, and never answered, so that its pause is the longest. */
 const SEED = (devices: number): string => `do $$
 begin
   insert into publisher.message_delivery (message_id, topic, payload, checksum)
@@ -109,6 +109,6 @@ begin
   update publisher.message_delivery set state = 'sent', attempts = 3, parked = true, due_at = now() - interval '1 minute',
     sent_at = now() - interval '1 hour', last_outcome = 'acked';
   insert into publisher.destination (destination, covers_below, parked_at, probe_at, pause_ms, misses)
-  select topic, false, now() - interval '1 hour', now() + interval '1 hour', 60000, 10
+  select topic, false, now() - interval '1 hour', now() + random() * interval '15 minutes', 900000, 10
   from publisher.message_delivery;
 end $$`;
