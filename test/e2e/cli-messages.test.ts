@@ -67,6 +67,12 @@ test("send: options reach the row, a rate is kept, a key makes one of two", opti
   );
   assert.deepEqual(rows, [{ id, ttl: 90_000, qos: 0, k: "k", type: "text/x", tries: 7, retain: true }]);
 
+  for (const hold of ["15m", "0"]) await runCli(t, ["send", `${topic}/held`, "x", "--hold", hold], { env });
+  const held = await stage.sql(
+    "select hold_ms::int4 hold from publisher.message_delivery where topic like '%/held' order by seq",
+  );
+  assert.deepEqual(held, [{ hold: 900_000 }, { hold: null }]);
+
   const paced = readOutput(
     sendOutput,
     await runCli(t, ["send", topic, "x", "--count", "21", "--rate", "20", "--json"], { env }),

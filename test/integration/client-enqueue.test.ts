@@ -32,7 +32,14 @@ test("SQL_ENQUEUE-1: postgres.js: the message is committed and rolled back with 
   const id = await sql.begin(async (tx) => {
     await fence(tx);
     await tx`insert into business values ('kept')`;
-    await enqueue(tx, { topic: "t/1", content: "keyed", orderingKey: "k", ttlSeconds: 1.5, maxRetries: 4 });
+    await enqueue(tx, {
+      topic: "t/1",
+      content: "keyed",
+      orderingKey: "k",
+      ttlSeconds: 1.5,
+      maxRetries: 4,
+      holdSeconds: 60,
+    });
     return enqueue(tx, {
       topic: "t/1",
       content: Uint8Array.of(0, 255),
@@ -51,7 +58,7 @@ test("SQL_ENQUEUE-1: postgres.js: the message is committed and rolled back with 
     /thinks otherwise/,
   );
   const rows = await ask(`select payload, content_encoding, content_type, qos, retain, requires_ack, max_retries,
-    ordering_key, to_char(deliver_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') deliver_at, (ttl_ms)::int4 ttl_ms from publisher.message_delivery order by seq`);
+    ordering_key, to_char(deliver_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') deliver_at, (ttl_ms)::int4 ttl_ms, hold_ms::int4 hold_ms from publisher.message_delivery order by seq`);
   assert.deepEqual(rows, [
     {
       payload: "keyed",
@@ -64,6 +71,7 @@ test("SQL_ENQUEUE-1: postgres.js: the message is committed and rolled back with 
       ordering_key: "k",
       deliver_at: null,
       ttl_ms: 1_500,
+      hold_ms: 60_000,
     },
     {
       payload: "AP8=",
@@ -76,6 +84,7 @@ test("SQL_ENQUEUE-1: postgres.js: the message is committed and rolled back with 
       ordering_key: null,
       deliver_at: deliverAt.toISOString(),
       ttl_ms: null,
+      hold_ms: null,
     },
   ]);
   assert.match(id, /^[0-9a-f]{8}-/);

@@ -38,6 +38,7 @@ test("CLIENT-1, HTTP_CALL-2: every field, the token, and one idempotency key for
     requiresAck: false,
     ttlSeconds: 1.5,
     maxRetries: 0,
+    holdSeconds: 0,
     deliverAt,
   });
   assert.ok(sent.ok && sent.handle.messageId === "m1");
@@ -54,6 +55,7 @@ test("CLIENT-1, HTTP_CALL-2: every field, the token, and one idempotency key for
     requires_ack: false,
     ttl_seconds: 1.5,
     max_retries: 0,
+    hold_seconds: 0,
     deliver_at: "2026-01-31T12:00:00.000Z",
   });
 });

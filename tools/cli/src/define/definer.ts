@@ -43,6 +43,12 @@ export function durationOption(definer: Definer, flags: string, about: string, f
   return fallback === undefined ? option : option.default(parse(fallback), fallback);
 }
 
+/** As `durationOption`; `0` means none. */
+export function durationOrNone(definer: Definer, flags: string, about: string): Option {
+  const parse = duration(definer);
+  return new Option(flags, about).argParser((text: string) => (text === "0" ? 0 : parse(text)));
+}
+
 /** `250ms`, `30s`, `5m`, `24h`, `7d` → milliseconds, above 0. */
 function duration({ texts }: Definer): (text: string) => number {
   return (text) => {

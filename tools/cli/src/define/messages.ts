@@ -1,7 +1,7 @@
 /** `send`, `messages list`, `messages show`. */
 import { type Command, Option } from "commander";
 import type { SendOptions } from "../commands/send.ts";
-import { type Definer, durationOption, examples, positive, wholeNumber, withApi } from "./definer.ts";
+import { type Definer, durationOption, durationOrNone, examples, positive, wholeNumber, withApi } from "./definer.ts";
 
 export const STATES = ["pending", "sent", "acknowledged", "failed", "expired"] as const;
 const MOST_MESSAGES = 1_000_000;
@@ -57,7 +57,7 @@ function defineSend(definer: Definer): void {
     .option("--count <n>", help.count, wholeNumber(definer, 1, MOST_MESSAGES), 1)
     .option("--rate <per-second>", help.rate, positive(definer))
     .addOption(durationOption(definer, "--ttl <duration>", help.ttl))
-    .addOption(durationOption(definer, "--hold <duration>", help.hold))
+    .addOption(durationOrNone(definer, "--hold <duration>", help.hold))
     .addOption(new Option("--qos <level>", help.qos).choices(["0", "1", "2"]).default("1"))
     .option("--retain", help.retain)
     .option("--ordering-key <key>", help.orderingKey)
