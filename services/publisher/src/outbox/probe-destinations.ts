@@ -59,10 +59,10 @@ waits as materialized (select d.slot, exists (select from ${PARKED_ROWS}) waits 
 bumped as (
   update publisher.destination t set probe_at = now() + d.next_ms * interval '1 millisecond',
     misses = least(t.misses, 999999999) + 1, pause_ms = case when w.waits then least(d.pause_ms * 2, d.longest_ms) else d.pause_ms end
-  from d join waits w using (slot) where t.slot = d.slot and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
+  from d join waits w using (slot) where t.slot = d.slot and ${planForFewRows("d.slot")} and (w.waits or t.parked_at > now() - interval '${SETTLING_MS} milliseconds')),
 gone as (
   delete from publisher.destination t using waits w
-  where t.slot = w.slot and not w.waits and t.parked_at <= now() - interval '${SETTLING_MS} milliseconds' returning t.destination),
+  where t.slot = w.slot and ${planForFewRows("w.slot")} and not w.waits and t.parked_at <= now() - interval '${SETTLING_MS} milliseconds' returning t.destination),
 -- PROBE-2: the column parked does not change.
 leased as (
   update publisher.message_delivery m
