@@ -61,6 +61,8 @@ const EXTRA = 2;
 const MOST_TRIES = 4;
 const FIRST_REST_MS = 1_000;
 const LONGEST_REST_MS = 30_000;
+/** Without any connection: a login costs milliseconds, also one at a pooler whose server is away. */
+const CLOSED_REST_MS = 100;
 
 /** Makes a pool. Nothing connects before the first statement. */
 export function createPool(options: PoolOptions): Pool {
@@ -102,6 +104,9 @@ class SlotPool implements Pool {
     // POOL-2
     if (this.waiting() >= this.#queueLimit) {
       return Promise.resolve(failed("busy", "QUEUE_FULL", `${this.#queueLimit} statements wait already`));
+    }
+    if (this.#unopened !== null && this.#rests() && this.#isClosed()) {
+      return Promise.resolve({ ok: false, failure: this.#unopened });
     }
     const { deadlineMs = this.#deadlineMs, simple = false } = options;
     return new Promise((resolve) => {
@@ -154,7 +159,7 @@ class SlotPool implements Pool {
 
   /** As many as there are statements that no opening connection will take. */
   #openMore(): void {
-    if (this.#life.signal.aborted || performance.now() < this.#restsUntil) return;
+    if (this.#life.signal.aborted || this.#rests()) return;
     const usable = this.#count("idle", "busy", "opening");
     let wanted = Math.min(this.waiting(), this.size - usable); // POOL-5
     for (const slot of this.#slots) {
@@ -173,13 +178,22 @@ class SlotPool implements Pool {
       this.#startWaiting();
       return;
     }
-    if (this.#count("closed", "doubtful") < this.#slots.length) {
+    if (!this.#isClosed()) {
       this.#restMs = Math.min(LONGEST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs));
       this.#restsUntil = performance.now() + this.#restMs;
       return;
     }
-    this.#restsUntil = 0;
+    this.#restsUntil = performance.now() + CLOSED_REST_MS;
     for (const job of this.#queue.splice(0)) job.settle({ ok: false, failure });
+  }
+
+  #rests(): boolean {
+    return performance.now() < this.#restsUntil;
+  }
+
+  /** No slot has a connection, or opens one. */
+  #isClosed(): boolean {
+    return this.#count("closed", "doubtful") === this.#slots.length;
   }
 
   #count(...states: readonly SlotState[]): number {
