@@ -55,6 +55,7 @@ export function fakeLink(): FakeLink {
     emit(event: string, fact: unknown) {
       for (const listener of listeners.get(event) ?? []) (listener as (fact: unknown) => void)(fact);
     },
+    excuse: () => undefined,
     pace: () => ({ roundTripMs: 0, expectedMs: 0, deadlineMs: 2_000 }),
     info: () => ({
       state: link.state,

@@ -97,6 +97,10 @@ class MachineLink implements Link {
     return this.#traffic.pace();
   }
 
+  excuse(): void {
+    this.#traffic.excuse();
+  }
+
   publish(message: OutgoingPublish, onOutcome: OnOutcome): void {
     this.#traffic.publish(message, onOutcome); // LINK-1
   }

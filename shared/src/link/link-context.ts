@@ -59,7 +59,13 @@ export interface SessionInput {
 export type SessionEvent =
   | { readonly type: "session.connected"; readonly limits: BrokerLimits }
   | { readonly type: "session.refused"; readonly refusal: Refusal }
-  | { readonly type: "session.ended"; readonly failure: LinkFailure; readonly remedy: Remedy };
+  | {
+      readonly type: "session.ended";
+      readonly failure: LinkFailure;
+      readonly remedy: Remedy;
+      /** A message of ours was the cause: the backoff does not rise. */
+      readonly excused?: boolean;
+    };
 
 export type OperatorEvent =
   | { readonly type: "link.connect" }
@@ -157,12 +163,12 @@ export function noteLoss(context: LinkContext, failure: LinkFailure | null): New
 }
 
 /** Plans the wait of RECONNECTING. */
-export function planRetry(context: LinkContext, remedy: Remedy): News {
+export function planRetry(context: LinkContext, remedy: Remedy, excused = false): News {
   const { policy, random, clock, wait, attempt } = context;
   if (remedy === "renew") return { wait: NO_WAIT };
-  const n = remedy === "busy" ? Math.max(attempt, BUSY_STEP) : attempt;
+  const n = excused ? 0 : remedy === "busy" ? Math.max(attempt, BUSY_STEP) : attempt;
   const ms = backoffMs(policy.backoff, n, attempt === 0 ? 0 : wait.ms, random);
-  return { attempt: n + 1, wait: { ms, until: clock.now() + ms, over: false } };
+  return { attempt: excused ? attempt : n + 1, wait: { ms, until: clock.now() + ms, over: false } };
 }
 
 /** Plans the wait of ERROR. */

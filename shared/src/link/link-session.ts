@@ -10,6 +10,8 @@ export interface SessionTraffic {
   received(message: IncomingMessage): void;
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void;
   checkWritable(): void;
+  /** All outcomes of the session were given. @returns whether a caller excused its end */
+  ended(): boolean;
   /** The broker closed the connection. @param unanswered optional filters whose SUBACK was outstanding */
   closedAt(unanswered: readonly string[]): void;
 }
@@ -41,7 +43,8 @@ export class SessionReporter implements TransportListener {
 
   ended(input: FailureInput, unanswered: readonly string[]): void {
     if (CLOSES.has(input.kind)) this.#traffic.closedAt(unanswered);
-    this.#report({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input) });
+    const excused = this.#traffic.ended();
+    this.#report({ type: "session.ended", failure: classifyFailure(input), remedy: remedyFor(input), excused });
   }
 
   message(message: IncomingMessage): void {

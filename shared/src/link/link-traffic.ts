@@ -36,6 +36,9 @@ export class LinkTraffic {
   #session: LiveSession | null = null;
   /** We are ending the session: publishes that are lost with it do not count against the broker. */
   #isLeaving = false;
+  /** Publishes that were lost with the connection: judged when its end may have been excused. */
+  readonly #lostWith: { entry: OutstandingPublish; outcome: PublishOutcome; at: number }[] = [];
+  #isExcused = false;
   /** `capacity` was 0: a caller waits for `link.writable`. */
   #isAwaited = false;
 
@@ -109,7 +112,9 @@ export class LinkTraffic {
   }
 
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void {
-    this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
+    const isWithConnection = outcome.kind === "lost" && outcome.why === "disconnected";
+    if (isWithConnection && !this.#isLeaving) this.#lostWith.push({ entry, outcome, at });
+    else this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
     this.#parts.stats.publishSettled(outcome);
     this.#parts.listeners.guard("publish outcome", entry.onOutcome, outcome);
     this.#session?.settled();
@@ -120,6 +125,20 @@ export class LinkTraffic {
     if (!this.#isAwaited || this.capacity() === 0) return;
     this.#isAwaited = false;
     this.#parts.listeners.emit("link.writable", {});
+  }
+
+  excuse(): void {
+    this.#isExcused = true;
+  }
+
+  /** All outcomes of the session were given. @returns whether its end was excused */
+  ended(): boolean {
+    const isExcused = this.#isExcused;
+    this.#isExcused = false;
+    for (const { entry, outcome, at } of this.#lostWith.splice(0)) {
+      this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, isExcused);
+    }
+    return isExcused;
   }
 
   closedAt(unanswered: readonly string[]): void {

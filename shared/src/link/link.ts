@@ -103,6 +103,11 @@ export interface Link {
   closeBreaker(): CommandResult;
   /** How many publishes the link accepts now: 0 unless CONNECTED and the breaker admits (HALF_OPEN: probes left). */
   capacity(): number;
+  /**
+   * From an `onOutcome` of a publish that was lost with its connection: the broker closed it because of that message. Neither
+   * backoff nor breaker counts this end.
+   */
+  excuse(): void;
   /** Never throws; calls `onOutcome` exactly once (for `unsent` before it returns). */
   publish(message: OutgoingPublish, onOutcome: (outcome: PublishOutcome) => void): void;
   /** Subscribes on every connection from now on. The link is CONNECTED only after SUBACK of each one that is not optional. */

@@ -5,15 +5,30 @@ import type { LeasedMessage } from "@acktor/publisher/outbox/outbox";
 import { dispatcherRig, PUBACK, type Rig } from "../../support/dispatcher-rig.ts";
 import { leased } from "../../support/leased.ts";
 
-/** A row that was in flight at two ends of a connection. */
+/** Longer than a suspect waits for its turn, shorter than a lease. */
+const TURN_MS = 13_000;
+
+/** A row at which the broker closed the connection, when its turn has come. */
 function suspect(rig: Rig): LeasedMessage {
   const message = leased({ topic: "suspect" });
-  for (let end = 0; end < 2; end++) {
-    rig.offer({ ...message, leaseToken: String(end + 1), attempts: end });
-    rig.settle(message.messageId, { kind: "lost", why: "disconnected" });
-  }
-  return { ...message, leaseToken: "3", attempts: 2 };
+  rig.offer(message);
+  rig.settle(message.messageId, { kind: "lost", why: "disconnected" });
+  rig.passWithoutTick(TURN_MS);
+  return { ...message, leaseToken: "2", attempts: 1 };
 }
+
+test("before its turn a suspect goes back to the outbox, and other messages go", () => {
+  const rig = dispatcherRig();
+  const [bad, good] = [leased({ topic: "bad" }), leased({ topic: "good" })];
+  rig.offer(bad);
+  rig.settle(bad.messageId, { kind: "lost", why: "disconnected" });
+  rig.offer({ ...bad, leaseToken: "2", attempts: 1 }, good);
+  assert.deepEqual(rig.published().slice(1), [good.messageId]);
+  assert.deepEqual(
+    rig.told.released.map(({ messages, dueInMs }) => [messages[0]?.messageId, dueInMs]),
+    [[bad.messageId, 4_000]],
+  );
+});
 
 test("a suspect is sent alone: after the messages in flight, before later messages", () => {
   const rig = dispatcherRig();
@@ -22,11 +37,11 @@ test("a suspect is sent alone: after the messages in flight, before later messag
   rig.offer(first);
   rig.offer(bad);
   rig.offer(last);
-  assert.deepEqual(rig.published().slice(2), [first.messageId]);
+  assert.deepEqual(rig.published().slice(1), [first.messageId]);
   rig.settle(first.messageId, PUBACK);
-  assert.deepEqual(rig.published().slice(3), [bad.messageId]);
+  assert.deepEqual(rig.published().slice(2), [bad.messageId]);
   rig.settle(bad.messageId, PUBACK);
-  assert.deepEqual(rig.published().slice(4), [last.messageId]);
+  assert.deepEqual(rig.published().slice(3), [last.messageId]);
 });
 
 test("busy neighbours do not keep a suspect from its turn", () => {
@@ -34,7 +49,7 @@ test("busy neighbours do not keep a suspect from its turn", () => {
   const bad = suspect(rig);
   for (const topic of ["a", "b", "c"]) rig.offer(...Array.from({ length: 50 }, () => leased({ topic })));
   rig.offer(bad);
-  const outstanding = rig.published().slice(2);
+  const outstanding = rig.published().slice(1);
   for (const id of outstanding) rig.settle(id, PUBACK);
   assert.equal(rig.published().at(-1), bad.messageId);
   rig.settle(bad.messageId, PUBACK);
@@ -42,15 +57,20 @@ test("busy neighbours do not keep a suspect from its turn", () => {
   assert.ok(rig.published().length > outstanding.length + 3);
 });
 
-test("a message at which the broker closes the connection five times is marked failed", () => {
+test("a message at which the broker closes the connection each time is marked failed, with the broker's reason", () => {
   const rig = dispatcherRig();
   const bad = leased();
-  for (let end = 0; end < 5; end++) {
+  for (let end = 0; end < 3; end++) {
     assert.deepEqual(rig.told.failed, []);
     rig.offer({ ...bad, leaseToken: String(end + 1), attempts: end });
-    rig.settle(bad.messageId, { kind: "lost", why: "disconnected" });
+    rig.settle(bad.messageId, { kind: "lost", why: "disconnected", cause: { kind: "disconnect", code: 0x95 } });
+    rig.passWithoutTick(TURN_MS);
   }
-  assert.match(rig.told.failed[0]?.reason ?? "", /^quarantined/);
+  assert.match(rig.told.failed[0]?.reason ?? "", /^quarantined: .*\(disconnected: packet too large\)$/);
+  assert.deepEqual(
+    rig.told.records.map(({ outcome, reasonCode }) => [outcome, reasonCode]),
+    [0, 1, 2].map(() => ["lost", 0x95]),
+  );
 });
 
 test("an ack clears a suspect too, with its PUBACK still to come", () => {

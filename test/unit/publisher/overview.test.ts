@@ -96,6 +96,7 @@ const CALM: WarningFacts = {
   parked: 0,
   ignoredAcks: null,
   locks: [],
+  hangUps: null,
   troubles: [],
 };
 

@@ -1,94 +1,170 @@
+/** Which message a broker hangs up on, and what may be sent meanwhile. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Quarantine } from "@acktor/publisher/dispatch/quarantine";
+import { type Plan, Quarantine } from "@acktor/publisher/dispatch/quarantine";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import fc from "fast-check";
 
-const PROMPT = 10;
-type Attempts = Map<string, { state: string; message: { messageId: string } }>;
-const attempt = (messageId: string, state = "SENT") => [messageId, { state, message: { messageId } }] as const;
-const NOTHING: Attempts = new Map();
-const nextTo = (...ids: string[]): Attempts => new Map(ids.map((id) => attempt(id)));
+interface Message {
+  readonly messageId: string;
+  readonly topic: string;
+}
+type Attempts = Map<string, { state: string; message: Message }>;
 
-function ends(quarantine: Quarantine, id: string, times: number): boolean[] {
-  return Array.from({ length: times }, () => quarantine.lost(id, PROMPT));
+const NOTHING: Attempts = new Map();
+const closed = (): FailureInput => ({ kind: "closed", beforeConnack: false });
+const on = (topic: string, messageId = topic): Message => ({ messageId, topic });
+const sent = (...messages: Message[]): Attempts =>
+  new Map(messages.map((message) => [message.messageId, { state: "SENT", message }]));
+
+/** The connection ends with these in flight. @returns the ids that are convicted */
+function hangUp(quarantine: Quarantine, at: number, messages: readonly Message[], cause = closed()): string[] {
+  return messages
+    .filter((message) => quarantine.lost({ message, sinceSentMs: 10, expectedMs: 5, cause }, at).convicted)
+    .map(({ messageId }) => messageId);
 }
 
-test("a message at which the connection ended promptly five times in a row is convicted", () => {
-  assert.deepEqual(ends(new Quarantine(), "bad", 5), [false, false, false, false, true]);
-});
+const later = (plan: Plan): number | null => (plan.kind === "later" ? plan.inMs : null);
 
-test("a conviction starts from the beginning", () => {
+test("the first without an answer is the suspect: it waits, the others do not", () => {
   const quarantine = new Quarantine();
-  ends(quarantine, "bad", 5);
-  assert.equal(quarantine.admits("bad", nextTo("other")), true);
-  assert.deepEqual(ends(quarantine, "bad", 5).at(-1), true);
+  const [bad, good] = [on("bad/1"), on("good/1")];
+  hangUp(quarantine, 0, [bad, good]);
+  assert.equal(later(quarantine.plan(bad, 0, NOTHING)), 4_000);
+  assert.equal(quarantine.plan(good, 0, NOTHING).kind, "send");
 });
 
-test("what ended late was the network", () => {
+test("what resembles it waits too: its topic, its siblings, topics as deep as none that passed", () => {
   const quarantine = new Quarantine();
-  for (let i = 0; i < 20; i++) assert.equal(quarantine.lost("fine", 1_001), false);
-  assert.equal(quarantine.admits("fine", nextTo("other")), true);
+  quarantine.passed(on("good/1"));
+  hangUp(quarantine, 0, [on("a/b/c/1")]);
+  for (const topic of ["a/b/c/1", "a/b/c/2", "x/y/z/w"]) {
+    assert.equal(later(quarantine.plan(on(topic, "new"), 0, NOTHING)), 4_000, topic);
+  }
+  for (const topic of ["good/1", "good/2", "a/b/other"]) {
+    assert.equal(quarantine.plan(on(topic, "new"), 0, NOTHING).kind, "send", topic);
+  }
 });
 
-test("a PUBACK clears", () => {
+// QUARANTINE-4
+test("siblings of a topic that passed are not suspected, and a PUBACK clears a parent", () => {
   const quarantine = new Quarantine();
-  ends(quarantine, "fine", 4);
-  quarantine.passed("fine");
-  assert.equal(quarantine.admits("fine", nextTo("other")), true);
-  assert.equal(quarantine.lost("fine", PROMPT), false);
+  quarantine.passed(on("devices/1"));
+  hangUp(quarantine, 0, [on("devices/2")]);
+  assert.equal(quarantine.plan(on("devices/3"), 0, NOTHING).kind, "send");
+  hangUp(quarantine, 10, [on("bad/1")]);
+  assert.notEqual(later(quarantine.plan(on("bad/2"), 20, NOTHING)), null);
+  quarantine.passed(on("bad/3"));
+  assert.equal(quarantine.plan(on("bad/2"), 20, NOTHING).kind, "send");
 });
 
-test("QUARANTINE-1: from the second connection that ended with it, a message is sent alone", () => {
+// QUARANTINE-1
+test("a suspect is sent alone, and nothing is sent next to it", () => {
   const quarantine = new Quarantine();
-  ends(quarantine, "bad", 1);
-  assert.equal(quarantine.admits("bad", nextTo("other")), true);
-  ends(quarantine, "bad", 1);
-  assert.equal(quarantine.admits("bad", NOTHING), true);
-  assert.equal(quarantine.admits("bad", nextTo("other")), false);
-  assert.equal(quarantine.admits("other", nextTo("bad")), false);
-  assert.equal(quarantine.admits("other", nextTo("third")), true);
+  const [bad, good] = [on("bad/1"), on("good/1")];
+  hangUp(quarantine, 0, [bad]);
+  assert.equal(quarantine.plan(bad, 5_000, sent(good)).kind, "hold");
+  assert.equal(quarantine.plan(bad, 5_000, NOTHING).kind, "send");
+  assert.equal(quarantine.plan(good, 5_000, sent(bad)).kind, "hold");
+  assert.notEqual(later(quarantine.plan(on("bad/2"), 5_000, sent(bad))), null);
+  quarantine.passed(bad);
+  assert.equal(quarantine.plan(good, 5_000, NOTHING).kind, "send");
 });
 
-test("what the broker has acked shares no suspicion", () => {
+function endsAlone(quarantine: Quarantine, bad: Message, from: number, times: number, cause?: FailureInput): string[] {
+  return Array.from({ length: times }, (_, n) => {
+    const at = from + n * 20_000;
+    assert.equal(quarantine.plan(bad, at, NOTHING).kind, "send");
+    return hangUp(quarantine, at + 5, [bad], cause === undefined ? closed() : { ...cause });
+  }).flat();
+}
+
+test("three ends alone convict, two where the broker gave a reason, one under a convicted parent", () => {
   const quarantine = new Quarantine();
-  ends(quarantine, "bad", 2);
-  assert.equal(quarantine.admits("bad", new Map([attempt("other", "AWAITING_ACK")])), true);
+  const tooLarge: FailureInput = { kind: "disconnect", code: 0x95 };
+  hangUp(quarantine, 0, [on("bad/1")]);
+  assert.deepEqual(endsAlone(quarantine, on("bad/1"), 20_000, 2), []);
+  assert.deepEqual(endsAlone(quarantine, on("bad/1"), 60_000, 1), ["bad/1"]);
+  assert.deepEqual(endsAlone(quarantine, on("bad/2"), 80_000, 1), ["bad/2"]);
+  hangUp(quarantine, 100_000, [on("large/1")]);
+  assert.deepEqual(endsAlone(quarantine, on("large/1"), 120_000, 2, tooLarge), ["large/1"]);
+  assert.deepEqual(quarantine.hangUps(), { count: 3, topics: ["bad/1", "bad/2", "large/1"] });
 });
 
-/**
- * Connections that end each time the one bad message is in flight, with any others. Each round sends what the
- * quarantine admits next to what is in flight; everything in flight is there when the connection ends.
- */
+test("late ends, our own deadlines and a broker that shuts down suspect no message", () => {
+  const quarantine = new Quarantine();
+  const message = on("fine/1");
+  for (const cause of [
+    { kind: "deadline", of: "silence", afterMs: 2_000 } as const,
+    { kind: "disconnect", code: 0x8b } as const,
+  ]) {
+    assert.deepEqual(quarantine.lost({ message, sinceSentMs: 10, expectedMs: 5, cause }, 0), {
+      convicted: false,
+      ours: false,
+    });
+  }
+  assert.equal(quarantine.lost({ message, sinceSentMs: 1_001, expectedMs: 5, cause: closed() }, 0).ours, false);
+  assert.equal(quarantine.plan(message, 0, NOTHING).kind, "send");
+});
+
+// QUARANTINE-2
+test("with any poisonous messages, suspects end at most eight connections in any minute", () => {
+  const topics = fc.uniqueArray(fc.stringMatching(/^[a-e]\/[a-z]{1,3}$/), { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(topics, fc.nat(400), (bad, connectMs) => {
+      const quarantine = new Quarantine();
+      const left = new Set(bad);
+      const ends: number[] = [];
+      let now = 0;
+      for (let step = 0; step < 3_000 && left.size > 0; step++, now += 100) {
+        const flying: Message[] = [];
+        for (const topic of left) {
+          if (quarantine.plan(on(topic), now, sent(...flying)).kind === "send") flying.push(on(topic));
+        }
+        if (flying.length === 0) continue;
+        ends.push(now);
+        for (const id of hangUp(quarantine, now, flying)) left.delete(id);
+        now += connectMs;
+      }
+      for (const at of ends) assert.ok(ends.filter((other) => other >= at && other < at + 60_000).length <= 8, `${ends}`);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+// QUARANTINE-1
 test("a conviction never hits a bystander", () => {
   const ids = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,3}$/), { minLength: 1, maxLength: 12 });
-  const orders = fc.array(fc.array(fc.nat()), { minLength: 30, maxLength: 30 });
+  const orders = fc.array(fc.array(fc.nat()), { minLength: 60, maxLength: 60 });
   fc.assert(
     fc.property(ids, orders, (bystanders, shuffles) => {
       const quarantine = new Quarantine();
       let convicted = false;
+      let now = 0;
       for (const shuffle of shuffles) {
+        now += 13_000;
         const queue = ["BAD", ...bystanders].sort((a, b) => (shuffle[a.length] ?? 0) - (shuffle[b.length] ?? 0));
-        const inFlight: Attempts = new Map();
+        const flying: Message[] = [];
         for (const id of queue) {
-          if (!quarantine.admits(id, inFlight)) continue;
-          inFlight.set(...attempt(id));
+          const message = on(`t/${id}`, id);
+          if (quarantine.plan(message, now, sent(...flying)).kind === "send") flying.push(message);
         }
-        const hangsUp = inFlight.has("BAD") && !convicted;
-        for (const id of inFlight.keys()) {
-          if (!hangsUp) quarantine.passed(id);
-          else if (quarantine.lost(id, PROMPT)) {
-            assert.equal(id, "BAD");
-            convicted = true;
-          }
+        const hangsUp = flying.some(({ messageId }) => messageId === "BAD") && !convicted;
+        if (!hangsUp) for (const message of flying) quarantine.passed(message);
+        else {
+          const found = hangUp(quarantine, now, flying);
+          for (const id of found) assert.equal(id, "BAD");
+          convicted = found.length > 0;
         }
       }
+      assert.ok(convicted, "the bad one is found");
     }),
   );
 });
 
-test("QUARANTINE-2: it remembers a bounded number of suspects, the latest", () => {
+// QUARANTINE-3
+test("what is remembered is bounded", () => {
   const quarantine = new Quarantine();
-  for (let i = 0; i < 10_001; i++) ends(quarantine, `m${i}`, 2);
-  assert.equal(quarantine.admits("m0", nextTo("x")), true);
-  assert.equal(quarantine.admits("m10000", nextTo("x")), false);
+  for (let n = 0; n < 25_000; n++) hangUp(quarantine, n * 60_000, [on(`t${n}/x`)]);
+  assert.ok((quarantine.hangUps()?.count ?? 0) <= 10_000);
 });

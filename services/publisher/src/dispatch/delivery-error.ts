@@ -12,7 +12,12 @@ export function failedPublish(outcome: Extract<PublishOutcome, { kind: "refused"
     const { type, reason } = classifyFailure({ kind: "puback", code: outcome.reasonCode, said: outcome.said });
     return { type, on: "publish_refused", reasonCode: outcome.reasonCode, reason };
   }
-  return outcome.why === "deadline"
-    ? { type: "timeout", on: "publish_lost", reasonCode: null, reason: "no PUBACK in time" }
-    : { type: "network", on: "publish_lost", reasonCode: null, reason: "the connection ended" };
+  if (outcome.why === "deadline") {
+    return { type: "timeout", on: "publish_lost", reasonCode: null, reason: "no PUBACK in time" };
+  }
+  if (outcome.cause?.kind !== "disconnect") {
+    return { type: "network", on: "publish_lost", reasonCode: null, reason: "the connection ended" };
+  }
+  const { type, reason } = classifyFailure(outcome.cause);
+  return { type, on: "publish_lost", reasonCode: outcome.cause.code, reason };
 }

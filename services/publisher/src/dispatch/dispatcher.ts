@@ -25,7 +25,7 @@ import type { EnvelopeSeal } from "./envelope-seal.ts";
 import type { InFlight, InFlightBook } from "./in-flight-book.ts";
 import type { Writes } from "./outbox-writer.ts";
 import { type BrokerAcks, PublishEnds } from "./publish-ends.ts";
-import { Quarantine } from "./quarantine.ts";
+import { type HangUps, Quarantine } from "./quarantine.ts";
 import type { RetryDelay } from "./retry-delay.ts";
 import { Sender } from "./sender.ts";
 import { WaitingMessages } from "./waiting-messages.ts";
@@ -85,6 +85,11 @@ export class Dispatcher {
     const all = { ...common, health: this.health, recorder: this.#recorder };
     this.#watch = new AckWatch(all);
     this.#sender = new Sender({ ...all, ends: new PublishEnds(all) });
+  }
+
+  /** Messages at which the broker closes the connection; null: none. */
+  hangUps(): HangUps | null {
+    return this.#quarantine.hangUps();
   }
 
   get queued(): number {
@@ -182,7 +187,7 @@ export class Dispatcher {
   /** A verified answer to this PUBLISH arrived, processed or rejected. */
   answered(attempt: InFlight): void {
     const { book, clock } = this.#parts;
-    this.#quarantine.passed(attempt.message.messageId);
+    this.#quarantine.passed(attempt.message);
     book.close(attempt);
     this.health.answered(attempt, clock.now());
     this.#sender.pump();

@@ -5,7 +5,8 @@
  *  PUBLISH_ENDS-1. A PUBLISH that was refused or lost is recorded as an attempt, for every decision of the policy.
  */
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
-import type { PublishOutcome } from "@acktor/shared/link/link";
+import type { Link, PublishOutcome } from "@acktor/shared/link/link";
+import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 import type { Clock } from "@acktor/shared/runtime/clock";
 import { NO_SUBSCRIBER } from "../outbox/held-rows.ts";
 import type { AttemptRecorder } from "./attempt-recorder.ts";
@@ -24,6 +25,7 @@ export interface BrokerAcks {
 }
 
 export interface PublishEndsParts {
+  readonly link: Pick<Link, "pace" | "excuse">;
   readonly clock: Clock;
   readonly book: InFlightBook;
   readonly recorder: AttemptRecorder;
@@ -59,7 +61,7 @@ export class PublishEnds {
     const { clock, book, recorder, health, quarantine, brokerAcks, counts, deliveries } = this.#parts;
     const { message, destination } = sent;
     const now = clock.now();
-    quarantine.passed(message.messageId);
+    quarantine.passed(message);
     const attempt = book.pubacked(sent, reasonCode, now);
     counts.puback++;
     if (deliveries.watched) deliveries.note("puback", message.messageId, message.topic, attempt.attempt, reasonCode);
@@ -83,11 +85,12 @@ export class PublishEnds {
   #failed(attempt: Sent, outcome: Exclude<Ended, { kind: "acked" }>): void {
     const { clock, book, recorder, health, policy, counts } = this.#parts;
     const now = clock.now();
-    const reasonCode = outcome.kind === "refused" ? outcome.reasonCode : null;
+    const reasonCode = reasonOf(outcome);
     counts[outcome.kind]++;
     this.#note(attempt, outcome);
-    if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(attempt, now);
-    const decision = policy.decide(attempt.message, failedPublish(outcome), attempt.attempt);
+    const seen = failedPublish(outcome);
+    if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(attempt, outcome.cause, seen.reason);
+    const decision = policy.decide(attempt.message, seen, attempt.attempt);
     if (decision.kind === "retry") book.retryAt(attempt, now + decision.inMs);
     if (decision.kind === "dead_letter") book.giveUp(attempt, decision.reason);
     book.close(attempt);
@@ -99,16 +102,29 @@ export class PublishEnds {
   #note({ message, attempt }: Sent, outcome: Exclude<Ended, { kind: "acked" }>): void {
     const { deliveries } = this.#parts;
     if (!deliveries.watched) return;
-    const detail = outcome.kind === "refused" ? outcome.reasonCode : outcome.why;
+    const detail = reasonOf(outcome) ?? (outcome.kind === "lost" ? outcome.why : outcome.reasonCode);
     deliveries.note("publish_failed", message.messageId, message.topic, attempt, detail);
   }
 
   /** A message for which the broker closes the connection each time would end every connection. */
-  #suspect({ message, sentAt }: Sent, now: number): void {
-    const { quarantine, writes } = this.#parts;
-    if (!quarantine.lost(message.messageId, now - sentAt)) return;
-    writes.fail(message, "quarantined: the broker closed the connection each time it was sent");
+  #suspect({ message, sentAt }: Sent, cause: FailureInput | undefined, reason: string): void {
+    const { quarantine, writes, link, clock } = this.#parts;
+    // At QoS 0 nothing tells whether it was the first without an answer.
+    if (message.qos === 0) return;
+    const now = clock.now();
+    const { expectedMs } = link.pace();
+    const { convicted, ours } = quarantine.lost({ message, sinceSentMs: now - sentAt, expectedMs, cause }, now);
+    if (ours) link.excuse();
+    if (convicted) {
+      writes.fail(message, `quarantined: the broker closed the connection each time it was sent (${reason})`);
+    }
   }
+}
+
+/** The code that the broker gave: of its refusal, or of its DISCONNECT. */
+function reasonOf(outcome: Exclude<Ended, { kind: "acked" }>): number | null {
+  if (outcome.kind === "refused") return outcome.reasonCode;
+  return outcome.why === "disconnected" && outcome.cause?.kind === "disconnect" ? outcome.cause.code : null;
 }
 
 /** The state may have changed since the PUBLISH, behind the type of the reference. */

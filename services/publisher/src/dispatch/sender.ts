@@ -5,6 +5,7 @@
  *  SENDING-1. Nothing is published without a live lease (checked against our own clock, started before the claim was sent).
  *  SENDING-2. A row that cannot be made a PUBLISH is marked failed and stops no other.
  *  SENDING-3. A message that could not be sent for a passing reason keeps its place.
+ *  SENDING-4. A suspect whose turn is later waits in the outbox: it takes no place of an innocent message.
  */
 
 import type { DeliveryNotes } from "@acktor/shared/inspect/deliveries";
@@ -83,11 +84,17 @@ export class Sender {
 
   /** @returns false when no further message can be sent now */
   #send(destination: Destination, queued: QueuedMessage): boolean {
-    const { clock, destinations, waiting, book, quarantine } = this.#parts;
+    const { clock, destinations, waiting, book, quarantine, writes } = this.#parts;
     const at = clock.now();
     const lifeLeftMs = queued.expiresAt === null ? null : queued.expiresAt - at;
     if (!this.#maySend(queued, at, lifeLeftMs)) return true;
-    if (!quarantine.admits(queued.message.messageId, book)) {
+    const plan = quarantine.plan(queued.message, at, book);
+    if (plan.kind === "later") {
+      // SENDING-4
+      writes.release([queued.message], plan.inMs);
+      return true;
+    }
+    if (plan.kind === "hold") {
       waiting.putBack(destination, queued);
       // Its turn stays its turn: what is in flight ends within a publish deadline, busy neighbours never do.
       destinations.hold(destination);

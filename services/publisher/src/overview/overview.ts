@@ -138,6 +138,7 @@ export class Overview {
       oldestWaitingMs,
       oldWaitingMs,
       parked: publisher.level.parked,
+      hangUps: publisher.dispatcher.hangUps(),
       ignoredAcks: publisher.settler.ignored.read(clock.now()),
       locks: this.#oldLocks,
       troubles: this.#parts.troubles.list(),

@@ -27,6 +27,8 @@ export interface WarningFacts {
   readonly ignoredAcks: IgnoredDevice | null;
   /** The oldest first. */
   readonly locks: readonly OldLock[];
+  /** Messages at which the broker closes the connection. */
+  readonly hangUps: { readonly count: number; readonly topics: readonly string[] } | null;
   readonly troubles: readonly WarnedTrouble[];
 }
 
@@ -57,6 +59,7 @@ export type WarningCode =
   | "old_lock"
   | "parked"
   | "acks_ignored"
+  | "hang_ups"
   | "paused"
   | "failing";
 
@@ -92,6 +95,10 @@ function judge(facts: WarningFacts): Found[] {
         params: { seconds: Math.round(oldestWaitingMs / 1_000) },
       },
     ...facts.locks.slice(0, 1).map(({ holder, seconds }) => oldLock(at, holder, seconds, facts.locks.length)),
+    facts.hangUps !== null && {
+      code: "hang_ups",
+      params: { messages: facts.hangUps.count, topics: facts.hangUps.topics.join(", ") },
+    },
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.ignoredAcks !== null && { code: "acks_ignored", params: { ...facts.ignoredAcks } },
     facts.service === "PAUSED" && { code: "paused" },

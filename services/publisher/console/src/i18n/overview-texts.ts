@@ -38,6 +38,10 @@ export const OVERVIEW_TEXTS = {
     en: "{holder} has written to the outbox and does not end. Callers of its ordering keys wait for it.",
     ja: "{holder} が outbox に書き込んだまま終了していません。同じ ordering_key の呼び出しが待っています。",
   },
+  "warning.hang_ups": {
+    en: "The broker closes the connection at {messages} messages. Check what it allows on their topics: {topics}.",
+    ja: "ブローカーが {messages} 件のメッセージで接続を切断します。トピックの許可を確認してください: {topics}",
+  },
   "warning.parked": {
     en: "{destinations} destinations do not answer and are parked.",
     ja: "{destinations} 件の宛先が応答しないため保留されています。",
