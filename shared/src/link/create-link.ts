@@ -139,6 +139,7 @@ class MachineLink implements Link {
       nextAttemptAt: nextAttemptAt(context),
       inFlight: this.#traffic.inFlight,
       stats: this.#stats.read(),
+      quota: this.#traffic.quota,
       limits: isConnected ? limits : null,
       refused: isConnected ? refused : [],
     };

@@ -121,7 +121,9 @@ const linkSetup = setup({
     noteGoodbye: assign(({ context }) => change.noteLoss(context, null)),
     noteHeld: assign({ attempt: 0 }),
     planRetry: assign(({ context, event }) =>
-      event.type === "session.ended" ? change.planRetry(context, event.remedy, event.excused) : change.planRetry(context, "retry"),
+      event.type === "session.ended"
+        ? change.planRetry(context, event.remedy, event.excused)
+        : change.planRetry(context, "retry"),
     ),
     planProbe: assign(({ context }) => change.planProbe(context)),
     noteWaitOver: assign(({ context }) => ({ wait: { ...context.wait, over: true } })),

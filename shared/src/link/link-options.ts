@@ -36,6 +36,8 @@ export interface LinkOptions {
   readonly publishDeadlineMs?: number;
   /** Milliseconds without a byte from the broker, while a PUBLISH waits, that end the connection. Default: as above. */
   readonly silenceMs?: number;
+  /** Most publishes a second, QoS 0 included. Default: as many as the broker answers. */
+  readonly publishRate?: number | null;
   /** Most publishes without their PUBACK; the broker's Receive Maximum where that is less. Default 2,000. */
   readonly sendQuota?: number;
   /** Use `$share` on MQTT 3.1.1, where no broker announces whether it supports it. Default false. */
@@ -79,6 +81,7 @@ export interface ResolvedLinkOptions {
   readonly publishDeadlineMs: number;
   readonly silenceMs: number;
   readonly sendQuota: number;
+  readonly publishRate: number | null;
   readonly sharedSubscriptionsOn311: boolean;
   readonly will: Will | (() => Will) | null;
   readonly policy: LinkPolicy;
@@ -101,6 +104,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     publishDeadlineMs: options.publishDeadlineMs ?? 2_000,
     silenceMs: options.silenceMs ?? options.publishDeadlineMs ?? 2_000,
     sendQuota: options.sendQuota ?? 2_000,
+    publishRate: options.publishRate ?? null,
     sharedSubscriptionsOn311: options.sharedSubscriptionsOn311 ?? false,
     will: options.will ?? null,
     policy: {

@@ -15,6 +15,7 @@ import type { LinkStats } from "./link-stats.ts";
 import type { Listeners } from "./listeners.ts";
 import { LiveSession } from "./live-session.ts";
 import { type GateSignals, PublishGate } from "./publish-gate.ts";
+import { PublishPace } from "./publish-pace.ts";
 import { WantedFilters } from "./wanted-filters.ts";
 import { willAs } from "./will-form.ts";
 
@@ -26,11 +27,16 @@ export interface TrafficParts {
   readonly signals: GateSignals;
 }
 
+const TICK_MS = 100;
+/** Reason of PUBACK. */
+const QUOTA_EXCEEDED = 0x97;
+
 export class LinkTraffic {
   readonly #parts: TrafficParts;
   readonly #gate: PublishGate;
   readonly #wanted: WantedFilters;
   readonly #roundTrip = new RoundTrip();
+  readonly #pace: PublishPace;
   readonly #closing = new Set<Promise<void>>();
   #transport: Transport | null = null;
   #session: LiveSession | null = null;
@@ -39,12 +45,17 @@ export class LinkTraffic {
   /** Publishes that were lost with the connection: judged when its end may have been excused. */
   readonly #lostWith: { entry: OutstandingPublish; outcome: PublishOutcome; at: number }[] = [];
   #isExcused = false;
+  #wake: NodeJS.Timeout | null = null;
+  #ticking: NodeJS.Timeout | null = null;
+  /** What was said of the broker's quota; null: nothing. */
+  #quota: number | null = null;
   /** `capacity` was 0: a caller waits for `link.writable`. */
   #isAwaited = false;
 
   constructor(parts: TrafficParts) {
     this.#parts = parts;
     this.#wanted = new WantedFilters(parts.options.clock);
+    this.#pace = new PublishPace(parts.options);
     this.#gate = new PublishGate(parts.options.policy.breaker, parts.signals, this);
   }
 
@@ -58,14 +69,21 @@ export class LinkTraffic {
     return { roundTripMs, expectedMs, deadlineMs: this.deadlineMs };
   }
 
+  /** PUBLISHes a second that the broker takes, as far as it was found to leave out others. */
+  get quota(): number | null {
+    return this.#quota;
+  }
+
   get inFlight(): number {
     return this.#transport?.inFlight ?? 0;
   }
 
   capacity(): number {
-    const capacity =
+    const unpaced =
       this.#session?.isDraining === true ? 0 : Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
+    const capacity = unpaced > 0 ? Math.min(unpaced, this.#pace.admits(this.inFlight)) : 0;
     if (capacity === 0) this.#isAwaited = true;
+    if (capacity === 0 && unpaced > 0) this.#wakeLater();
     return capacity;
   }
 
@@ -92,6 +110,7 @@ export class LinkTraffic {
   openSession(input: SessionInput, report: (event: SessionEvent) => void): () => void {
     const { options, stats } = this.#parts;
     stats.connectionAttempts++;
+    this.#pace.begin();
     this.#isLeaving = false;
     for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
     const parts = { source: options.credentials, clock: options.clock, random: options.random };
@@ -99,6 +118,7 @@ export class LinkTraffic {
     const session = new LiveSession(parts, opener, report);
     this.#session = session;
     session.begin();
+    this.#ticking ??= setInterval(() => this.#tick(), TICK_MS);
     return () => {
       const transport = session.stop();
       if (this.#session === session) this.#session = null;
@@ -112,12 +132,40 @@ export class LinkTraffic {
   }
 
   settled(entry: OutstandingPublish, outcome: PublishOutcome, at: number): void {
+    if (outcome.kind === "acked" && entry.qos > 0) this.#pace.answered(entry.sentAt);
+    if (outcome.kind === "refused") this.#refusedAt(entry.sentAt, outcome.reasonCode);
     const isWithConnection = outcome.kind === "lost" && outcome.why === "disconnected";
     if (isWithConnection && !this.#isLeaving) this.#lostWith.push({ entry, outcome, at });
     else this.#gate.settled(entry.tag, entry.qos, outcome, entry.sentAt, at, this.#isLeaving);
     this.#parts.stats.publishSettled(outcome);
     this.#parts.listeners.guard("publish outcome", entry.onOutcome, outcome);
     this.#session?.settled();
+  }
+
+  #tick(): void {
+    this.#pace.judge(this.#roundTrip.expectedMs);
+    const { quota, rate } = this.#pace;
+    if (quota !== null && this.#quota === null) {
+      this.#quota = quota;
+      this.#parts.listeners.emit("link.quota", { perSecond: quota });
+    }
+    if (rate === null) this.#quota = null;
+  }
+
+  /** A refusal is an answer, except for the broker's quota. */
+  #refusedAt(sentAt: number, reasonCode: number): void {
+    if (reasonCode === QUOTA_EXCEEDED) this.#pace.exceeded();
+    else this.#pace.answered(sentAt);
+  }
+
+  /** The rate, and not the connection, is what holds a caller back. */
+  #wakeLater(): void {
+    const ms = this.#pace.waitMs();
+    if (ms === null) return;
+    this.#wake ??= setTimeout(() => {
+      this.#wake = null;
+      this.checkWritable();
+    }, ms);
   }
 
   /** Emits `link.writable` where a caller waits for it and there is room. */
@@ -175,8 +223,15 @@ export class LinkTraffic {
     if (transport === null || !transport.isReady) return "not_connected";
     if (this.#session?.isDraining === true) return "window_full";
     if (this.#gate.admits() <= 0) return "breaker_open";
+    if (this.#pace.admits(transport.inFlight) < 1) {
+      this.#wakeLater();
+      return "window_full";
+    }
     const why = transport.publish(message, this.#gate.tag, onOutcome);
-    if (why === null) this.#gate.take();
+    if (why === null) {
+      this.#gate.take();
+      this.#pace.sent(message.qos > 0);
+    }
     return why;
   }
 
@@ -199,6 +254,9 @@ export class LinkTraffic {
 
   #closeTransport(transport: Transport): void {
     this.#isLeaving = true;
+    if (this.#ticking !== null) clearInterval(this.#ticking);
+    if (this.#wake !== null) clearTimeout(this.#wake);
+    [this.#ticking, this.#wake] = [null, null];
     this.#noteActivityOf(transport);
     if (this.#transport === transport) this.#transport = null;
     const closing = transport.close().finally(() => this.#closing.delete(closing));

@@ -44,6 +44,8 @@ export interface LinkEvents {
     readonly to: string;
     readonly event: string;
   };
+  /** The broker leaves out PUBLISHes beyond a rate. Once, until it takes any rate again. */
+  "link.quota": { readonly perSecond: number };
   /** `capacity()` rose from 0. */
   "link.writable": Record<string, never>;
 }
@@ -75,6 +77,8 @@ export interface LinkInfo {
     readonly breakerOpenings: number;
     readonly errorsByType: Readonly<Partial<Record<ErrorType, number>>>;
   };
+  /** PUBLISHes a second beyond which the broker leaves some out, about; null: no such quota was seen. */
+  readonly quota: number | null;
   /** What CONNACK granted; null while not connected. */
   readonly limits: BrokerLimits | null;
   /** What this connection does without, because the broker refused it. */

@@ -29,6 +29,7 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Servi
     keepaliveSeconds: Math.ceil(config.ACKTOR_KEEPALIVE / 1_000),
     connectTimeoutMs: config.ACKTOR_CONNECT_TIMEOUT,
     publishDeadlineMs: config.ACKTOR_PUBLISH_DEADLINE,
+    publishRate: config.ACKTOR_PUBLISH_RATE,
     backoff: {
       kind: config.ACKTOR_BACKOFF,
       baseMs: config.ACKTOR_BACKOFF_BASE,
@@ -47,6 +48,12 @@ export function makeServiceLink(config: LinkSettings, logger: Logger, own: Servi
   });
   const said = new RefusalLog(logger);
   link.on("link.refused", (refusal) => said.note(refusal));
+  link.on("link.quota", ({ perSecond }) => {
+    logger.warn(
+      { actor: "link", perSecond },
+      `over a quota of about ${perSecond}/s: the broker leaves PUBLISHes unanswered`,
+    );
+  });
   link.on("link.error", (failure) => logger.warn({ actor: "link", ...failure }, "link failure"));
   return link;
 }

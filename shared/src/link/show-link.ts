@@ -18,6 +18,7 @@ export function connectionInfo(info: LinkInfo): object {
     retry_count: info.retryCount,
     next_attempt_at: isoOrNull(info.nextAttemptAt),
     in_flight: info.inFlight,
+    quota: info.quota,
     limits: info.limits === null ? null : snakeCase(info.limits),
     refused: info.refused,
   };

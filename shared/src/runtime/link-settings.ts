@@ -1,5 +1,5 @@
 /** Settings of the connection to the broker, in both services. */
-import { choice, duration, integer, ratio, type Setting, withDefault } from "./config.ts";
+import { choice, duration, integer, optional, ratio, type Setting, withDefault } from "./config.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -24,6 +24,11 @@ export const linkSettings = {
     "2s",
     "A PUBLISH without PUBACK for this long counts as lost; longer where the measured round trip is, up to 30s.",
     duration(100, MINUTE),
+  ),
+  ACKTOR_PUBLISH_RATE: optional(
+    "Most PUBLISHes a second, acks included. Default: no limit, or the broker's quota where it leaves PUBLISHes unanswered.",
+    "100",
+    integer(1, 1_000_000),
   ),
   ACKTOR_BACKOFF: withDefault("full", "Jitter of the reconnect backoff.", choice("full", "equal", "decorrelated")),
   ACKTOR_BACKOFF_BASE: withDefault("500ms", "First step of the reconnect backoff.", duration(10, MINUTE)),

@@ -97,6 +97,7 @@ const CALM: WarningFacts = {
   ignoredAcks: null,
   locks: [],
   hangUps: null,
+  quota: null,
   troubles: [],
 };
 

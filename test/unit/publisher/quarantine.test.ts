@@ -126,7 +126,8 @@ test("with any poisonous messages, suspects end at most eight connections in any
         for (const id of hangUp(quarantine, now, flying)) left.delete(id);
         now += connectMs;
       }
-      for (const at of ends) assert.ok(ends.filter((other) => other >= at && other < at + 60_000).length <= 8, `${ends}`);
+      for (const at of ends)
+        assert.ok(ends.filter((other) => other >= at && other < at + 60_000).length <= 8, `${ends}`);
     }),
     { numRuns: 50 },
   );

@@ -131,6 +131,7 @@ export class Overview {
       connection: info.state,
       reason: info.lastError?.reason ?? null,
       breaker: info.breaker,
+      quota: info.quota,
       service: service.state(),
       ackerSeenAt: this.#ackerSeenAt,
       waiting,

@@ -22,6 +22,8 @@ export interface WarningFacts {
   readonly highWater: number;
   readonly oldestWaitingMs: number | null;
   readonly oldWaitingMs: number;
+  /** PUBLISHes a second beyond which the broker leaves some out. */
+  readonly quota: number | null;
   readonly parked: number;
   /** The device whose acks cannot be read that was heard last. */
   readonly ignoredAcks: IgnoredDevice | null;
@@ -59,6 +61,7 @@ export type WarningCode =
   | "old_lock"
   | "parked"
   | "acks_ignored"
+  | "quota"
   | "hang_ups"
   | "paused"
   | "failing";
@@ -99,6 +102,7 @@ function judge(facts: WarningFacts): Found[] {
       code: "hang_ups",
       params: { messages: facts.hangUps.count, topics: facts.hangUps.topics.join(", ") },
     },
+    facts.quota !== null && { code: "quota", params: { rate: facts.quota } },
     facts.parked > 0 && { code: "parked", params: { destinations: facts.parked } },
     facts.ignoredAcks !== null && { code: "acks_ignored", params: { ...facts.ignoredAcks } },
     facts.service === "PAUSED" && { code: "paused" },

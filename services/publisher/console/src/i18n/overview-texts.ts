@@ -42,6 +42,10 @@ export const OVERVIEW_TEXTS = {
     en: "The broker closes the connection at {messages} messages. Check what it allows on their topics: {topics}.",
     ja: "ブローカーが {messages} 件のメッセージで接続を切断します。トピックの許可を確認してください: {topics}",
   },
+  "warning.quota": {
+    en: "Over a quota of about {rate} a second: the broker leaves further messages unanswered. They are sent more slowly.",
+    ja: "ブローカーの上限 (毎秒約 {rate} 件) を超えています。送信速度を下げています。",
+  },
   "warning.parked": {
     en: "{destinations} destinations do not answer and are parked.",
     ja: "{destinations} 件の宛先が応答しないため保留されています。",
