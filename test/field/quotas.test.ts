@@ -14,7 +14,7 @@ import { until } from "../support/until.ts";
 interface Quota {
   readonly name: string;
   readonly perSecond: number;
-  /** At once, before the rate holds. Default: a second of it. */
+  /** Taken immediately, before the rate holds. Default: what is taken in a second. */
   readonly burst?: number;
   readonly how?: "silent" | "0x97";
   readonly messages: number;

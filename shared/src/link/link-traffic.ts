@@ -47,7 +47,7 @@ export class LinkTraffic {
   #isExcused = false;
   #wake: NodeJS.Timeout | null = null;
   #ticking: NodeJS.Timeout | null = null;
-  /** What was said of the broker's quota; null: nothing. */
+  /** The quota that was reported; null: none. */
   #quota: number | null = null;
   /** `capacity` was 0: a caller waits for `link.writable`. */
   #isAwaited = false;

@@ -37,7 +37,7 @@ const MOST_GROWTH = 0.25;
 /** The quota was lifted when its rate is passed so many times over. */
 const LIFTED_AT = 4;
 const SLOWEST = 1;
-/** Sent at once, in seconds of the rate. */
+/** What may go together, in seconds of the rate. */
 const BURST_SECONDS = 0.05;
 /** While nothing is answered the window lets one more through this often: only a later answer tells a quota from a broken line. */
 const PROBE_MS = 100;
@@ -225,7 +225,7 @@ export class PublishPace {
     return best;
   }
 
-  /** A second, of what was sent since the last reduction, at most a second of it. */
+  /** A second, of what was sent since the last reduction; the last second at most. */
   #answeredSince(now: number): number {
     const from = Math.max(this.#unjudged - 1_000 / SLOT_MS, Math.floor(this.#reducedAt / SLOT_MS) + 1);
     if (this.#unjudged - from < 2) return this.#learned ?? now;

@@ -17,6 +17,7 @@ function suspect(rig: Rig): LeasedMessage {
   return { ...message, leaseToken: "2", attempts: 1 };
 }
 
+// SENDING-4
 test("before its turn a suspect goes back to the outbox, and other messages go", () => {
   const rig = dispatcherRig();
   const [bad, good] = [leased({ topic: "bad" }), leased({ topic: "good" })];
