@@ -120,6 +120,7 @@ export class LinkTraffic {
     session.begin();
     this.#ticking ??= setInterval(() => this.#tick(), TICK_MS);
     return () => {
+      this.#stopTicking();
       const transport = session.stop();
       if (this.#session === session) this.#session = null;
       if (transport !== null) this.#closeTransport(transport);
@@ -140,6 +141,12 @@ export class LinkTraffic {
     this.#parts.stats.publishSettled(outcome);
     this.#parts.listeners.guard("publish outcome", entry.onOutcome, outcome);
     this.#session?.settled();
+  }
+
+  #stopTicking(): void {
+    if (this.#ticking !== null) clearInterval(this.#ticking);
+    if (this.#wake !== null) clearTimeout(this.#wake);
+    [this.#ticking, this.#wake] = [null, null];
   }
 
   #tick(): void {
@@ -223,7 +230,8 @@ export class LinkTraffic {
     if (transport === null || !transport.isReady) return "not_connected";
     if (this.#session?.isDraining === true) return "window_full";
     if (this.#gate.admits() <= 0) return "breaker_open";
-    if (this.#pace.admits(transport.inFlight) < 1) {
+    // The first window is for callers that ask for the capacity.
+    if (this.#pace.rate !== null && this.#pace.admits(transport.inFlight) < 1) {
       this.#wakeLater();
       return "window_full";
     }
@@ -254,9 +262,6 @@ export class LinkTraffic {
 
   #closeTransport(transport: Transport): void {
     this.#isLeaving = true;
-    if (this.#ticking !== null) clearInterval(this.#ticking);
-    if (this.#wake !== null) clearTimeout(this.#wake);
-    [this.#ticking, this.#wake] = [null, null];
     this.#noteActivityOf(transport);
     if (this.#transport === transport) this.#transport = null;
     const closing = transport.close().finally(() => this.#closing.delete(closing));

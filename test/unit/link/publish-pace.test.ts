@@ -62,7 +62,7 @@ test("a quota is found, used and named", () => {
     const clock = testClock();
     const pace = new PublishPace({ publishRate: null, clock });
     const { sent, acked } = play(pace, clock, 40_000, quotaOf(perSecond));
-    assert.ok(acked > 0.7 * perSecond * 40, `${acked} answered of ${perSecond}/s`);
+    assert.ok(acked > 0.6 * perSecond * 40, `${acked} answered of ${perSecond}/s`);
     assert.ok(sent < 1.3 * acked, `${sent} for ${acked}`);
     assert.ok((pace.rate ?? 0) < 2 * perSecond);
   }
