@@ -424,7 +424,9 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   for (const odd of ["null", "'infinity'", "'9999-12-31'"]) await dropping(odd);
   await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [1]);
   await dropping(day(0));
-  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [30 * DAY_MS]);
+  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [
+    30 * DAY_MS,
+  ]);
   await dropping(day(-9));
   // A publisher with a shorter retention does not call the function.
   assert.deepEqual(given(await dropOldPartitions(publisher.pool, 7 * DAY_MS)), { done: [], waiting: [], full: [] });
@@ -434,7 +436,9 @@ async function keptDays({ owner, publisher }: Roles): Promise<void> {
   }
   const keep = await refusal(publisher, "select publisher.delete_stragglers(interval '29 days', 10)");
   assert.deepEqual([keep.code, /^keep /.test(keep.message)], ["22023", true]);
-  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [7 * DAY_MS]);
+  await rows(owner, "select publisher.configure('delivery/ack', 'delivery/acker', null, null, $1, 0, null)", [
+    7 * DAY_MS,
+  ]);
   const dropped = given(await dropOldPartitions(publisher.pool, 7 * DAY_MS));
   assert.equal(dropped.done.length, 1, "and what had its time goes");
 }
