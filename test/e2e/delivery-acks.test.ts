@@ -70,7 +70,7 @@ async function noAcks({ stage, publisher, receiver, topic }: Scene): Promise<voi
     [own, Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
     [own, '{"client_id":"a\\u0000b"}'],
     [own, '{"client_id":"\\ud800"}'],
-    [own, '{"client_id":7}'],
+    [own, '{"client_id":7.5}'],
     [own, '{"status":"maybe"}'],
     [own, `{"message_id":"${randomUUID()}"}`],
     [own, `{"client_id":"${"x".repeat(20_000)}"}`],

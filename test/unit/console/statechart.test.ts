@@ -15,7 +15,7 @@ import { until } from "../../support/until.ts";
 
 const VALUE: StateValue = { connection: "RECONNECTING", breaker: "OPEN" };
 const ACTIVE = ["link.breaker", "link.breaker.OPEN", "link.connection", "link.connection.RECONNECTING"];
-const LOST = "link.connection.CONNECTED#session.ended#1";
+const LOST = "link.connection.CONNECTED#session.ended#2";
 const BACKOFF: RunningDelay = {
   state: "link.connection.RECONNECTING",
   delay: "backoff",

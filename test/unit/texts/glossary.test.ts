@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { english } from "@acktor/cli/texts/english";
 import { japanese } from "@acktor/cli/texts/japanese";
+import { DATABASE_KINDS } from "@acktor/shared/runtime/database-state";
 import { GLOSSARY, type Term } from "@acktor/shared/texts/glossary";
 import { TEXTS } from "../../../services/publisher/console/src/i18n/texts.ts";
 
@@ -27,8 +28,15 @@ function withoutParameters(text: string): string {
 /** Every text of the command line; one with parameters is called with dots. */
 function pairs(en: unknown, ja: unknown, key: string): Pair[] {
   if (typeof en === "string" && typeof ja === "string") return [{ key, en, ja }];
-  if (typeof en === "function" && typeof ja === "function")
+  if (typeof en === "function" && typeof ja === "function") {
+    if (key.endsWith(".databaseState"))
+      return DATABASE_KINDS.map((kind) => ({
+        key: `${key}.${kind}`,
+        en: wordsOf(en as Text, kind),
+        ja: wordsOf(ja as Text, kind),
+      }));
     return [{ key, en: called(en as Text), ja: called(ja as Text) }];
+  }
   if (typeof en !== "object" || en === null || key.endsWith(".titles")) return [];
   return Object.entries(en).flatMap(([name, inner]) =>
     pairs(inner, (ja as Record<string, unknown>)[name], `${key}.${name}`),
@@ -36,6 +44,10 @@ function pairs(en: unknown, ja: unknown, key: string): Pair[] {
 }
 
 type Text = (...params: unknown[]) => string;
+
+function wordsOf(text: (kind: string) => unknown, kind: string): string {
+  return JSON.stringify(text(kind));
+}
 
 function called(text: Text): string {
   return text(...Array.from({ length: text.length }, () => ["…"]));

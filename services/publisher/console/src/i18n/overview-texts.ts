@@ -36,7 +36,7 @@ export const OVERVIEW_TEXTS = {
   },
   "warning.old_lock": {
     en: "{holder} has written to the outbox and does not end. Callers of its ordering keys wait for it.",
-    ja: "{holder} が outbox に書き込んだまま終了していません。同じ ordering_key の呼び出しが待っています。",
+    ja: "{holder} がアウトボックスに書き込んだまま終了していません。同じ順序キーを使う呼び出しが待っています。",
   },
   "warning.hang_ups": {
     en: "The broker closes the connection at {messages} messages. Check what it allows on their topics: {topics}.",
