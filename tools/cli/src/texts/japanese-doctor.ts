@@ -63,7 +63,7 @@ export const japaneseDoctor: Texts["doctor"] = {
   otherServerFix: "ブローカーが示すサーバーを MQTT_URL に設定してください",
   subscriptionFix: "このユーザーにこのフィルターの購読をブローカーの ACL で許可してください",
   certificateFound: (day) => `MQTT_CERT は ${day} まで有効です`,
-  certificateExpired: (day) => `MQTT_CERT は ${day} に期限が切れました`,
+  certificateExpired: (day) => `MQTT_CERT は ${day} に期限切れになりました`,
   certificateNotYet: (day) => `MQTT_CERT は ${day} より前は有効ではありません`,
   acksElsewhere: (acks, found, prefix) =>
     `このアウトボックスのメッセージの ack ${acks} 件が ${found} の下に届いています。publisher は ${prefix} の下で待っています`,
@@ -103,9 +103,9 @@ export const japaneseDoctor: Texts["doctor"] = {
   sessionsFix:
     "ACKTOR_DATABASE_POOLER をプーラーの pool_mode に合わせてください。acktor のこれらの設定が途中で失われています",
   oldLock: (holder, seconds, count) =>
-    `${holder} が outbox のロックを ${seconds} 秒間保持しています${count > 1 ? `（他に ${count - 1} 件）` : ""}`,
+    `${holder} がアウトボックスのロックを ${seconds} 秒間保持しています${count > 1 ? `（他に ${count - 1} 件）` : ""}`,
   oldLockFix:
-    "そのトランザクションを終了してください: pg_terminate_backend(pid) または rollback prepared '…'。同じ ordering_key の呼び出しが待っています",
+    "そのトランザクションを終了してください: pg_terminate_backend(pid) または rollback prepared '…'。同じ順序キーの呼び出しが待っています",
   deliveriesFound: (messages, acknowledged) =>
     messages === 0
       ? "まだメッセージはありません"
@@ -116,7 +116,7 @@ export const japaneseDoctor: Texts["doctor"] = {
     "このブローカーでは、これらのトピックを購読するクライアントがいません。acker を起動するか、ACKTOR_TOPICS、MQTT_URL、ACL を直してください",
   unansweredFix:
     "acker が接続済みで、これらのトピックを受け取り、ack を送信できるか確認してください。ブリッジやマウントポイントの先なら ack の帰り道が必要です: docs/how-to/bridges-and-brokers.md",
-  someUnansweredFix: "これらのトピックの受信側を起動するか直してください。publisher は再送を続けます",
+  someUnansweredFix: "これらのトピックの受信側を起動するか直してください。publisher は送り続けます",
   noRefused: "ブローカーが拒否するトピックはありません",
   refused: (total, code, messages, topics, topic) =>
     `ブローカーが ${total} 件を拒否しています。${topics} 個のトピックへの ${messages} 件が ${code} (例: ${topic})`,
@@ -132,7 +132,7 @@ export const japaneseDoctor: Texts["doctor"] = {
     "受信側を起動してください。不在のデバイス宛てのメッセージは待っていて問題ありません。応答しているはずなら ack の診断を見てください",
   noDead: "デッドレターはありません",
   dead: (total, reasons) => `デッドレター ${total} 件: ${reasons}`,
-  deadFix: "原因を直してから `acktor dead-letters replay` を実行するか、破棄してください",
+  deadFix: "原因を直してから `acktor dead-letters replay` で再投入するか、破棄してください",
   questionFix: "サービスのロールで診断してください。`acktor migrate` が必要な権限を与えます",
   noForeign: (prefix) => `${prefix} の下に他のアウトボックスの ack はありません`,
   foreign: (prefix, heard, counted) =>

@@ -44,7 +44,7 @@ export const japaneseHelp: Texts["help"] = {
   count: "件数",
   rate: "1 秒あたりの最大件数",
   ttl: "メッセージの有効期間",
-  hold: "スリープ中の受信者のセッションにあるコピーを信頼し、再送しない期間",
+  hold: "スリープ中の受信者のセッションにあるコピーを信頼し、次のコピーを送らない期間",
   qos: "PUBLISH の QoS",
   retain: "トピックの保持メッセージにする",
   orderingKey: "同じ順序キーのメッセージの順序を保つ",
