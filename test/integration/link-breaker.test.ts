@@ -8,12 +8,16 @@ import { until } from "../support/until.ts";
 
 const DEADLINES = { publishDeadlineMs: 200, silenceMs: 60_000 } as const;
 
-/** Publishes until the link takes no more. @returns how many went */
-function publishAll(test: TestLink, outcomes: PublishOutcome[], limit = 1_000): number {
-  let sent = 0;
-  for (; sent < limit && test.link.capacity() > 0; sent++) {
+function publishSome(test: TestLink, outcomes: PublishOutcome[], count: number): void {
+  for (let n = 0; n < count; n++) {
     test.link.publish({ topic: "a", payload: "x", qos: 1, retain: false }, (outcome) => outcomes.push(outcome));
   }
+}
+
+/** Publishes until the link has no capacity. @returns how many went */
+function publishAll(test: TestLink, outcomes: PublishOutcome[], limit = 1_000): number {
+  let sent = 0;
+  for (; sent < limit && test.link.capacity() > 0; sent++) publishSome(test, outcomes, 1);
   return sent;
 }
 
@@ -22,7 +26,7 @@ test("publishes without answers open it; the connection stays; three probes clos
   const world = await connectedLink(t, { url: broker.url, ...DEADLINES });
   const { link } = world;
   const outcomes: PublishOutcome[] = [];
-  publishAll(world, outcomes, 20);
+  publishSome(world, outcomes, 20);
   await until(() => link.info().breaker === "OPEN", 5_000, "OPEN");
   assert.equal(link.info().state, "CONNECTED");
   assert.equal(link.capacity(), 0);
@@ -35,7 +39,7 @@ test("publishes without answers open it; the connection stays; three probes clos
   assert.equal(publishAll(world, probes), 3, "three probes and not one more");
   assert.deepEqual(await world.publish(), { kind: "unsent", why: "breaker_open" });
   await until(() => link.info().breaker === "CLOSED", 5_000, "CLOSED");
-  assert.ok(link.capacity() > 1_000);
+  assert.ok(link.capacity() > 20);
   assert.equal(broker.connections.length, 1);
   assert.equal(link.info().stats.breakerOpenings, 1);
   assert.equal(outcomes.filter(({ kind }) => kind === "lost").length, 20);
@@ -47,7 +51,7 @@ test("a failed probe opens it again; each opening is reported, and so is room", 
   const { link, facts } = world;
   // The caller that waits for room sends the probes.
   link.on("link.writable", () => void publishAll(world, [], 5));
-  publishAll(world, [], 20);
+  publishSome(world, [], 20);
   await until(() => link.info().stats.breakerOpenings >= 2, 10_000, "two openings");
   broker.setScript(() => false);
   await until(() => link.info().breaker === "CLOSED", 10_000, "CLOSED");
@@ -65,12 +69,12 @@ test("refusals of one message do not open it, a quota does", async (t) => {
   });
   const world = await connectedLink(t, { url: broker.url });
   const outcomes: PublishOutcome[] = [];
-  publishAll(world, outcomes, 100);
+  publishSome(world, outcomes, 100);
   await until(() => outcomes.length === 100, 5_000, "100 refusals");
   assert.deepEqual(outcomes[0], { kind: "refused", reasonCode: 0x87 });
   assert.equal(world.link.info().breaker, "CLOSED");
   reasons.code = 0x97;
-  publishAll(world, outcomes, 20);
+  publishSome(world, outcomes, 20);
   await until(() => world.link.info().breaker === "OPEN", 5_000, "OPEN");
   assert.equal(world.link.info().stats.errorsByType["network"], 20);
   assert.equal(world.link.info().stats.errorsByType["authentication"], 100);
@@ -80,7 +84,7 @@ test("publishes lost by a requested disconnect do not count against the broker",
   const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
   const world = await connectedLink(t, { url: broker.url });
   const outcomes: PublishOutcome[] = [];
-  publishAll(world, outcomes, 100);
+  publishSome(world, outcomes, 100);
   await world.link.disconnect();
   assert.equal(outcomes.length, 100);
   assert.deepEqual(outcomes[0], { kind: "lost", why: "disconnected" });

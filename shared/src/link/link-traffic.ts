@@ -82,7 +82,8 @@ export class LinkTraffic {
     const unpaced =
       this.#session?.isDraining === true ? 0 : Math.min(this.#transport?.capacity() ?? 0, this.#gate.admits());
     const capacity = unpaced > 0 ? Math.min(unpaced, this.#pace.admits(this.inFlight)) : 0;
-    if (capacity === 0) this.#isAwaited = true;
+    // A caller that takes what the pace admits may not ask again.
+    if (capacity === 0 || capacity < unpaced) this.#isAwaited = true;
     if (capacity === 0 && unpaced > 0) this.#wakeLater();
     return capacity;
   }

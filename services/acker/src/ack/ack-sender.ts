@@ -141,14 +141,23 @@ export class AckSender implements Acks {
 
   /** SEND-2 */
   #pump(): void {
-    for (let room = this.#parts.link.capacity(); room > 0 && this.waiting() > 0; room--) {
-      const reply = this.#queue[this.#head++];
-      if (reply !== undefined) this.#publish(reply);
+    // Asked again after each round: the link tells only a caller that saw no room when there is some again.
+    for (let room = this.#room(); room > 0; room = this.#room()) {
+      for (; room > 0; room--) {
+        const reply = this.#queue[this.#head++];
+        if (reply !== undefined) this.#publish(reply);
+      }
     }
     if (this.#head === this.#queue.length || this.#head > CUT_AFTER) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
+  }
+
+  /** How many acks can go now. */
+  #room(): number {
+    const waiting = this.waiting();
+    return waiting === 0 ? 0 : Math.min(waiting, this.#parts.link.capacity());
   }
 
   #publish(reply: Reply): void {
