@@ -56,6 +56,17 @@ test("never calls back without a PUBACK: here a deadline ends the publish, and t
   assert.equal(link.info().inFlight, 1, "its packet id stays taken");
 });
 
+test("reports a PINGRESP that was not asked for: here it is no sample, and the deadlines stay numbers", async (t) => {
+  const broker = await startFakeBroker(t, (packet, from) => {
+    if (packet.cmd === "connect") queueMicrotask(() => from.send({ cmd: "pingresp" }));
+    return false;
+  });
+  const { link, publish } = await connectedLink(t, { url: broker.url });
+  for (let n = 0; n < 3; n++) assert.equal((await publish()).kind, "acked");
+  assert.equal(link.pace().deadlineMs, 2_000);
+  assert.ok(link.pace().expectedMs < 2_000);
+});
+
 test("ignores Receive Maximum: here it is the window", async (t) => {
   const held: number[] = [];
   const broker = await startFakeBroker(t, (packet, from) => {

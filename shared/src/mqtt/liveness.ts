@@ -45,6 +45,8 @@ export class Liveness {
   #receivedAt: number;
   #writtenAt: number;
   #pingedAt = Number.NEGATIVE_INFINITY;
+  /** The first ping without an answer, or null. */
+  #unansweredAt: number | null = null;
 
   constructor(policy: LivenessPolicy, keepaliveMs: number, now: number) {
     this.#policy = policy;
@@ -73,6 +75,7 @@ export class Liveness {
 
   pinged(at: number): void {
     this.#pingedAt = at;
+    this.#unansweredAt ??= at;
   }
 
   /** Why the connection is dead, or null. Silence comes before single deadlines, which it explains. LIVENESS-1 */
@@ -105,9 +108,11 @@ export class Liveness {
     return asks || now - quietSince >= this.#keepaliveMs / 2;
   }
 
-  /** Milliseconds since the ping that is being answered. */
-  sincePing(now: number): number {
-    return now - this.#pingedAt;
+  /** A PINGRESP came. @returns the milliseconds since its ping, or null: some brokers send one that was not asked for */
+  pingAnswered(now: number): number | null {
+    const since = this.#unansweredAt;
+    this.#unansweredAt = null;
+    return since === null ? null : now - since;
   }
 
   #silentSince(owed: Owed): number {

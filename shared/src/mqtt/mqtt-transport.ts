@@ -168,7 +168,8 @@ class MqttTransport implements Transport, DriverListener, FrameReceiver, PipeOwn
 
   pingrespReceived(): void {
     const { clock, roundTrip } = this.#options;
-    roundTrip.sample(this.#liveness.sincePing(clock.now()));
+    const ms = this.#liveness.pingAnswered(clock.now());
+    if (ms !== null) roundTrip.sample(ms);
   }
 
   pubrecReceived(packetId: number, reasonCode: number, said: string | undefined): void {

@@ -7,6 +7,8 @@
  *  ROUND_TRIP-1. A deadline is at least its floor, and at most `CEILING_MS` where the floor is not longer.
  *  ROUND_TRIP-2. After a connection that was given up without an answer the deadlines double, until a PUBLISH is answered:
  *                small packets may pass a line on which a large PUBLISH takes longer than any deadline so far.
+ *  ROUND_TRIP-3. No single answer counts for more than `CEILING_MS`, and no result is longer or not a number: it outlives the
+ *                connection, so one bad sample would spoil every later one.
  */
 
 const CEILING_MS = 30_000;
@@ -24,8 +26,10 @@ export class RoundTrip {
   /** Connects in a row whose CONNACK did not come in time. */
   #slowConnects = 0;
 
-  /** An answer to something other than a PUBLISH came after `ms`. */
-  sample(ms: number): void {
+  /** An answer to something other than a PUBLISH came after so many milliseconds. */
+  sample(measuredMs: number): void {
+    if (!(measuredMs >= 0)) return;
+    const ms = Math.min(measuredMs, CEILING_MS); // ROUND_TRIP-3
     if (!this.#hasSample) {
       this.#hasSample = true;
       this.#smoothedMs = ms;
@@ -61,9 +65,9 @@ export class RoundTrip {
     return this.#smoothedMs;
   }
 
-  /** Milliseconds within which nearly every answer comes; 0 before the first one. */
+  /** Milliseconds within which nearly every answer comes, 30,000 at most; 0 before the first one. */
   get expectedMs(): number {
-    return this.#smoothedMs + 4 * this.#variationMs;
+    return Math.min(CEILING_MS, this.#smoothedMs + 4 * this.#variationMs); // ROUND_TRIP-3
   }
 
   /** Milliseconds after which an answer is late. Three round trips, because QoS 2 takes two. */

@@ -114,3 +114,12 @@ test("the broker's keepalive counts where it sends one", () => {
   assert.equal(liveness.wantsPing(500, NOTHING), true);
   assert.equal(why(liveness, 1_500, {}), "keepalive");
 });
+
+test("a PINGRESP answers the first ping that has none; one that was not asked for answers nothing", () => {
+  const liveness = fresh();
+  assert.equal(liveness.pingAnswered(10), null);
+  liveness.pinged(100);
+  liveness.pinged(2_600);
+  assert.equal(liveness.pingAnswered(3_100), 3_000);
+  assert.equal(liveness.pingAnswered(3_200), null);
+});

@@ -59,3 +59,16 @@ test("an open socket whose CONNACK did not come gets twice and four times as lon
   roundTrip.connected(10);
   assert.equal(roundTrip.handshakeMs(5_000), 5_000);
 });
+
+// ROUND_TRIP-3
+test("what is no time is no sample, and one answer an hour late counts as 30 s and is forgotten", () => {
+  const roundTrip = new RoundTrip();
+  for (const ms of [Number.POSITIVE_INFINITY, Number.NaN, -1]) roundTrip.sample(ms);
+  for (let n = 0; n < 50; n++) roundTrip.published(5);
+  assert.equal(roundTrip.deadlineMs(FLOOR_MS), FLOOR_MS);
+  roundTrip.published(3_600_000);
+  assert.equal(roundTrip.expectedMs, 30_000);
+  let answers = 0;
+  for (; roundTrip.deadlineMs(FLOOR_MS) > FLOOR_MS && answers < 100; answers++) roundTrip.published(5);
+  assert.ok(answers <= 30, `${answers}`);
+});

@@ -18,7 +18,10 @@ export interface OwnLine {
   pace(): { readonly roundTripMs: number; readonly expectedMs: number };
 }
 
-/** The settings as bounds; on a slow line the least is longer: an ack takes our round trip and the receiver's. */
+/**
+ * The settings as bounds; on a slow line the least is longer: an ack takes our round trip and the receiver's. The line's
+ * numbers have a ceiling of 30 s each, so both bounds stay below 90 s where the settings do.
+ */
 export class LineBounds implements AckTimeoutBounds {
   readonly #set: AckTimeoutBounds;
   readonly #line: OwnLine;
