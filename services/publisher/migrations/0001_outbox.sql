@@ -920,7 +920,8 @@ begin
 end $$;
 
 -- Sequences that are behind the data (a restore, logical replication) move up, with room for rows that this does not see: the
--- newest ones of each table are looked at, and all that wait in lanes. Returns the names of those that were behind.
+-- newest ones of each table are looked at, and all that wait in lanes; damaged numbers are passed over. Returns the names of
+-- those that were behind.
 create function publisher.advance_sequences() returns setof text language plpgsql
   security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -929,14 +930,14 @@ begin
   lock table publisher.outbox in share update exclusive mode;
   for one in
     select 'publisher.message_seq' name, greatest(
-      (select max(seq) from (select seq from publisher.message_delivery order by message_id desc limit 1000) n),
-      (select max(seq) from publisher.message_delivery where due_at is not null and lane is not null)) used
+      (select max(seq) from (select seq from publisher.message_delivery order by message_id desc limit 1000) n where seq < 4611686018427387904),
+      (select max(seq) from publisher.message_delivery where due_at is not null and lane is not null and seq < 4611686018427387904)) used
     union all
     select 'publisher.attempt_seq', (select max(seq) from (select seq from publisher.delivery_attempt order by message_id desc limit 1000) n)
     union all
     select pg_get_serial_sequence('publisher.operator_action', 'action_id'), (select max(action_id) from publisher.operator_action)
   loop
-    if one.used > coalesce(pg_sequence_last_value(one.name::regclass), 0) then
+    if one.used > coalesce(pg_sequence_last_value(one.name::regclass), 0) and one.used < 4611686018427387904 then
       perform setval(one.name::regclass, one.used + 100000);
       return next one.name;
     end if;
