@@ -80,7 +80,7 @@ test("a token is renewed before it ends, while publishes are in flight: none is 
   const broker = await startFakeBroker(t);
   const fresh = new FreshSettings(publisherSettings, { MQTT_PASSWORD_FILE: file });
   const credentials = new ServiceCredentials(NONE, fresh, SYSTEM_CLOCK);
-  const { publish, facts, link } = await connectedLink(t, { url: broker.url, credentials });
+  const { publish, facts, link } = await connectedLink(t, { url: broker.url, credentials, heldMs: 500 });
   await write("token", token(600_000));
   const outcomes: Promise<{ kind: string }>[] = [];
   while (broker.connections.length === 1) {

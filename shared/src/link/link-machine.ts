@@ -10,8 +10,8 @@
  *                  disconnects.
  *  LINK_MACHINE-3. RECONNECTING waits for the backoff *and* for the breaker, at the same time. ERROR waits long and tries once.
  *  LINK_MACHINE-4. The breaker never ends a connection; one that an operator opened holds back publishes only, not connects.
- *  LINK_MACHINE-5. A failed connect counts against the breaker, for any reason; a fallback to the older version, or to less of a
- *                  will, does not.
+ *  LINK_MACHINE-5. A failed connect counts against the breaker, for any reason; a fallback to the older version, to less of a
+ *                  will, or to a newer token, does not.
  *  LINK_MACHINE-6. The backoff starts again only after a connection that held, or by an operator's command.
  *
  * A session outlives CONNECTING, so the machine spawns and stops it: an invocation of CONNECTING would end on the way out.
@@ -175,6 +175,7 @@ const connection = linkSetup.createStateConfig({
           // LINK_MACHINE-5
           { guard: "hasOlderVersion", actions: ["fallBack", "closeSession", "openSession"] },
           { guard: "hasLesserWill", actions: ["lessenWill", "closeSession", "openSession"] },
+          { guard: "hasNewCredentials", target: "RECONNECTING" },
           {
             guard: "needsOperator",
             target: "ERROR",

@@ -28,6 +28,8 @@ export interface TrafficParts {
 }
 
 const TICK_MS = 100;
+/** A connection lasts for this much of the time after which it counts as held, 30 s by default, before a token is renewed. */
+const RENEWED_AFTER = 1.5;
 /** Reason of PUBACK. */
 const QUOTA_EXCEEDED = 0x97;
 
@@ -114,7 +116,8 @@ export class LinkTraffic {
     this.#pace.begin();
     this.#isLeaving = false;
     for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
-    const parts = { source: options.credentials, clock: options.clock, random: options.random };
+    const leastMs = RENEWED_AFTER * options.policy.heldMs;
+    const parts = { source: options.credentials, clock: options.clock, random: options.random, leastMs };
     const opener = { openTransport: (credentials: Credentials) => this.#openTransport(input, credentials, report) };
     const session = new LiveSession(parts, opener, report);
     this.#session = session;

@@ -264,3 +264,14 @@ test("the snapshot shows in advance which commands are possible", () => {
     assert.deepEqual([...can].sort(), [...possible].sort(), state);
   }
 });
+
+// LINK_MACHINE-5
+test("a token that is renewed before the connection works is no failed connect, and waits for nothing", () => {
+  const world = linkWorld();
+  world.send({ type: "link.connect" });
+  const failure = { type: "authentication", retryable: true, reason: "renewed", code: null } as const;
+  world.say({ type: "session.ended", failure, remedy: "renew" });
+  assert.equal(world.state(), "CONNECTING/CLOSED");
+  assert.equal(world.context().failedConnects, 0);
+  assert.equal(world.live(), 1);
+});
