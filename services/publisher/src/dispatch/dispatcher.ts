@@ -89,7 +89,7 @@ export class Dispatcher {
 
   /** Messages at which the broker closes the connection; null: none. */
   hangUps(): HangUps | null {
-    return this.#quarantine.hangUps();
+    return this.#quarantine.hangUps(this.#parts.clock.now());
   }
 
   get queued(): number {
@@ -187,7 +187,7 @@ export class Dispatcher {
   /** A verified answer to this PUBLISH arrived, processed or rejected. */
   answered(attempt: InFlight): void {
     const { book, clock } = this.#parts;
-    this.#quarantine.passed(attempt.message);
+    this.#quarantine.delivered(attempt.message);
     book.close(attempt);
     this.health.answered(attempt, clock.now());
     this.#sender.pump();

@@ -61,7 +61,8 @@ export class PublishEnds {
     const { clock, book, recorder, health, quarantine, brokerAcks, counts, deliveries } = this.#parts;
     const { message, destination } = sent;
     const now = clock.now();
-    quarantine.passed(message);
+    // At QoS 0 it is no answer, only a write.
+    if (message.qos > 0) quarantine.passed(message);
     const attempt = book.pubacked(sent, reasonCode, now);
     counts.puback++;
     if (deliveries.watched) deliveries.note("puback", message.messageId, message.topic, attempt.attempt, reasonCode);
@@ -83,12 +84,13 @@ export class PublishEnds {
   }
 
   #failed(attempt: Sent, outcome: Exclude<Ended, { kind: "acked" }>): void {
-    const { clock, book, recorder, health, policy, counts } = this.#parts;
+    const { clock, book, recorder, health, quarantine, policy, counts } = this.#parts;
     const now = clock.now();
     const reasonCode = reasonOf(outcome);
     counts[outcome.kind]++;
     this.#note(attempt, outcome);
     const seen = failedPublish(outcome);
+    if (outcome.kind === "refused") quarantine.passed(attempt.message);
     if (outcome.kind === "lost" && outcome.why === "disconnected") this.#suspect(attempt, outcome.cause, seen.reason);
     const decision = policy.decide(attempt.message, seen, attempt.attempt);
     if (decision.kind === "retry") book.retryAt(attempt, now + decision.inMs);

@@ -3,19 +3,29 @@
  * order: of what was in flight without PUBACK when it closed, the first is the suspect, and with it what resembles it: the
  * same topic, topics under the same parent level, topics as deep, as far as none of these ever got a PUBACK.
  *
+ * A network that drops every connection looks the same, as long as nothing else passes. So ends alone convict only when a PUBACK
+ * of another message came after the first of them. With nothing else to send, a suspect is convicted after `UNPROVEN_AFTER` ends
+ * alone within more than `UNPROVEN_MS`: it would end five connections a minute for ever.
+ *
  * Invariants:
  *  QUARANTINE-1. A suspect is sent alone: without another PUBLISH that waits for its PUBACK. So a conviction never hits
  *                another row.
  *  QUARANTINE-2. Suspects wait for their turn, which is `SOON_MS` after a closed connection, and `SLOT_MS` after the third one
  *                of a minute: at most eight connections a minute end by them.
- *  QUARANTINE-3. What is remembered is bounded.
+ *  QUARANTINE-3. What is remembered is bounded, and forgotten `FORGOTTEN_MS` after it was last seen: another replica may have
+ *                delivered it.
  *  QUARANTINE-4. A PUBACK clears the message, its topic, and what was suspected only for resembling it.
+ *  QUARANTINE-5. While nothing else passes, no message is convicted within `UNPROVEN_MS`.
  */
 import type { FailureInput } from "@acktor/shared/mqtt/failure-input";
 
-/** Ends alone, in a row, that convict; fewer where the broker gave a reason, and one under a convicted parent. */
+/** Ends alone that convict; fewer where the broker gave a reason, or what it resembles was convicted. */
 const CONVICTED_AFTER = 3;
 const CONVICTED_WITH_REASON = 2;
+/** Ends alone that convict while nothing else passes, and the least time from the first to the last. */
+const UNPROVEN_AFTER = 10;
+const UNPROVEN_MS = 600_000;
+const FORGOTTEN_MS = 600_000;
 /** In flight at so many ends without being the first: the broker does not answer in order. */
 const ALONE_AFTER = 3;
 /** On a topic that got PUBACKs: its content may be the cause. */
@@ -76,6 +86,21 @@ interface Suspect {
   readonly ends: number;
   readonly first: number;
   readonly alone: number;
+  /** When it first ended a connection alone, and PUBACKs until then. */
+  readonly aloneAt: number;
+  readonly aloneAfter: number;
+  readonly seenAt: number;
+}
+
+/** What resembles a suspect. */
+interface Alike {
+  readonly convicted: boolean;
+  readonly seenAt: number;
+}
+
+interface Convicted {
+  readonly topic: string;
+  readonly seenAt: number;
 }
 
 const SEND: Plan = { kind: "send" };
@@ -84,26 +109,34 @@ const INNOCENT: Verdict = { convicted: false, ours: false };
 
 export class Quarantine {
   readonly #suspects = new Map<string, Suspect>();
-  /** Topics and parents that resemble a suspect. True: one of them was convicted. */
-  readonly #like = new Map<string, boolean>();
+  /** Topics and parents that resemble a suspect. */
+  readonly #like = new Map<string, Alike>();
   readonly #passedTopics = new Set<string>();
   readonly #passedParents = new Set<string>();
   #deepestPassed = 0;
   /** Topics with so many levels resemble a suspect. */
   #tooDeep = Number.POSITIVE_INFINITY;
   #deepConvicted = false;
+  #deepAt = 0;
   /** Ends of connections by suspects in the last minute, monotonic milliseconds. */
   #ends: number[] = [];
   #turnAt = Number.NEGATIVE_INFINITY;
   #cause: FailureInput | undefined;
   /** The suspect that is in flight alone. Written by `plan`, `lost` and `passed`. */
   #alone: string | null = null;
-  readonly #convicted = new Map<string, string>();
+  readonly #convicted = new Map<string, Convicted>();
+  /** PUBACKs. */
+  #answers = 0;
 
   /** Whether this message may be sent now, must wait for what is in flight, or comes later. */
   plan(message: Message, now: number, inFlight: UnderWay): Plan {
+    this.#forget(now);
+    // However it ended: answered, refused, late, lost with its connection, or never sent.
+    if (this.#alone !== null && !isUnanswered(inFlight, this.#alone)) this.#alone = null;
     if (this.#suspects.size === 0 && this.#like.size === 0) return SEND;
     if (this.#goesAlone(message)) {
+      const suspect = this.#suspects.get(message.messageId);
+      if (suspect !== undefined) remember(this.#suspects, message.messageId, { ...suspect, seenAt: now });
       // QUARANTINE-2
       if (now < this.#turnAt) return { kind: "later", inMs: this.#turnAt - now };
       // QUARANTINE-1
@@ -111,7 +144,7 @@ export class Quarantine {
       this.#alone = message.messageId;
       return SEND;
     }
-    if (this.#alone !== null && hasUnanswered(inFlight)) return HOLD;
+    if (this.#alone !== null) return HOLD;
     // Many ends, and nothing that resembles them: only what is proven goes freely.
     const isRisky = this.#ends.length > QUICK_ENDS && !this.#passedTopics.has(message.topic);
     return isRisky && now < this.#turnAt ? { kind: "later", inMs: this.#turnAt - now } : SEND;
@@ -125,21 +158,30 @@ export class Quarantine {
     this.#cause = cause;
     const wasAlone = this.#alone === message.messageId;
     if (isFirst) this.#ended(now);
-    const { ends = 0, first = 0, alone = 0 } = this.#suspects.get(message.messageId) ?? {};
+    const before = this.#suspects.get(message.messageId);
+    const { ends = 0, first = 0, alone = 0 } = before ?? {};
+    const [aloneAt, aloneAfter] =
+      before === undefined || alone === 0 ? [now, this.#answers] : [before.aloneAt, before.aloneAfter];
     const suspect: Suspect = {
-      topic: message.topic,
+      ...{ topic: message.topic, seenAt: now, aloneAt, aloneAfter },
       ends: ends + 1,
       first: first + (isFirst ? 1 : 0),
       alone: alone + (wasAlone ? 1 : 0),
     };
-    if (wasAlone && suspect.alone >= this.#enoughFor(message.topic, cause)) return this.#convict(message);
+    if (wasAlone && this.#isProven(suspect, cause, now)) return this.#convict(message, now);
     remember(this.#suspects, message.messageId, suspect);
-    if (isFirst) this.#suspectAlike(message.topic);
+    if (isFirst) this.#suspectAlike(message.topic, now);
     return { convicted: false, ours: wasAlone || this.#ends.length <= QUICK_ENDS };
   }
 
-  /** The broker answered: the row is not the cause. QUARANTINE-4 */
-  passed({ messageId, topic }: Message): void {
+  /** The broker answered, if only by a refusal: the row is not the cause. */
+  passed(message: Message): void {
+    this.#answers++;
+    this.delivered(message);
+  }
+
+  /** An ack came, maybe of an earlier connection. QUARANTINE-4 */
+  delivered({ messageId, topic }: Message): void {
     if (this.#alone === messageId) this.#alone = null;
     if (this.#suspects.size > 0) this.#suspects.delete(messageId);
     if (this.#passedTopics.has(topic)) return;
@@ -154,14 +196,15 @@ export class Quarantine {
     this.#passedParents.add(parent);
     this.#deepestPassed = Math.max(this.#deepestPassed, levels);
     this.#like.delete(topic);
-    if (this.#like.get(parent) === false) this.#like.delete(parent);
-    if (levels >= this.#tooDeep) [this.#tooDeep, this.#deepConvicted] = [Number.POSITIVE_INFINITY, false];
+    if (this.#like.get(parent)?.convicted === false) this.#like.delete(parent);
+    if (levels >= this.#tooDeep) this.#clearDeep();
   }
 
-  /** What people look at; null: no message is suspected or was convicted. */
-  hangUps(): HangUps | null {
+  /** What people look at; null: no message is suspected or was convicted, or all are forgotten. */
+  hangUps(now: number): HangUps | null {
+    this.#forget(now);
     const topics = [...this.#suspects.values()].filter(({ first }) => first > 0).map(({ topic }) => topic);
-    topics.push(...this.#convicted.values());
+    for (const { topic } of this.#convicted.values()) topics.push(topic);
     if (topics.length === 0) return null;
     return { count: topics.length, topics: [...new Set(topics)].slice(0, MAX_SHOWN) };
   }
@@ -175,28 +218,49 @@ export class Quarantine {
     return this.#like.has(topic) || this.#like.has(parentOf(topic)) || levelsOf(topic) >= this.#tooDeep;
   }
 
-  #suspectAlike(topic: string): void {
+  #suspectAlike(topic: string, now: number): void {
     if (this.#passedTopics.has(topic)) return;
     const parent = parentOf(topic);
-    if (!this.#like.has(topic)) remember(this.#like, topic, false);
-    if (!this.#passedParents.has(parent) && !this.#like.has(parent)) remember(this.#like, parent, false);
+    for (const like of this.#passedParents.has(parent) ? [topic] : [topic, parent]) {
+      remember(this.#like, like, { convicted: this.#like.get(like)?.convicted === true, seenAt: now });
+    }
+    this.#deepAt = now;
     const levels = levelsOf(topic);
     const deepest = this.#deepestPassed > 0 ? this.#deepestPassed : DEEPEST_ANYWHERE;
     if (levels > deepest) this.#tooDeep = Math.min(this.#tooDeep, levels);
   }
 
-  #enoughFor(topic: string, cause: FailureInput | undefined): number {
+  #isProven({ topic, alone, aloneAt, aloneAfter }: Suspect, cause: FailureInput | undefined, now: number): boolean {
+    // QUARANTINE-5
+    if (this.#answers === aloneAfter) return alone >= UNPROVEN_AFTER && now - aloneAt > UNPROVEN_MS;
     const isDeep = this.#deepConvicted && levelsOf(topic) >= this.#tooDeep;
-    if (isDeep || this.#like.get(parentOf(topic)) === true) return 1;
-    return cause?.kind === "disconnect" ? CONVICTED_WITH_REASON : CONVICTED_AFTER;
+    const isLikely = cause?.kind === "disconnect" || isDeep || this.#like.get(parentOf(topic))?.convicted === true;
+    return alone >= (isLikely ? CONVICTED_WITH_REASON : CONVICTED_AFTER);
   }
 
-  #convict({ messageId, topic }: Message): Verdict {
+  #convict({ messageId, topic }: Message, now: number): Verdict {
     this.#suspects.delete(messageId);
-    remember(this.#convicted, messageId, topic);
-    if (!this.#passedParents.has(parentOf(topic))) remember(this.#like, parentOf(topic), true);
-    if (levelsOf(topic) >= this.#tooDeep) this.#deepConvicted = true;
+    remember(this.#convicted, messageId, { topic, seenAt: now });
+    const parent = parentOf(topic);
+    if (!this.#passedParents.has(parent)) remember(this.#like, parent, { convicted: true, seenAt: now });
+    if (levelsOf(topic) >= this.#tooDeep) [this.#deepConvicted, this.#deepAt] = [true, now];
     return { convicted: true, ours: true };
+  }
+
+  /** QUARANTINE-3 */
+  #forget(now: number): void {
+    for (const seen of [this.#suspects, this.#like, this.#convicted]) {
+      // The oldest come first.
+      for (const [key, { seenAt }] of seen) {
+        if (now - seenAt < FORGOTTEN_MS) break;
+        seen.delete(key);
+      }
+    }
+    if (now - this.#deepAt >= FORGOTTEN_MS) this.#clearDeep();
+  }
+
+  #clearDeep(): void {
+    [this.#tooDeep, this.#deepConvicted] = [Number.POSITIVE_INFINITY, false];
   }
 
   #ended(now: number): void {
@@ -215,6 +279,11 @@ function isHangUp(cause: FailureInput | undefined): boolean {
 
 function hasUnanswered(inFlight: UnderWay): boolean {
   for (const { state } of inFlight.values()) if (state === "SENT") return true;
+  return false;
+}
+
+function isUnanswered(inFlight: UnderWay, id: string): boolean {
+  for (const { state, message } of inFlight.values()) if (state === "SENT" && message.messageId === id) return true;
   return false;
 }
 
