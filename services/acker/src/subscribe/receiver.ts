@@ -6,7 +6,7 @@
  *  RECEIVER-2. A group is used only where the broker delivers on shared subscriptions; elsewhere every acker of the
  *              group receives every message, and the inbox removes the duplicates.
  *  RECEIVER-3. A filter that the broker refuses does not stop the others. Where it refuses one of a group, the acker takes the
- *              plain filter.
+ *              plain filter; where a SUBACK was only late, until the next connection.
  *  RECEIVER-4. While it listens, its birth is renewed every few hours.
  */
 import type { Link } from "@acktor/shared/link/link";
@@ -52,6 +52,8 @@ export class Receiver implements DatabaseListener {
   #wanted: readonly string[] = [];
   /** Filters of the group that the broker refused, and the plain ones. */
   readonly #ungrouped = new Map<string, string>();
+  /** Those of them that the broker did not answer in time on this connection. */
+  readonly #late = new Set<string>();
   #isWarned = false;
   /** A birth is due. Written by `#announce` and `#withdraw`. */
   #owesBirth = false;
@@ -87,8 +89,15 @@ export class Receiver implements DatabaseListener {
         "link.message",
         guard.wrap("link.message", (message) => intake.receive(message)),
       ),
-      link.on("link.refused", ({ filter }) => this.#refused(filter)),
-      link.on("link.connected", () => this.actor.send({ type: "link.opened" })),
+      link.on("link.refused", ({ filter, code }) => this.#refused(filter, code)),
+      link.on("link.transition", ({ event }) => {
+        if (event === "link.reset") this.#ungrouped.clear();
+      }),
+      link.on("link.connected", () => {
+        for (const filter of this.#late) this.#ungrouped.delete(filter);
+        this.#late.clear();
+        this.actor.send({ type: "link.opened" });
+      }),
       link.on("link.writable", () => {
         // RECEIVER-1
         if (this.#owesBirth && this.actor.getSnapshot().matches("LISTENING")) this.#announce();
@@ -166,13 +175,14 @@ export class Receiver implements DatabaseListener {
     this.#wanted = next;
   }
 
-  /** RECEIVER-3 */
-  #refused(filter: string | null): void {
+  /** RECEIVER-3. @param code null: a late SUBACK, or before the connection a filter at which the broker closes */
+  #refused(filter: string | null, code: number | null): void {
     const { ACKTOR_GROUP: group } = this.#parts.config;
     if (filter === null || group === null || !this.#wanted.includes(filter)) return;
     const before = `$share/${group}/`;
     if (!filter.startsWith(before)) return;
     this.#ungrouped.set(filter, filter.slice(before.length));
+    if (code === null && this.#isConnected()) this.#late.add(filter);
     this.#subscribe();
   }
 
