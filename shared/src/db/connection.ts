@@ -6,6 +6,8 @@
  *                The driver would open another one.
  *  CONNECTION-2. A destroyed connection sends nothing any more, also not a statement that was given up.
  *  CONNECTION-3. Behind a pooler in transaction mode nothing of the session remains: no prepared statement, no setting.
+ *  CONNECTION-4. There a statement is sent with its `begin`, unasked. One that was answered although `begin` was refused
+ *                committed by itself: its failure is no answer of the server, so that it never runs again unseen.
  */
 import type net from "node:net";
 import postgres from "postgres";
@@ -203,19 +205,29 @@ export class Connection {
   async #wrapped(text: string, params: readonly Param[], limitMs: number): Promise<Rows> {
     const begun = this.#sendText(beginStatement({ ...this.#settings, statement_timeout: String(limitMs) }));
     const answered = this.#send(text, params, false);
-    begun.catch(() => "awaited below");
+    const refusal = begun.then(
+      () => null,
+      (error: Error & { readonly severity?: string }) => error,
+    );
     try {
       const rows = await answered;
-      await begun;
-      await this.#sendText("commit");
-      return rows;
+      if ((await refusal) === null) {
+        await this.#sendText("commit");
+        return rows;
+      }
     } catch (error) {
       await this.#sendText("rollback").catch(() => this.destroy());
-      throw await begun.then(
-        () => error,
-        (first) => first,
-      );
+      const refused = await refusal;
+      throw refused === null || (refused.severity === "ERROR" && this.#isLost) ? error : refused;
     }
+    throw this.#ranAlone();
+  }
+
+  /** CONNECTION-4 */
+  #ranAlone(): Error {
+    this.destroy();
+    const error = new Error("the transaction was refused, and the statement may have run without it");
+    return Object.assign(error, { code: "ABANDONED" });
   }
 
   async #connect(): Promise<net.Socket> {

@@ -2,7 +2,8 @@
  * Opens connections to one database: chooses the host, and how the session's settings are made.
  *
  * Invariants:
- *  CONNECTOR-1. Each host is tried once, within its timeout; one that failed is tried last the next time.
+ *  CONNECTOR-1. Each host is tried once, within its timeout up to the settings of the session; one that failed is tried last
+ *     the next time.
  *  CONNECTOR-2. With `primary` or `read-write` a server that cannot write is passed over.
  *  CONNECTOR-3. Behind a pooler nothing is left in a session that others may use: without ACKTOR_DATABASE_POOLER=session a
  *     pooler is taken for one in transaction mode.
@@ -99,14 +100,16 @@ export class Connector {
   /** Rejects with the failure of the last host. @param signal aborted: nothing is left open */
   async open(signal: AbortSignal): Promise<Connection> {
     this.#refresh();
+    const address = this.#address;
     let failure: unknown = new OpenFailure("CONNECTION_DESTROYED", "stopped before it was open");
     for (const host of this.#order()) {
       if (signal.aborted) break;
       try {
-        return await this.#openAt(host, signal);
+        return await this.#openAt(address, host, signal);
       } catch (error) {
         failure = error;
-        this.#hosts = [...this.#hosts.filter((one) => one !== host), host]; // CONNECTOR-1
+        // CONNECTOR-1; CONNECTOR-5: the address may have changed in between.
+        if (address === this.#address) this.#hosts = [...this.#hosts.filter((one) => one !== host), host];
       }
     }
     throw failure;
@@ -129,33 +132,38 @@ export class Connector {
     return [...this.#hosts.slice(start), ...this.#hosts.slice(0, start)];
   }
 
-  async #openAt(host: DatabaseHost, signal: AbortSignal): Promise<Connection> {
-    const { tls, user, password, database, startupOptions, connectTimeoutMs, hosts } = this.#address;
+  async #openAt(address: DatabaseAddress, host: DatabaseHost, signal: AbortSignal): Promise<Connection> {
+    const { tls, user, password, database, startupOptions, connectTimeoutMs, hosts } = address;
     const timeoutMs = connectTimeoutMs ?? (hosts.length > 1 ? TIMEOUT_OF_MANY_MS : TIMEOUT_MS);
     const { applicationName, ca = null } = this.#options;
     const login = { user, password, database, applicationName, startupOptions };
     const target: ConnectionTarget = { host, tls, ca, timeoutMs, ...login };
     const connection = new Connection(target);
+    // A pooler takes the login also when its server hangs.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), timeoutMs);
+    const either = AbortSignal.any([signal, late.signal]);
     const abort = (): void => connection.destroy();
-    signal.addEventListener("abort", abort, { once: true });
+    either.addEventListener("abort", abort, { once: true });
     try {
       const greeting = await connection.open();
-      this.#judge(host, greeting);
-      const style = this.#styleOf(greeting);
-      if (style === "session" && greeting.isPooled) await this.#checkSession(target, greeting);
+      this.#judge(address, host, greeting);
+      const style = this.#styleOf(address, greeting);
+      if (style === "session" && greeting.isPooled) await this.#checkSession(target, greeting, either);
       await connection.settle(style, this.#settings);
       return connection;
     } catch (error) {
       connection.destroy();
-      throw error;
+      if (!late.signal.aborted) throw error;
+      throw new OpenFailure("CONNECT_TIMEOUT", `${host.host}:${host.port} did not answer in time`);
     } finally {
-      signal.removeEventListener("abort", abort);
+      clearTimeout(timer);
+      either.removeEventListener("abort", abort);
     }
   }
 
   /** CONNECTOR-2 */
-  #judge({ host, port }: DatabaseHost, { isStandby, isReadOnly }: Greeting): void {
-    const { target } = this.#address;
+  #judge({ target }: DatabaseAddress, { host, port }: DatabaseHost, { isStandby, isReadOnly }: Greeting): void {
     const unfit = target === "read-write" ? isReadOnly : target === "primary" && isStandby;
     if (unfit) {
       const what = isStandby ? "is a standby" : "is read-only";
@@ -164,17 +172,20 @@ export class Connector {
   }
 
   /** CONNECTOR-3 */
-  #styleOf({ isPooled }: Greeting): Style {
+  #styleOf({ behindPooler }: DatabaseAddress, { isPooled }: Greeting): Style {
     const { pooler = "auto" } = this.#options;
-    if (pooler === "auto") return isPooled || this.#address.behindPooler ? "transaction" : "session";
+    if (pooler === "auto") return isPooled || behindPooler ? "transaction" : "session";
     return pooler;
   }
 
   /** CONNECTOR-4: a pooler in transaction mode gives the idle backend of the first session to the second one. */
-  async #checkSession(target: ConnectionTarget, first: Greeting): Promise<void> {
+  async #checkSession(target: ConnectionTarget, first: Greeting, signal: AbortSignal): Promise<void> {
     if (this.#hasSessions) return;
     const second = new Connection(target);
+    const abort = (): void => second.destroy();
+    signal.addEventListener("abort", abort, { once: true });
     const seen = await second.open().catch(() => null);
+    signal.removeEventListener("abort", abort);
     second.destroy();
     if (seen?.backend === first.backend) {
       throw new OpenFailure(
@@ -182,6 +193,7 @@ export class Connector {
         "the pooler gives one backend to two sessions: it is in transaction mode, so set ACKTOR_DATABASE_POOLER=transaction",
       );
     }
-    this.#hasSessions = true;
+    // One that was refused says nothing: the next connection asks again.
+    if (seen !== null) this.#hasSessions = true;
   }
 }
