@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
@@ -13,7 +14,7 @@ import { type CredentialsRead, tokenExpiry } from "@acktor/shared/link/credentia
 import { ServiceCredentials } from "@acktor/shared/link/service-credentials";
 import { SYSTEM_CLOCK } from "@acktor/shared/runtime/clock";
 import { FreshSettings } from "@acktor/shared/runtime/fresh-settings";
-import { readCommand } from "@acktor/shared/runtime/password-command";
+import { PasswordCommand, readCommand } from "@acktor/shared/runtime/password-command";
 import { publisherSettings } from "@acktor/shared/runtime/settings";
 import { certificateAuthority } from "../support/certificates.ts";
 import { cleanUp } from "../support/cleanup.ts";
@@ -115,6 +116,46 @@ test("a program makes the password: asked at each connect, a token is kept, and 
   assert.doesNotMatch(failed ?? "", /s3cret/);
   assert.deepEqual(readCommand('a "b c" d'), ["a", "b c", "d"]);
   assert.equal(readCommand('a "b'), "has an open quote");
+});
+
+const WINDOWS = process.platform === "win32" && "Windows has no process groups";
+
+/** A program that starts another one and hangs. @returns its words, and how many of the two live */
+async function hangingProgram(t: TestContext): Promise<{ words: string[]; alive: () => number }> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  cleanUp(t, () => new Promise((resolve) => server.close(resolve)));
+  const hang = `require("net").connect(${(server.address() as net.AddressInfo).port}, "127.0.0.1").on("error", () => 0)`;
+  const child = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(hang)}], { stdio: "inherit" })`;
+  return { words: [process.execPath, "-e", `${hang}; ${child}`], alive: () => sockets.size };
+}
+
+// PASSWORD_COMMAND-1, PASSWORD_COMMAND-3
+test("a program that hangs ends with what it started: by its limit, and by a disconnect", {
+  skip: WINDOWS,
+}, async (t) => {
+  const { words, alive } = await hangingProgram(t);
+  const running = new PasswordCommand(words, 1_500).run();
+  await until(() => alive() === 2, 5_000, "both run");
+  const made = await running;
+  assert.match(made.ok ? "" : made.fault, /did not end within 1.5 s/);
+  await until(() => alive() === 0, 5_000, "both ended");
+
+  const credentials = new ServiceCredentials({ ...NONE, ACKTOR_MQTT_PASSWORD_COMMAND: words }, null, SYSTEM_CLOCK);
+  const { link } = testLink(t, { url: "mqtt://127.0.0.1:1", credentials });
+  await link.connect();
+  await until(() => alive() === 2, 5_000, "both run");
+  await link.stop();
+  await until(() => alive() === 0, 5_000, "both ended");
+});
+
+test("a program that cannot be started is a fault", async () => {
+  const made = await new PasswordCommand(["/no/such/program"]).run();
+  assert.match(made.ok ? "" : made.fault, /failed \(ENOENT\)/);
 });
 
 // LIVE_SESSION-1

@@ -19,6 +19,8 @@ export type CredentialsRead =
 export interface CredentialSource {
   /** What to log in with now. Never rejects. A source that need not wait answers immediately. */
   read(): CredentialsRead | Promise<CredentialsRead>;
+  /** Ends a reading that is under way: it fails. */
+  cancel?(): void;
 }
 
 /** Credentials that never change. */

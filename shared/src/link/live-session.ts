@@ -2,7 +2,7 @@
  * One session from the reading of its credentials to the closed transport.
  *
  * Invariants:
- *  LIVE_SESSION-1. Nothing opens after `stop`, also where the credentials come late.
+ *  LIVE_SESSION-1. Nothing opens after `stop`, also where the credentials come late; their program is ended.
  *  LIVE_SESSION-2. With new credentials no publish is accepted any more; the session ends when those in flight are settled, after
  *                  `DRAIN_MS` at the latest.
  */
@@ -62,6 +62,7 @@ export class LiveSession implements RenewalOwner {
   stop(): Transport | null {
     this.#isStopped = true; // LIVE_SESSION-1
     this.#renewal?.stop();
+    this.#parts.source.cancel?.();
     if (this.#drain !== null) clearTimeout(this.#drain);
     return this.#transport;
   }

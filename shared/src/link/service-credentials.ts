@@ -68,6 +68,10 @@ export class ServiceCredentials implements CredentialSource {
     return this.#command.run().then((made) => this.#fromCommand(values, made));
   }
 
+  cancel(): void {
+    this.#command?.stop();
+  }
+
   #fromCommand(values: Partial<Record<FromFile, string | null>>, made: MadePassword): CredentialsRead {
     if (!made.ok) return unreadable("PASSWORD_COMMAND_FAILED", `ACKTOR_MQTT_PASSWORD_COMMAND: ${made.fault}`);
     const now = this.#clock.wallClock();

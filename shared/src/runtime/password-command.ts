@@ -4,8 +4,10 @@
  * Invariants:
  *  PASSWORD_COMMAND-1. It runs for at most `LIMIT_MS`, with at most `MOST_BYTES` of output, and one at a time.
  *  PASSWORD_COMMAND-2. Its output is in no log and no fault.
+ *  PASSWORD_COMMAND-3. When its time is over, it is stopped or this process exits, what it started ends with it: it has its own process
+ *                      group. Windows has no groups: there the program itself ends.
  */
-import { execFile } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 const LIMIT_MS = 10_000;
 const MOST_BYTES = 64 * 1_024;
@@ -23,38 +25,104 @@ export function readCommand(text: string): readonly string[] | string {
 
 export class PasswordCommand {
   readonly #words: readonly string[];
-  #running: Promise<MadePassword> | null = null;
+  readonly #limitMs: number;
+  #running: CommandRun | null = null;
 
-  constructor(words: readonly string[]) {
+  /** @param limitMs milliseconds after which it is ended */
+  constructor(words: readonly string[], limitMs = LIMIT_MS) {
     this.#words = words;
+    this.#limitMs = limitMs;
   }
 
   /** Runs it, or joins the run that is under way. Never rejects. */
   run(): Promise<MadePassword> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
+    const running = this.#running ?? new CommandRun(this.#words, this.#limitMs);
+    this.#running = running;
+    return running.made.finally(() => {
+      if (this.#running === running) this.#running = null;
     });
-    return this.#running;
   }
 
-  /** PASSWORD_COMMAND-1 */
-  #run(): Promise<MadePassword> {
-    const [program = "", ...args] = this.#words;
-    const options = { timeout: LIMIT_MS, maxBuffer: MOST_BYTES, killSignal: "SIGKILL" as const, windowsHide: true };
-    return new Promise((resolve) => {
-      execFile(program, args, options, (error, stdout) => {
-        const password = stdout.split("\n", 1)[0]?.trim() ?? "";
-        if (error !== null)
-          resolve({ ok: false, fault: `${program} ${whyFailed(error)}` }); // PASSWORD_COMMAND-2
-        else if (password === "") resolve({ ok: false, fault: `${program} wrote no password` });
-        else resolve({ ok: true, password });
-      });
-    });
+  /** Ends the run that is under way. May be called twice. */
+  stop(): void {
+    this.#running?.end("was stopped");
+    this.#running = null;
   }
 }
 
-function whyFailed({ code, killed, signal }: { code?: unknown; killed?: boolean; signal?: unknown }): string {
-  if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `wrote more than ${MOST_BYTES} bytes`;
-  if (killed === true) return `did not end within ${LIMIT_MS / 1_000} s`;
-  return typeof code === "number" ? `ended with ${code}` : `failed (${String(code ?? signal)})`;
+/** One run. */
+class CommandRun {
+  readonly made: Promise<MadePassword>;
+  readonly #program: string;
+  #child: ChildProcess | null = null;
+  #settle: (made: MadePassword) => void = () => undefined;
+  #timer: NodeJS.Timeout | null = null;
+  #output = Buffer.alloc(0);
+  readonly #kill = (): void => this.#killGroup();
+
+  constructor([program = "", ...args]: readonly string[], limitMs: number) {
+    this.#program = program;
+    this.made = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    try {
+      this.#start(args, limitMs);
+    } catch (error) {
+      this.end(`failed (${codeOf(error)})`);
+    }
+  }
+
+  /** Ends it with this fault, unless it has ended. */
+  end(why: string): void {
+    this.#killGroup();
+    this.#ended({ ok: false, fault: `${this.#program} ${why}` }); // PASSWORD_COMMAND-2
+  }
+
+  #start(args: readonly string[], limitMs: number): void {
+    const detached = process.platform !== "win32"; // PASSWORD_COMMAND-3
+    const child = spawn(this.#program, args, { detached, stdio: ["ignore", "pipe", "ignore"], windowsHide: true });
+    this.#child = child;
+    process.once("exit", this.#kill);
+    // PASSWORD_COMMAND-1
+    this.#timer = setTimeout(() => this.end(`did not end within ${limitMs / 1_000} s`), limitMs);
+    child.on("error", (error) => this.end(`failed (${codeOf(error)})`));
+    child.stdout.on("error", (error) => this.end(`failed (${codeOf(error)})`));
+    child.stdout.on("data", (chunk: Buffer) => {
+      this.#output = Buffer.concat([this.#output, chunk]);
+      if (this.#output.length > MOST_BYTES) this.end(`wrote more than ${MOST_BYTES} bytes`);
+    });
+    child.once("close", (code, signal) => this.#closed(code, signal));
+  }
+
+  #closed(code: number | null, signal: string | null): void {
+    this.#child = null; // Its id may be another process's from now on.
+    const password = this.#output.toString().split("\n", 1)[0]?.trim() ?? "";
+    if (code !== 0) this.end(code === null ? `failed (${signal})` : `ended with ${code}`);
+    else if (password === "") this.end("wrote no password");
+    else this.#ended({ ok: true, password });
+  }
+
+  #ended(made: MadePassword): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    process.off("exit", this.#kill);
+    // What left the group may hold the pipe open.
+    this.#child?.stdout?.destroy();
+    this.#child = null;
+    this.#output = Buffer.alloc(0);
+    this.#settle(made);
+  }
+
+  #killGroup(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? "unknown");
 }
