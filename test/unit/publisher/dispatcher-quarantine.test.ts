@@ -63,6 +63,9 @@ test("a message at which the broker closes the connection each time is marked fa
   const bad = leased();
   for (let end = 0; end < 3; end++) {
     assert.deepEqual(rig.told.failed, []);
+    const good = leased({ topic: "good" });
+    rig.offer(good);
+    rig.settle(good.messageId, PUBACK);
     rig.offer({ ...bad, leaseToken: String(end + 1), attempts: end });
     rig.settle(bad.messageId, { kind: "lost", why: "disconnected", cause: { kind: "disconnect", code: 0x95 } });
     rig.passWithoutTick(TURN_MS);
@@ -84,6 +87,41 @@ test("an ack clears a suspect too, with its PUBACK still to come", () => {
   for (let end = 0; end < 4; end++) {
     rig.offer({ ...fine, leaseToken: String(end + 3), attempts: end + 2 });
     rig.settle(fine.messageId, { kind: "lost", why: "disconnected" });
+  }
+  assert.deepEqual(rig.told.failed, []);
+});
+
+// QUARANTINE-1
+for (const outcome of [
+  { kind: "refused", reasonCode: 0x87 },
+  { kind: "lost", why: "deadline" },
+] as const) {
+  test(`after a suspect that ended by "${outcome.kind}" messages go together again`, () => {
+    const rig = dispatcherRig();
+    const bad = suspect(rig);
+    rig.offer(bad);
+    rig.settle(bad.messageId, outcome);
+    const others = ["a", "b", "c"].map((topic) => leased({ topic }));
+    rig.offer(...others);
+    assert.deepEqual(
+      rig.published().slice(2),
+      others.map(({ messageId }) => messageId),
+    );
+    assert.equal(rig.dispatcher.hangUps() === null, outcome.kind === "refused");
+  });
+}
+
+// QUARANTINE-5
+test("at QoS 0 a write to the socket clears no suspect and is no answer", () => {
+  const rig = dispatcherRig();
+  const bad = leased();
+  for (let end = 0; end < 4; end++) {
+    const written = leased({ topic: "written", qos: 0 });
+    rig.offer(written);
+    rig.settle(written.messageId, PUBACK);
+    rig.offer({ ...bad, leaseToken: String(end + 1), attempts: end });
+    rig.settle(bad.messageId, { kind: "lost", why: "disconnected" });
+    rig.passWithoutTick(TURN_MS);
   }
   assert.deepEqual(rig.told.failed, []);
 });
