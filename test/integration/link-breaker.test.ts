@@ -39,7 +39,8 @@ test("publishes without answers open it; the connection stays; three probes clos
   assert.equal(publishAll(world, probes), 3, "three probes and not one more");
   assert.deepEqual(await world.publish(), { kind: "unsent", why: "breaker_open" });
   await until(() => link.info().breaker === "CLOSED", 5_000, "CLOSED");
-  assert.ok(link.capacity() > 20);
+  // The first window of 32, three answers wider, less the 20 whose packet ids stay taken.
+  assert.equal(link.capacity(), 15);
   assert.equal(broker.connections.length, 1);
   assert.equal(link.info().stats.breakerOpenings, 1);
   assert.equal(outcomes.filter(({ kind }) => kind === "lost").length, 20);
@@ -89,6 +90,17 @@ test("publishes lost by a requested disconnect do not count against the broker",
   assert.equal(outcomes.length, 100);
   assert.deepEqual(outcomes[0], { kind: "lost", why: "disconnected" });
   assert.equal(world.link.info().breaker, "CLOSED");
+});
+
+test("a publish that is lost by our own disconnect excuses no later end: the backoff rises", async (t) => {
+  const broker = await startFakeBroker(t, (packet) => packet.cmd === "publish");
+  const { link, reaches } = await connectedLink(t, { url: broker.url });
+  link.publish({ topic: "a", payload: "x", qos: 1, retain: false }, () => link.excuse());
+  await link.disconnect();
+  await link.connect({ waitMs: 5_000 });
+  broker.connections.at(-1)?.reset();
+  await reaches("RECONNECTING");
+  assert.equal(link.info().retryCount, 1);
 });
 
 test("an operator opens and closes it; what cannot be done is refused with the reason", async (t) => {

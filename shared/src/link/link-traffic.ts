@@ -115,6 +115,7 @@ export class LinkTraffic {
     stats.connectionAttempts++;
     this.#pace.begin();
     this.#isLeaving = false;
+    this.#isExcused = false;
     for (const { filter } of this.#wanted.leftOut()) report({ type: "session.refused", refusal: closedAtOnce(filter) });
     const leastMs = RENEWED_AFTER * options.policy.heldMs;
     const parts = { source: options.credentials, clock: options.clock, random: options.random, leastMs };
@@ -186,8 +187,9 @@ export class LinkTraffic {
     this.#parts.listeners.emit("link.writable", {});
   }
 
+  /** Without effect on an end that is our own. */
   excuse(): void {
-    this.#isExcused = true;
+    this.#isExcused = !this.#isLeaving;
   }
 
   /** All outcomes of the session were given. @returns whether its end was excused */
