@@ -32,11 +32,11 @@ async function startPair(t: Parameters<typeof testBroker>[0], env: Record<string
   return { publisherUrl: publisher.url, brokerUrl: broker.url };
 }
 
-async function send(url: string, headers: Record<string, string>): Promise<string> {
+async function send(url: string, headers: Record<string, string>, topic = "data/1"): Promise<string> {
   const response = await fetch(`${url}/v1/messages`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify({ topic: "data/1", content: "canary-content" }),
+    body: JSON.stringify({ topic, content: "canary-content" }),
   });
   assert.equal(response.status, 201);
   return ((await response.json()) as { message_id: string }).message_id;
@@ -71,9 +71,10 @@ test("the vendors' part travels in MQTT 5's user properties, and never without a
     });
   });
   await client.subscribeAsync("data/#", { qos: 1 });
-  const both = await send(publisher.url, { traceparent: CALLER, tracestate: "congo=t61rcWkgMzE, rojo=1" });
-  const alone = await send(publisher.url, { tracestate: "congo=t61rcWkgMzE" });
-  const spoilt = await send(publisher.url, { traceparent: CALLER, tracestate: "Congo=1" });
+  // One each: a destination without any ack so far gets one message at a time.
+  const both = await send(publisher.url, { traceparent: CALLER, tracestate: "congo=t61rcWkgMzE, rojo=1" }, "data/1");
+  const alone = await send(publisher.url, { tracestate: "congo=t61rcWkgMzE" }, "data/2");
+  const spoilt = await send(publisher.url, { traceparent: CALLER, tracestate: "Congo=1" }, "data/3");
   await until(() => seen.size === 3, 10_000, "all three");
   assert.deepEqual(seen.get(both), { traceparent: CALLER, tracestate: "congo=t61rcWkgMzE,rojo=1" });
   assert.deepEqual(seen.get(alone), {});
