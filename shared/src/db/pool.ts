@@ -78,8 +78,9 @@ class SlotPool implements Pool {
   readonly #life = new Lifecycle();
   /** Why the last attempt to open a connection failed, until one succeeds. */
   #unopened: DbFailure | null = null;
+  /** After a failed attempt, while others are open. */
   #restMs = 0;
-  #restsUntil = 0;
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: PoolOptions) {
     const { size = DEFAULT_SIZE, deadlineMs = DEFAULT_DEADLINE_MS, queueLimit = DEFAULT_QUEUE_LIMIT } = options;
@@ -179,16 +180,18 @@ class SlotPool implements Pool {
       return;
     }
     if (!this.#isClosed()) {
+      // Attempts that began together are one.
+      if (this.#rests()) return;
       this.#restMs = Math.min(LONGEST_REST_MS, Math.max(FIRST_REST_MS, 2 * this.#restMs));
-      this.#restsUntil = performance.now() + this.#restMs;
+      this.#failedAt = performance.now();
       return;
     }
-    this.#restsUntil = performance.now() + CLOSED_REST_MS;
+    this.#failedAt = performance.now();
     for (const job of this.#queue.splice(0)) job.settle({ ok: false, failure });
   }
 
   #rests(): boolean {
-    return performance.now() < this.#restsUntil;
+    return performance.now() < this.#failedAt + (this.#isClosed() ? CLOSED_REST_MS : this.#restMs);
   }
 
   /** No slot has a connection, or opens one. */
