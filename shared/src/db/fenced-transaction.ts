@@ -12,6 +12,7 @@
  *  TRANSACTION-5. A query after the transaction's end, or a later one from a function that returned too early, is rejected.
  *  TRANSACTION-6. The statement of a transaction that was cut off is cancelled at the server before its slot is used again:
  *                 there are no more backends than slots.
+ *  TRANSACTION-7. A server that cannot write, is full or stops is left: the next transaction opens another connection.
  */
 import type { Connection, Param } from "./connection.ts";
 import { type ConnectionOptions, Connector } from "./connector.ts";
@@ -37,8 +38,8 @@ export type TransactionOutcome =
   | { readonly kind: "fenced" }
   /** The work or a statement failed. Rolled back. `code`: SQLSTATE, or null when the work threw. */
   | { readonly kind: "failed"; readonly code: string | null; readonly message: string }
-  /** No connection, or it was lost before COMMIT was sent. Rolled back. */
-  | { readonly kind: "unavailable"; readonly message: string }
+  /** No connection, or it was given up before COMMIT was sent. Rolled back. `code`: of the database's failure. */
+  | { readonly kind: "unavailable"; readonly message: string; readonly code?: string }
   /** COMMIT was sent and its answer lost. */
   | { readonly kind: "unknown"; readonly message: string };
 
@@ -57,6 +58,8 @@ export interface SlotOptions extends ConnectionOptions {
 /** SQL expression of the fence; a closing statement compares it with its last parameter. */
 export const FENCE = "pg_backend_pid() || ':' || pg_current_xact_id()";
 
+/** Longest time of a cut: a request to cancel. */
+const CUT_LIMIT_MS = 1_000;
 /** The server's own limit of a statement of a transaction. */
 const STATEMENT_LIMIT_MS = 60_000;
 
@@ -89,7 +92,7 @@ class ConnectionSlots implements TransactionSlots {
     if (slot === null) return { kind: "unavailable", message: "no slot is free for the transaction" };
     try {
       const connection = await this.#connectionOf(slot, either);
-      if (typeof connection === "string") return { kind: "unavailable", message: connection };
+      if (connection instanceof Error) return unavailable(connection);
       return await transact(connection, work, closing, either);
     } finally {
       void this.#giveBack(slot);
@@ -99,25 +102,29 @@ class ConnectionSlots implements TransactionSlots {
   stop(): void {
     this.#stop.abort();
     for (const give of this.#waiting.splice(0)) give(null);
-    for (const { connection } of this.#slots) connection?.destroy();
+    for (const { connection, busy } of this.#slots) if (!busy) connection?.destroy();
+    setTimeout(() => {
+      for (const { connection } of this.#slots) connection?.destroy();
+    }, CUT_LIMIT_MS).unref();
   }
 
-  /** TRANSACTION-1. @returns why there is none, as a text */
-  async #connectionOf(slot: Slot, signal: AbortSignal): Promise<Connection | string> {
-    if (signal.aborted) return "stopped before it began";
+  /** TRANSACTION-1. @returns why there is none */
+  async #connectionOf(slot: Slot, signal: AbortSignal): Promise<Connection | Error> {
+    if (signal.aborted) return new Error("stopped before it began");
     if (slot.connection !== null && !slot.connection.isLost) return slot.connection;
     slot.connection = null;
     try {
       slot.connection = await this.#connector.open(signal);
       return slot.connection;
     } catch (error) {
-      return (error as Error).message;
+      return error as Error;
     }
   }
 
   /** TRANSACTION-6 */
   async #giveBack(slot: Slot): Promise<void> {
-    if (slot.connection?.isLost === true) await slot.connection.cancel();
+    if (this.#stop.signal.aborted) slot.connection?.destroy();
+    else if (slot.connection?.isLost === true) await slot.connection.cancel();
     this.#release(slot);
   }
 
@@ -145,9 +152,13 @@ async function transact(
   closing: ClosingStatement,
   signal: AbortSignal,
 ): Promise<TransactionOutcome> {
-  const cut = (): void => connection.destroy(); // TRANSACTION-4
-  signal.addEventListener("abort", cut, { once: true });
   let isOpen = true;
+  // TRANSACTION-4. Cancelled first: PgBouncer forgets a client, and what to cancel, with its socket.
+  const cut = (): void => {
+    isOpen = false;
+    void connection.cancel().then(() => connection.destroy());
+  };
+  signal.addEventListener("abort", cut, { once: true });
   const query: TransactionQuery = async (text, params = []) => {
     if (!isOpen) throw new Error("the transaction has ended"); // TRANSACTION-5
     return (await connection.query(text, params)) as never;
@@ -165,12 +176,14 @@ async function transact(
     }
   } catch (error) {
     isOpen = false;
-    return await rollBack(connection, error as Error);
+    return await rollBack(connection, error as Error, signal.aborted);
   } finally {
     signal.removeEventListener("abort", cut);
+    if (signal.aborted) connection.destroy();
   }
   try {
-    if (connection.isLost) return { kind: "unavailable", message: "the connection was lost before the commit" };
+    if (connection.isLost || signal.aborted)
+      return { kind: "unavailable", message: "the connection was lost before the commit" };
     await connection.query("commit");
     return { kind: "committed" };
   } catch (error) {
@@ -179,19 +192,25 @@ async function transact(
   }
 }
 
-/** Any failure that is not an answer of the server leaves the connection in doubt. */
-async function rollBack(connection: Connection, error: Error): Promise<TransactionOutcome> {
+/**
+ * TRANSACTION-7. Any failure that is not an answer of the server leaves the connection in doubt, too.
+ * @param wasCut the connection is being ended
+ */
+async function rollBack(connection: Connection, error: Error, wasCut: boolean): Promise<TransactionOutcome> {
   const { code, message } = error as Error & { code?: string };
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
-  const lost = connection.isLost || (code !== undefined && /^(CONNECT|57P|08|E[A-Z]{4,})/.test(code));
-  try {
-    if (!lost) await connection.query("rollback");
-  } catch {
+  if (wasCut || connection.isLost || (code !== undefined && UNFIT.test(code))) {
     connection.destroy();
+    return wasCut ? { kind: "unavailable", message } : unavailable(error);
   }
-  if (lost) {
-    connection.destroy();
-    return { kind: "unavailable", message };
-  }
+  await connection.query("rollback").catch(() => connection.destroy());
   return { kind: "failed", code: isSqlState ? code : null, message };
+}
+
+/** Of a server that is read-only, full, stopping, or has lost its disk, and of a lost connection. */
+const UNFIT = /^(CONNECT|25006|53|57P|58|08|E[A-Z]{4,})/;
+
+function unavailable(error: Error): TransactionOutcome {
+  const { code, message } = error as Error & { code?: string };
+  return { kind: "unavailable", message, ...(code === undefined ? {} : { code }) };
 }

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Connector } from "@acktor/shared/db/connector";
+import { createTransactionSlots } from "@acktor/shared/db/fenced-transaction";
 import { createPool } from "@acktor/shared/db/pool";
 import { GREETING, POOLED_GREETING, startFakePostgres } from "../../support/fake-postgres.ts";
+import { until } from "../../support/until.ts";
 
 const GREETS = /pg_is_in_recovery/;
 const WRITES = /^insert/;
@@ -84,4 +86,78 @@ test("a second session that was refused proves nothing: the next connection asks
   t.after(() => connection.destroy());
   isRefused = false;
   await assert.rejects(connector.open(signal), { code: "POOLER_MODE" });
+});
+
+// POOL-4
+test("logins refused while a connection is open do not delay the first login after it ended", async (t) => {
+  let limit = 1;
+  const server = await startFakePostgres(t, {
+    login: (open) => (open < limit ? null : "53300"),
+    answer: async (text) => {
+      if (!GREETS.test(text)) await new Promise((resolve) => setTimeout(resolve, 50));
+      return GREETS.test(text) ? GREETING : { n: "1" };
+    },
+  });
+  const pool = createPool({ url: `postgres://u:p@127.0.0.1:${server.port}/d`, applicationName: "x", size: 5 });
+  t.after(() => pool.stop());
+  const ask = () => pool.run("select n");
+  await ask();
+  await Promise.all(Array.from({ length: 6 }, ask));
+  const refused = server.logins();
+  assert.ok(refused > 2, "several logins were refused together");
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  await Promise.all(Array.from({ length: 6 }, ask));
+  assert.ok(server.logins() > refused, "together they count as one, so that the rest is a second");
+  limit = 100;
+  server.cut();
+  await until(async () => (await ask()).ok, 1_000, "a login");
+});
+
+const CLOSING = { text: "select 1 n where $1 <> ''", params: [] };
+
+// TRANSACTION-7
+test("a transaction at a server that became read-only, full or stops ends its connection; the next one is elsewhere", async (t) => {
+  for (const code of ["25006", "53100", "57P01", "58030"]) {
+    let isUnfit = false;
+    const answer = (text: string) => (GREETS.test(text) ? GREETING : { fence: "1:1" });
+    const old = await startFakePostgres(t, {
+      login: () => (isUnfit ? "57P03" : null),
+      answer: (text) => (WRITES.test(text) && isUnfit ? code : answer(text)),
+    });
+    const present = await startFakePostgres(t, { answer });
+    const url = `postgres://u:p@127.0.0.1:${old.port},127.0.0.1:${present.port}/d`;
+    const slots = createTransactionSlots({ url, applicationName: "x", size: 1, queueLimit: 1 });
+    t.after(() => slots.stop());
+    const { signal } = new AbortController();
+    const run = () => slots.run((query) => query("insert into note values (1)"), CLOSING, signal);
+    assert.equal((await run()).kind, "committed");
+    isUnfit = true;
+    const refused = await run();
+    assert.deepEqual([refused.kind, refused.kind === "unavailable" && refused.code], ["unavailable", code]);
+    assert.equal((await run()).kind, "committed", code);
+    assert.equal(present.logins(), 1);
+  }
+});
+
+// TRANSACTION-4
+test("a transaction that is cut off is cancelled while its connection is open", async (t) => {
+  const cutting = new AbortController();
+  let openAtCancel = -1;
+  const server = await startFakePostgres(t, {
+    cancelled: () => {
+      openAtCancel = server.open();
+    },
+    answer: (text) => {
+      if (GREETS.test(text)) return GREETING;
+      if (!WRITES.test(text)) return { fence: "1:1" };
+      cutting.abort();
+      return null;
+    },
+  });
+  const url = `postgres://u:p@127.0.0.1:${server.port}/d`;
+  const slots = createTransactionSlots({ url, applicationName: "x", size: 1, queueLimit: 1 });
+  t.after(() => slots.stop());
+  const outcome = await slots.run((query) => query("insert into note values (1)"), CLOSING, cutting.signal);
+  assert.equal(outcome.kind, "unavailable");
+  assert.equal(openAtCancel, 1);
 });

@@ -7,6 +7,7 @@
  *  EFFECTS-3. While the database is away fragments wait until the stop gives up; none is refused because of it.
  *  EFFECTS-4. A lost lease counts as fenced only when the row was not processed under it: the commit's answer may be lost.
  */
+import type { TransactionOutcome } from "@acktor/shared/db/fenced-transaction";
 import type { DbResult } from "@acktor/shared/db/pool";
 import { printable } from "@acktor/shared/runtime/logger";
 import { Persister } from "@acktor/shared/runtime/persist";
@@ -32,6 +33,7 @@ export interface EffectsParts {
   readonly abandonment: Abandonment;
 }
 
+const AREA = "handlers";
 const RETRY_MS = 250;
 /** Longest time of a handler's transaction. */
 const TRANSACTION_MS = 30_000;
@@ -56,7 +58,7 @@ export class Effects {
     this.#parts = parts;
     // EFFECTS-3
     this.#persister = new Persister({
-      ...{ troubles, area: "handlers", pauseMs: RETRY_MS, retriesRefusals: true },
+      ...{ troubles, area: AREA, pauseMs: RETRY_MS, retriesRefusals: true },
       ...{ stop: abandonment.work, abandon: abandonment.work },
     });
   }
@@ -76,6 +78,7 @@ export class Effects {
     const timer = setTimeout(() => late.abort(), TRANSACTION_MS);
     const signal = AbortSignal.any([abandonment.work, late.signal]);
     const outcome = await inbox.runTransaction(lease, effect, signal).finally(() => clearTimeout(timer));
+    this.#report(outcome);
     switch (outcome.kind) {
       case "committed":
         return outcome;
@@ -92,6 +95,14 @@ export class Effects {
       case "unavailable":
         return { kind: "refused", reason: clean(`the transaction was lost: ${outcome.message}`), retryable: true };
     }
+  }
+
+  /** What a transaction says about the database. */
+  #report(outcome: TransactionOutcome): void {
+    const { troubles } = this.#parts;
+    if (outcome.kind === "committed") troubles.report(AREA, { ok: true });
+    if (outcome.kind !== "unavailable" || outcome.code === undefined) return;
+    troubles.report(AREA, { ok: false, failure: { code: outcome.code, message: outcome.message } });
   }
 
   /** Takes statements from `work` until it is empty. */
