@@ -151,6 +151,13 @@ test(
     };
     assert.equal((await check("data/#")).verdict, "OK");
     assert.doesNotMatch(server.log(), /acktor-acker|already connected/);
+    // BROKER_LINK-2
+    const plain = await startFakeBroker(t);
+    const own = readAckerConfig({ DATABASE_URL: NOWHERE, MQTT_URL: plain.url, ACKTOR_TOPICS: "data/#" });
+    assert.ok(own.ok);
+    await checkAcker(session(), own.config);
+    const { will } = (await plain.connection(0)).connect ?? {};
+    assert.deepEqual([will?.qos, will?.retain], [1, false]);
     const denying = await startFakeBroker(t, (packet, from) => {
       if (packet.cmd !== "subscribe") return false;
       const granted = packet.subscriptions.map(({ topic }) => (topic.startsWith("secret/") ? 0x80 : 1));

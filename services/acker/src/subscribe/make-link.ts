@@ -19,15 +19,18 @@ export interface AckerLinkParts {
   readonly observer: LinkObserver;
   /** Reads credentials again at each connect. */
   readonly fresh?: FreshReader;
+  /** Default true. False: nothing stays of a connection that breaks. */
+  readonly retainsWill?: boolean;
 }
 
 /** Makes it; nothing connects before `connect`. */
 export function makeLink(parts: AckerLinkParts): Link {
   const { config, instance, clientId, logger, clock, random, observer, fresh } = parts;
+  const { retainsWill: retain = true } = parts;
   const presence = { prefix: config.ACKTOR_PRESENCE_PREFIX, instance, filters: birthFilters(config), clock };
   return makeServiceLink(config, logger, {
     clientId,
-    ...(config.ACKTOR_PRESENCE === "on" ? { will: () => presenceWill(presence) } : {}),
+    ...(config.ACKTOR_PRESENCE === "on" ? { will: () => ({ ...presenceWill(presence), retain }) } : {}),
     random,
     observer,
     ...(fresh === undefined ? {} : { fresh }),

@@ -4,6 +4,7 @@
  * Invariants:
  *  BROKER_LINK-1. The doctor never takes over a service's session, and never takes a message from a group: its client id is its
  *                 own, and it joins no group.
+ *  BROKER_LINK-2. Its will is not retained: one that is would stay in the broker for ever when its line breaks.
  */
 import { randomBytes } from "node:crypto";
 import type { Link, LinkInfo } from "@acktor/shared/link/link";
@@ -32,7 +33,7 @@ export function publisherLink(config: PublisherSettings): Link {
   return link;
 }
 
-/** As an acker connects: with its will and all its filters, without its group. */
+/** As an acker connects: with its will and all its filters, without its group. BROKER_LINK-2 */
 export async function ackerLink(config: AckerSettings): Promise<Link> {
   const { makeLink } = await import("@acktor/acker/subscribe/make-link");
   const { arrivingFilters } = await import("@acktor/acker/subscribe/choose-filters");
@@ -40,6 +41,7 @@ export async function ackerLink(config: AckerSettings): Promise<Link> {
   const link = makeLink({
     ...{ config, instance: clientId, clientId, logger: SILENT, clock: SYSTEM_CLOCK, random: SYSTEM_RANDOM },
     observer: {},
+    retainsWill: false,
   });
   for (const filter of arrivingFilters(config)) {
     link.subscribe({ filter, qos: 1, need: "one_of", ignoresRetained: true });
