@@ -153,6 +153,15 @@ test("a program that hangs ends with what it started: by its limit, and by a dis
   await until(() => alive() === 0, 5_000, "both ended");
 });
 
+for (const version of ["5", "3.1.1"] as const) {
+  test(`a password without a user name, as some brokers take tokens: an empty name goes with it, ${version}`, async (t) => {
+    const broker = await startFakeBroker(t);
+    await connectedLink(t, { url: broker.url, password: "token", version });
+    const { connect } = await broker.connection(0);
+    assert.deepEqual([connect?.username, String(connect?.password)], ["", "token"]);
+  });
+}
+
 test("a program that cannot be started is a fault", async () => {
   const made = await new PasswordCommand(["/no/such/program"]).run();
   assert.match(made.ok ? "" : made.fault, /failed \(ENOENT\)/);

@@ -19,6 +19,8 @@ function ignore(): void {}
 export function driverOptions(options: TransportOptions, ids: PacketIds) {
   const { address, protocolVersion, will, auth } = options;
   const { alpn: _, ...tls } = options.tls;
+  // The driver does not connect with a password alone, which MQTT 3.1.1 forbids: an empty name is allowed in both versions.
+  const username = options.username ?? (options.password === null ? null : "");
   const isWebSocket = address.protocol === "ws" || address.protocol === "wss";
   const properties = {
     ...{ sessionExpiryInterval: 0, maximumPacketSize: MAX_INCOMING_BYTES },
@@ -31,7 +33,7 @@ export function driverOptions(options: TransportOptions, ids: PacketIds) {
     port: address.port,
     ...(isWebSocket ? { path: address.path } : {}),
     ...(address.protocol === "wss" ? { ...tls, rejectUnauthorized: true } : {}),
-    ...(options.username === null ? {} : { username: options.username }),
+    ...(username === null ? {} : { username }),
     ...(options.password === null ? {} : { password: options.password }),
     ...(will === null ? {} : { will: { ...will, payload: Buffer.from(will.payload) } }),
     ...(protocolVersion === 5 ? { properties } : {}),
