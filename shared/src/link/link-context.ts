@@ -7,7 +7,16 @@ import { BUSY_STEP, backoffMs } from "./backoff.ts";
 import { classifyFailure, type Remedy } from "./classify-failure.ts";
 import type { BreakerState, ConnectionState, LinkEvents, LinkFailure } from "./link.ts";
 import type { LinkPolicy } from "./link-policy.ts";
-import { closedWithWill, FULL_WILL, formNow, lessWill, NO_WILL, provedWill, type WillForm } from "./will-form.ts";
+import {
+  closedWithWill,
+  FULL_WILL,
+  formNow,
+  lessWill,
+  NO_WILL,
+  provedWill,
+  type WillForm,
+  willAfter,
+} from "./will-form.ts";
 
 export interface LinkInput {
   readonly policy: LinkPolicy;
@@ -115,15 +124,16 @@ export function initialContext(input: LinkInput): LinkContext {
   };
 }
 
-/** A new attempt speaks 5 again unless it is known that the broker does not. */
-export function chooseVersion({ policy, version }: LinkContext): News {
-  if (version.certain || policy.version !== "auto") return { refused: [] };
-  return { version: { ...version, speak: 5 }, refused: [] };
+/** A new attempt speaks 5 again unless it is known that the broker does not; a will that was refused long ago is tried again. */
+export function chooseVersion({ policy, version, will: before, clock }: LinkContext): News {
+  const will = willAfter(before, clock.now());
+  if (version.certain || policy.version !== "auto") return { refused: [], will };
+  return { version: { ...version, speak: 5 }, refused: [], will };
 }
 
 /** The broker refused the will by a code. */
-export function lessenWill({ will }: LinkContext, failure: LinkFailure): News {
-  return { will: lessWill(will, failure) };
+export function lessenWill({ will, clock }: LinkContext, failure: LinkFailure): News {
+  return { will: lessWill(will, failure, clock.now()) };
 }
 
 /** The broker refused something optional. */
@@ -154,7 +164,8 @@ function willRefusals({ will, hasWill }: LinkContext): Refusal[] {
 }
 
 export function noteFailedConnect(context: LinkContext, failure: LinkFailure, remedy: Remedy = "retry"): News {
-  const will = remedy === "maybe_older_version" ? closedWithWill(context.will, failure) : context.will;
+  const { clock, will: before } = context;
+  const will = remedy === "maybe_older_version" ? closedWithWill(before, failure, clock.now()) : before;
   return { failure, failedConnects: context.failedConnects + 1, limits: null, will };
 }
 

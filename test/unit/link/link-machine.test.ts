@@ -275,3 +275,23 @@ test("a token that is renewed before the connection works is no failed connect, 
   assert.equal(world.context().failedConnects, 0);
   assert.equal(world.live(), 1);
 });
+
+// WILL_FORM-1
+test("a will that the broker refused goes again with the first connect after an hour", () => {
+  const world = linkWorld();
+  world.send({ type: "link.connect" });
+  world.ended({ kind: "connack", protocolVersion: 5, code: 0x9a });
+  world.connected();
+  assert.equal(world.context().will.form, "plain");
+  const reconnected = (): string => {
+    world.ended(CLOSED);
+    passUntilConnecting(world);
+    const { form } = world.context().will;
+    world.connected();
+    return form;
+  };
+  world.clock.increment(3_500_000);
+  assert.equal(reconnected(), "plain");
+  world.clock.increment(100_000);
+  assert.equal(reconnected(), "full");
+});
