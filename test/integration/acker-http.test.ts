@@ -70,6 +70,12 @@ test("commands to the acker itself: link, breaker and service; for other instanc
     return [answer.status, ((await answer.json()) as { state?: string }).state];
   };
   assert.deepEqual(await post("/v1/link/reset", {}, "another-token-of-16"), [401, undefined]);
+  assert.deepEqual(await post("/v1/link/reset", {}, "another-token-of-16"), [401, undefined]);
+  const refused = log.filter(({ msg }) => /^refused an operator's command/.test(String(msg)));
+  assert.deepEqual(
+    refused.map(({ level, action, code }) => [level, action, code]),
+    [["warn", "reset", "unauthorized"]],
+  );
   assert.deepEqual(await post("/v1/link/reset"), [409, undefined]);
   assert.deepEqual(await post("/v1/link/disconnect", { who: "ana" }), [200, "DISCONNECTED"]);
   assert.equal((await post("/v1/link/connect?service=acker&instance=acker-1"))[0], 200);

@@ -9,6 +9,7 @@ import { VERSION } from "../version.ts";
 import type { AckerControl } from "./acker-control.ts";
 import { addCommandRoutes } from "./command-routes.ts";
 import { createMetrics } from "./metrics.ts";
+import { RefusedCommands } from "./refused-commands.ts";
 import { ACKER_DOCS } from "./route-docs.ts";
 import { addRoutes } from "./routes.ts";
 import type { AckerView } from "./view.ts";
@@ -38,6 +39,7 @@ export class AckerHttp {
       registry: createMetrics(acker, control, pool),
       health: view,
       docs: ACKER_DOCS,
+      refusals: new RefusedCommands(logger),
     });
     addRoutes(this.#app, view, control);
     const who = config.ACKTOR_API_TOKEN === null ? "local" : "operator";
