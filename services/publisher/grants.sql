@@ -45,5 +45,6 @@ grant execute on function publisher.topic_fault, publisher.content_bytes, publis
   publisher.partition_days, publisher.partition_bounds, publisher.day_of, publisher.day_bound, publisher.retention to :role;
 -- With the owner's rights: days that come and go, what has had its time, another ack prefix.
 grant execute on function publisher.create_partition, publisher.begin_adoption, publisher.validate_adoption,
-  publisher.finish_adoption, publisher.advance_sequences, publisher.drop_partition, publisher.delete_stragglers,
+  publisher.finish_adoption, publisher.keep_out, publisher.end_adoption,
+  publisher.advance_sequences, publisher.drop_partition, publisher.delete_stragglers,
   publisher.purge_actions, publisher.sum_up_tally, publisher.configure to :role;

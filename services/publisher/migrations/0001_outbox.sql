@@ -799,8 +799,8 @@ end $$;
 
 -- Makes one day of the three tables: one call makes or drops one day, because the locks last until its statement ends. A row
 -- without a partition (a sender whose clock is days wrong, days without a publisher) is stored in the default partition, and
--- moves to its day when that is made; with more than 10,000 rows there the day is not made, or only where it has few of them (`anyway`): see begin_adoption. Days from 40
--- before the retention to 40 ahead. Waits for locks 100 ms at most (55P03 then: try again later). Returns whether it was made.
+-- moves to its day when that is made; with more than 10,000 rows there the day is not made, or only where it has few of them
+-- (`anyway`): see begin_adoption and keep_out. Days from 40 before the retention to 40 ahead. Waits for locks 100 ms at most (55P03 then: try again later). Returns whether it was made.
 create function publisher.create_partition(day date, anyway boolean default false) returns boolean language plpgsql
   security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
@@ -842,6 +842,7 @@ begin
     execute format('alter table publisher.%I attach partition publisher.%I for values from (%L) to (%L)',
       base, part, lower_bound, upper_bound);
   end loop;
+  if anyway then perform publisher.end_adoption(); end if;
   return true;
 end $$;
 
@@ -857,7 +858,8 @@ end $$;
 -- that what takes long holds no lock that traffic waits for: begin_adoption notes the range as a constraint, validate_adoption
 -- reads the rows (some seconds for a million), finish_adoption exchanges the tables (milliseconds).
 -- Returns the range, from the end of the last partition before `day` to the begin of the next one, but at most to the day
--- after tomorrow, and a day outside of this range that has rows, too, which has to be made first.
+-- after tomorrow, and a day outside of this range that has rows, too, which has to be made first. No row, and no constraint,
+-- where the default partition has nothing of this range: an adoption would close it for inserts and bring nothing.
 create function publisher.begin_adoption(day date) returns table (first_day date, last_day date, other_day date) language plpgsql
   security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
@@ -867,11 +869,16 @@ declare
   upper_bound uuid;
 begin
   lock table publisher.outbox in share update exclusive mode;
+  if day in (select publisher.partition_days()) then return; end if;
   lower_bound := coalesce(
     (select b.upper_bound from publisher.partition_bounds() b where b.upper_bound <= publisher.day_bound(day) order by 1 desc limit 1),
     (select publisher.day_bound(publisher.day_of(m.message_id)) from publisher.message_delivery_default m order by m.message_id limit 1));
   upper_bound := least(publisher.day_bound(today + 2),
     (select b.lower_bound from publisher.partition_bounds() b where b.lower_bound >= publisher.day_bound(day) order by 1 limit 1));
+  -- PARTITION-4
+  if not exists (select from publisher.message_delivery_default m where m.message_id >= lower_bound and m.message_id < upper_bound) then
+    return;
+  end if;
   first_day := publisher.day_of(lower_bound);
   last_day := publisher.day_of(upper_bound) - 1;
   select publisher.day_of(o.message_id) into other_day from (
@@ -886,6 +893,49 @@ begin
     end loop;
   end if;
   return next;
+end $$;
+
+-- PARTITION-4: A day to come of which the default partition has no row, but more than 10,000 of other days: attaching it would
+-- read those under a lock. A constraint keeps rows of the day out; after validate_adoption, create_partition attaches without
+-- reading. Not for today and tomorrow: their inserts would be refused. Returns whether it can be done.
+create function publisher.keep_out(day date) returns boolean language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  base text;
+  today date := (now() at time zone 'UTC')::date;
+  lower_bound uuid;
+  upper_bound uuid;
+begin
+  if day is null or day not between today + 2 and today + 40 then return false; end if;
+  lower_bound := publisher.day_bound(day);
+  upper_bound := publisher.day_bound(day + 1);
+  lock table publisher.outbox in share update exclusive mode;
+  if day in (select publisher.partition_days())
+    or exists (select from publisher.message_delivery_default m where m.message_id >= lower_bound and m.message_id < upper_bound) then
+    return false;
+  end if;
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+    execute format('alter table publisher.%I drop constraint if exists adopted', base || '_default');
+    execute format('alter table publisher.%I add constraint adopted check (message_id < %L or message_id >= %L) not valid',
+      base || '_default', lower_bound, upper_bound);
+  end loop;
+  return true;
+end $$;
+
+-- PARTITION-4: Opens the default partition again after an adoption that did not finish. While its rows are read this does not
+-- get its lock (55P03). Returns whether there was something to end.
+create function publisher.end_adoption() returns boolean language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  base text;
+begin
+  if not exists (select from pg_constraint where conname = 'adopted' and conrelid in ('publisher.message_delivery_default'::regclass,
+    'publisher.further_acknowledgment_default'::regclass, 'publisher.delivery_attempt_default'::regclass)) then return false; end if;
+  lock table publisher.outbox in share update exclusive mode;
+  foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+    execute format('alter table publisher.%I drop constraint if exists adopted', base || '_default');
+  end loop;
+  return true;
 end $$;
 
 create function publisher.validate_adoption() returns void language plpgsql
@@ -906,6 +956,12 @@ declare
 begin
   perform publisher.lock_days();
   foreach base in array array['message_delivery', 'further_acknowledgment', 'delivery_attempt'] loop
+    -- Another replica may have ended this adoption, or begun its own.
+    if not exists (select from pg_constraint where conname = 'adopted' and convalidated
+      and conrelid = to_regclass('publisher.' || base || '_default') and pg_get_constraintdef(oid) = format(
+        'CHECK (((message_id >= %L::uuid) AND (message_id < %L::uuid)))', publisher.day_bound(first_day), publisher.day_bound(last_day + 1))) then
+      raise exception 'the adoption of % to % is over', first_day, last_day using errcode = 'undefined_object';
+    end if;
     part := base || to_char(last_day, '_YYYYMMDD');
     execute format('alter table publisher.%I detach partition publisher.%I', base, base || '_default');
     execute format('alter table publisher.%I rename to %I', base || '_default', part);

@@ -76,7 +76,7 @@ export class Retention implements PeriodicWork {
   async run(): Promise<PeriodicOutput> {
     const { waiting, full } = unwrap(await this.#outbox.makeDays());
     if (waiting.length > 0) this.#blocked(waiting);
-    if (full[0] !== undefined) await this.#adopt(full[0]);
+    for (const day of full) if (await this.#adopt(day)) break;
     return { more: unwrap(await this.#outbox.retain()).more };
   }
 
@@ -84,17 +84,18 @@ export class Retention implements PeriodicWork {
     this.#logger.warn({ actor: this.name, days }, "a transaction blocks new partitions; retrying");
   }
 
-  /** After days without a publisher. */
-  async #adopt(day: string): Promise<void> {
+  /** After days without a publisher. @returns false = not possible now */
+  async #adopt(day: string): Promise<boolean> {
     this.#logger.info({ actor: this.name, day }, "a day without a partition has rows; making one around them");
     const adopted = unwrap(await this.#outbox.adoptDays(day));
     if (adopted === null) {
       this.#blocked([day]);
-      return;
+      return false;
     }
     const { firstDay, lastDay } = adopted;
     this.#logger.info({ actor: this.name, first_day: firstDay, last_day: lastDay }, "the rows have their partition");
     unwrap(await this.#outbox.makeDays());
+    return true;
   }
 }
 

@@ -9,12 +9,16 @@
  *               lock was not free is tried again at the next call.
  *  PARTITION-2. An insert that waits while rows move is stored; it is not refused.
  *  PARTITION-3. Millions of rows of days without partitions do not move, and lock traffic out for milliseconds only.
+ *  PARTITION-4. What an adoption notes on the default partition refuses rows: it is there only while one is under way, and rows
+ *               of other days, however many, do not keep a day to come from being made.
  */
 import type { DbFailure, Pool } from "@acktor/shared/db/pool";
 import { pause } from "@acktor/shared/runtime/pause";
 import type { Outcome } from "./outbox.ts";
 
 const LOCK_NOT_AVAILABLE = "55P03";
+/** Another replica ended the adoption. */
+const UNDEFINED_OBJECT = "42704";
 /** Making or dropping a day may scan its rows. */
 const DEADLINE_MS = 60_000;
 /** Reading every row of the days without partitions once: some seconds for a million. */
@@ -52,12 +56,18 @@ const CREATE_ANYWAY = "select publisher.create_partition($1::text::date, true) a
 const BEGIN = `select first_day::text as "firstDay", last_day::text as "lastDay", other_day::text as "otherDay"
 from publisher.begin_adoption($1::text::date)`;
 
+const KEEP_OUT = "select publisher.keep_out($1::text::date) as done";
+
+const END = "select publisher.end_adoption()";
+
 const VALIDATE = "select publisher.validate_adoption()";
 
 const FINISH = "select publisher.finish_adoption($1::text::date, $2::text::date)";
 
-/** Makes the partitions of yesterday to three days ahead that are missing. */
+/** Makes the partitions of yesterday to three days ahead that are missing, and ends an adoption that a crash left. */
 export async function ensurePartitions(pool: Pool): Promise<Outcome<DaysDone>> {
+  const ended = await pool.run(END); // PARTITION-4
+  if (!ended.ok && !isLocked(ended.failure)) return ended;
   const missing = await pool.run<{ day: string }>(MISSING);
   if (!missing.ok) return missing;
   return each(pool, CREATE, missing.rows);
@@ -69,18 +79,32 @@ export interface Adopted {
 }
 
 /**
- * Makes the default partition the partition of the days without one around `day`, with all their rows.
- * @returns null where that is not possible now: locked, or rows of days beyond all limits
+ * Makes the default partition the partition of the days without one around `day`, with all their rows. Where that is not
+ * possible, makes `day` alone if it is after tomorrow.
+ * @returns null where neither is possible now: locked, or rows of days beyond all limits
  */
 export async function adoptDays(pool: Pool, day: string): Promise<Outcome<Adopted | null>> {
+  const adopted = await tryAdoption(pool, day);
+  if (!adopted.ok || adopted.value === null) await pool.run(END); // PARTITION-4
+  if (!adopted.ok && (isLocked(adopted.failure) || isOver(adopted.failure))) return { ok: true, value: null };
+  return adopted;
+}
+
+async function tryAdoption(pool: Pool, day: string): Promise<Outcome<Adopted | null>> {
   const range = await beginAdoption(pool, day);
-  if (!range.ok || range.value === null) return range;
+  if (!range.ok) return range;
+  if (range.value === null) {
+    const kept = await pool.run<{ done: boolean }>(KEEP_OUT, [day], { deadlineMs: DEADLINE_MS });
+    if (!kept.ok) return kept;
+    if (kept.rows[0]?.done !== true) return range;
+  }
   const validated = await pool.run(VALIDATE, [], { deadlineMs: VALIDATION_MS });
-  if (!validated.ok) return isLocked(validated.failure) ? { ok: true, value: null } : validated;
-  const { firstDay, lastDay } = range.value;
+  if (!validated.ok) return validated;
+  const { firstDay, lastDay } = range.value ?? { firstDay: day, lastDay: day };
+  const [last, params] = range.value === null ? [CREATE_ANYWAY, [day]] : [FINISH, [firstDay, lastDay]];
   for (let tries = 0; tries < LOCK_TRIES; tries++) {
-    const finished = await pool.run(FINISH, [firstDay, lastDay], { deadlineMs: DEADLINE_MS });
-    if (finished.ok) return range;
+    const finished = await pool.run(last, params, { deadlineMs: DEADLINE_MS });
+    if (finished.ok) return { ok: true, value: { firstDay, lastDay } };
     if (!isLocked(finished.failure)) return finished; // PARTITION-1
     await pause(LOCK_PAUSE_MS, new AbortController().signal);
   }
@@ -134,4 +158,8 @@ async function each(pool: Pool, text: string, days: readonly { readonly day: str
 
 function isLocked(failure: DbFailure): boolean {
   return failure.kind === "rejected" && failure.code === LOCK_NOT_AVAILABLE;
+}
+
+function isOver(failure: DbFailure): boolean {
+  return failure.kind === "rejected" && failure.code === UNDEFINED_OBJECT;
 }
