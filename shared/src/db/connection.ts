@@ -7,7 +7,7 @@
  *  CONNECTION-2. A destroyed connection sends nothing any more, also not a statement that was given up.
  *  CONNECTION-3. Behind a pooler in transaction mode nothing of the session remains: no prepared statement, no setting.
  *  CONNECTION-4. There a statement is sent with its `begin`, unasked. One that was answered although `begin` was refused
- *                committed by itself: its failure is no answer of the server, so that it never runs again unseen.
+ *                committed alone: its failure is no answer of the server, so that it never runs again unseen.
  */
 import type net from "node:net";
 import postgres from "postgres";

@@ -61,7 +61,7 @@ test("an open socket whose CONNACK did not come gets twice and four times as lon
 });
 
 // ROUND_TRIP-3
-test("what is no time is no sample, and one answer an hour late counts as 30 s and is forgotten", () => {
+test("infinity and numbers below 0 do not count as samples; one answer an hour late counts as 30 s and is forgotten", () => {
   const roundTrip = new RoundTrip();
   for (const ms of [Number.POSITIVE_INFINITY, Number.NaN, -1]) roundTrip.sample(ms);
   for (let n = 0; n < 50; n++) roundTrip.published(5);

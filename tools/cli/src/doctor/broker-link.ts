@@ -4,7 +4,7 @@
  * Invariants:
  *  BROKER_LINK-1. The doctor never takes over a service's session, and never takes a message from a group: its client id is its
  *                 own, and it joins no group.
- *  BROKER_LINK-2. Its will is not retained: one that is would stay in the broker for ever when its line breaks.
+ *  BROKER_LINK-2. Its will is not retained: one that is would stay in the broker after its line broke, and publishers would count a lost acker.
  */
 import { randomBytes } from "node:crypto";
 import type { Link, LinkInfo } from "@acktor/shared/link/link";
