@@ -70,7 +70,9 @@ export class PoolSlot {
       return null;
     } catch (error) {
       this.#state = "closed";
-      return toFailure(error, false).failure;
+      const { failure } = toFailure(error, false);
+      // What a session is refused for is no fault of a statement. A wrong mode needs an operator.
+      return failure.code === "POOLER_MODE" ? failure : { ...failure, kind: "unavailable" };
     }
   }
 

@@ -7,7 +7,7 @@
  * Invariants:
  *  DATABASE_HEALTH-1. A database that answers and refuses writes counts as down.
  *  DATABASE_HEALTH-2. After a refused write it counts as up when a probe finds it writable and no write was refused for QUIET_MS;
- *            after a full disk the probe writes, too.
+ *            after a full disk the probe writes, too. A write refused for another reason changes nothing.
  *  DATABASE_HEALTH-3. Each state is logged once, with its remedy, and its end once; the same state again after LOG_EVERY_MS.
  *  DATABASE_HEALTH-4. A statement that was merely slow, or found no free connection, is no evidence; the probe decides.
  *  DATABASE_HEALTH-5. Listeners are notified at the first time that it is up, and at each return.
@@ -17,6 +17,7 @@ import { type DatabaseKind, type DatabaseState, type StateFailure, stateOf, stat
 import type { DbFailure } from "./db-result.ts";
 import { LogThrottle } from "./log-throttle.ts";
 import { type Logger, printable } from "./logger.ts";
+import { remedyOf } from "./sqlstate.ts";
 
 export interface DatabaseListener {
   databaseReturned(): void;
@@ -110,8 +111,12 @@ export class DatabaseHealth {
   /** The probe's answer; one without facts means that it works. */
   probed(result: Probed): void {
     const state = result.ok ? null : stateOf(result.failure);
-    if (!result.ok && (state !== null || result.failure.kind !== "rejected")) {
+    if (!result.ok && (state !== null || result.failure.kind !== "rejected" || result.failure.code === "POOLER_MODE")) {
       this.#become(state ?? stateOfKind("unreachable"), result.failure.code, result.failure.message);
+      return;
+    }
+    if (!result.ok && this.needsWrite()) {
+      this.#cannotTell(result.failure);
       return;
     }
     // A refusal that is no state of the database is an answer.
@@ -121,6 +126,14 @@ export class DatabaseHealth {
     else if (facts?.whole === false) this.#become(stateOfKind("schema"), "42P01");
     // DATABASE_HEALTH-2
     else if (!this.#isRefusing()) this.#become(stateOfKind("ok"), "");
+  }
+
+  /** DATABASE_HEALTH-2: the write was refused for another reason, as the missing right on its table. */
+  #cannotTell({ code }: StateFailure): void {
+    const remedy = remedyOf(code);
+    this.#detail = `the probe's write was refused with ${code}: ${remedy}`;
+    const unsaid = this.#throttle.admit(code);
+    if (unsaid !== null) this.#logger.error({ code, remedy, unsaid }, "The probe of the disk was refused");
   }
 
   #isRefusing(): boolean {

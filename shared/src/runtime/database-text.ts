@@ -60,12 +60,19 @@ const REFUSED: Readonly<Record<string, string>> = {
   replication: "acktor opens ordinary connections: remove it",
 };
 
+/** What protects the connection has one value. */
+const UNIQUE = /^(ssl.*|channel_binding|require_auth)$/;
+
+const FAULT_OF_LOGIN = "has a / or ? in its user or password: write / as %2F and ? as %3F";
 const FAULT_OF_TARGET = "acktor writes, so it needs read-write, primary or any";
 
 /** @returns the parameters in libpq's words, none of which is empty; or what is wrong with the text */
 export function readText(text: string): Parameters | string {
   const given = splitText(text);
-  return typeof given === "string" ? given : (refusal(given) ?? given);
+  const fault = typeof given === "string" ? given : refusal(given);
+  if (typeof given !== "string" && fault === null) return given;
+  // DATABASE_URL-2: the name of a parameter may be a piece of the password.
+  return fault === null || /^[^/]*:\/\/[^/?@]*[/?].*@/s.test(text) ? FAULT_OF_LOGIN : fault;
 }
 
 function splitText(text: string): Map<string, string> | string {
@@ -81,9 +88,7 @@ function splitText(text: string): Map<string, string> | string {
 function splitUrl(rest: string): Map<string, string> | string {
   const [, authority = "", path = "", query = ""] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
   const at = authority.lastIndexOf("@");
-  if (at < 0 && `${path}?${query.split("&")[0]}`.includes("@")) {
-    return "has a / or ? in its user or password: write / as %2F and ? as %3F";
-  }
+  if (at < 0 && `${path}?${query.split("&")[0]}`.includes("@")) return FAULT_OF_LOGIN;
   const hosts = splitHosts(authority.slice(at + 1));
   const login = at < 0 ? "" : authority.slice(0, at);
   const colon = login.indexOf(":");
@@ -92,6 +97,7 @@ function splitUrl(rest: string): Map<string, string> | string {
     const value = decode(text);
     if (value === null) return `has a % in its ${part} that begins no code such as %2F: write % itself as %25`;
     if (value.includes("\0")) return `has a NUL (%00) in its ${part}`;
+    if (given.has(name) && UNIQUE.test(name) && given.get(name) !== value) return `has two different values of ${name}`;
     if (value !== "") given.set(name, value);
     return null;
   };
@@ -132,6 +138,9 @@ function splitWords(text: string): Map<string, string> | string {
     if (found === null) return "is not complete as keyword=value text: quote values with spaces as password='a b'";
     const [, name = "", quoted, plain = ""] = found;
     const value = (quoted ?? plain).replace(/\\(.)/gsu, "$1");
+    if (UNIQUE.test(nameOf(name)) && (given.get(nameOf(name)) ?? value) !== value) {
+      return `has two different values of ${nameOf(name)}`;
+    }
     if (value !== "") given.set(nameOf(name), value);
   }
   return given;
@@ -159,8 +168,21 @@ function refusal(given: Map<string, string>): string | null {
     const word = CHOICES[name]?.find((choice) => choice.split("→")[0] === spelling(value));
     if (word !== undefined) given.set(name, word.split("→").at(-1) ?? word);
   }
-  translate(given);
-  return null;
+  const contradiction = contradictionOf(given);
+  if (contradiction === null) translate(given);
+  return contradiction;
+}
+
+/** DATABASE_URL-3: two words for TLS, one of which says that the connection need not be protected. */
+function contradictionOf(given: Parameters): string | null {
+  const [mode, ssl] = [given.get("sslmode"), given.get("ssl")];
+  const isPlain = mode === "disable" || mode === "allow";
+  if (given.get("sslaccept") === "strict" && (isPlain || (mode === undefined && ssl === "false"))) {
+    return "has sslaccept=strict, but TLS is off: remove one of them";
+  }
+  if (mode === undefined || ssl === undefined) return null;
+  const fits = ssl === "verify-full" ? mode === ssl : (ssl === "false") === (isPlain || mode === "prefer");
+  return fits ? null : `has ssl=${ssl} and sslmode=${mode}, which contradict each other: remove one of them`;
 }
 
 const spelling = (value: string): string => (value.startsWith("TLS") ? value : value.toLowerCase());

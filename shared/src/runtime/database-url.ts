@@ -149,6 +149,8 @@ function isWhole(text: string, least: number, most: number): boolean {
 function modeOf(given: Parameters): string {
   const ca = given.get("sslrootcert");
   const mode = given.get("sslmode") ?? (ca === "system" ? "verify-full" : ca === undefined ? "disable" : "verify-ca");
+  // Any public CA signs for anyone: without a CA of one's own only the name tells the server.
+  if (mode === "verify-ca" && (ca === undefined || ca === "system")) return "verify-full";
   return mode === "require" && ca !== undefined ? "verify-ca" : mode;
 }
 

@@ -113,6 +113,14 @@ test("logins refused while a connection is open do not delay the first login aft
   await until(async () => (await ask()).ok, 1_000, "a login");
 });
 
+test("what refuses a session of its own is no fault of the statement", async (t) => {
+  const server = await startFakePostgres(t, { answer: (text) => (GREETS.test(text) ? GREETING : "22023") });
+  const pool = createPool({ url: `postgres://u:p@127.0.0.1:${server.port}/d`, applicationName: "x", size: 1 });
+  t.after(() => pool.stop());
+  const answer = await pool.run("select n");
+  assert.deepEqual(answer.ok ? null : [answer.failure.kind, answer.failure.code], ["unavailable", "22023"]);
+});
+
 const CLOSING = { text: "select 1 n where $1 <> ''", params: [] };
 
 // TRANSACTION-7

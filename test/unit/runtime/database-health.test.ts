@@ -98,6 +98,27 @@ function failure53100() {
   return { ok: false, failure: failure("53100") } as const;
 }
 
+test("DATABASE_HEALTH-2: a probe whose write is refused for want of a right keeps a full disk, and names grants.sql", () => {
+  const { clock, health, said } = rig();
+  health.probed(WRITABLE);
+  for (let second = 0; second < 20; second++) {
+    if (second % 5 === 0) health.noted(failure("53100"));
+    health.probed({ ok: false, failure: { ...failure("42501"), kind: "rejected" } });
+    assert.equal(health.state.kind, "full_disk");
+    clock.at += 1_000;
+  }
+  assert.match(health.line(), /^full_disk: .*42501.*grants\.sql/);
+  assert.equal(said().length, 3);
+  health.probed(WRITABLE);
+  assert.equal(health.line(), "ok");
+});
+
+test("DATABASE_HEALTH-1: a pooler in the wrong mode is down", () => {
+  const { health } = rig();
+  health.probed({ ok: false, failure: { ...failure("POOLER_MODE"), kind: "rejected" } });
+  assert.equal(health.isUp(), false);
+});
+
 test("the probe distinguishes a standby from a read-only primary, also in the answer to a statement", () => {
   const { health } = rig();
   health.probed({ ok: true, rows: [{ standby: true, read_only: true, whole: true }] });
