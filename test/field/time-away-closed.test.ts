@@ -1,7 +1,6 @@
 /**
  * The default partition stays open: rows of other days, or an adoption that did not finish, refuse no message later.
  *
- * Quick: 20,000 rows made by one statement.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -193,12 +193,13 @@ async function transact(
 }
 
 /**
- * TRANSACTION-7. Any failure that is not an answer of the server leaves the connection in doubt, too.
+ * Any failure that is not an answer of the server leaves the connection in doubt, too.
  * @param wasCut the connection is being ended
  */
 async function rollBack(connection: Connection, error: Error, wasCut: boolean): Promise<TransactionOutcome> {
   const { code, message } = error as Error & { code?: string };
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
+  // TRANSACTION-7
   if (wasCut || connection.isLost || (code !== undefined && UNFIT.test(code))) {
     connection.destroy();
     return wasCut ? { kind: "unavailable", message } : unavailable(error);

@@ -99,7 +99,7 @@ test("a suspect that ended without an answer lets the others go together again",
   hangUp(quarantine, 0, [bad]);
   assert.equal(quarantine.plan(bad, 5_000, NOTHING).kind, "send");
   assert.equal(quarantine.plan(good, 5_000, sent(bad)).kind, "hold");
-  // Its deadline passed: only the book has heard of it.
+  // Its deadline passed: only the book knows that.
   assert.equal(quarantine.plan(good, 7_000, NOTHING).kind, "send");
   assert.equal(quarantine.plan(other, 7_000, sent(good)).kind, "send");
 });

@@ -5,7 +5,7 @@
  *
  * A network that drops every connection looks the same, as long as nothing else passes. So ends alone convict only when a PUBACK
  * of another message came after the first of them. With nothing else to send, a suspect is convicted after `UNPROVEN_AFTER` ends
- * alone within more than `UNPROVEN_MS`: it would end five connections a minute for ever.
+ * alone within more than `UNPROVEN_MS`: it would end five connections a minute without limit.
  *
  * Invariants:
  *  QUARANTINE-1. A suspect is sent alone: without another PUBLISH that waits for its PUBACK. So a conviction never hits
