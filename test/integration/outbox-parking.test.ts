@@ -187,19 +187,51 @@ for (const version of postgresVersions()) {
       },
     );
 
-    // PROBE-2
-    await t.test("a probe that stays unanswered stays parked, and the same message is probed again", async () => {
-      await insert(messages(2, () => ({ topic: "d/1" })));
+    // PROBE-2, PROBE-6
+    await t.test("probes that stay unanswered stay parked, and the messages take turns", async () => {
+      const ids = await insert(messages(3, () => ({ topic: "d/1" })));
       await park(pool, "d/1", [], "one");
       await topics();
-      await probeNow();
-      const [probe] = given(await probeDestinations(pool, PROBE)).probes;
-      assert.ok(probe);
-      await markSent(pool, [attempt(probe.message)]);
-      assert.deepEqual(await topics(), []);
-      await probeNow();
-      assert.equal(given(await probeDestinations(pool, PROBE)).probes[0]?.message.messageId, probe.message.messageId);
+      const probed: (string | undefined)[] = [];
+      for (let i = 0; i < 5; i++) {
+        await probeNow();
+        const [probe] = given(await probeDestinations(pool, PROBE)).probes;
+        assert.ok(probe);
+        probed.push(probe.message.messageId);
+        await markSent(pool, [attempt(probe.message)]);
+        assert.deepEqual(await topics(), []);
+      }
+      assert.deepEqual(probed, [ids[0], ids[1], ids[2], ids[0], ids[1]]);
     });
+
+    await t.test(
+      "PROBE-5: a probe sends only the oldest live message of a key, also behind one of another destination",
+      async () => {
+        given(await configureOutbox(pool, { ...SETTINGS, destinationLevels: 2 }));
+        const order = ["dev/A", "dev/B", "dev/C/z", ...Array.from({ length: 20 }, () => "dev/C/a"), "dev/D"];
+        const keyOf = (topic: string): string => (topic.startsWith("dev/C") ? "c" : "k");
+        const ids = await insert(
+          messages(order.length, (at) => ({ topic: order[at] ?? "", orderingKey: keyOf(order[at] ?? "") })),
+        );
+        for (const name of ["dev/A", "dev/B", "dev/C"]) await park(pool, name, [], "one");
+        for (let i = 0; i < 3; i++) await topics();
+        await sql("update publisher.message_delivery set parked = true where topic <> 'dev/D'");
+        const probed = async (): Promise<(string | undefined)[]> => {
+          await probeNow();
+          const { probes } = given(await probeDestinations(pool, PROBE));
+          return probes.map(({ message: m }) => m.topic).sort();
+        };
+        assert.deepEqual(await probed(), ["dev/A", "dev/C/z"]);
+        assert.deepEqual(await probed(), [], "the first ones are leased");
+        await sql("update publisher.message_delivery set parked = false where topic = 'dev/A'");
+        assert.deepEqual(await probed(), [], "and one that is not parked counts as well");
+        await settleAcks(pool, [ack(ids[0] ?? ""), ack(ids[2] ?? "")]);
+        assert.deepEqual(await probed(), ["dev/B", "dev/C/a"]);
+        given(await unparkDestinations(pool, ["dev/B", "dev/C"]));
+        await free();
+        assert.deepEqual(await topics(), [], "DUE-2: what was parked behind another comes after it");
+      },
+    );
 
     await t.test("an answer brings everything back, and the destination is forgotten", async () => {
       await insert(messages(150, () => ({ topic: "d/1" })));
@@ -281,6 +313,11 @@ for (const version of postgresVersions()) {
       await probeNow();
       assert.deepEqual(given(await probeDestinations(pool, PROBE)), { probes: [], forgotten: ["empty"] });
       assert.deepEqual(await parkedNames(), []);
+      // A claim has parked it while the probe ran.
+      await insert(messages(1, () => ({ topic: "empty" })));
+      await sql("update publisher.message_delivery set parked = true");
+      assert.equal(await free(), 1);
+      assert.deepEqual(await sql("select from publisher.destination"), []);
     });
 
     await t.test(
@@ -347,6 +384,15 @@ for (const version of postgresVersions()) {
       const places = rows.map((row) => all.indexOf(row.messageId)).sort((a, b) => a - b);
       assert.deepEqual(places, [0, 1, 2, 3, 4, 25, 26, 27, 28, 29]);
       assert.equal(given(await claimDue(pool, claim({ limit: 100, newest: 50 }))).messages.length, 20);
+    });
+
+    // DUE-6
+    await t.test("a claim from both ends takes what there is, also where few rows are not the oldest", async () => {
+      await insert(messages(50, (at) => ({ topic: `k/${at}`, orderingKey: `k${at}` })));
+      await insert(messages(40, (at) => ({ topic: `t/${at}` })));
+      const first = given(await claimDue(pool, claim({ limit: 60, newest: 30 }))).messages;
+      assert.equal(first.length, 60);
+      assert.equal(given(await claimDue(pool, claim({ limit: 60, newest: 30 }))).messages.length, 30);
     });
 
     await t.test("a keyed head that is parked holds its key", async () => {
@@ -463,6 +509,48 @@ for (const version of postgresVersions()) {
         assert.equal(await serve(pool, { topic: "d/7", below: false }), 64, "what waits for its next attempt, too");
       },
     );
+
+    await t.test("RESUME-1: a birth brings a rejected message no earlier than its receiver wants it", async () => {
+      await insert(messages(64, () => ({ topic: "d/1" })));
+      await sql(`update publisher.message_delivery set state = 'sent', attempts = 1, last_outcome = 'rejected', sent_at = now(),
+        due_at = now() + interval '1 hour'`);
+      await insert(messages(1, () => ({ topic: "d/1" })));
+      await sql(
+        "update publisher.message_delivery set attempts = 1, due_at = now() + interval '1 hour' where attempts = 0",
+      );
+      assert.equal(await serve(pool, { topic: "d/1", below: false }), 1, "and takes no other's place");
+      assert.equal(await walk(pool, ["d/+"], 0), 0);
+      assert.deepEqual(
+        await sql("select last_outcome from publisher.message_delivery where due_at < now() + interval '59 minutes'"),
+        [{ last_outcome: null }],
+      );
+      await park(pool, "d/1", [], "one");
+      await sql("update publisher.message_delivery set parked = true where last_outcome = 'rejected'");
+      assert.equal(await serve(pool, { topic: "d/1", below: false }), 64, "what is parked comes with its destination");
+    });
+
+    await t.test("a place of which nothing moved is not served again", async () => {
+      await insert(messages(70, () => ({ topic: "d/1" })));
+      await park(pool, "d/1", [], "one");
+      await sql("update publisher.message_delivery set parked = true");
+      await sql("update publisher.destination set births = 6, born_at = now()");
+      await insert(messages(70, () => ({ topic: "d/2" })));
+      await sql(
+        "update publisher.message_delivery set attempts = 1, due_at = now() + interval '1 hour' where not parked",
+      );
+      const places = [
+        { topic: "d/1", below: false },
+        { topic: "d/2", below: false },
+      ];
+      const served = rowsOf(await servePlaces(pool, places, MEMORY));
+      assert.deepEqual(
+        served.map(({ topic, more, moved }) => [topic, more, moved]),
+        [
+          ["d/1", false, 64],
+          ["d/2", true, 64],
+        ],
+      );
+    });
 
     // RESUME-2
     await t.test(

@@ -12,6 +12,7 @@ import {
   ANY_PARKED,
   HORIZON,
   isBehindParked,
+  isBehindRetained,
   LEASE_PICKED,
   NEXT_LANE,
   passesParking,
@@ -30,9 +31,7 @@ keyed as materialized (
   select m.message_id, m.due_at
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
   where ${planForFewRows("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
-    and (not m.retain or not exists (
-      select from publisher.message_delivery o
-      where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq${except("o")}))
+    and not ${isBehindRetained("m", except)}
     and not ${isBehindParked("m")}
   order by m.due_at limit $1),
 plain as materialized (

@@ -33,9 +33,19 @@ export type Except = (row: string) => string;
 
 /** DUE-4 */
 export const passesParking = (row: string): string => `(${row}.retain and ${row}.attempts = 0 or ${isForSession(row)})`;
+/** Whether an older row of its lane is live; there is one index of parked rows and one of the others. @param which `o.parked`, or `not o.parked` */
+export const isBehind = (
+  row: string,
+  which: string,
+  except: Except = () => "",
+): string => `exists (select from publisher.message_delivery o
+  where o.due_at is not null and ${which} and o.lane is not null and o.lane = ${row}.lane and o.seq < ${row}.seq${except("o")})`;
 /** DUE-2, DUE-5: whether an older row of its lane is parked. The walk sees only rows that are not. */
-export const isBehindParked = (row: string): string => `exists (select from publisher.message_delivery o
-  where o.due_at is not null and o.parked and o.lane is not null and o.lane = ${row}.lane and o.seq < ${row}.seq)`;
+export const isBehindParked = (row: string): string => isBehind(row, "o.parked");
+/** DUE-2: whether an older retained row of its topic is live. */
+export const isBehindRetained = (row: string, except: Except = () => ""): string => `(${row}.retain and exists (
+  select from publisher.message_delivery o
+  where o.due_at is not null and o.retain and md5(o.topic) = md5(${row}.topic) and o.seq < ${row}.seq${except("o")}))`;
 
 /** DUE-2, DUE-3: the walk over lanes, `walk (step, last, heads, done)`. @param cursor where it begins: text of a parameter */
 export const walkOf = (cursor: string, except: Except = () => ""): string => `walk as (
@@ -87,17 +97,19 @@ keyed as materialized (
   select m.message_id, m.due_at, m.topic, ${passesParking("m")} for_later, ${isBehindParked("m")} blocked
   from (select unnest(heads) message_id from walk) h join publisher.message_delivery m using (message_id)
   where ${planForFewRows("h.message_id")} and m.due_at <= now() and not m.parked and (m.expires_at is null or m.expires_at > now())
-    and (not m.retain or not exists (
-      select from publisher.message_delivery o
-      where o.due_at is not null and o.retain and md5(o.topic) = md5(m.topic) and o.seq < m.seq))
+    and not ${isBehindRetained("m")}
   order by blocked, m.due_at limit $1 for update of m skip locked),
 plain as materialized (
   ${PLAIN} order by m.due_at limit $1::int8 - $6::int8 for update skip locked),
 -- DUE-6
 newest as materialized (
   ${PLAIN} and m.message_id not in (select message_id from plain) order by m.due_at desc limit $6::int8 for update skip locked),
+-- Where the newest rows are few, the rest is the oldest: a claim of fewer rows than its limit has taken all that are due.
 pick as materialized (
-  (select * from (table keyed union all table plain) u order by blocked, due_at limit $1::int8 - $6::int8) union all table newest),
+  select message_id, due_at, topic, for_later, blocked from (
+    select u.*, (row_number() over (order by blocked, due_at) > $1::int8 - $6::int8)::int4 * 2 turn from (table keyed union all table plain) u
+    union all select n.*, 1 from newest n) p
+  order by turn, blocked, due_at limit $1),
 ${LEASE_PICKED}
 select l.*, w.next_lane, f.parked, ${ANY_PARKED} any_parked, ${HORIZON}
 from ${NEXT_LANE} w

@@ -12,7 +12,7 @@ import { apart } from "@acktor/shared/db/apart";
 import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import { mayBeOneRow } from "@acktor/shared/runtime/sqlstate";
 import type { DueList } from "./claim-apart.ts";
-import { isBehindParked } from "./claim-due.ts";
+import { isBehind, isBehindParked } from "./claim-due.ts";
 import type { ClaimOptions, Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 
@@ -37,9 +37,7 @@ const rowsOf = (partition: string): string => `select message_id as "messageId",
 where place = 1 order by random() limit $4`;
 
 const HEADS = `select m.message_id as "messageId" from unnest($1::uuid[]) i(id) join publisher.message_delivery m on m.message_id = i.id
-where ${planForFewRows("i.id")} and m.due_at is not null and not ${isBehindParked("m")} and not exists (
-  select from publisher.message_delivery o
-  where o.due_at is not null and not o.parked and o.lane is not null and o.lane = m.lane and o.seq < m.seq)`;
+where ${planForFewRows("i.id")} and m.due_at is not null and not ${isBehindParked("m")} and not ${isBehind("m", "not o.parked")}`;
 
 /** A head that cannot be read is left out. */
 const UNREADABLE_HEADS = { add() {} };

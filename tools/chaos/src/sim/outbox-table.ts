@@ -104,10 +104,15 @@ export class OutboxTable {
     return taken.map((row) => this.#lease(row, owner, leaseMs));
   }
 
-  /** Leases the oldest parked message of so many destinations. */
+  /** Leases the oldest parked message of so many destinations, of an ordering key only its oldest message. */
   probe(owner: string, leaseMs: number, limit: number): LeasedMessage[] {
     const oldest = new Map<string, OutboxRow>();
+    const heads = new Map<string, number>();
+    for (const { dueAt, seq, message } of this.rows.values())
+      if (dueAt !== null && message.orderingKey !== null)
+        heads.set(message.orderingKey, Math.min(seq, heads.get(message.orderingKey) ?? seq));
     for (const row of this.rows.values()) {
+      if (row.message.orderingKey !== null && heads.get(row.message.orderingKey) !== row.seq) continue;
       if (row.dueAt === null || !row.parked || (row.owner !== null && row.dueAt > this.#time.now)) continue;
       const known = oldest.get(row.message.topic);
       if (known === undefined || row.seq < known.seq) oldest.set(row.message.topic, row);
