@@ -57,3 +57,9 @@ test("PROBER-2: those that were not tried get what the window has room for, with
   assert.equal(sent.untried, 200 * 20 + (200 * 20 - sent.silent));
   assert.ok(sent.silent <= 100 * PROBES_PER_SECOND + 100);
 });
+
+test("PROBER-2: where there is room for one probe, both kinds get one", async () => {
+  const { sent, run } = rig({ untried: 100_000, silent: 100_000, room: 1 });
+  await run(10);
+  assert.deepEqual(sent, { untried: 20, silent: 20 });
+});

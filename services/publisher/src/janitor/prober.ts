@@ -62,9 +62,9 @@ export class Prober implements PeriodicWork {
     this.#earn(startedAt);
     // PROBER-2
     const room = Math.min(PROBES, dispatcher.roomForTrials);
-    // PROBER-1; one at least, so that no crowd of newcomers stops the probes.
+    // PROBER-1; one of each at least, so that no crowd of newcomers stops the probes, and no small window the newcomers.
     const silent = Math.min(Math.max(1, Math.floor(room / 2)), Math.floor(this.#saved));
-    const { messages, forgotten } = unwrap(await outbox.probe({ untried: Math.max(0, room - silent), silent }));
+    const { messages, forgotten } = unwrap(await outbox.probe({ untried: Math.max(1, room - silent), silent }));
     this.#saved -= Math.min(silent, messages.length + forgotten.length);
     if (forgotten.length > 0) destinations.resume(forgotten);
     if (messages.length > 0) dispatcher.offer(messages, startedAt + leaseMs, true);
