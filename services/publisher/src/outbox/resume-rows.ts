@@ -3,14 +3,14 @@
  * statements: with a single one a row that a claim parks at the same time would stay parked behind a released destination.
  *
  * Invariants:
- *  RESUME-1. Only waiting rows become due earlier: not leased ones, and not those whose `deliver_at` is in the future.
+ *  RESUME-1. Only waiting rows become due earlier: not leased ones, not those whose `deliver_at` is in the future, and not
+ *            those that a receiver rejected: it said when it wants them again.
  *  RESUME-2. A destination that was resumed and has not answered ignores births for 2 s, then 4 s, up to a minute, and its rows
  *            stay parked: forged births cause only a few messages a minute to a silent destination, however many
  *            destinations there are. Probes find it meanwhile.
  */
-import { type Pool, pgArray } from "@acktor/shared/db/pool";
+import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
 import { BIRTH_GRACE_MS, isHeld } from "./held-rows.ts";
-import type { Outcome } from "./outbox.ts";
 import { planForFewRows } from "./sql-arrays.ts";
 import { BIRTH_REMEMBERED_MS } from "./unpark-destinations.ts";
 
@@ -19,6 +19,10 @@ const FIRST_IGNORED_MS = 2_000;
 const MOST_BIRTHS = 6;
 /** Characters of a topic that are compared; of a longer one only what its first levels say. */
 export const COMPARED = 1_024;
+
+/** RESUME-1, of a row that is live. */
+export const canMove = (row: string): string => `(${row}.parked or ${row}.due_at > now() and ${row}.lease_owner is null
+  and coalesce(${row}.deliver_at <= now(), true) and ${row}.last_outcome is distinct from 'rejected')`;
 
 /** A message that a birth selects, or (without an id) a parked destination. */
 export interface Selected {
@@ -62,17 +66,17 @@ update publisher.message_delivery m set parked = false, updated_at = now(), due_
   when h.n <= $3 then now()
   else least(case when not m.parked then m.due_at end, now() + random() * $4::float8 * interval '1 millisecond') end
 from hit h where m.message_id = h.id and m.due_at is not null
-  and (m.parked or m.due_at > now() and m.lease_owner is null and coalesce(m.deliver_at <= now(), true))
+  and ${canMove("m")}
   and not exists (select from publisher.destination d where d.slot = h.slot and d.parked_at is not null)
-returning m.message_id`;
+returning m.message_id as "messageId"`;
 
-/** Releases the destinations of what was selected, and makes the messages due. @returns how many became due */
+/** Releases the destinations of what was selected, and makes the messages due. @returns those that became due */
 export async function resumeRows(
   pool: Pool,
   selected: readonly Selected[],
   memory: MemoryOfDestinations,
   { atOnce, smearMs }: Pace,
-): Promise<Outcome<number>> {
+): Promise<DbResult<{ readonly messageId: string }>> {
   const slots = new Set(selected.flatMap(({ slot, name }) => (memory.ignoresBirths(name) ? [] : [slot])));
   if (slots.size > 0) {
     const released = await pool.run<{ destination: string }>(RELEASE, [pgArray([...slots])]);
@@ -81,8 +85,7 @@ export async function resumeRows(
     memory.resume(released.rows.map(({ destination }) => destination));
   }
   const rows = selected.flatMap(({ id, slot }) => (id === null ? [] : [{ id, slot }]));
-  if (rows.length === 0) return { ok: true, value: 0 };
+  if (rows.length === 0) return { ok: true, rows: [] };
   const ids = pgArray(rows.map(({ id }) => id));
-  const done = await pool.run(MOVE, [ids, pgArray(rows.map(({ slot }) => slot)), atOnce, smearMs]);
-  return done.ok ? { ok: true, value: done.rows.length } : done;
+  return pool.run(MOVE, [ids, pgArray(rows.map(({ slot }) => slot)), atOnce, smearMs]);
 }

@@ -4,7 +4,7 @@
  * messages within five seconds (20,000 waiting, 20 births a second).
  */
 import { type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
-import { COMPARED, type MemoryOfDestinations, resumeRows, type Selected } from "./resume-rows.ts";
+import { COMPARED, canMove, type MemoryOfDestinations, resumeRows, type Selected } from "./resume-rows.ts";
 
 /** Messages of one place that one call serves, and destinations below it. */
 const MOST = 64;
@@ -40,7 +40,7 @@ hit as materialized (
   from publisher.outbox o cross join p cross join lateral (
     select m.message_id, m.topic from publisher.message_delivery m
     where m.due_at is not null and (m.parked or m.attempts > 0)
-      and (m.parked or m.due_at > now() and m.lease_owner is null and coalesce(m.deliver_at <= now(), true))
+      and ${canMove("m")}
       and ${IN_PLACE("m.topic")}
     order by left(m.topic, 512), m.seq limit ${MOST}) r)
 select n, message_id id, md5(destination) slot, left(destination, ${COMPARED + 1}) name from hit
@@ -63,11 +63,13 @@ export async function servePlaces(
   const topics = pgArray(places.map(({ topic }) => topic));
   const found = await pool.run<Found>(FIND, [topics, pgArray(places.map(({ below }) => below))]);
   if (!found.ok) return found;
-  const counts = new Map<number, number>();
-  for (const { n, id } of found.rows) if (id !== null) counts.set(n, (counts.get(n) ?? 0) + 1);
   const done = await resumeRows(pool, found.rows, memory, { atOnce: found.rows.length, smearMs: 0 });
   if (!done.ok) return done;
-  const moved = done.value;
-  const rows = places.map((place, at) => ({ ...place, more: counts.get(at + 1) === MOST, moved }));
+  const moved = new Set(done.rows.map(({ messageId }) => messageId));
+  const rows = places.map((place, at) => {
+    const ids = found.rows.flatMap(({ n, id }) => (n === at + 1 && id !== null ? [id] : []));
+    // Where nothing moves, serving it again would find the same rows.
+    return { ...place, more: ids.length === MOST && ids.some((id) => moved.has(id)), moved: moved.size };
+  });
   return { ok: true, rows };
 }

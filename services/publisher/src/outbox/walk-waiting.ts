@@ -63,8 +63,8 @@ export async function walkWaiting(
   if (!page.ok) return page;
   const next = page.rows[0]?.next ?? null;
   const selected = page.rows.filter(({ id, topic }) => id !== null && selects(tree, topic));
-  const rows = await resumeRows(pool, selected, memory, { atOnce: Math.max(0, AT_ONCE - moved), smearMs });
-  return rows.ok ? { ok: true, value: { next, rows: rows.value } } : rows;
+  const done = await resumeRows(pool, selected, memory, { atOnce: Math.max(0, AT_ONCE - moved), smearMs });
+  return done.ok ? { ok: true, value: { next, rows: done.rows.length } } : done;
 }
 
 /** The text before the first wildcard of each filter, without those that others cover. */
