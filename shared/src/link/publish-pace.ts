@@ -13,6 +13,8 @@
  *  PUBLISH_PACE-2. The rate is never above the configured one.
  *  PUBLISH_PACE-3. Where what seemed left out was answered late, the broker answers out of order: the limit is lifted.
  *  PUBLISH_PACE-4. Memory is constant: counts of the last `SLOTS` slots.
+ *  PUBLISH_PACE-5. Reductions that do not help show another cause, such as one topic that the broker never answers or one full
+ *                  queue that it refuses by 0x97: the limit is lifted, and evidence does not count for a minute, up to ten.
  */
 import type { Clock } from "../runtime/clock.ts";
 
@@ -37,6 +39,12 @@ const MOST_GROWTH = 0.25;
 /** The quota was lifted when its rate is passed so many times over. */
 const LIFTED_AT = 4;
 const SLOWEST = 1;
+/** Reductions in a row, without `HOLD_MS` of calm, that did not help: a small share left out weighs 2, a share as before 1. */
+const FUTILE_AT = 8;
+const SMALL_SHARE = 0.2;
+const LIKE_BEFORE = 0.9;
+const MUTED_MS = 60_000;
+const MOST_MUTED_MS = 600_000;
 /** What may go together, in seconds of the rate. */
 const BURST_SECONDS = 0.05;
 /** While nothing is answered the window lets one more through this often: only a later answer tells a quota from a broken line. */
@@ -72,6 +80,13 @@ export class PublishPace {
   /** The rate was the limit since the last growth. */
   #isBinding = false;
   #trustsOrder = true;
+  /** PUBLISH_PACE-5; the first two since the last reduction. */
+  #sentSince = 0;
+  #missedSince = 0;
+  #shareBefore = 0;
+  #futile = 0;
+  #mutedMs = MUTED_MS;
+  #mutedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(settings: PaceSettings) {
     const now = settings.clock.now();
@@ -127,8 +142,10 @@ export class PublishPace {
   /** A PUBLISH goes. @param isAnswered false at QoS 0 */
   sent(isAnswered: boolean): void {
     this.#probedAt = this.#settings.clock.now();
-    if (this.rate !== null) this.#tokens--;
+    // What is not answered tells nothing of a quota, and the learned rate counts only what is.
+    if (this.rate !== null && (isAnswered || this.#learned === null)) this.#tokens--;
     if (!isAnswered) return;
+    this.#sentSince++;
     this.#advance();
     this.#count(this.#sent, this.#slot, 1);
   }
@@ -147,8 +164,8 @@ export class PublishPace {
   /** The broker refused one by 0x97, or closed with it. */
   exceeded(): void {
     this.#advance();
-    this.#leftOut += EVIDENCE;
-    this.#reduce(this.#settings.clock.now());
+    this.#noteLeftOut(1, this.#settings.clock.now());
+    if (this.#leftOut >= EVIDENCE) this.#reduce(this.#settings.clock.now());
   }
 
   /** Judges what is old enough. To be called every 100 ms. */
@@ -165,18 +182,21 @@ export class PublishPace {
       if (isOvertaken) leftOut += this.#missing(this.#unjudged);
       this.#unjudged++;
     }
-    if (leftOut > 0) {
-      if (now - this.#evidenceAt > FRESH_MS) this.#leftOut = 0;
-      this.#evidenceAt = now;
-    }
-    this.#leftOut += leftOut;
+    if (leftOut > 0) this.#noteLeftOut(leftOut, now);
     // PUBLISH_PACE-1
     if (leftOut > 0 && this.#leftOut >= EVIDENCE) this.#reduce(now);
     else if (this.#learned !== null) this.#grow(now);
   }
 
+  #noteLeftOut(count: number, now: number): void {
+    if (now - this.#evidenceAt > FRESH_MS) this.#leftOut = 0;
+    this.#evidenceAt = now;
+    this.#leftOut += count;
+    this.#missedSince += count;
+  }
+
   #reduce(now: number): void {
-    if (now - this.#reducedAt < SETTLE_MS) return;
+    if (now - this.#reducedAt < SETTLE_MS || now < this.#mutedUntil || this.#isFutile(now)) return;
     const answered = this.#learned === null ? this.#bestSecond() : this.#answeredSince(now);
     this.#quota = Math.max(SLOWEST, answered);
     const least = this.#learned === null ? SLOWEST : this.#learned / 2;
@@ -188,9 +208,23 @@ export class PublishPace {
     this.#late = 0;
   }
 
+  /** PUBLISH_PACE-5 */
+  #isFutile(now: number): boolean {
+    const share = this.#missedSince / Math.max(1, this.#sentSince);
+    if (this.#learned !== null && share < SMALL_SHARE) this.#futile += 2;
+    else if (this.#learned !== null && share > LIKE_BEFORE * this.#shareBefore) this.#futile++;
+    [this.#shareBefore, this.#sentSince, this.#missedSince] = [share, 0, 0];
+    if (this.#futile < FUTILE_AT) return false;
+    this.#lift();
+    this.#mutedUntil = now + this.#mutedMs;
+    this.#mutedMs = Math.min(MOST_MUTED_MS, 2 * this.#mutedMs);
+    return true;
+  }
+
   #grow(now: number): void {
     const elapsedMs = now - this.#grownAt;
     if (elapsedMs < 1_000 || this.#learned === null) return;
+    this.#futile = 0;
     this.#grownAt = now;
     this.#leftOut = 0;
     if (!this.#isBinding) return;
@@ -210,7 +244,7 @@ export class PublishPace {
 
   #lift(): void {
     this.#learned = null;
-    [this.#leftOut, this.#late] = [0, 0];
+    [this.#leftOut, this.#late, this.#futile] = [0, 0, 0];
     this.#window = OPEN_WINDOW;
   }
 

@@ -102,3 +102,15 @@ test("late answers show a broker that answers out of order: no limit", () => {
   for (let n = 0; n < 10; n++) pace.answered(sentAt);
   assert.equal(pace.rate, null);
 });
+
+// PUBLISH_PACE-5
+for (const share of [0.002, 0.02, 0.1]) {
+  test(`where ${share * 100} % are never answered whatever the rate, the rate does not collapse`, () => {
+    const clock = testClock();
+    const pace = new PublishPace({ publishRate: null, clock });
+    let n = 0;
+    const all = play(pace, clock, 60_000, () => ++n % Math.round(1 / share) !== 0);
+    const later = play(pace, clock, 60_000, () => ++n % Math.round(1 / share) !== 0);
+    assert.ok(later.sent > 0.5 * all.sent && later.sent > 60_000, `${all.sent}, then ${later.sent}`);
+  });
+}
