@@ -12,7 +12,8 @@
  *  PROBE-4. A probe knows when the next one is due, and that it will be as late as this one: its copy lives until then, so that a
  *           device that wakes between two probes finds one.
  *  PROBE-5. As the claim (DUE-2), a probe sends only the oldest live row of a lane, whichever destinations the others wait for.
- *  PROBE-6. The first `IN_TURN` messages are probed in turn: one that the device never answers does not block the others.
+ *  PROBE-6. The first `IN_TURN` messages are probed in turn, `A_TURN` times each: one that the device never answers does not
+ *           block the others, and one of which only the ack was lost is sent again soon.
  */
 import { apart } from "@acktor/shared/db/apart";
 import { type DbFailure, type DbResult, type Pool, pgArray } from "@acktor/shared/db/pool";
@@ -30,6 +31,7 @@ const LONGEST_UNHEARD_MS = 15 * 60_000;
 const SETTLING_MS = 120_000;
 /** PROBE-6 */
 const IN_TURN = 16;
+const A_TURN = 3;
 
 const PARKED_ROWS = `publisher.message_delivery m where m.due_at is not null and m.parked
   and left(m.topic, 512) >= left(d.destination, 512) and left(m.topic, 512) <= publisher.covers_until(d.destination, d.covers_below)
@@ -48,8 +50,8 @@ const inOrder = (except: Except): string => `from ${PARKED_ROWS} and ${CAN_GO}${
  */
 const HEAD_OF = (except: Except): string => `select m.message_id from (select coalesce(
     (select m.message_id from (
-      select m.message_id, m.topic, m.seq, m.lane, m.retain, m.sent_at ${inOrder(except)} order by left(m.topic, 512), m.seq limit ${IN_TURN}) m
-      where ${isFirst(except)} order by m.sent_at nulls first, m.seq limit 1),
+      select m.message_id, m.topic, m.seq, m.lane, m.retain, m.attempts ${inOrder(except)} order by left(m.topic, 512), m.seq limit ${IN_TURN}) m
+      where ${isFirst(except)} order by m.attempts / ${A_TURN}, left(m.topic, 512), m.seq limit 1),
     (select m.message_id ${inOrder(except)} and ${isFirst(except)} order by left(m.topic, 512), m.seq limit 1)) id offset 0) h
   join publisher.message_delivery m on m.message_id = h.id where ${planForFewRows("h.id")} and ${CAN_GO}`;
 
