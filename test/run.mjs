@@ -26,8 +26,8 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const RUN_LIMIT_MS = 25 * 60_000;
 /** More failed jobs than this are no matter of load. */
 const MOST_TRIED_ALONE = 4;
-/** Most tests wait for timers and servers: more jobs than cores keep the cores busy. */
-const AT_ONCE = Math.min(2 * os.availableParallelism(), 8);
+/** Most tests wait for timers and servers, which uses a third of a core: more jobs than cores keep the cores busy. */
+const AT_ONCE = Math.min(Math.floor(2.5 * os.availableParallelism()), 8);
 
 function readArguments(args) {
   const set = args.includes("--all") ? "all" : args.includes("--rest") ? "rest" : "quick";
