@@ -105,7 +105,7 @@ test("late answers show a broker that answers out of order: no limit", () => {
 
 // PUBLISH_PACE-5
 for (const share of [0.002, 0.02, 0.1]) {
-  test(`where ${share * 100} % are never answered whatever the rate, the rate does not collapse`, () => {
+  test(`where ${share * 100} % are never answered at any rate, the rate does not collapse`, () => {
     const clock = testClock();
     const pace = new PublishPace({ publishRate: null, clock });
     let n = 0;
