@@ -6,7 +6,6 @@
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Retention } from "@acktor/publisher/janitor/sweeps";
 import { advanceSequences } from "@acktor/publisher/outbox/advance-sequences";
 import { claimDue } from "@acktor/publisher/outbox/claim-due";
@@ -16,6 +15,7 @@ import { TEST_LIMIT_MS } from "../support/brokers.ts";
 import { keptLogger } from "../support/kept-logger.ts";
 import { claim, given, INSERT, message, type TestOutbox, testOutbox, testPool } from "../support/outbox.ts";
 import { postgresVersions } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const ROWS = Number(process.env["ACKTOR_TIME_AWAY_ROWS"] ?? 30_000);
 const options = { timeout: Math.max(TEST_LIMIT_MS, ROWS) };
@@ -79,7 +79,8 @@ for (const version of postgresVersions()) {
     assert.ok(made.full.length > 0 && made.waiting.length === 0, JSON.stringify(made));
     const adopted = given(await adoptDays(pool, made.full[0] ?? ""));
     const tookMs = performance.now() - startedAt;
-    await sleep(200);
+    const before = application.seen.done;
+    await until(() => application.seen.done > before, 5_000, "a message after the adoption");
     await application.stop();
     assert.ok(adopted !== null);
     assert.deepEqual([...application.seen.failures], [], "PARTITION-2");

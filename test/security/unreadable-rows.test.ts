@@ -69,6 +69,11 @@ async function acknowledged({ sql }: World, ids: readonly string[], timeoutMs = 
   );
 }
 
+async function stateOf({ sql }: World, id: string | undefined): Promise<string> {
+  const [row] = await sql<{ state: string }>(`select state from publisher.message_delivery where message_id = '${id}'`);
+  return row?.state ?? "gone";
+}
+
 async function failedAs({ sql }: World, id: string, reason: RegExp): Promise<void> {
   const look = (): Promise<readonly { state: string; reason: string }[]> =>
     sql(`select state, reason from publisher.message_delivery where message_id = '${id}'`);
@@ -158,16 +163,32 @@ test("POSTGRES_OUTBOX-2: a row with counters and numbers at their limits fails o
   const good = messages(HEALTHY);
   await insert(w.pool, [...odd, ...good]);
   const [attempts, qos, topic, seq] = ids(odd);
-  await around(w, `update publisher.message_delivery set attempts = 2147483647 where message_id = '${attempts}'`);
+  // Without a receiver: its attempt is recorded, which counts one more.
+  await around(
+    w,
+    `update publisher.message_delivery set attempts = 2147483647, topic = 'nowhere/1' where message_id = '${attempts}'`,
+  );
   await around(w, `update publisher.message_delivery set qos = 7 where message_id = '${qos}'`);
-  await around(w, `update publisher.message_delivery set topic = 'a/#' where message_id = '${topic}'`);
+  await around(
+    w,
+    `update publisher.message_delivery set due_at = now() + interval '1 day' where message_id = '${topic}'`,
+  );
   await around(w, `update publisher.message_delivery set seq = 9223372036854775807 where message_id = '${seq}'`);
-  await start(t, w);
+  const publisher = await start(t, w);
   await acknowledged(w, [...ids(good), seq ?? ""]);
-  const live = (): Promise<readonly unknown[]> =>
-    // The broker hangs up at the wildcard: with nothing else to send its row is convicted after ten minutes. QUARANTINE-5
-    w.sql(`select from publisher.message_delivery where due_at is not null and message_id <> '${topic}'`);
-  await until(async () => (await live()).length === 0, 20_000, "no row to stay live");
+  const live = async (): Promise<number> =>
+    (await w.sql("select from publisher.message_delivery where due_at is not null")).length;
+  await until(async () => (await live()) === 1, 20_000, "no other row to stay live");
+  // At a wildcard the broker hangs up. A conviction needs another message that passes: QUARANTINE-5.
+  await around(w, `update publisher.message_delivery set topic = 'a/#', due_at = now() where message_id = '${topic}'`);
+  const passing = setInterval(
+    () => void publisher.ask("POST", "/v1/messages", { topic: "plant/1", content: "x" }).catch(() => undefined),
+    500,
+  );
+  t.after(() => clearInterval(passing));
+  await until(async () => /^failed/.test(await stateOf(w, topic)), 60_000, "the wildcard to be convicted");
+  clearInterval(passing);
+  await until(async () => (await live()) === 0, 20_000, "no row to stay live");
   const ends = await w.sql<{ id: string; state: string; reason: string | null }>(
     "select message_id::text id, state, reason from publisher.message_delivery order by message_id",
   );
@@ -175,9 +196,9 @@ test("POSTGRES_OUTBOX-2: a row with counters and numbers at their limits fails o
     const row = ends.find((one) => one.id === id);
     return `${row?.state} ${row?.reason}`;
   };
-  assert.match(endOf(attempts), /^(failed unreadable: 22003 |acknowledged null$)/);
+  assert.match(endOf(attempts), /^failed unreadable: 22003 /);
   assert.equal(endOf(qos), "failed qos_unsupported");
-  assert.match(endOf(topic), /^(failed quarantined: |pending|sent)/);
+  assert.match(endOf(topic), /^failed quarantined: /);
 });
 
 // CLAIM_APART-1
